@@ -1,0 +1,3 @@
+//! inglenook-cli
+
+fn main() {}
