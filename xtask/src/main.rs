@@ -1,3 +1,41 @@
-//! xtask
+//! `cargo xtask`: every chore of the project, with all the set-up it needs.
+//!
+//! Each subcommand is one file of plain functions. Nothing here links the engine: what needs it is run as a program,
+//! so that a chore starts within seconds on a fresh machine.
 
-fn main() {}
+mod lockfile;
+mod setup;
+mod shell;
+mod stamp;
+mod wasm;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the other chores need; quick when nothing is missing
+    Setup,
+    /// Build the WebAssembly module into npm/wasm/
+    Wasm(wasm::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let workspace = workspace::Workspace::find()?;
+    match cli.chore {
+        Chore::Setup => setup::everything(&workspace),
+        Chore::Wasm(options) => {
+            setup::for_wasm(&workspace)?;
+            wasm::build(&workspace, &options)
+        }
+    }
+}
