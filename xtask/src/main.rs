@@ -10,6 +10,8 @@ mod stamp;
 mod wasm;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's chores.
@@ -28,10 +30,20 @@ enum Chore {
     Wasm(wasm::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence, and no backtrace even where RUST_BACKTRACE is set: it is the machine that lacks something.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::find()?;
-    match cli.chore {
+    match chore {
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {
             setup::for_wasm(&workspace)?;

@@ -10,7 +10,6 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-pub use apt::{chromium, firefox, lavapipe_manifest};
 pub use bindgen::program as wasm_bindgen;
 
 /// What every chore together needs.

@@ -42,11 +42,6 @@ pub fn cargo() -> Result<Command> {
     Ok(command)
 }
 
-/// Whether `cargo()` is Debian's toolchain, which has no clippy.
-pub fn is_debian() -> bool {
-    !active_toolchain_has_target()
-}
-
 /// Install the target, one way or the other.
 ///
 /// # Errors
