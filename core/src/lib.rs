@@ -1,1 +1,3 @@
-//! inglenook
+//! inglenook: language models on the user's own GPU.
+
+pub mod gpu;

@@ -1,0 +1,483 @@
+//! The facade on wgpu.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
+
+use super::{Access, Counters, Dispatch, Facts, Features, GpuError, GpuOptions, Limits, Shader};
+
+/// An opened GPU. Clones share the device.
+#[derive(Debug, Clone)]
+pub struct Gpu(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    facts: Facts,
+    state: Arc<State>,
+    layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
+    staging: Mutex<HashMap<u64, Vec<wgpu::Buffer>>>,
+}
+
+/// What callbacks and drops reach without the device.
+#[derive(Debug, Default)]
+struct State {
+    counters: Mutex<Counters>,
+    fault: OnceLock<GpuError>,
+}
+
+impl State {
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.counters.lock().expect("a counter update never panics"));
+    }
+}
+
+/// A storage buffer on the GPU. Clones share it; the last one gives the memory back.
+#[derive(Debug, Clone)]
+pub struct Buffer(Arc<BufferInner>);
+
+#[derive(Debug)]
+struct BufferInner {
+    raw: wgpu::Buffer,
+    state: Arc<State>,
+}
+
+impl Drop for BufferInner {
+    fn drop(&mut self) {
+        self.raw.destroy();
+        self.state.count(|c| c.live_bytes -= self.raw.size());
+    }
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.raw.size()
+    }
+}
+
+/// A compiled kernel.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A recorded list of dispatches with their bind groups, replayable any number of times.
+#[derive(Debug)]
+pub struct Pass {
+    dispatches: Vec<Recorded>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+impl Pass {
+    /// Number of dispatches in the pass.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// True when nothing is dispatched.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter that fits `options` best.
+    pub async fn request(options: &GpuOptions) -> Result<Gpu, GpuError> {
+        let adapter = pick_adapter(options).await?;
+        let info = adapter.get_info();
+        let features = features_of(&adapter, &info, options);
+        let required = required_limits(&adapter, options);
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("inglenook"),
+                required_features: wgpu_features(&features),
+                required_limits: required.clone(),
+                ..Default::default()
+            })
+            .await
+            .map_err(|error| GpuError::Device(error.to_string()))?;
+        let state = Arc::new(State::default());
+        watch(&device, &state);
+        let facts = Facts {
+            name: info.name,
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            features,
+            limits: limits_of(&required),
+        };
+        Ok(Gpu(Arc::new(Inner { device, queue, facts, state, layouts: Mutex::default(), staging: Mutex::default() })))
+    }
+
+    /// Every adapter of this machine, with what it can do; for `inglenook devices`.
+    pub async fn list() -> Vec<Facts> {
+        let options = GpuOptions::default();
+        let adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+        adapters
+            .iter()
+            .map(|adapter| {
+                let info = adapter.get_info();
+                Facts {
+                    features: features_of(adapter, &info, &options),
+                    limits: limits_of(&required_limits(adapter, &options)),
+                    software: info.device_type == wgpu::DeviceType::Cpu,
+                    driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+                    backend: info.backend.to_string(),
+                    name: info.name,
+                }
+            })
+            .collect()
+    }
+
+    /// What this GPU is and can do.
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    /// What has been done so far.
+    pub fn counters(&self) -> Counters {
+        *self.0.state.counters.lock().expect("a counter update never panics")
+    }
+
+    /// The first fault or loss that was noticed, if any. Results after a fault must not be trusted.
+    pub fn fault(&self) -> Option<GpuError> {
+        self.0.state.fault.get().cloned()
+    }
+
+    /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
+    /// reported by the next [`Gpu::settle`].
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
+        let size = bytes.max(4).next_multiple_of(4);
+        let limit = self.0.facts.limits.buffer;
+        if size > limit {
+            return Err(GpuError::TooSmall { what: "buffers", limit, wanted: size });
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let raw = self.0.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        let state = self.0.state.clone();
+        state.count(|c| {
+            c.buffers += 1;
+            c.live_bytes += size;
+        });
+        Ok(Buffer(Arc::new(BufferInner { raw, state })))
+    }
+
+    /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
+    pub fn write(&self, buffer: &Buffer, offset: u64, data: &[u8]) {
+        self.0.queue.write_buffer(&buffer.0.raw, offset, data);
+        self.0.state.count(|c| c.written_bytes += data.len() as u64);
+    }
+
+    /// Compiles shaders, all together; the result has their order.
+    pub async fn kernels(&self, shaders: &[Shader]) -> Result<Vec<Kernel>, GpuError> {
+        shaders.iter().map(|shader| self.compile(shader)).collect()
+    }
+
+    fn compile(&self, shader: &Shader) -> Result<Kernel, GpuError> {
+        let device = &self.0.device;
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let layout = self.layout(&shader.bindings);
+        let source = wgpu::ShaderSource::Wgsl(shader.wgsl(false).into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader.name), source };
+        // SAFETY: kernels index only what their plan sized for them: row numbers below the batch's count, token ids that
+        // the host has checked or the sampler has chosen, pages the cache has handed out. Workgroup memory stays
+        // zero-initialised (below), so nothing of another process can be read.
+        #[allow(unsafe_code)]
+        let module = unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &shader.constants(),
+                zero_initialize_workgroup_memory: true,
+            },
+            cache: None,
+        });
+        self.0.state.count(|c| c.kernels += 1);
+        match pollster_free(scope.pop()) {
+            Some(error) => Err(GpuError::Compile { kernel: shader.name.into(), message: error.to_string() }),
+            None => Ok(Kernel { pipeline, layout }),
+        }
+    }
+
+    fn layout(&self, bindings: &[Access]) -> wgpu::BindGroupLayout {
+        let mut layouts = self.0.layouts.lock().expect("layout creation never panics");
+        layouts.entry(bindings.to_vec()).or_insert_with(|| create_layout(&self.0.device, bindings)).clone()
+    }
+
+    /// Creates the bind groups of `dispatches`, once.
+    pub fn pass(&self, dispatches: &[Dispatch]) -> Pass {
+        self.0.state.count(|c| c.bind_groups += dispatches.len() as u64);
+        Pass { dispatches: dispatches.iter().map(|dispatch| self.record(dispatch)).collect() }
+    }
+
+    fn record(&self, dispatch: &Dispatch) -> Recorded {
+        let entries: Vec<_> = dispatch
+            .bindings
+            .iter()
+            .enumerate()
+            .map(|(index, binding)| wgpu::BindGroupEntry {
+                binding: index as u32,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &binding.buffer.0.raw,
+                    offset: binding.offset,
+                    size: wgpu::BufferSize::new(binding.bytes),
+                }),
+            })
+            .collect();
+        let group = self.0.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &dispatch.kernel.layout,
+            entries: &entries,
+        });
+        Recorded { pipeline: dispatch.kernel.pipeline.clone(), group, workgroups: dispatch.workgroups }
+    }
+
+    /// Replays `passes` in order within one compute pass and one submission.
+    pub fn submit(&self, passes: &[&Pass]) {
+        let encoder = self.encode(passes);
+        self.0.queue.submit([encoder.finish()]);
+        self.0.state.count(|c| c.submits += 1);
+    }
+
+    /// Replays `passes`, then copies `range` (bytes, multiples of 4) of `buffer` back, in one submission. Staging
+    /// buffers are reused.
+    pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
+        let bytes = range.end - range.start;
+        let staging = self.staging(bytes);
+        let mut encoder = self.encode(passes);
+        encoder.copy_buffer_to_buffer(&buffer.0.raw, range.start, &staging, 0, bytes);
+        let index = self.0.queue.submit([encoder.finish()]);
+        self.0.state.count(|c| {
+            c.submits += 1;
+            c.reads += 1;
+        });
+        let result = Arc::new(OnceLock::new());
+        let sink = result.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+            let _ = sink.set(outcome);
+        });
+        PendingRead { gpu: self.clone(), staging, index, result }
+    }
+
+    /// Reads `range` (bytes, multiples of 4) of `buffer` back.
+    pub fn read(&self, buffer: &Buffer, range: Range<u64>) -> PendingRead {
+        self.submit_and_read(&[], buffer, range)
+    }
+
+    /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
+    pub async fn settle(&self) -> Result<(), GpuError> {
+        let waited = self.0.device.poll(wgpu::PollType::wait_indefinitely());
+        match (self.fault(), waited) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(GpuError::Lost(error.to_string())),
+            (None, Ok(_)) => Ok(()),
+        }
+    }
+
+    fn encode(&self, passes: &[&Pass]) -> wgpu::CommandEncoder {
+        let mut encoder = self.0.device.create_command_encoder(&Default::default());
+        if passes.is_empty() {
+            return encoder;
+        }
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for dispatch in passes.iter().flat_map(|pass| &pass.dispatches) {
+            let [x, y, z] = dispatch.workgroups;
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+        drop(pass);
+        self.0.state.count(|c| {
+            c.passes += 1;
+            c.dispatches += passes.iter().map(|pass| pass.len() as u64).sum::<u64>();
+        });
+        encoder
+    }
+
+    fn staging(&self, bytes: u64) -> wgpu::Buffer {
+        let pooled = self.0.staging.lock().expect("staging pool").get_mut(&bytes).and_then(Vec::pop);
+        pooled.unwrap_or_else(|| {
+            self.0.state.count(|c| c.buffers += 1);
+            self.0.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("staging"),
+                size: bytes,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })
+    }
+}
+
+/// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there.
+#[derive(Debug)]
+pub struct PendingRead {
+    gpu: Gpu,
+    staging: wgpu::Buffer,
+    index: wgpu::SubmissionIndex,
+    result: Arc<OnceLock<Result<(), wgpu::BufferAsyncError>>>,
+}
+
+impl Future for PendingRead {
+    type Output = Result<Vec<u8>, GpuError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let inner = &self.gpu.0;
+        let wait = wgpu::PollType::Wait { submission_index: Some(self.index.clone()), timeout: None };
+        let waited = inner.device.poll(wait).map_err(|error| GpuError::Lost(error.to_string()));
+        Poll::Ready(waited.and_then(|_| self.collect()))
+    }
+}
+
+impl PendingRead {
+    fn collect(&self) -> Result<Vec<u8>, GpuError> {
+        let inner = &self.gpu.0;
+        if let Some(fault) = self.gpu.fault() {
+            return Err(fault);
+        }
+        if !matches!(self.result.get(), Some(Ok(()))) {
+            return Err(GpuError::Lost("a buffer could not be mapped".into()));
+        }
+        let view = self.staging.get_mapped_range(..).map_err(|error| GpuError::Fault(error.to_string()))?;
+        let bytes = view.to_vec();
+        drop(view);
+        self.staging.unmap();
+        let mut pool = inner.staging.lock().expect("staging pool");
+        pool.entry(self.staging.size()).or_default().push(self.staging.clone());
+        Ok(bytes)
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    wgpu::Instance::new(descriptor)
+}
+
+/// Real GPUs before software ones, discrete before integrated.
+async fn pick_adapter(options: &GpuOptions) -> Result<wgpu::Adapter, GpuError> {
+    let adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let wanted = options.adapter.as_deref().unwrap_or("").to_lowercase();
+    let rank = |adapter: &wgpu::Adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    };
+    let fitting = adapters.into_iter().filter(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
+    fitting.min_by_key(rank).ok_or_else(|| {
+        let seen = if names.is_empty() { "none answered".to_string() } else { format!("seen: {}", names.join(", ")) };
+        GpuError::NoAdapter(seen)
+    })
+}
+
+fn features_of(adapter: &wgpu::Adapter, info: &wgpu::AdapterInfo, options: &GpuOptions) -> Features {
+    let has = adapter.features();
+    let subgroups = has.contains(wgpu::Features::SUBGROUP) && !options.without.subgroups;
+    Features {
+        f16: has.contains(wgpu::Features::SHADER_F16) && !options.without.f16,
+        subgroups: subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
+        // naga lowers dot4I8Packed everywhere, to the hardware's instruction where there is one.
+        dot4: !options.without.dot4,
+        timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY),
+    }
+}
+
+fn wgpu_features(features: &Features) -> wgpu::Features {
+    let mut wanted = wgpu::Features::empty();
+    wanted.set(wgpu::Features::SHADER_F16, features.f16);
+    wanted.set(wgpu::Features::SUBGROUP, features.subgroups.is_some());
+    wanted.set(wgpu::Features::TIMESTAMP_QUERY, features.timestamps);
+    wanted
+}
+
+fn required_limits(adapter: &wgpu::Adapter, options: &GpuOptions) -> wgpu::Limits {
+    if options.default_limits {
+        return wgpu::Limits { max_buffer_size: Limits::DEFAULT.buffer, ..wgpu::Limits::default() };
+    }
+    adapter.limits()
+}
+
+fn limits_of(limits: &wgpu::Limits) -> Limits {
+    Limits {
+        buffer: limits.max_buffer_size,
+        binding: u64::from(limits.max_storage_buffer_binding_size),
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroups: limits.max_compute_workgroups_per_dimension,
+    }
+}
+
+fn watch(device: &wgpu::Device, state: &Arc<State>) {
+    let faults = state.clone();
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let fault = match error {
+            wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory(error.to_string()),
+            _ => GpuError::Fault(error.to_string()),
+        };
+        let _ = faults.fault.set(fault);
+    }));
+    let losses = state.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            let _ = losses.fault.set(GpuError::Lost(message));
+        }
+    });
+}
+
+fn create_layout(device: &wgpu::Device, bindings: &[Access]) -> wgpu::BindGroupLayout {
+    let entries: Vec<_> = bindings
+        .iter()
+        .enumerate()
+        .map(|(index, access)| wgpu::BindGroupLayoutEntry {
+            binding: index as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        })
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+}
+
+/// Natively an error scope's answer is there at once.
+fn pollster_free<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        std::thread::yield_now();
+    }
+}
