@@ -9,8 +9,7 @@ use anyhow::{Context, Result};
 /// # Errors
 /// When the lock file cannot be read.
 pub fn version(lock: &Path, package: &str) -> Result<Option<String>> {
-    let text =
-        std::fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let text = std::fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
     Ok(version_in(&text, package))
 }
 
@@ -19,9 +18,7 @@ fn version_in(lock: &str, package: &str) -> Option<String> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| line.trim() != name);
     lines.next()?;
-    let version = lines
-        .take_while(|line| *line != "[[package]]")
-        .find_map(|line| line.strip_prefix("version = "))?;
+    let version = lines.take_while(|line| *line != "[[package]]").find_map(|line| line.strip_prefix("version = "))?;
     Some(version.trim_matches('"').to_owned())
 }
 

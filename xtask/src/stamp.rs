@@ -31,8 +31,7 @@ impl Inputs {
         collect(path, &mut files)?;
         files.sort();
         for file in &files {
-            let contents =
-                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let contents = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             let name = file.strip_prefix(path).unwrap_or(file);
             self.0.write(name.as_os_str().as_encoded_bytes());
             self.0.write_u64(contents.len() as u64);
@@ -55,16 +54,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if path.is_file() {
         files.push(path.to_owned());
     }
-    if !path.is_dir()
-        || path
-            .file_name()
-            .is_some_and(|name| NOT_INPUTS.iter().any(|skipped| name == *skipped))
-    {
+    if !path.is_dir() || path.file_name().is_some_and(|name| NOT_INPUTS.iter().any(|skipped| name == *skipped)) {
         return Ok(());
     }
-    for entry in
-        std::fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))?
-    {
+    for entry in std::fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))? {
         collect(&entry?.path(), files)?;
     }
     Ok(())
@@ -121,10 +114,7 @@ mod tests {
 
     #[test]
     fn words_do_not_run_together() {
-        assert_ne!(
-            Inputs::new(&["ab", "c"]).finish(),
-            Inputs::new(&["a", "bc"]).finish()
-        );
+        assert_ne!(Inputs::new(&["ab", "c"]).finish(), Inputs::new(&["a", "bc"]).finish());
     }
 
     #[test]

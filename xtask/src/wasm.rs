@@ -66,13 +66,8 @@ pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     if !options.dev {
         optimise(workspace, &bound)?;
     }
-    let size = std::fs::metadata(&bound)
-        .with_context(|| format!("{} was not written", bound.display()))?
-        .len();
-    say(&format!(
-        "npm/wasm/inglenook_wasm_bg.wasm: {:.2} MB",
-        size as f64 / 1e6
-    ));
+    let size = std::fs::metadata(&bound).with_context(|| format!("{} was not written", bound.display()))?.len();
+    say(&format!("npm/wasm/inglenook_wasm_bg.wasm: {:.2} MB", size as f64 / 1e6));
     stamp::write(&stamp, &inputs)
 }
 
@@ -87,33 +82,14 @@ fn inputs(workspace: &Workspace, options: &Options) -> Result<String> {
 
 fn compile(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     say("compiling the WebAssembly module");
-    let (profile, folder) = if options.dev {
-        ("dev", "debug")
-    } else {
-        ("web", "web")
-    };
+    let (profile, folder) = if options.dev { ("dev", "debug") } else { ("web", "web") };
     run(wasm_target::cargo()?
         .current_dir(&workspace.root)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "inglenook-wasm",
-            "--lib",
-            "--profile",
-            profile,
-        ])
+        .args(["build", "--quiet", "--package", "inglenook-wasm", "--lib", "--profile", profile])
         .args(["--target", wasm_target::TARGET]))?;
-    let module = workspace
-        .target
-        .join(wasm_target::TARGET)
-        .join(folder)
-        .join("inglenook_wasm.wasm");
+    let module = workspace.target.join(wasm_target::TARGET).join(folder).join("inglenook_wasm.wasm");
     if !module.is_file() {
-        bail!(
-            "cargo wrote no {}: is the wasm crate a `cdylib`?",
-            module.display()
-        );
+        bail!("cargo wrote no {}: is the wasm crate a `cdylib`?", module.display());
     }
     Ok(module)
 }
@@ -121,10 +97,7 @@ fn compile(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
 fn bind(workspace: &Workspace, module: &Path, output: &Path, options: &Options) -> Result<()> {
     say("writing its JavaScript with wasm-bindgen");
     let mut command = Command::new(setup::wasm_bindgen(workspace)?);
-    command
-        .arg(module)
-        .args(["--target", "web", "--out-dir"])
-        .arg(output);
+    command.arg(module).args(["--target", "web", "--out-dir"]).arg(output);
     if options.dev {
         command.arg("--keep-debug");
     }
@@ -135,19 +108,12 @@ fn bind(workspace: &Workspace, module: &Path, output: &Path, options: &Options) 
 fn optimise(workspace: &Workspace, module: &Path) -> Result<()> {
     let program = workspace.root.join("npm/node_modules/.bin/wasm-opt");
     if !program.exists() {
-        bail!(
-            "wasm-opt is missing: it comes with the npm package binaryen, a devDependency of npm/package.json"
-        );
+        bail!("wasm-opt is missing: it comes with the npm package binaryen, a devDependency of npm/package.json");
     }
     say("shrinking it with wasm-opt, up to a minute");
     run(Command::new(program)
         .arg(module)
-        .args([
-            "-Os",
-            "--strip-debug",
-            "--strip-producers",
-            "--strip-target-features",
-        ])
+        .args(["-Os", "--strip-debug", "--strip-producers", "--strip-target-features"])
         .args(FEATURES)
         .arg("--output")
         .arg(module))

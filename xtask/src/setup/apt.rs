@@ -18,32 +18,15 @@ struct Need {
 }
 
 const NEEDS: [Need; 4] = [
-    Need {
-        name: "Chromium",
-        package: "chromium",
-        present: || chromium().is_some(),
-    },
-    Need {
-        name: "Firefox",
-        package: "firefox-esr",
-        present: || firefox().is_some(),
-    },
-    Need {
-        name: "the Vulkan loader",
-        package: "libvulkan1",
-        present: has_vulkan_loader,
-    },
-    Need {
-        name: "lavapipe",
-        package: "mesa-vulkan-drivers",
-        present: || lavapipe_manifest().is_some(),
-    },
+    Need { name: "Chromium", package: "chromium", present: || chromium().is_some() },
+    Need { name: "Firefox", package: "firefox-esr", present: || firefox().is_some() },
+    Need { name: "the Vulkan loader", package: "libvulkan1", present: has_vulkan_loader },
+    Need { name: "lavapipe", package: "mesa-vulkan-drivers", present: || lavapipe_manifest().is_some() },
 ];
 
 /// Chromium, or the program that the environment variable `CHROMIUM` names.
 pub fn chromium() -> Option<PathBuf> {
-    named_by("CHROMIUM")
-        .or_else(|| find_program(&["chromium", "chromium-browser", "google-chrome"]))
+    named_by("CHROMIUM").or_else(|| find_program(&["chromium", "chromium-browser", "google-chrome"]))
 }
 
 /// Firefox, or the program that the environment variable `FIREFOX` names.
@@ -54,29 +37,19 @@ pub fn firefox() -> Option<PathBuf> {
 /// The manifest by which the Vulkan loader finds lavapipe, Mesa's software driver.
 pub fn lavapipe_manifest() -> Option<PathBuf> {
     let folder = std::fs::read_dir("/usr/share/vulkan/icd.d").ok()?;
-    let is_lavapipe = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
-    };
+    let is_lavapipe =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"));
     folder.flatten().map(|entry| entry.path()).find(is_lavapipe)
 }
 
 fn named_by(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_file())
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_file())
 }
 
 fn has_vulkan_loader() -> bool {
     let machine = std::env::consts::ARCH;
-    let folders = [
-        format!("/usr/lib/{machine}-linux-gnu"),
-        "/usr/lib64".into(),
-        "/usr/lib".into(),
-    ];
-    folders
-        .iter()
-        .any(|folder| Path::new(folder).join("libvulkan.so.1").exists())
+    let folders = [format!("/usr/lib/{machine}-linux-gnu"), "/usr/lib64".into(), "/usr/lib".into()];
+    folders.iter().any(|folder| Path::new(folder).join("libvulkan.so.1").exists())
 }
 
 /// Install whichever of Chromium, Firefox, the Vulkan loader and lavapipe is missing.
@@ -88,19 +61,11 @@ pub fn ensure_browsers_and_vulkan() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing
-        .iter()
-        .map(|need| need.name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = missing.iter().map(|need| need.name).collect::<Vec<_>>().join(", ");
     say(&format!("missing: {names}"));
     install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
     match missing.iter().find(|need| !(need.present)()) {
-        Some(need) => bail!(
-            "{} is still missing after installing the package {}",
-            need.name,
-            need.package
-        ),
+        Some(need) => bail!("{} is still missing after installing the package {}", need.name, need.package),
         None => Ok(()),
     }
 }
@@ -119,14 +84,9 @@ pub fn install(packages: &[&str]) -> Result<()> {
     say(&format!("installing with apt-get: {list}"));
     // The lists may be fresh already, or another apt may be fetching them: only the installation must succeed.
     if let Err(refusal) = run(apt().arg("update")) {
-        say(&format!(
-            "{refusal:#}; trying with the package lists at hand"
-        ));
+        say(&format!("{refusal:#}; trying with the package lists at hand"));
     }
-    match run(apt()
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(packages))
-    {
+    match run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages)) {
         Ok(()) => Ok(()),
         Err(refusal) => bail!("missing: {list}. {refusal:#}: run `apt-get install {list}` as root"),
     }
@@ -135,10 +95,6 @@ pub fn install(packages: &[&str]) -> Result<()> {
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    command.args([
-        "--quiet=2",
-        "-o",
-        &format!("DPkg::Lock::Timeout={LOCK_SECONDS}"),
-    ]);
+    command.args(["--quiet=2", "-o", &format!("DPkg::Lock::Timeout={LOCK_SECONDS}")]);
     command
 }

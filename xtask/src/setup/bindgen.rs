@@ -14,11 +14,9 @@ use crate::workspace::Workspace;
 /// # Errors
 /// When the workspace uses no wasm-bindgen, or the fitting program is not installed.
 pub fn program(workspace: &Workspace) -> Result<PathBuf> {
-    let version = pinned(workspace)?
-        .context("Cargo.lock pins no wasm-bindgen: the wasm crate does not use it")?;
-    fitting(workspace, &version).with_context(|| {
-        format!("wasm-bindgen {version} is not installed: run `cargo xtask setup`")
-    })
+    let version = pinned(workspace)?.context("Cargo.lock pins no wasm-bindgen: the wasm crate does not use it")?;
+    fitting(workspace, &version)
+        .with_context(|| format!("wasm-bindgen {version} is not installed: run `cargo xtask setup`"))
 }
 
 /// Install the fitting program under target/tools, unless it is there or on the PATH.
@@ -32,19 +30,10 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
     if fitting(workspace, &version).is_some() {
         return Ok(());
     }
-    say(&format!(
-        "installing wasm-bindgen {version} under target/tools, about 3 minutes"
-    ));
+    say(&format!("installing wasm-bindgen {version} under target/tools, about 3 minutes"));
     // Without `--locked`: this crate's own lock file is refused by cargo.
     run(Command::new("cargo")
-        .args([
-            "install",
-            "--quiet",
-            "wasm-bindgen-cli",
-            "--version",
-            &version,
-            "--root",
-        ])
+        .args(["install", "--quiet", "wasm-bindgen-cli", "--version", &version, "--root"])
         .arg(workspace.tools()))
     .with_context(|| format!("wasm-bindgen {version} is missing and could not be installed"))
 }
@@ -55,12 +44,10 @@ fn pinned(workspace: &Workspace) -> Result<Option<String>> {
 
 fn fitting(workspace: &Workspace, version: &str) -> Option<PathBuf> {
     let own = workspace.tools().join("bin/wasm-bindgen");
-    [own, PathBuf::from("wasm-bindgen")]
-        .into_iter()
-        .find(|program| {
-            let answer = read(Command::new(program).arg("--version"));
-            answer.is_ok_and(|answer| says_version(&answer, version))
-        })
+    [own, PathBuf::from("wasm-bindgen")].into_iter().find(|program| {
+        let answer = read(Command::new(program).arg("--version"));
+        answer.is_ok_and(|answer| says_version(&answer, version))
+    })
 }
 
 /// The program answers `wasm-bindgen 0.2.130` or `wasm-bindgen 0.2.130 (hash)`.

@@ -27,9 +27,7 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
 
 fn ensure_folder(path: &Path, name: &str) -> Result<()> {
     if find_program(&["npm"]).is_none() {
-        bail!(
-            "Node and npm are missing: install Node 20.19 or later (Debian: apt-get install nodejs npm)"
-        );
+        bail!("Node and npm are missing: install Node 20.19 or later (Debian: apt-get install nodejs npm)");
     }
     let lock = path.join("package-lock.json");
     if !lock.is_file() {

@@ -16,13 +16,7 @@ use crate::workspace::Workspace;
 pub const TARGET: &str = "wasm32-unknown-unknown";
 /// The name under which rustup knows Debian's toolchain.
 const DEBIAN_TOOLCHAIN: &str = "debian-web";
-const DEBIAN_PACKAGES: [&str; 5] = [
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "rust-web-llvm",
-    "lld-22",
-];
+const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
 /// `cargo` with a toolchain that has the target.
 ///
@@ -35,9 +29,7 @@ pub fn cargo() -> Result<Command> {
             bail!("no Rust toolchain here can build for {TARGET}: run `cargo xtask setup`");
         }
         // The running toolchain's libraries must not be found before Debian's own.
-        command
-            .env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN)
-            .env_remove("LD_LIBRARY_PATH");
+        command.env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN).env_remove("LD_LIBRARY_PATH");
     }
     Ok(command)
 }
@@ -50,16 +42,13 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
     if active_toolchain_has_target() || debian_toolchain_has_target() {
         return Ok(());
     }
-    say(&format!(
-        "adding the Rust target {TARGET} (rustup target add)"
-    ));
+    say(&format!("adding the Rust target {TARGET} (rustup target add)"));
     if read(Command::new("rustup").args(["target", "add", TARGET])).is_ok() {
         return Ok(());
     }
     say("rustup could not add it; taking Debian's rustc-web instead, about 2 minutes");
-    from_debian(workspace).with_context(|| {
-        format!("the Rust target {TARGET} is missing: `rustup target add {TARGET}` adds it")
-    })
+    from_debian(workspace)
+        .with_context(|| format!("the Rust target {TARGET} is missing: `rustup target add {TARGET}` adds it"))
 }
 
 fn active_toolchain_has_target() -> bool {
@@ -68,30 +57,21 @@ fn active_toolchain_has_target() -> bool {
 
 fn debian_toolchain_has_target() -> bool {
     let mut rustc = Command::new("rustc");
-    rustc
-        .env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN)
-        .env_remove("LD_LIBRARY_PATH");
+    rustc.env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN).env_remove("LD_LIBRARY_PATH");
     library_folder(&mut rustc).is_some_and(|folder| has_std(&folder))
 }
 
 /// Where a compiler looks for this target's libraries, whether or not they exist.
 fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
     let sysroot = read(rustc.args(["--print", "sysroot"])).ok()?;
-    Some(
-        Path::new(sysroot.trim())
-            .join("lib/rustlib")
-            .join(TARGET)
-            .join("lib"),
-    )
+    Some(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib"))
 }
 
 fn has_std(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return false;
     };
-    entries
-        .flatten()
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
 fn from_debian(workspace: &Workspace) -> Result<()> {
@@ -108,8 +88,7 @@ fn from_debian(workspace: &Workspace) -> Result<()> {
 fn build_std(stub: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(stub.join("src"))?;
     // An empty `[workspace]` keeps cargo from taking the stub for a member of ours.
-    let manifest =
-        "[package]\nname = \"stub\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n";
+    let manifest = "[package]\nname = \"stub\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n";
     std::fs::write(stub.join("Cargo.toml"), manifest)?;
     std::fs::write(stub.join("src/lib.rs"), "")?;
     let target = stub.join("target");
@@ -118,36 +97,20 @@ fn build_std(stub: &Path) -> Result<PathBuf> {
         .env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN)
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("LD_LIBRARY_PATH")
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-Zbuild-std=std,panic_abort,panic_unwind",
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--quiet", "--release", "-Zbuild-std=std,panic_abort,panic_unwind", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target))?;
     Ok(target.join(TARGET).join("release/deps"))
 }
 
 fn copy_libraries(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)
-        .with_context(|| format!("cannot create {}: are you root?", to.display()))?;
-    for entry in
-        std::fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?
-    {
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}: are you root?", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if is_library_part(&name) {
             let copied = std::fs::copy(&path, to.join(&name));
-            copied.with_context(|| {
-                format!("cannot copy {name} to {}: are you root?", to.display())
-            })?;
+            copied.with_context(|| format!("cannot copy {name} to {}: are you root?", to.display()))?;
         }
     }
     Ok(())
