@@ -1,3 +1,5 @@
 //! inglenook: language models on the user's own GPU.
 
+pub mod device;
 pub mod gpu;
+pub mod kernels;

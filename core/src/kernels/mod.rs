@@ -1,0 +1,140 @@
+//! The kernels: one file each, with its parameters, its variants and the shape of its dispatch. The WGSL of the same
+//! name is in `shaders/`, the plain-Rust twin in `cpu/`.
+//!
+//! Kernels know slices of memory and shapes. They must never know models, requests or where weights came from.
+//!
+//! Every kernel reads binding 0, the *batch* (`shaders/shared/batch.wgsl`): how many rows are valid in this step and, for
+//! each row, its token, position and sequence. Rows beyond the count are skipped, so one plan serves every length up to
+//! its own, and a finished batch (count 0) makes the steps still queued behind it nearly free.
+
+pub mod batch;
+pub mod cpu;
+pub mod rms_norm;
+pub mod verify;
+
+use std::fmt::Debug;
+
+use crate::device::Slice;
+use crate::gpu::{Access, Facts, Needs, Shader};
+
+/// The ways a kernel can be written. Each kernel offers some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variant {
+    /// No workgroup barrier and no optional feature: what software adapters need, and what always works.
+    Plain,
+    /// Workgroup memory and barriers.
+    Shared,
+    /// Subgroup operations of any subgroup size.
+    Subgroups,
+    /// Packed 8-bit integer dot products.
+    Dot4,
+    /// f16 arithmetic.
+    F16,
+}
+
+impl Variant {
+    /// True where the adapter has what the variant needs.
+    pub fn fits(self, facts: &Facts) -> bool {
+        match self {
+            Variant::Plain | Variant::Shared => true,
+            Variant::Subgroups => facts.features.subgroups.is_some(),
+            Variant::Dot4 => facts.features.dot4,
+            Variant::F16 => facts.features.f16,
+        }
+    }
+}
+
+/// A tensor that lives inside one plan: f32 `[rows, cols]`, its memory given by the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tensor {
+    /// Number within its plan.
+    pub id: usize,
+    /// Rows: tokens of the step at most.
+    pub rows: u32,
+    /// Columns.
+    pub cols: u32,
+}
+
+/// Where an operand's memory is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// An activation: the plan decides.
+    Tensor(Tensor),
+    /// Memory that outlives the plan: weights, cache, state.
+    Fixed(Slice),
+}
+
+impl From<Tensor> for Place {
+    fn from(tensor: Tensor) -> Place {
+        Place::Tensor(tensor)
+    }
+}
+
+impl From<Slice> for Place {
+    fn from(slice: Slice) -> Place {
+        Place::Fixed(slice)
+    }
+}
+
+/// One binding of a kernel.
+#[derive(Debug, Clone)]
+pub struct Operand {
+    /// Where.
+    pub place: Place,
+    /// Read, or written (an operand that is both counts as written).
+    pub access: Access,
+}
+
+impl Operand {
+    /// An operand that is only read.
+    pub fn read(place: &Place) -> Operand {
+        Operand { place: place.clone(), access: Access::Read }
+    }
+
+    /// An operand that is written, and perhaps read before.
+    pub fn write(place: &Place) -> Operand {
+        Operand { place: place.clone(), access: Access::Write }
+    }
+}
+
+/// One variant of a kernel, ready for the GPU.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// WGSL with its imports in front, without `enable` lines.
+    pub text: String,
+    /// Values of the text's `override` declarations.
+    pub constants: Vec<(&'static str, f64)>,
+    /// Workgroups along x, y, z.
+    pub workgroups: [u32; 3],
+    /// Extensions used.
+    pub needs: Needs,
+}
+
+/// An operation of a plan.
+pub trait Kernel: Debug {
+    /// The name of its files, and its label everywhere.
+    fn name(&self) -> &'static str;
+
+    /// Its bindings, in `@binding` order; the batch is the first.
+    fn operands(&self) -> Vec<Operand>;
+
+    /// The variants this operation has, the one most likely to be fastest on `facts` first. Never empty; all of them fit.
+    fn variants(&self, facts: &Facts) -> Vec<Variant>;
+
+    /// Operations of the same name and class share the choice of a variant (a weight type and a size range, say).
+    fn class(&self) -> String {
+        String::new()
+    }
+
+    /// The variant's shader and dispatch.
+    fn launch(&self, variant: Variant, facts: &Facts) -> Launch;
+
+    /// The twin: the same computation on host memory, with operands in the order of [`Kernel::operands`].
+    fn run(&self, operands: &[Slice]);
+}
+
+/// The shader of one variant of `kernel`, as the facade compiles it.
+pub fn shader(kernel: &dyn Kernel, launch: &Launch) -> Shader {
+    let bindings = kernel.operands().iter().map(|operand| operand.access).collect();
+    Shader::new(kernel.name(), launch.text.clone(), &launch.constants, bindings, launch.needs)
+}

@@ -1,0 +1,85 @@
+//! Root-mean-square norm of each row.
+
+use super::verify::{Case, Output, random_f32s};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/rms_norm.wgsl");
+const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
+const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl");
+
+/// `out[r] = x[r] / sqrt(mean(x[r]²) + eps) * weight`.
+#[derive(Debug)]
+pub struct RmsNorm {
+    /// The batch.
+    pub batch: Place,
+    /// f32 `[rows, cols]`.
+    pub x: Place,
+    /// f32 `[cols]`.
+    pub weight: Place,
+    /// f32 `[rows, cols]`.
+    pub out: Place,
+    /// Rows at most.
+    pub rows: u32,
+    /// Columns; a multiple of 4.
+    pub cols: u32,
+    /// Added to the mean square.
+    pub eps: f32,
+}
+
+impl Kernel for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms_norm"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        vec![Operand::read(&self.batch), Operand::read(&self.x), Operand::read(&self.weight), Operand::write(&self.out)]
+    }
+
+    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+        match facts.software {
+            true => vec![Variant::Plain, Variant::Shared],
+            false => vec![Variant::Shared, Variant::Plain],
+        }
+    }
+
+    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+        let sum = if variant == Variant::Plain { SUM_ONE } else { SUM_SHARED };
+        Launch {
+            text: [batch::WGSL, sum, BODY].concat(),
+            constants: vec![("COLS", self.cols.into()), ("EPS", self.eps.into())],
+            workgroups: [self.rows, 1, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, x, weight, out] = operands else { unreachable!("operands() has four") };
+        let used = batch::count(&batch.u32s()) * self.cols as usize;
+        cpu::rms_norm(&x.f32s()[..used], &weight.f32s(), &mut out.f32s_mut()[..used], self.eps);
+    }
+}
+
+/// Cases at awkward shapes, one row skipped.
+pub fn cases() -> Vec<Case> {
+    [(1, 4), (3, 60), (2, 1760), (31, 256)].into_iter().map(|(rows, cols)| case(rows, cols)).collect()
+}
+
+fn case(rows: u32, cols: u32) -> Case {
+    let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
+    Case::new(
+        format!("rms_norm {rows}x{cols}"),
+        vec![
+            batch::words(&valid),
+            random_f32s(1, (rows + 1) * cols),
+            random_f32s(2, cols),
+            vec![0; ((rows + 1) * cols) as usize],
+        ],
+        vec![Output::f32(3)],
+        move |places| {
+            let [batch, x, weight, out] = places.try_into().expect("four inputs");
+            Box::new(RmsNorm { batch, x, weight, out, rows: rows + 1, cols, eps: 1e-5 })
+        },
+    )
+}

@@ -1,0 +1,252 @@
+//! Known-answer checks: a kernel's variants on a GPU against its twin on the CPU.
+//!
+//! The same cases serve the tests (natively and in browsers) and the guard at load: a variant that fails on this
+//! machine's GPU is never used.
+
+use std::fmt;
+
+use super::{Kernel, Place, Variant, shader};
+use crate::device::{Device, Slice, Storage};
+use crate::gpu::{Access, Binding, Dispatch, Gpu, GpuError};
+
+/// Builds the kernel over its inputs, given in binding order.
+pub type Build = Box<dyn Fn(Vec<Place>) -> Box<dyn Kernel>>;
+
+/// A kernel with inputs for which its twin knows the answer.
+pub struct Case {
+    /// What is checked, for messages.
+    pub name: String,
+    /// Initial words of each binding.
+    pub inputs: Vec<Vec<u32>>,
+    /// What is compared afterwards.
+    pub outputs: Vec<Output>,
+    /// Builds the kernel.
+    pub build: Build,
+}
+
+/// One binding that is compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Index of the binding.
+    pub binding: usize,
+    /// How its words are read.
+    pub kind: Kind,
+}
+
+/// How words are compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// f32 values, by normalised mean square error at most this.
+    F32(f64),
+    /// Two f16 values a word, by normalised mean square error at most this.
+    F16(f64),
+    /// Equal bit for bit.
+    Bits,
+}
+
+impl Output {
+    /// f32 values with the usual tolerance: NMSE 1e-6, which f32 sums in another order meet easily.
+    pub fn f32(binding: usize) -> Output {
+        Output { binding, kind: Kind::F32(1e-6) }
+    }
+
+    /// f32 values with a stated tolerance (integer dot products round the activations: 5e-4).
+    pub fn f32_within(binding: usize, nmse: f64) -> Output {
+        Output { binding, kind: Kind::F32(nmse) }
+    }
+
+    /// Equal words.
+    pub fn bits(binding: usize) -> Output {
+        Output { binding, kind: Kind::Bits }
+    }
+}
+
+impl Case {
+    /// A case from its parts.
+    pub fn new(
+        name: String,
+        inputs: Vec<Vec<u32>>,
+        outputs: Vec<Output>,
+        build: impl Fn(Vec<Place>) -> Box<dyn Kernel> + 'static,
+    ) -> Case {
+        Case { name, inputs, outputs, build: Box::new(build) }
+    }
+}
+
+/// A wrong answer, or none at all.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wrong {
+    /// The GPU failed before it could answer.
+    Gpu(GpuError),
+    /// The answer differs.
+    Differs {
+        /// The binding.
+        binding: usize,
+        /// Normalised mean square error, or the share of differing words.
+        error: f64,
+        /// First differing element: index, expected, found.
+        first: (usize, f64, f64),
+    },
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Gpu(error) => write!(f, "{error}"),
+            Wrong::Differs { binding, error, first: (index, expected, found) } => {
+                write!(f, "binding {binding} differs by {error:.3e}; element {index} is {found}, expected {expected}")
+            }
+        }
+    }
+}
+
+/// Runs one variant of a case on `gpu` and compares with the twin.
+pub async fn check(gpu: &Gpu, case: &Case, variant: Variant) -> Result<(), Wrong> {
+    let expected = run_twin(case);
+    let found = run_gpu(gpu, case, variant).await.map_err(Wrong::Gpu)?;
+    case.outputs.iter().try_for_each(|output| compare(output, &expected[output.binding], &found[output.binding]))
+}
+
+/// The variants of a case that fit `gpu`.
+pub fn variants(gpu: &Gpu, case: &Case) -> Vec<Variant> {
+    let places = upload(&Device::Cpu, case).map(|slices| slices.into_iter().map(Place::Fixed).collect());
+    places.map(|places| (case.build)(places).variants(gpu.facts())).unwrap_or_default()
+}
+
+fn upload(device: &Device, case: &Case) -> Result<Vec<Slice>, GpuError> {
+    case.inputs.iter().map(|words| Ok(device.upload(&case.name, words)?.all())).collect()
+}
+
+fn run_twin(case: &Case) -> Vec<Vec<u32>> {
+    let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
+    let kernel = (case.build)(slices.iter().cloned().map(Place::Fixed).collect());
+    kernel.run(&slices);
+    slices.iter().map(|slice| slice.u32s().to_vec()).collect()
+}
+
+async fn run_gpu(gpu: &Gpu, case: &Case, variant: Variant) -> Result<Vec<Vec<u32>>, GpuError> {
+    let device = Device::Gpu(gpu.clone());
+    let slices = upload(&device, case)?;
+    let kernel = (case.build)(slices.iter().cloned().map(Place::Fixed).collect());
+    let launch = kernel.launch(variant, gpu.facts());
+    let compiled = gpu.kernels(&[shader(kernel.as_ref(), &launch)]).await?.remove(0);
+    let bindings = slices.iter().map(binding).collect();
+    let pass = gpu.pass(&[Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups }]);
+    gpu.submit(&[&pass]);
+    gpu.settle().await?;
+    let mut found = Vec::new();
+    for (slice, operand) in slices.iter().zip(kernel.operands()) {
+        // What is only read is known already.
+        let bytes = match operand.access {
+            Access::Write => device.read(slice).await?,
+            Access::Read => Vec::new(),
+        };
+        found.push(bytemuck::pod_collect_to_vec(&bytes));
+    }
+    Ok(found)
+}
+
+/// A slice of GPU memory as a binding.
+pub(crate) fn binding(slice: &Slice) -> Binding {
+    match &slice.storage {
+        Storage::Gpu(buffer) => Binding { buffer: buffer.clone(), offset: slice.offset, bytes: slice.bytes },
+        Storage::Cpu(_) => unreachable!("GPU plans hold GPU storage"),
+    }
+}
+
+fn compare(output: &Output, expected: &[u32], found: &[u32]) -> Result<(), Wrong> {
+    let binding = output.binding;
+    match output.kind {
+        Kind::Bits => compare_bits(binding, expected, found),
+        Kind::F32(limit) => compare_floats(binding, limit, &f32s(expected), &f32s(found)),
+        Kind::F16(limit) => compare_floats(binding, limit, &f16s(expected), &f16s(found)),
+    }
+}
+
+fn compare_bits(binding: usize, expected: &[u32], found: &[u32]) -> Result<(), Wrong> {
+    let wrong = expected.iter().zip(found).filter(|(e, f)| e != f).count();
+    match expected.iter().zip(found).position(|(e, f)| e != f) {
+        None => Ok(()),
+        Some(index) => {
+            let first = (index, f64::from(expected[index]), f64::from(found[index]));
+            Err(Wrong::Differs { binding, error: wrong as f64 / expected.len() as f64, first })
+        }
+    }
+}
+
+fn compare_floats(binding: usize, limit: f64, expected: &[f64], found: &[f64]) -> Result<(), Wrong> {
+    let squared: f64 = expected.iter().zip(found).map(|(e, f)| (e - f) * (e - f)).sum();
+    let power: f64 = expected.iter().map(|e| e * e).sum();
+    let error = squared / power.max(f64::MIN_POSITIVE);
+    // Written so that a NaN on either side is wrong, too.
+    if squared == 0.0 || error <= limit {
+        return Ok(());
+    }
+    let far = |(e, f): (&f64, &f64)| !((e - f).abs() <= 1e-3 * e.abs().max(1e-3));
+    let index = expected.iter().zip(found).position(far).unwrap_or(0);
+    Err(Wrong::Differs { binding, error, first: (index, expected[index], found[index]) })
+}
+
+fn f32s(words: &[u32]) -> Vec<f64> {
+    words.iter().map(|word| f64::from(f32::from_bits(*word))).collect()
+}
+
+fn f16s(words: &[u32]) -> Vec<f64> {
+    words
+        .iter()
+        .flat_map(|word| [*word as u16, (*word >> 16) as u16])
+        .map(|bits| half::f16::from_bits(bits).to_f64())
+        .collect()
+}
+
+/// `len` f32 values in [-1, 1) as words, from a small generator: the same on every platform.
+pub fn random_f32s(seed: u64, len: u32) -> Vec<u32> {
+    random_words(seed, len).into_iter().map(|word| ((word >> 8) as f32 / (1 << 23) as f32 - 1.0).to_bits()).collect()
+}
+
+/// `len` random words (splitmix64).
+pub fn random_words(seed: u64, len: u32) -> Vec<u32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..len)
+        .map(|_| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z >> 32) as u32
+        })
+        .collect()
+}
+
+/// Every case of every kernel.
+pub fn all_cases() -> Vec<Case> {
+    [super::rms_norm::cases()].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::GpuOptions;
+
+    /// Every variant of every kernel answers as its twin does, on the adapter at hand.
+    #[test]
+    fn every_variant_answers_as_its_twin() {
+        let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+        let mut wrong = Vec::new();
+        for case in all_cases() {
+            for variant in variants(&gpu, &case) {
+                if let Err(error) = pollster::block_on(check(&gpu, &case, variant)) {
+                    wrong.push(format!("{} {variant:?}: {error}", case.name));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong answers:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_nan_is_a_wrong_answer() {
+        assert!(compare_floats(0, 1e-6, &[1.0], &[f64::NAN]).is_err());
+        assert!(compare_floats(0, 1e-6, &[0.0, 2.0], &[0.0, 2.1]).is_err());
+        assert!(compare_floats(0, 1e-6, &[0.0, 2.0], &[0.0, 2.0001]).is_ok());
+    }
+}

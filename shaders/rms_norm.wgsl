@@ -1,0 +1,32 @@
+// Root-mean-square norm: out[r] = x[r] / sqrt(mean(x[r]^2) + EPS) * weight.
+//
+// x, out: [rows, COLS] f32; weight: [COLS] f32. COLS is a multiple of 4.
+// Dispatch: one workgroup of LANES invocations a row. Rows are few and short (at most 8192 columns), so that one workgroup
+// holds a row's sum without a second pass over memory; with LANES = 1 there is no barrier, which software adapters need.
+
+@group(0) @binding(0) var<storage, read> batch: Batch;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+
+override COLS: u32;
+override EPS: f32;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = group.x;
+    if row >= batch.count {
+        return;
+    }
+    let first = row * (COLS / 4u);
+    var squares = vec4<f32>();
+    for (var i = lane; i < COLS / 4u; i += LANES) {
+        let v = x[first + i];
+        squares += v * v;
+    }
+    let sum = sum_over_lanes(dot(squares, vec4<f32>(1.0)), lane);
+    let scale = inverseSqrt(sum / f32(COLS) + EPS);
+    for (var i = lane; i < COLS / 4u; i += LANES) {
+        out[first + i] = x[first + i] * scale * weight[i];
+    }
+}
