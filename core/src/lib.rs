@@ -3,3 +3,6 @@
 pub mod device;
 pub mod gpu;
 pub mod kernels;
+pub mod format;
+pub mod gpu;
+pub mod source;
