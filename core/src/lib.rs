@@ -1,8 +1,7 @@
 //! inglenook: language models on the user's own GPU.
 
 pub mod device;
-pub mod gpu;
-pub mod kernels;
 pub mod format;
 pub mod gpu;
+pub mod kernels;
 pub mod source;
