@@ -3,10 +3,16 @@
 //! Each subcommand is one file of plain functions. Nothing here links the engine: what needs it is run as a program,
 //! so that a chore starts within seconds on a fresh machine.
 
+mod browser;
+mod demo;
+mod goldens;
 mod lockfile;
+mod packages;
 mod setup;
 mod shell;
+mod size;
 mod stamp;
+mod test;
 mod wasm;
 mod workspace;
 
@@ -24,6 +30,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build everything and serve the demo page
+    Demo(demo::Options),
+    /// Check everything: formatting, lints, types, tests, size, browsers
+    Test(test::Options),
+    /// Run the browser tests alone, or take a picture of a page
+    Browser(browser::Options),
+    /// Measure what a page downloads; fails above the limit
+    Size,
+    /// Make the reference results in tests/goldens again (needs Python)
+    Goldens(goldens::Options),
     /// Install what the other chores need; quick when nothing is missing
     Setup,
     /// Build the WebAssembly module into npm/wasm/
@@ -44,6 +60,11 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::find()?;
     match chore {
+        Chore::Demo(options) => demo::demo(&workspace, &options),
+        Chore::Test(options) => test::test(&workspace, &options),
+        Chore::Browser(options) => browser::browser(&workspace, &options),
+        Chore::Size => size::size(&workspace),
+        Chore::Goldens(options) => goldens::goldens(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {
             setup::for_wasm(&workspace)?;

@@ -11,6 +11,8 @@ import { delimiter, join } from "node:path";
  * @property {() => Promise<void>} close
  * @property {any} driver Playwright's or Puppeteer's own page, for what one browser alone can do
  *
+ * @typedef {{ flags?: string[], dark?: boolean }} Options `flags`: more of Chromium's; `dark`: pages prefer dark colours
+ *
  * @typedef {object} Browser
  * @property {"chromium" | "firefox"} name
  * @property {string} version
@@ -44,24 +46,24 @@ const useRealGpu = process.env.INGLENOOK_REAL_GPU === "1";
 /**
  * Start a browser without a window.
  * @param {"chromium" | "firefox"} name
- * @param {string[]} [flags] more of Chromium's flags
+ * @param {Options} [options]
  * @returns {Promise<Browser>}
  */
-export function openBrowser(name, flags = []) {
-  return name === "chromium" ? openChromium(flags) : openFirefox();
+export function openBrowser(name, options = {}) {
+  return name === "chromium" ? openChromium(options) : openFirefox(options);
 }
 
 /**
- * @param {string[]} flags
+ * @param {Options} options
  * @returns {Promise<Browser>}
  */
-async function openChromium(flags) {
+async function openChromium({ flags = [], dark = false }) {
   const { chromium } = await import("playwright-core");
   const executablePath = program("CHROMIUM", ["chromium", "chromium-browser", "google-chrome"]);
   const args = [...(useRealGpu ? CHROMIUM_GPU_FLAGS : CHROMIUM_FLAGS), ...flags];
   const browser = await chromium.launch({ executablePath, args, chromiumSandbox: false });
   const openPage = async (/** @type {string} */ url, onConsole = ignore) => {
-    const page = await browser.newPage();
+    const page = await browser.newPage({ colorScheme: dark ? "dark" : "light" });
     page.on("console", (message) => onConsole(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => onConsole(`uncaught: ${error.message}`));
     page.on("crash", () => onConsole("crash: the page's process died"));
@@ -77,13 +79,16 @@ async function openChromium(flags) {
   return { name: "chromium", version: browser.version(), openPage, close: () => browser.close() };
 }
 
-/** @returns {Promise<Browser>} */
-async function openFirefox() {
+/**
+ * @param {Options} options
+ * @returns {Promise<Browser>}
+ */
+async function openFirefox({ dark = false }) {
   const { default: puppeteer } = await import("puppeteer-core");
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: program("FIREFOX", ["firefox-esr", "firefox"]),
-    extraPrefsFirefox: FIREFOX_PREFERENCES,
+    extraPrefsFirefox: { ...FIREFOX_PREFERENCES, "layout.css.prefers-color-scheme.content-override": dark ? 0 : 1 },
     env: vulkanEnvironment(),
   });
   const openPage = async (/** @type {string} */ url, onConsole = ignore) => {

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
+pub use apt::{ensure_browsers_and_vulkan as browsers_and_vulkan, lavapipe_manifest};
 pub use bindgen::program as wasm_bindgen;
 
 /// What every chore together needs.

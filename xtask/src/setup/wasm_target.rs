@@ -34,6 +34,11 @@ pub fn cargo() -> Result<Command> {
     Ok(command)
 }
 
+/// Whether the toolchain of `cargo()` has clippy; Debian's has not.
+pub fn has_clippy() -> bool {
+    active_toolchain_has_target()
+}
+
 /// Install the target, one way or the other.
 ///
 /// # Errors

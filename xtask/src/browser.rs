@@ -1,0 +1,74 @@
+//! `cargo xtask browser`: the tests in Chromium, Firefox and Node, and screenshots of a page.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::shell::run;
+use crate::workspace::Workspace;
+use crate::{packages, setup};
+
+/// What to run.
+#[derive(clap::Args, Default)]
+pub struct Options {
+    /// Where to run: some of chromium, firefox, node
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    browser: Vec<String>,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "PART")]
+    case: Option<String>,
+    /// No test: write a picture of the demo page (or of --url) here, named after each browser
+    #[arg(long, value_name = "FILE.png")]
+    screenshot: Option<PathBuf>,
+    /// The page to take a picture of
+    #[arg(long, requires = "screenshot")]
+    url: Option<String>,
+    /// What the chat is asked before the picture is taken
+    #[arg(long, requires = "screenshot", value_name = "PROMPT")]
+    ask: Option<String>,
+    /// As a phone shows it: 390 × 844
+    #[arg(long, requires = "screenshot")]
+    phone: bool,
+    /// In dark colours
+    #[arg(long, requires = "screenshot")]
+    dark: bool,
+}
+
+/// Set up, build the demo (and with it the library), and run what the options say.
+///
+/// # Errors
+/// When a step of the set-up fails, or a test does.
+pub fn browser(workspace: &Workspace, options: &Options) -> Result<()> {
+    packages::build_demo(workspace)?;
+    setup::everything(workspace)?;
+    run(&mut runner(workspace, options))
+}
+
+/// The runner's command, for a workspace that is set up and built.
+pub fn runner(workspace: &Workspace, options: &Options) -> Command {
+    let mut command = Command::new("node");
+    command.current_dir(workspace.root.join("tests/browser"));
+    command.arg(if options.screenshot.is_some() { "screenshot.mjs" } else { "run.mjs" });
+    if !options.browser.is_empty() {
+        command.arg("--browser").arg(options.browser.join(","));
+    }
+    if let Some(part) = &options.case {
+        command.arg("--case").arg(part);
+    }
+    if let Some(file) = &options.screenshot {
+        // Relative to where the user stands, not to the runner's folder.
+        command.arg("--out").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+    }
+    for (flag, value) in [("--url", &options.url), ("--ask", &options.ask)] {
+        if let Some(value) = value {
+            command.arg(flag).arg(value);
+        }
+    }
+    for (flag, on) in [("--phone", options.phone), ("--dark", options.dark)] {
+        if on {
+            command.arg(flag);
+        }
+    }
+    command
+}

@@ -1,0 +1,81 @@
+//! `cargo xtask size`: what a page downloads before the first word, without the model; fails above the limit.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::packages;
+use crate::shell::read;
+use crate::workspace::Workspace;
+
+/// The limit on the text path of the npm package, in bytes after brotli.
+const LIMIT: u64 = 800_000;
+
+/// Build the npm package, print the size of each part that a page downloads, and compare the sum with the limit.
+///
+/// # Errors
+/// When the build fails, or the sum is above the limit.
+pub fn size(workspace: &Workspace) -> Result<()> {
+    packages::build_library(workspace)?;
+    measure(workspace)
+}
+
+/// The same, for a package that is built.
+///
+/// # Errors
+/// When the sum is above the limit.
+pub fn measure(workspace: &Workspace) -> Result<()> {
+    let package = workspace.root.join("npm");
+    let mut files = packages::published_files(&package)?;
+    files.retain(|file| is_downloaded(file));
+    if !files.iter().any(|file| file.ends_with(".wasm")) {
+        bail!("the npm package would be published without its WebAssembly module: see `files` in npm/package.json");
+    }
+    let sizes = brotli_sizes(workspace, &package, &files)?;
+    let mut rows: Vec<(u64, &str)> = sizes.iter().copied().zip(files.iter().map(String::as_str)).collect();
+    rows.sort_by(|left, right| right.cmp(left));
+    for (bytes, file) in &rows {
+        println!("{:>9.1} KB  {file}", *bytes as f64 / 1e3);
+    }
+    judge(sizes.iter().sum())
+}
+
+fn judge(total: u64) -> Result<()> {
+    println!("{:>9.1} KB  in all after brotli, of at most {} KB", total as f64 / 1e3, LIMIT / 1000);
+    if total > LIMIT {
+        bail!("the text path is {} KB too large", (total - LIMIT).div_ceil(1000));
+    }
+    Ok(())
+}
+
+/// Code, and neither types nor models (a page that brings its own model never downloads ours).
+fn is_downloaded(file: &str) -> bool {
+    [".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending))
+}
+
+fn brotli_sizes(workspace: &Workspace, package: &Path, files: &[String]) -> Result<Vec<u64>> {
+    let script = workspace.root.join("xtask/scripts/brotli-sizes.mjs");
+    let answer = read(Command::new("node").current_dir(package).arg(script).args(files))?;
+    serde_json::from_str(&answer).context("brotli-sizes.mjs wrote no list of sizes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_counts_and_types_and_models_do_not() {
+        let counted: Vec<_> = ["dist/index.js", "dist/index.d.ts", "wasm/a_bg.wasm", "models/ember.gguf", "README.md"]
+            .into_iter()
+            .filter(|file| is_downloaded(file))
+            .collect();
+        assert_eq!(counted, ["dist/index.js", "wasm/a_bg.wasm"]);
+    }
+
+    #[test]
+    fn the_limit_itself_passes_and_a_byte_more_fails() {
+        assert!(judge(LIMIT).is_ok());
+        assert!(judge(LIMIT + 1).unwrap_err().to_string().contains("1 KB too large"));
+    }
+}
