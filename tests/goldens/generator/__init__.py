@@ -1,0 +1,1 @@
+"""The parts of generate.py: one module a kind of golden, plus what they share."""

@@ -1,0 +1,228 @@
+"""Tiny random checkpoints of the supported architectures, and their GGUF files.
+
+The GGUF files have the keys, tensor names, shapes and row order that llama.cpp's convert_hf_to_gguf gives to a
+checkpoint of the same architecture, with every tensor in F32.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+import transformers
+
+from . import vocab
+
+VOCAB_SIZE = 517
+CONTEXT_LENGTH = 1024
+
+
+@dataclass
+class Shape:
+    """One checkpoint. Sizes are multiples of 32, so that 32-weight blocks apply, and deliberately not powers of two."""
+
+    name: str
+    arch: str  # GGUF's general.architecture
+    config: type[transformers.PretrainedConfig]
+    family: vocab.Family
+    hidden: int
+    ffn: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    rope_theta: float
+    tied: bool
+    # Standard deviations of the embeddings, and of the Q and K projections times sqrt(hidden). They set how far the
+    # model is from repeating its input (with tied embeddings it would loop on one token) and how peaked attention is.
+    embedding_scale: float = 0.15
+    query_scale: float = 1.0
+    # The converter writes key_length and value_length only where config.json names head_dim.
+    explicit_head_dim: bool = False
+    rms_norm_eps: float = 1e-5
+    rope_scaling: dict = field(default_factory=dict)
+
+
+SHAPES = [
+    Shape(
+        name="llama",
+        arch="llama",
+        config=transformers.LlamaConfig,
+        family=vocab.LLAMA3,
+        hidden=96,
+        ffn=224,
+        layers=3,
+        heads=6,
+        kv_heads=2,
+        head_dim=16,
+        rope_theta=500_000.0,
+        tied=False,
+        # The original context is short enough that a prompt of 300 tokens meets all three cases of the formula:
+        # frequencies kept, interpolated, and divided by the factor.
+        rope_scaling={
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 256,
+        },
+    ),
+    Shape(
+        name="mistral",
+        arch="llama",
+        config=transformers.MistralConfig,
+        family=vocab.LLAMA3,
+        hidden=160,
+        ffn=224,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_dim=64,
+        rope_theta=1e6,
+        tied=False,
+        explicit_head_dim=True,
+    ),
+    Shape(
+        name="qwen2",
+        arch="qwen2",
+        config=transformers.Qwen2Config,
+        family=vocab.QWEN2,
+        hidden=96,
+        ffn=224,
+        layers=3,
+        heads=3,
+        kv_heads=1,
+        head_dim=32,
+        rope_theta=1e6,
+        tied=True,
+        embedding_scale=0.04,
+        query_scale=1.1,
+        rms_norm_eps=1e-6,
+    ),
+    Shape(
+        name="qwen3",
+        arch="qwen3",
+        config=transformers.Qwen3Config,
+        family=vocab.QWEN2,
+        hidden=96,
+        ffn=224,
+        layers=3,
+        heads=6,
+        kv_heads=2,
+        head_dim=32,
+        rope_theta=1e6,
+        tied=True,
+        embedding_scale=0.1,
+        explicit_head_dim=True,
+        rms_norm_eps=1e-6,
+    ),
+]
+
+
+def build(shape: Shape, seed: int) -> transformers.PreTrainedModel:
+    """The float32 model with weights drawn from `seed`."""
+    options = {"head_dim": shape.head_dim} if shape.explicit_head_dim else {}
+    if shape.config in (transformers.MistralConfig, transformers.Qwen2Config, transformers.Qwen3Config):
+        options["sliding_window"] = None
+    config = shape.config(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        max_position_embeddings=CONTEXT_LENGTH,
+        rms_norm_eps=shape.rms_norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta} | shape.rope_scaling,
+        tie_word_embeddings=shape.tied,
+        attn_implementation="eager",
+        **options,
+    )
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    rng = np.random.default_rng(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(torch.from_numpy(random_weight(rng, shape, name, tuple(weight.shape))))
+    return model
+
+
+def random_weight(rng: np.random.Generator, shape: Shape, name: str, size: tuple[int, ...]) -> np.ndarray:
+    """Weights at scales where every part of the network matters to the logits, and none saturates.
+
+    Norm weights and biases differ from 1 and 0, so that leaving one out shows.
+    """
+    noise = rng.standard_normal(size).astype(np.float32)
+    if name.endswith("norm.weight"):
+        return 1.0 + 0.2 * noise
+    if name.endswith(".bias"):
+        return 0.2 * noise
+    if "embed_tokens" in name or "lm_head" in name:
+        return shape.embedding_scale * noise
+    scale = shape.query_scale if "q_proj" in name or "k_proj" in name else 1.0
+    return noise * np.float32(scale / math.sqrt(size[1]))
+
+
+def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of a Q or K projection reordered as GGUF's `llama` has them.
+
+    HF rotates row i of a head with row i + head_dim/2; GGUF's `llama` rotates rows 2i and 2i + 1.
+    """
+    rows, columns = weight.shape
+    return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+def llama3_rope_factors(shape: Shape) -> np.ndarray:
+    """What each frequency is divided by, [head_dim / 2]: the tensor rope_freqs.weight."""
+    scaling = shape.rope_scaling
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    original = scaling["original_max_position_embeddings"]
+    factors = []
+    for i in range(0, shape.head_dim, 2):
+        wavelength = 2 * math.pi * shape.rope_theta ** (i / shape.head_dim)
+        if wavelength < original / high:
+            factors.append(1.0)
+        elif wavelength > original / low:
+            factors.append(scaling["factor"])
+        else:
+            smooth = (original / wavelength - low) / (high - low)
+            factors.append(1 / ((1 - smooth) / scaling["factor"] + smooth))
+    return np.array(factors, dtype=np.float32)
+
+
+def write_gguf(path: Path, shape: Shape, model: transformers.PreTrainedModel) -> None:
+    writer = gguf.GGUFWriter(path, shape.arch)
+    writer.add_type(gguf.GGUFType.MODEL)
+    writer.add_name(f"inglenook golden {shape.name}")
+    writer.add_block_count(shape.layers)
+    writer.add_context_length(CONTEXT_LENGTH)
+    writer.add_embedding_length(shape.hidden)
+    writer.add_feed_forward_length(shape.ffn)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_rope_freq_base(shape.rope_theta)
+    writer.add_layer_norm_rms_eps(shape.rms_norm_eps)
+    if shape.explicit_head_dim:
+        writer.add_key_length(shape.head_dim)
+        writer.add_value_length(shape.head_dim)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    if shape.arch == "llama":
+        writer.add_vocab_size(VOCAB_SIZE)
+        writer.add_rope_dimension_count(shape.head_dim)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    vocab.add_to(writer, vocab.train(shape.family, VOCAB_SIZE), shape.family)
+
+    if shape.rope_scaling:
+        writer.add_tensor("rope_freqs.weight", llama3_rope_factors(shape))
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[shape.arch.upper()], shape.layers)
+    for name, weight in model.named_parameters():
+        data = weight.detach().numpy()
+        if shape.arch == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            data = interleaved(data, shape.heads if "q_proj" in name else shape.kv_heads)
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), np.ascontiguousarray(data))
+
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
