@@ -65,7 +65,7 @@ impl Gguf {
         let alignment = alignment(&metadata)?;
         check_split(&metadata, tensor_count)?;
         let mut tensors = tensor::read_infos(&mut reader, tensor_count).await?;
-        // A header is at most 256 MiB long and an alignment 1 MiB, so this cannot wrap.
+        // A header is at most 128 MiB long and an alignment 1 MiB, so this cannot wrap.
         let data_start = reader.offset().next_multiple_of(alignment);
         let by_offset = tensor::place(&mut tensors, data_start, alignment, source.len())?;
         let by_name = NameIndex::new(&tensors, |info| &info.name).map_err(|twice| GgufError::Tensor {

@@ -5,8 +5,8 @@
 use super::error::GgufError;
 use crate::source::{LOOK_BACK, Source, SourceError};
 
-/// Headers beyond this are refused; the largest known (a vocabulary of 260,000 tokens with merges) is near 25 MiB.
-pub(super) const MAX_HEADER: u64 = 256 << 20;
+/// Headers beyond this are refused; the largest known (vocabularies of 260,000 tokens with merges) stay below 25 MiB.
+pub(super) const MAX_HEADER: u64 = 128 << 20;
 
 /// Size of the first piece; they double up to [`LOOK_BACK`].
 const FIRST_PIECE: usize = 256 << 10;
@@ -183,13 +183,13 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Reserves room for `more` elements, growing by an eighth at a time and never past `declared` in all.
+/// Reserves room for `more` elements, growing by a sixteenth at a time and never past `declared` in all.
 ///
 /// The usual doubling would hold up to three times the data at its peak.
 pub(super) fn grow<T>(out: &mut Vec<T>, more: usize, declared: u64) {
     let wanted = out.len() + more;
     if wanted > out.capacity() {
-        let ample = out.capacity() + (out.capacity() / 8).max(64);
+        let ample = out.capacity() + (out.capacity() / 16).max(64);
         let declared = usize::try_from(declared).unwrap_or(usize::MAX);
         out.reserve_exact(wanted.max(ample.min(declared)) - out.len());
     }
@@ -200,8 +200,8 @@ fn push_lossy(out: &mut String, bytes: &[u8], budget: &mut usize) -> Option<()> 
     *budget = budget.checked_sub(3 * bad)?;
     let wanted = out.len() + bytes.len() + 3 * bad;
     if wanted > out.capacity() {
-        // A lone string gets exactly its room; the text of a growing array an eighth more.
-        let ample = if out.is_empty() { 0 } else { out.capacity() + (out.capacity() / 8).max(64) };
+        // A lone string gets exactly its room; the text of a growing array a sixteenth more.
+        let ample = if out.is_empty() { 0 } else { out.capacity() + (out.capacity() / 16).max(64) };
         out.reserve_exact(wanted.max(ample) - out.len());
     }
     for chunk in bytes.utf8_chunks() {

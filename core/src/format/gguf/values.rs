@@ -106,7 +106,7 @@ impl Parser<'_, '_> {
         for _ in 0..count {
             self.reader.text(&mut strings.text).await?.ok_or_else(|| self.not_text())?;
             grow(&mut strings.ends, 1, count);
-            // Headers are limited to 256 MiB, so the length fits.
+            // Headers are limited to 128 MiB, so the length fits.
             strings.ends.push(strings.text.len() as u32);
         }
         Ok(strings)

@@ -201,3 +201,158 @@ fn write_array(out: &mut impl Write, array: &Array) -> io::Result<()> {
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::gguf::{Gguf, Strings};
+    use crate::format::quant::random_blocks;
+    use crate::source::{Chunks, LocalFuture, Memory, ReadAt, Source, SourceError, Stream};
+    use proptest::prelude::*;
+
+    /// A download of unknown length, in chunks of one size.
+    struct Download(Vec<u8>, usize);
+
+    impl Chunks for Download {
+        fn len_hint(&self) -> Option<u64> {
+            None
+        }
+
+        fn next(&mut self) -> LocalFuture<'_, Result<Option<Vec<u8>>, SourceError>> {
+            let chunk: Vec<u8> = self.0.drain(..self.1.min(self.0.len())).collect();
+            Box::pin(std::future::ready(Ok((!chunk.is_empty()).then_some(chunk))))
+        }
+    }
+
+    fn scalar() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<u8>().prop_map(Value::U8),
+            any::<i8>().prop_map(Value::I8),
+            any::<u16>().prop_map(Value::U16),
+            any::<i16>().prop_map(Value::I16),
+            any::<u32>().prop_map(Value::U32),
+            any::<i32>().prop_map(Value::I32),
+            (-1e9f32..1e9).prop_map(Value::F32),
+            any::<bool>().prop_map(Value::Bool),
+            ".{0,20}".prop_map(Value::String),
+            any::<u64>().prop_map(Value::U64),
+            any::<i64>().prop_map(Value::I64),
+            (-1e9f64..1e9).prop_map(Value::F64),
+        ]
+    }
+
+    fn array() -> impl Strategy<Value = Array> {
+        use proptest::collection::vec;
+        let flat = prop_oneof![
+            vec(any::<u8>(), 0..40).prop_map(Array::U8),
+            vec(any::<i8>(), 0..40).prop_map(Array::I8),
+            vec(any::<u16>(), 0..40).prop_map(Array::U16),
+            vec(any::<i16>(), 0..40).prop_map(Array::I16),
+            vec(any::<u32>(), 0..40).prop_map(Array::U32),
+            vec(any::<i32>(), 0..40).prop_map(Array::I32),
+            vec(-1e9f32..1e9, 0..40).prop_map(Array::F32),
+            vec(any::<bool>(), 0..40).prop_map(Array::Bool),
+            vec(".{0,9}", 0..40).prop_map(|words| Array::String(words.iter().collect())),
+            vec(any::<u64>(), 0..40).prop_map(Array::U64),
+            vec(any::<i64>(), 0..40).prop_map(Array::I64),
+            vec(-1e9f64..1e9, 0..40).prop_map(Array::F64),
+        ];
+        flat.prop_recursive(3, 20, 4, |inner| vec(inner, 0..4).prop_map(Array::Nested))
+    }
+
+    /// Writes the file; returns it with each tensor's data.
+    fn file(values: &[Value], types: &[(usize, u64, u64)], alignment: u32) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let mut writer = GgufWriter::new();
+        for (i, value) in values.iter().enumerate() {
+            writer.entry(&format!("key.{i}"), value.clone());
+        }
+        writer.entry("general.alignment", alignment);
+        let mut all_data = Vec::new();
+        for (i, &(ty, blocks, rows)) in types.iter().enumerate() {
+            let ty = WeightType::ALL[ty];
+            writer.tensor(&format!("t{i}"), &[blocks * ty.block_len() as u64, rows], ty).unwrap();
+            all_data.push(random_blocks(ty, i as u64, (blocks * rows) as usize, 1.0));
+        }
+        let mut out = writer.start(Vec::new()).unwrap();
+        for data in &all_data {
+            let (first, second) = data.split_at(data.len() / 3);
+            out.write(first).unwrap();
+            out.write(second).unwrap();
+        }
+        (out.finish().unwrap(), all_data)
+    }
+
+    /// Reads the header, then all data in file order.
+    fn read_back(source: &dyn Source) -> (Gguf, Vec<Vec<u8>>) {
+        pollster::block_on(async {
+            let gguf = Gguf::read(source).await.unwrap();
+            let mut all_data = Vec::new();
+            for info in gguf.tensors_by_offset() {
+                let mut data = vec![0; info.bytes as usize];
+                source.read_at(info.offset, &mut data).await.unwrap();
+                all_data.push(data);
+            }
+            (gguf, all_data)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_is_written_is_read_from_every_source(
+            mut values in proptest::collection::vec(scalar(), 0..8),
+            arrays in proptest::collection::vec(array().prop_map(Value::Array), 0..5),
+            types in proptest::collection::vec((0..WeightType::ALL.len(), 1u64..4, 1u64..5), 0..6),
+            alignment in (0u32..10).prop_map(|bits| 1 << bits),
+            chunk in 1usize..5000,
+        ) {
+            values.extend(arrays);
+            let (bytes, data) = file(&values, &types, alignment);
+            let (gguf, read) = read_back(&Memory(&bytes));
+            prop_assert_eq!(&read, &data);
+            for (i, value) in values.iter().enumerate() {
+                prop_assert_eq!(gguf.metadata.get(&format!("key.{i}")), Some(value));
+            }
+            for (i, &(ty, blocks, rows)) in types.iter().enumerate() {
+                let info = gguf.tensor(&format!("t{i}")).unwrap();
+                prop_assert_eq!((info.blocks(), info.rows(), info.ty), (blocks * rows, rows, WeightType::ALL[ty]));
+                prop_assert_eq!(info.offset % u64::from(alignment), 0);
+            }
+            let stream = Stream::new(Download(bytes.clone(), chunk));
+            prop_assert_eq!(&read_back(&stream), &(gguf.clone(), data.clone()));
+            let reader = ReadAt::new(io::Cursor::new(bytes)).unwrap();
+            prop_assert_eq!(&read_back(&reader), &(gguf, data));
+        }
+    }
+
+    #[test]
+    fn a_header_of_several_pieces_is_read_from_a_stream() {
+        let words: Strings = (0..300_000).map(|i| format!("word{i}")).collect();
+        let floats: Vec<f32> = (0..300_000).map(|i| i as f32).collect();
+        let long = "löss ".repeat(400_000);
+        let mut writer = GgufWriter::new();
+        writer.entry("words", words.clone()).entry("floats", floats.clone()).entry("long", long.as_str());
+        writer.tensor("t", &[3], WeightType::F32).unwrap();
+        let mut out = writer.start(Vec::new()).unwrap();
+        out.write(&[7; 12]).unwrap();
+        let (gguf, data) = read_back(&Stream::new(Download(out.finish().unwrap(), 70_001)));
+        assert_eq!(gguf.metadata.strings("words"), Ok(&words));
+        assert_eq!(gguf.metadata.f32s("floats").unwrap().as_ref(), floats);
+        assert_eq!(gguf.metadata.str("long"), Ok(long.as_str()));
+        assert_eq!(data, [[7; 12]]);
+    }
+
+    #[test]
+    fn the_writer_refuses_what_no_reader_would_take() {
+        let mut writer = GgufWriter::new();
+        assert!(writer.tensor("rows", &[33, 2], WeightType::Q8_0).is_err());
+        assert!(writer.tensor("none", &[0], WeightType::F32).is_err());
+        writer.tensor("t", &[2], WeightType::F32).unwrap();
+        let mut out = writer.start(Vec::new()).unwrap();
+        out.write(&[0; 4]).unwrap();
+        assert!(out.write(&[0; 5]).is_err());
+        assert!(writer.start(Vec::new()).unwrap().finish().is_err());
+        writer.entry("general.alignment", 24u32);
+        assert!(writer.start(Vec::new()).is_err());
+    }
+}
