@@ -10,6 +10,9 @@ use crate::shell::{find_program, run, say};
 /// Wait this long for another apt on the same machine, rather than fail.
 const LOCK_SECONDS: u32 = 600;
 
+/// Elsewhere wgpu takes Metal or DX12, which come with the system.
+const NEEDS_VULKAN: bool = cfg!(target_os = "linux");
+
 /// Something from outside that chores need: how to tell that it is there, and the Debian package that brings it.
 struct Need {
     name: &'static str,
@@ -20,8 +23,12 @@ struct Need {
 const NEEDS: [Need; 4] = [
     Need { name: "Chromium", package: "chromium", present: || chromium().is_some() },
     Need { name: "Firefox", package: "firefox-esr", present: || firefox().is_some() },
-    Need { name: "the Vulkan loader", package: "libvulkan1", present: has_vulkan_loader },
-    Need { name: "lavapipe", package: "mesa-vulkan-drivers", present: || lavapipe_manifest().is_some() },
+    Need { name: "the Vulkan loader", package: "libvulkan1", present: || !NEEDS_VULKAN || has_vulkan_loader() },
+    Need {
+        name: "lavapipe",
+        package: "mesa-vulkan-drivers",
+        present: || !NEEDS_VULKAN || lavapipe_manifest().is_some(),
+    },
 ];
 
 /// Chromium, or the program that the environment variable `CHROMIUM` names.

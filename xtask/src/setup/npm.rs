@@ -1,21 +1,26 @@
 //! The npm packages of each folder that has a lock file; fetched again only when that file changed.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{find_program, npm, run, say};
+use crate::shell::{find_program, npm, read, run, say};
 use crate::stamp::{self, Inputs};
 use crate::workspace::Workspace;
 
 /// The folders with npm packages, in the order in which they depend on each other.
 pub const FOLDERS: [&str; 3] = ["npm", "demo", "tests/browser"];
 
+/// What Vite 8 runs on.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+
 /// Fetch what is missing or changed.
 ///
 /// # Errors
 /// When Node is missing, or npm fails.
 pub fn ensure(workspace: &Workspace) -> Result<()> {
+    ensure_node()?;
     for folder in FOLDERS {
         let path = workspace.root.join(folder);
         if path.join("package.json").is_file() {
@@ -25,10 +30,25 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn ensure_folder(path: &Path, name: &str) -> Result<()> {
+fn ensure_node() -> Result<()> {
+    let wanted = format!("install Node {}.{} or later, and npm", OLDEST_NODE.0, OLDEST_NODE.1);
     if find_program(&["npm"]).is_none() {
-        bail!("Node and npm are missing: install Node 20.19 or later (Debian: apt-get install nodejs npm)");
+        bail!("npm is missing: {wanted}");
     }
+    let answer = read(Command::new("node").arg("--version")).with_context(|| format!("Node is missing: {wanted}"))?;
+    match parse_version(&answer) {
+        Some(version) if version >= OLDEST_NODE => Ok(()),
+        _ => bail!("Node {} is too old: {wanted}", answer.trim()),
+    }
+}
+
+/// Major and minor of an answer like `v20.19.4`.
+fn parse_version(answer: &str) -> Option<(u32, u32)> {
+    let mut numbers = answer.trim().strip_prefix('v')?.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+fn ensure_folder(path: &Path, name: &str) -> Result<()> {
     let lock = path.join("package-lock.json");
     if !lock.is_file() {
         bail!("{name}/package-lock.json is missing: run `npm install` in {name}/ and commit it");
@@ -46,4 +66,18 @@ fn ensure_folder(path: &Path, name: &str) -> Result<()> {
     run(npm(path).args(["ci", "--ignore-scripts"]))
         .with_context(|| format!("the npm packages of {name}/ are missing"))?;
     stamp::write(&stamp, &inputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_versions_compare_as_numbers() {
+        assert!(parse_version("v20.19.4\n").unwrap() >= OLDEST_NODE);
+        assert!(parse_version("v100.0.0").unwrap() >= OLDEST_NODE);
+        assert!(parse_version("v20.9.0").unwrap() < OLDEST_NODE);
+        assert!(parse_version("v18.20.0").unwrap() < OLDEST_NODE);
+        assert_eq!(parse_version("command not found"), None);
+    }
 }
