@@ -4,4 +4,5 @@ pub mod device;
 pub mod format;
 pub mod gpu;
 pub mod kernels;
+pub mod plan;
 pub mod source;

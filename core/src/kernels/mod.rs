@@ -3,11 +3,12 @@
 //!
 //! Kernels know slices of memory and shapes. They must never know models, requests or where weights came from.
 //!
-//! Every kernel reads binding 0, the *batch* (`shaders/shared/batch.wgsl`): how many rows are valid in this step and, for
+//! Every kernel (but `copy`) reads at binding 0 the *batch* (`shaders/shared/batch.wgsl`): how many rows are valid in this step and, for
 //! each row, its token, position and sequence. Rows beyond the count are skipped, so one plan serves every length up to
 //! its own, and a finished batch (count 0) makes the steps still queued behind it nearly free.
 
 pub mod batch;
+pub mod copy;
 pub mod cpu;
 pub mod rms_norm;
 pub mod verify;
@@ -16,6 +17,7 @@ use std::fmt::Debug;
 
 use crate::device::Slice;
 use crate::gpu::{Access, Facts, Needs, Shader};
+use verify::Case;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,6 +128,14 @@ pub trait Kernel: Debug {
         String::new()
     }
 
+    /// True for kernels heavy enough that the right variants are timed at load.
+    fn timed(&self) -> bool {
+        false
+    }
+
+    /// A small known-answer check of this kernel's class, asked of a variant before it is used.
+    fn guard(&self) -> Case;
+
     /// The variant's shader and dispatch.
     fn launch(&self, variant: Variant, facts: &Facts) -> Launch;
 
@@ -137,4 +147,12 @@ pub trait Kernel: Debug {
 pub fn shader(kernel: &dyn Kernel, launch: &Launch) -> Shader {
     let bindings = kernel.operands().iter().map(|operand| operand.access).collect();
     Shader::new(kernel.name(), launch.text.clone(), &launch.constants, bindings, launch.needs)
+}
+
+/// `groups` workgroups in x, folded into y where one dimension cannot hold them. Kernels number their workgroups
+/// `y * num_workgroups.x + x` and skip what is beyond the end.
+pub fn fold(groups: u32, facts: &Facts) -> [u32; 3] {
+    let limit = facts.limits.workgroups;
+    let rows = groups.div_ceil(limit).max(1);
+    [groups.div_ceil(rows).max(1), rows, 1]
 }

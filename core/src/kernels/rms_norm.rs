@@ -59,6 +59,10 @@ impl Kernel for RmsNorm {
         let used = batch::count(&batch.u32s()) * self.cols as usize;
         cpu::rms_norm(&x.f32s()[..used], &weight.f32s(), &mut out.f32s_mut()[..used], self.eps);
     }
+
+    fn guard(&self) -> Case {
+        case(2, 256)
+    }
 }
 
 /// Cases at awkward shapes, one row skipped.

@@ -220,7 +220,7 @@ pub fn random_words(seed: u64, len: u32) -> Vec<u32> {
 
 /// Every case of every kernel.
 pub fn all_cases() -> Vec<Case> {
-    [super::rms_norm::cases()].into_iter().flatten().collect()
+    [super::copy::cases(), super::rms_norm::cases()].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,189 @@
+//! Which variant of a kernel runs: those that fit the adapter are checked against a known answer, the right ones of
+//! heavy kernels are timed, and the fastest is kept for all operations of the same name and class.
+
+use std::collections::HashMap;
+
+use web_time::{Duration, Instant};
+
+use super::PlanError;
+use crate::device::{Device, Slice};
+use crate::gpu::{Dispatch, Gpu, GpuError, Kernel as Compiled, Shader};
+use crate::kernels::{Kernel, Variant, shader, verify};
+
+/// Runs of a timing; the fastest counts.
+const RUNS: u32 = 3;
+/// Dispatches in a run, so that the cost of a submission does not drown the kernel's.
+const REPEATS: usize = 4;
+
+/// A choice that was made, for `inglenook devices` and bug reports.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Choice {
+    /// Kernel name.
+    pub kernel: &'static str,
+    /// Class within the kernel.
+    pub class: String,
+    /// The chosen variant, in words.
+    pub variant: String,
+    /// Variants that gave a wrong answer on this GPU.
+    pub wrong: Vec<String>,
+}
+
+/// A device with its compiled kernels and the variants chosen so far.
+#[derive(Debug)]
+pub struct Workshop {
+    device: Device,
+    compiled: HashMap<Shader, Compiled>,
+    chosen: HashMap<(&'static str, String), Variant>,
+    choices: Vec<Choice>,
+    forced: Option<Variant>,
+}
+
+impl Workshop {
+    /// An empty workshop on `device`.
+    pub fn new(device: Device) -> Workshop {
+        Workshop { device, compiled: HashMap::new(), chosen: HashMap::new(), choices: Vec::new(), forced: None }
+    }
+
+    /// Uses `variant` wherever a kernel offers it, untimed; for tests that want each variant inside a whole model.
+    pub fn force(mut self, variant: Variant) -> Workshop {
+        self.forced = Some(variant);
+        self
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The choices made so far.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// The variant chosen for operations like `kernel`.
+    pub(super) fn variant(&self, kernel: &dyn Kernel) -> Variant {
+        self.chosen[&(kernel.name(), kernel.class())]
+    }
+
+    /// Compiles what is not compiled yet, all of it together; the result has the order of `shaders`.
+    pub(super) async fn compile(&mut self, gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Compiled>, GpuError> {
+        let mut missing: Vec<Shader> = Vec::new();
+        for shader in shaders {
+            if !self.compiled.contains_key(shader) && !missing.contains(shader) {
+                missing.push(shader.clone());
+            }
+        }
+        let kernels = gpu.kernels(&missing).await?;
+        self.compiled.extend(missing.into_iter().zip(kernels));
+        Ok(shaders.iter().map(|shader| self.compiled[shader].clone()).collect())
+    }
+
+    /// Makes sure that a variant is chosen for every operation.
+    pub(super) async fn choose(
+        &mut self,
+        gpu: &Gpu,
+        ops: &[Box<dyn Kernel>],
+        operands: &[Vec<Slice>],
+    ) -> Result<(), PlanError> {
+        for (op, operands) in ops.iter().zip(operands) {
+            let key = (op.name(), op.class());
+            if !self.chosen.contains_key(&key) {
+                let choice = self.pick(gpu, op.as_ref(), operands).await?;
+                self.chosen.insert(key, choice);
+            }
+        }
+        Ok(())
+    }
+
+    async fn pick(&mut self, gpu: &Gpu, op: &dyn Kernel, operands: &[Slice]) -> Result<Variant, PlanError> {
+        let mut candidates = op.variants(gpu.facts());
+        if let Some(forced) = self.forced.filter(|forced| candidates.contains(forced)) {
+            candidates = vec![forced];
+        }
+        let (right, mut wrong) = check(gpu, op, &candidates, op.timed()).await;
+        let variant = match right.as_slice() {
+            [] => {
+                let (_, error) = wrong.pop().expect("a kernel has at least one variant");
+                return Err((op, error).into());
+            }
+            [only] => *only,
+            several => self.fastest(gpu, op, operands, several).await?,
+        };
+        self.choices.push(Choice {
+            kernel: op.name(),
+            class: op.class(),
+            variant: format!("{variant:?}"),
+            wrong: wrong.iter().map(|(variant, error)| format!("{variant:?}: {error}")).collect(),
+        });
+        Ok(variant)
+    }
+
+    async fn fastest(
+        &mut self,
+        gpu: &Gpu,
+        op: &dyn Kernel,
+        operands: &[Slice],
+        variants: &[Variant],
+    ) -> Result<Variant, PlanError> {
+        let mut best: Option<(Duration, Variant)> = None;
+        for variant in variants {
+            let limit = best.map_or(Duration::MAX, |(time, _)| time);
+            let time = self.time(gpu, op, operands, *variant, limit).await?;
+            if time < limit {
+                best = Some((time, *variant));
+            }
+        }
+        Ok(best.map_or(variants[0], |(_, variant)| variant))
+    }
+
+    /// Time of the fastest run. Gives up after the first run that is much slower than `limit`.
+    async fn time(
+        &mut self,
+        gpu: &Gpu,
+        op: &dyn Kernel,
+        operands: &[Slice],
+        variant: Variant,
+        limit: Duration,
+    ) -> Result<Duration, PlanError> {
+        let launch = op.launch(variant, gpu.facts());
+        let kernel = self.compile(gpu, &[shader(op, &launch)]).await?.remove(0);
+        let bindings: Vec<_> = operands.iter().map(verify::binding).collect();
+        let dispatch = Dispatch { kernel, bindings, workgroups: launch.workgroups };
+        let once = gpu.pass(std::slice::from_ref(&dispatch));
+        let pass = gpu.pass(&vec![dispatch; REPEATS]);
+        let first = timed(gpu, &once).await?;
+        if first > limit.saturating_mul(3) {
+            return Ok(first);
+        }
+        let mut best = Duration::MAX;
+        for _ in 0..RUNS {
+            best = best.min(timed(gpu, &pass).await?);
+        }
+        Ok(best)
+    }
+}
+
+async fn timed(gpu: &Gpu, pass: &crate::gpu::Pass) -> Result<Duration, GpuError> {
+    let start = Instant::now();
+    gpu.submit(&[pass]);
+    gpu.settle().await?;
+    Ok(start.elapsed())
+}
+
+type Verdicts = (Vec<Variant>, Vec<(Variant, verify::Wrong)>);
+
+/// Sorts candidates into right and wrong ones. Unless `all` are wanted, stops at the first right one.
+async fn check(gpu: &Gpu, op: &dyn Kernel, candidates: &[Variant], all: bool) -> Verdicts {
+    let case = op.guard();
+    let (mut right, mut wrong) = (Vec::new(), Vec::new());
+    for variant in candidates {
+        match verify::check(gpu, &case, *variant).await {
+            Ok(()) => right.push(*variant),
+            Err(error) => wrong.push((*variant, error)),
+        }
+        if !all && !right.is_empty() {
+            break;
+        }
+    }
+    (right, wrong)
+}

@@ -1,0 +1,231 @@
+//! Plans: a forward pass recorded once and replayed for every step, on a GPU or on the CPU.
+//!
+//! A model's `forward` pushes kernels into a [`Recorder`]; [`Plan::build`] lays out the activations, chooses and compiles
+//! the kernels' variants and creates every bind group. Replaying then creates nothing. This module must never know what
+//! a kernel computes.
+
+mod choose;
+mod memory;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+pub use choose::{Choice, Workshop};
+
+use crate::device::{Device, Slice};
+use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
+use crate::kernels::copy::Copy;
+use crate::kernels::verify::Wrong;
+use crate::kernels::{Kernel, Place, Tensor, verify};
+
+/// Why a plan could not be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The GPU failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// Every variant of a kernel computes wrongly on this machine.
+    #[error(
+        "this GPU computes wrongly: the kernel `{kernel}` ({class}) gave a wrong answer in its check ({wrong}); \
+         update the graphics driver, or run on the CPU"
+    )]
+    WrongAnswer {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// Its class: weight type and the like.
+        class: String,
+        /// What differed in the plainest variant.
+        wrong: String,
+    },
+}
+
+/// What a model's `forward` writes into.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    ops: Vec<Box<dyn Kernel>>,
+    tensors: Vec<Tensor>,
+    taps: Option<Vec<(String, Tensor)>>,
+}
+
+impl Recorder {
+    /// A recorder that ignores taps.
+    pub fn new() -> Recorder {
+        Recorder::default()
+    }
+
+    /// A recorder that keeps a copy of every tapped tensor.
+    pub fn with_taps() -> Recorder {
+        Recorder { taps: Some(Vec::new()), ..Recorder::default() }
+    }
+
+    /// A new activation, f32 `[rows, cols]`.
+    pub fn tensor(&mut self, rows: u32, cols: u32) -> Tensor {
+        let tensor = Tensor { id: self.tensors.len(), rows, cols };
+        self.tensors.push(tensor);
+        tensor
+    }
+
+    /// Appends an operation.
+    pub fn push(&mut self, kernel: impl Kernel + 'static) {
+        self.ops.push(Box::new(kernel));
+    }
+
+    /// Marks a stage of the computation by name, for golden tests and for bisecting a wrong answer. Free unless the
+    /// recorder keeps taps.
+    pub fn tap(&mut self, name: impl Into<String>, tensor: Tensor) {
+        if self.taps.is_none() {
+            return;
+        }
+        let kept = self.tensor(tensor.rows, tensor.cols);
+        self.push(Copy { from: tensor.into(), to: kept.into(), words: tensor.rows * tensor.cols });
+        self.taps.get_or_insert_default().push((name.into(), kept));
+    }
+}
+
+/// A recorded forward pass, ready to be replayed.
+#[derive(Debug)]
+pub struct Plan {
+    steps: Steps,
+    taps: BTreeMap<String, Slice>,
+    activations: u64,
+}
+
+#[derive(Debug)]
+enum Steps {
+    Gpu(Pass),
+    Cpu(Vec<(Box<dyn Kernel>, Vec<Slice>)>),
+}
+
+impl Plan {
+    /// Lays out memory, chooses variants, compiles. While it is built, the batch must hold valid rows (variants are timed
+    /// on the plan's own operands); the contents of activations and cache are then undefined.
+    pub async fn build(workshop: &mut Workshop, recorder: Recorder) -> Result<Plan, PlanError> {
+        let layout = memory::lay_out(&recorder.ops, &recorder.tensors, recorder.taps.as_deref().unwrap_or_default());
+        let device = workshop.device().clone();
+        let slots = layout
+            .slots
+            .iter()
+            .map(|bytes| device.buffer("activations", *bytes))
+            .collect::<Result<Vec<_>, GpuError>>()?;
+        let place = |place: &Place| match place {
+            Place::Fixed(slice) => slice.clone(),
+            Place::Tensor(tensor) => {
+                slots[layout.slot_of[tensor.id]].slice(0, u64::from(tensor.rows) * u64::from(tensor.cols) * 4)
+            }
+        };
+        let operands: Vec<Vec<Slice>> =
+            recorder.ops.iter().map(|op| op.operands().iter().map(|operand| place(&operand.place)).collect()).collect();
+        let taps = recorder.taps.unwrap_or_default();
+        let taps = taps.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
+        let steps = match &device {
+            Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(operands).collect()),
+            Device::Gpu(gpu) => Steps::Gpu(compile(workshop, gpu, &recorder.ops, &operands).await?),
+        };
+        Ok(Plan { steps, taps, activations: layout.slots.iter().sum() })
+    }
+
+    /// Dispatches of one replay; on the CPU, operations.
+    pub fn dispatches(&self) -> usize {
+        match &self.steps {
+            Steps::Gpu(pass) => pass.len(),
+            Steps::Cpu(steps) => steps.len(),
+        }
+    }
+
+    /// Bytes of its activations.
+    pub fn activation_bytes(&self) -> u64 {
+        self.activations
+    }
+
+    /// What was tapped: name → f32 values of the last replay.
+    pub fn taps(&self) -> &BTreeMap<String, Slice> {
+        &self.taps
+    }
+
+    fn run_on_cpu(&self) {
+        if let Steps::Cpu(steps) = &self.steps {
+            steps.iter().for_each(|(kernel, operands)| kernel.run(operands));
+        }
+    }
+
+    fn pass(&self) -> &Pass {
+        match &self.steps {
+            Steps::Gpu(pass) => pass,
+            Steps::Cpu(_) => unreachable!("a plan is replayed on the device it was built for"),
+        }
+    }
+}
+
+async fn compile(
+    workshop: &mut Workshop,
+    gpu: &Gpu,
+    ops: &[Box<dyn Kernel>],
+    operands: &[Vec<Slice>],
+) -> Result<Pass, PlanError> {
+    workshop.choose(gpu, ops, operands).await?;
+    let launches: Vec<_> = ops.iter().map(|op| op.launch(workshop.variant(op.as_ref()), gpu.facts())).collect();
+    let shaders: Vec<_> = ops.iter().zip(&launches).map(|(op, l)| crate::kernels::shader(op.as_ref(), l)).collect();
+    let kernels = workshop.compile(gpu, &shaders).await?;
+    let dispatches: Vec<Dispatch> = kernels
+        .into_iter()
+        .zip(operands)
+        .zip(&launches)
+        .map(|((kernel, operands), launch)| Dispatch {
+            kernel,
+            bindings: operands.iter().map(verify::binding).collect(),
+            workgroups: launch.workgroups,
+        })
+        .collect();
+    Ok(gpu.pass(&dispatches))
+}
+
+/// Replays plans in order, in one submission.
+pub fn submit(device: &Device, plans: &[&Plan]) {
+    match device {
+        Device::Gpu(gpu) => gpu.submit(&plans.iter().map(|plan| plan.pass()).collect::<Vec<_>>()),
+        Device::Cpu => plans.iter().for_each(|plan| plan.run_on_cpu()),
+    }
+}
+
+/// Replays plans in order, then reads `range` (bytes) of `slice`, all in one submission.
+pub fn submit_and_read(device: &Device, plans: &[&Plan], slice: &Slice) -> Pending {
+    match (device, &slice.storage) {
+        (Device::Gpu(gpu), crate::device::Storage::Gpu(buffer)) => {
+            let passes: Vec<_> = plans.iter().map(|plan| plan.pass()).collect();
+            let range: Range<u64> = slice.offset..slice.offset + slice.bytes;
+            Pending::Gpu(gpu.submit_and_read(&passes, buffer, range))
+        }
+        _ => {
+            plans.iter().for_each(|plan| plan.run_on_cpu());
+            Pending::Cpu(bytemuck::cast_slice(&slice.u32s()).to_vec())
+        }
+    }
+}
+
+/// Bytes on their way back from a device.
+#[derive(Debug)]
+pub enum Pending {
+    /// From a GPU.
+    Gpu(PendingRead),
+    /// From the CPU: already there.
+    Cpu(Vec<u8>),
+}
+
+impl Pending {
+    /// Waits for them.
+    pub async fn wait(self) -> Result<Vec<u8>, GpuError> {
+        match self {
+            Pending::Gpu(pending) => pending.await,
+            Pending::Cpu(bytes) => Ok(bytes),
+        }
+    }
+}
+
+impl From<(&dyn Kernel, Wrong)> for PlanError {
+    fn from((kernel, wrong): (&dyn Kernel, Wrong)) -> PlanError {
+        match wrong {
+            Wrong::Gpu(error @ (GpuError::Lost(_) | GpuError::OutOfMemory(_))) => PlanError::Gpu(error),
+            wrong => PlanError::WrongAnswer { kernel: kernel.name(), class: kernel.class(), wrong: wrong.to_string() },
+        }
+    }
+}

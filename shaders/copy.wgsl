@@ -1,0 +1,15 @@
+// Copies WORDS words, for taps. from, to: [WORDS] u32.
+// Dispatch: one invocation a word, in workgroups of 64, folded into two dimensions to stay below the limit of one.
+
+@group(0) @binding(0) var<storage, read> source: array<u32>;
+@group(0) @binding(1) var<storage, read_write> copy: array<u32>;
+
+override WORDS: u32;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let index = id.y * groups.x * 64u + id.x;
+    if index < WORDS {
+        copy[index] = source[index];
+    }
+}
