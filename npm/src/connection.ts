@@ -1,0 +1,163 @@
+/** The caller's side of the line to a host: commands out, promises and event queues back. */
+
+import { AbortedError, EngineClosedError, fromWire, InternalError } from './errors.js';
+import { EventQueue } from './event-queue.js';
+import type { EngineInfo } from './info.js';
+import type { WasmRequest } from './openai/request.js';
+import type { LoadProgress } from './progress.js';
+import type { GenerationEvent, HostPort, LoadOptions, ModelSpec, Report } from './protocol.js';
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Matches reports to what they answer. Knows nothing of OpenAI's shapes. */
+export class Connection {
+  readonly #port: HostPort;
+  readonly #answers = new Map<number, EventQueue<GenerationEvent>>();
+  readonly #calls = new Map<number, Pending>();
+  #loading: Pending | undefined;
+  #onProgress: (progress: LoadProgress) => void = () => undefined;
+  #onClosed: () => void = () => undefined;
+  #closed: Error | undefined;
+  #lastId = 0;
+
+  constructor(port: HostPort) {
+    this.#port = port;
+    port.onReport = (report) => this.#take(report);
+    port.onCrash = (message) =>
+      this.#shutDown(new InternalError(`The engine's worker stopped (${message}). Create a new engine.`));
+  }
+
+  /** Load the model; only once. If it fails, or the signal aborts it, the host is ended and everything given back. */
+  async load(
+    model: ModelSpec,
+    options: LoadOptions,
+    onProgress: ((progress: LoadProgress) => void) | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<EngineInfo> {
+    this.#onProgress = onProgress ?? this.#onProgress;
+    const abort = () => this.#shutDown(new AbortedError('Loading the model was aborted.'));
+    try {
+      return await new Promise<EngineInfo>((resolve, reject) => {
+        this.#loading = { resolve: resolve as (value: unknown) => void, reject };
+        if (signal?.aborted) return abort();
+        signal?.addEventListener('abort', abort, { once: true });
+        this.#port.post({ type: 'load', model, options }, model.kind === 'stream' ? [model.port] : []);
+      });
+    } catch (error) {
+      this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Start an answer. Leaving its iteration early, or the signal, cancels it. */
+  generate(request: WasmRequest, signal: AbortSignal | undefined): AsyncIterable<GenerationEvent> {
+    this.#throwIfClosed();
+    if (signal?.aborted) throw new AbortedError('The request was aborted before it began.');
+    const id = this.#nextId();
+    const cancel = () => {
+      if (this.#answers.delete(id)) this.#port.post({ type: 'cancel', id });
+    };
+    const events = new EventQueue<GenerationEvent>(() => {
+      signal?.removeEventListener('abort', abort);
+      cancel();
+    });
+    const abort = () => {
+      cancel();
+      events.cut(new AbortedError('The request was aborted.'));
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#answers.set(id, events);
+    this.#port.post({ type: 'generate', id, request });
+    return events;
+  }
+
+  /** Ask something that has one answer. */
+  call(command: { type: 'countTokens'; text: string } | { type: 'counters' }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      const id = this.#nextId();
+      this.#calls.set(id, { resolve, reject });
+      this.#port.post({ ...command, id });
+    });
+  }
+
+  /** End everything; resolved once the host has given its memory back. */
+  async close(): Promise<void> {
+    if (this.#closed !== undefined) return;
+    const closed = new Promise<void>((resolve) => {
+      this.#onClosed = resolve;
+    });
+    this.#fail(new EngineClosedError('This engine was closed. Create a new one.'));
+    this.#port.post({ type: 'close' });
+    await closed;
+    this.#port.terminate();
+  }
+
+  #take(report: Report): void {
+    switch (report.type) {
+      case 'progress':
+        this.#onProgress(report.progress);
+        break;
+      case 'loaded':
+        this.#loading?.resolve(report.info);
+        break;
+      case 'loadFailed':
+        this.#loading?.reject(fromWire(report.error));
+        break;
+      case 'event':
+        this.#answers.get(report.id)?.push(report.event);
+        break;
+      case 'ended':
+        this.#endAnswer(report.id);
+        break;
+      case 'value':
+        this.#calls.get(report.id)?.resolve(report.value);
+        this.#calls.delete(report.id);
+        break;
+      case 'failed':
+        this.#endAnswer(report.id, fromWire(report.error));
+        this.#calls.get(report.id)?.reject(fromWire(report.error));
+        this.#calls.delete(report.id);
+        break;
+      case 'closed':
+        this.#onClosed();
+        break;
+    }
+  }
+
+  #endAnswer(id: number, error?: Error): void {
+    this.#answers.get(id)?.end(error);
+    this.#answers.delete(id);
+  }
+
+  #nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
+  /** Everything under way, and everything asked from now on, ends with this error. */
+  #fail(error: Error): void {
+    this.#closed ??= error;
+    this.#loading?.reject(error);
+    for (const events of this.#answers.values()) events.end(error);
+    for (const call of this.#calls.values()) call.reject(error);
+    this.#answers.clear();
+    this.#calls.clear();
+  }
+
+  #shutDown(error: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#fail(error);
+    this.#onClosed();
+    this.#port.terminate();
+  }
+}

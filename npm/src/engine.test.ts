@@ -1,0 +1,281 @@
+import { expect, test } from 'vitest';
+import { fakeModelFile } from '../test/bytes.js';
+import { FAKE_INFO, type FakeOptions, fakeModule, wasmError } from '../test/fake-wasm.js';
+import { messagePort } from '../test/message-port.js';
+import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
+import type { Engine } from './engine.js';
+import { AbortedError, BadFileError, BadRequestError, EngineClosedError, OutOfMemoryError } from './errors.js';
+import { localPort } from './local-port.js';
+import type { ChatCompletionChunk } from './openai/types.js';
+import type { LoadProgress } from './progress.js';
+import type { HostPort } from './protocol.js';
+import { openModel } from './source/open.js';
+import type { WasmModule } from './wasm.js';
+
+const MODEL = new Blob([fakeModelFile(2_500_001)]);
+const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
+const WORDS = ['One', ' two', ' three', ' four', ' five', ' six', ' seven'];
+
+const PORTS = { messages: messagePort, 'the same thread': localPort };
+
+function create(
+  fake: FakeOptions | WasmModule = {},
+  options: Partial<CreateEngineOptions> = {},
+  openPort: (platform: Parameters<typeof localPort>[0]) => HostPort = messagePort,
+): Promise<Engine> {
+  const module = 'WasmEngine' in fake ? fake : fakeModule(fake);
+  return createEngineOn(
+    () => openPort({ loadModule: async () => module, openModel }),
+    { model: MODEL, ...options },
+    'http://127.0.0.1/',
+  );
+}
+
+async function collect(stream: AsyncIterable<ChatCompletionChunk>): Promise<ChatCompletionChunk[]> {
+  const chunks: ChatCompletionChunk[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+for (const [name, openPort] of Object.entries(PORTS)) {
+  test(`a model loads and answers, over ${name}`, async () => {
+    const engine = await create({ answer: () => WORDS }, {}, openPort);
+    expect(engine.info).toEqual(FAKE_INFO);
+    const answer = await engine.chat.completions.create(ASK);
+    expect(answer).toEqual({
+      id: expect.stringMatching(/^chatcmpl-/),
+      object: 'chat.completion',
+      created: expect.any(Number),
+      model: 'ember',
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'One two three four five six seven', refusal: null },
+          finish_reason: 'stop',
+          logprobs: null,
+        },
+      ],
+      usage: { prompt_tokens: 7, completion_tokens: 7, total_tokens: 14, prompt_tokens_details: { cached_tokens: 2 } },
+      timings: { prefill_ms: 12, decode_ms: 1 },
+    });
+    expect(await engine.countTokens('one two  three')).toBe(3);
+    expect(await engine.counters()).toEqual({ dispatches: 3, submits: 1 });
+    await engine.close();
+  });
+
+  test(`leaving the loop cancels the answer, over ${name}`, async () => {
+    const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 }, {}, openPort);
+    const seen: string[] = [];
+    const begun = performance.now();
+    for await (const { choices } of await engine.chat.completions.create({ ...ASK, stream: true })) {
+      seen.push(choices[0]?.delta.content ?? '');
+      if (seen.length === 4) break;
+    }
+    expect(seen).toEqual(['', 'x', 'x', 'x']);
+    // The engine is free for the next answer; closing waits for nothing.
+    await engine.close();
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
+}
+
+test('a stream yields the role, one chunk a piece, the finish reason, and the usage where asked for', async () => {
+  const engine = await create({ answer: () => WORDS });
+  const chunks = await collect(
+    await engine.chat.completions.create({
+      ...ASK,
+      stream: true,
+      max_tokens: 2,
+      stream_options: { include_usage: true },
+    }),
+  );
+  expect(chunks.map(({ choices, usage }) => ({ ...choices[0], usage }))).toEqual([
+    { index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null, logprobs: null, usage: null },
+    { index: 0, delta: { content: 'One' }, finish_reason: null, logprobs: null, usage: null },
+    { index: 0, delta: { content: ' two' }, finish_reason: null, logprobs: null, usage: null },
+    { index: 0, delta: {}, finish_reason: 'length', logprobs: null, usage: null },
+    { usage: expect.objectContaining({ completion_tokens: 2, total_tokens: 9 }) },
+  ]);
+  expect(chunks.at(-1)?.choices).toEqual([]);
+  expect(chunks.at(-2)?.timings).toEqual({ prefill_ms: 12, decode_ms: 1 });
+  expect(new Set(chunks.map(({ id, object, model }) => `${id} ${object} ${model}`)).size).toBe(1);
+  const plain = await collect(await engine.chat.completions.create({ ...ASK, stream: true }));
+  expect(plain.every((chunk) => !('usage' in chunk))).toBe(true);
+  await engine.close();
+});
+
+test('a stream can be iterated once', async () => {
+  const engine = await create();
+  const stream = await engine.chat.completions.create({ ...ASK, stream: true });
+  await collect(stream);
+  expect(() => stream[Symbol.asyncIterator]()).toThrow(BadRequestError);
+  await engine.close();
+});
+
+test('two answers at once do not mix', async () => {
+  const engine = await create({ answer: (last) => Array(20).fill(last), delay: 1, groupSize: 3 });
+  const ask = (content: string) => engine.chat.completions.create({ messages: [{ role: 'user', content }] });
+  const [a, b] = await Promise.all([ask('a'), ask('b')]);
+  expect(a.choices[0].message.content).toBe('a'.repeat(20));
+  expect(b.choices[0].message.content).toBe('b'.repeat(20));
+  await engine.close();
+});
+
+test('an abort ends a stream with an AbortError, whoever gives it', async () => {
+  const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 });
+  const controller = new AbortController();
+  const bySignal = await engine.chat.completions.create({ ...ASK, stream: true, signal: controller.signal });
+  const byMethod = await engine.chat.completions.create({ ...ASK, stream: true });
+  for (const [stream, abort] of [
+    [bySignal, () => controller.abort()],
+    [byMethod, () => byMethod.abort()],
+  ] as const) {
+    const seen: ChatCompletionChunk[] = [];
+    const reading = (async () => {
+      for await (const chunk of stream) if (seen.push(chunk) === 3) abort();
+    })();
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError', code: 'Aborted' });
+    expect(seen).toHaveLength(3);
+  }
+  await engine.close();
+});
+
+test('an abort ends a whole answer too, also one that came too late to begin', async () => {
+  const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 });
+  const controller = new AbortController();
+  const answer = engine.chat.completions.create({ ...ASK, signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await expect(answer).rejects.toBeInstanceOf(AbortedError);
+  await expect(engine.chat.completions.create({ ...ASK, signal: controller.signal })).rejects.toBeInstanceOf(
+    AbortedError,
+  );
+  await engine.close();
+});
+
+test('an error of the engine keeps its class and message', async () => {
+  const engine = await create();
+  const empty = engine.chat.completions.create({ messages: [{ role: 'user', content: '' }] });
+  await expect(empty).rejects.toBeInstanceOf(BadRequestError);
+  await expect(empty).rejects.toThrow('The prompt is empty. Write something.');
+  await engine.close();
+});
+
+test('an error in mid-answer comes after the text before it', async () => {
+  const module = fakeModule();
+  const engine = await create({
+    WasmEngine: {
+      load: async (...given) =>
+        Object.assign(await module.WasmEngine.load(...given), {
+          generate: () => {
+            const steps = ['{"type":"text","text":"half"}'];
+            return {
+              next: async () => {
+                const step = steps.shift();
+                if (step === undefined) throw wasmError('OutOfMemory', 'The GPU is full. Close other tabs.');
+                return step;
+              },
+              cancel: () => undefined,
+            };
+          },
+        }),
+    },
+  });
+  const texts: (string | undefined)[] = [];
+  const reading = (async () => {
+    const stream = await engine.chat.completions.create({ ...ASK, stream: true });
+    for await (const { choices } of stream) texts.push(choices[0]?.delta.content);
+  })();
+  await expect(reading).rejects.toBeInstanceOf(OutOfMemoryError);
+  expect(texts).toEqual(['', 'half']);
+});
+
+test('loading passes on the options, every byte, and progress up to the end', async () => {
+  const reports: LoadProgress[] = [];
+  let given: unknown;
+  let length = 0;
+  const engine = await create(
+    {
+      onLoad: (options, bytes) => {
+        given = options;
+        length = bytes.length;
+      },
+    },
+    { contextLength: 512, onProgress: (progress) => reports.push(progress) },
+  );
+  expect(given).toEqual({ context_length: 512 });
+  expect(length).toBe(MODEL.size);
+  expect(reports.at(-1)).toMatchObject({ stage: 'weights', loadedBytes: MODEL.size, totalBytes: MODEL.size });
+  await engine.close();
+});
+
+test('a stream as the model is read through the port, and let go', async () => {
+  let length = 0;
+  const model = MODEL.stream() as ReadableStream<Uint8Array>;
+  const engine = await create({ onLoad: (_, bytes) => (length = bytes.length) }, { model, size: MODEL.size });
+  expect(length).toBe(MODEL.size);
+  await engine.close();
+});
+
+test.each([
+  ['a file that is no model', { model: new Blob(['<html>']) }, BadFileError],
+  ['a model that is none', { model: 42 as unknown as string }, BadRequestError],
+  ['an address that is none', { model: 'http://' }, BadRequestError],
+  ['a context of no length', { contextLength: 0 }, BadRequestError],
+])('%s is refused when loading', async (_, options, Class) => {
+  await expect(create({}, options)).rejects.toBeInstanceOf(Class);
+});
+
+test('an abort while loading rejects at once and ends the host', async () => {
+  const controller = new AbortController();
+  let port: ReturnType<typeof messagePort> | undefined;
+  const loading = create({ loadDelay: 50, pieceSize: 100_000 }, { signal: controller.signal }, (platform) => {
+    port = messagePort(platform);
+    return port;
+  });
+  setTimeout(() => controller.abort(), 60);
+  await expect(loading).rejects.toBeInstanceOf(AbortedError);
+  expect(port?.terminated).toBe(1);
+});
+
+test('a failed load ends the host', async () => {
+  let port: ReturnType<typeof messagePort> | undefined;
+  await create({}, { model: new Blob(['no']) }, (platform) => {
+    port = messagePort(platform);
+    return port;
+  }).catch(() => undefined);
+  expect(port?.terminated).toBe(1);
+});
+
+test('closing ends what is under way, frees the engine once, and refuses what comes later', async () => {
+  let closes = 0;
+  let port: ReturnType<typeof messagePort> | undefined;
+  const engine = await create(
+    { answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1, onClose: () => (closes += 1) },
+    {},
+    (platform) => {
+      port = messagePort(platform);
+      return port;
+    },
+  );
+  const answer = engine.chat.completions.create(ASK);
+  answer.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await Promise.all([engine.close(), engine.close()]);
+  await engine.close();
+  expect(closes).toBe(1);
+  expect(port?.terminated).toBe(1);
+  await expect(answer).rejects.toBeInstanceOf(EngineClosedError);
+  await expect(engine.chat.completions.create(ASK)).rejects.toBeInstanceOf(EngineClosedError);
+  await expect(engine.countTokens('a')).rejects.toBeInstanceOf(EngineClosedError);
+});
+
+test('a worker that dies fails what waits, with its words', async () => {
+  let port: ReturnType<typeof messagePort> | undefined;
+  const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5 }, {}, (platform) => {
+    port = messagePort(platform);
+    return port;
+  });
+  const answer = engine.chat.completions.create(ASK);
+  port?.onCrash('out of stack');
+  await expect(answer).rejects.toMatchObject({ code: 'Internal', message: expect.stringContaining('out of stack') });
+  await engine.close();
+});

@@ -1,0 +1,24 @@
+/** Entry for Node and Deno: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`. */
+
+import { pathToFileURL } from 'node:url';
+import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
+import type { Engine } from './engine.js';
+import { localPort } from './local-port.js';
+import { openModelInNode } from './node/file.js';
+import { provideGpu } from './node/gpu.js';
+import { loadWasmInNode } from './node/wasm.js';
+
+export * from './public.js';
+
+/**
+ * Load a model and get ready to answer. A model given as a path is taken from the working directory.
+ *
+ * @throws InglenookError of the class that names the cause; nothing is left behind then
+ */
+export function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  const port = async () => {
+    await provideGpu();
+    return localPort({ loadModule: loadWasmInNode, openModel: openModelInNode });
+  };
+  return createEngineOn(port, options, pathToFileURL('./').href);
+}

@@ -1,0 +1,64 @@
+/** The messages between the caller's side and the host that owns the engine, and the port they travel over. */
+
+import type { WireError } from './errors.js';
+import type { EngineInfo } from './info.js';
+import type { WasmRequest } from './openai/request.js';
+import type { LoadProgress } from './progress.js';
+
+/** Where the model comes from, in a form that crosses to the worker. */
+export type ModelSpec =
+  | { readonly kind: 'ember' }
+  | { readonly kind: 'url'; readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
+  | { readonly kind: 'blob'; readonly blob: Blob }
+  | { readonly kind: 'stream'; readonly port: MessagePort; readonly size?: number | undefined };
+
+/** What the engine is told at load: the JSON that the WebAssembly module takes. */
+export interface LoadOptions {
+  /** Longest context in tokens; by default what the model says and the memory allows. */
+  readonly context_length?: number | undefined;
+}
+
+/** To the host. */
+export type Command =
+  | { readonly type: 'load'; readonly model: ModelSpec; readonly options: LoadOptions }
+  | { readonly type: 'generate'; readonly id: number; readonly request: WasmRequest }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'countTokens'; readonly id: number; readonly text: string }
+  | { readonly type: 'counters'; readonly id: number }
+  | { readonly type: 'close' };
+
+/** From the host. */
+export type Report =
+  | { readonly type: 'progress'; readonly progress: LoadProgress }
+  | { readonly type: 'loaded'; readonly info: EngineInfo }
+  | { readonly type: 'loadFailed'; readonly error: WireError }
+  | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
+  | { readonly type: 'ended'; readonly id: number }
+  | { readonly type: 'value'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
+  | { readonly type: 'closed' };
+
+/** One step of an answer, as the WebAssembly module reports it. */
+export type GenerationEvent =
+  | { readonly type: 'text'; readonly text: string }
+  | {
+      readonly type: 'done';
+      readonly reason: 'stop' | 'length' | 'aborted';
+      readonly usage: {
+        readonly prompt_tokens: number;
+        readonly completion_tokens: number;
+        readonly cached_tokens: number;
+      };
+      readonly timings: { readonly prefill_ms: number; readonly decode_ms: number };
+    };
+
+/** The caller's end of the line to a host, wherever that runs. */
+export interface HostPort {
+  post(command: Command, transfer?: Transferable[]): void;
+  /** Called for each report, in order. */
+  onReport: (report: Report) => void;
+  /** Called when the host is gone without a word. */
+  onCrash: (message: string) => void;
+  /** Ends the host at once, and all that it holds with it. */
+  terminate(): void;
+}

@@ -1,0 +1,36 @@
+/** What both entries export beside `createEngine`. */
+
+export type { ChatStream } from './chat-stream.js';
+export type { CreateEngineOptions } from './create-engine.js';
+export type { ChatCompletions, Engine } from './engine.js';
+export {
+  AbortedError,
+  AdapterTooSmallError,
+  BadFileError,
+  BadRequestError,
+  DeviceLostError,
+  DownloadError,
+  EngineClosedError,
+  type ErrorCode,
+  InglenookError,
+  InternalError,
+  NoAdapterError,
+  NoWebGpuError,
+  OutOfMemoryError,
+  UnsupportedError,
+} from './errors.js';
+export type { AdapterInfo, Counters, EngineInfo, ModelInfo } from './info.js';
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionRequest,
+  ChatMessage,
+  FinishReason,
+  TextPart,
+  Timings,
+  Tool,
+  ToolCall,
+  ToolChoice,
+  Usage,
+} from './openai/types.js';
+export type { LoadProgress } from './progress.js';

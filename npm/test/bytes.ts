@@ -1,0 +1,34 @@
+/** Bytes to test with. */
+
+import { expect } from 'vitest';
+import type { ByteSource } from '../src/source/source.js';
+
+/** Bytes that differ from their neighbours and do not repeat within 64 KiB, so that a shift shows. */
+export function pattern(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8) * 17) & 0xff);
+}
+
+/** A file that the stand-in takes for a model. */
+export function fakeModelFile(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = pattern(length);
+  bytes.set(new TextEncoder().encode('GGUF'));
+  return bytes;
+}
+
+/** Everything a source has, read from start to end in pieces of this size. */
+export async function readWhole(source: ByteSource, pieceSize: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; ; ) {
+    const piece = await source.read(offset, pieceSize);
+    pieces.push(piece.slice());
+    offset += piece.length;
+    if (piece.length < pieceSize) break;
+  }
+  return new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
+}
+
+/** Compared as one value: element by element, a megabyte takes seconds. */
+export function expectBytes(actual: Uint8Array, expected: Uint8Array): void {
+  expect(actual.length).toBe(expected.length);
+  expect(Buffer.compare(actual, expected)).toBe(0);
+}
