@@ -1,11 +1,14 @@
 """Writing JSON so that a change shows as a readable diff: one line a member, one line an item of a list of objects."""
 
 import json
+import re
 from pathlib import Path
 
 
 def compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    """JSON on one line. Letters stay readable; what an editor would not show, or break a line at, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return re.sub("[^ -~]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def write_json(path: Path, members: dict) -> None:
@@ -19,5 +22,4 @@ def write_json(path: Path, members: dict) -> None:
         else:
             body = compact(value)
         lines.append(f" {compact(key)}: {body}")
-    # Unpaired surrogates cannot be written as UTF-8; no golden has one.
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

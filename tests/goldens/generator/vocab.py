@@ -18,6 +18,11 @@ LLAMA3_SPLIT = (
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN2_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
+TEKKEN_SPLIT = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|"
+    r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 LLAMA3_CHAT = (
     "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
@@ -42,6 +47,8 @@ class Family:
     eos: str = ""
     chat_template: str = ""
     nfc: bool = False
+    # Each digit is cut off before the pattern applies.
+    split_digits: bool = False
     # Llama 3 looks a whole word up in the vocabulary before it applies merges.
     ignore_merges: bool = False
     # Whole words that get an id but no merges, so that `ignore_merges` makes a difference.
@@ -68,6 +75,23 @@ QWEN2 = Family(
     nfc=True,
 )
 GPT2 = Family(pre="gpt-2", split=None, special=["<|endoftext|>"], bos="<|endoftext|>", eos="<|endoftext|>")
+SMOLLM = Family(
+    pre="smollm",
+    split=None,
+    split_digits=True,
+    special=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    bos="<|im_start|>",
+    eos="<|im_end|>",
+)
+TEKKEN = Family(
+    pre="tekken",
+    split=TEKKEN_SPLIT,
+    special=["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[TOOL_CALLS]"],
+    bos="<s>",
+    eos="</s>",
+    ignore_merges=True,
+    unmerged=["Ġlighthouse", "Ġember"],
+)
 
 
 def train(family: Family, size: int) -> Tokenizer:
@@ -75,12 +99,7 @@ def train(family: Family, size: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(ignore_merges=family.ignore_merges))
     if family.nfc:
         tokenizer.normalizer = normalizers.NFC()
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=family.split is None)
-    if family.split is None:
-        tokenizer.pre_tokenizer = byte_level
-    else:
-        split = pre_tokenizers.Split(Regex(family.split), behavior="isolated", invert=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    tokenizer.pre_tokenizer = pre_tokenizer(family)
     tokenizer.decoder = decoders.ByteLevel()
 
     added = len(family.special) + len(family.user_defined)
@@ -95,6 +114,16 @@ def train(family: Family, size: int) -> Tokenizer:
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in family.user_defined])
     assert tokenizer.get_vocab_size() == size, (family.pre, tokenizer.get_vocab_size(), size)
     return tokenizer
+
+
+def pre_tokenizer(family: Family) -> pre_tokenizers.PreTokenizer:
+    steps = []
+    if family.split_digits:
+        steps.append(pre_tokenizers.Digits(individual_digits=True))
+    if family.split is not None:
+        steps.append(pre_tokenizers.Split(Regex(family.split), behavior="isolated", invert=False))
+    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=family.split is None))
+    return pre_tokenizers.Sequence(steps)
 
 
 def with_unmerged(tokenizer: Tokenizer, words: list[str]) -> Tokenizer:
@@ -121,6 +150,6 @@ def add_to(writer: gguf.GGUFWriter, tokenizer: Tokenizer, family: Family) -> Non
     if family.bos:
         writer.add_bos_token_id(tokenizer.token_to_id(family.bos))
     writer.add_eos_token_id(tokenizer.token_to_id(family.eos))
-    writer.add_add_bos_token(family.pre == "llama-bpe")
+    writer.add_add_bos_token(family.pre in ("llama-bpe", "tekken"))
     if family.chat_template:
         writer.add_chat_template(family.chat_template)
