@@ -6,3 +6,4 @@ pub mod gpu;
 pub mod kernels;
 pub mod plan;
 pub mod source;
+pub mod text;

@@ -1,0 +1,117 @@
+//! Rendering, against what transformers gives, and bounds.
+
+use serde_json::{Value, json};
+
+use super::{ChatTemplate, TemplateError, TemplateInput};
+
+fn render(source: &str, messages: Value) -> Result<String, TemplateError> {
+    let messages = messages.as_array().cloned().unwrap_or_default();
+    ChatTemplate::new(source)?.render(&TemplateInput {
+        messages: &messages,
+        add_generation_prompt: true,
+        bos_token: "<s>",
+        eos_token: "</s>",
+        ..TemplateInput::default()
+    })
+}
+
+#[test]
+fn chatml_renders() {
+    let source = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}\
+                  {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    let prompt = render(source, json!([{"role": "user", "content": "Hi"}]));
+    assert_eq!(prompt.unwrap(), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+}
+
+#[test]
+fn blocks_are_trimmed_and_stripped_as_transformers_sets_jinja() {
+    let source = "a\n    {% if true %}\n  b\n    {% endif %}\nc\n";
+    assert_eq!(render(source, json!([])).unwrap(), "a\n  b\nc");
+}
+
+#[test]
+fn tojson_writes_what_json_dumps_writes() {
+    let message = json!({"z": "né \"q\"\n<&>", "a": [1, 2.5, true, null, {}], "e": []});
+    let plain = "{\"z\": \"né \\\"q\\\"\\n<&>\", \"a\": [1, 2.5, true, null, {}], \"e\": []}";
+    assert_eq!(render("{{ messages[0] | tojson }}", json!([message])).unwrap(), plain);
+    let tight = "{\"a\":[1,2.5,true,null,{}],\"e\":[],\"z\":\"n\\u00e9 \\\"q\\\"\\n<&>\"}";
+    let source = "{{ messages[0] | tojson(ensure_ascii=True, separators=(',', ':'), sort_keys=True) }}";
+    assert_eq!(render(source, json!([message])).unwrap(), tight);
+    let indented = "{\n  \"a\": [\n    1,\n    {}\n  ]\n}";
+    assert_eq!(render("{{ messages[0] | tojson(indent=2) }}", json!([{"a": [1, {}]}])).unwrap(), indented);
+}
+
+#[test]
+fn python_methods_namespaces_and_loop_controls_work() {
+    let source = "{% set ns = namespace(n=0) %}{% for m in messages %}{% if m.content is none %}{% continue %}{% endif %}\
+                  {% set ns.n = ns.n + 1 %}{{ m.content.strip().split('|')[-1].upper() }}{% if loop.index == 3 %}{% break %}{% endif %}\
+                  {% endfor %}{{ ns.n }}{{ messages[0].get('x', 'd') }}{{ messages[::-1][0].content }}";
+    let messages = json!([{"content": " a|b "}, {"content": null}, {"content": "c"}, {"content": "d"}]);
+    assert_eq!(render(source, messages).unwrap(), "BC2dd");
+}
+
+#[test]
+fn values_print_as_in_python() {
+    let source =
+        "{{ true }} {{ none }} {{ 1.0 }} {{ messages[0].l }} {{ messages[0].d }} {{ tools }} {{ undefined_thing }}|";
+    let messages = json!([{"l": [1, "a'b", null], "d": {"k": "v"}}]);
+    assert_eq!(render(source, messages).unwrap(), "True None 1.0 [1, \"a'b\", None] {'k': 'v'} None |");
+}
+
+#[test]
+fn generation_tags_leave_their_content() {
+    let source = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}";
+    assert_eq!(render(source, json!([{"content": "x"}])).unwrap(), "x");
+}
+
+#[test]
+fn extra_variables_reach_the_template_and_the_time_is_the_callers() {
+    let template = ChatTemplate::new("{{ enable_thinking }} {{ strftime_now('%d %b %Y') }} {{ bos_token }}").unwrap();
+    let extra = json!({"enable_thinking": false, "bos_token": "B"});
+    let mut input = TemplateInput { extra: extra.as_object(), local_time: Some(1_785_000_000), ..Default::default() };
+    assert_eq!(template.render(&input).unwrap(), "False 25 Jul 2026 B");
+    input.local_time = None;
+    assert_eq!(template.render(&input), Err(TemplateError::NoTime));
+}
+
+#[test]
+fn raise_exception_gives_its_message() {
+    let error = render("{{ raise_exception('roles must alternate') }}", json!([])).unwrap_err();
+    assert_eq!(error, TemplateError::Raised("roles must alternate".into()));
+}
+
+#[test]
+fn what_is_unknown_is_named() {
+    for (source, name) in [
+        ("\n{{ frobnicate(1) }}", "frobnicate"),
+        ("{{ messages | frobnicate }}", "frobnicate"),
+        ("{{ 'a'.frobnicate() }}", "frobnicate"),
+        ("{{ 1 is frobnicate }}", "frobnicate"),
+        ("{% include 'frobnicate' %}", "frobnicate"),
+    ] {
+        match render(source, json!([])) {
+            Err(TemplateError::Unknown { message, .. }) => assert!(message.contains(name), "{message}"),
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn syntax_errors_name_the_line() {
+    match render("a\n{% if %}", json!([])) {
+        Err(TemplateError::Syntax { line, .. }) => assert_eq!(line, 2),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn hostile_templates_end_in_typed_errors() {
+    let loops = "{% for a in range(10000) %}{% for b in range(10000) %}{{ loop.index }}{% endfor %}{% endfor %}";
+    assert_eq!(render(loops, json!([])), Err(TemplateError::TooManySteps));
+    let recursion = "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}";
+    assert_eq!(render(recursion, json!([])), Err(TemplateError::TooDeep));
+    let output = format!("{{% for a in range(10000) %}}{}{{% endfor %}}", "x".repeat(10_000));
+    assert_eq!(render(&output, json!([])), Err(TemplateError::OutputTooLong));
+    let long = " ".repeat(super::MAX_SOURCE + 1);
+    assert_eq!(render(&long, json!([])), Err(TemplateError::TooLong(super::MAX_SOURCE + 1)));
+}

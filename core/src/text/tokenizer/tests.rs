@@ -1,0 +1,391 @@
+//! Encoding and decoding against slow, plain twins, and vocabularies that do not hold together.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::gguf::{Parts, SpecialIds};
+use super::{Special, Tokenizer, TokenizerError};
+use crate::text::StreamDecoder;
+
+/// How GPT-2's alphabet writes a byte, derived as its source does: printable bytes as themselves, the rest numbered on.
+fn written(byte: u8) -> String {
+    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let code =
+        if printable(byte) { u32::from(byte) } else { 0x100 + (0..byte).filter(|&b| !printable(b)).count() as u32 };
+    char::from_u32(code).unwrap().to_string()
+}
+
+/// A byte-level vocabulary: 256 bytes, what merges make of them, then control and user-defined tokens.
+struct Gpt2 {
+    tokens: Vec<String>,
+    types: Vec<i32>,
+    merges: Vec<String>,
+}
+
+impl Gpt2 {
+    fn new(merges: &[(&str, &str)]) -> Self {
+        let spell = |text: &str| text.bytes().map(written).collect::<String>();
+        let mut tokens: Vec<String> = (0..=255).map(written).collect();
+        let mut lines = Vec::new();
+        for (left, right) in merges {
+            tokens.push(spell(&format!("{left}{right}")));
+            lines.push(format!("{} {}", spell(left), spell(right)));
+        }
+        let mut types = vec![1; tokens.len()];
+        for (text, kind) in [("<|endoftext|>", 3), ("<|im_end|>", 3), ("<tool>", 4), ("<tool>s", 4)] {
+            tokens.push(text.into());
+            types.push(kind);
+        }
+        Self { tokens, types, merges: lines }
+    }
+
+    fn parts(&self, pre: &'static str) -> Parts<'_> {
+        Parts {
+            model: "gpt2",
+            pre: Some(pre),
+            tokens: self.tokens.iter().map(String::as_str).collect(),
+            token_types: self.types.clone(),
+            merges: self.merges.iter().map(String::as_str).collect(),
+            ids: SpecialIds { eos: Some(self.id("<|endoftext|>")), ..SpecialIds::default() },
+            ..Parts::default()
+        }
+    }
+
+    fn id(&self, text: &str) -> u32 {
+        self.tokens.iter().position(|token| token == text).unwrap() as u32
+    }
+}
+
+const MERGES: &[(&str, &str)] = &[
+    ("a", "a"),
+    ("b", "a"),
+    ("aa", "aa"),
+    ("a", "b"),
+    (" ", "a"),
+    ("ab", "ba"),
+    (" ", " "),
+    ("ba", "b"),
+    ("  ", "  "),
+    (" a", "b"),
+];
+
+/// A small byte-level vocabulary and its tokenizer, split as GPT-2 does.
+static GPT2: LazyLock<(Gpt2, Arc<Tokenizer>)> = LazyLock::new(|| {
+    let vocab = Gpt2::new(MERGES);
+    let tokenizer = Tokenizer::new(&vocab.parts("gpt-2")).unwrap();
+    (vocab, Arc::new(tokenizer))
+});
+
+/// A small SentencePiece tokenizer.
+static SPM: LazyLock<Arc<Tokenizer>> = LazyLock::new(|| Arc::new(spm(PIECES, true)));
+
+/// Byte-pair encoding as it is defined: look at all pairs, join the leftmost of the best rank, begin again.
+fn naive_bpe(vocab: &Gpt2, word: &str) -> Vec<u32> {
+    let mut pieces: Vec<String> = word.bytes().map(written).collect();
+    loop {
+        let rank = |pair: &[String]| vocab.merges.iter().position(|merge| *merge == pair.join(" "));
+        let best = pieces.windows(2).enumerate().filter_map(|(at, pair)| Some((rank(pair)?, at))).min();
+        let Some((_, at)) = best else { break };
+        let right = pieces.remove(at + 1);
+        pieces[at].push_str(&right);
+    }
+    pieces.iter().map(|piece| vocab.id(piece)).collect()
+}
+
+/// The words that a pre-tokenizer makes of a text.
+fn words(pre: &str, text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    super::PreTokenizer::new(Some(pre)).unwrap().split(text, &mut |word| words.push(word.to_owned()));
+    words
+}
+
+#[test]
+fn words_are_split_as_the_reference_splits_them() {
+    // Expected values from HF tokenizers with each family's published pattern.
+    let text = "I'LL we'll  12345 don't\n\n  x\t\ty...?! é\u{301}A½ ";
+    for (pre, expected) in [
+        (
+            "gpt-2",
+            vec![
+                "I", "'", "LL", " we", "'ll", " ", " 12345", " don", "'t", "\n\n ", " x", "\t", "\t", "y", "...?!",
+                " é", "\u{301}", "A", "½", " ",
+            ],
+        ),
+        (
+            "llama-bpe",
+            vec![
+                "I", "'LL", " we", "'ll", " ", " ", "123", "45", " don", "'t", "\n\n", " ", " x", "\t", "\ty", "...?!",
+                " é", "\u{301}A", "½", " ",
+            ],
+        ),
+        (
+            "qwen2",
+            vec![
+                "I", "'LL", " we", "'ll", " ", " ", "1", "2", "3", "4", "5", " don", "'t", "\n\n", " ", " x", "\t",
+                "\ty", "...?!", " é", "\u{301}A", "½", " ",
+            ],
+        ),
+        (
+            "smollm",
+            vec![
+                "I", "'", "LL", " we", "'ll", "  ", "1", "2", "3", "4", "5", " don", "'t", "\n\n ", " x", "\t", "\t",
+                "y", "...?!", " é", "\u{301}", "A", "½", " ",
+            ],
+        ),
+        (
+            "tekken",
+            vec![
+                "I",
+                "'LL",
+                " we",
+                "'ll",
+                " ",
+                " ",
+                "1",
+                "2",
+                "3",
+                "4",
+                "5",
+                " don",
+                "'t",
+                "\n\n",
+                " ",
+                " x",
+                "\t",
+                "\ty",
+                "...?!",
+                " é\u{301}",
+                "A",
+                "½",
+                " ",
+            ],
+        ),
+    ] {
+        assert_eq!(words(pre, text), expected, "{pre}");
+    }
+}
+
+#[test]
+fn every_pre_tokenizer_of_the_table_compiles_and_loses_nothing() {
+    let text = "a\u{0}b \u{a0}\u{2028}ſ's 中文字 😀👩‍👩‍👧 \r\n\t١٢٣ ǅ \u{ad}//\n";
+    for name in super::pre::names() {
+        assert_eq!(words(name, text).concat(), text, "{name}");
+    }
+}
+
+#[test]
+fn special_look_alikes_are_text_unless_asked_for() {
+    let vocab = Gpt2::new(MERGES);
+    let tokenizer = Tokenizer::new(&vocab.parts("gpt-2")).unwrap();
+    let text = "a<|im_end|>b<tool>s<tool>";
+    let [end, tool, tools] = ["<|im_end|>", "<tool>", "<tool>s"].map(|text| vocab.id(text));
+    let (a, b) = (u32::from(b'a'), u32::from(b'b'));
+    assert_eq!(tokenizer.encode(text, Special::Parse, true), [a, end, b, tools, tool]);
+    let as_text = tokenizer.encode(text, Special::AsText, false);
+    assert!(!as_text.contains(&end));
+    assert_eq!(as_text[as_text.len() - 2..], [tools, tool]);
+    assert_eq!(tokenizer.decode(&as_text), text);
+    assert_eq!(tokenizer.decode(&[a, end, b, 9999]), "ab");
+    assert_eq!(tokenizer.token_bytes(end), b"<|im_end|>");
+    assert_eq!(tokenizer.stop_ids(), [vocab.id("<|endoftext|>"), end]);
+    assert_eq!(tokenizer.count_tokens("aaaa aaaa"), 3);
+}
+
+/// A SentencePiece vocabulary: control tokens, 256 bytes, then pieces with their scores.
+fn spm_tokens(pieces: &[(&str, f32)]) -> (Vec<String>, Vec<i32>, Vec<f32>) {
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).into();
+    let mut types = vec![2, 3, 3];
+    tokens.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    types.extend([6; 256]);
+    let mut scores = vec![0.0; tokens.len()];
+    for (text, score) in pieces {
+        tokens.push((*text).into());
+        types.push(1);
+        scores.push(*score);
+    }
+    (tokens, types, scores)
+}
+
+fn spm(pieces: &[(&str, f32)], add_space_prefix: bool) -> Tokenizer {
+    let (tokens, types, scores) = spm_tokens(pieces);
+    let parts = Parts {
+        model: "llama",
+        tokens: tokens.iter().map(String::as_str).collect(),
+        token_types: types,
+        scores,
+        ids: SpecialIds { bos: Some(1), eos: Some(2), unknown: Some(0), ..SpecialIds::default() },
+        add_space_prefix: Some(add_space_prefix),
+        ..Parts::default()
+    };
+    Tokenizer::new(&parts).unwrap()
+}
+
+const PIECES: &[(&str, f32)] = &[
+    ("▁", -1.0),
+    ("a", -2.0),
+    ("b", -3.0),
+    ("ab", -4.0),
+    ("▁a", -5.0),
+    ("ba", -4.0),
+    ("▁ab", -6.0),
+    ("▁▁", -7.0),
+    ("aba", -8.0),
+];
+
+#[test]
+fn sentencepiece_joins_by_score_and_spells_the_rest_in_bytes() {
+    let tokenizer = spm(PIECES, true);
+    let id = |text: &str| 259 + PIECES.iter().position(|(piece, _)| *piece == text).unwrap() as u32;
+    // "▁aba": "ab" and "ba" have the same score, so the left one is joined; then "▁ab" beats "aba".
+    assert_eq!(tokenizer.encode("aba", Special::Parse, true), [1, id("▁ab"), id("a")]);
+    assert_eq!(tokenizer.encode("é", Special::Parse, false), [id("▁"), 3 + 0xc3, 3 + 0xa9]);
+    assert_eq!(tokenizer.encode("</s>b", Special::Parse, false), [2, id("▁"), id("b")]);
+    assert_eq!(tokenizer.encode("", Special::Parse, true), [1]);
+    assert!(tokenizer.adds_bos());
+    for text in [" a  b", "ab é😀", "a\n▁"] {
+        let ids = tokenizer.encode(text, Special::AsText, true);
+        assert_eq!(tokenizer.decode(&ids), text.replace('▁', " "));
+    }
+    let unprefixed = spm(PIECES, false);
+    assert_eq!(unprefixed.encode("a a", Special::Parse, false), [id("a"), id("▁a")]);
+    assert_eq!(unprefixed.decode(&[id("▁a")]), " a");
+}
+
+proptest! {
+    #[test]
+    fn merges_are_those_of_the_definition(text in "([ab]{0,30}| {1,5}){0,4}") {
+        let (vocab, tokenizer) = &*GPT2;
+        let mut expected = Vec::new();
+        for word in words("gpt-2", &text) {
+            expected.extend(naive_bpe(vocab, &word));
+        }
+        prop_assert_eq!(tokenizer.encode(&text, Special::AsText, false), expected);
+    }
+
+    #[test]
+    fn decoding_gives_the_text_back_and_streaming_gives_the_same(text in any::<String>()) {
+        for tokenizer in [&GPT2.1, &*SPM] {
+            let ids = tokenizer.encode(&text, Special::AsText, false);
+            prop_assert_eq!(tokenizer.decode(&ids), text.replace('▁', " "));
+            prop_assert_eq!(streamed(tokenizer, &ids), text.replace('▁', " "));
+        }
+    }
+
+    #[test]
+    fn any_ids_decode_the_same_streamed_or_whole(ids in prop::collection::vec(0u32..300, 0..40)) {
+        for tokenizer in [&GPT2.1, &*SPM] {
+            prop_assert_eq!(streamed(tokenizer, &ids), tokenizer.decode(&ids));
+        }
+    }
+}
+
+fn streamed(tokenizer: &Arc<Tokenizer>, ids: &[u32]) -> String {
+    let mut decoder = StreamDecoder::new(tokenizer.clone());
+    let mut text: String = ids.iter().map(|&id| decoder.push(id)).collect();
+    text.push_str(&decoder.flush());
+    text
+}
+
+#[test]
+fn half_a_character_is_held_back() {
+    let vocab = Gpt2::new(MERGES);
+    let mut decoder = StreamDecoder::new(Arc::new(Tokenizer::new(&vocab.parts("gpt-2")).unwrap()));
+    let emoji = "😀".as_bytes();
+    let steps: Vec<String> = emoji.iter().map(|&byte| decoder.push(byte.into())).collect();
+    assert_eq!(steps, ["", "", "", "😀"]);
+    assert_eq!(decoder.push(emoji[0].into()), "");
+    assert_eq!(decoder.push(u32::from(b'a')), "\u{fffd}a");
+    assert_eq!(decoder.push(emoji[0].into()) + &decoder.push(emoji[1].into()), "");
+    assert_eq!(decoder.flush(), "\u{fffd}");
+}
+
+#[test]
+fn a_megabyte_of_anything_encodes_within_a_second() {
+    let vocab = Gpt2::new(MERGES);
+    let mega = 1 << 20;
+    let texts = ["a", " ", "é", "😀", "\n", "1", "ab ", " \n", "<", "'"].map(|unit| unit.repeat(mega / unit.len()));
+    let mut tokenizers: Vec<(&str, Tokenizer)> = ["gpt-2", "llama-bpe", "qwen2", "smollm", "tekken", "gpt-4o"]
+        .map(|pre| (pre, Tokenizer::new(&vocab.parts(pre)).unwrap()))
+        .into();
+    tokenizers.push(("spm", spm(PIECES, true)));
+    for (name, tokenizer) in &tokenizers {
+        for text in &texts {
+            let start = Instant::now();
+            let ids = tokenizer.encode(text, Special::Parse, false);
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(1), "{name}, {:?}…: {took:?}", &text[..4]);
+            assert_eq!(tokenizer.decode(&ids), *text);
+        }
+    }
+}
+
+/// The error of a vocabulary that `change` has broken.
+fn broken(change: impl FnOnce(&mut Parts<'_>)) -> TokenizerError {
+    let vocab = Gpt2::new(MERGES);
+    let mut parts = vocab.parts("gpt-2");
+    change(&mut parts);
+    Tokenizer::new(&parts).unwrap_err()
+}
+
+#[test]
+fn vocabularies_that_do_not_hold_together_are_refused() {
+    use TokenizerError as E;
+    assert!(matches!(broken(|p| p.tokens.clear()), E::Empty));
+    assert!(matches!(broken(|p| p.model = "wordish"), E::UnknownModel(name) if name == "wordish"));
+    assert!(matches!(broken(|p| p.pre = Some("nope")), E::UnknownPre(name) if name == "nope"));
+    assert!(matches!(broken(|p| p.token_types.truncate(3)), E::LengthMismatch { found: 3, .. }));
+    assert!(matches!(broken(|p| p.token_types[7] = 77), E::BadTokenType { id: 7, kind: 77 }));
+    assert!(matches!(broken(|p| p.ids.bos = Some(u32::MAX)), E::IdOutOfRange { id: u32::MAX, .. }));
+    assert!(matches!(broken(|p| p.add_bos = Some(true)), E::MissingId { .. }));
+    for merge in ["", "a", " a", "a "] {
+        assert!(matches!(broken(|p| p.merges[1] = merge), E::BadMerge { index: 1, .. }), "{merge:?}");
+    }
+    assert!(matches!(broken(|p| p.merges[1] = "zz y"), E::UnknownMergeToken { index: 1, token } if token == "zz"));
+    // Both sides exist, their joint text does not: it must not be read past the end of the longest token.
+    assert!(matches!(broken(|p| p.merges[1] = "<|endoftext|> <|im_end|>"), E::UnknownMergeToken { index: 1, .. }));
+    let long = "x".repeat(300);
+    let error = broken(|p| {
+        p.tokens.push(&long.clone().leak()[..]);
+        p.token_types.push(3);
+    });
+    assert!(matches!(error, E::SpecialTooLong { len: 300, .. }));
+}
+
+#[test]
+fn sentencepiece_vocabularies_that_do_not_hold_together_are_refused() {
+    use TokenizerError as E;
+    let (tokens, types, scores) = spm_tokens(PIECES);
+    let parts = Parts {
+        model: "llama",
+        tokens: tokens.iter().map(String::as_str).collect(),
+        token_types: types,
+        scores,
+        ..Parts::default()
+    };
+    for bad in ["<0x-1>", "<0x1>", "<0x100>", "<0xGG>", "<0x+1>", "0x11", "<0x00>", "<0xé>"] {
+        let mut parts = parts.clone();
+        parts.tokens[20] = bad;
+        assert!(matches!(Tokenizer::new(&parts), Err(E::BadByteToken { id: 20, .. })), "{bad}");
+    }
+    let mut short = parts.clone();
+    short.scores.clear();
+    assert!(matches!(Tokenizer::new(&short), Err(E::LengthMismatch { found: 0, .. })));
+    let mut nan = parts.clone();
+    nan.scores[4] = f32::NAN;
+    assert!(matches!(Tokenizer::new(&nan), Err(E::BadScore(4))));
+}
+
+#[test]
+fn tiny_and_repetitive_vocabularies_do_not_panic() {
+    for model in ["gpt2", "llama"] {
+        for tokens in [vec!["a"], vec![""], vec!["a", "a", "", "<0x41>"]] {
+            let scores = vec![0.0; tokens.len()];
+            let tokenizer = Tokenizer::new(&Parts { model, tokens, scores, ..Parts::default() }).unwrap();
+            let ids = tokenizer.encode("aé ", Special::Parse, true);
+            assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+            tokenizer.decode(&[0, 1, u32::MAX]);
+        }
+    }
+}
