@@ -62,7 +62,7 @@ def finish(writer: gguf.GGUFWriter) -> None:
 
 def generate(folder: Path) -> None:
     for family, size in SIZES:
-        tokenizer = vocab.train(family, size)
+        tokenizer = vocab.train(family, size, broad=True)
         writer = writer_for(folder / f"{family.pre}.gguf", "qwen2" if family is vocab.QWEN2 else "llama")
         vocab.add_to(writer, tokenizer, family)
         finish(writer)

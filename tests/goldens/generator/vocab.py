@@ -5,7 +5,7 @@ llama.cpp's converter writes as `tokenizer.ggml.pre` for them.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gguf
@@ -94,12 +94,20 @@ TEKKEN = Family(
 )
 
 
-def train(family: Family, size: int) -> Tokenizer:
-    """A tokenizer of exactly `size` tokens, trained on the corpus; special and user-defined tokens come last."""
+# Cuts at spaces alone. Merges learned over it join what the families' own patterns keep apart (digits, letters and
+# punctuation, capitals), so that applying a wrong pattern changes the ids.
+BROAD_SPLIT = r" ?\S+|\s+"
+
+
+def train(family: Family, size: int, broad: bool = False) -> Tokenizer:
+    """A tokenizer of exactly `size` tokens, trained on the corpus; special and user-defined tokens come last.
+
+    Its merges are learned over the family's own pre-tokens, or over those of BROAD_SPLIT if `broad`.
+    """
     tokenizer = Tokenizer(models.BPE(ignore_merges=family.ignore_merges))
     if family.nfc:
         tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizer(family)
+    tokenizer.pre_tokenizer = pre_tokenizer(replace(family, split=BROAD_SPLIT, split_digits=False) if broad else family)
     tokenizer.decoder = decoders.ByteLevel()
 
     added = len(family.special) + len(family.user_defined)
@@ -109,6 +117,7 @@ def train(family: Family, size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train([str(CORPUS)], trainer)
+    tokenizer.pre_tokenizer = pre_tokenizer(family)
     tokenizer = with_unmerged(tokenizer, family.unmerged)
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in family.special])
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in family.user_defined])
