@@ -10,8 +10,16 @@
 pub mod batch;
 pub mod copy;
 pub mod cpu;
+pub mod embed;
+pub mod gated_activation;
+pub mod matmul;
+pub mod matmul_few;
+pub mod matmul_many;
 pub mod rms_norm;
 pub mod verify;
+pub mod weights;
+
+pub use gated_activation::Activation;
 
 use std::fmt::Debug;
 

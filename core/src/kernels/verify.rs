@@ -220,7 +220,17 @@ pub fn random_words(seed: u64, len: u32) -> Vec<u32> {
 
 /// Every case of every kernel.
 pub fn all_cases() -> Vec<Case> {
-    [super::copy::cases(), super::rms_norm::cases()].into_iter().flatten().collect()
+    [
+        super::copy::cases(),
+        super::rms_norm::cases(),
+        super::embed::cases(),
+        super::gated_activation::cases(),
+        super::matmul_few::cases(),
+        super::matmul_many::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

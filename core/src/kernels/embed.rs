@@ -1,0 +1,91 @@
+//! Embedding rows of a step's tokens.
+
+use super::verify::{Case, Output};
+use super::weights::{CHUNK, WeightPart, random_planes};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::format::quant::WeightType;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/embed.wgsl");
+
+/// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
+#[derive(Debug)]
+pub struct Embed {
+    /// The batch.
+    pub batch: Place,
+    /// A part of the table: a row a token.
+    pub table: WeightPart,
+    /// Token of the part's first row. Rows whose token lies in another part are left as they are.
+    pub first_row: u32,
+    /// f32 `[rows, cols]`.
+    pub out: Place,
+    /// Rows at most.
+    pub rows: u32,
+    /// Multiplied into every value; 1 in most models.
+    pub scale: f32,
+}
+
+impl Kernel for Embed {
+    fn name(&self) -> &'static str {
+        "embed"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        let mut operands = vec![Operand::read(&self.batch), Operand::write(&self.out)];
+        operands.extend(self.table.operands());
+        operands
+    }
+
+    fn variants(&self, _: &Facts) -> Vec<Variant> {
+        vec![Variant::Plain]
+    }
+
+    fn class(&self) -> String {
+        self.table.ty.to_string()
+    }
+
+    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+        Launch {
+            text: [batch::WGSL, &self.table.wgsl(2), BODY].concat(),
+            constants: vec![
+                ("COLS", self.table.cols.into()),
+                ("FIRST", self.first_row.into()),
+                ("ROWS", self.table.rows.into()),
+                ("SCALE", self.scale.into()),
+            ],
+            workgroups: [self.table.chunks().div_ceil(CHUNK), self.rows, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn guard(&self) -> Case {
+        case(self.table.ty, 512)
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, out, planes @ ..] = operands else { unreachable!("operands() has three or more") };
+        let tokens: Vec<u32> = batch::rows(&batch.u32s()).iter().map(|row| row.token).collect();
+        let (planes, _) = cpu::HostPlanes::split(self.table.ty, planes);
+        let table = planes.rows(self.table.ty, self.table.cols as usize);
+        cpu::embed(&tokens, table, self.first_row, self.table.rows, self.scale, &mut out.f32s_mut());
+    }
+}
+
+/// A part of 130 tokens from the 40th on, for each weight type: tokens at its edges and outside of it.
+pub fn cases() -> Vec<Case> {
+    WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 })).collect()
+}
+
+fn case(ty: WeightType, cols: u32) -> Case {
+    let tokens = [40, 39, 0, 169, 170, u32::MAX, 101];
+    let valid: Vec<_> = tokens.iter().zip(0..).map(|(token, r)| batch::Row::new(*token, r, 0)).collect();
+    let rows = valid.len() as u32 + 1;
+    let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
+    inputs.extend(random_planes(ty, 3, 130, cols));
+    Case::new(format!("embed {ty} {cols}"), inputs, vec![Output::f32(1)], move |places| {
+        let table = WeightPart::over(ty, 130, cols, &places[2..]);
+        let (batch, out) = (places[0].clone(), places[1].clone());
+        Box::new(Embed { batch, table, first_row: 40, out, rows, scale: 1.5 })
+    })
+}

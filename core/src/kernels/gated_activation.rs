@@ -1,0 +1,97 @@
+//! The gate of a feed-forward layer, where gate and up were made by two matmuls.
+
+use super::verify::{Case, Output, random_f32s};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/gated_activation.wgsl");
+
+/// WGSL of the activations.
+pub(super) const ACTIVATE: &str = include_str!("../../../shaders/shared/activate.wgsl");
+
+/// The nonlinearity of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `v * sigmoid(v)`.
+    Silu,
+    /// GELU in its tanh form.
+    GeluTanh,
+}
+
+/// `out[r] = act(gate[r]) * up[r]`.
+#[derive(Debug)]
+pub struct GatedActivation {
+    /// The batch.
+    pub batch: Place,
+    /// f32 `[rows, cols]`.
+    pub gate: Place,
+    /// f32 `[rows, cols]`.
+    pub up: Place,
+    /// f32 `[rows, cols]`.
+    pub out: Place,
+    /// Rows at most.
+    pub rows: u32,
+    /// Columns; a multiple of 4.
+    pub cols: u32,
+    /// The nonlinearity.
+    pub activation: Activation,
+}
+
+impl Kernel for GatedActivation {
+    fn name(&self) -> &'static str {
+        "gated_activation"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        vec![Operand::read(&self.batch), Operand::read(&self.gate), Operand::read(&self.up), Operand::write(&self.out)]
+    }
+
+    fn variants(&self, _: &Facts) -> Vec<Variant> {
+        vec![Variant::Plain]
+    }
+
+    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+        let gelu = self.activation == Activation::GeluTanh;
+        Launch {
+            text: [batch::WGSL, ACTIVATE, BODY].concat(),
+            constants: vec![("COLS", self.cols.into()), ("GELU", gelu.into())],
+            workgroups: [(self.cols / 4).div_ceil(64), self.rows, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn guard(&self) -> Case {
+        case(3, 260, self.activation)
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, gate, up, out] = operands else { unreachable!("operands() has four") };
+        let used = batch::count(&batch.u32s()) * self.cols as usize;
+        let (gate, up, mut out) = (gate.f32s(), up.f32s(), out.f32s_mut());
+        cpu::gated_activation(&gate[..used], &up[..used], self.activation, &mut out[..used]);
+    }
+}
+
+/// Cases at awkward shapes, one row skipped; arguments up to ±100, where exp and tanh have long met their limits.
+pub fn cases() -> Vec<Case> {
+    [(1, 4, Activation::Silu), (3, 260, Activation::GeluTanh), (31, 1760, Activation::Silu)]
+        .into_iter()
+        .map(|(rows, cols, activation)| case(rows, cols, activation))
+        .collect()
+}
+
+fn case(rows: u32, cols: u32, activation: Activation) -> Case {
+    let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
+    let len = (rows + 1) * cols;
+    let gate = random_f32s(1, len).into_iter().map(|word| (f32::from_bits(word).powi(3) * 100.0).to_bits()).collect();
+    Case::new(
+        format!("gated_activation {activation:?} {rows}x{cols}"),
+        vec![batch::words(&valid), gate, random_f32s(2, len), vec![0; len as usize]],
+        vec![Output::f32(3)],
+        move |places| {
+            let [batch, gate, up, out] = places.try_into().expect("four inputs");
+            Box::new(GatedActivation { batch, gate, up, out, rows: rows + 1, cols, activation })
+        },
+    )
+}

@@ -1,0 +1,104 @@
+//! Weights as kernels see them: parts of a matrix in planes, and the WGSL that unpacks their type.
+
+use super::verify::random_words;
+use super::{Operand, Place};
+use crate::device::Slice;
+use crate::format::quant::{Plane, Planes, WeightType, random_blocks, repack};
+
+/// Weights that a type's shader unpacks at once.
+pub const CHUNK: u32 = 32;
+
+/// Consecutive rows of a weight matrix that fit a binding. Large matrices are several parts, each with dispatches of its own.
+#[derive(Debug, Clone)]
+pub struct WeightPart {
+    /// How the weights are packed.
+    pub ty: WeightType,
+    /// Rows in this part.
+    pub rows: u32,
+    /// Columns; a multiple of 32 (of 256 for the K types).
+    pub cols: u32,
+    /// The numbers, or their low bits.
+    pub q: Slice,
+    /// High bits, where the type has them.
+    pub h: Option<Slice>,
+    /// Scales, where the type has them.
+    pub s: Option<Slice>,
+}
+
+impl WeightPart {
+    /// Chunks of 32 weights in a row.
+    pub fn chunks(&self) -> u32 {
+        self.cols / CHUNK
+    }
+
+    /// The bindings of the planes, in the order that [`WeightPart::wgsl`] declares.
+    pub fn operands(&self) -> Vec<Operand> {
+        let planes = [Some(&self.q), self.h.as_ref(), self.s.as_ref()];
+        planes.into_iter().flatten().map(|slice| Operand::read(&Place::Fixed(slice.clone()))).collect()
+    }
+
+    /// WGSL that declares the planes from `binding` on and unpacks chunks by `chunk(index)`.
+    pub fn wgsl(&self, binding: u32) -> String {
+        let mut text = String::new();
+        for (number, (name, element)) in elements(self.ty).into_iter().enumerate() {
+            let binding = binding + number as u32;
+            text += &format!("@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n");
+        }
+        fragments(self.ty).iter().for_each(|fragment| text += fragment);
+        text
+    }
+
+    /// A part over `places`, in the order of [`WeightPart::operands`].
+    pub(super) fn over(ty: WeightType, rows: u32, cols: u32, places: &[Place]) -> WeightPart {
+        let mut slices = places.iter().map(|place| match place {
+            Place::Fixed(slice) => slice.clone(),
+            Place::Tensor(_) => unreachable!("weights have memory of their own"),
+        });
+        let mut next = |plane| ty.has_plane(plane).then(|| slices.next().expect("a place for each plane"));
+        let (q, h, s) = (next(Plane::Q).expect("every type has numbers"), next(Plane::H), next(Plane::S));
+        WeightPart { ty, rows, cols, q, h, s }
+    }
+}
+
+/// Random planes of a matrix for known-answer cases: weights of about 0.5 in size, in binding order.
+pub(super) fn random_planes(ty: WeightType, seed: u64, rows: u32, cols: u32) -> Vec<Vec<u32>> {
+    let seed = u64::from(random_words(seed, 1)[0]);
+    let blocks = (rows * cols) as usize / ty.block_len();
+    let mut planes = Planes::default();
+    repack(ty, &random_blocks(ty, seed, blocks, 0.5), 0, &mut planes).expect("whole blocks from the first on");
+    [planes.q, planes.h, planes.s].into_iter().filter(|plane| !plane.is_empty()).collect()
+}
+
+/// The planes' names in WGSL, and the widest element that divides a block's share of each.
+fn elements(ty: WeightType) -> Vec<(&'static str, &'static str)> {
+    let (h, s) = match ty {
+        WeightType::Q5_K | WeightType::Q6_K => ("vec4<u32>", if ty == WeightType::Q6_K { "u32" } else { "vec4<u32>" }),
+        WeightType::Q4_K => ("", "vec4<u32>"),
+        _ => ("u32", "u32"),
+    };
+    let planes = [(Plane::Q, "weights_q", "vec4<u32>"), (Plane::H, "weights_h", h), (Plane::S, "weights_s", s)];
+    planes.into_iter().filter(|(plane, ..)| ty.has_plane(*plane)).map(|(_, name, element)| (name, element)).collect()
+}
+
+macro_rules! wgsl {
+    ($($name:literal),+) => {
+        &[$(include_str!(concat!("../../../shaders/shared/weights/", $name, ".wgsl"))),+]
+    };
+}
+
+/// The shader fragments of a type, which together define `chunk(index)` and, for quantised types, `bytes(index)`.
+fn fragments(ty: WeightType) -> &'static [&'static str] {
+    match ty {
+        WeightType::F32 => wgsl!["chunk", "f32"],
+        WeightType::F16 => wgsl!["chunk", "f16", "halves"],
+        WeightType::BF16 => wgsl!["chunk", "bf16", "halves"],
+        WeightType::Q8_0 => wgsl!["chunk", "bytes", "q8_0", "signed_bytes"],
+        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibbles", "q4_0", "unsigned_bytes"],
+        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibbles", "q4_1", "unsigned_bytes"],
+        WeightType::Q5_0 => wgsl!["chunk", "bytes", "nibbles", "fifth_bits", "q5_0", "unsigned_bytes"],
+        WeightType::Q5_1 => wgsl!["chunk", "bytes", "nibbles", "fifth_bits", "q5_1", "unsigned_bytes"],
+        WeightType::Q4_K => wgsl!["chunk", "bytes", "nibbles", "group_scale", "q4_k", "unsigned_bytes"],
+        WeightType::Q5_K => wgsl!["chunk", "bytes", "nibbles", "group_scale", "q5_k", "unsigned_bytes"],
+        WeightType::Q6_K => wgsl!["chunk", "bytes", "nibbles", "q6_k", "signed_bytes"],
+    }
+}

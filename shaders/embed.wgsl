@@ -1,0 +1,36 @@
+// Embedding rows: out[r] = table[token of row r] * SCALE.
+//
+// The table's weights are of any type and may lie in several parts; this dispatch serves the tokens FIRST..FIRST+ROWS of one part
+// and leaves the rows of other tokens as they are. out: [rows, COLS] f32. COLS is a multiple of 32.
+// Dispatch: x covers COLS / 32 chunks in workgroups of 32, y is the row. A chunk is what a weight type unpacks at once.
+
+@group(0) @binding(0) var<storage, read> batch: Batch;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
+
+override COLS: u32;
+override FIRST: u32;
+override ROWS: u32;
+override SCALE: f32;
+
+@compute @workgroup_size(32)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.y >= batch.count || id.x >= COLS / 32u {
+        return;
+    }
+    let token = batch.rows[id.y].token;
+    if token < FIRST || token - FIRST >= ROWS {
+        return;
+    }
+    let w = chunk((token - FIRST) * (COLS / 32u) + id.x);
+    let at = (id.y * (COLS / 32u) + id.x) * 8u;
+    let low = SPREAD * w.scale.x;
+    let high = SPREAD * w.scale.y;
+    out[at] = (w.q[0] * low + w.offset) * SCALE;
+    out[at + 1u] = (w.q[1] * low + w.offset) * SCALE;
+    out[at + 2u] = (w.q[2] * low + w.offset) * SCALE;
+    out[at + 3u] = (w.q[3] * low + w.offset) * SCALE;
+    out[at + 4u] = (w.q[4] * high + w.offset) * SCALE;
+    out[at + 5u] = (w.q[5] * high + w.offset) * SCALE;
+    out[at + 6u] = (w.q[6] * high + w.offset) * SCALE;
+    out[at + 7u] = (w.q[7] * high + w.offset) * SCALE;
+}

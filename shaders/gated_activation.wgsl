@@ -1,0 +1,23 @@
+// Gated activation: out[r] = act(gate[r]) * up[r], for gates and ups that two matmuls have made.
+//
+// gate, up, out: [rows, COLS] f32. COLS is a multiple of 4.
+// Dispatch: x covers COLS / 4 in workgroups of 64, y is the row. Nothing is shared, so nothing waits.
+
+@group(0) @binding(0) var<storage, read> batch: Batch;
+@group(0) @binding(1) var<storage, read> gate: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> up: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
+
+override COLS: u32;
+override GELU: bool;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.y >= batch.count || id.x >= COLS / 4u {
+        return;
+    }
+    let at = id.y * (COLS / 4u) + id.x;
+    let g = gate[at];
+    let acts = vec4<f32>(activate(g.x, GELU), activate(g.y, GELU), activate(g.z, GELU), activate(g.w, GELU));
+    out[at] = acts * up[at];
+}

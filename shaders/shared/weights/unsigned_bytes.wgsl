@@ -1,0 +1,15 @@
+// Chunks of types whose bytes are numbers from 0 to 127. A byte is converted where it stands in its word, without a shift,
+// and so comes out 256 to the power of its place too large; that is exact in f32, and SPREAD takes it back.
+const SPREAD = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24);
+
+fn numbers(word: u32) -> vec4<f32> {
+    return vec4<f32>(vec4<i32>(vec4<u32>(word) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u)));
+}
+
+fn chunk(index: u32) -> Chunk {
+    let b = bytes(index);
+    return Chunk(array<vec4<f32>, 8>(
+        numbers(b.low.x), numbers(b.low.y), numbers(b.low.z), numbers(b.low.w),
+        numbers(b.high.x), numbers(b.high.y), numbers(b.high.z), numbers(b.high.w),
+    ), b.scale, b.offset);
+}
