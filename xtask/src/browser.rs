@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::shell::run;
 use crate::workspace::Workspace;
-use crate::{packages, setup};
+use crate::{packages, setup, wasm};
 
 /// What to run.
 #[derive(clap::Args, Default)]
@@ -42,6 +42,9 @@ pub struct Options {
 pub fn browser(workspace: &Workspace, options: &Options) -> Result<()> {
     packages::build_demo(workspace)?;
     setup::everything(workspace)?;
+    if options.screenshot.is_none() {
+        wasm::build_selftest(workspace)?;
+    }
     run(&mut runner(workspace, options))
 }
 

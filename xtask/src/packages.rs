@@ -15,7 +15,7 @@ use crate::{setup, wasm};
 /// When a build fails; the sentence names it.
 pub fn build_library(workspace: &Workspace) -> Result<()> {
     setup::for_wasm(workspace)?;
-    wasm::build(workspace, &wasm::Options::default())?;
+    wasm::build_web(workspace)?;
     // The embedded model is copied into the package.
     build(workspace, "npm", &["models/ember"])
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask wasm`: build the WebAssembly module and its JavaScript into npm/wasm/.
+//! `cargo xtask wasm`: build the WebAssembly module and its JavaScript into npm/wasm/; and the same with the checks for
+//! browsers inside, into tests/browser/selftest/.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,12 +12,32 @@ use crate::stamp::{self, Inputs};
 use crate::workspace::Workspace;
 
 /// How to build.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 pub struct Options {
     /// Unoptimised and quick to build, with names for debugging
     #[arg(long)]
     dev: bool,
 }
+
+/// One way of building the module.
+struct Flavour {
+    name: &'static str,
+    /// Where the output goes, from the repository's root: `inglenook_wasm.js`, `inglenook_wasm_bg.wasm` and their types.
+    output: &'static str,
+    profile: &'static str,
+    /// The folder of that profile in cargo's target folder.
+    folder: &'static str,
+    features: &'static str,
+    optimised: bool,
+}
+
+/// What users get.
+const WEB: Flavour =
+    Flavour { name: "web", output: "npm/wasm", profile: "web", folder: "web", features: "", optimised: true };
+/// The same, for a developer in a hurry.
+const DEV: Flavour = Flavour { name: "dev", profile: "dev", folder: "debug", optimised: false, ..WEB };
+/// With the checks that need a device, for tests/browser.
+const SELFTEST: Flavour = Flavour { name: "selftest", output: "tests/browser/selftest", features: "selftest", ..DEV };
 
 /// What the module is made from. Folders that do not exist count as absent.
 const INPUTS: [&str; 9] = [
@@ -42,63 +63,85 @@ const FEATURES: [&str; 7] = [
     "--enable-reference-types",
 ];
 
-/// The output folder: `inglenook_wasm.js`, `inglenook_wasm_bg.wasm` and their types.
-pub fn output(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("npm/wasm")
-}
-
-/// Build, unless the inputs are those of the last build.
+/// Build the module of the npm package, unless the inputs are those of the last build.
 ///
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    let output = output(workspace);
+    build_flavour(workspace, if options.dev { &DEV } else { &WEB })
+}
+
+/// The module as users get it.
+///
+/// # Errors
+/// When a step fails; the sentence names it.
+pub fn build_web(workspace: &Workspace) -> Result<()> {
+    build_flavour(workspace, &WEB)
+}
+
+/// The module with the checks for browsers.
+///
+/// # Errors
+/// When a step fails; the sentence names it.
+pub fn build_selftest(workspace: &Workspace) -> Result<()> {
+    build_flavour(workspace, &SELFTEST)
+}
+
+fn build_flavour(workspace: &Workspace, flavour: &Flavour) -> Result<()> {
+    let output = workspace.root.join(flavour.output);
     let stamp = output.join(".stamp");
-    let inputs = inputs(workspace, options)?;
+    let inputs = inputs(workspace, flavour)?;
     if stamp::is_current(&stamp, &inputs) {
         return Ok(());
     }
-    // A half-made output must not pass for a finished one.
-    let _ = std::fs::remove_file(&stamp);
-    let module = compile(workspace, options)?;
-    bind(workspace, &module, &output, options)?;
+    // A half-made output must not pass for a finished one, nor files of an older build for its own.
+    if output.exists() {
+        std::fs::remove_dir_all(&output).with_context(|| format!("cannot empty {}", output.display()))?;
+    }
+    let module = compile(workspace, flavour)?;
+    bind(workspace, &module, &output, flavour)?;
     let bound = output.join("inglenook_wasm_bg.wasm");
-    if !options.dev {
+    if flavour.optimised {
         optimise(workspace, &bound)?;
     }
     let size = std::fs::metadata(&bound).with_context(|| format!("{} was not written", bound.display()))?.len();
-    say(&format!("npm/wasm/inglenook_wasm_bg.wasm: {:.2} MB", size as f64 / 1e6));
+    say(&format!("{}/inglenook_wasm_bg.wasm: {:.2} MB", flavour.output, size as f64 / 1e6));
     stamp::write(&stamp, &inputs)
 }
 
-fn inputs(workspace: &Workspace, options: &Options) -> Result<String> {
+fn inputs(workspace: &Workspace, flavour: &Flavour) -> Result<String> {
     let rustc = read(Command::new("rustc").arg("--version"))?;
-    let mut inputs = Inputs::new(&[rustc.trim(), if options.dev { "dev" } else { "web" }]);
+    let mut inputs = Inputs::new(&[rustc.trim(), flavour.name]);
     for path in INPUTS {
         inputs.add(&workspace.root.join(path))?;
     }
     Ok(inputs.finish())
 }
 
-fn compile(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
-    say("compiling the WebAssembly module");
-    let (profile, folder) = if options.dev { ("dev", "debug") } else { ("web", "web") };
+fn compile(workspace: &Workspace, flavour: &Flavour) -> Result<PathBuf> {
+    say(&format!("compiling the WebAssembly module ({})", flavour.name));
+    let folder = workspace.target.join(wasm_target::TARGET).join(flavour.folder);
+    let module = folder.join("inglenook_wasm.wasm");
+    // Flavours (and checkouts that share a target folder) write the same file, and cargo does not notice that another's
+    // is lying there: without one it links anew.
+    for old in [&module, &folder.join("deps/inglenook_wasm.wasm")] {
+        let _ = std::fs::remove_file(old);
+    }
     run(wasm_target::cargo()?
         .current_dir(&workspace.root)
-        .args(["build", "--quiet", "--package", "inglenook-wasm", "--lib", "--profile", profile])
-        .args(["--target", wasm_target::TARGET]))?;
-    let module = workspace.target.join(wasm_target::TARGET).join(folder).join("inglenook_wasm.wasm");
+        .args(["build", "--quiet", "--package", "inglenook-wasm", "--lib", "--target", wasm_target::TARGET])
+        .args(["--profile", flavour.profile, "--features", flavour.features]))?;
     if !module.is_file() {
         bail!("cargo wrote no {}: is the wasm crate a `cdylib`?", module.display());
     }
     Ok(module)
 }
 
-fn bind(workspace: &Workspace, module: &Path, output: &Path, options: &Options) -> Result<()> {
+fn bind(workspace: &Workspace, module: &Path, output: &Path, flavour: &Flavour) -> Result<()> {
     say("writing its JavaScript with wasm-bindgen");
     let mut command = Command::new(setup::wasm_bindgen(workspace)?);
     command.arg(module).args(["--target", "web", "--out-dir"]).arg(output);
-    if options.dev {
+    if !flavour.optimised {
         command.arg("--keep-debug");
     }
     run(&mut command)

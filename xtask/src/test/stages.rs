@@ -9,7 +9,7 @@ use super::counts::{Counts, run_check, run_tests};
 use crate::setup::wasm_target;
 use crate::shell::{npm, say};
 use crate::workspace::Workspace;
-use crate::{browser, packages, setup, size};
+use crate::{browser, packages, setup, size, wasm};
 
 /// One stage: what it is called, what it is for, and how it runs.
 pub struct Stage {
@@ -68,7 +68,7 @@ fn rust_tests(workspace: &Workspace) -> (Counts, Result<()>) {
 }
 
 fn build_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
-    as_check(crate::wasm::build(workspace, &crate::wasm::Options::default()))
+    as_check(wasm::build_web(workspace))
 }
 
 fn typescript(workspace: &Workspace) -> (Counts, Result<()>) {
@@ -108,6 +108,9 @@ fn check_size(workspace: &Workspace) -> (Counts, Result<()>) {
 }
 
 fn browser_tests(workspace: &Workspace) -> (Counts, Result<()>) {
+    if let Err(error) = wasm::build_selftest(workspace) {
+        return as_check(Err(error));
+    }
     run_tests(&mut browser::runner(workspace, &browser::Options::default()))
 }
 
