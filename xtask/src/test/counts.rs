@@ -65,7 +65,8 @@ fn watch(command: &mut Command, counts: &mut Counts) -> Result<()> {
 
 /// The counts in a summary line of cargo, Vitest, Node's test runner (TAP) or our own browser runner.
 fn summary(line: &str) -> Option<Counts> {
-    let line = line.trim();
+    let plain = without_colours(line);
+    let line = plain.trim();
     let before = |word: &str| -> u32 {
         let words: Vec<&str> = line.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
         words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
@@ -77,8 +78,17 @@ fn summary(line: &str) -> Option<Counts> {
         return Some(Counts { passed: 0, failed: failed.parse().ok()? });
     }
     let is_own = line.starts_with(|first: char| first.is_ascii_digit()) && line.ends_with(" failed");
-    let is_summary = line.starts_with("test result:") || line.starts_with("Tests  ") || is_own;
+    let is_summary = line.starts_with("test result:") || line.starts_with("Tests ") || is_own;
     is_summary.then(|| Counts { passed: before("passed"), failed: before("failed") })
+}
+
+/// Without terminal sequences (`ESC [ … letter`), which some programs write even into a pipe.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        plain + part.split_once(|c: char| c.is_ascii_alphabetic()).map_or("", |(_, text)| text)
+    })
 }
 
 #[cfg(test)]
@@ -98,6 +108,10 @@ mod tests {
         assert_eq!(summary("test result: FAILED. 3 passed; 12 failed; 0 ignored; finished in 0.1s"), counts(3, 12));
         assert_eq!(summary("      Tests  14 passed (14)"), counts(14, 0));
         assert_eq!(summary("      Tests  2 failed | 12 passed (14)"), counts(12, 2));
+        assert_eq!(
+            summary("\x1b[2m      Tests \x1b[22m \x1b[1m\x1b[32m104 passed\x1b[39m\x1b[22m (104)"),
+            counts(104, 0)
+        );
         assert_eq!(summary("# pass 7"), counts(7, 0));
         assert_eq!(summary("# fail 2"), counts(0, 2));
         assert_eq!(summary("30 passed, 1 failed"), counts(30, 1));
