@@ -7,3 +7,6 @@ pub mod kernels;
 pub mod plan;
 pub mod source;
 pub mod text;
+
+#[cfg(any(test, feature = "selftest"))]
+pub mod selftest;

@@ -63,7 +63,7 @@ pub enum GpuError {
 }
 
 /// Optional abilities of an adapter, as far as kernels have variants for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Features {
     /// f16 arithmetic in WGSL (`shader-f16`).
     pub f16: bool,
@@ -76,7 +76,7 @@ pub struct Features {
 }
 
 /// Limits the device was opened with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Largest buffer, bytes.
     pub buffer: u64,
@@ -105,7 +105,7 @@ impl Limits {
 }
 
 /// Facts about an opened adapter.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// The adapter's own name.
     pub name: String,

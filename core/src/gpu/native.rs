@@ -9,7 +9,10 @@ use std::task::{Context, Poll};
 
 use super::{Access, Counters, Dispatch, Facts, Features, GpuError, GpuOptions, Limits, Shader};
 
-/// An opened GPU. Clones share the device.
+/// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
+const POOLED_BYTES: u64 = 1 << 20;
+
+/// An opened GPU. Clones share the device; the last one closes it.
 #[derive(Debug, Clone)]
 pub struct Gpu(Arc<Inner>);
 
@@ -21,6 +24,12 @@ struct Inner {
     state: Arc<State>,
     layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
     staging: Mutex<HashMap<u64, Vec<wgpu::Buffer>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
 }
 
 /// What callbacks and drops reach without the device.
@@ -67,7 +76,7 @@ pub struct Kernel {
     layout: wgpu::BindGroupLayout,
 }
 
-/// A recorded list of dispatches with their bind groups, replayable any number of times.
+/// A recorded list of dispatches with their bind groups, replayable any number of times. Keeps its buffers alive.
 #[derive(Debug)]
 pub struct Pass {
     dispatches: Vec<Recorded>,
@@ -78,6 +87,7 @@ struct Recorded {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     workgroups: [u32; 3],
+    _buffers: Vec<Buffer>,
 }
 
 impl Pass {
@@ -159,7 +169,7 @@ impl Gpu {
     /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
     /// reported by the next [`Gpu::settle`].
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
-        let size = bytes.max(4).next_multiple_of(4);
+        let size = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
         let limit = self.0.facts.limits.buffer;
         if size > limit {
             return Err(GpuError::TooSmall { what: "buffers", limit, wanted: size });
@@ -220,7 +230,8 @@ impl Gpu {
         self.0.state.count(|c| c.kernels += 1);
         match pollster_free(scope.pop()) {
             Some(error) => Err(GpuError::Compile { kernel: shader.name.into(), message: error.to_string() }),
-            None => Ok(Kernel { pipeline, layout }),
+            // A lost device compiles everything.
+            None => self.fault().map_or(Ok(Kernel { pipeline, layout }), Err),
         }
     }
 
@@ -254,7 +265,8 @@ impl Gpu {
             layout: &dispatch.kernel.layout,
             entries: &entries,
         });
-        Recorded { pipeline: dispatch.kernel.pipeline.clone(), group, workgroups: dispatch.workgroups }
+        let _buffers = dispatch.bindings.iter().map(|binding| binding.buffer.clone()).collect();
+        Recorded { pipeline: dispatch.kernel.pipeline.clone(), group, workgroups: dispatch.workgroups, _buffers }
     }
 
     /// Replays `passes` in order within one compute pass and one submission.
@@ -299,6 +311,13 @@ impl Gpu {
         }
     }
 
+    /// Gives all memory back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
+    pub fn close(&self) {
+        let _ = self.0.state.fault.set(GpuError::Lost("it was closed".into()));
+        self.0.staging.lock().expect("staging pool").clear();
+        self.0.device.destroy();
+    }
+
     fn encode(&self, passes: &[&Pass]) -> wgpu::CommandEncoder {
         let mut encoder = self.0.device.create_command_encoder(&Default::default());
         if passes.is_empty() {
@@ -333,7 +352,8 @@ impl Gpu {
     }
 }
 
-/// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there.
+/// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there. Dropping
+/// it leaves its staging buffer to the next read.
 #[derive(Debug)]
 pub struct PendingRead {
     gpu: Gpu,
@@ -348,27 +368,37 @@ impl Future for PendingRead {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = &self.gpu.0;
         let wait = wgpu::PollType::Wait { submission_index: Some(self.index.clone()), timeout: None };
-        let waited = inner.device.poll(wait).map_err(|error| GpuError::Lost(error.to_string()));
-        Poll::Ready(waited.and_then(|_| self.collect()))
+        let waited = inner.device.poll(wait);
+        Poll::Ready(match (self.gpu.fault(), waited) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(GpuError::Lost(error.to_string())),
+            (None, Ok(_)) => self.collect(),
+        })
     }
 }
 
 impl PendingRead {
     fn collect(&self) -> Result<Vec<u8>, GpuError> {
-        let inner = &self.gpu.0;
-        if let Some(fault) = self.gpu.fault() {
-            return Err(fault);
-        }
         if !matches!(self.result.get(), Some(Ok(()))) {
             return Err(GpuError::Lost("a buffer could not be mapped".into()));
         }
         let view = self.staging.get_mapped_range(..).map_err(|error| GpuError::Fault(error.to_string()))?;
         let bytes = view.to_vec();
         drop(view);
-        self.staging.unmap();
-        let mut pool = inner.staging.lock().expect("staging pool");
-        pool.entry(self.staging.size()).or_default().push(self.staging.clone());
         Ok(bytes)
+    }
+}
+
+/// Leaves the staging buffer to the next read, taken or not: unmapping also ends a mapping still under way, and the copy
+/// before it is harmless, since the queue keeps its order.
+impl Drop for PendingRead {
+    fn drop(&mut self) {
+        if self.gpu.fault().is_some() || self.staging.size() > POOLED_BYTES {
+            return;
+        }
+        self.staging.unmap();
+        let mut pool = self.gpu.0.staging.lock().expect("staging pool");
+        pool.entry(self.staging.size()).or_default().push(self.staging.clone());
     }
 }
 
@@ -427,7 +457,7 @@ fn required_limits(adapter: &wgpu::Adapter, options: &GpuOptions) -> wgpu::Limit
 fn limits_of(limits: &wgpu::Limits) -> Limits {
     Limits {
         buffer: limits.max_buffer_size,
-        binding: u64::from(limits.max_storage_buffer_binding_size),
+        binding: limits.max_storage_buffer_binding_size,
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         workgroup_memory: limits.max_compute_workgroup_storage_size,

@@ -1,1 +1,356 @@
 //! The facade on the browser's WebGPU.
+//!
+//! The GPU's objects live in `web.js`, which wasm-bindgen ships beside the module; here they are numbers. A submission
+//! crosses into JavaScript once, whatever it replays. Never holds a copy of what it writes: host bytes go to the queue
+//! straight from WebAssembly's memory.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader};
+
+#[wasm_bindgen(module = "/src/gpu/web.js")]
+extern "C" {
+    /// `Device` of `web.js`; its methods are documented there.
+    #[derive(Debug)]
+    type Device;
+
+    #[wasm_bindgen(js_name = requestDevice)]
+    fn request_device(default_limits: bool, without: &str) -> Promise;
+    #[wasm_bindgen(method, getter)]
+    fn facts(this: &Device) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn stagings(this: &Device) -> f64;
+    #[wasm_bindgen(method, getter)]
+    fn fault(this: &Device) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn buffer(this: &Device, label: &str, bytes: f64) -> u32;
+    #[wasm_bindgen(method)]
+    fn write(this: &Device, buffer: u32, offset: f64, data: &[u8]);
+    #[wasm_bindgen(method)]
+    fn compile(this: &Device, name: &str, wgsl: &str, keys: &str, values: &[f64], access: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn pass(this: &Device, list: &[f64]) -> u32;
+    #[wasm_bindgen(method)]
+    fn submit(this: &Device, passes: &[u32]);
+    #[wasm_bindgen(method, js_name = submitAndRead)]
+    fn submit_and_read(this: &Device, passes: &[u32], buffer: u32, start: f64, bytes: f64) -> u32;
+    #[wasm_bindgen(method)]
+    fn mapped(this: &Device, read: u32) -> Promise;
+    #[wasm_bindgen(method)]
+    fn take(this: &Device, read: u32, into: &mut [u8]);
+    #[wasm_bindgen(method)]
+    fn release(this: &Device, id: u32);
+    #[wasm_bindgen(method)]
+    fn settle(this: &Device) -> Promise;
+    #[wasm_bindgen(method)]
+    fn close(this: &Device);
+}
+
+/// An opened GPU. Clones share the device; the last one closes it.
+#[derive(Debug, Clone)]
+pub struct Gpu(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Rc<Shared>,
+    facts: Facts,
+    /// The numbers of the passes of one submission, kept so that a step allocates nothing.
+    passes: RefCell<Vec<u32>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.device.close();
+    }
+}
+
+/// What a buffer, kernel or pass needs of its device to go away.
+#[derive(Debug)]
+struct Shared {
+    device: Device,
+    counters: Cell<Counters>,
+}
+
+impl Shared {
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
+        let mut counters = self.counters.get();
+        change(&mut counters);
+        self.counters.set(counters);
+    }
+}
+
+/// An object of `web.js`, forgotten there when dropped here.
+#[derive(Debug)]
+struct Handle {
+    shared: Rc<Shared>,
+    id: u32,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.device.release(self.id);
+    }
+}
+
+/// A storage buffer on the GPU. Clones share it; the last one gives the memory back.
+#[derive(Debug, Clone)]
+pub struct Buffer(Rc<BufferInner>);
+
+#[derive(Debug)]
+struct BufferInner {
+    handle: Handle,
+    bytes: u64,
+}
+
+impl Drop for BufferInner {
+    fn drop(&mut self) {
+        self.handle.shared.count(|c| c.live_bytes -= self.bytes);
+    }
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+}
+
+/// A compiled kernel.
+#[derive(Debug, Clone)]
+pub struct Kernel(Rc<Handle>);
+
+/// A recorded list of dispatches with their bind groups, replayable any number of times. Keeps its buffers alive.
+#[derive(Debug)]
+pub struct Pass {
+    handle: Handle,
+    dispatches: Vec<Dispatch>,
+}
+
+impl Pass {
+    /// Number of dispatches in the pass.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// True when nothing is dispatched.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+}
+
+impl Gpu {
+    /// Opens the browser's adapter. A browser offers one, so `options.adapter` is not looked at.
+    pub async fn request(options: &GpuOptions) -> Result<Gpu, GpuError> {
+        let without = options.without;
+        let names = [("f16", without.f16), ("subgroups", without.subgroups), ("dot4", without.dot4)];
+        let without: Vec<&str> = names.iter().filter(|(_, left_out)| *left_out).map(|(name, _)| *name).collect();
+        let opened = JsFuture::from(request_device(options.default_limits, &without.join(" "))).await;
+        let device: Device = opened.map_err(|error| error_from(&error))?.unchecked_into();
+        let facts = serde_json::from_str(&device.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
+        let shared = Rc::new(Shared { device, counters: Cell::default() });
+        Ok(Gpu(Rc::new(Inner { shared, facts, passes: RefCell::default() })))
+    }
+
+    /// What this GPU is and can do.
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    /// What has been done so far.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.0.shared.counters.get();
+        counters.buffers += self.device().stagings() as u64;
+        counters
+    }
+
+    /// The first fault or loss that was noticed, if any. Results after a fault must not be trusted.
+    pub fn fault(&self) -> Option<GpuError> {
+        let fault = self.device().fault();
+        (!fault.is_undefined()).then(|| error_from(&fault))
+    }
+
+    /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
+    /// reported by the next [`Gpu::settle`].
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
+        let bytes = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
+        let limit = self.0.facts.limits.buffer;
+        if bytes > limit {
+            return Err(GpuError::TooSmall { what: "buffers", limit, wanted: bytes });
+        }
+        let handle = self.handle(self.device().buffer(label, bytes as f64));
+        self.0.shared.count(|c| {
+            c.buffers += 1;
+            c.live_bytes += bytes;
+        });
+        Ok(Buffer(Rc::new(BufferInner { handle, bytes })))
+    }
+
+    /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
+    pub fn write(&self, buffer: &Buffer, offset: u64, data: &[u8]) {
+        self.device().write(buffer.0.handle.id, offset as f64, data);
+        self.0.shared.count(|c| c.written_bytes += data.len() as u64);
+    }
+
+    /// Compiles shaders, all together; the result has their order.
+    pub async fn kernels(&self, shaders: &[Shader]) -> Result<Vec<Kernel>, GpuError> {
+        // All are under way before the first is waited for.
+        let compiling: Vec<JsFuture> = shaders.iter().map(|shader| JsFuture::from(self.compile(shader))).collect();
+        let mut kernels = Vec::with_capacity(shaders.len());
+        // Waits for those after a refused one too, so that each compiled kernel has an owner.
+        for (shader, compiled) in shaders.iter().zip(compiling) {
+            kernels.push(match compiled.await {
+                Ok(id) => Ok(Kernel(Rc::new(self.handle(id.as_f64().unwrap_or_default() as u32)))),
+                Err(error) => Err(error_of_kernel(shader.name, &error)),
+            });
+        }
+        self.0.shared.count(|c| c.kernels += shaders.len() as u64);
+        kernels.into_iter().collect()
+    }
+
+    fn compile(&self, shader: &Shader) -> Promise {
+        let (keys, values): (Vec<&str>, Vec<f64>) = shader.constants().into_iter().unzip();
+        let letter = |access: &Access| if *access == Access::Read { 'r' } else { 'w' };
+        let access: String = shader.bindings.iter().map(letter).collect();
+        self.device().compile(shader.name, &shader.wgsl(true), &keys.join(" "), &values, &access)
+    }
+
+    /// Creates the bind groups of `dispatches`, once.
+    pub fn pass(&self, dispatches: &[Dispatch]) -> Pass {
+        let mut list = Vec::new();
+        for dispatch in dispatches {
+            list.push(f64::from(dispatch.kernel.0.id));
+            list.extend(dispatch.workgroups.map(f64::from));
+            list.push(dispatch.bindings.len() as f64);
+            for binding in &dispatch.bindings {
+                list.extend([f64::from(binding.buffer.0.handle.id), binding.offset as f64, binding.bytes as f64]);
+            }
+        }
+        self.0.shared.count(|c| c.bind_groups += dispatches.len() as u64);
+        Pass { handle: self.handle(self.device().pass(&list)), dispatches: dispatches.to_vec() }
+    }
+
+    /// Replays `passes` in order within one compute pass and one submission.
+    pub fn submit(&self, passes: &[&Pass]) {
+        self.device().submit(&self.replayed(passes));
+    }
+
+    /// Replays `passes`, then copies `range` (bytes, multiples of 4) of `buffer` back, in one submission. Staging
+    /// buffers are reused.
+    pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
+        let bytes = range.end - range.start;
+        let source = buffer.0.handle.id;
+        let id = self.device().submit_and_read(&self.replayed(passes), source, range.start as f64, bytes as f64);
+        self.0.shared.count(|c| c.reads += 1);
+        PendingRead {
+            mapped: JsFuture::from(self.device().mapped(id)),
+            read: self.handle(id),
+            bytes,
+            gpu: self.clone(),
+        }
+    }
+
+    /// Reads `range` (bytes, multiples of 4) of `buffer` back.
+    pub fn read(&self, buffer: &Buffer, range: Range<u64>) -> PendingRead {
+        self.submit_and_read(&[], buffer, range)
+    }
+
+    /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
+    pub async fn settle(&self) -> Result<(), GpuError> {
+        let settled = JsFuture::from(self.device().settle()).await;
+        settled.map(drop).map_err(|error| error_from(&error))
+    }
+
+    /// Gives all memory back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
+    pub fn close(&self) {
+        self.device().close();
+    }
+
+    fn device(&self) -> &Device {
+        &self.0.shared.device
+    }
+
+    fn handle(&self, id: u32) -> Handle {
+        Handle { shared: self.0.shared.clone(), id }
+    }
+
+    /// Counts a submission and lists the numbers of its passes.
+    fn replayed(&self, passes: &[&Pass]) -> std::cell::Ref<'_, Vec<u32>> {
+        let mut numbers = self.0.passes.borrow_mut();
+        numbers.clear();
+        numbers.extend(passes.iter().map(|pass| pass.handle.id));
+        drop(numbers);
+        self.0.shared.count(|c| {
+            c.submits += 1;
+            c.passes += u64::from(!passes.is_empty());
+            c.dispatches += passes.iter().map(|pass| pass.len() as u64).sum::<u64>();
+        });
+        self.0.passes.borrow()
+    }
+}
+
+/// Bytes on their way back from the GPU. Dropping it leaves its staging buffer to the next read.
+#[derive(Debug)]
+pub struct PendingRead {
+    mapped: JsFuture,
+    read: Handle,
+    bytes: u64,
+    /// Keeps the device open until the bytes are there.
+    gpu: Gpu,
+}
+
+impl Future for PendingRead {
+    type Output = Result<Vec<u8>, GpuError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.mapped).poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error_from(&error))),
+            Poll::Ready(Ok(_)) => Poll::Ready(self.collect()),
+        }
+    }
+}
+
+impl PendingRead {
+    fn collect(&self) -> Result<Vec<u8>, GpuError> {
+        if let Some(fault) = self.gpu.fault() {
+            return Err(fault);
+        }
+        let mut bytes = vec![0; self.bytes as usize];
+        self.gpu.device().take(self.read.id, &mut bytes);
+        Ok(bytes)
+    }
+}
+
+/// The error that `web.js` or the browser has thrown.
+fn error_from(value: &JsValue) -> GpuError {
+    let Some(error) = value.dyn_ref::<js_sys::Error>() else {
+        return GpuError::Fault(format!("{value:?}"));
+    };
+    let message = String::from(error.message());
+    match String::from(error.name()).as_str() {
+        "NoWebGpu" => GpuError::NoWebGpu,
+        "NoAdapter" => GpuError::NoAdapter(message),
+        "Device" => GpuError::Device(message),
+        "OutOfMemory" => GpuError::OutOfMemory(message),
+        "Lost" => GpuError::Lost(message),
+        "Compile" => GpuError::Compile { kernel: String::new(), message },
+        _ => GpuError::Fault(message),
+    }
+}
+
+/// The same, of a kernel that did not compile.
+fn error_of_kernel(name: &str, value: &JsValue) -> GpuError {
+    match error_from(value) {
+        GpuError::Compile { message, .. } => GpuError::Compile { kernel: name.into(), message },
+        other => other,
+    }
+}

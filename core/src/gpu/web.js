@@ -1,0 +1,439 @@
+// The JavaScript half of the browser's GPU backend; `web.rs` is the Rust half.
+//
+// The GPU's objects live here, in one table, and Rust names them by number: so a step crosses from WebAssembly to
+// JavaScript a constant number of times, however many dispatches it replays. Works in a page, in a worker, and wherever
+// else `navigator.gpu` exists (Node sets it from the npm package `webgpu`); hence the flags as numbers below, since their
+// named constants are not everywhere.
+
+/** `GPUBufferUsage` */
+const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, STORAGE = 0x80;
+/** `GPUMapMode.READ` */
+const MAP_MODE_READ = 0x1;
+/** `GPUShaderStage.COMPUTE` */
+const COMPUTE_STAGE = 0x4;
+/** Larger readback buffers are given back at once; smaller ones wait for the next read of their size. */
+const POOLED_BYTES = 1 << 20;
+/** Entries a dispatch takes in a recorded pass: pipeline, bind group, and workgroups along x, y and z. */
+const STRIDE = 5;
+/** Words by which adapters admit that a CPU does the work. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|\bwarp\b/i;
+/** Limits asked for at the adapter's full size. */
+const LIMITS = /** @type {const} */ ([
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+]);
+
+/**
+ * @typedef {{ pipeline: GPUComputePipeline, layout: GPUBindGroupLayout }} Kernel
+ * @typedef {{ group: GPUBindGroupLayout, pipeline: GPUPipelineLayout }} Layout
+ * @typedef {{ staging: GPUBuffer, mapped: Promise<void> }} Read
+ * @typedef {any[]} Pass dispatches one after the other, `STRIDE` entries each
+ * @typedef {{ f16: boolean, subgroups: [number, number] | null, dot4: boolean, timestamps: boolean }} Features
+ */
+
+/**
+ * An error that Rust turns into a `GpuError`.
+ * @param {"NoWebGpu" | "NoAdapter" | "Device" | "OutOfMemory" | "Compile" | "Lost" | "Fault"} name
+ * @param {string} message
+ */
+function problem(name, message) {
+  return Object.assign(new Error(message), { name });
+}
+
+/**
+ * Opens the browser's adapter.
+ * @param {boolean} defaultLimits ask for no more than WebGPU's defaults
+ * @param {string} without features to leave unused, of `Features`, separated by spaces
+ */
+export async function requestDevice(defaultLimits, without) {
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) throw problem("NoWebGpu", "");
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  if (!adapter) throw problem("NoAdapter", "the browser offers none");
+  const features = featuresOf(gpu, adapter, without.split(" "));
+  const requiredLimits = defaultLimits ? {} : Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  try {
+    const device = await adapter.requestDevice({ requiredFeatures: required(features), requiredLimits });
+    return new Device(device, JSON.stringify(factsOf(adapter, device, features)));
+  } catch (error) {
+    throw problem("Device", words(error));
+  }
+}
+
+/**
+ * @param {GPU} gpu
+ * @param {GPUAdapter} adapter
+ * @param {string[]} without
+ * @returns {Features}
+ */
+function featuresOf(gpu, adapter, without) {
+  const has = (/** @type {string} */ feature) => adapter.features.has(feature);
+  const { subgroupMinSize = 4, subgroupMaxSize = 128 } = adapter.info;
+  const dot4 = gpu.wgslLanguageFeatures?.has("packed_4x8_integer_dot_product") ?? false;
+  return {
+    f16: has("shader-f16") && !without.includes("f16"),
+    subgroups: has("subgroups") && !without.includes("subgroups") ? [subgroupMinSize, subgroupMaxSize] : null,
+    dot4: dot4 && !without.includes("dot4"),
+    timestamps: has("timestamp-query"),
+  };
+}
+
+/** @param {Features} features */
+function required(features) {
+  /** @type {GPUFeatureName[]} */
+  const names = [];
+  if (features.f16) names.push("shader-f16");
+  if (features.subgroups) names.push("subgroups");
+  if (features.timestamps) names.push("timestamp-query");
+  return names;
+}
+
+/**
+ * The fields of Rust's `Facts`.
+ * @param {GPUAdapter} adapter
+ * @param {GPUDevice} device
+ * @param {Features} features
+ */
+function factsOf(adapter, device, features) {
+  const { vendor = "", architecture = "", device: chip = "", description = "" } = adapter.info;
+  const fallback = adapter.info.isFallbackAdapter ?? /** @type {any} */ (adapter).isFallbackAdapter ?? false;
+  const limits = device.limits;
+  return {
+    name: description || [vendor, chip || architecture].filter(Boolean).join(" ") || "an unnamed adapter",
+    backend: "webgpu",
+    driver: architecture,
+    software: fallback || SOFTWARE.test([vendor, architecture, chip, description].join(" ")),
+    features,
+    limits: {
+      buffer: limits.maxBufferSize,
+      binding: limits.maxStorageBufferBindingSize,
+      storage_buffers: limits.maxStorageBuffersPerShaderStage,
+      workgroup_invocations: limits.maxComputeInvocationsPerWorkgroup,
+      workgroup_memory: limits.maxComputeWorkgroupStorageSize,
+      workgroups: limits.maxComputeWorkgroupsPerDimension,
+    },
+  };
+}
+
+/** An opened device and everything made with it. */
+export class Device {
+  /** Rust's `Facts` as JSON. */
+  facts;
+  /** Readback buffers created so far. */
+  stagings = 0;
+  /** The first fault or loss that was noticed. @type {Error | undefined} */
+  fault;
+  #device;
+  /** @type {Map<number, any>} */
+  #objects = new Map();
+  #lastId = 0;
+  /** By access list. @type {Map<string, Layout>} */
+  #layouts = new Map();
+  /** Readback buffers not in use, by size. @type {Map<number, GPUBuffer[]>} */
+  #idle = new Map();
+  /** Error scopes not yet answered. @type {Set<Promise<void>>} */
+  #scopes = new Set();
+
+  /**
+   * @param {GPUDevice} device
+   * @param {string} facts
+   */
+  constructor(device, facts) {
+    this.#device = device;
+    this.facts = facts;
+    device.onuncapturederror = ({ error }) => this.#note(error);
+    // A device that was closed keeps the reason given by `close`.
+    device.lost.then(({ message, reason }) => (this.fault ??= problem("Lost", message || String(reason))));
+  }
+
+  /**
+   * Creates a zero-filled storage buffer.
+   * @param {string} label
+   * @param {number} size in bytes
+   */
+  buffer(label, size) {
+    this.#device.pushErrorScope("out-of-memory");
+    const usage = STORAGE | COPY_SRC | COPY_DST;
+    const buffer = this.#checked(() => this.#device.createBuffer({ label, size, usage }));
+    this.#watch(this.#device.popErrorScope());
+    return this.#keep(buffer);
+  }
+
+  /**
+   * Writes `data`, which the queue copies before this returns.
+   * @param {number} buffer
+   * @param {number} offset in bytes
+   * @param {Uint8Array<ArrayBuffer>} data a view of WebAssembly's memory
+   */
+  write(buffer, offset, data) {
+    try {
+      this.#checked(() => this.#device.queue.writeBuffer(this.#objects.get(buffer), offset, data));
+    } catch (error) {
+      this.fault ??= problem("Fault", words(error));
+    }
+  }
+
+  /**
+   * Starts to compile one kernel; its number comes when the browser's compiler is done. Calls run side by side.
+   * @param {string} label
+   * @param {string} code WGSL whose entry point is `main`
+   * @param {string} keys names of `override` constants, separated by spaces
+   * @param {Float64Array} values of these constants
+   * @param {string} access of the bindings of group 0: `r` reads, `w` writes
+   * @returns {Promise<number>}
+   */
+  async compile(label, code, keys, values, access) {
+    const layout = this.#layout(access);
+    const constants = keys ? Object.fromEntries(keys.split(" ").map((key, index) => [key, values[index]])) : {};
+    this.#device.pushErrorScope("validation");
+    const module = this.#device.createShaderModule({ label, code });
+    // The pipeline is refused for the same reason; the scope only keeps a bad module from counting as a fault.
+    const answered = this.#device.popErrorScope().catch(() => null);
+    try {
+      const compute = { module, entryPoint: "main", constants };
+      const pipeline = await this.#device.createComputePipelineAsync({ label, layout: layout.pipeline, compute });
+      // A lost device compiles everything.
+      if (this.fault) throw this.fault;
+      return this.#keep({ pipeline, layout: layout.group });
+    } catch (error) {
+      const refusal = (await answered)?.message ?? words(error);
+      throw this.fault ?? problem("Compile", (await complaints(module)) || refusal);
+    }
+  }
+
+  /** @param {string} access */
+  #layout(access) {
+    const known = this.#layouts.get(access);
+    if (known) return known;
+    const entries = [...access].map((letter, binding) => {
+      const type = /** @type {GPUBufferBindingType} */ (letter === "r" ? "read-only-storage" : "storage");
+      return { binding, visibility: COMPUTE_STAGE, buffer: { type } };
+    });
+    const group = this.#device.createBindGroupLayout({ entries });
+    const layout = { group, pipeline: this.#device.createPipelineLayout({ bindGroupLayouts: [group] }) };
+    this.#layouts.set(access, layout);
+    return layout;
+  }
+
+  /**
+   * Records dispatches and creates their bind groups.
+   * @param {Float64Array} list of each dispatch: kernel, workgroups along x, y and z, number of bindings, and of each
+   *   binding its buffer, first byte and length in bytes
+   */
+  pass(list) {
+    return this.#keep(this.#checked(() => this.#record(list)));
+  }
+
+  /** @param {Float64Array} list */
+  #record(list) {
+    /** @type {Pass} */
+    const pass = [];
+    let at = 0;
+    const take = () => /** @type {number} */ (list[at++]);
+    while (at < list.length) {
+      const kernel = /** @type {Kernel | undefined} */ (this.#objects.get(take()));
+      const workgroups = [take(), take(), take()];
+      const count = take();
+      const entries = Array.from({ length: count }, (_, binding) => {
+        const resource = { buffer: this.#objects.get(take()), offset: take(), size: take() };
+        return { binding, resource };
+      });
+      // Nothing is left to bind on a device that was closed.
+      if (!kernel) continue;
+      const group = this.#device.createBindGroup({ layout: kernel.layout, entries });
+      pass.push(kernel.pipeline, group, ...workgroups);
+    }
+    return pass;
+  }
+
+  /**
+   * Replays passes in order in one compute pass and one submission.
+   * @param {Uint32Array} passes
+   */
+  submit(passes) {
+    this.#checked(() => this.#device.queue.submit([this.#encode(passes).finish()]));
+  }
+
+  /**
+   * Replays passes, then copies a range of a buffer back, in one submission.
+   * @param {Uint32Array} passes
+   * @param {number} buffer
+   * @param {number} start in bytes
+   * @param {number} bytes
+   * @returns {number} of the read
+   */
+  submitAndRead(passes, buffer, start, bytes) {
+    const source = this.#objects.get(buffer);
+    if (!source) return this.#keep({ mapped: rejected(this.fault ?? problem("Lost", "its buffer is gone")) });
+    const staging = this.#staging(bytes);
+    this.#checked(() => {
+      const encoder = this.#encode(passes);
+      encoder.copyBufferToBuffer(source, start, staging, 0, bytes);
+      this.#device.queue.submit([encoder.finish()]);
+    });
+    const mapped = this.#map(staging);
+    // A read that nobody waits for may fail in silence.
+    mapped.catch(() => {});
+    return this.#keep({ staging, mapped });
+  }
+
+  /** @param {GPUBuffer} staging */
+  async #map(staging) {
+    // Bytes alone do not tell that a submission was refused.
+    const checks = [...this.#scopes];
+    await staging.mapAsync(MAP_MODE_READ).catch((error) => {
+      throw this.fault ?? problem("Lost", words(error));
+    });
+    await Promise.all(checks);
+  }
+
+  /**
+   * Resolves when a read's bytes can be taken.
+   * @param {number} read
+   * @returns {Promise<void>}
+   */
+  mapped(read) {
+    return /** @type {Read} */ (this.#objects.get(read))?.mapped ?? rejected(this.fault ?? problem("Lost", "closed"));
+  }
+
+  /**
+   * Copies a read's bytes out, once it is mapped, and forgets it.
+   * @param {number} read
+   * @param {Uint8Array} into a view of WebAssembly's memory
+   */
+  take(read, into) {
+    const { staging } = /** @type {Read} */ (this.#objects.get(read));
+    into.set(new Uint8Array(staging.getMappedRange()));
+    this.release(read);
+  }
+
+  /**
+   * Forgets an object. A buffer's memory is given back at once, a read's returns to the pool.
+   * @param {number} id
+   */
+  release(id) {
+    const object = this.#objects.get(id);
+    this.#objects.delete(id);
+    object?.destroy?.();
+    if (!object?.staging) return;
+    // Cancels a mapping still under way; the copy before it is harmless, since the queue keeps its order.
+    object.staging.unmap();
+    const { size } = object.staging;
+    if (size > POOLED_BYTES) object.staging.destroy();
+    else this.#idle.set(size, [...(this.#idle.get(size) ?? []), object.staging]);
+  }
+
+  /** Waits for all that was submitted; rejects with the first fault. */
+  async settle() {
+    await Promise.all([...this.#scopes, this.#device.queue.onSubmittedWorkDone().catch(() => {})]);
+    if (this.fault) throw this.fault;
+  }
+
+  /** Gives all of the device's memory back. What comes later fails as on a lost device. */
+  close() {
+    this.fault ??= problem("Lost", "it was closed");
+    for (const object of this.#objects.values()) {
+      object.destroy?.();
+      object.staging?.destroy();
+    }
+    for (const staging of [...this.#idle.values()].flat()) staging.destroy();
+    this.#objects.clear();
+    this.#idle.clear();
+    this.#layouts.clear();
+    this.#device.destroy();
+  }
+
+  /** @param {Uint32Array} passes */
+  #encode(passes) {
+    const encoder = this.#device.createCommandEncoder();
+    if (passes.length === 0) return encoder;
+    const compute = encoder.beginComputePass();
+    for (const id of passes) {
+      const pass = /** @type {Pass} */ (this.#objects.get(id) ?? []);
+      for (let at = 0; at < pass.length; at += STRIDE) {
+        compute.setPipeline(pass[at]);
+        compute.setBindGroup(0, pass[at + 1]);
+        compute.dispatchWorkgroups(pass[at + 2], pass[at + 3], pass[at + 4]);
+      }
+    }
+    compute.end();
+    return encoder;
+  }
+
+  /** @param {number} size in bytes */
+  #staging(size) {
+    const idle = this.#idle.get(size)?.pop();
+    if (idle) return idle;
+    this.stagings += 1;
+    return this.#device.createBuffer({ label: "staging", size, usage: MAP_READ | COPY_DST });
+  }
+
+  /** @param {unknown} object */
+  #keep(object) {
+    this.#lastId += 1;
+    this.#objects.set(this.#lastId, object);
+    return this.#lastId;
+  }
+
+  /**
+   * Makes a call whose validation errors become the device's fault before a later read or `settle` is over. (The event of
+   * uncaptured errors may come after them.)
+   * @template T
+   * @param {() => T} call
+   * @returns {T}
+   */
+  #checked(call) {
+    this.#device.pushErrorScope("validation");
+    try {
+      return call();
+    } finally {
+      this.#watch(this.#device.popErrorScope());
+    }
+  }
+
+  /** @param {Promise<GPUError | null>} scope */
+  #watch(scope) {
+    const answered = scope.then((error) => error && this.#note(error)).catch(() => {});
+    const done = answered.then(() => void this.#scopes.delete(done));
+    this.#scopes.add(done);
+  }
+
+  /** @param {GPUError} error */
+  #note(error) {
+    const outOfMemory = error.constructor.name === "GPUOutOfMemoryError";
+    this.fault ??= problem(outOfMemory ? "OutOfMemory" : "Fault", error.message);
+  }
+}
+
+/**
+ * What the compiler holds against a shader, a line each.
+ * @param {GPUShaderModule} module
+ */
+async function complaints(module) {
+  const { messages } = await module.getCompilationInfo();
+  const errors = messages.filter(({ type }) => type === "error");
+  return errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`).join("\n");
+}
+
+/**
+ * A rejected promise that may stay unheard.
+ * @param {Error} error
+ * @returns {Promise<void>}
+ */
+function rejected(error) {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
+}
+
+/** @param {unknown} error */
+function words(error) {
+  return error instanceof Error ? error.message : String(error);
+}

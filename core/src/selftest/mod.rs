@@ -1,0 +1,105 @@
+//! Checks that need a device, written once and run on each: natively by `cargo test`, in Chromium, Firefox and Node
+//! through the `selftest` feature of the crate `inglenook-wasm`. Not part of what users get.
+
+mod facade;
+mod kernels;
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+use crate::gpu::{Gpu, GpuError, GpuOptions};
+
+/// What a check found worth telling (may be empty), or what was wrong.
+pub type Outcome = Result<String, String>;
+
+type Check = Box<dyn Fn(Gpu) -> Pin<Box<dyn Future<Output = Outcome>>>>;
+
+/// One check.
+pub struct Case {
+    /// `group/what_holds`.
+    pub name: String,
+    check: Check,
+}
+
+impl Case {
+    /// A case from an async function of an opened GPU. Cases of one run share it: a case that breaks it opens its own.
+    pub fn new<F, T>(name: impl Into<String>, check: F) -> Case
+    where
+        F: Fn(Gpu) -> T + 'static,
+        T: Future<Output = Outcome> + 'static,
+    {
+        Case { name: name.into(), check: Box::new(move |gpu| Box::pin(check(gpu))) }
+    }
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The case's name.
+    pub name: String,
+    /// True when everything held.
+    pub passed: bool,
+    /// What the check told, or what was wrong.
+    pub message: String,
+    /// Wall-clock time.
+    pub milliseconds: f64,
+}
+
+/// Every case, in the order of running.
+pub fn cases() -> Vec<Case> {
+    facade::cases().into_iter().chain(kernels::cases()).collect()
+}
+
+/// Runs the cases whose name starts with `prefix` on one GPU opened with `options`.
+///
+/// # Errors
+/// When no GPU opens.
+pub async fn run(prefix: &str, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
+    let mut gpu = Gpu::request(options).await?;
+    let mut reports = Vec::new();
+    for case in cases().into_iter().filter(|case| case.name.starts_with(prefix)) {
+        let started = web_time::Instant::now();
+        let mut outcome = (case.check)(gpu.clone()).await;
+        if let Some(fault) = gpu.fault() {
+            outcome = Err(format!("left a fault: {fault}; {outcome:?}"));
+            gpu = Gpu::request(options).await?;
+        }
+        let passed = outcome.is_ok();
+        let message = outcome.unwrap_or_else(|wrong| wrong);
+        reports.push(Report { name: case.name, passed, message, milliseconds: started.elapsed().as_secs_f64() * 1e3 });
+    }
+    Ok(reports)
+}
+
+/// `Err` with both values unless they are equal.
+pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, wanted: &T) -> Result<(), String> {
+    if got == wanted { Ok(()) } else { Err(format!("{what}: {got:?} instead of {wanted:?}")) }
+}
+
+/// The error as the message of an [`Outcome`].
+pub(crate) fn told(error: GpuError) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_holds_on_this_machines_gpu() {
+        let reports = pollster::block_on(run("", &GpuOptions::default())).expect("a GPU, or lavapipe in its place");
+        assert_eq!(reports.len(), cases().len());
+        let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<String> = cases().into_iter().map(|case| case.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
