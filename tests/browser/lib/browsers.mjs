@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 /**
  * @typedef {object} Page
  * @property {(expression: string) => Promise<any>} evaluate a JavaScript expression, its promise awaited, its value by JSON
+ * @property {() => Promise<void>} ready once the page has set `window.harnessReady`
  * @property {(path: string) => Promise<void>} screenshot writes a PNG
  * @property {(width: number, height: number) => Promise<void>} resize the viewport, in CSS pixels
  * @property {() => Promise<void>} close
@@ -70,6 +71,7 @@ async function openChromium({ flags = [], dark = false }) {
     await page.goto(url);
     return {
       evaluate: (/** @type {string} */ expression) => page.evaluate(expression),
+      ready: async () => void (await page.waitForFunction("window.harnessReady === true")),
       screenshot: async (/** @type {string} */ path) => void (await page.screenshot({ path })),
       resize: (/** @type {number} */ width, /** @type {number} */ height) => page.setViewportSize({ width, height }),
       close: () => page.close(),
@@ -98,6 +100,7 @@ async function openFirefox({ dark = false }) {
     await page.goto(url);
     return {
       evaluate: (/** @type {string} */ expression) => page.evaluate(expression),
+      ready: async () => void (await page.waitForFunction("window.harnessReady === true")),
       screenshot: async (/** @type {string} */ path) => void (await page.screenshot({ path: pngPath(path) })),
       resize: (/** @type {number} */ width, /** @type {number} */ height) => page.setViewport({ width, height }),
       close: () => page.close(),

@@ -58,8 +58,7 @@ async function runInPage(browser, one, address) {
   const about = { environment: browser.name, name: one.name, console: lines };
   try {
     const page = await browser.openPage(`${address}/tests/browser/page.html`, (line) => lines.push(line));
-    const wait = "new Promise((ready) => { const look = () => (window.harnessReady ? ready() : setTimeout(look, 10)); look(); })";
-    await page.evaluate(wait);
+    await page.ready();
     const call = `window.runCasePath(${JSON.stringify(one.path)}, ${JSON.stringify(browser.name)})`;
     return { ...about, ...(await orHang(page.evaluate(call))) };
   } catch (error) {

@@ -18,11 +18,12 @@ const TYPES = {
 /**
  * Serve a folder on a free port of this machine alone. Its address counts as a secure context, which WebGPU needs.
  * @param {string} folder
+ * @param {Record<string, string>} [files] more files by their path on the server, wherever they lie on disk
  * @returns {Promise<{ address: string, close: () => Promise<void> }>} the address ends without a slash
  */
-export async function serve(folder) {
+export async function serve(folder, files = {}) {
   const server = createServer((request, response) => {
-    answer(folder, request, response).catch(() => response.destroy());
+    answer(folder, files, request, response).catch(() => response.destroy());
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -37,13 +38,15 @@ export async function serve(folder) {
 
 /**
  * @param {string} folder
+ * @param {Record<string, string>} files
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
  */
-async function answer(folder, request, response) {
+async function answer(folder, files, request, response) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   // `normalize` of an absolute path drops every `..`, so nothing above the folder can be named.
-  let file = join(folder, normalize(decodeURIComponent(pathname)));
+  const path = normalize(decodeURIComponent(pathname));
+  let file = files[path] ?? join(folder, path);
   let found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) {
     file = join(file, "index.html");

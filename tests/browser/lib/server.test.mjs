@@ -25,7 +25,8 @@ test("a range past the end or backwards is unsatisfiable, and what is no single 
 test("files are served whole and in part, and nothing above the folder", async () => {
   const folder = mkdtempSync(join(tmpdir(), "serve-"));
   writeFileSync(join(folder, "a.wasm"), "0123456789");
-  const server = await serve(folder);
+  writeFileSync(join(folder, "elsewhere"), "model");
+  const server = await serve(folder, { "/models/m q.gguf": join(folder, "elsewhere") });
   try {
     const whole = await fetch(`${server.address}/a.wasm`);
     assert.equal(whole.headers.get("content-type"), "application/wasm");
@@ -34,6 +35,7 @@ test("files are served whole and in part, and nothing above the folder", async (
     assert.equal(part.status, 206);
     assert.equal(part.headers.get("content-range"), "bytes 2-4/10");
     assert.equal(await part.text(), "234");
+    assert.equal(await (await fetch(`${server.address}/models/m%20q.gguf`)).text(), "model");
     assert.equal((await fetch(`${server.address}/none`)).status, 404);
     assert.equal(await statusOf(`${server.address}`, "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd"), 404);
   } finally {
