@@ -1,0 +1,199 @@
+/** The page: a model session, a conversation, and their views, wired together. */
+
+import type { Engine } from 'inglenook';
+import { Conversation, type Outcome } from './conversation.js';
+import { byId, textButton } from './dom.js';
+import * as format from './format.js';
+import { choiceName, type ModelChoice, ModelSession, type ModelState } from './model-session.js';
+import { Pacer } from './pacer.js';
+import { Composer } from './view/composer.js';
+import { errorCard } from './view/errors.js';
+import { showCounters, showFacts, showSpeed } from './view/facts.js';
+import { LoadingCard } from './view/loading.js';
+import { AnswerItem, Follower, questionItem } from './view/messages.js';
+import { setUpPicker } from './view/picker.js';
+import { setUpTheme } from './view/theme.js';
+
+const IDEAS = [
+  'What is 17 + 25?',
+  'What is the opposite of hot?',
+  'Tell me a story about a fox.',
+  'Spell “lamp” backwards.',
+];
+
+const room = byId('room', HTMLElement);
+const messages = byId('messages', HTMLElement);
+const notice = byId('notice', HTMLElement);
+const live = byId('live', HTMLElement);
+
+const follower = new Follower(room);
+const conversation = new Conversation();
+const session = new ModelSession(showModel);
+const composer = new Composer({ send, stop: () => conversation.stop() });
+const openPicker = setUpPicker(load);
+
+let loadingCard: LoadingCard | undefined;
+/** Counts conversations, so that an answer to an earlier one is not shown in a later one. */
+let epoch = 0;
+
+setUpTheme();
+byId('model-button', HTMLButtonElement).addEventListener('click', openPicker);
+byId('new-chat', HTMLButtonElement).addEventListener('click', newChat);
+byId('facts', HTMLDetailsElement).addEventListener('toggle', refreshCounters);
+byId('ideas', HTMLElement).append(
+  ...IDEAS.map((idea) => {
+    const item = document.createElement('li');
+    item.append(textButton(idea, 'idea', () => send(idea), 'idea'));
+    return item;
+  }),
+);
+load({ kind: 'ember' });
+composer.focus();
+
+function load(choice: ModelChoice): void {
+  conversation.stop();
+  void session.load(choice);
+}
+
+function showModel(state: ModelState): void {
+  document.body.dataset.model = state.kind;
+  const name =
+    state.kind === 'ready' ? state.engine.info.model.name || choiceName(state.choice) : choiceName(state.choice);
+  byId('model-name', HTMLElement).textContent = name;
+  if (state.kind === 'loading') {
+    showLoading(name, state);
+    return;
+  }
+  loadingCard = undefined;
+  if (state.kind === 'ready') {
+    notice.replaceChildren();
+    showFacts(state.engine);
+    live.textContent = `${name} is ready.`;
+  } else {
+    const retry = () => load(state.choice);
+    notice.replaceChildren(errorCard(state.error, { retry, chooseModel: openPicker }));
+  }
+}
+
+function showLoading(name: string, { progress }: Extract<ModelState, { kind: 'loading' }>): void {
+  if (loadingCard === undefined || progress === undefined) {
+    loadingCard = new LoadingCard(name, () => session.cancel());
+    notice.replaceChildren(loadingCard.element);
+    showFacts(undefined);
+  }
+  loadingCard.update(progress);
+}
+
+/** Takes a question, also while the model still loads. */
+function send(text: string): boolean {
+  if (conversation.busy) return false;
+  conversation.ask(text);
+  messages.append(questionItem(text));
+  void answer();
+  return true;
+}
+
+async function answer(): Promise<void> {
+  const mine = epoch;
+  const item = new AnswerItem();
+  document.querySelector('.message.latest')?.classList.remove('latest');
+  item.element.classList.add('latest');
+  messages.append(item.element);
+  setBusy(true);
+  follower.start();
+  const pacer = new Pacer((text) => {
+    item.append(text);
+    follower.follow();
+  });
+  const meter = speedMeter();
+  const outcome = await conversation.answer(
+    (signal) => session.ready(signal),
+    (text) => {
+      if (mine !== epoch) return;
+      pacer.push(text);
+      meter();
+    },
+  );
+  if (outcome.kind === 'stopped') pacer.flush();
+  await pacer.finish();
+  if (mine !== epoch) return;
+  setBusy(false);
+  conclude(item, outcome);
+  follower.follow();
+}
+
+function conclude(item: AnswerItem, outcome: Outcome): void {
+  const again = () => {
+    if (conversation.busy) return;
+    conversation.dropLastAnswer();
+    item.element.remove();
+    void answer();
+  };
+  if (outcome.kind === 'failed') {
+    // What failed is the model, and its own card says so.
+    if (session.state?.kind === 'failed') item.element.remove();
+    else item.fail(errorCard(outcome.error, { retry: remedy(outcome, again), chooseModel: openPicker, newChat }));
+    return;
+  }
+  item.finish(describe(outcome), again);
+  live.textContent = outcome.kind === 'stopped' ? 'Stopped.' : `Answer: ${item.text}`;
+  refreshCounters();
+}
+
+/** After a lost device only loading again helps; otherwise asking again may. */
+function remedy({ error }: Extract<Outcome, { kind: 'failed' }>, again: () => void): () => void {
+  const { state } = session;
+  const reload = ['Lost', 'OutOfMemory', 'Internal', 'Closed'].includes(error.code);
+  if (!reload || state === undefined) return again;
+  return () => {
+    load(state.choice);
+    again();
+  };
+}
+
+function describe(outcome: Outcome): string {
+  if (outcome.kind === 'stopped') return 'stopped';
+  if (outcome.kind !== 'done' || outcome.usage === undefined) return '';
+  const { completion_tokens: tokens } = outcome.usage;
+  const rate =
+    outcome.timings && outcome.timings.decode_ms > 0 ? (tokens / outcome.timings.decode_ms) * 1000 : undefined;
+  if (rate !== undefined) showSpeed(rate);
+  return [
+    `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
+    rate === undefined ? '' : format.speed(rate),
+    outcome.cut ? 'cut at the length limit' : '',
+  ]
+    .filter((part) => part !== '')
+    .join(' · ');
+}
+
+/** Shows the speed of an answer while it grows: call it for each token. */
+function speedMeter(): () => void {
+  let first = 0;
+  let tokens = 0;
+  return () => {
+    const now = performance.now();
+    if (tokens === 0) first = now;
+    else if (now - first > 200) showSpeed((tokens / (now - first)) * 1000);
+    tokens += 1;
+  };
+}
+
+function newChat(): void {
+  epoch += 1;
+  conversation.clear();
+  messages.replaceChildren();
+  setBusy(false);
+  composer.focus();
+}
+
+function setBusy(busy: boolean): void {
+  composer.setBusy(busy);
+  document.body.classList.toggle('busy', busy);
+}
+
+function refreshCounters(): void {
+  if (!byId('facts', HTMLDetailsElement).open || session.state?.kind !== 'ready') return;
+  const engine: Engine = session.state.engine;
+  engine.counters().then(showCounters, () => undefined);
+}
