@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { offline } from './offline.js';
 
 export default defineConfig({
   // The page may be served from any folder.
   base: './',
+  plugins: [offline()],
   build: { target: 'es2023' },
   // The worker loads its WebAssembly module beside itself, which needs modules there too.
   worker: { format: 'es' },

@@ -49,6 +49,7 @@ byId('ideas', HTMLElement).append(
 );
 load({ kind: 'ember' });
 composer.focus();
+keepForOffline();
 
 function load(choice: ModelChoice): void {
   conversation.stop();
@@ -196,4 +197,11 @@ function refreshCounters(): void {
   if (!byId('facts', HTMLDetailsElement).open || session.state?.kind !== 'ready') return;
   const engine: Engine = session.state.engine;
   engine.counters().then(showCounters, () => undefined);
+}
+
+/** Let the built page be there without a network, too. Where the browser refuses, it just is not. */
+function keepForOffline(): void {
+  if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+    navigator.serviceWorker.register('./offline.js').catch(() => undefined);
+  }
 }
