@@ -4,6 +4,7 @@ pub mod device;
 pub mod format;
 pub mod gpu;
 pub mod kernels;
+pub mod kv;
 pub mod plan;
 pub mod source;
 pub mod text;

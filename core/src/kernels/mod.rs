@@ -15,7 +15,9 @@ pub mod gated_activation;
 pub mod matmul;
 pub mod matmul_few;
 pub mod matmul_many;
+pub mod kv;
 pub mod rms_norm;
+pub mod rope;
 pub mod verify;
 pub mod weights;
 

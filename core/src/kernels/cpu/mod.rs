@@ -5,9 +5,11 @@ mod gated_activation;
 mod matmul;
 mod rms_norm;
 mod weights;
+mod rope_kv;
 
 pub use embed::embed;
 pub use gated_activation::{activate, gated_activation};
 pub use matmul::{Strided, dot_products, finish};
 pub use rms_norm::rms_norm;
 pub use weights::{HostPlanes, WeightRows};
+pub use rope_kv::rope_kv;

@@ -1,0 +1,77 @@
+//! Twin of `shaders/rope_kv.wgsl`.
+
+use half::f16;
+
+use crate::kernels::batch::Row;
+use crate::kernels::kv::{KvShape, KvType};
+use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
+
+/// Norms and rotates queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
+/// query norm's weights, then the key norm's.
+#[allow(clippy::too_many_arguments, reason = "one for each binding")]
+pub fn rope_kv(
+    rows: &[Row],
+    qkv: &mut [f32],
+    norms: &[f32],
+    angles: &[f32],
+    keys: &mut [u32],
+    values: &mut [u32],
+    pages: &[u32],
+    (rope, kv): (&RopeShape, &KvShape),
+) {
+    let dim = kv.head_dim as usize;
+    let (heads, kv_heads) = (rope.heads as usize, kv.kv_heads as usize);
+    for (row, qkv) in rows.iter().zip(qkv.chunks_exact_mut((heads + 2 * kv_heads) * dim)) {
+        let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
+        for (index, head) in qkv.chunks_exact_mut(dim).enumerate() {
+            let (is_key, is_value) = (index >= heads, index >= heads + kv_heads);
+            if !is_value {
+                if let Some(eps) = rope.norm {
+                    normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
+                }
+                rotate(head, row.position, angles, rope);
+            }
+            if is_value {
+                store(values, kv, kv.word(table, (index - heads - kv_heads) as u32, row.position), head);
+            } else if is_key {
+                store(keys, kv, kv.word(table, (index - heads) as u32, row.position), head);
+            }
+        }
+    }
+}
+
+fn normalise(head: &mut [f32], weight: &[f32], eps: f32) {
+    let mean = head.iter().map(|v| v * v).sum::<f32>() / head.len() as f32;
+    let scale = 1.0 / (mean + eps).sqrt();
+    head.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);
+}
+
+fn rotate(head: &mut [f32], position: u32, angles: &[f32], rope: &RopeShape) {
+    let pairs = (rope.dims / 2) as usize;
+    let fine = &angles[(position % FINE) as usize * pairs * 2..];
+    let coarse = &angles[(FINE + position / FINE) as usize * pairs * 2..];
+    for i in 0..pairs {
+        let (a, b) = ((fine[2 * i], fine[2 * i + 1]), (coarse[2 * i], coarse[2 * i + 1]));
+        let (cos, sin) = (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0);
+        let (low, high) = match rope.style {
+            RopeStyle::Interleaved => (2 * i, 2 * i + 1),
+            RopeStyle::HalfSplit => (i, i + pairs),
+        };
+        let (x, y) = (head[low], head[high]);
+        head[low] = x * cos - y * sin;
+        head[high] = x * sin + y * cos;
+    }
+}
+
+fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
+    let words = &mut cache[word..word + kv.position_words() as usize];
+    match kv.ty {
+        KvType::F32 => words.copy_from_slice(bytemuck::cast_slice(head)),
+        KvType::F16 => {
+            for (word, pair) in words.iter_mut().zip(head.chunks_exact(2)) {
+                let [low, high] = [pair[0], pair[1]].map(|v| u32::from(f16::from_f32(v).to_bits()));
+                *word = low | high << 16;
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! RoPE with the head norms before it and the cache write behind it.
+
+use super::kv::{self, KvShape, KvType};
+use super::verify::{Case, Kind, Output, random_f32s};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/rope_kv.wgsl");
+
+/// Rows of the fine part of the angle table; see `model::rope_table`.
+pub const FINE: u32 = 256;
+
+/// Which dimensions of a head are rotated together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RopeStyle {
+    /// Neighbours: (0, 1), (2, 3), … as in GGUF's Llama files.
+    Interleaved,
+    /// The first half with the second: (0, d/2), (1, d/2 + 1), … as in Qwen.
+    HalfSplit,
+}
+
+/// What is rotated and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RopeShape {
+    /// Query heads.
+    pub heads: u32,
+    /// Dimensions of a head that are rotated; even.
+    pub dims: u32,
+    /// Pairing.
+    pub style: RopeStyle,
+    /// Epsilon of the query and key norms, where there are some.
+    pub norm: Option<f32>,
+}
+
+/// Rotates queries and keys and writes keys and values into the cache.
+#[derive(Debug)]
+pub struct RopeKv {
+    /// The batch.
+    pub batch: Place,
+    /// f32 `[rows, (heads + 2 kv_heads) · head_dim]`; queries and keys are rotated in place.
+    pub qkv: Place,
+    /// f32 `[2, head_dim]`, query norm then key norm; any memory of 4 bytes where `rope.norm` is none.
+    pub norms: Place,
+    /// Pairs (cos, sin), `[FINE + coarse, dims / 2]`.
+    pub angles: Place,
+    /// The layer's keys.
+    pub keys: Place,
+    /// The layer's values.
+    pub values: Place,
+    /// The page table.
+    pub pages: Place,
+    /// Rows at most.
+    pub rows: u32,
+    /// What is rotated.
+    pub rope: RopeShape,
+    /// The cache.
+    pub kv: KvShape,
+}
+
+impl Kernel for RopeKv {
+    fn name(&self) -> &'static str {
+        "rope_kv"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        vec![
+            Operand::read(&self.batch),
+            Operand::write(&self.qkv),
+            Operand::read(&self.norms),
+            Operand::read(&self.angles),
+            Operand::write(&self.keys),
+            Operand::write(&self.values),
+            Operand::read(&self.pages),
+        ]
+    }
+
+    fn class(&self) -> String {
+        format!("{:?} {:?} {}", self.rope.style, self.kv.ty, if self.rope.norm.is_some() { "norm" } else { "" })
+    }
+
+    fn variants(&self, _: &Facts) -> Vec<Variant> {
+        vec![Variant::Plain]
+    }
+
+    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+        let rope = &self.rope;
+        let mut constants = self.kv.constants();
+        constants.extend([
+            ("HEADS", rope.heads.into()),
+            ("ROPE_DIMS", rope.dims.into()),
+            ("INTERLEAVED", f64::from(u8::from(rope.style == RopeStyle::Interleaved))),
+            ("NORM", f64::from(u8::from(rope.norm.is_some()))),
+            ("EPS", rope.norm.unwrap_or(0.0).into()),
+        ]);
+        Launch {
+            text: [batch::WGSL, kv::WGSL, BODY].concat(),
+            constants,
+            workgroups: [(rope.heads + 2 * self.kv.kv_heads).div_ceil(32), self.rows, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, qkv, norms, angles, keys, values, pages] = operands else { unreachable!("operands() has seven") };
+        cpu::rope_kv(
+            batch::rows(&batch.u32s()),
+            &mut qkv.f32s_mut(),
+            &norms.f32s(),
+            &angles.f32s(),
+            &mut keys.u32s_mut(),
+            &mut values.u32s_mut(),
+            &pages.u32s(),
+            (&self.rope, &self.kv),
+        );
+    }
+
+    fn guard(&self) -> Case {
+        case(2, self.rope.style, self.rope.norm.is_some(), self.kv.ty)
+    }
+}
+
+/// Cases: both pairings, with and without norms, both cache types, partial rotation, scattered pages.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for style in [RopeStyle::Interleaved, RopeStyle::HalfSplit] {
+        for norm in [false, true] {
+            for ty in [KvType::F16, KvType::F32] {
+                cases.extend([1, 3].map(|rows| case(rows, style, norm, ty)));
+            }
+        }
+    }
+    cases
+}
+
+fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> Case {
+    let kv = KvShape { kv_heads: 3, head_dim: 24, pages_per_sequence: 11, ty };
+    let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
+    // Positions on both sides of a page's and of the fine table's end, in two sequences whose pages are scattered.
+    let at = [(31, 0), (255, 1), (256, 1), (300, 0)];
+    let valid: Vec<_> = (0..rows as usize).map(|r| batch::Row::new(0, at[r].0, at[r].1)).collect();
+    let pages: Vec<u32> = (0..22).map(|page| (page * 7 + 3) % 22).collect();
+    let cache = vec![0; (kv.page_bytes() / 4 * 22) as usize];
+    let width = (rope.heads + 2 * kv.kv_heads) * kv.head_dim;
+    let angles: Vec<u32> = (0..(FINE + 2) * rope.dims / 2)
+        .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
+        .collect();
+    let stored = match ty {
+        KvType::F16 => Kind::F16(1e-6),
+        KvType::F32 => Kind::F32(1e-6),
+    };
+    Case::new(
+        format!("rope_kv {rows} rows {style:?} {ty:?} norm {norm}"),
+        vec![
+            batch::words(&valid),
+            random_f32s(1, (rows + 1) * width),
+            random_f32s(2, 2 * kv.head_dim),
+            angles,
+            cache.clone(),
+            cache,
+            pages,
+        ],
+        vec![Output::f32(1), Output { binding: 4, kind: stored }, Output { binding: 5, kind: stored }],
+        move |places| {
+            let [batch, qkv, norms, angles, keys, values, pages] = places.try_into().expect("seven inputs");
+            Box::new(RopeKv { batch, qkv, norms, angles, keys, values, pages, rows: rows + 1, rope, kv })
+        },
+    )
+}
