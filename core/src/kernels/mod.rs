@@ -7,15 +7,16 @@
 //! each row, its token, position and sequence. Rows beyond the count are skipped, so one plan serves every length up to
 //! its own, and a finished batch (count 0) makes the steps still queued behind it nearly free.
 
+pub mod attention;
 pub mod batch;
 pub mod copy;
 pub mod cpu;
 pub mod embed;
 pub mod gated_activation;
+pub mod kv;
 pub mod matmul;
 pub mod matmul_few;
 pub mod matmul_many;
-pub mod kv;
 pub mod rms_norm;
 pub mod rope;
 pub mod verify;

@@ -223,6 +223,8 @@ pub fn all_cases() -> Vec<Case> {
     [
         super::copy::cases(),
         super::rms_norm::cases(),
+        super::rope::cases(),
+        super::attention::cases(),
         super::embed::cases(),
         super::gated_activation::cases(),
         super::matmul_few::cases(),

@@ -1,0 +1,77 @@
+//! Twin of `shaders/attention_*.wgsl`.
+
+use half::f16;
+
+use crate::kernels::attention::AttentionShape;
+use crate::kernels::batch::Row;
+use crate::kernels::kv::{KvShape, KvType};
+
+/// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
+/// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`.
+pub fn attention(
+    rows: &[Row],
+    q: &[f32],
+    (keys, values, pages): (&[u32], &[u32], &[u32]),
+    out: &mut [f32],
+    (shape, kv): (&AttentionShape, &KvShape),
+) {
+    let dim = kv.head_dim as usize;
+    let group = shape.heads / kv.kv_heads;
+    let part = shape.part_floats(kv) as usize;
+    for (r, row) in rows.iter().enumerate() {
+        let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
+        for head in 0..shape.heads as usize {
+            let query = &q[r * shape.qkv_width as usize + head * dim..][..dim];
+            let at = |position| kv.word(table, head as u32 / group, position);
+            for split in 0..shape.splits {
+                let index = (r * shape.heads as usize + head) * shape.splits as usize + split as usize;
+                let share = (row.position + 1).div_ceil(shape.splits);
+                let positions = (split * share).min(row.position + 1)..((split + 1) * share).min(row.position + 1);
+                let scores: Vec<f32> =
+                    positions.clone().map(|p| dot(query, &load(keys, at(p), kv)) * shape.scale).collect();
+                let highest = scores.iter().copied().fold(-3.0e38, f32::max);
+                let weights: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
+                let total: f32 = weights.iter().sum();
+                let out = &mut out[index * part..][..part];
+                out.fill(0.0);
+                for (p, weight) in positions.zip(&weights) {
+                    out.iter_mut().zip(load(values, at(p), kv)).for_each(|(o, v)| *o += weight * v);
+                }
+                if shape.splits == 1 {
+                    out.iter_mut().for_each(|o| *o /= total);
+                } else {
+                    out[dim..dim + 2].copy_from_slice(&[highest, total]);
+                }
+            }
+        }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn load(cache: &[u32], word: usize, kv: &KvShape) -> Vec<f32> {
+    let words = &cache[word..word + kv.position_words() as usize];
+    match kv.ty {
+        KvType::F32 => bytemuck::cast_slice(words).to_vec(),
+        KvType::F16 => words
+            .iter()
+            .flat_map(|word| [*word as u16, (*word >> 16) as u16])
+            .map(|bits| f16::from_bits(bits).to_f32())
+            .collect(),
+    }
+}
+
+/// Joins `splits` parts of `dim + 4` floats for each head of each row.
+pub fn attention_reduce(parts: &[f32], out: &mut [f32], dim: usize, splits: usize) {
+    for (parts, out) in parts.chunks_exact(splits * (dim + 4)).zip(out.chunks_exact_mut(dim)) {
+        let highest = parts.chunks_exact(dim + 4).map(|part| part[dim]).fold(f32::MIN, f32::max);
+        let total: f32 = parts.chunks_exact(dim + 4).map(|part| (part[dim] - highest).exp() * part[dim + 1]).sum();
+        out.fill(0.0);
+        for part in parts.chunks_exact(dim + 4) {
+            let weight = (part[dim] - highest).exp() / total;
+            out.iter_mut().zip(part).for_each(|(o, v)| *o += weight * v);
+        }
+    }
+}

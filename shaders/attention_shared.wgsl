@@ -1,0 +1,113 @@
+// Causal attention with key and value tiles in workgroup memory: softmax(q · keys * SCALE) · values (flash attention).
+//
+// Dispatch: (tile of TILE_ROWS rows, key head, split) by (x, y, z), workgroups of 128. A workgroup answers up to 32
+// queries: the GROUP heads that share a key head, for each of its rows. So keys and values are read once for all of them,
+// in prefill (TILE_ROWS = 32 / GROUP rows of one sequence, positions rising) as in decode (TILE_ROWS = 1, and the
+// positions split over z to fill the GPU). Four lanes serve a query: each scores 4 of a tile's 16 positions, then sums a
+// quarter of the values' dimensions. A tile of 16 positions of 128 dimensions takes 8 KiB, which leaves two workgroups
+// a core at the 16 KiB that every device has.
+
+const QUERIES: u32 = 32u;
+const POSITIONS: u32 = 16u;
+const LANES: u32 = 128u;
+// Vectors of four dimensions that one of a query's four lanes sums.
+const PART: u32 = (VECS + 3u) / 4u;
+
+override TILE_ROWS: u32;
+
+var<workgroup> tile: array<vec4<f32>, POSITIONS * VECS>;
+var<workgroup> scores: array<f32, QUERIES * POSITIONS>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first_row = group.x * TILE_ROWS;
+    if first_row >= batch.count {
+        return;
+    }
+    let last_row = min(first_row + TILE_ROWS, batch.count) - 1u;
+    let sequence = batch.rows[first_row].sequence;
+    let length = batch.rows[last_row].position + 1u;
+    let share = ((length + POSITIONS - 1u) / POSITIONS + SPLITS - 1u) / SPLITS * POSITIONS;
+    let first = group.z * share;
+    let end = min(first + share, length);
+
+    let query = lane / 4u;
+    let quarter = lane % 4u;
+    let row = min(first_row + query / GROUP, last_row);
+    let valid = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row;
+    let head = group.y * GROUP + query % GROUP;
+    let horizon = batch.rows[row].position;
+
+    var sum: array<vec4<f32>, PART>;
+    var highest = LOWEST;
+    var total = 0.0;
+    for (var start = first; start < end; start += POSITIONS) {
+        for (var i = lane; i < POSITIONS * VECS; i += LANES) {
+            let position = min(start + i / VECS, end - 1u);
+            tile[i] = key4(kv_word(sequence, group.y, position), i % VECS);
+        }
+        workgroupBarrier();
+        if valid {
+            score(row, head, query, quarter, start, min(horizon + 1u, end));
+        }
+        workgroupBarrier();
+        for (var i = lane; i < POSITIONS * VECS; i += LANES) {
+            let position = min(start + i / VECS, end - 1u);
+            tile[i] = value4(kv_word(sequence, group.y, position), i % VECS);
+        }
+        workgroupBarrier();
+        if valid {
+            var tile_highest = highest;
+            for (var j = 0u; j < POSITIONS; j++) {
+                tile_highest = max(tile_highest, scores[query * POSITIONS + j]);
+            }
+            let fade = exp(highest - tile_highest);
+            highest = tile_highest;
+            total *= fade;
+            for (var i = 0u; i < PART; i++) {
+                sum[i] *= fade;
+            }
+            for (var j = 0u; j < POSITIONS; j++) {
+                let score = scores[query * POSITIONS + j];
+                let weight = select(exp(score - highest), 0.0, score <= LOWEST);
+                total += weight;
+                for (var i = 0u; i < PART; i++) {
+                    let at = quarter + 4u * i;
+                    if at < VECS {
+                        sum[i] += weight * tile[j * VECS + at];
+                    }
+                }
+            }
+        }
+        workgroupBarrier();
+    }
+    if !valid {
+        return;
+    }
+    let word = out_word(row, head, group.z);
+    let scale = final_scale(total);
+    for (var i = 0u; i < PART; i++) {
+        let at = quarter + 4u * i;
+        if at < VECS {
+            store4(word, at, sum[i] * scale);
+        }
+    }
+    if quarter == 0u {
+        store_weights(word, highest, total);
+    }
+}
+
+// Scores of one query against four positions of the tile; those at or beyond `end` count for nothing.
+fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32) {
+    var sums = array<vec4<f32>, 4>();
+    for (var i = 0u; i < VECS; i++) {
+        let v = query4(row, head, i);
+        for (var j = 0u; j < 4u; j++) {
+            sums[j] += v * tile[(4u * quarter + j) * VECS + i];
+        }
+    }
+    for (var j = 0u; j < 4u; j++) {
+        let seen = start + 4u * quarter + j < end;
+        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, dot(sums[j], vec4(1.0)), seen);
+    }
+}
