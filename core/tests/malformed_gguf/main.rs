@@ -8,6 +8,7 @@ mod meter;
 mod mutations;
 mod raw;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use inglenook::format::gguf::{Gguf, GgufError};
@@ -15,6 +16,11 @@ use inglenook::source::{Chunks, LocalFuture, Memory, Source, SourceError, Stream
 
 /// Time allowed for a file.
 const TIME: Duration = Duration::from_millis(100);
+
+thread_local! {
+    /// The longest time and the most memory, in bytes, that a file took in this test.
+    static WORST: Cell<(Duration, usize)> = const { Cell::new((Duration::ZERO, 0)) };
+}
 
 /// A download that hides its length or not.
 struct Download<'a> {
@@ -48,6 +54,7 @@ fn read_stream(bytes: &[u8]) -> Result<Gguf, GgufError> {
 fn read_within_limits(source: &dyn Source, file: usize) -> Result<Gguf, GgufError> {
     let (result, peak) = meter::peak(|| pollster::block_on(Gguf::read(source)));
     let limit = 2 * file + (16 << 20);
+    WORST.set((WORST.get().0, WORST.get().1.max(peak)));
     assert!(peak <= limit, "{peak} bytes of memory for a file of {file}: {:?}", result.map(|_| ()));
     result
 }
@@ -57,7 +64,9 @@ fn in_time<T>(mut read: impl FnMut() -> T) -> T {
     for _ in 0..5 {
         let start = Instant::now();
         let result = read();
-        if start.elapsed() <= TIME {
+        let took = start.elapsed();
+        if took <= TIME {
+            WORST.set((WORST.get().0.max(took), WORST.get().1));
             return result;
         }
     }

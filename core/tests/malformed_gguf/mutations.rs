@@ -4,7 +4,7 @@ use inglenook::format::gguf::write::GgufWriter;
 use inglenook::format::gguf::{Array, Strings, Value};
 use inglenook::format::quant::{WeightType, random_blocks};
 
-use crate::{check_parse, in_time, read, read_stream};
+use crate::{WORST, check_parse, in_time, read, read_stream};
 
 const FILES: u64 = 100_000;
 
@@ -40,6 +40,8 @@ fn a_hundred_thousand_mutations_are_answered() {
             }
         }
     }
+    let (time, bytes) = WORST.get();
+    println!("{accepted} accepted, {refused} refused; at most {time:?} and {bytes} bytes a file");
     // Were nearly all of one kind, the mutations would test little.
     assert!(accepted > FILES / 20 && refused > FILES / 4, "{accepted} accepted, {refused} refused");
 }

@@ -40,13 +40,9 @@ pub fn dequantise(ty: WeightType, raw: &[u8], out: &mut [f32]) -> Result<(), Qua
 /// Dequantises as many blocks as `out` has room for; the caller has checked that `view` holds them.
 pub(super) fn dequantise_blocks(ty: WeightType, view: View<'_>, out: &mut [f32]) {
     match ty {
-        WeightType::F32 => each(view, out, |q, _: &[u8; 0], _: &[u8; 0], out: &mut [f32; 1]| {
-            out[0] = f32::from_le_bytes(*q);
-        }),
+        WeightType::F32 => singles(view.q, out, f32::from_le_bytes),
         WeightType::F16 => halves(view.q, out),
-        WeightType::BF16 => each(view, out, |q, _: &[u8; 0], _: &[u8; 0], out: &mut [f32; 1]| {
-            out[0] = f32::from_bits(u32::from(u16::from_le_bytes(*q)) << 16);
-        }),
+        WeightType::BF16 => singles(view.q, out, |q| f32::from_bits(u32::from(u16::from_le_bytes(q)) << 16)),
         WeightType::Q8_0 => each(view, out, |q, _: &[u8; 0], s, out| q8_0(q, s, out)),
         WeightType::Q4_0 => each(view, out, |q, _: &[u8; 0], s, out| q4_0(q, s, out)),
         WeightType::Q4_1 => each(view, out, |q, _: &[u8; 0], s, out| q4_1(q, s, out)),
@@ -76,6 +72,13 @@ fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
 
 fn half_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
+}
+
+/// Types whose block is one weight.
+fn singles<const N: usize>(bytes: &[u8], out: &mut [f32], decode: impl Fn([u8; N]) -> f32) {
+    for (out, &bytes) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *out = decode(bytes);
+    }
 }
 
 /// F16, in runs long enough for the processor's own conversion.
@@ -114,63 +117,68 @@ fn q4_1(q: &[u8; 16], s: &[u8; 4], out: &mut [f32; 32]) {
     }
 }
 
-/// The fifth bits: bit `j` of `h` belongs to weight `j`.
-fn fifth_bits(h: &[u8; 4], j: usize) -> [u8; 2] {
-    let h = u32::from_le_bytes(*h);
-    [((h >> j) & 1) as u8 * 16, ((h >> (j + 16)) & 1) as u8 * 16]
+/// The fifth bits, as 0 or 16: bit `j` of `h` belongs to weight `j`.
+///
+/// Tested by masks and not by shifts, since shifts that differ from lane to lane do not vectorise on older processors.
+fn fifth_bits(h: &[u8; 4]) -> [u8; 32] {
+    std::array::from_fn(|j| if h[j / 8] & (1 << (j % 8)) == 0 { 0 } else { 16 })
 }
 
 fn q5_0(q: &[u8; 16], h: &[u8; 4], s: &[u8; 2], out: &mut [f32; 32]) {
     let d = half_at(s, 0);
+    let fifth = fifth_bits(h);
     for (j, &q) in q.iter().enumerate() {
-        let [low, high] = fifth_bits(h, j);
-        out[j] = f32::from((q & 15 | low) as i8 - 16) * d;
-        out[j + 16] = f32::from((q >> 4 | high) as i8 - 16) * d;
+        out[j] = f32::from((q & 15 | fifth[j]) as i8 - 16) * d;
+        out[j + 16] = f32::from((q >> 4 | fifth[j + 16]) as i8 - 16) * d;
     }
 }
 
 fn q5_1(q: &[u8; 16], h: &[u8; 4], s: &[u8; 4], out: &mut [f32; 32]) {
     let (d, m) = (half_at(s, 0), half_at(s, 2));
+    let fifth = fifth_bits(h);
     for (j, &q) in q.iter().enumerate() {
-        let [low, high] = fifth_bits(h, j);
-        out[j] = f32::from(q & 15 | low) * d + m;
-        out[j + 16] = f32::from(q >> 4 | high) * d + m;
+        out[j] = f32::from(q & 15 | fifth[j]) * d + m;
+        out[j + 16] = f32::from(q >> 4 | fifth[j + 16]) * d + m;
     }
 }
 
 /// Scale and minimum of group `j` (of 8): twelve bytes hold sixteen six-bit numbers, the upper bits of the last groups
 /// being tucked into the top of the first bytes.
-fn scale_min(s: &[u8; 16], j: usize) -> (f32, f32) {
+fn scale_min(s: &[u8; 16], j: usize) -> [f32; 2] {
     let k = &s[4..];
     let (scale, min) = if j < 4 {
         (k[j] & 63, k[j + 4] & 63)
     } else {
         (k[j + 4] & 15 | (k[j - 4] >> 6) << 4, k[j + 4] >> 4 | (k[j] >> 6) << 4)
     };
-    (half_at(s, 0) * f32::from(scale), half_at(s, 2) * f32::from(min))
+    [half_at(s, 0) * f32::from(scale), half_at(s, 2) * f32::from(min)]
 }
 
 /// Each 32 bytes hold two groups of 32: low nibbles, then high.
 fn q4_k(q: &[u8; 128], s: &[u8; 16], out: &mut [f32; 256]) {
-    for ((j, out), q) in out.as_chunks_mut::<64>().0.iter_mut().enumerate().zip(q.as_chunks::<32>().0) {
-        let (d_low, m_low) = scale_min(s, 2 * j);
-        let (d_high, m_high) = scale_min(s, 2 * j + 1);
-        for (l, &q) in q.iter().enumerate() {
-            out[l] = d_low * f32::from(q & 15) - m_low;
-            out[l + 32] = d_high * f32::from(q >> 4) - m_high;
+    for (j, (out, q)) in out.as_chunks_mut::<32>().0.chunks_exact_mut(2).zip(q.as_chunks::<32>().0).enumerate() {
+        let [d_low, m_low] = scale_min(s, 2 * j);
+        let [d_high, m_high] = scale_min(s, 2 * j + 1);
+        for (out, &q) in out[0].iter_mut().zip(q) {
+            *out = d_low * f32::from(q & 15) - m_low;
+        }
+        for (out, &q) in out[1].iter_mut().zip(q) {
+            *out = d_high * f32::from(q >> 4) - m_high;
         }
     }
 }
 
 /// As Q4_K, with the fifth bit of group `j` in bit `j` of `h`.
 fn q5_k(q: &[u8; 128], h: &[u8; 32], s: &[u8; 16], out: &mut [f32; 256]) {
-    for ((j, out), q) in out.as_chunks_mut::<64>().0.iter_mut().enumerate().zip(q.as_chunks::<32>().0) {
-        let (d_low, m_low) = scale_min(s, 2 * j);
-        let (d_high, m_high) = scale_min(s, 2 * j + 1);
-        for (l, (&q, &h)) in q.iter().zip(h).enumerate() {
-            let (low, high) = ((h >> (2 * j) & 1) << 4, (h >> (2 * j + 1) & 1) << 4);
-            out[l] = d_low * f32::from(q & 15 | low) - m_low;
-            out[l + 32] = d_high * f32::from(q >> 4 | high) - m_high;
+    for (j, (out, q)) in out.as_chunks_mut::<32>().0.chunks_exact_mut(2).zip(q.as_chunks::<32>().0).enumerate() {
+        let [d_low, m_low] = scale_min(s, 2 * j);
+        let [d_high, m_high] = scale_min(s, 2 * j + 1);
+        let fifth = |h: u8, group: usize| if h & (1 << group) == 0 { 0 } else { 16 };
+        for (out, (&q, &h)) in out[0].iter_mut().zip(q.iter().zip(h)) {
+            *out = d_low * f32::from(q & 15 | fifth(h, 2 * j)) - m_low;
+        }
+        for (out, (&q, &h)) in out[1].iter_mut().zip(q.iter().zip(h)) {
+            *out = d_high * f32::from(q >> 4 | fifth(h, 2 * j + 1)) - m_high;
         }
     }
 }
