@@ -1,5 +1,7 @@
 //! The JavaScript face of inglenook: what the npm package calls, and nothing that thinks.
-#![cfg(target_arch = "wasm32")]
+#![cfg(all(target_arch = "wasm32", feature = "selftest"))]
 
-#[cfg(feature = "selftest")]
+mod errors;
+mod host;
 mod selftest;
+mod source;

@@ -15,6 +15,12 @@ const COMPUTE_STAGE = 0x4;
 const POOLED_BYTES = 1 << 20;
 /** Entries a dispatch takes in a recorded pass: pipeline, bind group, and workgroups along x, y and z. */
 const STRIDE = 5;
+/**
+ * Firefox looks for finished work every 100 ms, or when something is submitted (its bug 1870699). There an empty submission
+ * every few milliseconds makes it look while somebody waits.
+ */
+const NUDGED = globalThis.navigator?.userAgent?.includes("Firefox") ?? false;
+const NUDGE_MILLISECONDS = 2;
 /** Words by which adapters admit that a CPU does the work. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|\bwarp\b/i;
 /** Limits asked for at the adapter's full size. */
@@ -138,6 +144,10 @@ export class Device {
   #layouts = new Map();
   /** Readback buffers not in use, by size. @type {Map<number, GPUBuffer[]>} */
   #idle = new Map();
+  /** Waits under way, and the timer that hastens them. */
+  #waits = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #nudges;
   /** Error scopes not yet answered. @type {Set<Promise<void>>} */
   #scopes = new Set();
 
@@ -288,7 +298,7 @@ export class Device {
   async #map(staging) {
     // Bytes alone do not tell that a submission was refused.
     const checks = [...this.#scopes];
-    await staging.mapAsync(MAP_MODE_READ).catch((error) => {
+    await this.#hastened(staging.mapAsync(MAP_MODE_READ)).catch((error) => {
       throw this.fault ?? problem("Lost", words(error));
     });
     await Promise.all(checks);
@@ -332,7 +342,8 @@ export class Device {
 
   /** Waits for all that was submitted; rejects with the first fault. */
   async settle() {
-    await Promise.all([...this.#scopes, this.#device.queue.onSubmittedWorkDone().catch(() => {})]);
+    const done = this.#hastened(this.#device.queue.onSubmittedWorkDone());
+    await Promise.all([...this.#scopes, done.catch(() => {})]);
     if (this.fault) throw this.fault;
   }
 
@@ -380,6 +391,26 @@ export class Device {
     this.#lastId += 1;
     this.#objects.set(this.#lastId, object);
     return this.#lastId;
+  }
+
+  /**
+   * The promise of work being done, where need be hastened.
+   * @template T
+   * @param {Promise<T>} promise
+   */
+  async #hastened(promise) {
+    if (!NUDGED) return promise;
+    this.#waits += 1;
+    this.#nudges ??= setInterval(() => this.#device.queue.submit([]), NUDGE_MILLISECONDS);
+    try {
+      return await promise;
+    } finally {
+      this.#waits -= 1;
+      if (this.#waits === 0) {
+        clearInterval(this.#nudges);
+        this.#nudges = undefined;
+      }
+    }
   }
 
   /**

@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("facade/compile_error", compile_error),
         Case::new("facade/counters_are_exact", counters_are_exact),
         Case::new("facade/replay_creates_nothing", replay_creates_nothing),
+        Case::new("facade/long_passes", long_passes),
         Case::new("facade/dropped_reads_leave_nothing", dropped_reads_leave_nothing),
         Case::new("facade/many_reads_in_flight", many_reads_in_flight),
         Case::new("facade/default_limits", default_limits),
@@ -54,7 +55,7 @@ async fn write_and_read_back(gpu: Gpu) -> Outcome {
     let last = words(&gpu.read(&buffer, buffer.bytes() - 4..buffer.bytes()).await.map_err(told)?);
     expect("the end", &last, &vec![values[COUNT - 1]])?;
     gpu.settle().await.map_err(told)?;
-    Ok(format!("{:?}", gpu.facts()))
+    Ok(serde_json::to_string(gpu.facts()).unwrap_or_default())
 }
 
 async fn passes_run_in_order(gpu: Gpu) -> Outcome {
@@ -234,6 +235,26 @@ async fn replay_creates_nothing(gpu: Gpu) -> Outcome {
     expect("objects created", &done.objects(), &0)?;
     expect("submits", &done.submits, &19)?;
     Ok(String::new())
+}
+
+/// As long as a step of a model of 16 layers; tells what the host pays for one.
+async fn long_passes(gpu: Gpu) -> Outcome {
+    const DISPATCHES: usize = 144;
+    const STEPS: u32 = 20;
+    let [x, y] = [filled(&gpu, &ramp(33, 1))?, filled(&gpu, &[0; 33])?];
+    let one = dispatch(&scale_add(&gpu, 1).await?, &[&x, &y]);
+    let pass = gpu.pass(&vec![Dispatch { workgroups: [1, 1, 1], ..one }; DISPATCHES]);
+    gpu.submit(&[&pass]);
+    let mut encoding = 0.0;
+    for _ in 1..STEPS {
+        let started = web_time::Instant::now();
+        gpu.submit(&[&pass]);
+        encoding += started.elapsed().as_secs_f64();
+        gpu.settle().await.map_err(told)?;
+    }
+    let result = words(&gpu.read(&y, 0..y.bytes()).await.map_err(told)?);
+    expect("values", &result, &ramp(33, DISPATCHES as u32 * STEPS))?;
+    Ok(format!("{:.3} ms to submit {DISPATCHES} dispatches", encoding / f64::from(STEPS - 1) * 1e3))
 }
 
 async fn dropped_reads_leave_nothing(gpu: Gpu) -> Outcome {

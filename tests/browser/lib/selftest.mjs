@@ -3,20 +3,32 @@
 /** @typedef {{ name: string, passed: boolean, message: string, milliseconds: number }} Report */
 
 /**
+ * The module, instantiated.
+ * @param {{ address: string }} t
+ */
+export async function loadSelftest(t) {
+  // A variable, since the module is not there before it is built.
+  const folder = "../selftest";
+  const module = await import(`${folder}/inglenook_wasm.js`);
+  await module.default({ module_or_path: fetch(`${t.address}/tests/browser/selftest/inglenook_wasm_bg.wasm`) });
+  return module;
+}
+
+/**
  * Runs all checks whose name starts with `prefix`; throws naming those that failed.
  * @param {import("./harness.mjs").Check} t
  * @param {string} prefix
  * @param {{ plain: boolean }} options `plain` leaves f16, subgroups and the integer dot product unused
  */
 export async function selftest(t, prefix, { plain }) {
-  // A variable, since the module is not there before it is built.
-  const folder = "../selftest";
-  const module = await import(`${folder}/inglenook_wasm.js`);
-  await module.default({ module_or_path: fetch(`${t.address}/tests/browser/selftest/inglenook_wasm_bg.wasm`) });
+  const module = await loadSelftest(t);
   /** @type {Report[]} */
   const reports = JSON.parse(await module.selftest(prefix, plain));
   t.ok(reports.length > 0, `a check whose name starts with ${prefix}`);
-  for (const { name, message } of reports) if (message) t.note(plain ? `${name} (plain)` : name, message);
-  const failed = reports.filter(({ passed }) => !passed);
-  t.ok(failed.length === 0, `all of ${reports.length} checks to hold, but\n${failed.map(({ name, message }) => `${name}: ${message}`).join("\n")}`);
+  if (reports.length < 30) for (const { name, message } of reports) if (message) t.note(plain ? `${name} (plain)` : name, message);
+  const slowest = reports.reduce((a, b) => (a.milliseconds > b.milliseconds ? a : b));
+  const summary = `${reports.length} checks, the slowest ${slowest.name} (${Math.round(slowest.milliseconds)} ms)`;
+  t.note(plain ? `${prefix} (plain)` : prefix, summary);
+  const failed = reports.filter(({ passed }) => !passed).map(({ name, message }) => `${name}: ${message}`);
+  t.ok(failed.length === 0, `all of ${reports.length} checks to hold, but\n${failed.join("\n")}`);
 }

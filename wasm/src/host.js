@@ -1,0 +1,59 @@
+// What the module needs of JavaScript beyond its imports: errors with a code, promises that end even if the module dies,
+// and a signal that can be waited for.
+
+/**
+ * Called for each promise that the module still owes, if it panics.
+ * @type {Set<(reason: Error) => void>}
+ */
+const owed = new Set();
+/** @type {Error | undefined} */
+let panic;
+
+/**
+ * An error whose name is the code that callers decide by.
+ * @param {string} name
+ * @param {string} message
+ */
+export function codedError(name, message) {
+  return Object.assign(new Error(message), { name });
+}
+
+/**
+ * The promise, but rejected if the module panics: nobody would ever settle it then.
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+export function owe(promise) {
+  return new Promise((resolve, reject) => {
+    if (panic) return reject(panic);
+    owed.add(reject);
+    promise.then(resolve, reject).finally(() => owed.delete(reject));
+  });
+}
+
+/**
+ * Called by the module with its last words.
+ * @param {string} message
+ */
+export function reportPanic(message) {
+  console.error(message);
+  panic ??= codedError(
+    "Internal",
+    `The engine has failed and must be created again; this is a fault of inglenook, so please report it: ${message}`,
+  );
+  for (const reject of owed) reject(panic);
+  owed.clear();
+}
+
+/**
+ * Resolves when the signal is aborted.
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
+export function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
