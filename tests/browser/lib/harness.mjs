@@ -14,6 +14,12 @@
  * @property {(actual: unknown, expected: unknown, what: string) => void} equal compares by JSON
  * @property {(actual: number, expected: number, tolerance: number, what: string) => void} close absolute tolerance
  * @property {(name: string, value: unknown) => void} note
+ *
+ * @typedef {object} Driver what a driven case gets besides
+ * @property {import("./browsers.mjs").Browser} browser
+ * @property {(url: string) => Promise<import("./browsers.mjs").Page>} openPage its console is shown if the case fails
+ *
+ * @typedef {Check & Driver} DrivenCheck
  */
 
 const DEFAULT_TIMEOUT_SECONDS = 120;
