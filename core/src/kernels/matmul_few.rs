@@ -12,7 +12,10 @@ const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
 /// Units that a workgroup of the plain variant computes.
 const PLAIN_UNITS: u32 = 32;
 
-/// A [`Matmul`] for at most eight rows of x.
+/// Most rows of x that it is made for.
+pub const MAX_ROWS: u32 = 8;
+
+/// A [`Matmul`] for at most [`MAX_ROWS`] rows of x.
 #[derive(Debug, Clone)]
 pub struct MatmulFew(pub Matmul);
 

@@ -30,7 +30,9 @@ pub enum ModelError {
         what: String,
     },
     /// A tensor whose shape is not what the sizes ask for.
-    #[error("the tensor `{name}` is {found:?}, and the model's sizes ask for {wanted:?}; the file is damaged or mislabelled")]
+    #[error(
+        "the tensor `{name}` is {found:?}, and the model's sizes ask for {wanted:?}; the file is damaged or mislabelled"
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -159,7 +161,9 @@ impl Config {
             return Err(size(format!("{rope_dims} of {head_dim} dimensions are rotated")));
         }
         if !hidden.is_multiple_of(32) || !ffn.is_multiple_of(32) || !(heads * head_dim).is_multiple_of(32) {
-            return Err(ModelError::Feature { feature: format!("rows of {hidden} or {ffn} weights, no multiple of 32") });
+            return Err(ModelError::Feature {
+                feature: format!("rows of {hidden} or {ffn} weights, no multiple of 32"),
+            });
         }
         let sane = |value: f32| value.is_finite() && value > 0.0;
         if !sane(self.eps) || !sane(self.rope_base) || !sane(self.rope_scale) {

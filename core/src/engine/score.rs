@@ -1,0 +1,127 @@
+//! Logits of whole prompts, for comparison with a reference and for measuring what quantisation costs.
+
+use crate::device::{Device, Slice};
+use crate::format::gguf::{Gguf, GgufError};
+use crate::gpu::GpuError;
+use crate::kernels::batch::{self, Row};
+use crate::kernels::kv::KvType;
+use crate::kv::{KvCache, KvOptions};
+use crate::model::{Forward, LoadError, Model};
+use crate::plan::{self, Plan, PlanError, Recorder, Workshop};
+use crate::source::Source;
+
+/// Why logits could not be had.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ScoreError {
+    /// The file's header.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The weights.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
+/// A model whose logits are read back at every position. It keeps no state between calls.
+#[derive(Debug)]
+pub struct Scorer {
+    device: Device,
+    model: Model,
+    plan: Plan,
+    batch: Slice,
+    logits: Slice,
+    chunk: u32,
+}
+
+/// How a [`Scorer`] computes.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreOptions {
+    /// Tokens computed at once; 1 uses the kernels of decoding.
+    pub chunk: u32,
+    /// Longest prompt, tokens.
+    pub context: u32,
+    /// How keys and values are stored.
+    pub kv: KvType,
+}
+
+impl Scorer {
+    /// Loads a model and records its plan, with every stage tapped.
+    pub async fn load(
+        mut workshop: Workshop,
+        source: &dyn Source,
+        options: ScoreOptions,
+    ) -> Result<Scorer, ScoreError> {
+        let device = workshop.device().clone();
+        let gguf = Gguf::read(source).await?;
+        let model = Model::load(&gguf, source, &device, options.context, &mut |_, _| true).await?;
+        let config = model.config();
+        let kv = KvCache::new(
+            &device,
+            &KvOptions {
+                layers: config.layers,
+                kv_heads: config.kv_heads,
+                head_dim: config.head_dim,
+                context: options.context,
+                sequences: 1,
+                ty: options.kv,
+            },
+        )?;
+        let rows: Vec<Row> = (0..options.chunk).map(|position| Row::new(0, position, 0)).collect();
+        let batch = device.upload("batch", &batch::words(&rows))?.all();
+        let mut recorder = Recorder::with_taps();
+        let facts = device.facts();
+        let mut pass = Forward {
+            recorder: &mut recorder,
+            config,
+            kv: &kv,
+            batch: batch.clone(),
+            rows: options.chunk,
+            one_sequence: options.chunk > 1,
+            facts: &facts,
+        };
+        let hidden = model.forward(&mut pass);
+        let logits = model.logits(&mut pass, hidden);
+        recorder.tap("logits", logits);
+        let plan = Plan::build(&mut workshop, recorder).await?;
+        let logits = plan.taps()["logits"].clone();
+        Ok(Scorer { device, model, plan, batch, logits, chunk: options.chunk })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Logits after each token of `tokens`: `[tokens, vocab]`.
+    pub async fn logits(&self, tokens: &[u32]) -> Result<Vec<f32>, ScoreError> {
+        let mut all = Vec::new();
+        for (index, chunk) in tokens.chunks(self.chunk as usize).enumerate() {
+            all.extend(self.extend(index as u32 * self.chunk, chunk).await?);
+        }
+        Ok(all)
+    }
+
+    /// Logits after each of `tokens`, which follow `position` tokens already seen.
+    pub async fn extend(&self, position: u32, tokens: &[u32]) -> Result<Vec<f32>, ScoreError> {
+        let rows: Vec<Row> =
+            tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, 0)).collect();
+        self.device.write(&self.batch.storage, 0, bytemuck::cast_slice(&batch::words(&rows)));
+        let bytes = u64::from(self.model.config().vocab) * 4 * rows.len() as u64;
+        let logits = Slice { bytes, ..self.logits.clone() };
+        let bytes = plan::submit_and_read(&self.device, &[&self.plan], &logits).wait().await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// What a stage computed for the last chunk, by name; see [`Recorder::tap`].
+    pub async fn tap(&self, name: &str) -> Result<Option<Vec<f32>>, ScoreError> {
+        match self.plan.taps().get(name) {
+            Some(slice) => Ok(Some(bytemuck::pod_collect_to_vec(&self.device.read(slice).await?))),
+            None => Ok(None),
+        }
+    }
+}

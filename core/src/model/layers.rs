@@ -1,0 +1,325 @@
+//! The layers that architectures are made of: what a `forward()` calls, and the weights behind each call.
+
+use super::config::Config;
+use super::rope_table::{inverse_frequencies, rope_table};
+use super::weights::{Catalogue, HostVector, LoadError, Matrix, Vector};
+use crate::device::{Device, Slice, Storage};
+use crate::gpu::Facts;
+use crate::kernels::attention::{Attention, AttentionReduce, AttentionShape};
+use crate::kernels::embed::Embed;
+use crate::kernels::gated_activation::GatedActivation;
+use crate::kernels::matmul::{Epilogue, Matmul};
+use crate::kernels::matmul_few::{MAX_ROWS, MatmulFew};
+use crate::kernels::matmul_many::MatmulMany;
+use crate::kernels::rms_norm::RmsNorm;
+use crate::kernels::rope::{RopeKv, RopeShape};
+use crate::kernels::{Activation, Place, Tensor};
+use crate::kv::KvCache;
+use crate::plan::Recorder;
+
+/// Query, key and value projections and what follows them.
+#[derive(Debug)]
+pub struct AttentionWeights {
+    qkv: Vec<(u32, Matrix)>,
+    bias: Option<Vector>,
+    head_norms: Option<Vector>,
+    out: Matrix,
+}
+
+impl AttentionWeights {
+    /// Declares the attention of layer `index`.
+    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<AttentionWeights, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}.weight");
+        let (q, kv) = (config.q_width(), config.kv_width());
+        let qkv = catalogue.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?;
+        let out = catalogue.matrix(&name("output"), config.hidden, q)?;
+        Ok(AttentionWeights { qkv, bias: None, head_norms: None, out })
+    }
+
+    /// With biases on query, key and value.
+    pub fn with_bias(mut self, catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<Self, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}.bias");
+        let (q, kv) = (config.q_width(), config.kv_width());
+        self.bias = Some(catalogue.vector(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)])?);
+        Ok(self)
+    }
+
+    /// With a norm over each query and key head.
+    pub fn with_head_norms(
+        mut self,
+        catalogue: &mut Catalogue<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<Self, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}_norm.weight");
+        let dim = config.head_dim;
+        self.head_norms = Some(catalogue.vector(&[(&name("q"), dim), (&name("k"), dim)])?);
+        Ok(self)
+    }
+}
+
+/// A gated feed-forward layer.
+#[derive(Debug)]
+pub struct GatedMlp {
+    gate_up: GateUp,
+    down: Matrix,
+}
+
+#[derive(Debug)]
+enum GateUp {
+    Paired(Matrix),
+    Apart { gate: Matrix, up: Matrix },
+}
+
+impl GatedMlp {
+    /// Declares the feed-forward layer of layer `index`.
+    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
+        let name = |part: &str| format!("blk.{index}.ffn_{part}.weight");
+        let (gate, up) = (name("gate"), name("up"));
+        let gate_up = match catalogue.paired(&gate, &up, config.ffn, config.hidden)? {
+            Some(paired) => GateUp::Paired(paired),
+            None => GateUp::Apart {
+                gate: catalogue.matrix(&gate, config.ffn, config.hidden)?,
+                up: catalogue.matrix(&up, config.ffn, config.hidden)?,
+            },
+        };
+        let down = catalogue.matrix(&name("down"), config.hidden, config.ffn)?;
+        Ok(GatedMlp { gate_up, down })
+    }
+}
+
+/// The table of rotation angles, and the factors it is made from.
+#[derive(Debug)]
+pub struct Angles {
+    storage: Storage,
+    factors: Option<HostVector>,
+}
+
+impl Angles {
+    /// Declares the factors, where the file has some, and allocates the table for `context` positions.
+    pub fn declare(
+        catalogue: &mut Catalogue<'_>,
+        device: &Device,
+        config: &Config,
+        context: u32,
+    ) -> Result<Angles, LoadError> {
+        let name = "rope_freqs.weight";
+        let factors = if catalogue.has(name) { Some(catalogue.host(name, config.rope_dims / 2)?) } else { None };
+        let len = rope_table(&vec![0.0; config.rope_dims as usize / 2], context).len();
+        Ok(Angles { storage: device.buffer("angles", len as u64 * 4)?, factors })
+    }
+
+    /// Computes the table, once the file has been read.
+    pub fn fill(&self, device: &Device, config: &Config, context: u32) {
+        let factors = self.factors.as_ref().map(|factors| factors.borrow().clone()).unwrap_or_default();
+        let frequencies = inverse_frequencies(config.rope_base, config.rope_dims, config.rope_scale, &factors);
+        device.write(&self.storage, 0, bytemuck::cast_slice(&rope_table(&frequencies, context)));
+    }
+}
+
+/// A forward pass being recorded: `rows` tokens at most, whose ids and positions stand in the batch.
+pub struct Forward<'a> {
+    /// What is recorded into.
+    pub recorder: &'a mut Recorder,
+    /// The model's sizes.
+    pub config: &'a Config,
+    /// The cache.
+    pub kv: &'a KvCache,
+    /// The batch.
+    pub batch: Slice,
+    /// Rows at most.
+    pub rows: u32,
+    /// True for prefill: all rows are of one sequence.
+    pub one_sequence: bool,
+    /// What the device is.
+    pub facts: &'a Facts,
+}
+
+impl Forward<'_> {
+    fn batch(&self) -> Place {
+        self.batch.clone().into()
+    }
+
+    /// Rows of the embedding matrix, `[rows, hidden]`.
+    pub fn embed(&mut self, table: &Matrix) -> Tensor {
+        let out = self.recorder.tensor(self.rows, table.cols);
+        for part in &table.parts {
+            self.recorder.push(Embed {
+                batch: self.batch.clone().into(),
+                table: part.weights.clone(),
+                first_row: part.first,
+                out: out.into(),
+                rows: self.rows,
+                scale: 1.0,
+            });
+        }
+        out
+    }
+
+    /// The norm of each row, `[rows, hidden]`.
+    pub fn rms_norm(&mut self, x: Tensor, weight: &Vector) -> Tensor {
+        let out = self.recorder.tensor(self.rows, x.cols);
+        self.recorder.push(RmsNorm {
+            batch: self.batch(),
+            x: x.into(),
+            weight: weight.slice.clone().into(),
+            out: out.into(),
+            rows: self.rows,
+            cols: x.cols,
+            eps: self.config.eps,
+        });
+        out
+    }
+
+    /// `x · matrixᵀ`, `[rows, outputs]`.
+    pub fn linear(&mut self, x: Tensor, matrix: &Matrix) -> Tensor {
+        let out = self.recorder.tensor(self.rows, matrix.outputs);
+        self.matmul(x, matrix, None, (out, 0), Epilogue::Store);
+        out
+    }
+
+    /// `residual += x · matrixᵀ`.
+    pub fn add_linear(&mut self, x: Tensor, matrix: &Matrix, residual: Tensor) {
+        self.matmul(x, matrix, None, (residual, 0), Epilogue::Add);
+    }
+
+    /// Attention over all earlier positions, before the output projection: `[rows, heads · head_dim]`. Keys and values of
+    /// these rows enter the cache.
+    pub fn attention(&mut self, x: Tensor, weights: &AttentionWeights, angles: &Angles, layer: u32) -> Tensor {
+        let config = self.config;
+        let qkv = self.recorder.tensor(self.rows, config.qkv_width());
+        for (first, matrix) in &weights.qkv {
+            self.matmul(x, matrix, weights.bias.as_ref(), (qkv, *first), Epilogue::Store);
+        }
+        let (keys, values) = self.kv.layer(layer);
+        let norms = weights.head_norms.as_ref().map_or_else(|| angles.storage.slice(0, 4), |norms| norms.slice.clone());
+        self.recorder.push(RopeKv {
+            batch: self.batch(),
+            qkv: qkv.into(),
+            norms: norms.into(),
+            angles: angles.storage.all().into(),
+            keys: keys.clone().into(),
+            values: values.clone().into(),
+            pages: self.kv.table().into(),
+            rows: self.rows,
+            rope: RopeShape {
+                heads: config.heads,
+                dims: config.rope_dims,
+                style: config.rope_style,
+                norm: weights.head_norms.as_ref().map(|_| config.eps),
+            },
+            kv: self.kv.shape(),
+        });
+        let shape = AttentionShape {
+            heads: config.heads,
+            qkv_width: config.qkv_width(),
+            scale: 1.0 / (config.head_dim as f32).sqrt(),
+            splits: self.splits(),
+            one_sequence: self.one_sequence,
+        };
+        let kv = self.kv.shape();
+        let parts = self.recorder.tensor(self.rows, shape.out_cols(&kv));
+        self.recorder.push(Attention {
+            batch: self.batch(),
+            q: qkv.into(),
+            keys: keys.into(),
+            values: values.into(),
+            pages: self.kv.table().into(),
+            out: parts.into(),
+            rows: self.rows,
+            shape,
+            kv,
+        });
+        if shape.splits == 1 {
+            return parts;
+        }
+        let out = self.recorder.tensor(self.rows, config.q_width());
+        self.recorder.push(AttentionReduce {
+            batch: self.batch(),
+            parts: parts.into(),
+            out: out.into(),
+            rows: self.rows,
+            heads: config.heads,
+            head_dim: config.head_dim,
+            splits: shape.splits,
+        });
+        out
+    }
+
+    /// `residual += attended · outputᵀ`.
+    pub fn add_attention(&mut self, attended: Tensor, weights: &AttentionWeights, residual: Tensor) {
+        self.add_linear(attended, &weights.out, residual);
+    }
+
+    /// `residual += (silu(x · gateᵀ) · (x · upᵀ)) · downᵀ`.
+    pub fn add_gated_mlp(&mut self, x: Tensor, weights: &GatedMlp, residual: Tensor) {
+        let hidden = match &weights.gate_up {
+            GateUp::Paired(matrix) => {
+                let hidden = self.recorder.tensor(self.rows, matrix.outputs);
+                self.matmul(x, matrix, None, (hidden, 0), Epilogue::Gated(Activation::Silu));
+                hidden
+            }
+            GateUp::Apart { gate, up } => {
+                let (gate, up) = (self.linear(x, gate), self.linear(x, up));
+                let out = self.recorder.tensor(self.rows, gate.cols);
+                self.recorder.push(GatedActivation {
+                    batch: self.batch(),
+                    gate: gate.into(),
+                    up: up.into(),
+                    out: out.into(),
+                    rows: self.rows,
+                    cols: gate.cols,
+                    activation: Activation::Silu,
+                });
+                out
+            }
+        };
+        self.add_linear(hidden, &weights.down, residual);
+    }
+
+    /// Parts into which decode splits the positions, so that a GPU has work for all its cores. A software adapter has few
+    /// cores, and prefill enough rows.
+    fn splits(&self) -> u32 {
+        match (self.one_sequence, self.facts.software) {
+            (true, _) | (_, true) => 1,
+            _ => (256 / self.config.kv_heads).clamp(4, 32),
+        }
+    }
+
+    /// One dispatch for each part: into the columns of `out` from `first` on.
+    fn matmul(
+        &mut self,
+        x: Tensor,
+        matrix: &Matrix,
+        bias: Option<&Vector>,
+        (out, first): (Tensor, u32),
+        epilogue: Epilogue,
+    ) {
+        for part in &matrix.parts {
+            let offset = first + part.first;
+            let outputs = match epilogue {
+                Epilogue::Gated(_) => part.weights.rows / 2,
+                _ => part.weights.rows,
+            };
+            let bias = bias.map(|bias| {
+                let at = bias.slice.offset + u64::from(offset) * 4;
+                Place::Fixed(bias.slice.storage.slice(at, u64::from(outputs) * 4))
+            });
+            let matmul = Matmul {
+                batch: self.batch(),
+                x: x.into(),
+                weights: part.weights.clone(),
+                bias,
+                out: out.into(),
+                rows: self.rows,
+                out_stride: out.cols,
+                out_offset: offset,
+                epilogue,
+            };
+            match self.rows <= MAX_ROWS {
+                true => self.recorder.push(MatmulFew(matmul)),
+                false => self.recorder.push(MatmulMany(matmul)),
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Llama 2 and 3, Mistral, SmolLM2: pre-norm decoders with RoPE on neighbouring pairs (files hold queries and keys
+//! permuted so), grouped queries and a gated SiLU feed-forward layer. Llama 3.x scales its frequencies by the tensor
+//! `rope_freqs.weight`.
+
+use super::layers::{AttentionWeights, Forward, GatedMlp};
+use super::weights::{Catalogue, LoadError};
+use super::{Config, Layer, Model};
+use crate::kernels::Tensor;
+
+/// Declares the weights of layer `index`.
+pub(super) fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
+    let norm = |part: &str| format!("blk.{index}.{part}_norm.weight");
+    Ok(Layer {
+        attention_norm: catalogue.vector(&[(&norm("attn"), config.hidden)])?,
+        attention: AttentionWeights::declare(catalogue, config, index)?,
+        mlp_norm: catalogue.vector(&[(&norm("ffn"), config.hidden)])?,
+        mlp: GatedMlp::declare(catalogue, config, index)?,
+    })
+}
+
+/// The forward pass, up to the last norm.
+pub(super) fn forward(pass: &mut Forward<'_>, model: &Model) -> Tensor {
+    let x = pass.embed(&model.embedding);
+    pass.recorder.tap("embed", x);
+    for (index, layer) in model.layers.iter().enumerate() {
+        let h = pass.rms_norm(x, &layer.attention_norm);
+        pass.recorder.tap(format!("layer{index}.attn_norm"), h);
+        let attended = pass.attention(h, &layer.attention, &model.angles, index as u32);
+        pass.add_attention(attended, &layer.attention, x);
+        let h = pass.rms_norm(x, &layer.mlp_norm);
+        pass.recorder.tap(format!("layer{index}.ffn_norm"), h);
+        pass.add_gated_mlp(h, &layer.mlp, x);
+        pass.recorder.tap(format!("layer{index}.out"), x);
+    }
+    let out = pass.rms_norm(x, &model.norm);
+    pass.recorder.tap("final_norm", out);
+    out
+}

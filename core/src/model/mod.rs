@@ -1,0 +1,114 @@
+//! Models: their configuration, their weights, and one file an architecture with its forward pass.
+//!
+//! A `forward()` is plain code that reads like the paper: it records operations for a batch of rows. It must never know
+//! requests, sampling, or on which device it will run.
+
+pub mod config;
+pub mod layers;
+mod llama;
+mod qwen2;
+mod qwen3;
+pub mod rope_table;
+pub mod weights;
+
+pub use config::{Architecture, Config, ModelError};
+pub use layers::Forward;
+pub use weights::LoadError;
+
+use crate::device::Device;
+use crate::format::gguf::Gguf;
+use crate::kernels::Tensor;
+use crate::source::Source;
+use layers::{Angles, AttentionWeights, GatedMlp};
+use weights::{Catalogue, Matrix, Vector};
+
+/// The weights of one layer of a pre-norm decoder.
+#[derive(Debug)]
+struct Layer {
+    attention_norm: Vector,
+    attention: AttentionWeights,
+    mlp_norm: Vector,
+    mlp: GatedMlp,
+}
+
+/// A loaded model: configuration and weights.
+#[derive(Debug)]
+pub struct Model {
+    config: Config,
+    embedding: Matrix,
+    layers: Vec<Layer>,
+    norm: Vector,
+    /// None where the embedding serves as head, too.
+    head: Option<Matrix>,
+    angles: Angles,
+    weight_bytes: u64,
+}
+
+impl Model {
+    /// Loads the weights of `gguf` from `source` onto `device`, for sequences of at most `context` tokens. `progress`
+    /// gets bytes read and bytes in all, and answers false to abort.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load(
+        gguf: &Gguf,
+        source: &dyn Source,
+        device: &Device,
+        context: u32,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Model, LoadError> {
+        let config = Config::read(gguf)?;
+        let mut catalogue = Catalogue::new(gguf, device);
+        let declare = match config.architecture {
+            Architecture::Llama => llama::declare,
+            Architecture::Qwen2 => qwen2::declare,
+            Architecture::Qwen3 => qwen3::declare,
+        };
+        let embedding = catalogue.matrix("token_embd.weight", config.vocab, config.hidden)?;
+        let layers = (0..config.layers).map(|index| declare(&mut catalogue, &config, index));
+        let model = Model {
+            layers: layers.collect::<Result<_, _>>()?,
+            norm: catalogue.vector(&[("output_norm.weight", config.hidden)])?,
+            head: match catalogue.has("output.weight") {
+                true => Some(catalogue.matrix("output.weight", config.vocab, config.hidden)?),
+                false => None,
+            },
+            angles: Angles::declare(&mut catalogue, device, &config, context)?,
+            weight_bytes: catalogue.bytes(),
+            embedding,
+            config,
+        };
+        catalogue.fill(source, progress).await?;
+        model.angles.fill(device, &model.config, context);
+        Ok(model)
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Device memory of its weights, bytes.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    /// Bytes of weights that a decode step reads: all but the embedding's, of which it reads a row, unless it is the head.
+    pub fn step_bytes(&self) -> u64 {
+        let embedding: u64 = self.embedding.parts.iter().map(|part| part.weights.q.storage.bytes()).sum();
+        if self.head.is_some() { self.weight_bytes - embedding } else { self.weight_bytes }
+    }
+
+    /// Records the model up to its last norm: `[rows, hidden]`.
+    pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
+        // The dense architectures differ in the weights they declare alone.
+        match self.config.architecture {
+            Architecture::Llama | Architecture::Qwen2 | Architecture::Qwen3 => llama::forward(pass, self),
+        }
+    }
+
+    /// Records the head: logits, `[rows, vocab]`.
+    pub fn logits(&self, pass: &mut Forward<'_>, hidden: Tensor) -> Tensor {
+        pass.linear(hidden, self.head.as_ref().unwrap_or(&self.embedding))
+    }
+}

@@ -1,0 +1,16 @@
+//! Qwen2 and 2.5: as Llama, with biases on query, key and value, and RoPE on half-split pairs.
+
+use super::layers::{AttentionWeights, GatedMlp};
+use super::weights::{Catalogue, LoadError};
+use super::{Config, Layer};
+
+/// Declares the weights of layer `index`.
+pub(super) fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
+    let norm = |part: &str| format!("blk.{index}.{part}_norm.weight");
+    Ok(Layer {
+        attention_norm: catalogue.vector(&[(&norm("attn"), config.hidden)])?,
+        attention: AttentionWeights::declare(catalogue, config, index)?.with_bias(catalogue, config, index)?,
+        mlp_norm: catalogue.vector(&[(&norm("ffn"), config.hidden)])?,
+        mlp: GatedMlp::declare(catalogue, config, index)?,
+    })
+}

@@ -1,0 +1,104 @@
+//! Whole models against HF transformers: logits at every position and greedy tokens, on the GPU and on the CPU.
+
+use std::path::PathBuf;
+
+use inglenook::device::Device;
+use inglenook::engine::score::{ScoreOptions, Scorer};
+use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::kernels::kv::KvType;
+use inglenook::plan::Workshop;
+use inglenook::source::Memory;
+
+/// Largest difference from the reference, as a share of the largest logit of a position. f32 sums in another order stay
+/// below 1e-5 of it; a wrong constant or position does not.
+const TOLERANCE: f32 = 1e-3;
+
+struct Golden {
+    gguf: Memory<Vec<u8>>,
+    prompt: Vec<u32>,
+    greedy: Vec<u32>,
+    logits: Vec<f32>,
+    taps: Vec<(String, Vec<f32>)>,
+}
+
+fn golden(name: &str) -> Golden {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/models");
+    let read = |file: String| std::fs::read(folder.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let json: serde_json::Value = serde_json::from_slice(&read(format!("{name}.json"))).expect("valid JSON");
+    let ids = |key: &str| serde_json::from_value(json[key].clone()).expect("token ids");
+    let taps = json["taps"].as_object().expect("taps").iter();
+    Golden {
+        gguf: Memory(read(format!("{name}.gguf"))),
+        prompt: ids("prompt"),
+        greedy: ids("greedy"),
+        logits: bytemuck::pod_collect_to_vec(&read(format!("{name}.logits.f32"))),
+        taps: taps
+            .map(|(name, values)| (name.clone(), serde_json::from_value(values.clone()).expect("floats")))
+            .collect(),
+    }
+}
+
+/// Largest difference of two vectors as a share of the largest magnitude of the first.
+fn difference(expected: &[f32], found: &[f32]) -> f32 {
+    assert_eq!(expected.len(), found.len());
+    let scale = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+    let worst = expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);
+    if found.iter().all(|v| v.is_finite()) { worst / scale } else { f32::INFINITY }
+}
+
+async fn check(name: &str, device: Device, chunk: u32) {
+    let golden = golden(name);
+    let options = ScoreOptions { chunk, context: 400, kv: KvType::F32 };
+    let scorer = Scorer::load(Workshop::new(device), &golden.gguf, options).await.expect("loads");
+    let logits = scorer.logits(&golden.prompt).await.expect("computes");
+    let vocab = scorer.model().config().vocab as usize;
+    let worst = logits
+        .chunks(vocab)
+        .zip(golden.logits.chunks(vocab))
+        .map(|(found, expected)| difference(expected, found))
+        .fold(0.0, f32::max);
+    if worst > TOLERANCE {
+        for (tap, expected) in &golden.taps {
+            if let Some(values) = scorer.tap(tap).await.expect("reads") {
+                let last = (golden.prompt.len() - 1) % chunk as usize;
+                let found = &values[last * expected.len()..][..expected.len()];
+                eprintln!("{name} chunk {chunk}: {tap} differs by {:.2e}", difference(expected, found));
+            }
+        }
+        panic!("{name} in chunks of {chunk}: logits differ by {worst:.2e} of the largest");
+    }
+    let mut token = best(&logits[logits.len() - vocab..]);
+    for (step, expected) in golden.greedy.iter().enumerate() {
+        assert_eq!(token, *expected, "{name} in chunks of {chunk}: greedy token {step}");
+        let logits = scorer.extend((golden.prompt.len() + step) as u32, &[token]).await.expect("computes");
+        token = best(&logits);
+    }
+}
+
+fn best(logits: &[f32]) -> u32 {
+    (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).expect("not empty") as u32
+}
+
+const NAMES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+
+/// In one chunk, in chunks of 32 with a remainder, and token by token.
+const CHUNKS: [u32; 3] = [300, 32, 1];
+
+#[test]
+fn models_on_the_cpu_equal_the_reference() {
+    for name in NAMES {
+        for chunk in CHUNKS {
+            pollster::block_on(check(name, Device::Cpu, chunk));
+        }
+    }
+}
+
+#[test]
+fn models_on_the_gpu_equal_the_reference() {
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    for name in NAMES {
+        for chunk in CHUNKS {
+            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+        }
+    }
+}
