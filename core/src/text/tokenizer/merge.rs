@@ -8,29 +8,37 @@ use std::collections::BinaryHeap;
 pub(super) struct Symbol {
     /// The token that spells it, or [`NO_TOKEN`].
     pub id: u32,
-    /// Where it begins, in bytes.
-    pub start: usize,
+    /// Where it begins in the word, in bytes.
+    pub start: u32,
     /// Its length in bytes; 0 once it is part of its left neighbour.
-    pub len: usize,
-    prev: usize,
-    next: usize,
+    pub len: u32,
+    prev: u32,
+    next: u32,
+}
+
+impl Symbol {
+    /// The bytes of the word that this symbol covers.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
 }
 
 /// A symbol that no token spells (yet).
 pub(super) const NO_TOKEN: u32 = u32::MAX;
 
 /// The end of the list of symbols, on either side.
-const END: usize = usize::MAX;
+const END: u32 = u32::MAX;
 
-/// A pair that may be joined: rank (lower is better), place of its left symbol, joint length, token of the joined text.
-/// Ordered so that of equal ranks the leftmost comes first.
-type Candidate = Reverse<(u32, usize, usize, u32)>;
+/// The longest word that can be merged, in bytes.
+pub(super) const MAX_WORD: usize = 1 << 30;
 
 /// Joins symbols, keeping its buffers from word to word.
 #[derive(Default)]
 pub(super) struct Merger {
     symbols: Vec<Symbol>,
-    queue: BinaryHeap<Candidate>,
+    /// Pairs that may be joined: rank in the upper half (lower is better), place of the left symbol in the lower, so that of equal
+    /// ranks the leftmost comes first. A word's worth of them is the bulk of the work, so they are kept small.
+    queue: BinaryHeap<Reverse<u64>>,
 }
 
 impl Merger {
@@ -40,9 +48,9 @@ impl Merger {
         self.queue.clear();
     }
 
-    /// Appends a symbol of `len` bytes (at least 1) to the word.
+    /// Appends a symbol of `len` bytes (at least 1) to the word, which is at most [`MAX_WORD`] bytes long.
     pub fn push(&mut self, id: u32, len: usize) {
-        let at = self.symbols.len();
+        let at = self.symbols.len() as u32;
         let (start, prev) = match self.symbols.last_mut() {
             Some(last) => {
                 last.next = at;
@@ -50,7 +58,7 @@ impl Merger {
             }
             None => (0, END),
         };
-        self.symbols.push(Symbol { id, start, len, prev, next: END });
+        self.symbols.push(Symbol { id, start, len: len as u32, prev, next: END });
     }
 
     /// Joins pairs, best rank first and leftmost first among equals, until `joined` knows none.
@@ -58,20 +66,28 @@ impl Merger {
     /// `joined(left, right)` gives the rank of a pair and the token of the joined text. Takes O(n log n) for n symbols: each
     /// join takes one symbol away and offers two new pairs at most.
     pub fn run(&mut self, joined: impl Fn(&Symbol, &Symbol) -> Option<(u32, u32)>) {
-        for left in 0..self.symbols.len().saturating_sub(1) {
-            self.offer(left, &joined);
-        }
-        while let Some(Reverse((_, at, len, id))) = self.queue.pop() {
-            let left = self.symbols[at];
-            // A pair that has changed since it was offered is longer now (symbols only grow), or its left symbol is gone.
-            if left.len == 0 || left.next == END || left.len + self.symbols[left.next].len != len {
+        let pairs = self.symbols.windows(2).zip(0u32..);
+        let offers = pairs.filter_map(|(pair, at)| Some(offer(joined(&pair[0], &pair[1])?.0, at)));
+        // Built at once, which is linear, in the memory of the last word's queue.
+        let mut queue = std::mem::take(&mut self.queue).into_vec();
+        queue.extend(offers);
+        self.queue = BinaryHeap::from(queue);
+
+        while let Some(Reverse(key)) = self.queue.pop() {
+            let at = key as u32;
+            let left = self.symbols[at as usize];
+            if left.len == 0 || left.next == END {
                 continue;
             }
-            let after = self.symbols[left.next].next;
-            self.symbols[left.next].len = 0;
-            self.symbols[at] = Symbol { id, len, next: after, ..left };
-            if after != END {
-                self.symbols[after].prev = at;
+            let right = self.symbols[left.next as usize];
+            // The pair may have changed since it was offered; what it is now was offered then.
+            let Some((_, id)) = joined(&left, &right).filter(|&(rank, _)| offer(rank, at) == Reverse(key)) else {
+                continue;
+            };
+            self.symbols[left.next as usize].len = 0;
+            self.symbols[at as usize] = Symbol { id, len: left.len + right.len, next: right.next, ..left };
+            if right.next != END {
+                self.symbols[right.next as usize].prev = at;
                 self.offer(at, &joined);
             }
             if left.prev != END {
@@ -85,12 +101,15 @@ impl Merger {
         self.symbols.iter().filter(|symbol| symbol.len > 0)
     }
 
-    /// Queues the pair that begins at `left`, if it can be joined.
-    fn offer(&mut self, left: usize, joined: &impl Fn(&Symbol, &Symbol) -> Option<(u32, u32)>) {
-        let l = &self.symbols[left];
-        let r = &self.symbols[l.next];
-        if let Some((rank, id)) = joined(l, r) {
-            self.queue.push(Reverse((rank, left, l.len + r.len, id)));
+    /// Queues the pair that begins at `left` and has a right side, if it can be joined.
+    fn offer(&mut self, left: u32, joined: &impl Fn(&Symbol, &Symbol) -> Option<(u32, u32)>) {
+        let l = &self.symbols[left as usize];
+        if let Some((rank, _)) = joined(l, &self.symbols[l.next as usize]) {
+            self.queue.push(offer(rank, left));
         }
     }
+}
+
+fn offer(rank: u32, at: u32) -> Reverse<u64> {
+    Reverse(u64::from(rank) << 32 | u64::from(at))
 }

