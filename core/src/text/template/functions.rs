@@ -1,16 +1,31 @@
 //! What chat templates may call beyond Jinja's own functions, as transformers defines it.
 
-use minijinja::value::{Kwargs, Value};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 
 use super::TemplateError;
 use super::error::Own;
-use super::json::{JsonStyle, to_json};
+use super::json::{JsonStyle, float, to_json};
 
 /// Adds them to `env`. (`strftime_now` is added at each rendering, since it needs the time.)
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("raise_exception", raise_exception);
     env.add_filter("tojson", tojson);
+    env.add_test("iterable", is_iterable);
+    env.set_formatter(|out, state, value| match float_of(value) {
+        Some(number) => out.write_str(&float(number)).map_err(Error::from),
+        None => escape_formatter(out, state, value),
+    });
+}
+
+/// Unlike the engine, Python does not iterate over `None`.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+fn float_of(value: &Value) -> Option<f64> {
+    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
+    if is_float { f64::try_from(value.clone()).ok() } else { None }
 }
 
 fn raise_exception(message: &Value) -> Result<Value, Error> {

@@ -158,7 +158,7 @@ impl Writer<'_> {
 
 /// A float as Python's `repr` writes it: the shortest digits that read back the same, with an exponent below 1e-4 and from
 /// 1e16 on.
-fn float(x: f64) -> String {
+pub(super) fn float(x: f64) -> String {
     if x.is_nan() {
         return "NaN".into();
     }

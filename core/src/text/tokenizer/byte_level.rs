@@ -139,7 +139,7 @@ impl ByteLevel {
     /// there is none (as in the reference).
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
         let mut merger = Merger::default();
-        self.pre.split(text, &mut |word| {
+        self.pre.split(&self.pre.normalize(text), &mut |word| {
             if let Some(id) = self.words.as_ref().and_then(|words| words.get(vocab, word.as_bytes())) {
                 out.push(id);
                 return;

@@ -10,20 +10,25 @@
 //! One lazy DFA (regex-automata) runs the rest, the same natively and in the browser. A backtracking engine fails here: on
 //! a megabyte of spaces fancy-regex overflows its stack.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Mutex;
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::{Anchored, Input, MatchKind};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::TokenizerError;
 
 /// What the names in one row mean.
+#[derive(Debug)]
 struct Row {
     /// Values of `tokenizer.ggml.pre`.
     names: &'static [&'static str],
     /// Patterns applied one after the other, each to the pieces the one before left.
     stages: &'static [&'static str],
+    /// Whether the text is brought into Unicode's normal form C first.
+    nfc: bool,
     /// Whether a word that is a token is taken whole, whatever the merges say (`ignore_merges`).
     whole_words: bool,
     /// Whether BOS goes in front when the file does not say.
@@ -42,30 +47,28 @@ const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\
 /// Matches nothing but white space, which [`Stage::next`] handles: the second pattern of every stage.
 const SPACE: &str = r"\s+";
 
+/// What most rows say.
+const PLAIN: Row = Row { names: &[], stages: &[], nfc: false, whole_words: false, add_bos: false };
+
+/// The names are llama.cpp's, which the files carry; how each splits and normalises is as in the models' own `tokenizer.json`.
 const TABLE: &[Row] = &[
-    Row {
-        names: &["gpt-2", "default", "phi-2", "mpt", "olmo", "jais", "roberta-bpe", "exaone4"],
-        stages: &[GPT2],
-        whole_words: false,
-        add_bos: false,
-    },
+    Row { names: &["gpt-2", "default", "phi-2"], stages: &[GPT2], ..PLAIN },
+    Row { names: &["olmo", "mpt"], stages: &[GPT2], nfc: true, ..PLAIN },
     Row {
         names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"],
         stages: &[LLAMA3],
         whole_words: true,
         add_bos: true,
+        ..PLAIN
     },
-    Row { names: &["chatglm-bpe", "glm4", "dbrx", "smaug-bpe"], stages: &[LLAMA3], whole_words: false, add_bos: false },
-    Row { names: &["qwen2", "deepseek-r1-qwen", "stablelm2"], stages: &[QWEN2], whole_words: false, add_bos: false },
-    Row { names: &["qwen35"], stages: &[QWEN35], whole_words: false, add_bos: false },
-    Row {
-        names: &["smollm", "starcoder", "refact", "command-r", "codeshell"],
-        stages: &[r"\p{N}", GPT2],
-        whole_words: false,
-        add_bos: false,
-    },
-    Row { names: &["tekken"], stages: &[TEKKEN], whole_words: true, add_bos: true },
-    Row { names: &["gpt-4o", "llama4"], stages: &[O200K], whole_words: false, add_bos: false },
+    Row { names: &["chatglm-bpe", "glm4", "dbrx", "smaug-bpe"], stages: &[LLAMA3], ..PLAIN },
+    Row { names: &["qwen2"], stages: &[QWEN2], nfc: true, ..PLAIN },
+    Row { names: &["deepseek-r1-qwen", "stablelm2"], stages: &[QWEN2], ..PLAIN },
+    Row { names: &["qwen35"], stages: &[QWEN35], nfc: true, ..PLAIN },
+    Row { names: &["smollm", "starcoder", "refact", "codeshell"], stages: &[r"\p{N}", GPT2], ..PLAIN },
+    Row { names: &["command-r"], stages: &[r"\p{N}", GPT2], nfc: true, ..PLAIN },
+    Row { names: &["tekken"], stages: &[TEKKEN], whole_words: true, add_bos: true, ..PLAIN },
+    Row { names: &["gpt-4o", "llama4"], stages: &[O200K], ..PLAIN },
 ];
 
 /// All names in the table.
@@ -78,8 +81,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Debug)]
 pub(super) struct PreTokenizer {
     stages: Vec<Stage>,
-    whole_words: bool,
-    add_bos: bool,
+    row: &'static Row,
 }
 
 impl PreTokenizer {
@@ -92,17 +94,26 @@ impl PreTokenizer {
         let stages = row.stages.iter().enumerate();
         let stages =
             stages.map(|(i, pattern)| Stage::new(pattern, i == last)).collect::<Option<_>>().ok_or_else(unknown)?;
-        Ok(Self { stages, whole_words: row.whole_words, add_bos: row.add_bos })
+        Ok(Self { stages, row })
     }
 
     /// Whether a word that is a token is taken whole, whatever the merges say.
     pub fn whole_words(&self) -> bool {
-        self.whole_words
+        self.row.whole_words
     }
 
     /// Whether BOS goes in front when the file does not say.
     pub fn add_bos(&self) -> bool {
-        self.add_bos
+        self.row.add_bos
+    }
+
+    /// The text as the vocabulary's training text was written.
+    pub fn normalize<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.row.nfc && is_nfc_quick(text.chars()) != IsNormalized::Yes {
+            Cow::Owned(text.nfc().collect())
+        } else {
+            Cow::Borrowed(text)
+        }
     }
 
     /// Calls `word` with each word of `text`, in order; together they are the text.

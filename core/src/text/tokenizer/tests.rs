@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization;
 
 use super::gguf::{Parts, SpecialIds};
 use super::{Special, Tokenizer, TokenizerError};
@@ -302,29 +303,24 @@ fn half_a_character_is_held_back() {
 }
 
 #[test]
-fn a_megabyte_of_anything_encodes_within_a_second() {
+fn a_megabyte_of_anything_encodes_in_linear_time() {
+    // Half a second when optimised and alone on the machine; anything quadratic takes hours.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 8 } else { 1 });
     let vocab = Gpt2::new(MERGES);
     let mega = 1 << 20;
-    let texts = ["a", " ", "é", "😀", "\n", "1", "ab ", " \n", "<", "'"].map(|unit| unit.repeat(mega / unit.len()));
+    let texts = ["a", " ", "é", "😀", "\n", "1", "ab ", " \n", "<", "'", "e\u{301}", "\u{301}"]
+        .map(|unit| unit.repeat(mega / unit.len()));
     let mut tokenizers: Vec<(&str, Tokenizer)> = ["gpt-2", "llama-bpe", "qwen2", "smollm", "tekken", "gpt-4o"]
         .map(|pre| (pre, Tokenizer::new(&vocab.parts(pre)).unwrap()))
         .into();
     tokenizers.push(("spm", spm(PIECES, true)));
     for (name, tokenizer) in &tokenizers {
         for text in &texts {
-            // The best of several, since other programs may be running.
-            let mut best = Duration::MAX;
-            let mut ids = Vec::new();
-            for _ in 0..4 {
-                let start = Instant::now();
-                ids = tokenizer.encode(text, Special::Parse, false);
-                best = best.min(start.elapsed());
-                if best < Duration::from_millis(500) {
-                    break;
-                }
-            }
-            assert!(best < Duration::from_secs(1), "{name}, {:?}…: {best:?}", &text[..4]);
-            assert_eq!(tokenizer.decode(&ids), *text);
+            let start = Instant::now();
+            let ids = tokenizer.encode(text, Special::Parse, false);
+            let took = start.elapsed();
+            assert!(took < limit, "{name}, {:?}…: {took:?}", &text[..4]);
+            assert!(tokenizer.decode(&ids).nfc().eq(text.nfc()), "{name}");
         }
     }
 }
