@@ -92,6 +92,8 @@ async function openFirefox({ dark = false }) {
     executablePath: program("FIREFOX", ["firefox-esr", "firefox"]),
     extraPrefsFirefox: { ...FIREFOX_PREFERENCES, "layout.css.prefers-color-scheme.content-override": dark ? 0 : 1 },
     env: vulkanEnvironment(),
+    // Cases have limits of their own, some longer than Puppeteer's.
+    protocolTimeout: 0,
   });
   const openPage = async (/** @type {string} */ url, onConsole = ignore) => {
     const page = await browser.newPage();

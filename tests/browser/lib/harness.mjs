@@ -45,11 +45,22 @@ export async function runCase(module, context) {
     await Promise.race([module.default({ ...context, ...checks(notes) }), limit]);
   } catch (error) {
     result.passed = false;
-    result.message = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
+    result.message = describe(error);
   }
   clearTimeout(timer);
   result.milliseconds = Math.round(performance.now() - started);
   return result;
+}
+
+/**
+ * The error with its stack. V8's stacks begin with the message, Firefox's do not.
+ * @param {unknown} error
+ */
+function describe(error) {
+  if (!(error instanceof Error)) return String(error);
+  const head = `${error.name}: ${error.message}`;
+  const stack = error.stack ?? "";
+  return stack.startsWith(head) ? stack : `${head}\n${stack}`;
 }
 
 /** @param {Record<string, unknown>} notes */
