@@ -1,21 +1,22 @@
 //! What the matmul kernels have in common: operands, modes and the twin. `matmul_few` and `matmul_many` hold the variants.
 
+use super::gated_activation::ACTIVATE;
 use super::verify::{Case, Output, random_f32s};
 use super::weights::{WeightPart, random_planes};
-use super::{Activation, Kernel, Operand, Place, batch, cpu};
+use super::{Activation, Kernel, Launch, Operand, Place, batch, cpu};
 use crate::device::Slice;
 use crate::format::quant::WeightType;
+use crate::gpu::Needs;
 
 macro_rules! wgsl {
     ($name:literal) => {
         include_str!(concat!("../../../shaders/shared/", $name, ".wgsl"))
     };
 }
-const ACTIVATE: &str = wgsl!("activate");
 const BIAS: &str = wgsl!("matmul/bias");
 const NO_BIAS: &str = wgsl!("matmul/no_bias");
 const EPILOGUE: &str = wgsl!("matmul/epilogue");
-const ACTIVATIONS: &str = wgsl!("matmul/activations");
+const INPUTS: &str = wgsl!("matmul/inputs");
 
 /// First binding of the weights; batch, x and out come before.
 const FIRST_PLANE: u32 = 3;
@@ -71,8 +72,12 @@ impl Matmul {
         }
     }
 
-    /// Everything a variant's body refers to.
-    pub(super) fn text(&self, body: &str) -> String {
+    /// A variant from its WGSL, which may refer to everything in `shaders/shared/matmul` and `shaders/shared/weights`.
+    pub(super) fn launch(&self, body: &[&str], workgroups: [u32; 3], needs: Needs) -> Launch {
+        Launch { text: self.text(body), constants: self.constants(), workgroups, needs }
+    }
+
+    fn text(&self, body: &[&str]) -> String {
         let mut text = batch::WGSL.to_string();
         text += "@group(0) @binding(0) var<storage, read> batch: Batch;\n";
         text += "@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;\n";
@@ -83,11 +88,10 @@ impl Matmul {
             text += &format!("@group(0) @binding({binding}) var<storage, read> bias: array<f32>;\n");
         }
         let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
-        text + &[ACTIVATE, bias, EPILOGUE, ACTIVATIONS, body].concat()
+        text + &[ACTIVATE, bias, EPILOGUE, INPUTS].concat() + &body.concat()
     }
 
-    /// The `override` constants of the shared text.
-    pub(super) fn constants(&self) -> Vec<(&'static str, f64)> {
+    fn constants(&self) -> Vec<(&'static str, f64)> {
         let mode = match self.epilogue {
             Epilogue::Store => 0,
             Epilogue::Add => 1,
@@ -121,8 +125,10 @@ impl Matmul {
 /// The shape of a known-answer case.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Valid rows of x; one more is skipped.
+    /// Valid rows of x.
     pub m: u32,
+    /// Rows of x there is room for; those from `m` on are skipped.
+    pub rows: u32,
     /// Weight rows.
     pub n: u32,
     /// Columns.
@@ -138,19 +144,21 @@ pub(super) fn case(
     biased: bool,
     build: fn(Matmul) -> Box<dyn Kernel>,
 ) -> Case {
-    let Shape { m, n, k } = shape;
+    let Shape { m, rows, n, k } = shape;
     let valid: Vec<_> = (0..m).map(|r| batch::Row::new(0, r, 0)).collect();
+    let mut batch = batch::words(&valid);
+    batch.resize(batch::bytes(rows) as usize / 4, 0);
     let (stride, offset) = (n + 7, 3);
-    let mut inputs = vec![batch::words(&valid), random_f32s(1, (m + 1) * k), random_f32s(2, (m + 1) * stride)];
+    let mut inputs = vec![batch, random_f32s(1, rows * k), random_f32s(2, rows * stride)];
     inputs.extend(random_planes(ty, 3, n, k));
     if biased {
         inputs.push(random_f32s(4, n));
     }
-    let name = format!("{kernel} {ty} {m}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
+    let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
     Case::new(name, inputs, vec![Output::f32(2)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
         let weights = WeightPart::over(ty, n, k, &places[3..]);
         let [batch, x, out] = [0, 1, 2].map(|i| places[i].clone());
-        build(Matmul { batch, x, weights, bias, out, rows: m + 1, out_stride: stride, out_offset: offset, epilogue })
+        build(Matmul { batch, x, weights, bias, out, rows, out_stride: stride, out_offset: offset, epilogue })
     })
 }

@@ -2,12 +2,15 @@
 
 use super::matmul::{Epilogue, Matmul, Shape, case};
 use super::verify::Case;
-use super::{Activation, Kernel, Launch, Operand, Variant};
+use super::{Activation, Kernel, Launch, Operand, Variant, fold};
 use crate::device::Slice;
 use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
+const LANES: &str = include_str!("../../../shaders/matmul_few/lanes.wgsl");
+const SHARED: &str = include_str!("../../../shaders/matmul_few/shared.wgsl");
+const SUBGROUPS: &str = include_str!("../../../shaders/matmul_few/subgroups.wgsl");
 
 /// Units that a workgroup of the plain variant computes.
 const PLAIN_UNITS: u32 = 32;
@@ -19,6 +22,19 @@ pub const MAX_ROWS: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct MatmulFew(pub Matmul);
 
+impl MatmulFew {
+    fn plain(&self) -> Launch {
+        let workgroups = [self.0.units().div_ceil(PLAIN_UNITS), self.0.rows, 1];
+        self.0.launch(&[PLAIN], workgroups, Needs::default())
+    }
+
+    /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
+    fn lanes(&self, meet: &str, needs: Needs, facts: &Facts) -> Launch {
+        let rows = format!("const M: u32 = {}u;\n", self.0.rows);
+        self.0.launch(&[&rows, LANES, meet], fold(self.0.units(), facts), needs)
+    }
+}
+
 impl Kernel for MatmulFew {
     fn name(&self) -> &'static str {
         "matmul_few"
@@ -28,21 +44,17 @@ impl Kernel for MatmulFew {
         self.0.operands()
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
-        vec![Variant::Plain]
+    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+        let mut variants = vec![Variant::Subgroups, Variant::Shared, Variant::Plain];
+        if facts.software {
+            variants.reverse();
+        }
+        variants.retain(|variant| variant.fits(facts));
+        variants
     }
 
     fn class(&self) -> String {
         format!("{} {}", self.0.weights.ty, self.0.rows)
-    }
-
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
-        Launch {
-            text: self.0.text(PLAIN),
-            constants: self.0.constants(),
-            workgroups: [self.0.units().div_ceil(PLAIN_UNITS), self.0.rows, 1],
-            needs: Needs::default(),
-        }
     }
 
     fn timed(&self) -> bool {
@@ -50,7 +62,16 @@ impl Kernel for MatmulFew {
     }
 
     fn guard(&self) -> Case {
-        few(self.0.weights.ty, self.0.rows, 33, 512, Epilogue::Store, false)
+        let shape = Shape { m: self.0.rows, rows: self.0.rows, n: 33, k: 512 };
+        few(self.0.weights.ty, shape, Epilogue::Store, false)
+    }
+
+    fn launch(&self, variant: Variant, facts: &Facts) -> Launch {
+        match variant {
+            Variant::Subgroups => self.lanes(SUBGROUPS, Needs { subgroups: true, f16: false }, facts),
+            Variant::Shared => self.lanes(SHARED, Needs::default(), facts),
+            _ => self.plain(),
+        }
     }
 
     fn run(&self, operands: &[Slice]) {
@@ -62,17 +83,21 @@ impl Kernel for MatmulFew {
 pub fn cases() -> Vec<Case> {
     let silu = Epilogue::Gated(Activation::Silu);
     let gelu = Epilogue::Gated(Activation::GeluTanh);
-    let types = WeightType::ALL.into_iter().map(|ty| few(ty, 1, 33, 512, Epilogue::Store, false));
+    let shape = |m, rows, n, k| Shape { m, rows, n, k };
+    let one = WeightType::ALL.into_iter().map(|ty| few(ty, shape(1, 1, 33, 512), Epilogue::Store, false));
+    let several = WeightType::ALL.into_iter().map(|ty| few(ty, shape(3, 4, 9, 256), Epilogue::Store, false));
     let modes = [
-        few(WeightType::Q4_0, 3, 130, 1760, Epilogue::Add, true),
-        few(WeightType::Q4_0, 7, 66, 96, silu, false),
-        few(WeightType::Q8_0, 1, 1, 32, Epilogue::Add, false),
-        few(WeightType::Q6_K, 3, 2, 256, gelu, true),
-        few(WeightType::F32, 2, 35, 32, Epilogue::Store, true),
+        few(WeightType::Q4_0, shape(8, 8, 130, 1760), Epilogue::Add, true),
+        few(WeightType::Q4_0, shape(7, 8, 66, 96), silu, false),
+        few(WeightType::Q8_0, shape(1, 1, 1, 32), Epilogue::Add, false),
+        few(WeightType::Q8_0, shape(0, 2, 5, 64), Epilogue::Store, false),
+        few(WeightType::Q6_K, shape(3, 3, 2, 256), gelu, true),
+        few(WeightType::F32, shape(2, 2, 35, 32), Epilogue::Store, true),
+        few(WeightType::BF16, shape(1, 1, 70, 1760), silu, true),
     ];
-    types.chain(modes).collect()
+    one.chain(several).chain(modes).collect()
 }
 
-fn few(ty: WeightType, m: u32, n: u32, k: u32, epilogue: Epilogue, biased: bool) -> Case {
-    case("matmul_few", ty, Shape { m, n, k }, epilogue, biased, |matmul| Box::new(MatmulFew(matmul)))
+fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> Case {
+    case("matmul_few", ty, shape, epilogue, biased, |matmul| Box::new(MatmulFew(matmul)))
 }

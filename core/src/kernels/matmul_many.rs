@@ -8,13 +8,27 @@ use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_many/plain.wgsl");
+const TILE: &str = include_str!("../../../shaders/matmul_many/tile.wgsl");
+const SCALED_TILE: &str = include_str!("../../../shaders/matmul_many/scaled_tile.wgsl");
+const DOT4: &str = include_str!("../../../shaders/matmul_many/dot4.wgsl");
+const F16: &str = include_str!("../../../shaders/matmul_many/f16.wgsl");
 
-/// Units that a workgroup of the plain variant computes, and rows of x of each invocation.
+/// Units that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
 const PLAIN_TILE: [u32; 2] = [32, 4];
+
+/// Units and rows of x that a workgroup of the others computes.
+const SHARED_TILE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
 #[derive(Debug, Clone)]
 pub struct MatmulMany(pub Matmul);
+
+impl MatmulMany {
+    fn tiles(&self, body: &[&str], tile: [u32; 2], needs: Needs) -> Launch {
+        let workgroups = [self.0.units().div_ceil(tile[0]), self.0.rows.div_ceil(tile[1]), 1];
+        self.0.launch(body, workgroups, needs)
+    }
+}
 
 impl Kernel for MatmulMany {
     fn name(&self) -> &'static str {
@@ -25,22 +39,19 @@ impl Kernel for MatmulMany {
         self.0.operands()
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
-        vec![Variant::Plain]
+    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+        let mut variants = vec![Variant::Dot4, Variant::F16, Variant::Shared, Variant::Plain];
+        if facts.software {
+            variants.reverse();
+        }
+        let quantised = self.0.weights.ty.block_len() > 1;
+        let small = |variant: &Variant| matches!(variant, Variant::Dot4 | Variant::F16);
+        variants.retain(|variant| variant.fits(facts) && (quantised || !small(variant)));
+        variants
     }
 
     fn class(&self) -> String {
         self.0.weights.ty.to_string()
-    }
-
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
-        let [units, rows] = PLAIN_TILE;
-        Launch {
-            text: self.0.text(PLAIN),
-            constants: self.0.constants(),
-            workgroups: [self.0.units().div_ceil(units), self.0.rows.div_ceil(rows), 1],
-            needs: Needs::default(),
-        }
     }
 
     fn timed(&self) -> bool {
@@ -48,7 +59,16 @@ impl Kernel for MatmulMany {
     }
 
     fn guard(&self) -> Case {
-        many(self.0.weights.ty, 33, 65, 256, Epilogue::Store, false)
+        many(self.0.weights.ty, Shape { m: 33, rows: 35, n: 65, k: 256 }, Epilogue::Store, false)
+    }
+
+    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+        match variant {
+            Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, Needs::default()),
+            Variant::F16 => self.tiles(&[F16, SCALED_TILE], SHARED_TILE, Needs { f16: true, subgroups: false }),
+            Variant::Shared => self.tiles(&[TILE], SHARED_TILE, Needs::default()),
+            _ => self.tiles(&[PLAIN], PLAIN_TILE, Needs::default()),
+        }
     }
 
     fn run(&self, operands: &[Slice]) {
@@ -60,17 +80,18 @@ impl Kernel for MatmulMany {
 pub fn cases() -> Vec<Case> {
     let silu = Epilogue::Gated(Activation::Silu);
     let gelu = Epilogue::Gated(Activation::GeluTanh);
-    let types = WeightType::ALL.into_iter().map(|ty| many(ty, 33, 65, 256, Epilogue::Store, false));
+    let shape = |m, n, k| Shape { m, rows: m + 2, n, k };
+    let types = WeightType::ALL.into_iter().map(|ty| many(ty, shape(33, 65, 256), Epilogue::Store, false));
     let modes = [
-        many(WeightType::Q4_0, 31, 130, 1760, Epilogue::Add, true),
-        many(WeightType::Q4_0, 65, 66, 96, silu, false),
-        many(WeightType::Q8_0, 1, 1, 32, Epilogue::Add, false),
-        many(WeightType::Q6_K, 33, 2, 512, gelu, true),
-        many(WeightType::F32, 70, 35, 32, Epilogue::Store, true),
+        many(WeightType::Q4_0, shape(31, 130, 1760), Epilogue::Add, true),
+        many(WeightType::Q4_0, shape(65, 66, 96), silu, false),
+        many(WeightType::Q8_0, shape(1, 1, 32), Epilogue::Add, false),
+        many(WeightType::Q6_K, shape(33, 2, 512), gelu, true),
+        many(WeightType::F32, shape(70, 35, 32), Epilogue::Store, true),
     ];
     types.chain(modes).collect()
 }
 
-fn many(ty: WeightType, m: u32, n: u32, k: u32, epilogue: Epilogue, biased: bool) -> Case {
-    case("matmul_many", ty, Shape { m, n, k }, epilogue, biased, |matmul| Box::new(MatmulMany(matmul)))
+fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> Case {
+    case("matmul_many", ty, shape, epilogue, biased, |matmul| Box::new(MatmulMany(matmul)))
 }

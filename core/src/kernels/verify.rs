@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{Kernel, Place, Variant, shader};
 use crate::device::{Device, Slice, Storage};
-use crate::gpu::{Access, Binding, Dispatch, Gpu, GpuError};
+use crate::gpu::{Access, Binding, Dispatch, Facts, Gpu, GpuError, Shader};
 
 /// Builds the kernel over its inputs, given in binding order.
 pub type Build = Box<dyn Fn(Vec<Place>) -> Box<dyn Kernel>>;
@@ -50,9 +50,12 @@ impl Output {
         Output { binding, kind: Kind::F32(1e-6) }
     }
 
-    /// f32 values with a stated tolerance (integer dot products round the activations: 5e-4).
-    pub fn f32_within(binding: usize, nmse: f64) -> Output {
-        Output { binding, kind: Kind::F32(nmse) }
+    /// The same with the tolerance of `variant`: rounding activations to 8 bits, or products to f16, costs up to 5e-4.
+    fn of(self, variant: Variant) -> Output {
+        match (self.kind, variant) {
+            (Kind::F32(limit), Variant::Dot4 | Variant::F16) => Output { kind: Kind::F32(limit.max(5e-4)), ..self },
+            _ => self,
+        }
     }
 
     /// Equal words.
@@ -104,13 +107,26 @@ impl fmt::Display for Wrong {
 pub async fn check(gpu: &Gpu, case: &Case, variant: Variant) -> Result<(), Wrong> {
     let expected = run_twin(case);
     let found = run_gpu(gpu, case, variant).await.map_err(Wrong::Gpu)?;
-    case.outputs.iter().try_for_each(|output| compare(output, &expected[output.binding], &found[output.binding]))
+    case.outputs
+        .iter()
+        .try_for_each(|output| compare(&output.of(variant), &expected[output.binding], &found[output.binding]))
 }
 
 /// The variants of a case that fit `gpu`.
 pub fn variants(gpu: &Gpu, case: &Case) -> Vec<Variant> {
-    let places = upload(&Device::Cpu, case).map(|slices| slices.into_iter().map(Place::Fixed).collect());
-    places.map(|places| (case.build)(places).variants(gpu.facts())).unwrap_or_default()
+    kernel(case).variants(gpu.facts())
+}
+
+/// The shaders of a case's variants for an adapter of these features; for looking at them without one.
+pub fn shaders(case: &Case, facts: &Facts) -> Vec<(Variant, Shader)> {
+    let kernel = kernel(case);
+    let one = |variant| (variant, shader(kernel.as_ref(), &kernel.launch(variant, facts)));
+    kernel.variants(facts).into_iter().map(one).collect()
+}
+
+fn kernel(case: &Case) -> Box<dyn Kernel> {
+    let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
+    (case.build)(slices.into_iter().map(Place::Fixed).collect())
 }
 
 fn upload(device: &Device, case: &Case) -> Result<Vec<Slice>, GpuError> {
@@ -182,8 +198,8 @@ fn compare_floats(binding: usize, limit: f64, expected: &[f64], found: &[f64]) -
     if squared == 0.0 || error <= limit {
         return Ok(());
     }
-    let far = |(e, f): (&f64, &f64)| !((e - f).abs() <= 1e-3 * e.abs().max(1e-3));
-    let index = expected.iter().zip(found).position(far).unwrap_or(0);
+    let near = |(e, f): (&f64, &f64)| (e - f).abs() <= 1e-3 * e.abs().max(1e-3);
+    let index = expected.iter().zip(found).position(|pair| !near(pair)).unwrap_or(0);
     Err(Wrong::Differs { binding, error, first: (index, expected[index], found[index]) })
 }
 

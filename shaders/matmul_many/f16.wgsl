@@ -1,0 +1,20 @@
+// scaled_tile.wgsl in f16. Weights' numbers are whole and at most 128 in size, x at most 1: sixteen products stay far below 65504.
+alias Packed = vec4<f16>;
+alias Sum = f16;
+const RANGE = 1.0;
+
+fn pack_weights(word: u32) -> Packed {
+    return vec4<f16>(plain_numbers(word));
+}
+
+fn pack_inputs(v: vec4<f32>) -> Packed {
+    return vec4<f16>(v);
+}
+
+fn sum_of(packed: Packed) -> f32 {
+    return dot(vec4<f32>(packed), vec4<f32>(1.0));
+}
+
+fn product(w: Packed, i: Packed) -> Sum {
+    return dot(w, i);
+}

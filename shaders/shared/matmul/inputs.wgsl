@@ -1,0 +1,19 @@
+// Loads a chunk of x for the dot products of shared/weights.
+fn inputs(chunk_of_x: u32) -> Inputs {
+    let at = chunk_of_x * 8u;
+    let a = x[at];
+    let b = x[at + 1u];
+    let c = x[at + 2u];
+    let d = x[at + 3u];
+    let e = x[at + 4u];
+    let f = x[at + 5u];
+    let g = x[at + 6u];
+    let h = x[at + 7u];
+    var sum = 0.0;
+    if OFFSET {
+        sum = dot(((a + b) + (c + d)) + ((e + f) + (g + h)), vec4<f32>(1.0));
+    }
+    return Inputs(array<vec4<f32>, 8>(
+        a * SPREAD, b * SPREAD, c * SPREAD, d * SPREAD, e * SPREAD, f * SPREAD, g * SPREAD, h * SPREAD,
+    ), sum);
+}
