@@ -4,8 +4,9 @@ struct Row {
     token: u32,     // token id entering the model in this row
     position: u32,  // its position in its sequence, from 0
     sequence: u32,  // index of its sequence: which page table, sampling state and history
-    flags: u32,     // reserved, 0
+    flags: u32,     // FINISHED, or 0
 }
+const FINISHED: u32 = 1u;  // the row has reached its end: the sampler leaves it alone
 struct Batch {
     count: u32,     // valid rows
     step: u32,      // decode steps done since the batch was written; the sampler counts it up

@@ -8,6 +8,9 @@ pub const WGSL: &str = include_str!("../../../shaders/shared/batch.wgsl");
 /// Words in front of the rows.
 pub const HEADER_WORDS: usize = 4;
 
+/// The flag of a row that has reached a stop token or its limit: the sampler leaves it alone.
+pub const FINISHED: u32 = 1;
+
 /// One row: a token of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -18,7 +21,7 @@ pub struct Row {
     pub position: u32,
     /// Index of its sequence.
     pub sequence: u32,
-    /// Reserved, 0.
+    /// [`FINISHED`], or 0.
     pub flags: u32,
 }
 

@@ -19,6 +19,10 @@ pub mod matmul_few;
 pub mod matmul_many;
 pub mod rms_norm;
 pub mod rope;
+pub mod sample_choose;
+pub mod sample_finish;
+pub mod sample_scan;
+pub mod sampling;
 pub mod verify;
 pub mod weights;
 

@@ -245,6 +245,9 @@ pub fn all_cases() -> Vec<Case> {
         super::gated_activation::cases(),
         super::matmul_few::cases(),
         super::matmul_many::cases(),
+        super::sample_scan::cases(),
+        super::sample_choose::cases(),
+        super::sample_finish::cases(),
     ]
     .into_iter()
     .flatten()

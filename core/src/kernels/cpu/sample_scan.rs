@@ -1,0 +1,64 @@
+//! Twin of `shaders/sample_scan.wgsl`.
+
+use super::sampling::{adjust, sane, score};
+use crate::kernels::batch::{FINISHED, Row};
+use crate::kernels::sampling::{SampleShape, SamplingParams};
+
+/// The best of each chunk.
+#[derive(Debug)]
+pub struct Peaks<'a> {
+    /// `[rows, chunks, 2]`: the best and the mass relative to it.
+    pub best: &'a mut [f32],
+    /// `[rows, chunks]`: its token.
+    pub places: &'a mut [u32],
+}
+
+/// Applies bias and penalties to the `logits` (f32 bits, `[rows, vocab]`) of unfinished rows and finds the chunks' best.
+pub fn sample_scan(
+    rows: &[Row],
+    logits: &[u32],
+    params: &[SamplingParams],
+    history: &[u32],
+    adjusted: &mut [f32],
+    peaks: Peaks,
+    shape: &SampleShape,
+) {
+    let (vocab, chunk, chunks) = (shape.vocab as usize, shape.chunk() as usize, shape.chunks() as usize);
+    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
+        let params = &params[row.sequence as usize];
+        let past = &history[row.sequence as usize * vocab..][..vocab];
+        let values: Vec<f32> = logits[r * vocab..][..vocab]
+            .iter()
+            .zip(past)
+            .map(|(bits, past)| {
+                let logit = sane(f32::from_bits(*bits));
+                if params.remembers() { adjust(logit, *past, params) } else { logit }
+            })
+            .collect();
+        let filters = !params.is_greedy() && params.has_filter(vocab);
+        if filters {
+            adjusted[r * vocab..][..vocab].copy_from_slice(&values);
+        }
+        for (c, values) in values.chunks(chunk).enumerate() {
+            let first = (c * chunk) as u32;
+            let ranked = |i: usize| match params.is_greedy() || filters {
+                true => values[i],
+                false => score(values[i] * params.scale(), first + i as u32, row.position + 1, params),
+            };
+            let mut best = (0, ranked(0));
+            for i in 1..values.len() {
+                let value = ranked(i);
+                if value > best.1 {
+                    best = (i, value);
+                }
+            }
+            let mass = match filters && params.top_p < 1.0 {
+                true => values.iter().map(|value| ((value - best.1) * params.scale()).exp()).sum(),
+                false => 0.0,
+            };
+            let at = r * chunks + c;
+            peaks.best[2 * at..][..2].copy_from_slice(&[best.1, mass]);
+            peaks.places[at] = first + best.0 as u32;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The token of each row: the best of the chunks' best, or a draw from what the filters keep.
+
+use super::sampling::{self, SampleShape, SamplingParams, case_rows, params_words};
+use super::verify::{Case, Output, random_f32s};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/sample_choose.wgsl");
+const ONE: &str = include_str!("../../../shaders/sample_choose/one.wgsl");
+const MANY: &str = include_str!("../../../shaders/sample_choose/many.wgsl");
+const BEST_ONE: &str = include_str!("../../../shaders/shared/best_one.wgsl");
+const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
+
+/// Second kernel of [`sampling::chain`].
+#[derive(Debug)]
+pub struct SampleChoose {
+    /// The batch.
+    pub batch: Place,
+    /// f32 `[rows, vocab]`.
+    pub adjusted: Place,
+    /// f32 `[rows, chunks, 2]`.
+    pub peaks: Place,
+    /// u32 `[rows, chunks]`.
+    pub places: Place,
+    /// [`SamplingParams`], one a sequence.
+    pub params: Place,
+    /// u32 `[rows]`.
+    pub chosen: Place,
+    /// Sizes.
+    pub shape: SampleShape,
+}
+
+impl Kernel for SampleChoose {
+    fn name(&self) -> &'static str {
+        "sample_choose"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        let read = [&self.batch, &self.adjusted, &self.peaks, &self.places, &self.params].map(Operand::read);
+        read.into_iter().chain([Operand::write(&self.chosen)]).collect()
+    }
+
+    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+        match facts.software {
+            true => vec![Variant::Plain, Variant::Shared],
+            false => vec![Variant::Shared, Variant::Plain],
+        }
+    }
+
+    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+        let (lanes, best) = match variant {
+            Variant::Plain => (ONE, BEST_ONE),
+            _ => (MANY, BEST_SHARED),
+        };
+        Launch {
+            text: [batch::WGSL, sampling::WGSL, lanes, best, BODY].concat(),
+            constants: self.shape.constants(),
+            workgroups: [self.shape.rows, 1, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, adjusted, peaks, places, params, chosen] = operands else { unreachable!("operands() has six") };
+        cpu::sample_choose(
+            batch::rows(&batch.u32s()),
+            &adjusted.f32s(),
+            (&peaks.f32s(), &places.u32s()),
+            bytemuck::cast_slice(&params.u32s()),
+            &mut chosen.u32s_mut(),
+            &self.shape,
+        );
+    }
+
+    fn guard(&self) -> Case {
+        case(517, 3, "everything", EVERYTHING)
+    }
+}
+
+const EVERYTHING: SamplingParams =
+    SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.9, min_p: 0.02, ..SamplingParams::GREEDY };
+
+/// Cases: each filter alone and all together, ties across the cut, one row skipped, one finished.
+pub fn cases() -> Vec<Case> {
+    let base = SamplingParams { temperature: 1.0, ..SamplingParams::GREEDY };
+    let kinds = [
+        ("greedy", SamplingParams::GREEDY),
+        ("top_k", SamplingParams { top_k: 40, temperature: 3.0, ..base }),
+        ("many top_k", SamplingParams { top_k: 400, temperature: 5.0, ..base }),
+        ("one top_k", SamplingParams { top_k: 1, ..base }),
+        ("top_p", SamplingParams { top_p: 0.8, temperature: 2.5, ..base }),
+        ("no top_p", SamplingParams { top_p: 0.0, ..base }),
+        ("min_p", SamplingParams { min_p: 0.05, ..base }),
+        ("top_k and top_p", SamplingParams { top_k: 300, top_p: 0.95, temperature: 4.0, ..base }),
+        ("everything", EVERYTHING),
+    ];
+    let mut cases = Vec::new();
+    for vocab in [1, 33, 517, 1757] {
+        cases.extend(kinds.map(|(name, params)| case(vocab, if vocab % 2 == 0 { 1 } else { 3 }, name, params)));
+    }
+    cases
+}
+
+/// Logits are multiples of 1/4, so that every cut meets ties. Inputs are what `sample_scan`'s twin makes of them.
+fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
+    let shape = SampleShape { rows: rows + 1, vocab };
+    let mut valid = case_rows(rows);
+    if rows > 1 {
+        valid[1].flags = batch::FINISHED;
+    }
+    let params: Vec<_> = (0..rows).map(|sequence| params.seeded(0xfeed_0000_0007 + u64::from(sequence))).collect();
+    let quarters = |word: u32| ((f32::from_bits(word) * 40.0).round() / 4.0).to_bits();
+    let logits: Vec<u32> = random_f32s(31, shape.rows * vocab).into_iter().map(quarters).collect();
+    let [mut adjusted, mut peaks, mut places, chosen] =
+        shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
+    cpu::sample_scan(
+        &valid,
+        &logits,
+        &params,
+        &vec![0; (rows * vocab) as usize],
+        bytemuck::cast_slice_mut(&mut adjusted),
+        cpu::Peaks { best: bytemuck::cast_slice_mut(&mut peaks), places: &mut places },
+        &shape,
+    );
+    let inputs = vec![batch::words(&valid), adjusted, peaks, places, params_words(&params), chosen];
+    Case::new(format!("sample_choose {name} {rows}x{vocab}"), inputs, vec![Output::bits(5)], move |places| {
+        let [batch, adjusted, peaks, places, params, chosen] = places.try_into().expect("six inputs");
+        Box::new(SampleChoose { batch, adjusted, peaks, places, params, chosen, shape })
+    })
+}

@@ -1,0 +1,118 @@
+//! The end of a step: chosen tokens become output, history and the next step's batch.
+
+use super::sampling::{self, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words};
+use super::verify::{Case, Output};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/sample_finish.wgsl");
+
+/// Last kernel of [`sampling::chain`].
+#[derive(Debug)]
+pub struct SampleFinish {
+    /// The batch.
+    pub batch: Place,
+    /// u32 `[rows]`.
+    pub chosen: Place,
+    /// [`SamplingParams`], one a sequence.
+    pub params: Place,
+    /// u32 `[sequences, STOP_WORDS]`.
+    pub stops: Place,
+    /// u32 `[sequences, vocab]`.
+    pub history: Place,
+    /// u32 `[sequences, RING]`.
+    pub ring: Place,
+    /// Sizes.
+    pub shape: SampleShape,
+}
+
+impl Kernel for SampleFinish {
+    fn name(&self) -> &'static str {
+        "sample_finish"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        vec![
+            Operand::write(&self.batch),
+            Operand::read(&self.chosen),
+            Operand::read(&self.params),
+            Operand::read(&self.stops),
+            Operand::write(&self.history),
+            Operand::write(&self.ring),
+        ]
+    }
+
+    fn variants(&self, _: &Facts) -> Vec<Variant> {
+        vec![Variant::Plain]
+    }
+
+    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+        let mut constants = self.shape.constants();
+        constants.extend([("RING", RING.into()), ("STOP_WORDS", STOP_WORDS.into()), ("ROWS", self.shape.rows.into())]);
+        Launch {
+            text: [batch::WGSL, sampling::WGSL, BODY].concat(),
+            constants,
+            workgroups: [1, 1, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, chosen, params, stops, history, ring] = operands else { unreachable!("operands() has six") };
+        cpu::sample_finish(
+            &mut batch.u32s_mut(),
+            &chosen.u32s(),
+            bytemuck::cast_slice(&params.u32s()),
+            &stops.u32s(),
+            cpu::SequenceState { history: &mut history.u32s_mut(), ring: &mut ring.u32s_mut() },
+            self.shape.vocab,
+        );
+    }
+
+    fn guard(&self) -> Case {
+        case("goes on", 3, 0, 12, |_| {})
+    }
+}
+
+/// Cases: going on, stopping, a limit, a full ring, a full count, finished and empty batches.
+pub fn cases() -> Vec<Case> {
+    let stop = |words: &mut [u32], rows| words[..rows].fill(3);
+    vec![
+        case("goes on", 3, 0, 12, |_| {}),
+        case("one stops", 3, 63, 12, move |chosen| stop(chosen, 1)),
+        case("all stop", 3, 64, 12, move |chosen| stop(chosen, 3)),
+        case("a single row stops", 1, 200, 12, move |chosen| stop(chosen, 1)),
+        case("a single row reaches its limit", 1, 5, 6, |_| {}),
+        case("an empty batch", 0, 5, 12, |_| {}),
+    ]
+}
+
+/// `rows` rows, of three the middle one finished; row r's token is r + 8 unless `choose` says otherwise; token 3 stops.
+/// The count of token 8 is full.
+fn case(name: &str, rows: u32, step: u32, limit: u32, choose: impl Fn(&mut [u32])) -> Case {
+    let shape = SampleShape { rows: rows + 1, vocab: 33 };
+    let sequences = rows.max(1);
+    let mut valid = case_rows(rows);
+    if let Some(row) = valid.get_mut(1) {
+        row.flags = batch::FINISHED;
+    }
+    let mut words = batch::words(&valid);
+    words[1] = step;
+    words.extend([9; 4]);
+    let mut chosen: Vec<u32> = (8..9 + rows).collect();
+    choose(&mut chosen);
+    // Row 0, at position 5, belongs to the last sequence: the only one with a limit.
+    let limits = (0..sequences).map(|sequence| if sequence + 1 == rows { limit } else { 0 });
+    let params: Vec<_> = limits.map(|limit| SamplingParams { limit, ..SamplingParams::GREEDY }).collect();
+    let mut history: Vec<u32> = (0..sequences * 33).map(|i| if i % 33 == 8 { 0x8123_ffff } else { i << 16 }).collect();
+    history[9] = 0x8000_0001;
+    let stops = sampling::stop_words(&[30, 3]).unwrap_or_default().repeat(sequences as usize);
+    let ring = vec![77; (sequences * RING) as usize];
+    let inputs = vec![words, chosen, params_words(&params), stops, history, ring];
+    let outputs = vec![Output::bits(0), Output::bits(4), Output::bits(5)];
+    Case::new(format!("sample_finish, {name}, step {step}"), inputs, outputs, move |places| {
+        let [batch, chosen, params, stops, history, ring] = places.try_into().expect("six inputs");
+        Box::new(SampleFinish { batch, chosen, params, stops, history, ring, shape })
+    })
+}

@@ -1,0 +1,158 @@
+//! Bias and penalties, and the best token of each chunk of the vocabulary.
+
+use super::sampling::{self, BIASED, SampleShape, SamplingParams, case_rows, params_words};
+use super::verify::{Case, Output, random_f32s, random_words};
+use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use crate::device::Slice;
+use crate::gpu::{Facts, Needs};
+
+const BODY: &str = include_str!("../../../shaders/sample_scan.wgsl");
+const ONE: &str = include_str!("../../../shaders/sample_scan/one.wgsl");
+const MANY: &str = include_str!("../../../shaders/sample_scan/many.wgsl");
+const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
+const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl");
+const BEST_ONE: &str = include_str!("../../../shaders/shared/best_one.wgsl");
+const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
+
+/// Chunks in a workgroup of the plain variant.
+const PLAIN_GROUP: u32 = 32;
+
+/// First kernel of [`sampling::chain`].
+#[derive(Debug)]
+pub struct SampleScan {
+    /// The batch.
+    pub batch: Place,
+    /// f32 `[rows, vocab]`.
+    pub logits: Place,
+    /// [`SamplingParams`], one a sequence.
+    pub params: Place,
+    /// u32 `[sequences, vocab]`.
+    pub history: Place,
+    /// f32 `[rows, vocab]`.
+    pub adjusted: Place,
+    /// f32 `[rows, chunks, 2]`.
+    pub peaks: Place,
+    /// u32 `[rows, chunks]`.
+    pub places: Place,
+    /// Sizes.
+    pub shape: SampleShape,
+}
+
+impl Kernel for SampleScan {
+    fn name(&self) -> &'static str {
+        "sample_scan"
+    }
+
+    fn operands(&self) -> Vec<Operand> {
+        let read = [&self.batch, &self.logits, &self.params, &self.history].map(Operand::read);
+        let written = [&self.adjusted, &self.peaks, &self.places].map(Operand::write);
+        read.into_iter().chain(written).collect()
+    }
+
+    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+        match facts.software {
+            true => vec![Variant::Plain, Variant::Shared],
+            false => vec![Variant::Shared, Variant::Plain],
+        }
+    }
+
+    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+        let chunks = self.shape.chunks();
+        let (lanes, groups) = match variant {
+            Variant::Plain => ([SUM_ONE, BEST_ONE, ONE], chunks.div_ceil(PLAIN_GROUP)),
+            _ => ([SUM_SHARED, BEST_SHARED, MANY], chunks),
+        };
+        Launch {
+            text: [batch::WGSL, sampling::WGSL, &lanes.concat(), BODY].concat(),
+            constants: self.shape.constants(),
+            workgroups: [groups, self.shape.rows, 1],
+            needs: Needs::default(),
+        }
+    }
+
+    fn run(&self, operands: &[Slice]) {
+        let [batch, logits, params, history, adjusted, peaks, places] = operands else {
+            unreachable!("operands() has seven")
+        };
+        cpu::sample_scan(
+            batch::rows(&batch.u32s()),
+            &logits.u32s(),
+            bytemuck::cast_slice(&params.u32s()),
+            &history.u32s(),
+            &mut adjusted.f32s_mut(),
+            cpu::Peaks { best: &mut peaks.f32s_mut(), places: &mut places.u32s_mut() },
+            &self.shape,
+        );
+    }
+
+    fn guard(&self) -> Case {
+        case(517, 1, "filtered", FILTERED)
+    }
+}
+
+const FILTERED: SamplingParams = SamplingParams { temperature: 0.7, top_p: 0.9, ..SamplingParams::GREEDY };
+
+/// Cases: every kind of request at awkward vocabularies, one row skipped, one finished.
+pub fn cases() -> Vec<Case> {
+    let drawn = SamplingParams { temperature: 1.3, ..SamplingParams::GREEDY }.seeded(0x1234_5678_9abc_def0);
+    let penalised = SamplingParams {
+        repetition_penalty: 1.25,
+        frequency_penalty: 0.5,
+        presence_penalty: -0.75,
+        flags: BIASED,
+        ..FILTERED
+    };
+    let mut cases = vec![hostile_case()];
+    for vocab in [1, 31, 33, 517, 1757, 32768] {
+        cases.push(case(vocab, 3, "greedy", SamplingParams::GREEDY));
+        cases.push(case(vocab, 1, "drawn", drawn));
+    }
+    for vocab in [33, 1757] {
+        cases.push(case(vocab, 3, "penalised", penalised));
+        cases.push(case(vocab, 1, "filtered", FILTERED));
+    }
+    cases
+}
+
+fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
+    let rounded = |words: Vec<u32>| words.into_iter().map(|w| (f32::from_bits(w) * 40.0).round().to_bits()).collect();
+    let random = random_f32s(21, (rows + 1) * vocab);
+    // Greedy: whole numbers, so that many tokens share the highest logit. Others: few enough ties to tell tokens apart.
+    let logits = match params == SamplingParams::GREEDY {
+        true => rounded(random),
+        false => random.into_iter().map(|w| (f32::from_bits(w) * 9.0).to_bits()).collect(),
+    };
+    built(format!("sample_scan {name} {rows}x{vocab}"), vocab, rows, params, logits)
+}
+
+/// NaN, infinities and zeros of both signs among the logits.
+fn hostile_case() -> Case {
+    let vocab: usize = 517;
+    const NONE: f32 = f32::NEG_INFINITY;
+    let odd = [f32::NAN, f32::INFINITY, NONE, f32::MAX, -0.0, 0.0, f32::NAN, NONE, f32::MIN, -f32::NAN, NONE, f32::NAN];
+    let logits = (0..2 * vocab).map(|i| odd[i % odd.len()].to_bits()).collect();
+    built("sample_scan of NaN and infinities".into(), vocab as u32, 1, SamplingParams::GREEDY, logits)
+}
+
+fn built(name: String, vocab: u32, rows: u32, params: SamplingParams, logits: Vec<u32>) -> Case {
+    let shape = SampleShape { rows: rows + 1, vocab };
+    let mut valid = case_rows(rows);
+    if rows > 1 {
+        valid[1].flags = batch::FINISHED;
+    }
+    let history = random_words(22, rows * vocab).into_iter().map(|w| if w & 8 == 0 { 0 } else { w & 0x87ff_0003 });
+    let [adjusted, peaks, places, _] = shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
+    let inputs = vec![
+        batch::words(&valid),
+        logits,
+        params_words(&vec![params; rows as usize]),
+        history.collect(),
+        adjusted,
+        peaks,
+        places,
+    ];
+    Case::new(name, inputs, vec![Output::f32(4), Output::f32(5), Output::bits(6)], move |places| {
+        let [batch, logits, params, history, adjusted, peaks, places] = places.try_into().expect("seven inputs");
+        Box::new(SampleScan { batch, logits, params, history, adjusted, peaks, places, shape })
+    })
+}

@@ -1,0 +1,240 @@
+//! The sampling chain: from a step's logits to the next step's tokens, without the CPU.
+//!
+//! Three kernels end a decode plan: `sample_scan` (bias, penalties, the best of each chunk of the vocabulary), `sample_choose`
+//! (temperature, top-k, top-p, min-p, the draw) and `sample_finish` (ring, history, stop tokens, the next batch). The same
+//! recorded plan serves greedy and every other request: what a sequence wants is read from memory at run time.
+//!
+//! The order is that of HF transformers: bias, repetition, frequency and presence penalties, temperature, top-k, top-p, min-p.
+//! Draws are by Gumbel noise from Philox, keyed by the seed and counted by position and token: a seed gives the same tokens
+//! whatever else is in the batch.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::sample_choose::SampleChoose;
+use super::sample_finish::SampleFinish;
+use super::sample_scan::SampleScan;
+use super::{Place, batch};
+
+/// WGSL that the sampling kernels share.
+pub(super) const WGSL: &str = include_str!("../../../shaders/shared/sampling.wgsl");
+
+/// Tokens of each sequence that the ring holds: at most so many steps may pass before it is read.
+pub const RING: u32 = 64;
+
+/// Stop tokens of a sequence at most.
+pub const MAX_STOPS: usize = 32;
+
+/// Words of a sequence in the stops: a count, then token ids.
+pub const STOP_WORDS: u32 = MAX_STOPS as u32 + 1;
+
+/// Parts into which a row's vocabulary is split at most.
+const MAX_CHUNKS: u32 = 256;
+
+/// The history holds biases ([`history_words`]).
+pub const BIASED: u32 = 1;
+
+/// How the tokens of one sequence are chosen: one element of the parameters' memory. Mirrors `shaders/shared/sampling.wgsl`.
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SamplingParams {
+    /// Logits are divided by this; below 1e-5 the most likely token is taken, the lowest id among equals.
+    pub temperature: f32,
+    /// Keeps the k most likely tokens; 0 keeps all.
+    pub top_k: u32,
+    /// Keeps the most likely tokens that together reach this probability, at least one; 1 keeps all.
+    pub top_p: f32,
+    /// Keeps tokens at least this times as likely as the most likely one; 0 keeps all.
+    pub min_p: f32,
+    /// Divides positive logits, and multiplies others, of tokens in the prompt or generated so far; 1 does nothing.
+    pub repetition_penalty: f32,
+    /// Subtracted for each time that a token was generated (OpenAI's `frequency_penalty`).
+    pub frequency_penalty: f32,
+    /// Subtracted once when a token was generated (OpenAI's `presence_penalty`).
+    pub presence_penalty: f32,
+    /// The row finishes when its next token would enter the model at this position; 0 for never.
+    pub limit: u32,
+    /// Low half of the seed.
+    pub seed_lo: u32,
+    /// High half of the seed.
+    pub seed_hi: u32,
+    /// [`BIASED`], or 0.
+    pub flags: u32,
+    /// 0.
+    pub reserved: [u32; 5],
+}
+
+impl SamplingParams {
+    /// The most likely token, always, without an end.
+    pub const GREEDY: SamplingParams = SamplingParams {
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        limit: 0,
+        seed_lo: 0,
+        seed_hi: 0,
+        flags: 0,
+        reserved: [0; 5],
+    };
+
+    /// The same with this seed.
+    pub fn seeded(self, seed: u64) -> SamplingParams {
+        SamplingParams { seed_lo: seed as u32, seed_hi: (seed >> 32) as u32, ..self }
+    }
+}
+
+/// Bytes of the memories for `sequences` sequences over a vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateBytes {
+    /// [`SamplingParams`], one a sequence.
+    pub params: u64,
+    /// u32 `[sequences, vocab]`, rows as made by [`history_words`].
+    pub history: u64,
+    /// u32 `[sequences, STOP_WORDS]`, rows as made by [`stop_words`].
+    pub stops: u64,
+    /// u32 `[sequences, RING]`: the token chosen in step s is at `s % RING`.
+    pub ring: u64,
+}
+
+impl StateBytes {
+    /// Sizes for `sequences` sequences.
+    pub fn new(sequences: u32, vocab: u32) -> StateBytes {
+        let words = |each: u64| u64::from(sequences) * each * 4;
+        StateBytes {
+            params: words(size_of::<SamplingParams>() as u64 / 4),
+            history: words(vocab.into()),
+            stops: words(STOP_WORDS.into()),
+            ring: words(RING.into()),
+        }
+    }
+}
+
+/// A sequence's history at its start, `[vocab]`: bits 0–15 times generated, 16–30 bias in steps of 1/128, 31 whether the prompt
+/// has the token. Ids beyond the vocabulary are ignored. Biases are held within ±127.99; -100 and below forbid the token, as in
+/// OpenAI's `logit_bias`. With any bias, [`SamplingParams::flags`] must hold [`BIASED`].
+pub fn history_words(vocab: u32, prompt: &[u32], bias: &[(u32, f32)]) -> Vec<u32> {
+    let mut words = vec![0; vocab as usize];
+    for token in prompt {
+        if let Some(word) = words.get_mut(*token as usize) {
+            *word |= 1 << 31;
+        }
+    }
+    for (token, bias) in bias {
+        if let Some(word) = words.get_mut(*token as usize) {
+            let steps = if *bias <= -100.0 { -0x4000 } else { (bias * 128.0).round().clamp(-16383.0, 16383.0) as i32 };
+            *word = *word & 0x8000_ffff | (steps as u32 & 0x7fff) << 16;
+        }
+    }
+    words
+}
+
+/// A sequence's stop tokens, `[STOP_WORDS]`. `None` when there are more than [`MAX_STOPS`].
+pub fn stop_words(stops: &[u32]) -> Option<Vec<u32>> {
+    let mut words = vec![0; STOP_WORDS as usize];
+    words[0] = stops.len() as u32;
+    words.get_mut(1..=stops.len())?.copy_from_slice(stops);
+    Some(words)
+}
+
+/// Sizes of a sampling chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleShape {
+    /// Rows at most.
+    pub rows: u32,
+    /// Vocabulary: columns of the logits.
+    pub vocab: u32,
+}
+
+impl SampleShape {
+    /// Tokens of a chunk; a multiple of 4, so that a chunk uses whole blocks of random words.
+    pub fn chunk(&self) -> u32 {
+        self.vocab.div_ceil(MAX_CHUNKS).next_multiple_of(4)
+    }
+
+    /// Chunks of a row. None is empty.
+    pub fn chunks(&self) -> u32 {
+        self.vocab.div_ceil(self.chunk())
+    }
+
+    /// Columns of the tensors, each with `rows` rows, that the kernels pass on: [`Scratch`] in the order of its fields.
+    pub fn scratch_cols(&self) -> [u32; 4] {
+        [self.vocab, 2 * self.chunks(), self.chunks(), 1]
+    }
+
+    pub(super) fn constants(&self) -> Vec<(&'static str, f64)> {
+        vec![("VOCAB", self.vocab.into()), ("CHUNK", self.chunk().into()), ("CHUNKS", self.chunks().into())]
+    }
+}
+
+/// What the chain works on.
+#[derive(Debug, Clone)]
+pub struct SampleInputs {
+    /// The batch; written by the last kernel.
+    pub batch: Place,
+    /// f32 `[rows, vocab]`.
+    pub logits: Place,
+    /// [`SamplingParams`], one a sequence.
+    pub params: Place,
+    /// u32 `[sequences, vocab]`.
+    pub history: Place,
+    /// u32 `[sequences, STOP_WORDS]`.
+    pub stops: Place,
+    /// u32 `[sequences, RING]`.
+    pub ring: Place,
+}
+
+/// What the kernels pass on to each other; sizes by [`SampleShape::scratch_cols`].
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    /// f32 `[rows, vocab]`: logits after bias and penalties, where a row's filters need them.
+    pub adjusted: Place,
+    /// f32 `[rows, chunks, 2]`: the best of a chunk and the chunk's softmax mass relative to it.
+    pub peaks: Place,
+    /// u32 `[rows, chunks]`: the token of a chunk's best.
+    pub places: Place,
+    /// u32 `[rows]`: tokens.
+    pub chosen: Place,
+}
+
+/// The three kernels of a chain, to be recorded in this order.
+pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (SampleScan, SampleChoose, SampleFinish) {
+    let SampleInputs { batch, logits, params, history, stops, ring } = inputs;
+    let Scratch { adjusted, peaks, places, chosen } = scratch;
+    let scan = SampleScan {
+        batch: batch.clone(),
+        logits,
+        params: params.clone(),
+        history: history.clone(),
+        adjusted: adjusted.clone(),
+        peaks: peaks.clone(),
+        places: places.clone(),
+        shape,
+    };
+    let choose = SampleChoose {
+        batch: batch.clone(),
+        adjusted,
+        peaks,
+        places,
+        params: params.clone(),
+        chosen: chosen.clone(),
+        shape,
+    };
+    let finish = SampleFinish { batch, chosen, params, stops, history, ring, shape };
+    (scan, choose, finish)
+}
+
+/// The words of parameters, as the kernels' cases give them.
+pub(super) fn params_words(params: &[SamplingParams]) -> Vec<u32> {
+    bytemuck::cast_slice(params).to_vec()
+}
+
+/// Rows for cases: positions far apart, sequences in another order than the rows.
+pub(super) fn case_rows(rows: u32) -> Vec<batch::Row> {
+    (0..rows).map(|r| batch::Row::new(7, 5 + 40 * r, rows - 1 - r)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,342 @@
+use super::*;
+use crate::device::{Device, Storage};
+use crate::gpu::{Gpu, GpuOptions};
+use crate::kernels::batch::Row;
+use crate::kernels::cpu::{kept, philox};
+use crate::kernels::verify::{all_cases, check, random_f32s, variants};
+use crate::plan::{Plan, Recorder, Workshop, submit};
+
+/// A recorded chain over logits that stay the same from step to step.
+struct Sampler {
+    device: Device,
+    plan: Plan,
+    batch: Storage,
+    history: Storage,
+    ring: Storage,
+}
+
+impl Sampler {
+    /// One row a sequence, in order; every prompt ends at position 4. Token 3 stops where `stops`.
+    fn new(device: Device, params: &[SamplingParams], logits: &[f32], history: &[u32], stops: bool) -> Sampler {
+        let (rows, vocab) = (params.len() as u32, (logits.len() / params.len()) as u32);
+        let shape = SampleShape { rows, vocab };
+        let start: Vec<Row> = (0..rows).map(|sequence| Row::new(0, 4, sequence)).collect();
+        let stop_list = stop_words(if stops { &[3] } else { &[] }).expect("few stops");
+        let upload = |words: &[u32]| device.upload("sampling test", words).expect("little memory");
+        let batch = upload(&batch::words(&start));
+        let history = upload(history);
+        let ring = upload(&vec![u32::MAX; (rows * RING) as usize]);
+        let inputs = SampleInputs {
+            batch: batch.all().into(),
+            logits: upload(bytemuck::cast_slice(logits)).all().into(),
+            params: upload(&params_words(params)).all().into(),
+            history: history.all().into(),
+            stops: upload(&stop_list.repeat(rows as usize)).all().into(),
+            ring: ring.all().into(),
+        };
+        let mut recorder = Recorder::new();
+        let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
+        let (scan, choose, finish) = chain(shape, inputs, Scratch { adjusted, peaks, places, chosen });
+        recorder.push(scan);
+        recorder.push(choose);
+        recorder.push(finish);
+        let plan = pollster::block_on(Plan::build(&mut Workshop::new(device.clone()), recorder)).expect("a plan");
+        Sampler { device, plan, batch, history, ring }
+    }
+
+    fn cpu(params: SamplingParams, logits: &[f32]) -> Sampler {
+        Sampler::new(Device::Cpu, &[params], logits, &vec![0; logits.len()], false)
+    }
+
+    fn step(&self) {
+        submit(&self.device, &[&self.plan]);
+    }
+
+    fn read(&self, storage: &Storage) -> Vec<u32> {
+        bytemuck::pod_collect_to_vec(&pollster::block_on(self.device.read(&storage.all())).expect("memory reads back"))
+    }
+
+    /// One more step; the tokens of all rows.
+    fn tokens(&self) -> Vec<u32> {
+        self.step();
+        self.read(&self.batch)[batch::HEADER_WORDS..].chunks_exact(4).map(|row| row[0]).collect()
+    }
+
+    /// Tokens of the only row over `steps` steps.
+    fn draw(&self, steps: usize) -> Vec<u32> {
+        (0..steps).map(|_| self.tokens()[0]).collect()
+    }
+}
+
+fn logits(seed: u64, len: u32, spread: f32) -> Vec<f32> {
+    random_f32s(seed, len).into_iter().map(|word| f32::from_bits(word) * spread).collect()
+}
+
+const WARM: SamplingParams = SamplingParams { temperature: 0.9, ..SamplingParams::GREEDY };
+const FILTERED: SamplingParams = SamplingParams { top_k: 50, top_p: 0.9, min_p: 0.01, ..WARM };
+
+/// Every variant of the sampling kernels answers as its twin does, on the adapter at hand.
+#[test]
+fn every_variant_samples_as_its_twin() {
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    let mut wrong = Vec::new();
+    for case in all_cases().iter().filter(|case| case.name.starts_with("sample")) {
+        for variant in variants(&gpu, case) {
+            let start = std::time::Instant::now();
+            if let Err(error) = pollster::block_on(check(&gpu, case, variant)) {
+                wrong.push(format!("{} {variant:?}: {error}", case.name));
+            }
+            eprintln!("{} {variant:?} {:?}", case.name, start.elapsed());
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong answers:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One recorded plan serves greedy, drawn, filtered and penalised sequences at once, past the end of the ring.
+#[test]
+fn a_gpu_draws_the_tokens_of_the_cpu() {
+    let vocab = 1757;
+    let penalised = SamplingParams { repetition_penalty: 1.3, frequency_penalty: 0.4, flags: BIASED, ..FILTERED };
+    let params = [SamplingParams::GREEDY, WARM.seeded(1), FILTERED.seeded(2), penalised.seeded(3)];
+    let history = history_words(vocab, &[5, 9, 1756], &[(7, 4.5), (8, -100.0)]).repeat(4);
+    let logits = logits(1, 4 * vocab, 9.0);
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    let [cpu, gpu] = [Device::Cpu, Device::Gpu(gpu)].map(|device| {
+        let sampler = Sampler::new(device, &params, &logits, &history, false);
+        (0..RING + 6).for_each(|_| sampler.step());
+        [&sampler.batch, &sampler.ring, &sampler.history].map(|storage| sampler.read(storage))
+    });
+    assert_eq!(gpu, cpu);
+    assert_eq!(gpu[0][..2], [4, RING + 6], "rows that are left, steps");
+}
+
+#[test]
+fn philox_gives_the_published_words() {
+    // Known answers of the authors' Random123 library.
+    assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+    let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
+    assert_eq!(philox(pi, [0xa409_3822, 0x299f_31d0]), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+}
+
+/// Softmax after the filters, by the definition: sort, cut, normalise.
+fn probabilities(logits: &[f32], params: &SamplingParams) -> Vec<f64> {
+    let weight = |logit: f32| (f64::from(logit) / f64::from(params.temperature)).exp();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    if params.top_k > 0 {
+        order.truncate(params.top_k as usize);
+    }
+    let total: f64 = order.iter().map(|token| weight(logits[*token])).sum();
+    let mut before = 0.0;
+    let mut kept = Vec::new();
+    for token in order {
+        if before < f64::from(params.top_p) * total {
+            kept.push(token);
+        }
+        before += weight(logits[token]);
+    }
+    let best = weight(logits[kept[0]]);
+    kept.retain(|token| weight(logits[*token]) >= f64::from(params.min_p) * best);
+    let total: f64 = kept.iter().map(|token| weight(logits[*token])).sum();
+    let mut probabilities = vec![0.0; logits.len()];
+    for token in kept {
+        probabilities[token] = weight(logits[token]) / total;
+    }
+    probabilities
+}
+
+/// Chi-square of 10,000 draws, whose expected value is the degrees of freedom, within five standard deviations.
+#[test]
+fn draws_follow_the_filtered_softmax() {
+    let cases = [
+        ("no filter", WARM),
+        ("hot", SamplingParams { temperature: 2.5, ..WARM }),
+        ("top_k", SamplingParams { top_k: 20, ..WARM }),
+        ("top_p", SamplingParams { top_p: 0.8, ..WARM }),
+        ("min_p", SamplingParams { min_p: 0.03, ..WARM }),
+        ("everything", FILTERED),
+    ];
+    for (name, params) in cases {
+        let logits = logits(8, 517, 7.0);
+        let draws = 10_000;
+        let mut counts = vec![0u32; logits.len()];
+        for token in Sampler::cpu(params.seeded(99), &logits).draw(draws) {
+            counts[token as usize] += 1;
+        }
+        let expected: Vec<f64> = probabilities(&logits, &params).iter().map(|p| p * draws as f64).collect();
+        let removed: u32 = counts.iter().zip(&expected).filter(|(_, e)| **e == 0.0).map(|(count, _)| count).sum();
+        assert_eq!(removed, 0, "{name}: tokens that the filters remove");
+        // Cells with few expected draws are one cell.
+        let (mut chi, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
+        for (count, expected) in counts.iter().zip(&expected) {
+            let count = f64::from(*count);
+            if *expected >= 5.0 {
+                chi += (count - expected).powi(2) / expected;
+                cells += 1;
+            } else {
+                rest = (rest.0 + count, rest.1 + expected);
+            }
+        }
+        if rest.1 >= 5.0 {
+            chi += (rest.0 - rest.1).powi(2) / rest.1;
+            cells += 1;
+        }
+        let freedom = f64::from(cells - 1);
+        assert!(cells > 5 && (chi - freedom).abs() < 5.0 * (2.0 * freedom).sqrt(), "{name}: {chi} of {freedom}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_the_definition_keeps() {
+    let logits = logits(12, 1757, 9.0);
+    for params in [FILTERED, SamplingParams { top_p: 0.97, ..WARM }, SamplingParams { top_k: 1, ..WARM }] {
+        let mut tokens: Vec<usize> = kept(&logits, &params).iter().map(|(token, _)| *token as usize).collect();
+        tokens.sort_unstable();
+        let defined = probabilities(&logits, &params);
+        assert_eq!(tokens, (0..1757).filter(|token| defined[*token] > 0.0).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_lowest_token_wins_a_tie() {
+    let mut logits = vec![-1.0; 600];
+    assert_eq!(Sampler::cpu(SamplingParams::GREEDY, &logits).draw(2), [0, 0]);
+    for token in [599, 301, 302, 555] {
+        logits[token] = 2.5;
+    }
+    assert_eq!(Sampler::cpu(SamplingParams::GREEDY, &logits).draw(2), [301, 301]);
+    let mut drawn = Sampler::cpu(SamplingParams { top_k: 3, ..WARM }, &logits).draw(200);
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn, [301, 302, 555], "exactly three of four equals, the lowest ones");
+}
+
+/// Greedy tokens of 40 steps against penalties written out plainly.
+#[test]
+fn penalties_are_those_of_openai_and_hf() {
+    let params = SamplingParams {
+        repetition_penalty: 1.1,
+        frequency_penalty: 0.25,
+        presence_penalty: 0.125,
+        flags: BIASED,
+        ..SamplingParams::GREEDY
+    };
+    let (prompt, bias) = ([3, 17, 400], [(20, 2.5), (21, -100.0), (900, 5.0)]);
+    let mut logits = logits(4, 517, 3.0);
+    logits[21] = 50.0;
+    logits[17] = 4.0;
+    let sampler = Sampler::new(Device::Cpu, &[params], &logits, &history_words(517, &prompt, &bias), false);
+    let mut times = vec![0u32; 517];
+    for step in 0..40 {
+        let penalised = (0..517).map(|token| {
+            let mut logit = match token {
+                20 => logits[20] + 2.5,
+                21 => f32::NEG_INFINITY,
+                _ => logits[token],
+            };
+            let generated = times[token];
+            if generated > 0 || prompt.contains(&(token as u32)) {
+                logit = if logit > 0.0 { logit / 1.1 } else { logit * 1.1 };
+            }
+            if generated > 0 {
+                logit -= 0.25 * generated as f32 + 0.125;
+            }
+            (token, logit)
+        });
+        let expected =
+            penalised.reduce(|best, other| if other.1 > best.1 { other } else { best }).map(|(token, _)| token);
+        let token = sampler.tokens()[0] as usize;
+        assert_eq!(Some(token), expected, "step {step}");
+        times[token] += 1;
+    }
+    assert!(times.iter().filter(|times| **times > 1).count() > 1, "some tokens came more than once");
+    let history = sampler.read(&sampler.history);
+    assert!(times.iter().zip(&history).all(|(times, word)| word & 0xffff == *times), "the history counts them");
+    assert_eq!(history[17] >> 31, 1, "the prompt is not forgotten");
+}
+
+#[test]
+fn a_seed_gives_the_same_tokens_alone_and_in_a_batch() {
+    let logits = logits(6, 517, 4.0);
+    let alone = |seed| Sampler::cpu(FILTERED.seeded(seed), &logits).draw(30);
+    assert_eq!(alone(5), alone(5));
+    assert_ne!(alone(5), alone(6));
+    assert_ne!(alone(5), alone(5 + (1 << 32)), "the high half counts");
+    let params = [FILTERED.seeded(6), FILTERED.seeded(5), SamplingParams::GREEDY];
+    let together = Sampler::new(Device::Cpu, &params, &logits.repeat(3), &vec![0; 3 * 517], false);
+    let tokens: Vec<_> = (0..30).map(|_| together.tokens()).collect();
+    assert_eq!(tokens.iter().map(|row| row[1]).collect::<Vec<_>>(), alone(5));
+    assert_eq!(tokens.iter().map(|row| row[0]).collect::<Vec<_>>(), alone(6));
+}
+
+#[test]
+fn the_batch_ends_when_its_last_row_stops() {
+    // Sequence 0 stops at once, sequence 1 at its limit, after tokens at positions 5, 6 and 7.
+    let mut logits = vec![0.0; 66];
+    logits[3] = 1.0;
+    logits[33 + 8] = 1.0;
+    let params = [SamplingParams::GREEDY, SamplingParams { limit: 8, ..SamplingParams::GREEDY }];
+    let sampler = Sampler::new(Device::Cpu, &params, &logits, &[0; 66], true);
+    let mut counts = Vec::new();
+    for _ in 0..6 {
+        sampler.step();
+        counts.push(sampler.read(&sampler.batch)[0]);
+    }
+    assert_eq!(counts, [2, 2, 2, 0, 0, 0]);
+    let words = sampler.read(&sampler.batch);
+    assert_eq!(words, [0, 4, 0, 0, 3, 5, 0, batch::FINISHED, 8, 8, 1, batch::FINISHED]);
+    let ring = sampler.read(&sampler.ring);
+    assert_eq!(ring[..3], [3, u32::MAX, u32::MAX]);
+    assert_eq!(ring[RING as usize..][..5], [8, 8, 8, 8, u32::MAX]);
+}
+
+#[test]
+fn tokens_are_valid_whatever_the_logits_are() {
+    let hostile = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0];
+    for value in hostile {
+        for params in
+            [SamplingParams::GREEDY, WARM, FILTERED, SamplingParams { temperature: f32::INFINITY, ..FILTERED }]
+        {
+            assert!(Sampler::cpu(params, &[value; 33]).draw(3).iter().all(|token| *token < 33), "{value} {params:?}");
+        }
+    }
+    let mut logits = [f32::NAN; 33];
+    logits[20] = -7.0;
+    for params in [SamplingParams::GREEDY, WARM, FILTERED] {
+        assert_eq!(Sampler::cpu(params, &logits).draw(3), [20; 3], "the only number is taken");
+    }
+}
+
+/// The answers of the cases, and so of the guard at load, must not hang on the last bits of an `exp` or a division.
+#[test]
+fn no_case_of_the_draw_is_a_close_call() {
+    for case in all_cases().iter().filter(|case| case.name.starts_with("sample_choose")) {
+        let answers = [0.0f32, 1e-5, -1e-5, 3e-5, -3e-5].map(|noise| {
+            let mut inputs = case.inputs.clone();
+            let params: &mut [SamplingParams] = bytemuck::cast_slice_mut(&mut inputs[4]);
+            for params in params.iter_mut().filter(|params| params.temperature > 0.0) {
+                params.temperature *= 1.0 + noise;
+                params.top_p -= if params.top_p < 1.0 { noise } else { 0.0 };
+                params.min_p *= 1.0 - noise;
+            }
+            let slices: Vec<_> =
+                inputs.iter().map(|words| Device::Cpu.upload("case", words).expect("host memory").all()).collect();
+            (case.build)(slices.iter().cloned().map(Place::Fixed).collect()).run(&slices);
+            slices[5].u32s().to_vec()
+        });
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{}: {answers:?}", case.name);
+    }
+}
+
+#[test]
+fn words_for_memory_hold_what_was_asked() {
+    assert_eq!(
+        history_words(4, &[2, 9], &[(0, 1.5), (1, -1.0), (2, -300.0)]),
+        [192 << 16, 0x7f80 << 16, 0xc000_0000, 0]
+    );
+    assert_eq!(stop_words(&[7, 8]).map(|words| words[..4].to_vec()), Some(vec![2, 7, 8, 0]));
+    assert_eq!(stop_words(&[1; MAX_STOPS + 1]), None);
+    let sizes = StateBytes::new(3, 1757);
+    assert_eq!((sizes.params, sizes.history, sizes.stops, sizes.ring), (192, 21084, 396, 768));
+}

@@ -1,0 +1,95 @@
+// First step of sampling: applies bias and penalties to every logit and finds the best token of each chunk.
+//
+// logits: [rows, VOCAB] f32, read as bits; history: [sequences, VOCAB], see `kernels/sampling.rs`.
+// peaks: [rows, CHUNKS, 2] f32 = (best of the chunk, its softmax mass relative to that best); places: [rows, CHUNKS] = the
+// best one's token. "Best" is the highest adjusted logit; where a row draws without filters, the highest score, so that the
+// next step has nothing left but to compare chunks. adjusted: [rows, VOCAB] f32, written where filters will search it.
+// Dispatch: chunks along x, rows along y. At most 256 chunks: enough to fill a GPU, and few enough for one lane to compare.
+
+@group(0) @binding(0) var<storage, read> batch: Batch;
+@group(0) @binding(1) var<storage, read> logits: array<u32>;
+@group(0) @binding(2) var<storage, read> sampling: array<Sampling>;
+@group(0) @binding(3) var<storage, read> history: array<u32>;
+@group(0) @binding(4) var<storage, read_write> adjusted: array<f32>;
+@group(0) @binding(5) var<storage, read_write> peaks: array<vec2<f32>>;
+@group(0) @binding(6) var<storage, read_write> places: array<u32>;
+
+const BIASED: u32 = 1u;
+const NEVER: u32 = 0x4000u;  // the bias that forbids a token
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let row = group.y;
+    let chunk = chunk_of(group.x, local);
+    if row >= batch.count || chunk >= CHUNKS || (batch.rows[row].flags & FINISHED) != 0u {
+        return;
+    }
+    let lane = lane_of(local);
+    let sequence = batch.rows[row].sequence;
+    let position = batch.rows[row].position + 1u;
+    let s = sampling[sequence];
+    let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u;
+    let draws = !is_greedy(s);
+    let filters = draws && has_filter(s);
+    let scale = inverse_temperature(s);
+    let first = chunk * CHUNK;
+    let end = min(first + CHUNK, VOCAB);
+
+    var best = 0u;
+    var place = first;
+    var words = vec4<u32>();
+    var block = MAX;
+    for (var token = first + lane; token < end; token += LANES) {
+        var value = sane(logits[row * VOCAB + token]);
+        if remembers {
+            value = adjust(value, history[sequence * VOCAB + token], s);
+        }
+        if filters {
+            adjusted[row * VOCAB + token] = value;
+        } else if draws {
+            if block != token / 4u {
+                block = token / 4u;
+                words = philox(block, position, s.seed_lo, s.seed_hi);
+            }
+            value = score(value * scale, words[token % 4u]);
+        }
+        let key = key_of(value);
+        if key > best {
+            best = key;
+            place = token;
+        }
+    }
+    let found = best_over_lanes(best, place, lane);
+    let highest = value_of(found.x);
+    var mass = 0.0;
+    if filters && s.top_p < 1.0 {
+        for (var token = first + lane; token < end; token += LANES) {
+            mass += exp((adjusted[row * VOCAB + token] - highest) * scale);
+        }
+        mass = sum_over_lanes(mass, lane);
+    }
+    if lane == 0u {
+        peaks[row * CHUNKS + chunk] = vec2<f32>(highest, mass);
+        places[row * CHUNKS + chunk] = found.y;
+    }
+}
+
+// `past`: bits 0-15 times generated, 16-30 bias in steps of 1/128 (two's complement), 31 whether the prompt had the token.
+fn adjust(logit: f32, past: u32, s: Sampling) -> f32 {
+    var value = logit;
+    if (s.flags & BIASED) != 0u {
+        let bias = (past >> 16u) & 0x7fffu;
+        if bias == NEVER {
+            return bitcast<f32>(HIGHEST_BITS | 0x80000000u);
+        }
+        value += f32(bitcast<i32>(bias << 17u) >> 17u) / 128.0;
+    }
+    let times = past & 0xffffu;
+    if times > 0u || (past >> 31u) == 1u {
+        value = select(value * s.repetition, value / s.repetition, value > 0.0);
+    }
+    if times > 0u {
+        value -= f32(times) * s.frequency + s.presence;
+    }
+    return sane(bitcast<u32>(value));
+}
