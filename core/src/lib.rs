@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod engine;
+pub mod error;
 pub mod format;
 pub mod gpu;
 pub mod kernels;

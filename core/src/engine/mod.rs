@@ -1,3 +1,234 @@
 //! From a request to a stream of events: loading, prefill, the decode loop on the GPU, stop conditions.
+//!
+//! An [`Engine`] is a loaded model on a device. A [`Generation`] is one answer in the making; [`Engine::next`] moves it on.
+//! This module must never know a kernel's inside, a file's layout, or JavaScript.
 
+mod decode;
+pub mod event;
+mod generation;
+pub mod request;
 pub mod score;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::format::gguf::{Gguf, Metadata};
+use crate::gpu::{Counters, Facts};
+use crate::kernels::kv::KvType;
+use crate::model::{Architecture, Config, Model};
+use crate::plan::{Choice, Workshop};
+use crate::source::Source;
+use crate::text::{ChatTemplate, Tokenizer};
+use decode::Runner;
+pub use generation::Generation;
+use request::Recommended;
+
+/// Tokens of context where the caller names none: enough for a conversation, little enough for a phone.
+const DEFAULT_CONTEXT: u32 = 4096;
+
+/// How a model is to be loaded.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct EngineOptions {
+    /// Tokens of context; by default 4096, or what the model was trained for if that is less.
+    pub context: Option<u32>,
+    /// Exact keys and values (f32) instead of f16.
+    pub exact_kv: bool,
+}
+
+/// What loading is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Reading weights: bytes read, bytes in all.
+    Weights(u64, u64),
+    /// Compiling, checking and timing kernels.
+    Kernels,
+}
+
+/// What is loaded, for people and programs.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Info {
+    /// The model.
+    pub model: ModelInfo,
+    /// The device.
+    pub adapter: Facts,
+    /// Device memory, bytes.
+    pub memory: Memory,
+    /// Variants chosen for this device.
+    pub kernels: Vec<Choice>,
+}
+
+/// The model's facts.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    /// `general.name`, or empty.
+    pub name: String,
+    /// Architecture.
+    pub architecture: Architecture,
+    /// Number of weights in the file.
+    pub parameters: u64,
+    /// Tokens of context it was loaded with.
+    pub context_length: u32,
+    /// Tokens of context it was trained for.
+    pub trained_context_length: u32,
+    /// Types of its weights, most frequent first.
+    pub weight_types: Vec<String>,
+    /// True where it has a chat template.
+    pub chat: bool,
+    /// Sampling the file recommends.
+    pub recommended: Recommended,
+}
+
+/// Device memory by use, bytes.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// Weights.
+    pub weights: u64,
+    /// Keys and values.
+    pub kv_cache: u64,
+    /// Activations of all plans.
+    pub activations: u64,
+}
+
+/// A loaded model on a device.
+#[derive(Debug)]
+pub struct Engine {
+    device: Device,
+    runner: Runner,
+    tokenizer: Arc<Tokenizer>,
+    template: Option<ChatTemplate>,
+    recommended: Recommended,
+    info: Info,
+    /// Tokens whose keys and values stand in the cache from position 0 on.
+    cached: Vec<u32>,
+    /// The generation that has the device.
+    active: Option<u64>,
+    next_id: u64,
+    /// Reads of steps that nobody waits for any more.
+    abandoned: VecDeque<crate::plan::Pending>,
+}
+
+impl Engine {
+    /// Loads a model. `progress` is told what happens and answers false to abort.
+    ///
+    /// # Errors
+    /// [`Error`], whatever goes wrong.
+    pub async fn load(
+        device: Device,
+        source: &dyn Source,
+        options: &EngineOptions,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Engine, Error> {
+        let gguf = Gguf::read(source).await?;
+        let config = Config::read(&gguf)?;
+        let tokenizer = Arc::new(Tokenizer::from_gguf(&gguf.metadata)?);
+        let template = gguf.metadata.opt_str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        let context = context(&config, options);
+        let mut weights = |read, all| progress(Progress::Weights(read, all));
+        let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
+        progress(Progress::Kernels);
+        let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
+        let mut workshop = Workshop::new(device.clone());
+        let runner = Runner::new(&mut workshop, model, context, kv).await?;
+        let recommended = recommended(&gguf.metadata)?;
+        let info = Info {
+            model: model_info(&gguf, runner.model().config(), runner.context(), template.is_some(), recommended),
+            adapter: device.facts(),
+            memory: runner.memory(),
+            kernels: workshop.choices().to_vec(),
+        };
+        Ok(Engine {
+            device,
+            runner,
+            tokenizer,
+            template,
+            recommended,
+            info,
+            cached: Vec::new(),
+            active: None,
+            next_id: 0,
+            abandoned: VecDeque::new(),
+        })
+    }
+
+    /// What is loaded.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What the GPU has done so far; zeros on the CPU.
+    pub fn counters(&self) -> Counters {
+        match &self.device {
+            Device::Gpu(gpu) => gpu.counters(),
+            Device::Cpu => Counters::default(),
+        }
+    }
+
+    /// Dispatches of a decode step, and the bytes of weights it reads.
+    pub fn step_costs(&self) -> (usize, u64) {
+        (self.runner.step_dispatches(), self.runner.model().step_bytes())
+    }
+
+    /// Forgets the conversation in the cache, so that the next prompt is computed from its beginning.
+    pub fn forget(&mut self) {
+        self.cached.clear();
+    }
+
+    /// Gives all memory back at once.
+    pub fn close(self) {
+        let Engine { device, runner, .. } = self;
+        drop(runner);
+        if let Device::Gpu(gpu) = device {
+            gpu.close();
+        }
+    }
+}
+
+fn context(config: &Config, options: &EngineOptions) -> u32 {
+    options.context.unwrap_or(DEFAULT_CONTEXT).clamp(1, config.context)
+}
+
+fn recommended(meta: &Metadata) -> Result<Recommended, Error> {
+    Ok(Recommended {
+        temperature: meta.opt_f32("general.sampling.temp")?,
+        top_k: meta.opt_u32("general.sampling.top_k")?,
+        top_p: meta.opt_f32("general.sampling.top_p")?,
+        min_p: meta.opt_f32("general.sampling.min_p")?,
+    })
+}
+
+fn model_info(gguf: &Gguf, config: &Config, context: u32, chat: bool, recommended: Recommended) -> ModelInfo {
+    let mut weights: Vec<(String, u64)> = Vec::new();
+    for tensor in gguf.tensors() {
+        let name = tensor.ty.name();
+        match weights.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += tensor.weights(),
+            None => weights.push((name.to_string(), tensor.weights())),
+        }
+    }
+    weights.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    ModelInfo {
+        name: config.name.clone(),
+        architecture: config.architecture,
+        parameters: weights.iter().map(|(_, count)| count).sum(),
+        context_length: context,
+        trained_context_length: config.context,
+        weight_types: weights.into_iter().map(|(name, _)| name).collect(),
+        chat,
+        recommended,
+    }
+}

@@ -1,0 +1,116 @@
+//! One error for whoever calls the engine, with a stable code for programs and a sentence for people.
+
+use crate::engine::request::RequestError;
+use crate::engine::score::ScoreError;
+use crate::format::gguf::GgufError;
+use crate::gpu::GpuError;
+use crate::model::{LoadError, ModelError};
+use crate::plan::PlanError;
+use crate::source::SourceError;
+use crate::text::{TemplateError, TokenizerError};
+
+/// Whatever can go wrong between a file, a device and a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// Reading the file.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The file's header.
+    #[error(transparent)]
+    Gguf(GgufError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The kernels.
+    #[error(transparent)]
+    Plan(PlanError),
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template, or the conversation it refuses.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl Error {
+    /// A code that stays the same across versions; the npm package and the server pass it on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Gpu(error) => gpu_code(error),
+            Error::Source(error) => source_code(error),
+            Error::Gguf(_) => "BadFile",
+            Error::Model(ModelError::Architecture { .. } | ModelError::Feature { .. }) => "Unsupported",
+            Error::Model(_) => "BadFile",
+            Error::Plan(_) => "WrongAnswer",
+            Error::Tokenizer(TokenizerError::UnknownModel(_) | TokenizerError::UnknownPre(_)) => "Unsupported",
+            Error::Tokenizer(_) => "BadFile",
+            Error::Template(_) | Error::Request(_) => "BadRequest",
+        }
+    }
+}
+
+fn gpu_code(error: &GpuError) -> &'static str {
+    match error {
+        GpuError::NoWebGpu => "NoWebGpu",
+        GpuError::NoAdapter(_) | GpuError::Device(_) => "NoAdapter",
+        GpuError::TooSmall { .. } => "TooSmall",
+        GpuError::OutOfMemory(_) => "OutOfMemory",
+        GpuError::Lost(_) => "Lost",
+        GpuError::Compile { .. } | GpuError::Fault(_) => "Internal",
+    }
+}
+
+fn source_code(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Transport { .. } => "Download",
+        SourceError::UnexpectedEnd { .. } => "BadFile",
+        SourceError::Backwards { .. } => "Unsupported",
+        SourceError::Aborted => "Aborted",
+    }
+}
+
+impl From<GgufError> for Error {
+    fn from(error: GgufError) -> Error {
+        match error {
+            GgufError::Source(error) => Error::Source(error),
+            error => Error::Gguf(error),
+        }
+    }
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Error {
+        match error {
+            LoadError::Model(ModelError::Gguf(error)) => error.into(),
+            LoadError::Model(error) => Error::Model(error),
+            LoadError::Gpu(error) => Error::Gpu(error),
+            LoadError::Source(error) => Error::Source(error),
+        }
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Error {
+        match error {
+            PlanError::Gpu(error) => Error::Gpu(error),
+            error => Error::Plan(error),
+        }
+    }
+}
+
+impl From<ScoreError> for Error {
+    fn from(error: ScoreError) -> Error {
+        match error {
+            ScoreError::Gguf(error) => error.into(),
+            ScoreError::Load(error) => error.into(),
+            ScoreError::Plan(error) => error.into(),
+            ScoreError::Gpu(error) => Error::Gpu(error),
+        }
+    }
+}
