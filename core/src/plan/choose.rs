@@ -15,6 +15,9 @@ const RUNS: u32 = 3;
 /// Dispatches in a run, so that the cost of a submission does not drown the kernel's.
 const REPEATS: usize = 4;
 
+/// A dispatch this slow tells enough at its first run; more would be felt at load.
+const SLOW: Duration = Duration::from_millis(10);
+
 /// A choice that was made, for `inglenook devices` and bug reports.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Choice {
@@ -152,7 +155,7 @@ impl Workshop {
         let once = gpu.pass(std::slice::from_ref(&dispatch));
         let pass = gpu.pass(&vec![dispatch; REPEATS]);
         let first = timed(gpu, &once).await?;
-        if first > limit.saturating_mul(3) {
+        if first > limit.saturating_mul(3) || first > SLOW {
             return Ok(first);
         }
         let mut best = Duration::MAX;

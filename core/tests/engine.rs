@@ -1,0 +1,147 @@
+//! The engine over ember, the embedded model: the same greedy answer on GPU and CPU, the cache, limits, cancelling.
+
+use inglenook::device::Device;
+use inglenook::engine::event::{Event, Finish, Usage};
+use inglenook::engine::request::{Request, Stop};
+use inglenook::engine::{Engine, EngineOptions, Generation};
+use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::source::Memory;
+use pollster::block_on;
+use serde_json::json;
+
+const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+
+fn gpu() -> Device {
+    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
+}
+
+fn load(device: Device) -> Engine {
+    block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
+}
+
+fn ask(question: &str) -> Request {
+    Request {
+        messages: vec![json!({"role": "user", "content": question})],
+        temperature: Some(0.0),
+        max_tokens: Some(40),
+        ..Request::default()
+    }
+}
+
+struct Answer {
+    text: String,
+    tokens: Vec<u32>,
+    finish: Finish,
+    usage: Usage,
+}
+
+fn run(engine: &mut Engine, generation: &mut Generation) -> Answer {
+    let mut text = String::new();
+    loop {
+        match block_on(engine.next(generation)).expect("generates").expect("an end") {
+            Event::Text { text: piece } => text += &piece,
+            Event::Done { reason, usage, .. } => {
+                return Answer { text, tokens: generation.tokens().to_vec(), finish: reason, usage };
+            }
+        }
+    }
+}
+
+fn answer(engine: &mut Engine, request: Request) -> Answer {
+    let mut generation = engine.generate(request).expect("a good request");
+    run(engine, &mut generation)
+}
+
+#[test]
+fn the_gpu_and_the_cpu_give_the_same_greedy_tokens() {
+    let (mut on_gpu, mut on_cpu) = (load(gpu()), load(Device::Cpu));
+    for question in ["What is the opposite of hot?", "What is 17 + 25?", "Tell me a story about a cat."] {
+        let (a, b) = (answer(&mut on_gpu, ask(question)), answer(&mut on_cpu, ask(question)));
+        assert_eq!(a.tokens, b.tokens, "{question}: {} / {}", a.text, b.text);
+        assert_eq!((a.finish, a.usage), (b.finish, b.usage));
+        assert!(!a.text.trim().is_empty());
+    }
+}
+
+#[test]
+fn a_conversation_that_goes_on_is_not_computed_again() {
+    let mut engine = load(Device::Cpu);
+    let first = answer(&mut engine, ask("Hello!"));
+    assert_eq!(first.usage.cached_tokens, 0);
+    let mut request = ask("Hello!");
+    request.messages.push(json!({"role": "assistant", "content": first.text}));
+    request.messages.push(json!({"role": "user", "content": "What is 2 + 3?"}));
+    let second = answer(&mut engine, request.clone());
+    assert!(second.usage.cached_tokens + 4 >= first.usage.prompt_tokens, "{:?}", second.usage);
+    engine.forget();
+    let again = answer(&mut engine, request);
+    assert_eq!(again.usage.cached_tokens, 0);
+    assert_eq!(again.tokens, second.tokens, "the cache must not change an answer");
+}
+
+#[test]
+fn max_tokens_and_stop_strings_end_an_answer() {
+    let mut engine = load(Device::Cpu);
+    let whole = answer(&mut engine, ask("Tell me a story about a cat."));
+    let short = answer(&mut engine, Request { max_tokens: Some(6), ..ask("Tell me a story about a cat.") });
+    assert_eq!(short.finish, Finish::Length);
+    assert_eq!(short.usage.completion_tokens, 6);
+    assert_eq!(short.tokens, whole.tokens[..6]);
+    let word = whole.text.split_whitespace().nth(2).expect("a story has words");
+    let stopped = answer(&mut engine, Request { stop: Stop::One(word.into()), ..ask("Tell me a story about a cat.") });
+    assert_eq!(stopped.finish, Finish::Stop);
+    assert_eq!(stopped.text, whole.text[..whole.text.find(word).expect("it is there")]);
+}
+
+#[test]
+fn a_seed_gives_the_same_answer_on_both_devices() {
+    let (mut on_gpu, mut on_cpu) = (load(gpu()), load(Device::Cpu));
+    let request = |seed| Request { temperature: Some(1.0), top_p: Some(0.95), seed: Some(seed), ..ask("Hello!") };
+    let first = answer(&mut on_gpu, request(7));
+    assert_eq!(answer(&mut on_gpu, request(7)).tokens, first.tokens);
+    assert_eq!(answer(&mut on_cpu, request(7)).tokens, first.tokens);
+    let others = (8..12).map(|seed| answer(&mut on_gpu, request(seed)).tokens);
+    assert!(others.into_iter().any(|tokens| tokens != first.tokens), "four other seeds all gave the same answer");
+}
+
+#[test]
+fn cancelling_submits_nothing_more_and_frees_the_device() {
+    let mut engine = load(gpu());
+    let mut generation = engine.generate(ask("Tell me a story about a cat.")).expect("a good request");
+    while generation.tokens().len() < 3 {
+        block_on(engine.next(&mut generation)).expect("generates");
+    }
+    let before = engine.counters();
+    generation.cancel();
+    let rest = run(&mut engine, &mut generation);
+    assert_eq!(rest.finish, Finish::Aborted);
+    assert_eq!(engine.counters().since(&before).submits, 0);
+    let next = answer(&mut engine, ask("What is the opposite of hot?"));
+    assert_eq!(next.tokens, answer(&mut load(Device::Cpu), ask("What is the opposite of hot?")).tokens);
+}
+
+#[test]
+fn steady_decoding_creates_nothing_and_reads_every_fourth_step() {
+    let mut engine = load(gpu());
+    let layers = 2 + engine.step_costs().0 as u64;
+    let request = || Request { max_tokens: Some(64), stop: Stop::None, ..ask("Count from 1 to 30.") };
+    answer(&mut engine, request());
+    let before = engine.counters();
+    let tokens = u64::from(answer(&mut engine, request()).usage.completion_tokens);
+    let spent = engine.counters().since(&before);
+    assert_eq!(spent.objects(), 0, "{spent:?}");
+    // The prefill of what is not cached, the first token at once, then groups of four, two of them ahead of the end.
+    assert!(spent.reads <= tokens.div_ceil(4) + 4, "{tokens} tokens, {spent:?}");
+    assert!(spent.submits <= spent.reads + 2, "{spent:?}");
+    assert!(spent.dispatches <= (tokens + 12) * layers, "{spent:?}");
+}
+
+#[test]
+fn bad_requests_are_refused_with_a_code() {
+    let mut engine = load(Device::Cpu);
+    let long = "word ".repeat(6000);
+    for request in [Request::default(), ask(&long), Request { top_p: Some(2.0), ..ask("hi") }] {
+        let error = engine.generate(request).expect_err("a bad request");
+        assert_eq!(error.code(), "BadRequest", "{error}");
+    }
+}
