@@ -3,7 +3,8 @@
 // logits: [rows, VOCAB] f32, read as bits; history: [sequences, VOCAB], see `kernels/sampling.rs`.
 // peaks: [rows, CHUNKS, 2] f32 = (best of the chunk, its softmax mass relative to that best); places: [rows, CHUNKS] = the
 // best one's token. "Best" is the highest adjusted logit; where a row draws without filters, the highest score, so that the
-// next step has nothing left but to compare chunks. adjusted: [rows, VOCAB] f32, written where filters will search it.
+// next step has nothing left but to compare chunks. adjusted: [rows, CHUNKS * CHUNK] f32, written where filters will
+// search it.
 // Dispatch: chunks along x, rows along y. At most 256 chunks: enough to fill a GPU, and few enough for one lane to compare.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             value = adjust(value, history[sequence * VOCAB + token], s);
         }
         if filters {
-            adjusted[row * VOCAB + token] = value;
+            adjusted[row * CHUNKS * CHUNK + token] = value;
         } else if draws {
             if block != token / 4u {
                 block = token / 4u;
@@ -64,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var mass = 0.0;
     if filters && s.top_p < 1.0 {
         for (var token = first + lane; token < end; token += LANES) {
-            mass += exp((adjusted[row * VOCAB + token] - highest) * scale);
+            mass += exp((adjusted[row * CHUNKS * CHUNK + token] - highest) * scale);
         }
         mass = sum_over_lanes(mass, lane);
     }

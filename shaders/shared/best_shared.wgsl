@@ -1,6 +1,6 @@
-// The highest key among a workgroup's lanes, with the lowest index among equals. All invocations must call it, in uniform
-// control flow.
-var<workgroup> candidates: array<vec2<u32>, LANES>;
+// The highest key among a workgroup's LANES (at most 256), with the lowest index among equals. All invocations must call
+// it, in uniform control flow.
+var<workgroup> candidates: array<vec2<u32>, 256>;
 
 fn best_over_lanes(key: u32, index: u32, lane: u32) -> vec2<u32> {
     candidates[lane] = vec2<u32>(key, index);

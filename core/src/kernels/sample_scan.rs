@@ -28,7 +28,7 @@ pub struct SampleScan {
     pub params: Place,
     /// u32 `[sequences, vocab]`.
     pub history: Place,
-    /// f32 `[rows, vocab]`.
+    /// f32 `[rows, chunks · chunk]`.
     pub adjusted: Place,
     /// f32 `[rows, chunks, 2]`.
     pub peaks: Place,

@@ -159,9 +159,14 @@ impl SampleShape {
         self.vocab.div_ceil(self.chunk())
     }
 
+    /// Columns of the adjusted logits: the vocabulary, and what is left of the last chunk.
+    pub fn stride(&self) -> u32 {
+        self.chunks() * self.chunk()
+    }
+
     /// Columns of the tensors, each with `rows` rows, that the kernels pass on: [`Scratch`] in the order of its fields.
     pub fn scratch_cols(&self) -> [u32; 4] {
-        [self.vocab, 2 * self.chunks(), self.chunks(), 1]
+        [self.stride(), 2 * self.chunks(), self.chunks(), 1]
     }
 
     pub(super) fn constants(&self) -> Vec<(&'static str, f64)> {
@@ -189,7 +194,7 @@ pub struct SampleInputs {
 /// What the kernels pass on to each other; sizes by [`SampleShape::scratch_cols`].
 #[derive(Debug, Clone)]
 pub struct Scratch {
-    /// f32 `[rows, vocab]`: logits after bias and penalties, where a row's filters need them.
+    /// f32 `[rows, chunks · chunk]`: logits after bias and penalties, where a row's filters need them.
     pub adjusted: Place,
     /// f32 `[rows, chunks, 2]`: the best of a chunk and the chunk's softmax mass relative to it.
     pub peaks: Place,

@@ -18,7 +18,7 @@ pub fn sample_choose(
     for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
         let params = &params[row.sequence as usize];
         chosen[r] = if !params.is_greedy() && params.has_filter(vocab) {
-            draw(&adjusted[r * vocab..][..vocab], row.position + 1, params)
+            draw(&adjusted[r * shape.stride() as usize..][..vocab], row.position + 1, params)
         } else {
             let best = (0..chunks).map(|c| (places[r * chunks + c], peaks[2 * (r * chunks + c)]));
             first_highest(best)

@@ -37,7 +37,7 @@ pub fn sample_scan(
             .collect();
         let filters = !params.is_greedy() && params.has_filter(vocab);
         if filters {
-            adjusted[r * vocab..][..vocab].copy_from_slice(&values);
+            adjusted[r * shape.stride() as usize..][..vocab].copy_from_slice(&values);
         }
         for (c, values) in values.chunks(chunk).enumerate() {
             let first = (c * chunk) as u32;
