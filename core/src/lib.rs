@@ -1,4 +1,29 @@
 //! inglenook: language models on the user's own GPU.
+//!
+//! A [`Source`](source::Source) gives the bytes of a GGUF file, [`Engine::load`] puts the model on a [`Device`], and an answer is a
+//! [`Generation`] that [`Engine::next`] moves on. The engine opens no file and no socket, and starts no thread; whoever calls it decides
+//! where bytes come from and which executor polls its futures. An engine and its generations belong to one thread.
+//!
+//! ```no_run
+//! use inglenook::{Device, Engine, EngineOptions, Event, Request, gpu::Gpu, source::ReadAt};
+//!
+//! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::Gpu(Gpu::request(&Default::default()).await?);
+//! let file = ReadAt::new(std::fs::File::open("model.gguf")?)?;
+//! let mut engine = Engine::load(device, &file, &EngineOptions::default(), &mut |_| true).await?;
+//!
+//! let request = Request::from_json(r#"{"messages": [{"role": "user", "content": "What is 17 + 25?"}]}"#)?;
+//! let mut generation = engine.generate(request)?;
+//! while let Some(event) = engine.next(&mut generation).await? {
+//!     if let Event::Text { text } = event {
+//!         print!("{text}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `ARCHITECTURE.md` is the map of what is behind this page.
 
 pub mod device;
 pub mod engine;
@@ -14,3 +39,9 @@ pub mod text;
 
 #[cfg(any(test, feature = "selftest"))]
 pub mod selftest;
+
+pub use device::Device;
+pub use engine::event::{Event, Finish, Timings, Usage};
+pub use engine::request::{Request, RequestError};
+pub use engine::{Engine, EngineOptions, Generation, Info, Progress};
+pub use error::Error;
