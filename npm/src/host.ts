@@ -5,7 +5,7 @@ import type { EngineInfo } from './info.js';
 import { progressMeter } from './progress.js';
 import type { Command, GenerationEvent, ModelSpec, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
-import type { ByteSource } from './source/source.js';
+import type { ByteSource, PieceSource } from './source/source.js';
 import type { WasmEngine, WasmGeneration, WasmModule } from './wasm.js';
 
 /** What differs between a browser's worker and Node. */
@@ -78,7 +78,7 @@ class Host {
       // Where a read failed, that is the cause, whatever the reader made of it.
       this.#report({ type: 'loadFailed', error: toWire(source?.failure ?? error) });
     } finally {
-      source?.close?.();
+      source?.close();
     }
   }
 
@@ -125,21 +125,20 @@ class Host {
 }
 
 /** A source that remembers why it failed: the error may lose its class on its way through WebAssembly. */
-type WatchedSource = ByteSource & { readonly failure: unknown };
+type WatchedSource = PieceSource & { readonly failure: unknown; close(): void };
 
-function watched(source: ByteSource): WatchedSource {
+function watched(source: PieceSource & { close(): void }): WatchedSource {
   let failure: unknown;
   return {
     get failure() {
       return failure;
     },
     size: source.size,
-    sequential: source.sequential,
     read: (offset, length) =>
       source.read(offset, length).catch((error: unknown) => {
         failure ??= error;
         throw error;
       }),
-    close: () => source.close?.(),
+    close: () => source.close(),
   };
 }

@@ -1,6 +1,6 @@
 /** The face of the WebAssembly module, as this package uses it. `load-wasm.ts` checks the generated types against it. */
 
-import type { ByteSource } from './source/source.js';
+import type { PieceSource } from './source/source.js';
 
 /** One loaded model on one device. */
 export interface WasmEngine {
@@ -30,7 +30,7 @@ export type WasmProgress = (loadedBytes: number, totalBytes: number | undefined,
 export interface WasmModule {
   readonly WasmEngine: {
     load(
-      source: ByteSource,
+      source: PieceSource,
       optionsJson: string,
       onProgress: WasmProgress,
       signal?: AbortSignal | null,

@@ -5,7 +5,7 @@
 
 import type { EngineInfo } from '../src/info.js';
 import type { GenerationEvent } from '../src/protocol.js';
-import type { ByteSource } from '../src/source/source.js';
+import type { PieceSource } from '../src/source/source.js';
 import type { WasmEngine, WasmGeneration, WasmModule, WasmProgress } from '../src/wasm.js';
 
 /** How the stand-in behaves. */
@@ -70,7 +70,7 @@ export function fakeModule(fake: FakeOptions = {}): WasmModule {
 }
 
 async function readAll(
-  source: ByteSource,
+  source: PieceSource,
   onProgress: WasmProgress,
   signal: AbortSignal,
   { pieceSize = 1 << 20, loadDelay = 0 }: FakeOptions,
@@ -82,12 +82,12 @@ async function readAll(
     if (signal.aborted) throw wasmError('Aborted', 'Loading was aborted.');
     const piece = await source.read(offset, pieceSize);
     if (!(piece instanceof Uint8Array)) throw new TypeError('read must give a Uint8Array');
+    if (piece.length === 0) break;
     if (piece.length > pieceSize) throw new RangeError('read gave more than was asked for');
     pieces.push(piece.slice());
     offset += piece.length;
     onProgress(offset, source.size, 'weights');
     if (loadDelay > 0) await new Promise((resolve) => setTimeout(resolve, loadDelay));
-    if (piece.length < pieceSize) break;
   }
   if (source.size !== undefined && offset !== source.size) throw wasmError('BadFile', 'The file ends early.');
   return new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());

@@ -7,7 +7,6 @@ import type { ModelSpec } from '../protocol.js';
 import { emberUrl } from '../source/ember.js';
 import { openModel } from '../source/open.js';
 import type { ByteSource } from '../source/source.js';
-import { fill } from '../source/stream.js';
 
 /** Open the model that a caller named. */
 export async function openModelInNode(model: ModelSpec, signal: AbortSignal): Promise<ByteSource> {
@@ -28,12 +27,15 @@ async function fileSource(url: URL): Promise<ByteSource> {
   }
   return {
     size,
-    read: (offset, length) =>
-      fill(Math.max(0, Math.min(length, size - offset)), async (limit) => {
-        const { bytesRead, buffer } = await file.read(new Uint8Array(limit), 0, limit, offset);
-        offset += bytesRead;
-        return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
-      }),
+    async readInto(offset, target) {
+      let filled = 0;
+      while (filled < target.length) {
+        const { bytesRead } = await file.read(target, filled, target.length - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled;
+    },
     close: () => void file.close(),
   };
 }

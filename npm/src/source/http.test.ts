@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { expectBytes, pattern, readWhole } from '../../test/bytes.js';
+import { expectBytes, pattern, readAt, readWhole } from '../../test/bytes.js';
 import { type HostileServer, hostileServer } from '../../test/hostile-server.js';
 import { BadFileError, DownloadError } from '../errors.js';
 import { type HttpOptions, httpSource } from './http.js';
@@ -23,10 +23,10 @@ test('a file arrives whole over one connection', async () => {
 
 test('a far jump makes a new request, a near one does not', async () => {
   const source = await httpSource(server.url, QUICK);
-  expectBytes(await source.read(1000, 10), FILE.subarray(1000, 1010));
-  expectBytes(await source.read(500_000, 10), FILE.subarray(500_000, 500_010));
-  expectBytes(await source.read(2_900_000, 10), FILE.subarray(2_900_000, 2_900_010));
-  expectBytes(await source.read(3, 10), FILE.subarray(3, 13));
+  expectBytes(await readAt(source, 1000, 10), FILE.subarray(1000, 1010));
+  expectBytes(await readAt(source, 500_000, 10), FILE.subarray(500_000, 500_010));
+  expectBytes(await readAt(source, 2_900_000, 10), FILE.subarray(2_900_000, 2_900_010));
+  expectBytes(await readAt(source, 3, 10), FILE.subarray(3, 13));
   expect(server.ranges).toEqual(['bytes=0-', 'bytes=2900000-', 'bytes=3-']);
   source.close?.();
 });
@@ -46,9 +46,9 @@ test('a server without ranges that is cut off is read again and skipped forward'
   const source = await httpSource(server.url, QUICK);
   expect(source.sequential).toBe(true);
   expect(source.size).toBe(FILE.length);
-  const first = await source.read(0, 500_000);
+  const first = await readAt(source, 0, 500_000);
   delete server.faults.cutAfter;
-  const rest = await source.read(500_000, 3_000_000);
+  const rest = await readAt(source, 500_000, 3_000_000);
   expectBytes(first, FILE.subarray(0, 500_000));
   expectBytes(rest, FILE.subarray(500_000));
 });
@@ -56,7 +56,7 @@ test('a server without ranges that is cut off is read again and skipped forward'
 test('a connection without progress is given up after the stated number of failures', async () => {
   server.faults.cutAfter = 10;
   const source = await httpSource(server.url, QUICK);
-  const error = await source.read(0, 1000).catch((thrown: unknown) => thrown);
+  const error = await readAt(source, 0, 1000).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(DownloadError);
   expect((error as Error).message).toMatch(/broke off after \d+ bytes/);
   expect(server.ranges.length).toBeLessThanOrEqual(4);
@@ -65,7 +65,7 @@ test('a connection without progress is given up after the stated number of failu
 test('silence counts as a broken connection', async () => {
   server.faults.stallAfter = 300_000;
   const source = await httpSource(server.url, QUICK);
-  const reading = source.read(0, 400_000);
+  const reading = readAt(source, 0, 400_000);
   setTimeout(() => delete server.faults.stallAfter, 50);
   expectBytes(await reading, FILE.subarray(0, 400_000));
   expect(server.ranges).toHaveLength(2);
@@ -105,7 +105,7 @@ test('without any length the file is read to its end', async () => {
 test('a file that changes between two connections is noticed', async () => {
   server.faults.cutAfter = 300_000;
   const source = await httpSource(server.url, QUICK);
-  await source.read(0, 10);
+  await readAt(source, 0, 10);
   server.etag = '"two"';
   await expect(readWhole(source, 1 << 18)).rejects.toThrow(BadFileError);
 });
@@ -129,7 +129,7 @@ test.each([
 test('a server that is busy for a while is asked again', async () => {
   Object.assign(server.faults, { status: 503, statusTimes: 2 });
   const source = await httpSource(server.url, QUICK);
-  expectBytes(await source.read(0, 10), FILE.subarray(0, 10));
+  expectBytes(await readAt(source, 0, 10), FILE.subarray(0, 10));
   expect(server.ranges).toHaveLength(3);
 });
 
@@ -159,7 +159,7 @@ test('an abort ends a read that waits, and its connection', async () => {
   server.faults.stallAfter = 100;
   const controller = new AbortController();
   const source = await httpSource(server.url, { ...QUICK, stall: 60_000, signal: controller.signal });
-  const reading = source.read(0, 1000);
+  const reading = readAt(source, 0, 1000);
   setTimeout(() => controller.abort(), 20);
   await expect(reading).rejects.toMatchObject({ code: 'Aborted', name: 'AbortError' });
   await expect.poll(() => server.open).toBe(0);

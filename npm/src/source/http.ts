@@ -7,10 +7,9 @@
  */
 
 import { AbortedError, BadFileError, DownloadError, InglenookError } from '../errors.js';
-import { ChunkReader } from './chunks.js';
+import { ChunkReader, fill } from './chunks.js';
 import { type ResponseHead, readHead, refusal } from './http-head.js';
 import { type ByteSource, LONGEST_READ } from './source.js';
-import { fill } from './stream.js';
 
 /** How to fetch, and how patiently. */
 export interface HttpOptions {
@@ -73,9 +72,9 @@ class Download implements ByteSource {
     await this.#patiently(() => this.#connect(0));
   }
 
-  read(offset: number, length: number): Promise<Uint8Array> {
-    const total = this.#head?.total;
-    return fill(total === undefined ? length : Math.max(0, Math.min(length, total - offset)), async (limit) => {
+  readInto(offset: number, target: Uint8Array): Promise<number> {
+    const end = this.#head?.total ?? Number.POSITIVE_INFINITY;
+    return fill(target.subarray(0, Math.max(0, end - offset)), async (limit) => {
       const chunk = await this.#patiently(() => this.#take(offset, limit));
       offset += chunk?.length ?? 0;
       return chunk;

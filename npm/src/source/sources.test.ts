@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expectBytes, pattern, readWhole } from '../../test/bytes.js';
+import { expectBytes, pattern, readAt, readWhole } from '../../test/bytes.js';
 import { BadFileError, BadRequestError } from '../errors.js';
 import { blobSource } from './blob.js';
 import { portStream, servePort } from './port-stream.js';
@@ -28,10 +28,12 @@ function noted(size: number | undefined = FILE.length): ByteSource & { reads: [n
   return {
     size,
     reads,
-    async read(offset, length) {
-      reads.push([offset, length]);
+    async readInto(offset, target) {
+      reads.push([offset, target.length]);
       if (this.failAt === offset) throw new BadFileError('broken');
-      return FILE.slice(offset, offset + length);
+      const bytes = FILE.subarray(offset, offset + target.length);
+      target.set(bytes);
+      return bytes.length;
     },
   };
 }
@@ -39,9 +41,9 @@ function noted(size: number | undefined = FILE.length): ByteSource & { reads: [n
 test('a blob is read by ranges, and ends where it ends', async () => {
   const source = blobSource(new Blob([FILE]));
   expect(source.size).toBe(FILE.length);
-  expectBytes(await source.read(31, 1757), FILE.subarray(31, 31 + 1757));
-  expectBytes(await source.read(FILE.length - 5, 10), FILE.subarray(FILE.length - 5));
-  expect(await source.read(FILE.length + 5, 10)).toHaveLength(0);
+  expectBytes(await readAt(source, 31, 1757), FILE.subarray(31, 31 + 1757));
+  expectBytes(await readAt(source, FILE.length - 5, 10), FILE.subarray(FILE.length - 5));
+  expect(await readAt(source, FILE.length + 5, 10)).toHaveLength(0);
 });
 
 test('a file that vanished since it was picked says so', async () => {
@@ -49,7 +51,7 @@ test('a file that vanished since it was picked says so', async () => {
     size: 10,
     slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException('', 'NotReadableError')) }),
   };
-  await expect(blobSource(gone as unknown as Blob).read(0, 4)).rejects.toThrow(/Pick it again/);
+  await expect(readAt(blobSource(gone as unknown as Blob), 0, 4)).rejects.toThrow(/Pick it again/);
 });
 
 test.each([1, 31, 65_536, 3_000_000])('a stream in chunks of %i bytes arrives whole', async (size) => {
@@ -60,8 +62,8 @@ test.each([1, 31, 65_536, 3_000_000])('a stream in chunks of %i bytes arrives wh
 
 test('a stream skips forward and refuses to go back', async () => {
   const source = streamSource(chunked(1000));
-  expectBytes(await source.read(123_456, 10), FILE.subarray(123_456, 123_466));
-  await expect(source.read(0, 10)).rejects.toThrow(BadFileError);
+  expectBytes(await readAt(source, 123_456, 10), FILE.subarray(123_456, 123_466));
+  await expect(readAt(source, 0, 10)).rejects.toThrow(BadFileError);
 });
 
 test('a stream that breaks off says after how many bytes', async () => {
@@ -73,12 +75,12 @@ test('a stream that breaks off says after how many bytes', async () => {
       else controller.enqueue(new Uint8Array(100));
     },
   });
-  await expect(streamSource(broken).read(0, 1000)).rejects.toThrow(/broke off after 200 bytes/);
+  await expect(readAt(streamSource(broken), 0, 1000)).rejects.toThrow(/broke off after 200 bytes/);
 });
 
 test('a stream of strings is refused', async () => {
   const texts = new ReadableStream({ start: (controller) => controller.enqueue('GGUF') });
-  await expect(streamSource(texts).read(0, 4)).rejects.toThrow(BadRequestError);
+  await expect(readAt(streamSource(texts), 0, 4)).rejects.toThrow(BadRequestError);
 });
 
 test('a stream goes through a port chunk by chunk', async () => {
@@ -95,7 +97,7 @@ test('a stream behind a port is read no further than asked, and cancelled when d
     cancelled = true;
   });
   const source = streamSource(portStream(servePort(stream, done.signal)));
-  await source.read(0, 1500);
+  await readAt(source, 0, 1500);
   done.abort();
   await expect.poll(() => cancelled).toBe(true);
 });
@@ -103,7 +105,7 @@ test('a stream behind a port is read no further than asked, and cancelled when d
 test('an error of a stream behind a port comes through', async () => {
   const done = new AbortController();
   const broken = new ReadableStream({ pull: (controller) => controller.error(new Error('disk on fire')) });
-  await expect(streamSource(portStream(servePort(broken, done.signal))).read(0, 4)).rejects.toThrow(/disk on fire/);
+  await expect(readAt(streamSource(portStream(servePort(broken, done.signal))), 0, 4)).rejects.toThrow(/disk on fire/);
   done.abort();
 });
 
@@ -115,7 +117,7 @@ test.each([1, 31, 1757, 65_536, LONGEST_READ])('reading ahead changes no byte, i
 test('the next blocks are on their way before they are asked for, in order, and none twice', async () => {
   const inner = noted();
   const source = readAhead(inner, 1000);
-  await source.read(0, 10);
+  await readAt(source, 0, 10);
   await expect
     .poll(() => inner.reads)
     .toEqual([
@@ -123,15 +125,15 @@ test('the next blocks are on their way before they are asked for, in order, and 
       [1000, 1000],
       [2000, 1000],
     ]);
-  expectBytes(await source.read(900, 300), FILE.subarray(900, 1200));
-  expectBytes(await source.read(10, 300), FILE.subarray(10, 310));
+  expectBytes(await readAt(source, 900, 300), FILE.subarray(900, 1200));
+  expectBytes(await readAt(source, 10, 300), FILE.subarray(10, 310));
   await expect.poll(() => inner.reads.slice(3)).toEqual([[3000, 1000]]);
 });
 
 test('nothing is read ahead past the end', async () => {
   const inner = noted();
   const source = readAhead(inner, 600_000);
-  expectBytes(await source.read(999_999, 100), FILE.subarray(999_999));
+  expectBytes(await readAt(source, 999_999, 100), FILE.subarray(999_999));
   expect(inner.reads).toEqual([[600_000, 600_000]]);
 });
 
@@ -141,18 +143,18 @@ test('a source of unknown length ends with a short piece', async () => {
 
 test('a stream read ahead can step back a little', async () => {
   const source = readAhead(streamSource(chunked(999)), 4096);
-  await source.read(0, 5000);
-  expectBytes(await source.read(1000, 100), FILE.subarray(1000, 1100));
+  await readAt(source, 0, 5000);
+  expectBytes(await readAt(source, 1000, 100), FILE.subarray(1000, 1100));
 });
 
 test('a failure ahead of time is told to whoever asks for that block, and a retry may work', async () => {
   const inner = noted();
   inner.failAt = 1000;
   const source = readAhead(inner, 1000);
-  expectBytes(await source.read(0, 1000), FILE.subarray(0, 1000));
-  await expect(source.read(500, 1000)).rejects.toThrow('broken');
+  expectBytes(await readAt(source, 0, 1000), FILE.subarray(0, 1000));
+  await expect(readAt(source, 500, 1000)).rejects.toThrow('broken');
   inner.failAt = -1;
-  expectBytes(await source.read(500, 1000), FILE.subarray(500, 1500));
+  expectBytes(await readAt(source, 500, 1000), FILE.subarray(500, 1500));
 });
 
 test.each([

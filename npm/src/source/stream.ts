@@ -1,7 +1,7 @@
 /** A `ReadableStream` of the caller's, which runs forward only. */
 
 import { BadFileError, InglenookError } from '../errors.js';
-import { ChunkReader } from './chunks.js';
+import { ChunkReader, fill } from './chunks.js';
 import type { ByteSource } from './source.js';
 
 /**
@@ -13,7 +13,7 @@ export function streamSource(stream: ReadableStream<unknown>, size?: number): By
   const chunks = new ChunkReader(stream);
   let position = 0;
 
-  async function forward(limit: number): Promise<Uint8Array | undefined> {
+  async function next(limit: number): Promise<Uint8Array | undefined> {
     try {
       const chunk = await chunks.take(limit);
       position += chunk?.length ?? 0;
@@ -29,31 +29,15 @@ export function streamSource(stream: ReadableStream<unknown>, size?: number): By
   return {
     size,
     sequential: true,
-    async read(offset, length) {
+    async readInto(offset, target) {
       if (offset < position) {
         throw new BadFileError(
           'This model file has to be read out of order, which a stream cannot do. Pass its URL, or a Blob, instead.',
         );
       }
-      while (position < offset && (await forward(offset - position)) !== undefined);
-      return fill(length, forward);
+      while (position < offset && (await next(offset - position)) !== undefined);
+      return fill(target, next);
     },
     close: () => chunks.close(),
   };
-}
-
-/** Gather `length` bytes; fewer only if `next` comes to its end. */
-export async function fill(
-  length: number,
-  next: (limit: number) => Promise<Uint8Array | undefined>,
-): Promise<Uint8Array> {
-  const piece = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const chunk = await next(length - filled);
-    if (chunk === undefined) return piece.subarray(0, filled);
-    piece.set(chunk, filled);
-    filled += chunk.length;
-  }
-  return piece;
 }
