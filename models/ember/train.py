@@ -7,59 +7,68 @@ multiplies it fast (AMX or AVX512-BF16); weights and optimiser state are float32
 
 import argparse
 import copy
+import functools
 import json
 import queue
 import random
+import shutil
 import threading
 import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 
-import tokenizer as tokenizers
-from model import Config, Ember
+import tokenizer as bpe
+from model import Config, Ember, Layer
 from muon import Optimizer
 from skills import EXACT_SKILLS
 from text import documents, encode, template
 from tools import call_text, tool_case
 
 LONGEST = 640
-STEP_TOKENS = 6144
+LENGTH_STEP = 32
+STEP_MICROS = 4
 MICRO_TOKENS = 2048
 IGNORED = -100
 
 
 def batches(tokenizer, seed):
-    """Endless steps, each a list of `(ids, targets)` micro-batches, `[rows, tokens]`, of documents of like length."""
-    stream = documents(seed, 1 << 60)
-    while True:
-        examples, total = [], 0
-        while total < STEP_TOKENS:
-            ids, learned = encode(tokenizer, next(stream))
-            if len(ids) <= LONGEST:
-                examples.append((ids, learned))
-                total += len(ids)
-        examples.sort(key=lambda example: len(example[0]))
-        micros, rows = [], []
-        for example in examples:
-            if rows and (len(rows) + 1) * len(example[0]) > MICRO_TOKENS:
-                micros.append(pad(rows))
-                rows = []
-            rows.append(example)
-        yield micros + [pad(rows)]
+    """Endless steps, each a list of `STEP_MICROS` micro-batches `(inputs, targets)`. Documents wait in buckets by length until one is full."""
+    buckets, micros = {}, []
+    for document in documents(seed, 1 << 60):
+        example = encode(tokenizer, document)
+        length = -(-len(example[0]) // LENGTH_STEP) * LENGTH_STEP
+        if length > LONGEST:
+            continue
+        bucket = buckets.setdefault(length, [])
+        bucket.append(example)
+        if len(bucket) == MICRO_TOKENS // length:
+            micros.append(pad(buckets.pop(length), length))
+        if len(micros) == STEP_MICROS:
+            yield micros
+            micros = []
 
 
-def pad(rows):
-    """Inputs and targets of one micro-batch; what is not learned is `IGNORED`."""
-    length = -(-max(len(ids) for ids, _ in rows) // 8) * 8
-    inputs = torch.zeros(len(rows), length, dtype=torch.long)
-    targets = torch.full((len(rows), length), IGNORED)
-    for row, (ids, learned) in enumerate(rows):
+def pad(examples, length):
+    """Inputs and targets of one micro-batch, each `[rows, length]`; what is not learned is `IGNORED`. `rows` depends on `length` alone: the CPU's
+    matrix library compiles a kernel for every shape it meets, and a score of shapes cost it nothing."""
+    inputs = torch.zeros(len(examples), length, dtype=torch.long)
+    targets = torch.full((len(examples), length), IGNORED)
+    for row, (ids, learned) in enumerate(examples):
         inputs[row, : len(ids)] = torch.tensor(ids)
-        follow = torch.tensor(ids[1:])
-        targets[row, : len(ids) - 1] = torch.where(torch.tensor(learned[1:]), follow, IGNORED)
+        targets[row, : len(ids) - 1] = torch.where(torch.tensor(learned[1:]), torch.tensor(ids[1:]), IGNORED)
     return inputs, targets
+
+
+def learned_positions(targets):
+    """Indices into the flattened targets of what is learned, and those targets; filled up to a multiple of 256, again to keep shapes few."""
+    flat = targets.flatten()
+    positions = (flat != IGNORED).nonzero()[:, 0]
+    filler = -len(positions) % 256
+    wanted = torch.cat([flat[positions], torch.full((filler,), IGNORED)])
+    return torch.cat([positions, torch.zeros(filler, dtype=torch.long)]), wanted
 
 
 class Workers:
@@ -71,25 +80,34 @@ class Workers:
         for replica in self.replicas:
             for mine, shared in zip(replica.parameters(), model.parameters()):
                 mine.data = shared.data
+        if shutil.which("c++"):
+            self._compile()
         self.jobs, self.results = queue.Queue(), queue.Queue()
         for replica in self.replicas:
             threading.Thread(target=self._work, args=(replica,), daemon=True).start()
+
+    def _compile(self):
+        """Fuses what stands between the replicas' matrix products, which then take about half the time."""
+        forward = torch.compile(Layer.forward, dynamic=True)
+        for replica in self.replicas:
+            for layer in replica.layers:
+                layer.forward = functools.partial(forward, layer)
 
     def _work(self, replica):
         torch.set_num_threads(1)
         while True:
             inputs, targets, scale = self.jobs.get()
-            wanted = targets != IGNORED
+            positions, wanted = learned_positions(targets)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
-                logits = replica.logits(replica(inputs)[wanted])
-            loss = F.cross_entropy(logits.float(), targets[wanted], reduction="sum")
+                logits = replica.logits(replica(inputs).flatten(0, 1)[positions])
+            loss = F.cross_entropy(logits.float(), wanted, reduction="sum", ignore_index=IGNORED)
             (loss * scale).backward()
             self.results.put(loss.item())
 
     def gradients(self, micros):
         """Sets the model's gradients for one step and returns its mean loss per learned token."""
         learned = sum(int((targets != IGNORED).sum()) for _, targets in micros)
-        for inputs, targets in reversed(micros):
+        for inputs, targets in micros:
             self.jobs.put((inputs, targets, 1 / learned))
         loss = sum(self.results.get() for _ in micros) / learned
         for parameters in zip(self.model.parameters(), *(replica.parameters() for replica in self.replicas)):
@@ -147,14 +165,20 @@ def main():
     parser.add_argument("--minutes", type=float, default=60, help="the schedule ends here even if fewer steps are done")
     parser.add_argument("--every", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", type=Path, help="folder of an earlier run, whose tokenizer and weights to go on from")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     half = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    tokenizer = tokenizers.train(args.seed)
+    if args.resume:
+        tokenizer = Tokenizer.from_file(str(args.resume / "tokenizer.json"))
+    else:
+        tokenizer = bpe.train(args.seed)
     tokenizer.save(str(args.out / "tokenizer.json"))
     model = Ember(Config(vocabulary=tokenizer.get_vocab_size()))
+    if args.resume:
+        model.load_state_dict(torch.load(args.resume / "model.pt", weights_only=True)["weights"])
     print(json.dumps({"parameters": sum(p.numel() for p in model.parameters()), "bfloat16": half}), flush=True)
     probe, workers, optimizer = Probe(tokenizer), Workers(model, 2, half), Optimizer(model, 0.02, 4e-3)
     start, losses = time.time(), []
