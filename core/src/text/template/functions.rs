@@ -1,17 +1,23 @@
 //! What chat templates may call beyond Jinja's own functions, as transformers defines it.
 
-use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 
 use super::TemplateError;
 use super::error::Own;
 use super::json::{JsonStyle, float, to_json};
+use super::methods;
 
 /// Adds them to `env`. (`strftime_now` is added at each rendering, since it needs the time.)
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("raise_exception", raise_exception);
     env.add_filter("tojson", tojson);
+    env.add_filter("indent", indent);
+    env.add_filter("length", length);
+    env.add_filter("count", length);
     env.add_test("iterable", is_iterable);
+    env.add_test("sequence", is_sequence);
+    env.set_unknown_method_callback(methods::call);
     env.set_formatter(|out, state, value| match float_of(value) {
         Some(number) => out.write_str(&float(number)).map_err(Error::from),
         None => escape_formatter(out, state, value),
@@ -23,24 +29,70 @@ fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
 
+/// To Jinja whatever has a length and items is a sequence, texts and mappings too.
+fn is_sequence(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Undefined)
+}
+
+/// The length of a value; of an undefined one 0, as in Jinja.
+fn length(value: &Value) -> Result<usize, Error> {
+    if value.is_undefined() {
+        return Ok(0);
+    }
+    let unsized_value = || Error::new(ErrorKind::InvalidOperation, format!("a {} has no length", value.kind()));
+    value.len().ok_or_else(unsized_value)
+}
+
+/// Indents all lines but the first and blank ones, keeping a line break at the end, which the engine's own filter drops.
+fn indent(
+    text: &str,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let width = width.or(options.get("width")?).filter(|width| !width.is_none());
+    let first = first.or(options.get("first")?).unwrap_or(false);
+    let blank = blank.or(options.get("blank")?).unwrap_or(false);
+    options.assert_all_used()?;
+    let width = width.map_or(Ok("    ".to_owned()), |width| indent_text(&width))?;
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in text.split('\n').enumerate() {
+        let indented = if at == 0 { first } else { blank || !line.is_empty() };
+        out.push_str(if at > 0 { "\n" } else { "" });
+        out.push_str(if indented { &width } else { "" });
+        out.push_str(line);
+    }
+    Ok(out)
+}
+
+/// The number, if it is a finite float, which the engine prints otherwise than Python.
 fn float_of(value: &Value) -> Option<f64> {
     let is_float = value.kind() == ValueKind::Number && !value.is_integer();
-    if is_float { f64::try_from(value.clone()).ok() } else { None }
+    if is_float { f64::try_from(value.clone()).ok().filter(|number| number.is_finite()) } else { None }
 }
 
 fn raise_exception(message: &Value) -> Result<Value, Error> {
     Err(Own::into_engine(TemplateError::Raised(message.to_string())))
 }
 
-/// `json.dumps` with `ensure_ascii=False` by default, and no escaping of HTML.
-fn tojson(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
-    let indent = indent.or(options.get("indent")?).filter(|indent| !indent.is_none());
-    let separators: Option<Vec<String>> = options.get("separators")?;
+/// `json.dumps` with `ensure_ascii=False` by default, and no escaping of HTML. Options may come in Python's order or by name.
+fn tojson(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<Value, Error> {
+    let option = |at: usize, name: &str| match positional.get(at) {
+        Some(value) => Ok(Some(value.clone())),
+        None => options.get::<Option<Value>>(name),
+    };
+    let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
+    let ensure_ascii = is_true(option(0, "ensure_ascii")?);
+    let indent = option(1, "indent")?.filter(|indent| !indent.is_none());
+    let separators = option(2, "separators")?.filter(|separators| !separators.is_none());
+    let separators =
+        separators.map(|pair| pair.try_iter().map(|pair| pair.map(|text| text.to_string()).collect::<Vec<_>>()));
     let style = JsonStyle {
-        ensure_ascii: options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
-        sort_keys: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+        ensure_ascii,
+        sort_keys: is_true(option(3, "sort_keys")?),
         indent: indent.map(|indent| indent_text(&indent)).transpose()?,
-        separators: match separators.as_deref() {
+        separators: match separators.transpose()?.as_deref() {
             None => None,
             Some([item, key]) => Some((item.clone(), key.clone())),
             Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: separators must be a pair")),

@@ -7,6 +7,7 @@
 mod error;
 mod functions;
 mod json;
+mod methods;
 mod source;
 mod time;
 
@@ -78,10 +79,8 @@ impl ChatTemplate {
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_fuel(Some(MAX_STEPS));
         env.set_recursion_limit(MAX_DEPTH);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         functions::install(&mut env);
-        env.add_template_owned(NAME, source::rewrite_generation_tags(source))
-            .map_err(|error| TemplateError::from_engine(&error))?;
+        env.add_template_owned(NAME, source::prepare(source)).map_err(|error| TemplateError::from_engine(&error))?;
         Ok(Self { env })
     }
 

@@ -1,8 +1,13 @@
 //! Makes a template's source one that the engine takes.
 
+/// The source as the engine is given it: line breaks as jinja2 reads them, and no tags that it does not know.
+pub(super) fn prepare(source: &str) -> String {
+    rewrite_generation_tags(&source.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
 /// Replaces transformers' `{% generation %}…{% endgeneration %}`, which marks what the assistant wrote and renders its
 /// content unchanged, by `{% with %}…{% endwith %}`, which does the same: both open a scope.
-pub(super) fn rewrite_generation_tags(source: &str) -> String {
+fn rewrite_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(at) = rest.find("{%") {
@@ -31,6 +36,11 @@ pub(super) fn rewrite_generation_tags(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_line_breaks_become_one_kind() {
+        assert_eq!(prepare("a\r\nb\rc\nd"), "a\nb\nc\nd");
+    }
 
     #[test]
     fn generation_tags_keep_their_white_space_marks() {

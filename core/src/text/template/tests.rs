@@ -59,6 +59,38 @@ fn values_print_as_in_python() {
 }
 
 #[test]
+fn pythons_methods_and_jinjas_own_filters_and_tests_answer_as_there() {
+    // Expected texts from transformers 5.23 with jinja2 3.1.6.
+    for (expression, expected) in [
+        ("'a,b,c'.rsplit(',', 1)", "['a,b', 'c']"),
+        ("'a,b,c'.split(',', maxsplit=1)", "['a', 'b,c']"),
+        ("'aXb'.split(sep='X')", "['a', 'b']"),
+        ("' a b  c '.split()", "['a', 'b', 'c']"),
+        ("' a b  c '.split(none, 1)", "['a', 'b  c ']"),
+        ("' a b  c '.rsplit(none, 1)", "[' a b', 'c']"),
+        ("'a-b-c'.partition('-')", "('a', '-', 'b-c')"),
+        ("'a-b-c'.rpartition('-')", "('a-b', '-', 'c')"),
+        ("'abc'.rpartition('-')", "('', '', 'abc')"),
+        ("'abc'.removeprefix('a').removesuffix('c')", "b"),
+        ("'aéc'.index('c')", "2"),
+        ("[1, 2, 3].index(2)", "1"),
+        ("{'a': 1}.copy()", "{'a': 1}"),
+        ("'abc' is sequence", "True"),
+        ("{'a': 1} is sequence", "True"),
+        ("none is sequence", "False"),
+        ("none is iterable", "False"),
+        ("nope | length", "0"),
+        ("'a\\n b\\n\\nc\\n' | indent(2)", "a\n   b\n\n  c\n"),
+        ("'a\\n\\nb' | indent(1, true, blank=true)", " a\n \n b"),
+        ("'é' | tojson(true)", "\"\\u00e9\""),
+        ("1e20", "1e+20"),
+        ("1e400", "inf"),
+    ] {
+        assert_eq!(render(&format!("{{{{ {expression} }}}}"), json!([])).as_deref(), Ok(expected), "{expression}");
+    }
+}
+
+#[test]
 fn generation_tags_leave_their_content() {
     let source = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}";
     assert_eq!(render(source, json!([{"content": "x"}])).unwrap(), "x");
