@@ -38,6 +38,11 @@ test('speeds have a digit more where it says something', () => {
   expect([format.speed(4.23), format.speed(38.4)]).toEqual(['4.2 tokens/s', '38 tokens/s']);
 });
 
+test('messages become sentences', () => {
+  expect(format.sentence('the file ends early; fetch it again')).toBe('The file ends early; fetch it again.');
+  expect(format.sentence('Done. Try again!')).toBe('Done. Try again!');
+});
+
 test('a progress line says what is known', () => {
   const progress = { stage: 'weights', loadedBytes: 3.2e6, totalBytes: 8.6e6, bytesPerSecond: 2.7e6, secondsLeft: 2 };
   expect(progressLine(progress)).toBe('3.2 MB of 8.6 MB · 2.7 MB/s · 2 s left');

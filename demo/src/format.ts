@@ -29,3 +29,9 @@ export function count(value: number): string {
 export function speed(tokensPerSecond: number): string {
   return `${tokensPerSecond.toFixed(tokensPerSecond < 20 ? 1 : 0)} tokens/s`;
 }
+
+/** An error's message as a sentence: with a capital in front and a full stop behind. */
+export function sentence(message: string): string {
+  const text = message.trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?)…]$/.test(text) ? '' : '.'}`;
+}

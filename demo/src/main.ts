@@ -72,7 +72,11 @@ function showModel(state: ModelState): void {
     live.textContent = `${name} is ready.`;
   } else {
     const retry = () => load(state.choice);
-    notice.replaceChildren(errorCard(state.error, { retry, chooseModel: openPicker }));
+    const useCpu = () => {
+      session.useCpu();
+      retry();
+    };
+    notice.replaceChildren(errorCard(state.error, { retry, useCpu, chooseModel: openPicker }));
   }
 }
 

@@ -35,6 +35,7 @@ export class ModelSession {
   readonly #onChange: (state: ModelState) => void;
   #state: ModelState | undefined;
   #abort = new AbortController();
+  #device: 'gpu' | 'cpu' = 'gpu';
   #waiting: (() => void)[] = [];
 
   constructor(onChange: (state: ModelState) => void) {
@@ -57,6 +58,7 @@ export class ModelSession {
       if (previous?.kind === 'ready') await previous.engine.close();
       const engine = await createEngine({
         model: toModel(choice),
+        device: this.#device,
         signal: abort.signal,
         onProgress: (progress) => {
           if (!abort.signal.aborted) this.#set({ kind: 'loading', choice, progress });
@@ -68,6 +70,11 @@ export class ModelSession {
       const error = thrown instanceof InglenookError ? thrown : new InternalError(String(thrown), { cause: thrown });
       if (this.#abort === abort) this.#set({ kind: 'failed', choice, error });
     }
+  }
+
+  /** From the next load on, do without a GPU. */
+  useCpu(): void {
+    this.#device = 'cpu';
   }
 
   /** Stop loading. */

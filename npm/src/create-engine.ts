@@ -4,7 +4,7 @@ import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
 import type { LoadProgress } from './progress.js';
-import type { HostPort, ModelSpec } from './protocol.js';
+import type { GpuFeature, HostPort, LoadOptions, ModelSpec } from './protocol.js';
 import { servePort } from './source/port-stream.js';
 
 /** What `createEngine` takes. */
@@ -18,8 +18,16 @@ export interface CreateEngineOptions {
   readonly size?: number;
   /** For a URL, headers of its requests, such as an `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Longest context in tokens; by default what the model allows and the memory holds. */
+  /** Longest context in tokens; by default 4096, or what the model was trained for if that is less. */
   readonly contextLength?: number;
+  /** `'cpu'` answers without a GPU, slowly. By default `'gpu'`; a missing one is an error, never a silent slowness. */
+  readonly device?: 'gpu' | 'cpu';
+  /** Keep keys and values as f32 instead of f16. */
+  readonly exactKv?: boolean;
+  /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
+  readonly defaultLimits?: boolean;
+  /** Features of the GPU to leave unused, to compare or to work around a driver. */
+  readonly without?: readonly GpuFeature[];
   /** Called some fifteen times a second while loading. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Ends loading when aborted; without effect afterwards. */
@@ -35,21 +43,31 @@ export async function createEngineOn(
   if (typeof options !== 'object' || options === null) {
     throw new BadRequestError('Pass an options object, such as { model: "ember" }.');
   }
-  const { contextLength } = options;
-  if (contextLength !== undefined && (!Number.isSafeInteger(contextLength) || contextLength < 1)) {
-    throw new BadRequestError('`contextLength` must be a whole number of tokens, at least 1.');
-  }
+  const loadOptions = toLoadOptions(options);
   const loaded = new AbortController();
   try {
     const model = toSpec(options, base, loaded.signal);
     const connection = new Connection(await openPort());
-    const info = await connection.load(model, { context_length: contextLength }, options.onProgress, options.signal);
+    const info = await connection.load(model, loadOptions, options.onProgress, options.signal);
     return new Engine(connection, info);
   } catch (error) {
     throw toInglenookError(error);
   } finally {
     loaded.abort();
   }
+}
+
+function toLoadOptions({ contextLength, device, exactKv, defaultLimits, without }: CreateEngineOptions): LoadOptions {
+  if (contextLength !== undefined && (!Number.isSafeInteger(contextLength) || contextLength < 1)) {
+    throw new BadRequestError('`contextLength` must be a whole number of tokens, at least 1.');
+  }
+  return {
+    context_length: contextLength,
+    device,
+    exact_kv: exactKv,
+    default_limits: defaultLimits,
+    without: without && Object.fromEntries(without.map((feature) => [feature, true])),
+  };
 }
 
 function toSpec({ model, size, headers }: CreateEngineOptions, base: string, loaded: AbortSignal): ModelSpec {

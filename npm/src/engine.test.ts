@@ -199,9 +199,14 @@ test('loading passes on the options, every byte, and progress up to the end', as
         length = bytes.length;
       },
     },
-    { contextLength: 512, onProgress: (progress) => reports.push(progress) },
+    {
+      contextLength: 512,
+      device: 'cpu',
+      without: ['f16', 'dot4'],
+      onProgress: (progress) => reports.push(progress),
+    },
   );
-  expect(given).toEqual({ context_length: 512 });
+  expect(given).toEqual({ context_length: 512, device: 'cpu', without: { f16: true, dot4: true } });
   expect(length).toBe(MODEL.size);
   expect(reports.at(-1)).toMatchObject({ stage: 'weights', loadedBytes: MODEL.size, totalBytes: MODEL.size });
   await engine.close();

@@ -9,24 +9,56 @@ export interface ModelInfo {
   readonly parameters: number;
   /** Longest context of this engine, in tokens. */
   readonly contextLength: number;
-  /** Such as `Q4_K`, `Q6_K`, `F32`. */
+  /** Longest context that the model was trained for, in tokens. */
+  readonly trainedContextLength: number;
+  /** Such as `Q4_K`, `Q6_K`, `F32`, the most frequent first. */
   readonly weightTypes: readonly string[];
+  /** Whether it has a chat template, without which it can only continue a text. */
+  readonly chat: boolean;
+  /** Sampling that the file recommends, which is the default of each request. */
+  readonly recommended: {
+    readonly temperature: number | null;
+    readonly top_k: number | null;
+    readonly top_p: number | null;
+    readonly min_p: number | null;
+  };
 }
 
 /** What the GPU says. */
 export interface AdapterInfo {
   readonly name: string;
   readonly backend: string;
+  readonly driver: string;
   /** Whether it is a program on the CPU that only acts as a GPU. */
   readonly software: boolean;
+  /** Those that make a difference here, such as `shader-f16` and `subgroups`. */
   readonly features: readonly string[];
+  /** By their names in WebGPU. */
   readonly limits: Readonly<Record<string, number>>;
+}
+
+/** Device memory by use, in bytes. */
+export interface MemoryInfo {
+  readonly weights: number;
+  readonly kvCache: number;
+  readonly activations: number;
+}
+
+/** Which variant of a kernel was chosen for this device. */
+export interface KernelChoice {
+  readonly kernel: string;
+  readonly class: string;
+  readonly variant: string;
+  /** Variants that gave a wrong answer on this device, and are therefore not used. */
+  readonly wrong: readonly string[];
 }
 
 /** Everything known once a model is loaded. */
 export interface EngineInfo {
   readonly model: ModelInfo;
   readonly adapter: AdapterInfo;
+  readonly memory: MemoryInfo;
+  readonly kernels: readonly KernelChoice[];
 }
 
 /** GPU counters since loading: dispatches, submits, readbacks, objects created, and the like. */

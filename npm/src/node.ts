@@ -17,7 +17,7 @@ export * from './public.js';
  */
 export function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const port = async () => {
-    await provideGpu();
+    if (options?.device !== 'cpu') await provideGpu();
     return localPort({ loadModule: loadWasmInNode, openModel: openModelInNode });
   };
   return createEngineOn(port, options, pathToFileURL('./').href);

@@ -14,9 +14,15 @@ export type ModelSpec =
 
 /** What the engine is told at load: the JSON that the WebAssembly module takes. */
 export interface LoadOptions {
-  /** Longest context in tokens; by default what the model says and the memory allows. */
   readonly context_length?: number | undefined;
+  readonly device?: 'gpu' | 'cpu' | undefined;
+  readonly exact_kv?: boolean | undefined;
+  readonly default_limits?: boolean | undefined;
+  readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;
 }
+
+/** Features of a GPU that the engine can do without. */
+export type GpuFeature = 'f16' | 'subgroups' | 'dot4';
 
 /** To the host. */
 export type Command =

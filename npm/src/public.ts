@@ -19,7 +19,7 @@ export {
   OutOfMemoryError,
   UnsupportedError,
 } from './errors.js';
-export type { AdapterInfo, Counters, EngineInfo, ModelInfo } from './info.js';
+export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, ModelInfo } from './info.js';
 export type {
   ChatCompletion,
   ChatCompletionChunk,
@@ -34,3 +34,4 @@ export type {
   Usage,
 } from './openai/types.js';
 export type { LoadProgress } from './progress.js';
+export type { GpuFeature } from './protocol.js';

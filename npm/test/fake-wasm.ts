@@ -39,15 +39,21 @@ export const FAKE_INFO: EngineInfo = {
     architecture: 'qwen3',
     parameters: 5_242_880,
     contextLength: 2048,
+    trainedContextLength: 2048,
     weightTypes: ['Q8_0', 'F32'],
+    chat: true,
+    recommended: { temperature: null, top_k: null, top_p: null, min_p: null },
   },
   adapter: {
     name: 'Stand-in',
     backend: 'webgpu',
+    driver: '',
     software: true,
     features: ['subgroups', 'timestamp-query'],
     limits: { maxBufferSize: 1 << 30, maxStorageBufferBindingSize: 1 << 27 },
   },
+  memory: { weights: 5_570_560, kvCache: 4_194_304, activations: 1_048_576 },
+  kernels: [{ kernel: 'matmul', class: 'decode Q8_0', variant: 'plain', wrong: [] }],
 };
 
 /** The module. */
@@ -55,7 +61,7 @@ export function fakeModule(fake: FakeOptions = {}): WasmModule {
   return {
     WasmEngine: {
       async load(source, optionsJson, onProgress, signal) {
-        const options = parseObject(optionsJson, { context_length: 'number' });
+        const options = parseObject(optionsJson, OPTION_KEYS);
         if (typeof onProgress !== 'function') throw new TypeError('onProgress must be a function');
         if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
         const bytes = await readAll(source, onProgress, signal, fake);
@@ -181,10 +187,19 @@ class FakeGeneration implements WasmGeneration {
   }
 }
 
+const OPTION_KEYS = {
+  context_length: 'number',
+  device: 'string',
+  exact_kv: 'boolean',
+  default_limits: 'boolean',
+  without: 'object',
+};
+
 const REQUEST_KEYS = {
   messages: 'object',
   tools: 'object',
-  tool_choice: 'any',
+  chat_template_kwargs: 'object',
+  logit_bias: 'object',
   max_tokens: 'number',
   temperature: 'number',
   top_k: 'number',
@@ -203,7 +218,7 @@ function parseObject(json: string, types: Readonly<Record<string, string>>): Rec
   const value = JSON.parse(json) as Record<string, unknown>;
   for (const [key, field] of Object.entries(value)) {
     const wanted = types[key];
-    if (wanted === undefined || (wanted !== 'any' && typeof field !== wanted)) {
+    if (wanted === undefined || typeof field !== wanted) {
       throw new TypeError(`the module does not understand ${key}: ${JSON.stringify(field)}`);
     }
   }

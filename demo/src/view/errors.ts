@@ -2,12 +2,14 @@
 
 import type { ErrorCode, InglenookError } from 'inglenook';
 import { el, textButton } from '../dom.js';
+import { sentence } from '../format.js';
 
 /** What the user can do about it. */
 export interface Remedies {
   retry?: (() => void) | undefined;
   chooseModel?: (() => void) | undefined;
   newChat?: (() => void) | undefined;
+  useCpu?: (() => void) | undefined;
 }
 
 type Remedy = keyof Remedies;
@@ -19,12 +21,12 @@ const CARDS: Record<
   NoWebGpu: {
     title: 'This browser has no WebGPU',
     hint: 'It is there in Chrome and Edge from 113, in Safari from 26, and in Firefox from 141 on Windows and 145 on a Mac; and only on pages with an https: or localhost address.',
-    remedies: ['retry'],
+    remedies: ['useCpu'],
   },
   NoAdapter: {
     title: 'No graphics processor to run on',
     hint: 'Check that hardware acceleration is switched on in the browser’s settings, and that the graphics driver is up to date.',
-    remedies: ['retry'],
+    remedies: ['retry', 'useCpu'],
   },
   TooSmall: { title: 'Too large for this device', remedies: ['chooseModel'] },
   BadFile: { title: 'This file cannot be used', remedies: ['chooseModel', 'retry'] },
@@ -46,7 +48,12 @@ const CARDS: Record<
   Internal: { title: 'Something broke', remedies: ['retry', 'chooseModel'] },
 };
 
-const LABELS: Record<Remedy, string> = { retry: 'Try again', chooseModel: 'Choose another model', newChat: 'New chat' };
+const LABELS: Record<Remedy, string> = {
+  retry: 'Try again',
+  chooseModel: 'Choose another model',
+  newChat: 'New chat',
+  useCpu: 'Run without it, slowly',
+};
 
 /** A card for this error with the buttons that are given and that make sense. */
 export function errorCard(error: InglenookError, remedies: Remedies): HTMLElement {
@@ -59,7 +66,7 @@ export function errorCard(error: InglenookError, remedies: Remedies): HTMLElemen
     'section',
     { class: 'card error', role: 'alert', 'data-testid': 'error-card', 'data-code': error.code },
     el('h3', {}, title),
-    el('p', { 'data-testid': 'error-message' }, error.message),
+    el('p', { 'data-testid': 'error-message' }, sentence(error.message)),
     hint === undefined ? undefined : el('p', { class: 'hint' }, hint),
     buttons.length === 0 ? undefined : el('div', { class: 'buttons' }, ...buttons),
   );

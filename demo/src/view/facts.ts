@@ -14,7 +14,7 @@ export function showFacts(engine: Engine | undefined): void {
     line.textContent = 'On this device only';
     return;
   }
-  const { model, adapter } = engine.info;
+  const { model, adapter, memory } = engine.info;
   line.textContent = `On this device only · ${adapter.name || 'unnamed GPU'}${adapter.software ? ' (in software)' : ''}`;
   const rows: [string, string][] = [
     [
@@ -22,8 +22,12 @@ export function showFacts(engine: Engine | undefined): void {
       `${model.name}, ${model.architecture}, ${format.count(model.parameters)} weights in ${model.weightTypes.join(', ')}`,
     ],
     ['Context', `${model.contextLength.toLocaleString('en')} tokens`],
+    [
+      'Memory',
+      `${format.bytes(memory.weights)} of weights, ${format.bytes(memory.kvCache)} for the context, ${format.bytes(memory.activations)} to compute in`,
+    ],
     ['Adapter', `${adapter.name || 'unnamed'}, through ${adapter.backend}${adapter.software ? ', in software' : ''}`],
-    ['Features', adapter.features.join(', ') || 'none beyond the standard'],
+    ['Features', adapter.features.join(', ') || 'none that make a difference'],
     ['Limits', limits(adapter.limits)],
   ];
   list.append(...rows.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));

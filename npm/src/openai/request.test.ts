@@ -29,6 +29,13 @@ test('both names of the token limit work, and the newer one wins', () => {
   expect(toWasmRequest({ messages: HELLO, max_tokens: 5, max_completion_tokens: 6 }).max_tokens).toBe(6);
 });
 
+test('tools are offered unless the model must not call any', () => {
+  const tools = [{ type: 'function', function: { name: 'clock' } }] as const;
+  expect(toWasmRequest({ messages: HELLO, tools }).tools).toEqual(tools);
+  expect(toWasmRequest({ messages: HELLO, tools, tool_choice: 'auto' }).tools).toEqual(tools);
+  expect(toWasmRequest({ messages: HELLO, tools, tool_choice: 'none' })).toEqual({ messages: HELLO });
+});
+
 test('text parts become one text, and no content an empty one', () => {
   const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } } as const;
   const { messages } = toWasmRequest({
@@ -60,6 +67,7 @@ test('unpaired surrogates become replacement characters', () => {
 test.each([
   ['logprobs', { messages: HELLO, logprobs: true }],
   ['response_format', { messages: HELLO, response_format: { type: 'json_object' } }],
+  ['tool_choice', { messages: HELLO, tool_choice: 'required' }],
   ['`n`', { messages: HELLO, n: 2 }],
   ['image_url', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }],
 ])('what is not supported is named: %s', (name, request) => {

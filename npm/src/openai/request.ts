@@ -1,13 +1,14 @@
 /** From the caller's request to the engine's: checked, and free of what the engine does not know. */
 
 import { BadRequestError, UnsupportedError } from '../errors.js';
-import type { ChatCompletionRequest, ChatMessage, Tool, ToolChoice } from './types.js';
+import type { ChatCompletionRequest, ChatMessage, Tool } from './types.js';
 
 /** The request that the WebAssembly module takes, as JSON. */
 export interface WasmRequest {
   readonly messages: readonly WasmMessage[];
   readonly tools?: readonly Tool[];
-  readonly tool_choice?: ToolChoice;
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
+  readonly logit_bias?: Readonly<Record<string, number>>;
   readonly max_tokens?: number;
   readonly temperature?: number;
   readonly top_k?: number;
@@ -43,6 +44,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   'model',
   'tools',
   'tool_choice',
+  'chat_template_kwargs',
+  'logit_bias',
   'max_tokens',
   'max_completion_tokens',
   'stop',
@@ -79,8 +82,9 @@ export function toWasmRequest(request: ChatCompletionRequest): WasmRequest {
   if (maxTokens !== undefined) numbers.max_tokens = maxTokens;
   return {
     messages: toMessages(request.messages),
-    ...(request.tools === undefined ? {} : { tools: request.tools }),
-    ...(request.tool_choice === undefined ? {} : { tool_choice: request.tool_choice }),
+    ...toTools(request),
+    ...(request.chat_template_kwargs ? { chat_template_kwargs: request.chat_template_kwargs } : {}),
+    ...(request.logit_bias ? { logit_bias: request.logit_bias } : {}),
     ...toStop(request.stop),
     ...numbers,
   };
@@ -93,6 +97,14 @@ function checkNumber(key: string, value: unknown): number | undefined {
     throw new BadRequestError(`\`${key}\` must be a finite number, not ${String(value)}.`);
   }
   return value;
+}
+
+/** A model that must not call a tool is offered none. */
+function toTools({ tools, tool_choice: choice = 'auto' }: ChatCompletionRequest): { tools?: readonly Tool[] } {
+  if (choice !== 'auto' && choice !== 'none') {
+    throw new UnsupportedError('A model cannot be forced to call a tool here. Use `tool_choice` "auto" or "none".');
+  }
+  return tools === undefined || choice === 'none' ? {} : { tools };
 }
 
 function toStop(stop: ChatCompletionRequest['stop']): { stop?: readonly string[] } {

@@ -35,12 +35,8 @@ export interface Tool {
   };
 }
 
-/** Which tool the model may, or must, call. */
-export type ToolChoice =
-  | 'none'
-  | 'auto'
-  | 'required'
-  | { readonly type: 'function'; readonly function: { readonly name: string } };
+/** Whether the model may call a tool. Forcing it to is not supported. */
+export type ToolChoice = 'none' | 'auto';
 
 /** What `engine.chat.completions.create` takes. */
 export interface ChatCompletionRequest {
@@ -54,6 +50,8 @@ export interface ChatCompletionRequest {
   readonly model?: string;
   readonly tools?: readonly Tool[];
   readonly tool_choice?: ToolChoice;
+  /** Further variables for the model's chat template, such as `enable_thinking`. */
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
   /** Longest answer, in tokens. */
   readonly max_tokens?: number | null;
   /** The newer name of `max_tokens`. */
@@ -68,6 +66,8 @@ export interface ChatCompletionRequest {
   readonly frequency_penalty?: number | null;
   readonly presence_penalty?: number | null;
   readonly repetition_penalty?: number | null;
+  /** Added to the logits of tokens, by their ids: -100 to 100. */
+  readonly logit_bias?: Readonly<Record<string, number>> | null;
   /** Only 1 is possible. */
   readonly n?: 1 | null;
 }
