@@ -1,3 +1,81 @@
-//! inglenook-cli
+//! `inglenook`: language models on the user's own GPU, from the command line.
+//!
+//! A subcommand is one file of plain functions under `commands`; what several of them need lies beside this file. Answers
+//! go to standard output and everything else to standard error, so that output can be piped. This crate must never hold
+//! what the engine, the wasm face or the npm package need, too: that belongs into `core`.
 
-fn main() {}
+mod answer;
+mod arguments;
+mod commands;
+mod device;
+mod interrupt;
+mod load;
+mod show;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::Interrupted;
+
+/// Language models on your own GPU.
+///
+/// With no model named, the tiny built-in model `ember` answers. Models are GGUF files. Nothing leaves this machine.
+#[derive(Parser)]
+#[command(name = "inglenook", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Chat(commands::chat::Options),
+    Run(commands::run::Options),
+    Inspect(commands::inspect::Options),
+    Devices(commands::devices::Options),
+    Bench(commands::bench::Options),
+    Evaluate(commands::evaluate::Options),
+    Synth(commands::synth::Options),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let done = interrupt::listen().and_then(|()| match command {
+        Command::Chat(options) => commands::chat::run(&options),
+        Command::Run(options) => commands::run::run(&options),
+        Command::Inspect(options) => commands::inspect::run(&options),
+        Command::Devices(options) => commands::devices::run(&options),
+        Command::Bench(options) => commands::bench::run(&options),
+        Command::Evaluate(options) => commands::evaluate::run(&options),
+        Command::Synth(options) => commands::synth::run(&options),
+    });
+    exit_code(done)
+}
+
+/// 0 for success, 1 for a failure, 130 where ctrl-C ended it. Wrong usage is 2, and clap's.
+fn exit_code(done: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    if error.is::<Interrupted>() {
+        return ExitCode::from(130);
+    }
+    // Whoever reads our output has enough of it, as `head` does.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("inglenook: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,146 @@
+//! Timed answers, always to the same prompt and of the same length.
+
+use anyhow::{Context, Result};
+use inglenook::engine::Engine;
+use inglenook::engine::event::{Event, Timings, Usage};
+use inglenook::engine::request::Request;
+use inglenook::gpu::Counters;
+use serde_json::json;
+
+use crate::interrupt::{self, Interrupted};
+use crate::show::per_second;
+
+/// Text for prompts: plain words, since their meaning does not matter to the time they take.
+const WORDS: &str = "the fire was low and the old dog slept beside it while rain ran down the window ";
+/// Enough tokens that everything a step reuses exists afterwards.
+const WARM_UP: u32 = 16;
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Measured {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Prompt tokens a second, the first generated token included.
+    pub prefill_rate: f64,
+    /// Tokens generated.
+    pub tokens: u32,
+    /// Generated tokens a second, from the second token on.
+    pub decode_rate: f64,
+    /// What the GPU did in `steps` steps of decoding, after the first text.
+    counters: Counters,
+    steps: u64,
+}
+
+impl Measured {
+    /// What the GPU did for each step, and so for each token, of a steady decode. Zeros on the CPU.
+    pub fn per_token(&self) -> [(&'static str, f64); 6] {
+        let Counters { submits, passes, dispatches, reads, written_bytes, .. } = self.counters;
+        let objects = self.counters.objects();
+        let counts = [
+            ("dispatches", dispatches),
+            ("passes", passes),
+            ("submits", submits),
+            ("reads", reads),
+            ("objects", objects),
+            ("written_bytes", written_bytes),
+        ];
+        counts.map(|(name, count)| (name, count as f64 / self.steps.max(1) as f64))
+    }
+}
+
+/// Answers a prompt of about `prompt_tokens` tokens with `tokens` tokens, `runs` times after a warm-up.
+///
+/// # Errors
+/// What the engine says; [`Interrupted`].
+pub fn measure(engine: &mut Engine, prompt_tokens: u32, tokens: u32, runs: u32) -> Result<Measured> {
+    let prompt = prompt(engine, prompt_tokens);
+    once(engine, request(engine, &prompt, WARM_UP.max(2)))?;
+    let mut all = Vec::new();
+    for _ in 0..runs {
+        all.push(once(engine, request(engine, &prompt, tokens))?);
+    }
+    let median_of = |rate: fn(&Run) -> f64| median(&mut all.iter().map(rate).collect::<Vec<_>>());
+    let prefill_rate = median_of(|run| per_second(run.usage.prompt_tokens.into(), run.timings.prefill_ms));
+    let decode_rate = median_of(|run| per_second((run.usage.completion_tokens - 1).into(), run.timings.decode_ms));
+    let last = all.pop().context("there is at least one run")?;
+    Ok(Measured {
+        prompt_tokens: last.usage.prompt_tokens,
+        prefill_rate,
+        tokens: last.usage.completion_tokens,
+        decode_rate,
+        counters: last.counters,
+        // The CPU runs ahead of the tokens it has seen, so steps are counted by what they consist of.
+        steps: last.counters.dispatches / engine.step_costs().0.max(1) as u64,
+    })
+}
+
+/// At least `tokens` tokens of text, and at most a word more.
+fn prompt(engine: &Engine, tokens: u32) -> String {
+    let tokenizer = engine.tokenizer();
+    let mut text = String::new();
+    for word in WORDS.split_inclusive(' ').cycle() {
+        if tokenizer.count_tokens(&text) >= tokens.max(1) as usize {
+            break;
+        }
+        text.push_str(word);
+    }
+    text
+}
+
+/// A greedy answer of exactly `tokens` tokens: the ends that the model may choose are forbidden.
+fn request(engine: &Engine, prompt: &str, tokens: u32) -> Request {
+    let ends = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
+    Request {
+        prompt: Some(prompt.to_string()),
+        max_tokens: Some(tokens),
+        temperature: Some(0.0),
+        logit_bias: Some(ends.collect()),
+        ..Request::default()
+    }
+}
+
+struct Run {
+    usage: Usage,
+    timings: Timings,
+    counters: Counters,
+}
+
+/// One answer from an empty cache.
+fn once(engine: &mut Engine, request: Request) -> Result<Run> {
+    engine.forget();
+    let mut generation = engine.generate(request)?;
+    // Counted from the first text on: what comes before belongs to the prompt.
+    let mut start = None;
+    while let Some(event) = pollster::block_on(engine.next(&mut generation))? {
+        if interrupt::pressed() {
+            return Err(Interrupted.into());
+        }
+        match event {
+            Event::Text { .. } => {
+                start.get_or_insert_with(|| engine.counters());
+            }
+            Event::Done { usage, timings, .. } => {
+                let before = start.context("the model's answer has no text to count from")?;
+                return Ok(Run { usage, timings, counters: engine.counters().since(&before) });
+            }
+        }
+    }
+    unreachable!("a generation's last event is Done")
+}
+
+/// The median; of an even number, the upper of the two in the middle.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_no_mean() {
+        assert_eq!(median(&mut [9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [4.0]), 4.0);
+    }
+}

@@ -1,0 +1,157 @@
+//! `inglenook bench`: how fast a model runs here, and what a token costs.
+
+mod bandwidth;
+mod measure;
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use inglenook::engine::Engine;
+use inglenook::source::ReadAt;
+use serde_json::{Map, Value, json};
+
+use self::measure::Measured;
+use super::synth;
+use crate::arguments::ModelArguments;
+use crate::{load, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  inglenook bench
+  inglenook bench --model qwen3-0.6b-q4_k_m.gguf --prompt-tokens 512 --tokens 128
+  inglenook bench --synthetic 42m --json";
+
+/// Measure prefill and decode, and what a token costs
+///
+/// Rates are medians of several runs. A prompt's time ends with the first token. The copy bandwidth is that of a kernel
+/// which copies a large buffer, counting what it reads and what it writes.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Options {
+    /// A synthetic model of this shape instead of a file
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    synthetic: Option<synth::Name>,
+    /// Tokens of the prompt, about
+    #[arg(long, visible_alias = "prompt", value_name = "N", default_value_t = 256)]
+    prompt_tokens: u32,
+    /// Tokens to generate
+    #[arg(long, visible_alias = "generate", value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(2..))]
+    tokens: u32,
+    /// Runs, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// Loads, measures, prints.
+///
+/// # Errors
+/// What is wrong with file or device; an interruption by ctrl-C.
+pub fn run(options: &Options) -> Result<()> {
+    let (mut engine, load_ms) = load(options)?;
+    let copy_rate = bandwidth::copy(engine.device())?;
+    let measured = measure::measure(&mut engine, options.prompt_tokens, options.tokens, options.runs)?;
+    let row = Row { engine: &engine, load_ms, copy_rate, measured, runs: options.runs };
+    let shown = if options.json { Value::Object(row.json()).to_string() } else { row.text() };
+    writeln!(io::stdout(), "{shown}")?;
+    Ok(())
+}
+
+fn load(options: &Options) -> Result<(Engine, f64)> {
+    let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
+    let Some(name) = options.synthetic else {
+        let started = Instant::now();
+        return Ok((load::engine(&options.model)?, milliseconds(started)));
+    };
+    let file = tempfile::tempfile().and_then(|file| synth::write(name, 1, file)).and_then(ReadAt::new);
+    let source = file.context("cannot write the synthetic model to the folder for temporary files")?;
+    let started = Instant::now();
+    let engine = load::engine_from(&source, &format!("the synthetic model {name}"), &options.model)?;
+    Ok((engine, milliseconds(started)))
+}
+
+/// All figures of a benchmark.
+struct Row<'a> {
+    engine: &'a Engine,
+    load_ms: f64,
+    /// Bytes read and written in a second by a copy.
+    copy_rate: f64,
+    measured: Measured,
+    runs: u32,
+}
+
+impl Row<'_> {
+    /// Bytes of weights that a second of decoding reads.
+    fn read_rate(&self) -> f64 {
+        self.engine.step_costs().1 as f64 * self.measured.decode_rate
+    }
+
+    /// One row of `benches/*.csv`, with the columns of `tests/browser/bench.mjs` and some more.
+    fn json(&self) -> Map<String, Value> {
+        let info = self.engine.info();
+        let (dispatches, read_bytes) = self.engine.step_costs();
+        let measured = &self.measured;
+        let mut row = Map::new();
+        let mut add = |name: &str, value: Value| row.insert(name.to_string(), value);
+        add("model", json!(info.model.name));
+        add("weights", json!(info.model.weight_types.join(" ")));
+        add("adapter", json!(info.adapter.name));
+        add("load_ms", json!(self.load_ms.round()));
+        add("prompt_tokens", json!(measured.prompt_tokens));
+        add("prefill_tok_s", rounded(measured.prefill_rate, 2));
+        add("decode_tokens", json!(measured.tokens));
+        add("decode_tok_s", rounded(measured.decode_rate, 2));
+        for (name, per_token) in measured.per_token() {
+            add(&format!("{name}_per_token"), rounded(per_token, 3));
+        }
+        add("runs", json!(self.runs));
+        add("step_dispatches", json!(dispatches));
+        add("read_bytes_per_token", json!(read_bytes));
+        add("read_gb_s", rounded(self.read_rate() / 1e9, 3));
+        add("copy_gb_s", rounded(self.copy_rate / 1e9, 3));
+        add("copy_share", rounded(self.read_rate() / self.copy_rate, 3));
+        row
+    }
+
+    fn text(&self) -> String {
+        let (info, measured) = (self.engine.info(), &self.measured);
+        let read_bytes = self.engine.step_costs().1;
+        let costs: Vec<String> =
+            measured.per_token().into_iter().map(|(name, per_token)| format!("{per_token:.2} {name}")).collect();
+        format!(
+            "{} ({}, {} weights) on {}\n\
+             load     {:.1} s\n\
+             prefill  {:.1} tok/s, {} tokens\n\
+             decode   {:.1} tok/s, {} tokens (medians of {})\n\
+             reads    {} of weights a token: {:.2} GB/s, {:.0} % of the {:.2} GB/s of a copy\n\
+             a step   {}",
+            if info.model.name.is_empty() { "unnamed model" } else { &info.model.name },
+            info.model.weight_types.join(", "),
+            show::count(info.model.parameters),
+            info.adapter.name,
+            self.load_ms / 1e3,
+            measured.prefill_rate,
+            measured.prompt_tokens,
+            measured.decode_rate,
+            measured.tokens,
+            self.runs,
+            show::bytes(read_bytes),
+            self.read_rate() / 1e9,
+            self.read_rate() / self.copy_rate * 100.0,
+            self.copy_rate / 1e9,
+            costs.join(", "),
+        )
+    }
+}
+
+fn rounded(value: f64, decimals: i32) -> Value {
+    let scale = 10f64.powi(decimals);
+    json!((value * scale).round() / scale)
+}

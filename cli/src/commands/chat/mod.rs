@@ -1,0 +1,167 @@
+//! `inglenook chat`: a conversation in the terminal.
+
+mod command;
+mod conversation;
+mod lines;
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+use clap::Args;
+use inglenook::engine::Engine;
+use inglenook::engine::event::Finish;
+use inglenook::error::Error;
+
+use self::command::Command;
+use self::conversation::Conversation;
+use self::lines::{Line, Lines};
+use crate::answer::{Answer, Printer, answer};
+use crate::arguments::{ModelArguments, SamplingArguments};
+use crate::interrupt::{self, Interrupted};
+use crate::load;
+
+const EXAMPLES: &str = "\
+Examples:
+  inglenook chat
+  inglenook chat --model qwen3-0.6b-q4_k_m.gguf --system \"Answer in one sentence.\"
+  inglenook chat --device cpu --temperature 0 < questions.txt
+
+Ctrl-C stops an answer, ctrl-D or /exit leaves, /help lists the other commands.";
+
+/// Talk with a model
+///
+/// Where standard input is no terminal, each of its lines is a question.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Options {
+    /// The system message
+    #[arg(short, long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Neither read nor write the history of what was typed
+    #[arg(long)]
+    no_history: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+}
+
+/// Loads the model and talks until the user leaves.
+///
+/// # Errors
+/// What is wrong with file or device; [`Interrupted`] after ctrl-C where nobody sits at a terminal.
+pub fn run(options: &Options) -> Result<()> {
+    options.sampling.check()?;
+    let mut chat = Chat {
+        engine: load::engine(&options.model)?,
+        conversation: Conversation::new(options.system.clone()),
+        options,
+        printer: Printer::new(),
+        last: None,
+        interactive: io::stdin().is_terminal(),
+    };
+    let mut lines = Lines::open(chat.interactive && !options.no_history)?;
+    chat.greet();
+    loop {
+        let line = match lines.next()? {
+            Line::Text(line) => line,
+            Line::Interrupted => {
+                eprintln!("(ctrl-D or /exit leaves)");
+                continue;
+            }
+            Line::End => return Ok(()),
+        };
+        match Command::parse(&line) {
+            Command::Exit => return Ok(()),
+            command => chat.obey(command)?,
+        }
+    }
+}
+
+struct Chat<'a> {
+    engine: Engine,
+    conversation: Conversation,
+    options: &'a Options,
+    printer: Printer,
+    last: Option<Answer>,
+    interactive: bool,
+}
+
+impl Chat<'_> {
+    fn greet(&self) {
+        if self.interactive {
+            let info = self.engine.info();
+            let model = if info.model.name.is_empty() { "the model" } else { &info.model.name };
+            eprintln!("{model} on {}. Ctrl-C stops an answer, ctrl-D leaves, /help helps.", info.adapter.name);
+        }
+    }
+
+    /// One turn. A request that the engine refuses is told and forgotten; the conversation goes on.
+    fn ask(&mut self, question: String) -> Result<()> {
+        interrupt::forget();
+        let mut request = self.options.sampling.request();
+        request.messages = self.conversation.with(&question);
+        let answered = answer(&mut self.engine, request, |text| self.printer.print(text));
+        self.printer.end_line()?;
+        let answer = match answered {
+            Ok(answer) => answer,
+            Err(error) => return tell(error),
+        };
+        self.conversation.add(question, &answer.text);
+        let stopped = answer.reason == Finish::Aborted;
+        if stopped && !self.interactive {
+            return Err(Interrupted.into());
+        }
+        if stopped {
+            eprintln!("(stopped)");
+        }
+        if answer.reason == Finish::Length && self.options.sampling.max_tokens.is_none() {
+            eprintln!("(the context is full: /new begins a new conversation, --context gives more room)");
+        }
+        if self.options.model.verbose {
+            eprintln!("{}", answer.summary());
+        }
+        self.last = Some(answer);
+        Ok(())
+    }
+
+    fn obey(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Nothing | Command::Exit => {}
+            Command::Ask(question) => self.ask(question)?,
+            Command::Help => eprintln!("{}", command::HELP),
+            Command::New => {
+                self.conversation.clear();
+                eprintln!("(a new conversation)");
+            }
+            Command::ShowSystem => eprintln!("{}", self.conversation.system().unwrap_or("(no system message)")),
+            Command::System(text) => {
+                self.conversation = Conversation::new(Some(text));
+                eprintln!("(a new conversation, with this system message)");
+            }
+            Command::Stats => self.stats(),
+            Command::Unknown(name) => eprintln!("there is no /{name}; /help lists what there is"),
+        }
+        Ok(())
+    }
+
+    fn stats(&self) {
+        load::describe(self.engine.info());
+        if let Some(answer) = &self.last {
+            let used = answer.usage.prompt_tokens + answer.usage.completion_tokens;
+            eprintln!("{}", answer.summary());
+            eprintln!("context: {used} of {} tokens used", self.engine.info().model.context_length);
+        }
+    }
+}
+
+/// Says what was wrong with a request; passes on what is wrong with the device.
+fn tell(error: anyhow::Error) -> Result<()> {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Request(_) | Error::Template(_)) => {
+            eprintln!("{error:#}");
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}

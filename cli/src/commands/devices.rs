@@ -1,0 +1,69 @@
+//! `inglenook devices`: what models could run on here.
+
+use anyhow::Result;
+use clap::Args;
+use inglenook::device::Device;
+use inglenook::gpu::{Facts, Gpu, GpuOptions};
+use serde_json::json;
+
+use crate::show;
+
+/// List the GPU adapters, their features and limits, and which device would answer
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists them.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn run(options: &Options) -> Result<()> {
+    let adapters = pollster::block_on(Gpu::list());
+    let opened = pollster::block_on(Gpu::request(&GpuOptions::default()));
+    let (used, refusal) = match opened {
+        Ok(gpu) => (gpu.facts().clone(), None),
+        Err(error) => (Device::Cpu.facts(), Some(error.to_string())),
+    };
+    if options.json {
+        let fallback = refusal.is_some();
+        println!("{}", serde_json::to_string_pretty(&json!({ "adapters": adapters, "used": used, "cpu": fallback }))?);
+        return Ok(());
+    }
+    for adapter in &adapters {
+        println!("{}", describe(adapter, refusal.is_none() && *adapter == used));
+    }
+    match refusal {
+        None => println!("* answers, unless --device names another"),
+        Some(refusal) => println!("{refusal}. Answers come from the CPU."),
+    }
+    Ok(())
+}
+
+fn describe(facts: &Facts, used: bool) -> String {
+    let Facts { name, backend, driver, software, features, limits } = facts;
+    let mark = if used { "*" } else { " " };
+    let kind = if *software { ", software: computes on the CPU" } else { "" };
+    let subgroups = features.subgroups.map(|(least, most)| match least == most {
+        true => format!("subgroups of {least}"),
+        false => format!("subgroups of {least} to {most}"),
+    });
+    let words = |has: bool, name: &str| has.then(|| name.to_string());
+    let features: Vec<String> =
+        [words(features.f16, "f16"), subgroups, words(features.dot4, "dot4"), words(features.timestamps, "timestamps")]
+            .into_iter()
+            .flatten()
+            .collect();
+    format!(
+        "{mark} {name} ({backend}{kind})\n    driver    {driver}\n    features  {}\n    limits    buffer {}, binding {}, \
+         {} storage buffers a kernel, workgroups of {} with {}",
+        if features.is_empty() { "none".to_string() } else { features.join(", ") },
+        show::bytes(limits.buffer),
+        show::bytes(limits.binding),
+        limits.storage_buffers,
+        limits.workgroup_invocations,
+        show::bytes(limits.workgroup_memory.into()),
+    )
+}

@@ -1,0 +1,9 @@
+//! The subcommands, a file or folder each: `Options` are its arguments, `run` does it.
+
+pub mod bench;
+pub mod chat;
+pub mod devices;
+pub mod evaluate;
+pub mod inspect;
+pub mod run;
+pub mod synth;

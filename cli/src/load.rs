@@ -1,0 +1,129 @@
+//! Opening a model: its source, the device, a progress bar, ctrl-C.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use inglenook::engine::{Engine, EngineOptions, Info, Progress};
+use inglenook::error::Error;
+use inglenook::source::{Memory, ReadAt, Source, SourceError};
+
+use crate::arguments::ModelArguments;
+use crate::interrupt::{self, Interrupted};
+use crate::{device, show};
+
+/// The built-in model.
+const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+
+/// What a model is called in messages.
+pub fn name(model: Option<&Path>) -> String {
+    model.map_or_else(|| "the built-in model ember".to_string(), |path| path.display().to_string())
+}
+
+/// The file, or the built-in model.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn source(model: Option<&Path>) -> Result<Box<dyn Source>> {
+    let Some(path) = model else { return Ok(Box::new(Memory(EMBER))) };
+    if path.is_dir() {
+        bail!("{} is a folder; name the .gguf file in it", path.display());
+    }
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let source = ReadAt::new(file).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Box::new(source))
+}
+
+/// Loads the model that the arguments name, onto the device that they name.
+///
+/// # Errors
+/// [`Interrupted`], or what is wrong with file, device or model.
+pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
+    let source = source(arguments.model.as_deref())?;
+    engine_from(source.as_ref(), &name(arguments.model.as_deref()), arguments)
+}
+
+/// Loads a model from `source`, which messages call `name`.
+///
+/// # Errors
+/// As [`engine`].
+pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
+    let device = device::open(&arguments.device.device, arguments.device.default_limits)?;
+    let options = EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv };
+    let mut bar = Bar::default();
+    let mut progress = |progress| {
+        bar.show(progress);
+        !interrupt::pressed()
+    };
+    let loaded = pollster::block_on(Engine::load(device, source, &options, &mut progress));
+    bar.clear();
+    let engine = match loaded {
+        Err(Error::Source(SourceError::Aborted)) if interrupt::pressed() => return Err(Interrupted.into()),
+        loaded => loaded.with_context(|| format!("cannot load {name}"))?,
+    };
+    if interrupt::pressed() {
+        return Err(Interrupted.into());
+    }
+    if arguments.verbose {
+        describe(engine.info());
+    }
+    Ok(engine)
+}
+
+/// Says on standard error what is loaded, and where.
+pub fn describe(info: &Info) {
+    let (model, memory) = (&info.model, &info.memory);
+    eprintln!(
+        "{}: {} weights as {}, context {} of {}",
+        if model.name.is_empty() { "unnamed model" } else { &model.name },
+        show::count(model.parameters),
+        model.weight_types.join(", "),
+        model.context_length,
+        model.trained_context_length,
+    );
+    let gpu = info.adapter.backend != "cpu";
+    let software = if gpu && info.adapter.software { ", which computes on the CPU" } else { "" };
+    eprintln!(
+        "on {} ({}){software}: {} of weights, {} of cache, {} of activations",
+        info.adapter.name,
+        info.adapter.backend,
+        show::bytes(memory.weights),
+        show::bytes(memory.kv_cache),
+        show::bytes(memory.activations),
+    );
+}
+
+/// The progress bar: on standard error, and only where that is a terminal.
+#[derive(Default)]
+struct Bar {
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    fn show(&mut self, progress: Progress) {
+        match progress {
+            Progress::Weights(read, all) => {
+                let bar = self.bar.get_or_insert_with(|| ProgressBar::new(all).with_style(bytes_style()));
+                bar.set_position(read);
+            }
+            Progress::Kernels => {
+                self.clear();
+                let spinner = ProgressBar::new_spinner().with_message("preparing kernels");
+                spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+                self.bar = Some(spinner);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bytes_style() -> ProgressStyle {
+    ProgressStyle::with_template("loading {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+        .expect("the template is well-formed")
+}

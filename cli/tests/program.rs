@@ -1,0 +1,247 @@
+//! The program as its user sees it: what it prints, where, and how it exits.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn inglenook(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inglenook"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    inglenook(arguments).output().expect("the program starts")
+}
+
+/// Standard output of a run that must succeed.
+fn stdout(arguments: &[&str]) -> String {
+    let output = output(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&stdout(arguments)).expect("output is JSON")
+}
+
+/// Exit status and standard error of a run that must fail, and that must print nothing on standard output.
+fn failure(arguments: &[&str]) -> (i32, String) {
+    let output = output(arguments);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
+    (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = inglenook(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("the program reads");
+    child.wait_with_output().expect("the program ends")
+}
+
+fn golden(name: &str) -> String {
+    format!("{}/../tests/goldens/models/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn help_names_every_command_but_the_hidden_one() {
+    let help = stdout(&["--help"]);
+    for command in ["chat", "run", "inspect", "devices", "bench", "evaluate"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{help}");
+        assert!(stdout(&[command, "--help"]).contains("Usage: "), "{command}");
+    }
+    assert!(!help.contains("synth"));
+}
+
+#[test]
+fn wrong_usage_is_2_and_failure_is_1() {
+    assert_eq!(failure(&["rnu"]).0, 2);
+    assert_eq!(failure(&["run"]).0, 2);
+    assert_eq!(failure(&["run", "--max-tokens", "0", "hello"]).0, 2);
+    assert_eq!(failure(&["run", ""]).0, 1);
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_name() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for arguments in [vec!["inspect", manifest], vec!["run", "hello", "-d", "cpu", "-m", manifest]] {
+        let (status, message) = failure(&arguments);
+        assert_eq!(status, 1);
+        assert!(message.contains(manifest) && message.contains("not a GGUF file"), "{message}");
+        assert_eq!(message.trim().lines().count(), 1, "{message}");
+    }
+    let (status, message) = failure(&["inspect", "no/such/file.gguf"]);
+    assert_eq!(status, 1);
+    assert!(message.contains("cannot open no/such/file.gguf"), "{message}");
+    assert!(failure(&["inspect", env!("CARGO_MANIFEST_DIR")]).1.contains("is a folder"));
+}
+
+#[test]
+fn a_parameter_out_of_range_is_named_before_anything_is_loaded() {
+    let (status, message) = failure(&["run", "hello", "--temperature", "-1", "--model", "no/such/file.gguf"]);
+    assert_eq!(status, 1);
+    assert!(message.contains("`temperature` is -1"), "{message}");
+}
+
+#[test]
+fn inspect_shows_metadata_tensors_and_totals() {
+    let shown = json(&["inspect", "--json", &golden("qwen3.gguf")]);
+    assert_eq!(shown["metadata"]["general.architecture"], "qwen3");
+    let tensors = shown["tensors"].as_array().expect("a list");
+    let embedding = tensors.iter().find(|tensor| tensor["name"] == "token_embd.weight").expect("an embedding");
+    assert_eq!(embedding["shape"][0], shown["metadata"]["qwen3.embedding_length"]);
+    let sum = |list: &Value| list.as_array().unwrap().iter().map(|item| item["bytes"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum(&shown["types"]), sum(&shown["tensors"]));
+
+    let text = stdout(&["inspect", &golden("qwen3.gguf")]);
+    assert!(text.contains("general.architecture") && text.contains("token_embd.weight"), "{text}");
+}
+
+#[test]
+fn inspect_cuts_long_arrays_unless_told_not_to() {
+    let tokens = |shown: &Value| shown["metadata"]["tokenizer.ggml.tokens"].clone();
+    let cut = tokens(&json(&["inspect", "--json"]));
+    assert_eq!(cut["first"].as_array().map(Vec::len), Some(8));
+    let whole = tokens(&json(&["inspect", "--json", "--full"]));
+    assert_eq!(whole.as_array().map(|tokens| tokens.len() as u64), cut["length"].as_u64());
+}
+
+#[test]
+fn devices_name_the_one_that_answers() {
+    let devices = json(&["devices", "--json"]);
+    let is_listed = devices["adapters"].as_array().expect("a list").contains(&devices["used"]);
+    assert_eq!(devices["cpu"].as_bool(), Some(!is_listed), "{devices}");
+}
+
+#[test]
+fn gpu_and_cpu_give_the_same_greedy_tokens() {
+    let run = |device: &str| {
+        let question = "What is the opposite of hot?";
+        json(&["run", question, "--temperature", "0", "--json", "--exact-kv", "--device", device])
+    };
+    let (gpu, cpu) = (run("gpu"), run("cpu"));
+    assert_eq!(gpu["tokens"], cpu["tokens"]);
+    assert_ne!(gpu["adapter"], cpu["adapter"]);
+    assert_eq!(cpu["reason"], "stop", "{cpu}");
+    assert!(cpu["text"].as_str().is_some_and(|text| text.len() > 2), "{cpu}");
+}
+
+#[test]
+fn an_answer_is_all_that_standard_output_gets() {
+    let arguments = ["run", "-", "-t", "0", "-n", "12", "-d", "cpu", "--verbose"];
+    let ran = with_input(&arguments, "Hello!");
+    let told = json(&["run", "Hello!", "-t", "0", "-n", "12", "-d", "cpu", "--json"]);
+    let text = told["text"].as_str().expect("a text");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).trim_end_matches('\n'), text.trim_end_matches('\n'));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("tok/s"));
+}
+
+#[test]
+fn a_stop_text_ends_the_answer_and_is_no_part_of_it() {
+    let ask = |stop: &[&str]| {
+        let arguments = [&["run", "--raw", "Once upon a time", "-t", "0", "-n", "24", "-d", "cpu", "--json"], stop];
+        json(&arguments.concat())["text"].as_str().expect("a text").to_string()
+    };
+    let whole = ask(&[]);
+    let stop: String = whole.chars().skip(5).take(4).collect();
+    let cut = ask(&["--stop", &stop]);
+    assert_eq!(whole.split(&stop).next(), Some(cut.as_str()));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answer() {
+    let ask =
+        |seed: &str| json(&["run", "Tell me a story.", "-t", "1.5", "-n", "24", "-d", "cpu", "--json", "--seed", seed]);
+    let (one, again, other) = (ask("7"), ask("7"), ask("8"));
+    assert_eq!(one["tokens"], again["tokens"]);
+    assert_ne!(one["tokens"], other["tokens"]);
+}
+
+#[test]
+fn chat_answers_lines_and_obeys_commands_when_piped() {
+    let ran = with_input(
+        &["chat", "-t", "0", "-n", "8", "-d", "cpu"],
+        "Hello!\n\n/nope\n/system Be brief.\n/system\nHello!\n/exit\nnever\n",
+    );
+    assert!(ran.status.success());
+    let answers = String::from_utf8_lossy(&ran.stdout);
+    assert!(answers.lines().filter(|line| !line.is_empty()).count() >= 2, "{answers}");
+    assert!(!answers.contains("> "), "no prompt where nobody types: {answers}");
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert!(told.contains("no /nope") && told.contains("\nBe brief.\n"), "{told}");
+}
+
+#[test]
+fn a_second_turn_reuses_the_cache_of_the_first() {
+    let ran = with_input(&["chat", "-t", "0", "-n", "8", "-d", "cpu", "--verbose"], "Hello!\nWhat is your name?\n");
+    let told = String::from_utf8_lossy(&ran.stderr);
+    let cached = told.lines().filter_map(|line| line.split_once("tokens (")?.1.split_once(" cached")).map(|(n, _)| n);
+    let cached: Vec<u32> = cached.map(|n| n.parse().expect("a number")).collect();
+    assert_eq!(cached.len(), 2, "{told}");
+    assert!(cached[0] == 0 && cached[1] > 8, "{cached:?}");
+}
+
+#[test]
+fn evaluate_counts_what_is_as_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("prompts.json");
+    let ask = |category: &str, expect: Value| serde_json::json!({ "category": category, "messages": [{ "role": "user", "content": "Hello!" }], "expect": expect });
+    let answer = json(&["run", "Hello!", "-t", "0", "-n", "16", "-d", "cpu", "--json"])["text"].clone();
+    let right = serde_json::json!({ "equals": answer.as_str().unwrap().trim() });
+    let wrong = serde_json::json!({ "contains": "xylophone" });
+    let suite =
+        serde_json::json!({ "max_tokens": 16, "cases": [ask("a", right), ask("a", wrong.clone()), ask("b", wrong)] });
+    std::fs::write(&file, suite.to_string()).expect("written");
+    let scores = json(&["evaluate", file.to_str().unwrap(), "--json", "-d", "cpu"]);
+    assert_eq!(scores["categories"]["a"], serde_json::json!({ "passed": 1, "cases": 2, "percent": 50.0 }));
+    assert_eq!(scores["categories"]["b"]["passed"], 0);
+}
+
+/// What DESIGN.md promises of a step, of a model of 16 layers.
+#[test]
+fn a_steady_decode_creates_nothing_and_reads_seldom() {
+    let row = json(&[
+        "bench",
+        "--synthetic",
+        "16-layers",
+        "--prompt",
+        "8",
+        "--generate",
+        "48",
+        "--runs",
+        "1",
+        "--json",
+        "-d",
+        "gpu",
+    ]);
+    let figure = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name} in {row}"));
+    assert_eq!(figure("objects_per_token"), 0.0, "{row}");
+    assert!(figure("submits_per_token") <= 1.0, "{row}");
+    assert!(figure("reads_per_token") <= 0.25 + 0.01, "{row}");
+    // Outside the layers: embedding, last norm, head, three of sampling.
+    assert!((figure("step_dispatches") - 6.0) / 16.0 <= 9.0, "{row}");
+    assert!(figure("decode_tok_s") > 0.0 && figure("prefill_tok_s") > 0.0 && figure("copy_gb_s") > 0.0, "{row}");
+    assert_eq!(figure("decode_tokens"), 48.0);
+}
+
+/// An embedding of 200 MiB has to be cut where a binding holds 128 MiB.
+#[test]
+fn default_limits_give_the_same_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("wide.gguf");
+    let file = file.to_str().expect("a path in UTF-8");
+    stdout(&["synth", "wide-embedding", file]);
+    let run = |more: &[&str]| {
+        let arguments = ["run", "--raw", "fire", "-t", "0", "-n", "6", "--json", "-m", file, "--exact-kv"];
+        json(&[&arguments, more].concat())["tokens"].clone()
+    };
+    let limited = run(&["-d", "gpu", "--default-limits"]);
+    assert_eq!(limited, run(&["-d", "gpu"]));
+    assert_eq!(limited, run(&["-d", "cpu"]));
+    assert_eq!(limited.as_array().map(Vec::len), Some(6));
+}
