@@ -25,12 +25,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = (id.y * (COLS / 32u) + id.x) * 8u;
     let low = SPREAD * w.scale.x;
     let high = SPREAD * w.scale.y;
-    out[at] = (w.q[0] * low + w.offset) * SCALE;
-    out[at + 1u] = (w.q[1] * low + w.offset) * SCALE;
-    out[at + 2u] = (w.q[2] * low + w.offset) * SCALE;
-    out[at + 3u] = (w.q[3] * low + w.offset) * SCALE;
-    out[at + 4u] = (w.q[4] * high + w.offset) * SCALE;
-    out[at + 5u] = (w.q[5] * high + w.offset) * SCALE;
-    out[at + 6u] = (w.q[6] * high + w.offset) * SCALE;
-    out[at + 7u] = (w.q[7] * high + w.offset) * SCALE;
+    out[at] = (numbers(w.words[0]) * low + w.offset) * SCALE;
+    out[at + 1u] = (numbers(w.words[1]) * low + w.offset) * SCALE;
+    out[at + 2u] = (numbers(w.words[2]) * low + w.offset) * SCALE;
+    out[at + 3u] = (numbers(w.words[3]) * low + w.offset) * SCALE;
+    out[at + 4u] = (numbers(w.words[4]) * high + w.offset) * SCALE;
+    out[at + 5u] = (numbers(w.words[5]) * high + w.offset) * SCALE;
+    out[at + 6u] = (numbers(w.words[6]) * high + w.offset) * SCALE;
+    out[at + 7u] = (numbers(w.words[7]) * high + w.offset) * SCALE;
 }

@@ -21,24 +21,25 @@ fn share_of(unit: u32, lane: u32) -> array<vec4<f32>, M> {
         if M == 1u {
             let i = inputs(c);
             sums[0] += vec4<f32>(
-                dot_chunk(first.x + c, i), dot_chunk(first.y + c, i), dot_chunk(first.z + c, i), dot_chunk(first.w + c, i),
+                dot_chunk(chunk(first.x + c), i), dot_chunk(chunk(first.y + c), i),
+                dot_chunk(chunk(first.z + c), i), dot_chunk(chunk(first.w + c), i),
             );
         } else {
             let a = chunk(first.x + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].x += dot_unpacked(a, inputs(m * CHUNKS + c));
+                sums[m].x += dot_chunk(a, inputs(m * CHUNKS + c));
             }
             let b = chunk(first.y + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].y += dot_unpacked(b, inputs(m * CHUNKS + c));
+                sums[m].y += dot_chunk(b, inputs(m * CHUNKS + c));
             }
             let d = chunk(first.z + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].z += dot_unpacked(d, inputs(m * CHUNKS + c));
+                sums[m].z += dot_chunk(d, inputs(m * CHUNKS + c));
             }
             let e = chunk(first.w + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].w += dot_unpacked(e, inputs(m * CHUNKS + c));
+                sums[m].w += dot_chunk(e, inputs(m * CHUNKS + c));
             }
         }
     }

@@ -19,10 +19,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var sums = vec4<f32>();
     for (var c = 0u; c < CHUNKS; c++) {
         let i = inputs(first_x + c);
-        sums.x += dot_chunk(first.x + c, i);
-        sums.y += dot_chunk(first.y + c, i);
-        sums.z += dot_chunk(first.z + c, i);
-        sums.w += dot_chunk(first.w + c, i);
+        sums.x += dot_chunk(chunk(first.x + c), i);
+        sums.y += dot_chunk(chunk(first.y + c), i);
+        sums.z += dot_chunk(chunk(first.z + c), i);
+        sums.w += dot_chunk(chunk(first.w + c), i);
     }
     finish(m, unit, sums);
 }

@@ -4,7 +4,7 @@ alias Sum = i32;
 const RANGE = 127.0;
 
 fn pack_weights(word: u32) -> Packed {
-    return word;
+    return bytes_of(word);
 }
 
 fn pack_inputs(v: vec4<f32>) -> Packed {

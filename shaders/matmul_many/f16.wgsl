@@ -4,7 +4,7 @@ alias Sum = f16;
 const RANGE = 1.0;
 
 fn pack_weights(word: u32) -> Packed {
-    return vec4<f16>(plain_numbers(word));
+    return vec4<f16>(numbers(word) * SPREAD);
 }
 
 fn pack_inputs(v: vec4<f32>) -> Packed {

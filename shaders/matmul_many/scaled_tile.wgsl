@@ -18,16 +18,16 @@ var<workgroup> scales_w: array<vec4<f32>, SIDE>;
 var<workgroup> scales_x: array<vec2<f32>, SIDE>;
 
 fn keep_weights(row: u32, index: u32) {
-    let b = bytes(index);
-    tile_w[row] = pack_weights(b.low.x);
-    tile_w[SIDE + row] = pack_weights(b.low.y);
-    tile_w[2u * SIDE + row] = pack_weights(b.low.z);
-    tile_w[3u * SIDE + row] = pack_weights(b.low.w);
-    tile_w[4u * SIDE + row] = pack_weights(b.high.x);
-    tile_w[5u * SIDE + row] = pack_weights(b.high.y);
-    tile_w[6u * SIDE + row] = pack_weights(b.high.z);
-    tile_w[7u * SIDE + row] = pack_weights(b.high.w);
-    scales_w[row] = vec4<f32>(b.scale, b.offset, 0.0);
+    let w = chunk(index);
+    tile_w[row] = pack_weights(w.words[0]);
+    tile_w[SIDE + row] = pack_weights(w.words[1]);
+    tile_w[2u * SIDE + row] = pack_weights(w.words[2]);
+    tile_w[3u * SIDE + row] = pack_weights(w.words[3]);
+    tile_w[4u * SIDE + row] = pack_weights(w.words[4]);
+    tile_w[5u * SIDE + row] = pack_weights(w.words[5]);
+    tile_w[6u * SIDE + row] = pack_weights(w.words[6]);
+    tile_w[7u * SIDE + row] = pack_weights(w.words[7]);
+    scales_w[row] = vec4<f32>(w.scale, w.offset, 0.0);
 }
 
 fn keep_inputs(row: u32, chunk_of_x: u32) {

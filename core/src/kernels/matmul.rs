@@ -16,6 +16,8 @@ macro_rules! wgsl {
 const BIAS: &str = wgsl!("matmul/bias");
 const NO_BIAS: &str = wgsl!("matmul/no_bias");
 const EPILOGUE: &str = wgsl!("matmul/epilogue");
+/// WGSL of the variants for software adapters whose invocations share loads in quads.
+pub(super) const QUADS: &str = wgsl!("matmul/quads");
 const INPUTS: &str = wgsl!("matmul/inputs");
 
 /// First binding of the weights; batch, x and out come before.

@@ -10,10 +10,11 @@ use crate::gpu::{Facts, Needs};
 const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
 const LANES: &str = include_str!("../../../shaders/matmul_few/lanes.wgsl");
 const SHARED: &str = include_str!("../../../shaders/matmul_few/shared.wgsl");
+const QUADS: &str = include_str!("../../../shaders/matmul_few/quads.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/matmul_few/subgroups.wgsl");
 
-/// Units that a workgroup of the plain variant computes.
-const PLAIN_UNITS: u32 = 32;
+/// Units that a workgroup computes where each invocation has its own.
+const UNITS: u32 = 32;
 
 /// Most rows of x that it is made for.
 pub const MAX_ROWS: u32 = 8;
@@ -23,9 +24,10 @@ pub const MAX_ROWS: u32 = 8;
 pub struct MatmulFew(pub Matmul);
 
 impl MatmulFew {
-    fn plain(&self) -> Launch {
-        let workgroups = [self.0.units().div_ceil(PLAIN_UNITS), self.0.rows, 1];
-        self.0.launch(&[PLAIN], workgroups, Needs::default())
+    /// An invocation a unit and row of x.
+    fn alone(&self, body: &[&str], needs: Needs) -> Launch {
+        let workgroups = [self.0.units().div_ceil(UNITS), self.0.rows, 1];
+        self.0.launch(body, workgroups, needs)
     }
 
     /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
@@ -45,10 +47,10 @@ impl Kernel for MatmulFew {
     }
 
     fn variants(&self, facts: &Facts) -> Vec<Variant> {
-        let mut variants = vec![Variant::Subgroups, Variant::Shared, Variant::Plain];
-        if facts.software {
-            variants.reverse();
-        }
+        let mut variants = match facts.software {
+            true => vec![Variant::Subgroups, Variant::Plain, Variant::Shared],
+            false => vec![Variant::Subgroups, Variant::Shared, Variant::Plain],
+        };
         variants.retain(|variant| variant.fits(facts));
         variants
     }
@@ -67,10 +69,12 @@ impl Kernel for MatmulFew {
     }
 
     fn launch(&self, variant: Variant, facts: &Facts) -> Launch {
+        let subgroups = Needs { subgroups: true, f16: false };
         match variant {
-            Variant::Subgroups => self.lanes(SUBGROUPS, Needs { subgroups: true, f16: false }, facts),
+            Variant::Subgroups if facts.software => self.alone(&[super::matmul::QUADS, QUADS], subgroups),
+            Variant::Subgroups => self.lanes(SUBGROUPS, subgroups, facts),
             Variant::Shared => self.lanes(SHARED, Needs::default(), facts),
-            _ => self.plain(),
+            _ => self.alone(&[PLAIN], Needs::default()),
         }
     }
 

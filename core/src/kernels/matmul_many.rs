@@ -8,6 +8,7 @@ use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_many/plain.wgsl");
+const QUADS: &str = include_str!("../../../shaders/matmul_many/quads.wgsl");
 const TILE: &str = include_str!("../../../shaders/matmul_many/tile.wgsl");
 const SCALED_TILE: &str = include_str!("../../../shaders/matmul_many/scaled_tile.wgsl");
 const DOT4: &str = include_str!("../../../shaders/matmul_many/dot4.wgsl");
@@ -15,6 +16,9 @@ const F16: &str = include_str!("../../../shaders/matmul_many/f16.wgsl");
 
 /// Units that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
 const PLAIN_TILE: [u32; 2] = [32, 4];
+
+/// The same of the variant that shares loads in quads.
+const QUAD_TILE: [u32; 2] = [32, 2];
 
 /// Units and rows of x that a workgroup of the others computes.
 const SHARED_TILE: [u32; 2] = [16, 64];
@@ -40,10 +44,10 @@ impl Kernel for MatmulMany {
     }
 
     fn variants(&self, facts: &Facts) -> Vec<Variant> {
-        let mut variants = vec![Variant::Dot4, Variant::F16, Variant::Shared, Variant::Plain];
-        if facts.software {
-            variants.reverse();
-        }
+        let mut variants = match facts.software {
+            true => vec![Variant::Subgroups, Variant::Plain, Variant::Dot4, Variant::F16, Variant::Shared],
+            false => vec![Variant::Dot4, Variant::F16, Variant::Shared, Variant::Plain],
+        };
         let quantised = self.0.weights.ty.block_len() > 1;
         let small = |variant: &Variant| matches!(variant, Variant::Dot4 | Variant::F16);
         variants.retain(|variant| variant.fits(facts) && (quantised || !small(variant)));
@@ -64,6 +68,9 @@ impl Kernel for MatmulMany {
 
     fn launch(&self, variant: Variant, _: &Facts) -> Launch {
         match variant {
+            Variant::Subgroups => {
+                self.tiles(&[super::matmul::QUADS, QUADS], QUAD_TILE, Needs { subgroups: true, f16: false })
+            }
             Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, Needs::default()),
             Variant::F16 => self.tiles(&[F16, SCALED_TILE], SHARED_TILE, Needs { f16: true, subgroups: false }),
             Variant::Shared => self.tiles(&[TILE], SHARED_TILE, Needs::default()),

@@ -86,19 +86,19 @@ macro_rules! wgsl {
     };
 }
 
-/// The shader fragments of a type, which together define `chunk(index)` and, for quantised types, `bytes(index)`.
+/// The shader fragments of a type, which together define what `chunk.wgsl` speaks of.
 fn fragments(ty: WeightType) -> &'static [&'static str] {
     match ty {
         WeightType::F32 => wgsl!["chunk", "f32"],
-        WeightType::F16 => wgsl!["chunk", "f16", "halves"],
-        WeightType::BF16 => wgsl!["chunk", "bf16", "halves"],
-        WeightType::Q8_0 => wgsl!["chunk", "bytes", "q8_0", "signed_bytes"],
-        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibbles", "q4_0", "unsigned_bytes"],
-        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibbles", "q4_1", "unsigned_bytes"],
-        WeightType::Q5_0 => wgsl!["chunk", "bytes", "nibbles", "fifth_bits", "q5_0", "unsigned_bytes"],
-        WeightType::Q5_1 => wgsl!["chunk", "bytes", "nibbles", "fifth_bits", "q5_1", "unsigned_bytes"],
-        WeightType::Q4_K => wgsl!["chunk", "bytes", "nibbles", "group_scale", "q4_k", "unsigned_bytes"],
-        WeightType::Q5_K => wgsl!["chunk", "bytes", "nibbles", "group_scale", "q5_k", "unsigned_bytes"],
-        WeightType::Q6_K => wgsl!["chunk", "bytes", "nibbles", "q6_k", "signed_bytes"],
+        WeightType::F16 => wgsl!["chunk", "halves", "f16"],
+        WeightType::BF16 => wgsl!["chunk", "halves", "bf16"],
+        WeightType::Q8_0 => wgsl!["chunk", "bytes", "signed_bytes", "q8_0"],
+        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibble_numbers", "q4_0"],
+        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibble_numbers", "q4_1"],
+        WeightType::Q5_0 => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "fifth_bits", "q5_0"],
+        WeightType::Q5_1 => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "fifth_bits", "q5_1"],
+        WeightType::Q4_K => wgsl!["chunk", "bytes", "nibble_numbers", "group_scale", "q4_k"],
+        WeightType::Q5_K => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "group_scale", "q5_k"],
+        WeightType::Q6_K => wgsl!["chunk", "bytes", "signed_bytes", "nibbles", "q6_k"],
     }
 }

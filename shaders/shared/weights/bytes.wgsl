@@ -1,8 +1,7 @@
-// What a quantised type is: 32 numbers of at most 8 bits, one in each byte of eight words, in order (low byte first).
-// Weight i is  number i * scale[i / 16] + offset.  Integer dot products take the bytes as they are.
-struct Bytes {
-    low: vec4<u32>,   // numbers 0..16
-    high: vec4<u32>,  // numbers 16..32
-    scale: vec2<f32>,
-    offset: f32,
+// Quantised types: a word holds four numbers in its bytes.
+alias Word = u32;
+
+// A chunk from the words of its first sixteen numbers and of its last.
+fn chunk_of(low: vec4<u32>, high: vec4<u32>, scale: vec2<f32>, offset: f32) -> Chunk {
+    return Chunk(array<Word, 8>(low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w), scale, offset);
 }

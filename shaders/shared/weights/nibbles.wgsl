@@ -1,4 +1,4 @@
-// Blocks of 32 nibbles: low nibbles are the first sixteen numbers, high nibbles the last.
+// Blocks of 32 nibbles with further bits elsewhere: low nibbles belong to the first sixteen numbers, high nibbles to the last.
 const LOW_NIBBLES = vec4<u32>(0x0f0f0f0fu);
 
 fn low_nibbles(q: vec4<u32>) -> vec4<u32> {

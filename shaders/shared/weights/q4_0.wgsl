@@ -1,8 +1,8 @@
 // Q4_0: a block is 32 nibbles around 8 and an f16 scale; two scales a word.
 const OFFSET = true;
 
-fn bytes(index: u32) -> Bytes {
+fn chunk(index: u32) -> Chunk {
     let q = weights_q[index];
     let d = half_of(weights_s[index / 2u], index % 2u);
-    return Bytes(low_nibbles(q), high_nibbles(q), vec2<f32>(d), -8.0 * d);
+    return chunk_of(q, q >> vec4<u32>(4u), vec2<f32>(d), -8.0 * d);
 }

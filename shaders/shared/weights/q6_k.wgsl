@@ -12,7 +12,7 @@ fn minus_32(numbers: vec4<u32>) -> vec4<u32> {
     return ((numbers | vec4<u32>(0x80808080u)) - vec4<u32>(0x20202020u)) ^ vec4<u32>(0x80808080u);
 }
 
-fn bytes(index: u32) -> Bytes {
+fn chunk(index: u32) -> Chunk {
     let superblock = index / 8u;
     let half = (index / 4u) % 2u;
     let group = index % 4u;
@@ -26,7 +26,7 @@ fn bytes(index: u32) -> Bytes {
     let scales = weights_s[at_s + half * 2u + group / 2u];
     let first = 2u * (group % 2u);
     let scale = d * vec2<f32>(signed_byte(scales, first), signed_byte(scales, first + 1u));
-    return Bytes(
+    return chunk_of(
         minus_32(((weights_q[at] >> shift) & LOW_NIBBLES) | (((weights_h[at_h] >> shift_h) & pair) << vec4<u32>(4u))),
         minus_32(((weights_q[at + 1u] >> shift) & LOW_NIBBLES) | (((weights_h[at_h + 1u] >> shift_h) & pair) << vec4<u32>(4u))),
         scale, 0.0,

@@ -1,7 +1,7 @@
 // Q8_0: a block is 32 signed bytes and an f16 scale; two scales a word.
 const OFFSET = false;
 
-fn bytes(index: u32) -> Bytes {
+fn chunk(index: u32) -> Chunk {
     let d = half_of(weights_s[index / 2u], index % 2u);
-    return Bytes(weights_q[index * 2u], weights_q[index * 2u + 1u], vec2<f32>(d), 0.0);
+    return chunk_of(weights_q[index * 2u], weights_q[index * 2u + 1u], vec2<f32>(d), 0.0);
 }
