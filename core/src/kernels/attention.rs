@@ -205,7 +205,9 @@ impl Kernel for AttentionReduce {
 
 /// Cases: both cache types, several group sizes and head widths, split and whole, decode and prefill, odd lengths.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![reduce_case(1, 1, 8, 2), reduce_case(3, 5, 24, 7), reduce_case(2, 8, 128, 16)];
+    // lavapipe ends an invocation's loops after 65,535 rounds without a word: a long context must not get there.
+    let long = case(1, 64, KvType::F16, 1, 2500, 0);
+    let mut cases = vec![long, reduce_case(1, 1, 8, 2), reduce_case(3, 5, 24, 7), reduce_case(2, 8, 128, 16)];
     for ty in [KvType::F16, KvType::F32] {
         for (group, dim, splits, last, rows) in [
             (1, 8, 1, 0, 0),
