@@ -30,8 +30,9 @@ export class LoadingCard {
 }
 
 /** Such as `3.2 MB of 8.6 MB · 21 MB/s · 2 s left`. */
-export function progressLine({ loadedBytes, totalBytes, bytesPerSecond, secondsLeft }: LoadProgress): string {
-  if (totalBytes !== undefined && loadedBytes >= totalBytes) return `${format.bytes(totalBytes)} · getting ready …`;
+export function progressLine({ stage, loadedBytes, totalBytes, bytesPerSecond, secondsLeft }: LoadProgress): string {
+  if (stage === 'kernels' && loadedBytes === 0) return 'Preparing the graphics processor …';
+  if (stage === 'kernels') return `${format.bytes(loadedBytes)} read · preparing the graphics processor …`;
   return [
     totalBytes === undefined
       ? format.bytes(loadedBytes)

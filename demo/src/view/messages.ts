@@ -81,12 +81,11 @@ export class AnswerItem {
 export class Follower {
   readonly #room: HTMLElement;
   #following = false;
+  #lastTop = 0;
 
   constructor(room: HTMLElement) {
     this.#room = room;
-    room.addEventListener('scroll', () => {
-      this.#following = room.scrollHeight - room.scrollTop - room.clientHeight < 60;
-    });
+    room.addEventListener('scroll', () => this.#scrolled());
     // What opens below makes the room smaller without scrolling it.
     new ResizeObserver(() => this.follow()).observe(room);
   }
@@ -100,5 +99,13 @@ export class Follower {
   /** Something grew. */
   follow(): void {
     if (this.#following) this.#room.scrollTop = this.#room.scrollHeight;
+  }
+
+  #scrolled(): void {
+    const { scrollTop, scrollHeight, clientHeight } = this.#room;
+    // Only the user scrolls up; being far from the end may also mean that the text has just grown.
+    if (scrollHeight - scrollTop - clientHeight < 60) this.#following = true;
+    else if (scrollTop < this.#lastTop) this.#following = false;
+    this.#lastTop = scrollTop;
   }
 }
