@@ -1,52 +1,32 @@
 //! The engine's errors as JavaScript sees them: an `Error` whose `name` is a stable code.
 
-use inglenook::format::gguf::GgufError;
-use inglenook::gpu::GpuError;
-use inglenook::source::SourceError;
+use inglenook::error::Error;
 use wasm_bindgen::JsValue;
 
 use crate::host;
 
-/// An error with a code for programs; its message is for people.
-pub trait Coded: std::error::Error {
-    /// Stable across versions.
-    fn code(&self) -> &'static str;
-
-    /// As JavaScript gets it.
-    fn to_js(&self) -> JsValue {
-        host::error(self.code(), &self.to_string())
-    }
+/// The error with its code, as JavaScript gets it.
+pub fn to_js(error: impl Into<Error>) -> JsValue {
+    let error = error.into();
+    host::error(error.code(), &error.to_string())
 }
 
-impl Coded for GpuError {
-    fn code(&self) -> &'static str {
-        match self {
-            GpuError::NoWebGpu => "NoWebGpu",
-            GpuError::NoAdapter(_) | GpuError::Device(_) => "NoAdapter",
-            GpuError::TooSmall { .. } => "TooSmall",
-            GpuError::OutOfMemory(_) => "OutOfMemory",
-            GpuError::Lost(_) => "Lost",
-            GpuError::Compile { .. } | GpuError::Fault(_) => "Internal",
-        }
-    }
+/// What loading ends with when its signal is aborted.
+pub fn aborted() -> JsValue {
+    host::error("Aborted", "loading the model was aborted")
 }
 
-impl Coded for SourceError {
-    fn code(&self) -> &'static str {
-        match self {
-            SourceError::Transport { .. } => "Download",
-            SourceError::UnexpectedEnd { .. } => "BadFile",
-            SourceError::Backwards { .. } => "Unsupported",
-            SourceError::Aborted => "Aborted",
-        }
-    }
+/// What is asked of an engine after its end.
+pub fn closed() -> JsValue {
+    host::error("Closed", "this engine was closed; create a new one")
 }
 
-impl Coded for GgufError {
-    fn code(&self) -> &'static str {
-        match self {
-            GgufError::Source(error) => error.code(),
-            _ => "BadFile",
-        }
-    }
+/// What a caller got wrong that only a program can get wrong.
+pub fn misuse(message: &str) -> JsValue {
+    host::error("BadRequest", message)
+}
+
+/// What can only be a fault of inglenook.
+pub fn internal(error: impl std::fmt::Display) -> JsValue {
+    host::error("Internal", &error.to_string())
 }

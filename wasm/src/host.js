@@ -57,3 +57,8 @@ export function aborted(signal) {
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
+
+/** Resolves once what waits in JavaScript's queue has been handled. */
+export function breathe() {
+  return new Promise((resolve) => setTimeout(resolve));
+}

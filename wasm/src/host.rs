@@ -15,6 +15,8 @@ extern "C" {
     #[wasm_bindgen(js_name = reportPanic)]
     fn report_panic(message: &str);
     fn aborted(signal: &Object) -> Promise;
+    #[wasm_bindgen(js_name = breathe)]
+    fn next_task() -> Promise;
 }
 
 /// Runs once, when the module is instantiated.
@@ -33,13 +35,16 @@ pub fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static)
     owe(&future_to_promise(future))
 }
 
-/// What `future` gives, or `None` as soon as `signal` (an `AbortSignal`, null or undefined) is aborted; then the future is
-/// dropped, and with it all that it holds.
+/// Lets JavaScript handle what has come meanwhile, such as the message that cancels an answer.
+pub async fn breathe() {
+    // It never rejects.
+    let _ = JsFuture::from(next_task()).await;
+}
+
+/// What `future` gives, or `None` as soon as `signal` (an `AbortSignal`) is aborted; then the future is dropped, and with it
+/// all that it holds.
 pub async fn until_aborted<T>(signal: &Object, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    if JsValue::from(signal).is_null() || JsValue::from(signal).is_undefined() {
-        return Some(future.await);
-    }
     let mut aborted = JsFuture::from(aborted(signal));
     std::future::poll_fn(|context| match Pin::new(&mut aborted).poll(context) {
         Poll::Ready(_) => Poll::Ready(None),

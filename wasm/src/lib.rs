@@ -1,7 +1,12 @@
 //! The JavaScript face of inglenook: what the npm package calls, and nothing that thinks.
-#![cfg(all(target_arch = "wasm32", feature = "selftest"))]
+#![cfg(target_arch = "wasm32")]
 
+mod engine;
 mod errors;
+mod generation;
 mod host;
+mod info;
+mod options;
+#[cfg(feature = "selftest")]
 mod selftest;
 mod source;

@@ -1,37 +1,88 @@
 //! The checks of `inglenook::selftest` for JavaScript to run, the same in Chromium, Firefox and Node as natively; and the
 //! parts of this crate one by one, for tests/browser to look at.
 
+use inglenook::device::Device;
+use inglenook::engine::score::{ScoreError, ScoreOptions, Scorer};
 use inglenook::format::gguf::Gguf;
 use inglenook::gpu::{Gpu, GpuError, GpuOptions, Without};
+use inglenook::kernels::kv::KvType;
+use inglenook::plan::Workshop;
 use inglenook::selftest;
-use inglenook::source::Source;
-use js_sys::{Object, Promise, Uint8Array};
+use inglenook::selftest::synthetic::{Shape, Synthetic};
+use inglenook::source::{Memory, Source};
+use js_sys::{Array, Float32Array, Object, Promise, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
 
-use crate::errors::Coded;
-use crate::host;
 use crate::source::JsSource;
+use crate::{errors, host};
 
 /// Runs the cases whose name starts with `prefix`; gives their reports as JSON. `plain` leaves f16, subgroups and the
 /// integer dot product unused.
 #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
 pub fn selftest(prefix: String, plain: bool) -> Promise {
     host::promise(async move {
-        let without = Without { f16: plain, subgroups: plain, dot4: plain };
-        let options = GpuOptions { without, ..GpuOptions::default() };
-        let reports = selftest::run(&prefix, &options).await.map_err(|error| error.to_js())?;
-        Ok(serde_json::to_string(&reports).map_err(|error| host::error("Internal", &error.to_string()))?.into())
+        let reports = selftest::run(&prefix, &gpu_options(plain)).await.map_err(errors::to_js)?;
+        Ok(serde_json::to_string(&reports).map_err(errors::internal)?.into())
     })
+}
+
+fn gpu_options(plain: bool) -> GpuOptions {
+    let without = Without { f16: plain, subgroups: plain, dot4: plain };
+    GpuOptions { without, ..GpuOptions::default() }
+}
+
+/// The logits after each token of `prompt`, `[tokens, vocab]`, computed `chunk` tokens at a time, and the `steps` most likely
+/// tokens that follow.
+#[wasm_bindgen(unchecked_return_type = "Promise<[Float32Array, Uint32Array]>")]
+pub fn selftest_score(gguf: Vec<u8>, prompt: Vec<u32>, steps: usize, chunk: u32, plain: bool) -> Promise {
+    host::promise(async move {
+        let (logits, greedy) = score(gguf, &prompt, steps, chunk, plain).await.map_err(errors::to_js)?;
+        let logits: JsValue = Float32Array::from(&logits[..]).into();
+        Ok(Array::of2(&logits, &Uint32Array::from(&greedy[..]).into()).into())
+    })
+}
+
+async fn score(
+    gguf: Vec<u8>,
+    prompt: &[u32],
+    steps: usize,
+    chunk: u32,
+    plain: bool,
+) -> Result<(Vec<f32>, Vec<u32>), ScoreError> {
+    let device = Device::Gpu(Gpu::request(&gpu_options(plain)).await?);
+    let options = ScoreOptions { chunk, context: (prompt.len() + steps) as u32, kv: KvType::F32 };
+    let scorer = Scorer::load(Workshop::new(device), &Memory(gguf), options).await?;
+    let logits = scorer.logits(prompt).await?;
+    let mut last = logits[logits.len() - logits.len() / prompt.len()..].to_vec();
+    let mut greedy = Vec::new();
+    for position in (prompt.len() as u32..).take(steps) {
+        let best = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap_or_default() as u32;
+        greedy.push(best);
+        last = scorer.extend(position, &[best]).await?;
+    }
+    Ok((logits, greedy))
+}
+
+/// The header of a synthetic model of about 2 GB, and the length of the whole file in bytes.
+#[wasm_bindgen(unchecked_return_type = "[Uint8Array, number]")]
+pub fn selftest_large_model() -> Array {
+    let shape = Shape { layers: 8, hidden: 2048, heads: 16, kv_heads: 8, head_dim: 128, ffn: 8192, vocab: 2048 };
+    let model = Synthetic::new(&shape);
+    let length = model.len().unwrap_or_default() as f64;
+    Array::of2(&Uint8Array::from(model.header()).into(), &length.into())
 }
 
 /// `length` bytes of a file from `offset` on, as the engine gets them.
 #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
-pub fn selftest_read(source: JsSource, offset: f64, length: usize, signal: Object) -> Promise {
+pub fn selftest_read(source: JsSource, offset: f64, length: usize, signal: Option<Object>) -> Promise {
     host::promise(async move {
         let mut bytes = vec![0; length];
-        let read = host::until_aborted(&signal, source.read_at(offset as u64, &mut bytes)).await;
-        let read = read.ok_or_else(|| host::error("Aborted", "the read was aborted"))?;
-        read.map_err(|error| error.to_js())?;
+        let reading = source.read_at(offset as u64, &mut bytes);
+        let read = match &signal {
+            Some(signal) => host::until_aborted(signal, reading).await.ok_or_else(errors::aborted)?,
+            None => reading.await,
+        };
+        read.map_err(errors::to_js)?;
         Ok(Uint8Array::from(&bytes[..]).into())
     })
 }
@@ -40,7 +91,7 @@ pub fn selftest_read(source: JsSource, offset: f64, length: usize, signal: Objec
 #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
 pub fn selftest_tensors(source: JsSource) -> Promise {
     host::promise(async move {
-        let header = Gguf::read(&source).await.map_err(|error| error.to_js())?;
+        let header = Gguf::read(&source).await.map_err(errors::to_js)?;
         Ok((header.tensors().len() as u32).into())
     })
 }
@@ -48,7 +99,7 @@ pub fn selftest_tensors(source: JsSource) -> Promise {
 /// Uses a GPU until it is lost, then gives the error.
 #[wasm_bindgen(unchecked_return_type = "Promise<never>")]
 pub fn selftest_until_lost() -> Promise {
-    host::promise(async move { Err(until_lost().await.to_js()) })
+    host::promise(async move { Err(errors::to_js(until_lost().await)) })
 }
 
 async fn until_lost() -> GpuError {

@@ -1,8 +1,10 @@
 //! Checks that need a device, written once and run on each: natively by `cargo test`, in Chromium, Firefox and Node
 //! through the `selftest` feature of the crate `inglenook-wasm`. Not part of what users get.
 
+mod engine;
 mod facade;
 mod kernels;
+pub mod synthetic;
 
 use std::pin::Pin;
 
@@ -48,7 +50,7 @@ pub struct Report {
 
 /// Every case, in the order of running.
 pub fn cases() -> Vec<Case> {
-    facade::cases().into_iter().chain(kernels::cases()).collect()
+    facade::cases().into_iter().chain(kernels::cases()).chain(engine::cases()).collect()
 }
 
 /// Runs the cases whose name starts with `prefix` on one GPU opened with `options`.

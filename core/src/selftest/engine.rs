@@ -1,0 +1,133 @@
+//! What the engine promises of each step, whatever the device: counted, not timed.
+
+use super::synthetic::{Shape, Synthetic};
+use super::{Case, Outcome, expect};
+use crate::device::Device;
+use crate::engine::event::{Event, Finish};
+use crate::engine::request::Request;
+use crate::engine::{Engine, EngineOptions, Generation};
+use crate::error::Error;
+use crate::gpu::{Gpu, GpuOptions, Limits, Without};
+
+/// Dispatches that a layer of a dense decoder may take.
+const DISPATCHES_A_LAYER: usize = 9;
+/// Steps that share a read, at least.
+const STEPS_A_READ: u64 = 4;
+
+const SMALL: Shape = Shape { layers: 16, hidden: 64, heads: 4, kv_heads: 2, head_dim: 16, ffn: 128, vocab: 517 };
+/// Its embedding takes 200 MiB, more than a binding by default.
+const WIDE: Shape = Shape { layers: 2, hidden: 512, heads: 8, kv_heads: 4, head_dim: 64, ffn: 512, vocab: 102_400 };
+
+/// The cases, named `engine/…`.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("engine/steady_decoding_creates_nothing_and_seldom_reads", steady),
+        Case::new("engine/an_abort_ends_within_one_step", abort),
+        Case::new("engine/default_limits_give_the_same_tokens", |_| default_limits()),
+    ]
+}
+
+/// Decodes until the loop has settled, then counts what 48 tokens take.
+async fn steady(gpu: Gpu) -> Outcome {
+    let mut engine = load(gpu, &SMALL).await?;
+    let mut generation = begin(&mut engine, 80)?;
+    decode_to(&mut engine, &mut generation, 16).await?;
+    let before = engine.counters();
+    decode_to(&mut engine, &mut generation, 64).await?;
+    let spent = engine.counters().since(&before);
+
+    let a_step = engine.step_costs().0;
+    let steps = spent.dispatches / a_step as u64;
+    expect("dispatches of parts of a step", &(spent.dispatches % a_step as u64), &0)?;
+    // What is outside the layers takes far fewer dispatches than there are layers.
+    let a_layer = a_step / SMALL.layers as usize;
+    let told = format!("{a_step} dispatches a step, {a_layer} a layer; {steps} steps took {spent:?}");
+    let promises = [
+        ("dispatches a layer", a_layer <= DISPATCHES_A_LAYER),
+        ("48 steps", steps == 48),
+        ("GPU objects created", spent.objects() == 0),
+        ("submissions", spent.submits <= steps),
+        ("passes", spent.passes <= steps),
+        ("reads", spent.reads * STEPS_A_READ <= steps),
+    ];
+    match promises.iter().find(|(_, held)| !held) {
+        Some((what, _)) => Err(format!("{what}: {told}")),
+        None => Ok(told),
+    }
+}
+
+/// Cancels after the third token: at most one more submission, and the device is free for the next answer.
+async fn abort(gpu: Gpu) -> Outcome {
+    let mut engine = load(gpu, &SMALL).await?;
+    let mut generation = begin(&mut engine, 200)?;
+    decode_to(&mut engine, &mut generation, 3).await?;
+    let before = engine.counters();
+    generation.cancel();
+    expect("the end", &finish(&mut engine, &mut generation).await?, &Finish::Aborted)?;
+    engine.device().settle().await.map_err(super::told)?;
+    let submits = engine.counters().since(&before).submits;
+    if submits > 1 {
+        return Err(format!("{submits} submissions after the abort"));
+    }
+    let mut next = begin(&mut engine, 5)?;
+    expect("the end of the next answer", &finish(&mut engine, &mut next).await?, &Finish::Length)?;
+    Ok(format!("{submits} submissions after the abort"))
+}
+
+async fn default_limits() -> Outcome {
+    // Half precision would give other tokens where the variants chosen differ.
+    let without = Without { f16: true, ..Without::default() };
+    let mut tokens = Vec::new();
+    let mut bindings = Vec::new();
+    for default_limits in [false, true] {
+        let options = GpuOptions { default_limits, without, ..GpuOptions::default() };
+        let gpu = Gpu::request(&options).await.map_err(super::told)?;
+        bindings.push(gpu.facts().limits.binding >> 20);
+        if default_limits {
+            expect("the limits", &gpu.facts().limits.binding, &Limits::DEFAULT.binding)?;
+            expect("the limits", &gpu.facts().limits.storage_buffers, &Limits::DEFAULT.storage_buffers)?;
+        }
+        let mut engine = load(gpu, &WIDE).await?;
+        let mut generation = begin(&mut engine, 12)?;
+        finish(&mut engine, &mut generation).await?;
+        tokens.push(generation.tokens().to_vec());
+        engine.close();
+    }
+    expect("the tokens at default limits", &tokens[1], &tokens[0])?;
+    Ok(format!("bindings of at most {bindings:?} MiB, tokens {:?}", tokens[0]))
+}
+
+async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {
+    let options = EngineOptions { context: Some(256), ..EngineOptions::default() };
+    Engine::load(Device::Gpu(gpu), &Synthetic::new(shape), &options, &mut |_| true).await.map_err(said)
+}
+
+fn begin(engine: &mut Engine, max_tokens: u32) -> Result<Generation, String> {
+    let prompt = Some("What is done twice is done the same way twice.".to_string());
+    let request = Request { prompt, temperature: Some(0.0), max_tokens: Some(max_tokens), ..Request::default() };
+    engine.generate(request).map_err(said)
+}
+
+/// Moves on until the answer has `count` tokens.
+async fn decode_to(engine: &mut Engine, generation: &mut Generation, count: usize) -> Result<(), String> {
+    while generation.tokens().len() < count {
+        if let Some(Event::Done { .. }) | None = engine.next(generation).await.map_err(said)? {
+            return Err(format!("the answer ended after {} tokens", generation.tokens().len()));
+        }
+    }
+    Ok(())
+}
+
+async fn finish(engine: &mut Engine, generation: &mut Generation) -> Result<Finish, String> {
+    loop {
+        match engine.next(generation).await.map_err(said)? {
+            Some(Event::Text { .. }) => {}
+            Some(Event::Done { reason, .. }) => return Ok(reason),
+            None => return Err("the answer has no end".into()),
+        }
+    }
+}
+
+fn said(error: Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,81 @@
+// An engine that is closed and made again 50 times leaves nothing behind: not on the GPU, not in WebAssembly's memory, not in
+// JavaScript's heap.
+
+export const timeoutSeconds = 900;
+
+const ROUNDS = 50;
+/** Growth allowed from the end of the first round to the end of the last, as a share. */
+const GROWTH = 0.01;
+
+/** Counts the bytes of all buffers that are alive on any device, and gives the page its rounds. */
+const PREPARE = `(async () => {
+  const alive = new Map();
+  const { createBuffer, destroy } = GPUDevice.prototype;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const buffer = createBuffer.call(this, descriptor);
+    if (!alive.has(this)) alive.set(this, new Map());
+    alive.get(this).set(buffer, descriptor.size);
+    return buffer;
+  };
+  GPUDevice.prototype.destroy = function () {
+    alive.delete(this);
+    return destroy.call(this);
+  };
+  const release = GPUBuffer.prototype.destroy;
+  GPUBuffer.prototype.destroy = function () {
+    for (const buffers of alive.values()) buffers.delete(this);
+    return release.call(this);
+  };
+  const gpuBytes = () => [...alive.values()].flatMap((buffers) => [...buffers.values()]).reduce((a, b) => a + b, 0);
+
+  const { loadSelftest } = await import("/tests/browser/lib/selftest.mjs");
+  const { answer, fetchEmber, loadEngine } = await import("/tests/browser/lib/engine.mjs");
+  const module = await loadSelftest({ address: location.origin });
+  const { memory } = await module.default();
+  const ember = await fetchEmber({ address: location.origin });
+  window.round = async () => {
+    const engine = await loadEngine(module, ember);
+    const { text } = await answer(engine, "What is the opposite of hot?", 8);
+    const open = gpuBytes();
+    engine.close();
+    return { text, open, gpu: gpuBytes(), wasm: memory.buffer.byteLength };
+  };
+})()`;
+
+/** @param {import("../lib/harness.mjs").DrivenCheck} t */
+export default async function (t) {
+  const page = await t.openPage(`${t.address}/tests/browser/page.html`);
+  await page.evaluate(PREPARE);
+  const heap = await heapMeter(t, page);
+  const round = async () => ({ ...(await page.evaluate("window.round()")), heap: await heap() });
+  const first = await round();
+  let last = first;
+  for (let i = 1; i < ROUNDS; i += 1) {
+    last = await round();
+    t.equal(last.text, first.text, `the answer of round ${i + 1}`);
+  }
+  t.note("after the first round", first);
+  t.note(`after round ${ROUNDS}`, last);
+  t.ok(first.open > 8e6, "buffers to be counted while an engine is open");
+  t.equal([first.gpu, last.gpu], [0, 0], "bytes of buffers left on the GPU");
+  t.close(last.open, first.open, first.open * GROWTH, "bytes of buffers of an open engine");
+  t.ok(last.wasm <= first.wasm * (1 + GROWTH), `WebAssembly's memory not to grow: ${first.wasm} to ${last.wasm}`);
+  t.ok(last.heap <= first.heap * (1 + GROWTH), `JavaScript's heap not to grow: ${first.heap} to ${last.heap}`);
+}
+
+/**
+ * Bytes of JavaScript's heap after a collection, array buffers outside it included. Firefox does not tell.
+ * @param {import("../lib/harness.mjs").DrivenCheck} t
+ * @param {import("../lib/browsers.mjs").Page} page
+ * @returns {Promise<() => Promise<number>>}
+ */
+async function heapMeter(t, page) {
+  if (t.environment !== "chromium") return async () => 0;
+  const session = await page.driver.context().newCDPSession(page.driver);
+  return async () => {
+    // The second collection takes what the finalizers of the first have let go.
+    for (let i = 0; i < 2; i += 1) await session.send("HeapProfiler.collectGarbage");
+    const { usedSize, backingStorageSize } = await session.send("Runtime.getHeapUsage");
+    return usedSize + backingStorageSize;
+  };
+}

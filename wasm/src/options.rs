@@ -1,0 +1,70 @@
+//! What a caller may choose when a model is loaded.
+
+use inglenook::device::Device;
+use inglenook::engine::EngineOptions;
+use inglenook::gpu::{Gpu, GpuError, GpuOptions, Without};
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
+
+use crate::errors;
+
+/// Options of `WasmEngine.load`, as JSON. Each may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadOptions {
+    /// Longest context in tokens.
+    context_length: Option<u32>,
+    /// Keep keys and values as f32 instead of f16.
+    exact_kv: bool,
+    /// Where the model runs.
+    device: DeviceKind,
+    /// Ask the GPU for no more than WebGPU's default limits.
+    default_limits: bool,
+    /// Features of the GPU to leave unused.
+    without: Features,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DeviceKind {
+    #[default]
+    Gpu,
+    Cpu,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Features {
+    f16: bool,
+    subgroups: bool,
+    dot4: bool,
+}
+
+impl LoadOptions {
+    /// Reads the JSON of a caller.
+    pub fn from_json(json: &str) -> Result<LoadOptions, JsValue> {
+        serde_json::from_str(json).map_err(|error| errors::misuse(&format!("the load options cannot be read: {error}")))
+    }
+
+    /// Opens the device. A GPU that is not there is an error: the CPU is for who asks for it.
+    pub async fn open_device(&self) -> Result<Device, GpuError> {
+        match self.device {
+            DeviceKind::Gpu => Gpu::request(&self.gpu()).await.map(Device::Gpu),
+            DeviceKind::Cpu => Ok(Device::Cpu),
+        }
+    }
+
+    /// The engine's part.
+    pub fn engine(&self) -> EngineOptions {
+        EngineOptions { context: self.context_length, exact_kv: self.exact_kv }
+    }
+
+    fn gpu(&self) -> GpuOptions {
+        let Features { f16, subgroups, dot4 } = self.without;
+        GpuOptions {
+            default_limits: self.default_limits,
+            without: Without { f16, subgroups, dot4 },
+            ..GpuOptions::default()
+        }
+    }
+}
