@@ -8,8 +8,6 @@ export default defineConfig({
   build: { target: 'es2023' },
   // The worker loads its WebAssembly module beside itself, which needs modules there too.
   worker: { format: 'es' },
-  // Pre-bundling would move the package's worker away from its files.
-  optimizeDeps: { exclude: ['inglenook'] },
   // In this repository the package is a link to a folder beside this one.
   server: { fs: { allow: ['..'] } },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
