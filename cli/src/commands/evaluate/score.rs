@@ -83,7 +83,7 @@ mod tests {
         assert!(met(expected, call));
         assert!(!met(expected, &call.repeat(2)));
         assert!(!met(expected, &call.replace("1.0", "2")));
-        assert!(!met(expected, &call.replace("}}", "}")));
+        assert!(!met(expected, &call.replace("}</", "</")));
         assert!(!met(expected, "<tool_call>{}"));
     }
 }
