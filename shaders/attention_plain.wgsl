@@ -18,10 +18,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let share = ((length + TILE - 1u) / TILE + SPLITS - 1u) / SPLITS * TILE;
     let first = id.z * share;
     let end = min(first + share, length);
+    // VECS, as something that compilers cannot see: they unroll loops over arrays, and with wide heads take minutes to.
+    let vecs = min(VECS, length * VECS);
 
     var query: array<vec4<f32>, VECS>;
     var sum: array<vec4<f32>, VECS>;
-    for (var i = 0u; i < VECS; i++) {
+    for (var i = 0u; i < vecs; i++) {
         query[i] = query4(row, head, i);
     }
     var highest = LOWEST;
@@ -34,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let position = min(tile + j, end - 1u);
             words[j] = kv_word(sequence, head / GROUP, position);
             var score = vec4<f32>();
-            for (var i = 0u; i < VECS; i++) {
+            for (var i = 0u; i < vecs; i++) {
                 score += query[i] * key4(words[j], i);
             }
             weights[j] = select(LOWEST, dot(score, vec4(1.0)), tile + j < end);
@@ -47,7 +49,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             weights[j] = exp(weights[j] - highest);
             total += weights[j];
         }
-        for (var i = 0u; i < VECS; i++) {
+        for (var i = 0u; i < vecs; i++) {
             var s = sum[i] * fade;
             for (var j = 0u; j < TILE; j++) {
                 s += weights[j] * value4(words[j], i);
@@ -57,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let word = out_word(row, head, id.z);
     let scale = final_scale(total);
-    for (var i = 0u; i < VECS; i++) {
+    for (var i = 0u; i < vecs; i++) {
         store4(word, i, sum[i] * scale);
     }
     store_weights(word, highest, total);
