@@ -66,6 +66,8 @@ def add_metadata(writer, config, kind):
     writer.add_value_length(config["head_dim"])
     writer.add_layer_norm_rms_eps(config["eps"])
     writer.add_rope_freq_base(config["rope_theta"])
+    # A model this small has facts to tell and no choice of words: the likeliest token is the right one.
+    writer.add_float32("general.sampling.temp", 0.0)
 
 
 def add_tokenizer(writer, tokenizer):
