@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 use self::table::Table;
 use crate::shell::{read, say, show};
 use crate::workspace::Workspace;
-use crate::{packages, setup};
+use crate::{packages, setup, synthetic};
 
 const PLACES: [&str; 3] = ["native", "chromium", "firefox"];
 
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Options {
-    /// GGUF files, or `ember`
+    /// GGUF files, `ember`, or synthetic models: 42m, 0.5b, 16-layers, 2gb, wide-embedding
     #[arg(default_value = "ember")]
     models: Vec<String>,
     /// Where: some of native, chromium, firefox
@@ -43,7 +43,7 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(place) = options.places.iter().find(|place| !PLACES.contains(&place.as_str())) {
         bail!("no figures from `{place}`: there are {}", PLACES.join(", "));
     }
-    let models = existing(&options.models)?;
+    let models = existing(workspace, &options.models)?;
     let about = about(workspace)?;
     let file = workspace.root.join(&options.out);
     let mut table = Table::open(&file)?;
@@ -63,12 +63,13 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 /// The models' paths as any working folder understands them.
-fn existing(models: &[String]) -> Result<Vec<String>> {
+fn existing(workspace: &Workspace, models: &[String]) -> Result<Vec<String>> {
     let absolute = |model: &String| {
-        if model == "ember" {
-            return Ok(model.clone());
-        }
-        let path = std::fs::canonicalize(model).with_context(|| format!("no model file {model}"))?;
+        let path = match model.as_str() {
+            "ember" => return Ok(model.clone()),
+            name if synthetic::NAMES.contains(&name) => synthetic::model(workspace, name)?,
+            file => std::fs::canonicalize(file).with_context(|| format!("no model file {file}"))?,
+        };
         Ok(path.to_string_lossy().into_owned())
     };
     models.iter().map(absolute).collect()
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_missing_model_is_named() {
-        let error = existing(&["ember".into(), "/no/such/model.gguf".into()]).unwrap_err();
+        let error = existing(&Workspace::find().unwrap(), &["ember".into(), "/no/such/model.gguf".into()]).unwrap_err();
         assert!(error.to_string().contains("/no/such/model.gguf"));
     }
 }

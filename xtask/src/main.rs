@@ -13,6 +13,7 @@ mod setup;
 mod shell;
 mod size;
 mod stamp;
+mod synthetic;
 mod test;
 mod wasm;
 mod workspace;
@@ -43,6 +44,8 @@ enum Chore {
     Size,
     /// Make the reference results in tests/goldens again (needs Python)
     Goldens(goldens::Options),
+    /// Make models of real shapes with random weights, for benchmarks and tests
+    Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
     Setup,
     /// Build the WebAssembly module into npm/wasm/
@@ -69,6 +72,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Bench(options) => bench::bench(&workspace, &options),
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
+        Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {
             setup::for_wasm(&workspace)?;
