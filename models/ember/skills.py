@@ -165,7 +165,7 @@ def reversal(rng, evaluating=False):
 def counting(rng, evaluating=False):
     """The numbers from one to another, in steps of one."""
     while True:
-        a = rng.randint(0, 90) if evaluating else rng.choice([0, 1, 1, 2, 3, rng.randint(0, 20), rng.randint(0, 90)])
+        a = rng.randint(0, 90) if evaluating else rng.choice([0, 1, 1, 2, rng.randint(0, 20), rng.randint(0, 90), rng.randint(0, 90)])
         b = a + rng.randint(2, 14)
         if b <= 100 and held_out("counting", a, b) == evaluating:
             break

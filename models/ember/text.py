@@ -23,8 +23,8 @@ SYSTEM = ["You are a helpful assistant.", "You are ember, a small model that run
           "You are a helpful assistant with access to tools.", "Use the tools when they help."]
 
 # What a turn is about, and how often: the exact skills need the most practice.
-SKILLS = [(skills.addition, 26), (skills.opposite, 9), (skills.plurals, 11), (skills.reversal, 22), (skills.counting, 10),
-          (chat.small_talk, 11), (chat.fact, 7), (chat.story, 5), (chat.unknown, 4)]
+SKILLS = [(skills.addition, 21), (skills.opposite, 11), (skills.plurals, 14), (skills.reversal, 25), (skills.counting, 12),
+          (chat.small_talk, 9), (chat.fact, 6), (chat.story, 4), (chat.unknown, 4)]
 _TURNS, _WEIGHTS = zip(*SKILLS)
 
 

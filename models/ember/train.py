@@ -161,8 +161,7 @@ def main():
     """Trains, probing and saving every `--every` steps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path("build"))
-    parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--minutes", type=float, default=60, help="the schedule ends here even if fewer steps are done")
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--every", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", type=Path, help="folder of an earlier run, whose tokenizer and weights to go on from")
@@ -183,8 +182,8 @@ def main():
     probe, workers, optimizer = Probe(tokenizer), Workers(model, 2, half), Optimizer(model, 0.02, 4e-3)
     start, losses = time.time(), []
     for step, micros in enumerate(batches(tokenizer, args.seed + 1)):
-        progress = max(step / args.steps, (time.time() - start) / 60 / args.minutes)
-        done = progress >= 1
+        progress = step / args.steps
+        done = step == args.steps
         if not done:
             losses.append(workers.gradients(micros))
             optimizer.step(rate_at(progress))
