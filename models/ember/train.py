@@ -1,18 +1,16 @@
 """Trains ember from nothing: `python train.py --out build`. Writes `build/model.pt` and `build/tokenizer.json`.
 
-Text is generated as it is needed, so no example is seen twice by design. Two workers, each on one thread with its own gradients, share the
-weights: on a machine busy with other work this keeps far more of its speed than one model on two threads. bfloat16 is used where the CPU
+Text is generated as it is needed, so no example is seen twice by design. Two processes of one thread each, with gradients of their own,
+share the weights: on a CPU this is far quicker than one model on two threads. bfloat16 is used where the CPU
 multiplies it fast (AMX or AVX512-BF16); weights and optimiser state are float32.
 """
 
 import argparse
-import copy
 import functools
 import json
-import queue
+import multiprocessing
 import random
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -72,51 +70,48 @@ def learned_positions(targets):
 
 
 class Workers:
-    """Two replicas that share their weights with `model` and keep their own gradients."""
+    """Processes of one thread each that read the model's weights in shared memory and write their gradients there."""
 
     def __init__(self, model, count, half):
-        self.model, self.half = model, half
-        self.replicas = [copy.deepcopy(model) for _ in range(count)]
-        for replica in self.replicas:
-            for mine, shared in zip(replica.parameters(), model.parameters()):
-                mine.data = shared.data
-        if shutil.which("c++"):
-            self._compile()
-        self.jobs, self.results = queue.Queue(), queue.Queue()
-        for replica in self.replicas:
-            threading.Thread(target=self._work, args=(replica,), daemon=True).start()
-
-    def _compile(self):
-        """Fuses what stands between the replicas' matrix products, which then take about half the time."""
-        forward = torch.compile(Layer.forward, dynamic=True)
-        for replica in self.replicas:
-            for layer in replica.layers:
-                layer.forward = functools.partial(forward, layer)
-
-    def _work(self, replica):
-        torch.set_num_threads(1)
-        while True:
-            inputs, targets, scale = self.jobs.get()
-            positions, wanted = learned_positions(targets)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
-                logits = replica.logits(replica(inputs).flatten(0, 1)[positions])
-            loss = F.cross_entropy(logits.float(), wanted, reduction="sum", ignore_index=IGNORED)
-            (loss * scale).backward()
-            self.results.put(loss.item())
+        self.model = model.share_memory()
+        context = multiprocessing.get_context("spawn")
+        self.jobs, self.results = context.Queue(), context.Queue()
+        self.gradient_sets = [[torch.zeros_like(p).share_memory_() for p in model.parameters()] for _ in range(count)]
+        for gradients in self.gradient_sets:
+            context.Process(target=work, args=(self.model, gradients, half, self.jobs, self.results), daemon=True).start()
 
     def gradients(self, micros):
         """Sets the model's gradients for one step and returns its mean loss per learned token."""
         learned = sum(int((targets != IGNORED).sum()) for _, targets in micros)
         for inputs, targets in micros:
-            self.jobs.put((inputs, targets, 1 / learned))
+            self.jobs.put((inputs.numpy(), targets.numpy(), 1 / learned))
         loss = sum(self.results.get() for _ in micros) / learned
-        for parameters in zip(self.model.parameters(), *(replica.parameters() for replica in self.replicas)):
-            owner, *copies = parameters
-            gradients = [p.grad for p in copies if p.grad is not None]
-            owner.grad = sum(gradients[1:], gradients[0])
-            for p in copies:
-                p.grad = None
+        for owner, *shares in zip(self.model.parameters(), *self.gradient_sets):
+            owner.grad = torch.stack(shares).sum(0)
+            for share in shares:
+                share.zero_()
         return loss
+
+
+def work(model, gradients, half, jobs, results):
+    """Serves one process of `Workers`: adds each micro-batch's gradients to `gradients`."""
+    torch.set_num_threads(1)
+    for parameter, gradient in zip(model.parameters(), gradients):
+        parameter.grad = gradient
+    if shutil.which("c++"):
+        # Fuses what stands between the matrix products, which then takes about half the time.
+        forward = torch.compile(Layer.forward, dynamic=True)
+        for layer in model.layers:
+            layer.forward = functools.partial(forward, layer)
+    while True:
+        inputs, targets, scale = jobs.get()
+        inputs, targets = torch.from_numpy(inputs), torch.from_numpy(targets)
+        positions, wanted = learned_positions(targets)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            logits = model.logits(model(inputs).flatten(0, 1)[positions])
+        loss = F.cross_entropy(logits.float(), wanted, reduction="sum", ignore_index=IGNORED)
+        (loss * scale).backward()
+        results.put(loss.item())
 
 
 class Probe:
@@ -161,8 +156,8 @@ def main():
     """Trains, probing and saving every `--every` steps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path("build"))
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--every", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", type=Path, help="folder of an earlier run, whose tokenizer and weights to go on from")
     args = parser.parse_args()
