@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'Unsupported'
   | 'Download'
   | 'Aborted'
+  | 'WrongAnswer'
   | 'Lost'
   | 'OutOfMemory'
   | 'BadRequest'
@@ -38,6 +39,12 @@ export class NoAdapterError extends InglenookError {
 export class AdapterTooSmallError extends InglenookError {
   override readonly name = 'AdapterTooSmallError' as const;
   readonly code = 'TooSmall' as const;
+}
+
+/** The GPU computes wrongly: it failed the checks that every kernel has to pass before it may answer. */
+export class WrongAnswerError extends InglenookError {
+  override readonly name = 'WrongAnswerError' as const;
+  readonly code = 'WrongAnswer' as const;
 }
 
 /** The file is no model, is damaged, or changed while it was read. */
@@ -102,6 +109,7 @@ const CLASSES: Record<ErrorCode, new (message: string, options?: ErrorOptions) =
   Unsupported: UnsupportedError,
   Download: DownloadError,
   Aborted: AbortedError,
+  WrongAnswer: WrongAnswerError,
   Lost: DeviceLostError,
   OutOfMemory: OutOfMemoryError,
   BadRequest: BadRequestError,

@@ -18,6 +18,7 @@ export {
   NoWebGpuError,
   OutOfMemoryError,
   UnsupportedError,
+  WrongAnswerError,
 } from './errors.js';
 export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, ModelInfo } from './info.js';
 export type {

@@ -33,6 +33,11 @@ const CARDS: Record<
   Unsupported: { title: 'Not supported yet', remedies: ['chooseModel'] },
   Download: { title: 'The model could not be fetched', remedies: ['retry', 'chooseModel'] },
   Aborted: { title: 'Loading was stopped', remedies: ['retry', 'chooseModel'] },
+  WrongAnswer: {
+    title: 'This graphics processor computes wrongly',
+    hint: 'A newer graphics driver or browser may help.',
+    remedies: ['useCpu', 'retry'],
+  },
   Lost: {
     title: 'The graphics processor was lost',
     hint: 'That happens after a driver reset or when the device sleeps. Loading the model again helps.',
