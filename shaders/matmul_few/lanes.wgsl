@@ -19,7 +19,7 @@ fn share_of(unit: u32, lane: u32) -> array<vec4<f32>, M> {
     var sums = array<vec4<f32>, M>();
     for (var c = lane; c < CHUNKS; c += LANES) {
         if M == 1u {
-            let i = inputs(c);
+            let i = inputs(c, lane);
             sums[0] += vec4<f32>(
                 dot_chunk(chunk(first.x + c), i), dot_chunk(chunk(first.y + c), i),
                 dot_chunk(chunk(first.z + c), i), dot_chunk(chunk(first.w + c), i),
@@ -27,19 +27,19 @@ fn share_of(unit: u32, lane: u32) -> array<vec4<f32>, M> {
         } else {
             let a = chunk(first.x + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].x += dot_chunk(a, inputs(m * CHUNKS + c));
+                sums[m].x += dot_chunk(a, inputs(m * CHUNKS + c, lane));
             }
             let b = chunk(first.y + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].y += dot_chunk(b, inputs(m * CHUNKS + c));
+                sums[m].y += dot_chunk(b, inputs(m * CHUNKS + c, lane));
             }
             let d = chunk(first.z + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].z += dot_chunk(d, inputs(m * CHUNKS + c));
+                sums[m].z += dot_chunk(d, inputs(m * CHUNKS + c, lane));
             }
             let e = chunk(first.w + c);
             for (var m = 0u; m < M; m++) {
-                sums[m].w += dot_chunk(e, inputs(m * CHUNKS + c));
+                sums[m].w += dot_chunk(e, inputs(m * CHUNKS + c, lane));
             }
         }
     }

@@ -3,8 +3,12 @@ alias Packed = u32;
 alias Sum = i32;
 const RANGE = 127.0;
 
-fn pack_weights(word: u32) -> Packed {
-    return bytes_of(word);
+fn pack_low(word: Word) -> Packed {
+    return low_bytes(word);
+}
+
+fn pack_high(word: Word) -> Packed {
+    return high_bytes(word);
 }
 
 fn pack_inputs(v: vec4<f32>) -> Packed {

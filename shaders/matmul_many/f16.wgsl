@@ -3,8 +3,12 @@ alias Packed = vec4<f16>;
 alias Sum = f16;
 const RANGE = 1.0;
 
-fn pack_weights(word: u32) -> Packed {
-    return vec4<f16>(numbers(word) * SPREAD);
+fn pack_low(word: Word) -> Packed {
+    return vec4<f16>(low_numbers(word) * LOW_SPREAD);
+}
+
+fn pack_high(word: Word) -> Packed {
+    return vec4<f16>(high_numbers(word) * HIGH_SPREAD);
 }
 
 fn pack_inputs(v: vec4<f32>) -> Packed {

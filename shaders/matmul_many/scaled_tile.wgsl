@@ -5,7 +5,7 @@
 // Dispatch and division of work are those of tile.wgsl. The weights' own numbers go into workgroup memory as they are; a chunk of x is
 // divided by its largest value and kept as numbers up to RANGE. A product of sixteen pairs is taken in the small type and
 // only then meets its scales, in f32. dot4.wgsl and f16.wgsl say what the small type is:
-// Packed (four numbers), Sum, RANGE, pack_weights, pack_inputs, sum_of, product.
+// Packed (four numbers), Sum, RANGE, pack_low, pack_high, pack_inputs, sum_of, product.
 
 override CHUNKS: u32;
 const SIDE = 64u;
@@ -19,14 +19,14 @@ var<workgroup> scales_x: array<vec2<f32>, SIDE>;
 
 fn keep_weights(row: u32, index: u32) {
     let w = chunk(index);
-    tile_w[row] = pack_weights(w.words[0]);
-    tile_w[SIDE + row] = pack_weights(w.words[1]);
-    tile_w[2u * SIDE + row] = pack_weights(w.words[2]);
-    tile_w[3u * SIDE + row] = pack_weights(w.words[3]);
-    tile_w[4u * SIDE + row] = pack_weights(w.words[4]);
-    tile_w[5u * SIDE + row] = pack_weights(w.words[5]);
-    tile_w[6u * SIDE + row] = pack_weights(w.words[6]);
-    tile_w[7u * SIDE + row] = pack_weights(w.words[7]);
+    tile_w[row] = pack_low(w.words[0]);
+    tile_w[SIDE + row] = pack_low(w.words[1]);
+    tile_w[2u * SIDE + row] = pack_low(w.words[2]);
+    tile_w[3u * SIDE + row] = pack_low(w.words[3]);
+    tile_w[4u * SIDE + row] = pack_high(w.words[4]);
+    tile_w[5u * SIDE + row] = pack_high(w.words[5]);
+    tile_w[6u * SIDE + row] = pack_high(w.words[6]);
+    tile_w[7u * SIDE + row] = pack_high(w.words[7]);
     scales_w[row] = vec4<f32>(w.scale, w.offset, 0.0);
 }
 

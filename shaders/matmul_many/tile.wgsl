@@ -14,16 +14,16 @@ var<workgroup> tile_w: array<f32, 32u * SIDE>;
 var<workgroup> tile_x: array<f32, 32u * SIDE>;
 
 fn keep_weights(row: u32, w: Chunk) {
-    let low = SPREAD * w.scale.x;
-    let high = SPREAD * w.scale.y;
-    keep_four_weights(row, numbers(w.words[0]) * low + w.offset);
-    keep_four_weights(row + 4u * SIDE, numbers(w.words[1]) * low + w.offset);
-    keep_four_weights(row + 8u * SIDE, numbers(w.words[2]) * low + w.offset);
-    keep_four_weights(row + 12u * SIDE, numbers(w.words[3]) * low + w.offset);
-    keep_four_weights(row + 16u * SIDE, numbers(w.words[4]) * high + w.offset);
-    keep_four_weights(row + 20u * SIDE, numbers(w.words[5]) * high + w.offset);
-    keep_four_weights(row + 24u * SIDE, numbers(w.words[6]) * high + w.offset);
-    keep_four_weights(row + 28u * SIDE, numbers(w.words[7]) * high + w.offset);
+    let low = LOW_SPREAD * w.scale.x;
+    let high = HIGH_SPREAD * w.scale.y;
+    keep_four_weights(row, low_numbers(w.words[0]) * low + w.offset);
+    keep_four_weights(row + 4u * SIDE, low_numbers(w.words[1]) * low + w.offset);
+    keep_four_weights(row + 8u * SIDE, low_numbers(w.words[2]) * low + w.offset);
+    keep_four_weights(row + 12u * SIDE, low_numbers(w.words[3]) * low + w.offset);
+    keep_four_weights(row + 16u * SIDE, high_numbers(w.words[4]) * high + w.offset);
+    keep_four_weights(row + 20u * SIDE, high_numbers(w.words[5]) * high + w.offset);
+    keep_four_weights(row + 24u * SIDE, high_numbers(w.words[6]) * high + w.offset);
+    keep_four_weights(row + 28u * SIDE, high_numbers(w.words[7]) * high + w.offset);
 }
 
 fn keep_four_weights(at: u32, v: vec4<f32>) {

@@ -16,9 +16,11 @@ macro_rules! wgsl {
 const BIAS: &str = wgsl!("matmul/bias");
 const NO_BIAS: &str = wgsl!("matmul/no_bias");
 const EPILOGUE: &str = wgsl!("matmul/epilogue");
-/// WGSL of the variants for software adapters whose invocations share loads in quads.
-pub(super) const QUADS: &str = wgsl!("matmul/quads");
-const INPUTS: &str = wgsl!("matmul/inputs");
+const DOTS: &str = wgsl!("matmul/dots");
+/// Every invocation loads its own inputs.
+pub(super) const INPUTS: &str = wgsl!("matmul/inputs");
+/// Quads share their loads of inputs.
+pub(super) const QUAD_INPUTS: &str = wgsl!("matmul/quad_inputs");
 
 /// First binding of the weights; batch, x and out come before.
 const FIRST_PLANE: u32 = 3;
@@ -90,7 +92,7 @@ impl Matmul {
             text += &format!("@group(0) @binding({binding}) var<storage, read> bias: array<f32>;\n");
         }
         let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
-        text + &[ACTIVATE, bias, EPILOGUE, INPUTS].concat() + &body.concat()
+        text + &[ACTIVATE, bias, EPILOGUE, DOTS].concat() + &body.concat()
     }
 
     fn constants(&self) -> Vec<(&'static str, f64)> {

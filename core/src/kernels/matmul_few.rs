@@ -1,6 +1,6 @@
 //! Matmul for one to eight rows of x: decoding.
 
-use super::matmul::{Epilogue, Matmul, Shape, case};
+use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::Case;
 use super::{Activation, Kernel, Launch, Operand, Variant, fold};
 use crate::device::Slice;
@@ -10,7 +10,6 @@ use crate::gpu::{Facts, Needs};
 const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
 const LANES: &str = include_str!("../../../shaders/matmul_few/lanes.wgsl");
 const SHARED: &str = include_str!("../../../shaders/matmul_few/shared.wgsl");
-const QUADS: &str = include_str!("../../../shaders/matmul_few/quads.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/matmul_few/subgroups.wgsl");
 
 /// Units that a workgroup computes where each invocation has its own.
@@ -33,7 +32,7 @@ impl MatmulFew {
     /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
     fn lanes(&self, meet: &str, needs: Needs, facts: &Facts) -> Launch {
         let rows = format!("const M: u32 = {}u;\n", self.0.rows);
-        self.0.launch(&[&rows, LANES, meet], fold(self.0.units(), facts), needs)
+        self.0.launch(&[INPUTS, &rows, LANES, meet], fold(self.0.units(), facts), needs)
     }
 }
 
@@ -71,10 +70,10 @@ impl Kernel for MatmulFew {
     fn launch(&self, variant: Variant, facts: &Facts) -> Launch {
         let subgroups = Needs { subgroups: true, f16: false };
         match variant {
-            Variant::Subgroups if facts.software => self.alone(&[super::matmul::QUADS, QUADS], subgroups),
+            Variant::Subgroups if facts.software => self.alone(&[QUAD_INPUTS, PLAIN], subgroups),
             Variant::Subgroups => self.lanes(SUBGROUPS, subgroups, facts),
             Variant::Shared => self.lanes(SHARED, Needs::default(), facts),
-            _ => self.alone(&[PLAIN], Needs::default()),
+            _ => self.alone(&[INPUTS, PLAIN], Needs::default()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Matmul for many rows of x: prefill.
 
-use super::matmul::{Epilogue, Matmul, Shape, case};
+use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::Case;
 use super::{Activation, Kernel, Launch, Operand, Variant};
 use crate::device::Slice;
@@ -8,7 +8,6 @@ use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_many/plain.wgsl");
-const QUADS: &str = include_str!("../../../shaders/matmul_many/quads.wgsl");
 const TILE: &str = include_str!("../../../shaders/matmul_many/tile.wgsl");
 const SCALED_TILE: &str = include_str!("../../../shaders/matmul_many/scaled_tile.wgsl");
 const DOT4: &str = include_str!("../../../shaders/matmul_many/dot4.wgsl");
@@ -16,9 +15,6 @@ const F16: &str = include_str!("../../../shaders/matmul_many/f16.wgsl");
 
 /// Units that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
 const PLAIN_TILE: [u32; 2] = [32, 4];
-
-/// The same of the variant that shares loads in quads.
-const QUAD_TILE: [u32; 2] = [32, 2];
 
 /// Units and rows of x that a workgroup of the others computes.
 const SHARED_TILE: [u32; 2] = [16, 64];
@@ -68,13 +64,11 @@ impl Kernel for MatmulMany {
 
     fn launch(&self, variant: Variant, _: &Facts) -> Launch {
         match variant {
-            Variant::Subgroups => {
-                self.tiles(&[super::matmul::QUADS, QUADS], QUAD_TILE, Needs { subgroups: true, f16: false })
-            }
+            Variant::Subgroups => self.tiles(&[QUAD_INPUTS, PLAIN], PLAIN_TILE, Needs { subgroups: true, f16: false }),
             Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, Needs::default()),
             Variant::F16 => self.tiles(&[F16, SCALED_TILE], SHARED_TILE, Needs { f16: true, subgroups: false }),
             Variant::Shared => self.tiles(&[TILE], SHARED_TILE, Needs::default()),
-            _ => self.tiles(&[PLAIN], PLAIN_TILE, Needs::default()),
+            _ => self.tiles(&[INPUTS, PLAIN], PLAIN_TILE, Needs::default()),
         }
     }
 

@@ -93,12 +93,12 @@ fn fragments(ty: WeightType) -> &'static [&'static str] {
         WeightType::F16 => wgsl!["chunk", "halves", "f16"],
         WeightType::BF16 => wgsl!["chunk", "halves", "bf16"],
         WeightType::Q8_0 => wgsl!["chunk", "bytes", "signed_bytes", "q8_0"],
-        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibble_numbers", "q4_0"],
-        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibble_numbers", "q4_1"],
-        WeightType::Q5_0 => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "fifth_bits", "q5_0"],
-        WeightType::Q5_1 => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "fifth_bits", "q5_1"],
+        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_0"],
+        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_1"],
+        WeightType::Q5_0 => wgsl!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_0"],
+        WeightType::Q5_1 => wgsl!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_1"],
         WeightType::Q4_K => wgsl!["chunk", "bytes", "nibble_numbers", "group_scale", "q4_k"],
-        WeightType::Q5_K => wgsl!["chunk", "bytes", "unsigned_bytes", "nibbles", "group_scale", "q5_k"],
-        WeightType::Q6_K => wgsl!["chunk", "bytes", "signed_bytes", "nibbles", "q6_k"],
+        WeightType::Q5_K => wgsl!["chunk", "bytes", "signed_bytes", "group_scale", "q5_k"],
+        WeightType::Q6_K => wgsl!["chunk", "bytes", "signed_bytes", "q6_k"],
     }
 }

@@ -1,10 +1,15 @@
 // F32: words are weights.
 alias Word = vec4<u32>;
 const OFFSET = false;
-const SPREAD = vec4<f32>(1.0);
+const LOW_SPREAD = vec4<f32>(1.0);
+const HIGH_SPREAD = LOW_SPREAD;
 
-fn numbers(word: Word) -> vec4<f32> {
+fn low_numbers(word: Word) -> vec4<f32> {
     return bitcast<vec4<f32>>(word);
+}
+
+fn high_numbers(word: Word) -> vec4<f32> {
+    return low_numbers(word);
 }
 
 fn chunk(index: u32) -> Chunk {

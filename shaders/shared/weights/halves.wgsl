@@ -1,7 +1,8 @@
 // Types of 16 bits: two weights a word, low half first.
 alias Word = vec2<u32>;
 const OFFSET = false;
-const SPREAD = vec4<f32>(1.0);
+const LOW_SPREAD = vec4<f32>(1.0);
+const HIGH_SPREAD = LOW_SPREAD;
 
 fn chunk(index: u32) -> Chunk {
     let a = weights_q[index * 4u];

@@ -3,6 +3,6 @@ const OFFSET = true;
 
 fn chunk(index: u32) -> Chunk {
     let q = weights_q[index];
-    let d = half_of(weights_s[index / 2u], index % 2u);
-    return chunk_of(q, q >> vec4<u32>(4u), vec2<f32>(d), -8.0 * d);
+    let d = half_of(weights_s[index >> 1u], index & 1u);
+    return chunk_of(q, q, vec2<f32>(d), -8.0 * d);
 }

@@ -4,5 +4,5 @@ const OFFSET = true;
 fn chunk(index: u32) -> Chunk {
     let q = weights_q[index];
     let s = unpack2x16float(weights_s[index]);
-    return chunk_of(q, q >> vec4<u32>(4u), s.xx, s.y);
+    return chunk_of(q, q, s.xx, s.y);
 }

@@ -3,32 +3,36 @@
 // Sixteen numbers share a signed byte of scale; the fifth word of a superblock's scales holds d.
 const OFFSET = false;
 
-fn signed_byte(word: u32, number: u32) -> f32 {
-    return f32(bitcast<i32>(word << (24u - 8u * number)) >> 24u);
+// Numbers stand in the upper six bits of their bytes, so that the two upper bits need no right shift; its top bit turned, such a byte is
+// signed and is 4 * (number - 32).
+fn six_bits(nibbles: vec4<u32>, pairs: vec4<u32>) -> vec4<u32> {
+    return ((nibbles & vec4<u32>(0x3c3c3c3cu)) | (pairs & vec4<u32>(0xc0c0c0c0u))) ^ vec4<u32>(0x80808080u);
 }
 
-// 32 less in every byte, as signed bytes: the top bit is set first, so that no byte borrows from the next.
-fn minus_32(numbers: vec4<u32>) -> vec4<u32> {
-    return ((numbers | vec4<u32>(0x80808080u)) - vec4<u32>(0x20202020u)) ^ vec4<u32>(0x80808080u);
+// A signed byte at the top of a word, in f32.
+fn top_byte(word: u32) -> f32 {
+    return f32(bitcast<i32>(word & 0xff000000u)) * 0x1p-24;
 }
 
 fn chunk(index: u32) -> Chunk {
-    let superblock = index / 8u;
-    let half = (index / 4u) % 2u;
-    let group = index % 4u;
-    let at = superblock * 8u + half * 4u + (group % 2u) * 2u;
-    let at_h = superblock * 4u + half * 2u;
-    let shift = vec4<u32>(4u * (group / 2u));
-    let shift_h = vec4<u32>(2u * group);
-    let pair = vec4<u32>(0x03030303u);
-    let at_s = superblock * 5u;
-    let d = half_of(weights_s[at_s + 4u], 0u);
-    let scales = weights_s[at_s + half * 2u + group / 2u];
-    let first = 2u * (group % 2u);
-    let scale = d * vec2<f32>(signed_byte(scales, first), signed_byte(scales, first + 1u));
+    let half = index >> 2u;  // counted through the matrix
+    let at = half * 4u + (index & 1u) * 2u;
+    let at_s = (half >> 1u) * 5u;
+    let last_groups = (index & 2u) == 2u;
+    var low = weights_q[at];
+    var high = weights_q[at + 1u];
+    if last_groups {
+        low >>= vec4<u32>(2u);
+        high >>= vec4<u32>(2u);
+    } else {
+        low *= 4u;
+        high *= 4u;
+    }
+    let up = 64u >> (2u * (index & 3u));
+    let scales = weights_s[at_s + (half & 1u) * 2u + select(0u, 1u, last_groups)] * select(1u, 0x10000u, (index & 1u) == 0u);
+    let d = half_of(weights_s[at_s + 4u], 0u) * 0.25;
     return chunk_of(
-        minus_32(((weights_q[at] >> shift) & LOW_NIBBLES) | (((weights_h[at_h] >> shift_h) & pair) << vec4<u32>(4u))),
-        minus_32(((weights_q[at + 1u] >> shift) & LOW_NIBBLES) | (((weights_h[at_h + 1u] >> shift_h) & pair) << vec4<u32>(4u))),
-        scale, 0.0,
+        six_bits(low, weights_h[half * 2u] * up), six_bits(high, weights_h[half * 2u + 1u] * up),
+        d * vec2<f32>(top_byte(scales * 0x100u), top_byte(scales)), 0.0,
     );
 }

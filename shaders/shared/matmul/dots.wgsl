@@ -1,0 +1,28 @@
+// The activations that meet a chunk of weights: 32 values of a row of x, with the spreads applied, and their sum (where OFFSET asks
+// for it). inputs.wgsl and quad_inputs.wgsl are two ways to load them: inputs(chunk of x, lane).
+struct Inputs {
+    v: array<vec4<f32>, 8>,
+    sum: f32,
+}
+
+// Words are unpacked one by one, each beside its use: that needs few registers.
+fn dot_chunk(w: Chunk, i: Inputs) -> f32 {
+    var low = dot(low_numbers(w.words[0]), i.v[0]);
+    low += dot(low_numbers(w.words[1]), i.v[1]);
+    low += dot(low_numbers(w.words[2]), i.v[2]);
+    low += dot(low_numbers(w.words[3]), i.v[3]);
+    var high = dot(high_numbers(w.words[4]), i.v[4]);
+    high += dot(high_numbers(w.words[5]), i.v[5]);
+    high += dot(high_numbers(w.words[6]), i.v[6]);
+    high += dot(high_numbers(w.words[7]), i.v[7]);
+    let scaled = dot(vec2<f32>(low, high), w.scale);
+    if OFFSET {
+        return scaled + w.offset * i.sum;
+    }
+    return scaled;
+}
+
+// `value` in place `r`, and zeros.
+fn in_place(r: u32, value: f32) -> vec4<f32> {
+    return select(vec4<f32>(), vec4<f32>(value), vec4<u32>(r) == vec4<u32>(0u, 1u, 2u, 3u));
+}
