@@ -3,8 +3,7 @@
 // x: [rows, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [rows, OUT_STRIDE] f32.
 // Dispatch: an invocation computes a unit of four weight rows for one row of x; x covers the units in workgroups of 32, y is the row of x.
 // Made for software adapters, where a barrier is a switch between all invocations and every load is dear: four weight rows share
-// the inputs, and quads may (quad_inputs.wgsl). The loop over the four is not unrolled on purpose: code that outgrows the processor's
-// cache of decoded instructions takes half as long again with the K types, and twice as long to compile.
+// the inputs, and quads may (shared/matmul/quad_inputs.wgsl). rows_in_line.wgsl and rows_in_loop.wgsl are two ways through the four.
 
 override CHUNKS: u32;
 
@@ -23,10 +22,7 @@ fn main(
     let first = rows_of(unit) * CHUNKS;
     var sums = vec4<f32>();
     for (var c = 0u; c < CHUNKS; c++) {
-        let i = inputs(m * CHUNKS + c, lane);
-        for (var r = 0u; r < 4u; r++) {
-            sums += in_place(r, dot_chunk(chunk(first[r] + c), i));
-        }
+        sums += four_dots(first + c, inputs(m * CHUNKS + c, lane));
     }
     if unit < units() {
         finish(m, unit, sums);

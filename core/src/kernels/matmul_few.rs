@@ -8,6 +8,8 @@ use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
+const ROWS_IN_LINE: &str = include_str!("../../../shaders/matmul_few/rows_in_line.wgsl");
+const ROWS_IN_LOOP: &str = include_str!("../../../shaders/matmul_few/rows_in_loop.wgsl");
 const LANES: &str = include_str!("../../../shaders/matmul_few/lanes.wgsl");
 const SHARED: &str = include_str!("../../../shaders/matmul_few/shared.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/matmul_few/subgroups.wgsl");
@@ -24,9 +26,10 @@ pub struct MatmulFew(pub Matmul);
 
 impl MatmulFew {
     /// An invocation a unit and row of x.
-    fn alone(&self, body: &[&str], needs: Needs) -> Launch {
+    fn alone(&self, inputs: &str, needs: Needs) -> Launch {
+        let rows = if self.0.weights.h.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
         let workgroups = [self.0.units().div_ceil(UNITS), self.0.rows, 1];
-        self.0.launch(body, workgroups, needs)
+        self.0.launch(&[inputs, rows, PLAIN], workgroups, needs)
     }
 
     /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
@@ -70,10 +73,10 @@ impl Kernel for MatmulFew {
     fn launch(&self, variant: Variant, facts: &Facts) -> Launch {
         let subgroups = Needs { subgroups: true, f16: false };
         match variant {
-            Variant::Subgroups if facts.software => self.alone(&[QUAD_INPUTS, PLAIN], subgroups),
+            Variant::Subgroups if facts.software => self.alone(QUAD_INPUTS, subgroups),
             Variant::Subgroups => self.lanes(SUBGROUPS, subgroups, facts),
             Variant::Shared => self.lanes(SHARED, Needs::default(), facts),
-            _ => self.alone(&[INPUTS, PLAIN], Needs::default()),
+            _ => self.alone(INPUTS, Needs::default()),
         }
     }
 

@@ -115,7 +115,7 @@ impl Operand {
 }
 
 /// One variant of a kernel, ready for the GPU.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Launch {
     /// WGSL with its imports in front, without `enable` lines.
     pub text: String,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Kernel, Place, Variant, shader};
+use super::{Kernel, Launch, Place, Variant, shader};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::{Access, Binding, Dispatch, Facts, Gpu, GpuError, Shader};
 
@@ -105,23 +105,39 @@ impl fmt::Display for Wrong {
 
 /// Runs one variant of a case on `gpu` and compares with the twin.
 pub async fn check(gpu: &Gpu, case: &Case, variant: Variant) -> Result<(), Wrong> {
+    check_launch(gpu, case, variant, &kernel(case).launch(variant, gpu.facts())).await
+}
+
+/// Runs one way to write a case's kernel on `gpu` and compares with the twin.
+pub async fn check_launch(gpu: &Gpu, case: &Case, variant: Variant, launch: &Launch) -> Result<(), Wrong> {
     let expected = run_twin(case);
-    let found = run_gpu(gpu, case, variant).await.map_err(Wrong::Gpu)?;
+    let found = run_gpu(gpu, case, launch).await.map_err(Wrong::Gpu)?;
     case.outputs
         .iter()
         .try_for_each(|output| compare(&output.of(variant), &expected[output.binding], &found[output.binding]))
 }
 
-/// The variants of a case that fit `gpu`.
-pub fn variants(gpu: &Gpu, case: &Case) -> Vec<Variant> {
-    kernel(case).variants(gpu.facts())
+/// All the ways to write a case's kernel that an adapter with these features can run, those included which are meant for
+/// software adapters alone, or for all others.
+pub fn launches(case: &Case, facts: &Facts) -> Vec<(Variant, Launch)> {
+    let kernel = kernel(case);
+    let mut launches: Vec<(Variant, Launch)> = Vec::new();
+    for software in [facts.software, !facts.software] {
+        let facts = Facts { software, ..facts.clone() };
+        for variant in kernel.variants(&facts) {
+            let launch = kernel.launch(variant, &facts);
+            if !launches.iter().any(|(_, seen)| *seen == launch) {
+                launches.push((variant, launch));
+            }
+        }
+    }
+    launches
 }
 
-/// The shaders of a case's variants for an adapter of these features; for looking at them without one.
+/// The shaders of [`launches`]; for looking at them without an adapter.
 pub fn shaders(case: &Case, facts: &Facts) -> Vec<(Variant, Shader)> {
     let kernel = kernel(case);
-    let one = |variant| (variant, shader(kernel.as_ref(), &kernel.launch(variant, facts)));
-    kernel.variants(facts).into_iter().map(one).collect()
+    launches(case, facts).iter().map(|(variant, launch)| (*variant, shader(kernel.as_ref(), launch))).collect()
 }
 
 fn kernel(case: &Case) -> Box<dyn Kernel> {
@@ -140,12 +156,11 @@ fn run_twin(case: &Case) -> Vec<Vec<u32>> {
     slices.iter().map(|slice| slice.u32s().to_vec()).collect()
 }
 
-async fn run_gpu(gpu: &Gpu, case: &Case, variant: Variant) -> Result<Vec<Vec<u32>>, GpuError> {
+async fn run_gpu(gpu: &Gpu, case: &Case, launch: &Launch) -> Result<Vec<Vec<u32>>, GpuError> {
     let device = Device::Gpu(gpu.clone());
     let slices = upload(&device, case)?;
     let kernel = (case.build)(slices.iter().cloned().map(Place::Fixed).collect());
-    let launch = kernel.launch(variant, gpu.facts());
-    let compiled = gpu.kernels(&[shader(kernel.as_ref(), &launch)]).await?.remove(0);
+    let compiled = gpu.kernels(&[shader(kernel.as_ref(), launch)]).await?.remove(0);
     let bindings = slices.iter().map(binding).collect();
     let pass = gpu.pass(&[Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups }]);
     gpu.submit(&[&pass]);

@@ -14,12 +14,13 @@ pub fn cases() -> Vec<Case> {
 }
 
 async fn every_variant(gpu: Gpu, case: Rc<verify::Case>) -> Outcome {
-    let variants = verify::variants(&gpu, &case);
+    let launches = verify::launches(&case, gpu.facts());
     let mut wrong = Vec::new();
-    for variant in &variants {
-        if let Err(error) = verify::check(&gpu, &case, *variant).await {
+    for (variant, launch) in &launches {
+        if let Err(error) = verify::check_launch(&gpu, &case, *variant, launch).await {
             wrong.push(format!("{variant:?}: {error}"));
         }
     }
+    let variants: Vec<_> = launches.iter().map(|(variant, _)| variant).collect();
     if wrong.is_empty() { Ok(format!("{variants:?}")) } else { Err(wrong.join("; ")) }
 }
