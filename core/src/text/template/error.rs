@@ -8,6 +8,9 @@ pub enum TemplateError {
     /// The template itself is too long.
     #[error("the chat template has {0} bytes, more than {max}; give a shorter one", max = super::MAX_SOURCE)]
     TooLong(usize),
+    /// An expression, or a chain of `elif`, is too long.
+    #[error("the chat template has too long an expression or too many branches (line {0}); give a simpler one")]
+    TooComplex(usize),
     /// The template is not valid Jinja.
     #[error("the chat template cannot be parsed: {message} (line {line}); give a corrected one")]
     Syntax {
@@ -36,9 +39,9 @@ pub enum TemplateError {
     /// The template nests too deeply.
     #[error("the chat template nests macros or loops too deeply; it may call itself without end")]
     TooDeep,
-    /// The template writes too much.
-    #[error("the chat template writes more than is allowed; it may repeat its output without end")]
-    OutputTooLong,
+    /// The template builds or writes too much text.
+    #[error("the chat template builds far more text than the conversation has; it may repeat itself without end")]
+    TooMuchText,
     /// The template fails on this conversation in another way.
     #[error("the chat template failed: {message} (line {line}); the conversation may lack what it expects")]
     Failed {

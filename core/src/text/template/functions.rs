@@ -1,12 +1,15 @@
 //! What chat templates may call beyond Jinja's own functions, as transformers defines it.
 
+use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, escape_formatter};
+use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::TemplateError;
+use super::budget::{self, charge, text_of};
 use super::error::Own;
-use super::json::{JsonStyle, float, to_json};
+use super::json::{JsonStyle, to_json};
 use super::methods;
+use super::operators::check_format;
 
 /// Adds them to `env`. (`strftime_now` is added at each rendering, since it needs the time.)
 pub(super) fn install(env: &mut Environment<'static>) {
@@ -18,9 +21,14 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_test("iterable", is_iterable);
     env.add_test("sequence", is_sequence);
     env.set_unknown_method_callback(methods::call);
-    env.set_formatter(|out, state, value| match float_of(value) {
-        Some(number) => out.write_str(&float(number)).map_err(Error::from),
-        None => escape_formatter(out, state, value),
+    env.add_filter("string", |state: &mut State<'_, '_>, value: &Value| text_of(state, value).map(String::from));
+    env.add_filter("join", join);
+    env.add_filter("replace", replace);
+    env.add_filter("format", format_filter);
+    env.set_formatter(|out, state, value| {
+        let text = text_of(state, value)?;
+        charge(state, text.len())?;
+        out.write_str(&text).map_err(Error::from)
     });
 }
 
@@ -41,6 +49,49 @@ fn length(value: &Value) -> Result<usize, Error> {
     }
     let unsized_value = || Error::new(ErrorKind::InvalidOperation, format!("a {} has no length", value.kind()));
     value.len().ok_or_else(unsized_value)
+}
+
+/// Joins the items' texts, or those of one of their attributes.
+fn join(state: &mut State<'_, '_>, items: &Value, separator: Option<String>, options: Kwargs) -> Result<String, Error> {
+    let attribute: Option<String> = options.get("attribute")?;
+    let separator = match separator {
+        Some(separator) => separator,
+        None => options.get::<Option<String>>("d")?.unwrap_or_default(),
+    };
+    options.assert_all_used()?;
+    let mut out = String::new();
+    for (at, item) in items.try_iter()?.enumerate() {
+        let item = match &attribute {
+            Some(attribute) => item.get_attr(attribute)?,
+            None => item,
+        };
+        let text = text_of(state, &item)?;
+        charge(state, separator.len() + text.len())?;
+        out.push_str(if at > 0 { &separator } else { "" });
+        out.push_str(&text);
+    }
+    Ok(out)
+}
+
+/// Python's `str.replace`: all occurrences, or the first `count`.
+pub(super) fn replace(
+    state: &mut State<'_, '_>,
+    text: &Value,
+    old: &str,
+    new: &str,
+    count: Option<i64>,
+) -> Result<String, Error> {
+    let text = text_of(state, text)?;
+    let most = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+    let found = text.matches(old).count().min(most);
+    charge(state, text.len().saturating_add(found.saturating_mul(new.len())))?;
+    Ok(text.replacen(old, new, found))
+}
+
+/// printf-style formatting.
+fn format_filter(state: &mut State<'_, '_>, pattern: &str, arguments: Rest<Value>) -> Result<String, Error> {
+    check_format(state, pattern, &arguments)?;
+    format(FormatStyle::Printf, pattern, &arguments)
 }
 
 /// Indents all lines but the first and blank ones, keeping a line break at the end, which the engine's own filter drops.
@@ -67,17 +118,18 @@ fn indent(
 }
 
 /// The number, if it is a finite float, which the engine prints otherwise than Python.
-fn float_of(value: &Value) -> Option<f64> {
+pub(super) fn float_of(value: &Value) -> Option<f64> {
     let is_float = value.kind() == ValueKind::Number && !value.is_integer();
     if is_float { f64::try_from(value.clone()).ok().filter(|number| number.is_finite()) } else { None }
 }
 
-fn raise_exception(message: &Value) -> Result<Value, Error> {
-    Err(Own::into_engine(TemplateError::Raised(message.to_string())))
+fn raise_exception(state: &mut State<'_, '_>, message: &Value) -> Result<Value, Error> {
+    let message = text_of(state, message)?.into_owned();
+    Err(Own::into_engine(TemplateError::Raised(message)))
 }
 
 /// `json.dumps` with `ensure_ascii=False` by default, and no escaping of HTML. Options may come in Python's order or by name.
-fn tojson(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<Value, Error> {
+fn tojson(state: &mut State<'_, '_>, value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<Value, Error> {
     let option = |at: usize, name: &str| match positional.get(at) {
         Some(value) => Ok(Some(value.clone())),
         None => options.get::<Option<Value>>(name),
@@ -99,7 +151,7 @@ fn tojson(value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<Val
         },
     };
     options.assert_all_used()?;
-    to_json(value, &style).map(Value::from)
+    to_json(value, &style, budget::left(state)).map(Value::from)
 }
 
 /// Python takes a number of spaces or the text itself.

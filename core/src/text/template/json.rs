@@ -6,6 +6,9 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+use super::TemplateError;
+use super::error::Own;
+
 /// Deepest nesting that is written.
 const MAX_DEPTH: usize = 128;
 
@@ -36,11 +39,11 @@ pub(super) struct JsonStyle {
     pub separators: Option<(String, String)>,
 }
 
-/// Writes a template's value.
-pub(super) fn to_json(value: &Value, style: &JsonStyle) -> Result<String, Error> {
+/// Writes a template's value, in at most about `room` bytes.
+pub(super) fn to_json(value: &Value, style: &JsonStyle, room: usize) -> Result<String, Error> {
     let item = if style.indent.is_some() { "," } else { ", " };
     let (item, key) = style.separators.as_ref().map_or((item, ": "), |(item, key)| (item, key));
-    let mut writer = Writer { out: String::new(), style, item, key };
+    let mut writer = Writer { out: String::new(), style, item, key, room };
     writer.value(value, 0)?;
     Ok(writer.out)
 }
@@ -50,12 +53,17 @@ struct Writer<'a> {
     style: &'a JsonStyle,
     item: &'a str,
     key: &'a str,
+    room: usize,
 }
 
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
             return Err(Error::new(ErrorKind::BadSerialization, "tojson: the value is nested too deeply"));
+        }
+        // Parts that are shared are written as often as they occur, which may be without end.
+        if self.out.len() > self.room {
+            return Err(Own::into_engine(TemplateError::TooMuchText));
         }
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
@@ -125,7 +133,7 @@ impl Writer<'_> {
         match key.as_str() {
             Some(text) => self.string(text),
             None => {
-                let text = to_json(key, &JsonStyle::default())?;
+                let text = to_json(key, &JsonStyle::default(), self.room)?;
                 self.string(&text);
             }
         }

@@ -4,9 +4,22 @@ use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use super::budget::{charge, text_of};
+use super::functions;
+use super::operators::check_format;
+
 /// Answers a method call that the engine does not know.
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     match (value.as_str(), value.kind()) {
+        (Some(_), _) if method == "replace" => {
+            let (old, new, count) = from_args(args)?;
+            functions::replace(state, value, old, new, count).map(Value::from)
+        }
+        (Some(separator), _) if method == "join" => join(state, separator, args).map(Value::from),
+        (Some(pattern), _) if method == "format" => {
+            check_format(state, pattern, args)?;
+            unknown_method_callback(state, value, method, args)
+        }
         (Some(text), _) => match string_method(text, method, args)? {
             Some(answer) => Ok(answer),
             None => unknown_method_callback(state, value, method, args),
@@ -19,6 +32,19 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args:
         (None, ValueKind::Seq | ValueKind::Map) if method == "copy" => Ok(value.clone()),
         _ => unknown_method_callback(state, value, method, args),
     }
+}
+
+/// `separator.join(items)`.
+fn join(state: &mut State<'_, '_>, separator: &str, args: &[Value]) -> Result<String, Error> {
+    let (items,): (&Value,) = from_args(args)?;
+    let mut out = String::new();
+    for (at, item) in items.try_iter()?.enumerate() {
+        let text = text_of(state, &item)?;
+        charge(state, separator.len() + text.len())?;
+        out.push_str(if at > 0 { separator } else { "" });
+        out.push_str(&text);
+    }
+    Ok(out)
 }
 
 fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {

@@ -4,20 +4,24 @@
 //! controls and a few functions of its own). A template is a program from a stranger: its steps, its depth and its output are
 //! bounded, it reads nothing but its input, and whatever it asks for that does not exist is an error that says so.
 
+mod budget;
 mod error;
 mod functions;
 mod json;
 mod methods;
+mod operators;
 mod source;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::fmt;
+use std::sync::Arc;
 
+use minijinja::machinery::{self, CompiledTemplate, TemplateConfig};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Value};
+use minijinja::{AutoEscape, Environment, Value};
 use serde_json::Value as Json;
 
 pub use error::TemplateError;
@@ -30,9 +34,6 @@ const MAX_STEPS: u64 = 1_000_000;
 
 /// Deepest nesting of macros, loops and blocks (a macro call counts 10).
 const MAX_DEPTH: usize = 200;
-
-/// Most bytes a rendering may add to those of its input.
-const MAX_OUTPUT: usize = 4 << 20;
 
 const NAME: &str = "chat_template";
 
@@ -58,14 +59,15 @@ pub struct TemplateInput<'a> {
     pub local_time: Option<i64>,
 }
 
-/// A parsed template. Make it once for a model; rendering does not change it.
-#[derive(Debug)]
+/// A template that is known to be valid. Make it once for a model; rendering does not change it.
 pub struct ChatTemplate {
     env: Environment<'static>,
+    config: TemplateConfig,
+    source: String,
 }
 
 impl ChatTemplate {
-    /// Parses a template.
+    /// Takes a template.
     ///
     /// # Errors
     /// [`TemplateError::TooLong`] and [`TemplateError::Syntax`].
@@ -73,15 +75,18 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong(source.len()));
         }
+        let syntax_config = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax_config = syntax_config.map_err(|error| TemplateError::from_engine(&error))?;
+        let config = TemplateConfig { syntax_config, default_auto_escape: Arc::new(|_| AutoEscape::None) };
         let mut env = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        env.set_syntax(syntax.map_err(|error| TemplateError::from_engine(&error))?);
-        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_fuel(Some(MAX_STEPS));
         env.set_recursion_limit(MAX_DEPTH);
         functions::install(&mut env);
-        env.add_template_owned(NAME, source::prepare(source)).map_err(|error| TemplateError::from_engine(&error))?;
-        Ok(Self { env })
+        operators::install(&mut env);
+        let source = source::prepare(source, &config.syntax_config)?;
+        let template = Self { env, config, source };
+        template.compile()?;
+        Ok(template)
     }
 
     /// The prompt for a conversation.
@@ -89,16 +94,35 @@ impl ChatTemplate {
     /// # Errors
     /// The template refuses the conversation ([`TemplateError::Raised`]), asks for what does not exist, fails, or exceeds a bound.
     pub fn render(&self, input: &TemplateInput<'_>) -> Result<String, TemplateError> {
-        let context = context(input);
-        let mut output = Bounded { bytes: Vec::new(), room: MAX_OUTPUT.saturating_add(input_len(input)) };
-        let render = || self.env.get_template(NAME)?.render_captured_to(context, &mut output).map(|_| ());
-        let rendered: Result<(), minijinja::Error> = render();
-        match rendered {
-            Err(_) if output.room == 0 => Err(TemplateError::OutputTooLong),
-            Err(error) => Err(TemplateError::from_engine(&error)),
-            // Only whole strings are written, so this cannot fail.
-            Ok(()) => String::from_utf8(output.bytes).map_err(|_| TemplateError::OutputTooLong),
-        }
+        let compiled = self.compile()?;
+        let mut text = String::new();
+        let mut output = machinery::make_string_output(&mut text);
+        let rendered = machinery::eval(
+            &self.env,
+            &compiled.instructions,
+            context(input),
+            &compiled.blocks,
+            &mut output,
+            AutoEscape::None,
+        );
+        // The state ends here, before the output it may refer to.
+        rendered.map(drop).map_err(|error| TemplateError::from_engine(&error))?;
+        Ok(text)
+    }
+
+    /// Compiles the template anew for each use, which takes well under a millisecond; the program borrows its source.
+    fn compile(&self) -> Result<CompiledTemplate<'_>, TemplateError> {
+        let mut compiled = CompiledTemplate::new(NAME, &self.source, &self.config)
+            .map_err(|error| TemplateError::from_engine(&error))?;
+        budget::instrument(&mut compiled.instructions);
+        compiled.blocks.values_mut().for_each(budget::instrument);
+        Ok(compiled)
+    }
+}
+
+impl fmt::Debug for ChatTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatTemplate").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -113,16 +137,17 @@ fn context(input: &TemplateInput<'_>) -> Value {
         ("bos_token", Value::from(input.bos_token)),
         ("eos_token", Value::from(input.eos_token)),
         ("strftime_now", time::strftime_now(input.local_time)),
+        (budget::BUDGET, budget::of_input(input_len(input))),
     ];
     let extra = input.extra.into_iter().flatten().map(|(name, value)| (name.as_str(), json::from_json(value)));
     Value::from_pairs(own.into_iter().chain(extra))
 }
 
-/// Bytes of text in the input, which a template may well repeat.
+/// Bytes of text in the input.
 fn input_len(input: &TemplateInput<'_>) -> usize {
-    let of = |values: &[Json]| values.iter().map(json_len).fold(0usize, usize::saturating_add);
-    let parts = [Some(input.messages), input.tools, input.documents];
-    parts.into_iter().flatten().map(of).fold(0, usize::saturating_add).saturating_mul(2)
+    let lists = [Some(input.messages), input.tools, input.documents];
+    let listed = lists.into_iter().flatten().flatten().map(json_len).sum::<usize>();
+    listed + input.extra.into_iter().flatten().map(|(_, value)| json_len(value)).sum::<usize>()
 }
 
 fn json_len(value: &Json) -> usize {
@@ -131,27 +156,5 @@ fn json_len(value: &Json) -> usize {
         Json::Array(items) => items.iter().map(json_len).sum(),
         Json::Object(map) => map.iter().map(|(key, value)| key.len() + json_len(value)).sum(),
         _ => 8,
-    }
-}
-
-/// Takes output until there is no room left.
-struct Bounded {
-    bytes: Vec<u8>,
-    room: usize,
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > self.room {
-            self.room = 0;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.room -= bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ChatTemplate, TemplateError, TemplateInput};
 
+/// Renders with a generation prompt and plain special tokens.
 fn render(source: &str, messages: Value) -> Result<String, TemplateError> {
     let messages = messages.as_array().cloned().unwrap_or_default();
     ChatTemplate::new(source)?.render(&TemplateInput {
@@ -142,8 +143,75 @@ fn hostile_templates_end_in_typed_errors() {
     assert_eq!(render(loops, json!([])), Err(TemplateError::TooManySteps));
     let recursion = "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}";
     assert_eq!(render(recursion, json!([])), Err(TemplateError::TooDeep));
-    let output = format!("{{% for a in range(10000) %}}{}{{% endfor %}}", "x".repeat(10_000));
-    assert_eq!(render(&output, json!([])), Err(TemplateError::OutputTooLong));
     let long = " ".repeat(super::MAX_SOURCE + 1);
     assert_eq!(render(&long, json!([])), Err(TemplateError::TooLong(super::MAX_SOURCE + 1)));
+}
+
+#[test]
+fn texts_that_grow_without_end_are_stopped_before_memory_is() {
+    let ns = |step: &str| {
+        format!(
+            "{{% set ns = namespace(x='ab', l=[]) %}}{{% for i in range(5000) %}}{step}{{% endfor %}}{{{{ ns.x | length }}}}"
+        )
+    };
+    let literal = "x".repeat(20_000);
+    for source in [
+        ns("{% set ns.x = ns.x + ns.x %}"),
+        ns("{% set ns.x = ns.x ~ ns.x %}"),
+        ns("{% set ns.x = ns.x * 1000 %}"),
+        "{{ 'a' * 100000000 }}".into(),
+        "{{ 'a' * 9999 * 9999 }}".into(),
+        "{{ ([0] * 9999) * 9999 }}".into(),
+        ns("{% set ns.x = [ns.x, ns.x] | join %}"),
+        ns("{% set ns.x = ','.join([ns.x, ns.x]) %}"),
+        ns("{% set ns.x = ns.x | replace('b', ns.x) %}"),
+        ns("{% set ns.x = ns.x.replace('', ns.x) %}"),
+        ns("{% set ns.x = '%s%s' % (ns.x, ns.x) %}"),
+        ns("{% set ns.x = '{0}{0}'.format(ns.x) %}"),
+        ns("{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}"),
+        ns("{% set ns.x = ns.x | tojson | tojson %}"),
+        ns("{% set ns.x = (ns.x | string) + (ns.x | upper) %}"),
+        ns("{% set ns.l = [ns.l, ns.l] %}") + "{{ ns.l }}",
+        ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l }}",
+        ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l ~ '' }}",
+        ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l | tojson }}",
+        ns("{% set ns.l = {'a': ns.l} %}"),
+        ns("{% set ns.l = namespace(a=ns.l) %}"),
+        ns("{% set ns.l = ns.l | batch(1) | list %}{% set ns.l = [ns.l] %}"),
+        ns(&literal),
+        ns(&format!("{{% set y %}}{literal}{{% endset %}}")),
+        format!("{}{{{{ x }}}}", "{% set x = (x or 'ab') ~ (x or 'ab') %}".repeat(60)),
+        "{% macro f(x) %}{{ f(x + x) }}{% endmacro %}{{ f('ab') }}".into(),
+    ] {
+        let start = std::time::Instant::now();
+        let error = render(&source, json!([])).unwrap_err();
+        assert!(matches!(error, TemplateError::TooMuchText | TemplateError::TooDeep), "{source}: {error}");
+        assert!(start.elapsed().as_secs() < 5, "{source}: {:?}", start.elapsed());
+    }
+    let wide = render("{{ '%999999999d' % 1 }}", json!([])).unwrap_err();
+    assert!(matches!(wide, TemplateError::Failed { .. }), "{wide}");
+}
+
+#[test]
+fn operators_answer_as_in_python() {
+    for (expression, expected) in [
+        ("'%s-%d' % ('a', 3)", "a-3"),
+        ("'%.2f' % 3.14159", "3.14"),
+        ("'%s' % 'a'", "a"),
+        ("'%(a)s' % {'a': 1}", "1"),
+        ("-7 % 3", "2"),
+        ("7 % -3", "-2"),
+        ("7 % 2.5", "2.0"),
+        ("'ab' * 2 + 2 * 'c'", "ababcc"),
+        ("'a' * -1", ""),
+        ("[1] * 2 + [3]", "[1, 1, 3]"),
+        ("(1,) * 2", "(1, 1)"),
+        ("3 * 4 + 0.5 * 2", "13.0"),
+        ("1 ~ none ~ (1e20 + x) ~ [true]", "1None1e+20[True]"),
+        ("10000000000 * 10000000000", "100000000000000000000"),
+    ] {
+        // With a variable, so that the engine does not work it out when it compiles.
+        let source = format!("{{% set x = messages[0].n %}}{{{{ {expression} }}}}{{{{ 'a' * x }}}}");
+        assert_eq!(render(&source, json!([{"n": 0}])).as_deref(), Ok(expected), "{expression}");
+    }
 }
