@@ -1,8 +1,9 @@
 //! Which variant of a kernel runs: those that fit the adapter are checked against a known answer, the right ones of
 //! heavy kernels are timed, and the fastest is kept for all operations of the same name and class.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use futures_util::future::join_all;
 use web_time::{Duration, Instant};
 
 use super::PlanError;
@@ -31,12 +32,19 @@ pub struct Choice {
     pub wrong: Vec<String>,
 }
 
+/// What operations have in common that run the same variant: kernel name and class.
+type Key = (&'static str, String);
+
+fn key(op: &dyn Kernel) -> Key {
+    (op.name(), op.class())
+}
+
 /// A device with its compiled kernels and the variants chosen so far.
 #[derive(Debug)]
 pub struct Workshop {
     device: Device,
     compiled: HashMap<Shader, Compiled>,
-    chosen: HashMap<(&'static str, String), Variant>,
+    chosen: HashMap<Key, Variant>,
     choices: Vec<Choice>,
     forced: Option<Variant>,
 }
@@ -65,7 +73,7 @@ impl Workshop {
 
     /// The variant chosen for operations like `kernel`.
     pub(super) fn variant(&self, kernel: &dyn Kernel) -> Variant {
-        self.chosen[&(kernel.name(), kernel.class())]
+        self.chosen[&key(kernel)]
     }
 
     /// Compiles what is not compiled yet, all of it together; the result has the order of `shaders`.
@@ -81,31 +89,50 @@ impl Workshop {
         Ok(shaders.iter().map(|shader| self.compiled[shader].clone()).collect())
     }
 
-    /// Makes sure that a variant is chosen for every operation.
+    /// Makes sure that a variant is chosen for every operation. The checks run side by side, and so do the compilations, since a
+    /// browser compiles on several threads; timings run alone.
     pub(super) async fn choose(
         &mut self,
         gpu: &Gpu,
         ops: &[Box<dyn Kernel>],
         operands: &[Vec<Slice>],
     ) -> Result<(), PlanError> {
-        for (op, operands) in ops.iter().zip(operands) {
-            let key = (op.name(), op.class());
-            if !self.chosen.contains_key(&key) {
-                let choice = self.pick(gpu, op.as_ref(), operands).await?;
-                self.chosen.insert(key, choice);
-            }
+        let mut known: HashSet<Key> = self.chosen.keys().cloned().collect();
+        let (new, operands): (Vec<&dyn Kernel>, Vec<&Vec<Slice>>) =
+            ops.iter().map(Box::as_ref).zip(operands).filter(|(op, _)| known.insert(key(*op))).unzip();
+        let candidates: Vec<_> = new.iter().map(|op| self.candidates(gpu, *op)).collect();
+        // On a software adapter the kernels' own order holds, and each variant tried would be felt as time at load.
+        let is_timed = |op: &dyn Kernel| op.timed() && !gpu.facts().software;
+        let checks = new.iter().zip(&candidates).map(|(op, candidates)| check(gpu, *op, candidates, is_timed(*op)));
+        let verdicts = join_all(checks).await;
+        let contenders = new.iter().zip(&verdicts).filter(|(_, (right, _))| right.len() > 1);
+        let shaders: Vec<_> = contenders
+            .flat_map(|(op, (right, _))| right.iter().map(|variant| shader(*op, &op.launch(*variant, gpu.facts()))))
+            .collect();
+        self.compile(gpu, &shaders).await?;
+        for ((op, operands), (right, wrong)) in new.into_iter().zip(operands).zip(verdicts) {
+            let variant = self.pick(gpu, op, operands, right, wrong).await?;
+            self.chosen.insert(key(op), variant);
         }
         Ok(())
     }
 
-    async fn pick(&mut self, gpu: &Gpu, op: &dyn Kernel, operands: &[Slice]) -> Result<Variant, PlanError> {
-        let mut candidates = op.variants(gpu.facts());
-        if let Some(forced) = self.forced.filter(|forced| candidates.contains(forced)) {
-            candidates = vec![forced];
+    fn candidates(&self, gpu: &Gpu, op: &dyn Kernel) -> Vec<Variant> {
+        let candidates = op.variants(gpu.facts());
+        match self.forced.filter(|forced| candidates.contains(forced)) {
+            Some(forced) => vec![forced],
+            None => candidates,
         }
-        // On a software adapter the kernels' own order holds, and each variant tried would be felt as time at load.
-        let timed = op.timed() && !gpu.facts().software;
-        let (right, mut wrong) = check(gpu, op, &candidates, timed).await;
+    }
+
+    async fn pick(
+        &mut self,
+        gpu: &Gpu,
+        op: &dyn Kernel,
+        operands: &[Slice],
+        right: Vec<Variant>,
+        mut wrong: Vec<(Variant, verify::Wrong)>,
+    ) -> Result<Variant, PlanError> {
         let variant = match right.as_slice() {
             [] => {
                 let (_, error) = wrong.pop().expect("a kernel has at least one variant");
