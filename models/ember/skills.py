@@ -5,6 +5,8 @@ training text may hold; with it true only what is held out (see `split.py`), in 
 which `evaluate.py` scores the answer.
 """
 
+import os.path
+
 from phrasing import ask
 from split import held_out
 from words import EXTRA_WORDS, IRREGULAR_PLURALS, NOUNS, opposites, plural
@@ -106,11 +108,13 @@ _KNOWN = set(WORDS)
 
 
 def blend(rng):
-    """The head of one known word joined to the tail of another: letter sequences as English has them."""
+    """The head of one known word, often all of it, joined to the tail of another: letter sequences as English has them, and the letters of
+    tokens that are whole words."""
     while True:
-        a, b = rng.choice(NOUNS), rng.choice(NOUNS)
-        word = a[:rng.randint(1, len(a))] + b[rng.randint(0, len(b) - 1):]
-        if 3 <= len(word) <= 10 and word not in _KNOWN:
+        a, b = rng.choice(WORDS), rng.choice(WORDS)
+        head = len(a) if rng.random() < 0.4 else rng.randint(1, len(a))
+        word = a[:head] + b[rng.randint(0, len(b) - 1):]
+        if 3 <= len(word) <= 11 and word not in _KNOWN:
             return word
 
 
@@ -132,7 +136,13 @@ def plurals(rng, evaluating=False):
         if (held_out("plural", word) and regular and word in _KNOWN) == evaluating:
             break
     question = ask(rng, PLURAL_EVAL if evaluating else PLURAL, w=word)
-    return question, f"The plural of {word} is {plural(word)}.", {"contains": plural(word)}
+    return question, f"The plural of {word} is {inflected(word, plural(word))}.", {"contains": plural(word)}
+
+
+def inflected(word, form):
+    """`form` of `word`, so that what it shares with the word has tokens of its own: they are copied, and an ending follows."""
+    shared = len(os.path.commonprefix([word, form]))
+    return form[:shared] + CUT + form[shared:] if shared * 2 > len(word) else form
 
 
 def letters(word):
@@ -165,7 +175,7 @@ def reversal(rng, evaluating=False):
 def counting(rng, evaluating=False):
     """The numbers from one to another, in steps of one."""
     while True:
-        a = rng.randint(0, 90) if evaluating else rng.choice([0, 1, 1, 2, rng.randint(0, 20), rng.randint(0, 90), rng.randint(0, 90)])
+        a = rng.randint(0, 90) if evaluating else rng.choice([0, 1, 2, rng.randint(0, 20)] + [rng.randint(0, 90) for _ in range(6)])
         b = a + rng.randint(2, 14)
         if b <= 100 and held_out("counting", a, b) == evaluating:
             break

@@ -23,7 +23,7 @@ SYSTEM = ["You are a helpful assistant.", "You are ember, a small model that run
           "You are a helpful assistant with access to tools.", "Use the tools when they help."]
 
 # What a turn is about, and how often: the exact skills need the most practice.
-SKILLS = [(skills.addition, 21), (skills.opposite, 11), (skills.plurals, 14), (skills.reversal, 25), (skills.counting, 12),
+SKILLS = [(skills.addition, 20), (skills.opposite, 11), (skills.plurals, 13), (skills.reversal, 25), (skills.counting, 14),
           (chat.small_talk, 9), (chat.fact, 6), (chat.story, 4), (chat.unknown, 4)]
 _TURNS, _WEIGHTS = zip(*SKILLS)
 
@@ -58,7 +58,7 @@ def tool_free_turn(rng, arithmetic):
 def conversation(rng):
     """Messages and tools (None without) of one conversation."""
     tools = None
-    if rng.random() < 0.3:
+    if rng.random() < 0.33:
         messages, tools = tool_turns(rng, tool_free_turn)
     else:
         turns = []

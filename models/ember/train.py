@@ -156,7 +156,7 @@ def main():
     """Trains, probing and saving every `--every` steps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path("build"))
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", type=Path, help="folder of an earlier run, whose tokenizer and weights to go on from")
