@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use futures_util::future::join_all;
+
 use crate::gpu::Gpu;
 use crate::kernels::verify;
 
@@ -13,14 +15,13 @@ pub fn cases() -> Vec<Case> {
     own.map(|case| Case::new(format!("kernel/{}", case.name), move |gpu| every_variant(gpu, case.clone()))).collect()
 }
 
+/// Side by side, since a browser compiles on several threads.
 async fn every_variant(gpu: Gpu, case: Rc<verify::Case>) -> Outcome {
     let launches = verify::launches(&case, gpu.facts());
-    let mut wrong = Vec::new();
-    for (variant, launch) in &launches {
-        if let Err(error) = verify::check_launch(&gpu, &case, *variant, launch).await {
-            wrong.push(format!("{variant:?}: {error}"));
-        }
-    }
+    let checks = launches.iter().map(|(variant, launch)| verify::check_launch(&gpu, &case, *variant, launch));
+    let outcomes = join_all(checks).await;
     let variants: Vec<_> = launches.iter().map(|(variant, _)| variant).collect();
+    let wrong = variants.iter().zip(outcomes).filter_map(|(variant, outcome)| Some((variant, outcome.err()?)));
+    let wrong: Vec<_> = wrong.map(|(variant, error)| format!("{variant:?}: {error}")).collect();
     if wrong.is_empty() { Ok(format!("{variants:?}")) } else { Err(wrong.join("; ")) }
 }

@@ -58,9 +58,13 @@ pub fn cases() -> Vec<Case> {
 /// # Errors
 /// When no GPU opens.
 pub async fn run(prefix: &str, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
+    run_these(cases().into_iter().filter(|case| case.name.starts_with(prefix)), options).await
+}
+
+async fn run_these(cases: impl Iterator<Item = Case>, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
     let mut gpu = Gpu::request(options).await?;
     let mut reports = Vec::new();
-    for case in cases().into_iter().filter(|case| case.name.starts_with(prefix)) {
+    for case in cases {
         let started = web_time::Instant::now();
         let mut outcome = (case.check)(gpu.clone()).await;
         if let Some(fault) = gpu.fault() {
@@ -88,9 +92,20 @@ pub(crate) fn told(error: GpuError) -> String {
 mod tests {
     use super::*;
 
+    /// Threads that share the cases: a software adapter compiles on the thread that asks.
+    const THREADS: usize = 2;
+
+    fn run_share(share: usize) -> Vec<Report> {
+        let mine = cases().into_iter().enumerate().filter(|(index, _)| index % THREADS == share);
+        pollster::block_on(run_these(mine.map(|(_, case)| case), &GpuOptions::default()))
+            .expect("a GPU, or lavapipe in its place")
+    }
+
     #[test]
     fn every_case_holds_on_this_machines_gpu() {
-        let reports = pollster::block_on(run("", &GpuOptions::default())).expect("a GPU, or lavapipe in its place");
+        let threads: Vec<_> = (0..THREADS).map(|share| std::thread::spawn(move || run_share(share))).collect();
+        let reports: Vec<Report> =
+            threads.into_iter().flat_map(|thread| thread.join().expect("checks report what is wrong")).collect();
         assert_eq!(reports.len(), cases().len());
         let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed).collect();
         assert!(failed.is_empty(), "{failed:#?}");
