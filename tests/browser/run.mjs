@@ -1,9 +1,8 @@
-// `node run.mjs [--browser chromium,firefox,node] [--case PART-OF-A-NAME] [--long]`: every case in every environment it is for.
+// `node run.mjs [--browser chromium,firefox,node] [--case PART-OF-A-NAME]`: every case in every environment it is for.
 // Adding a case = adding a file to cases/; its ending says where it runs:
 //   NAME.page.mjs   inside a page, in both browsers
 //   NAME.any.mjs    the same, and in Node on Dawn (import only by relative paths, use no `document`)
 //   NAME.drive.mjs  in the runner, driving pages in both browsers
-// Whole models take minutes on a software adapter: their cases are in long/ and run with `--long`, or when named by --case.
 // A case is `export default async (t) => …` (see `Check` in lib/harness.mjs); `export const timeoutSeconds` gives it longer.
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,7 +17,6 @@ const { values } = parseArgs({
   options: {
     browser: { type: "string", default: ENVIRONMENTS.join(",") },
     case: { type: "string", default: "" },
-    long: { type: "boolean", default: false },
   },
 });
 const environments = values.browser.split(",");
@@ -45,24 +43,14 @@ process.exitCode = counts.failed === 0 ? 0 : 1;
  * @returns {import("./lib/run-cases.mjs").Case[]}
  */
 function findCases(part) {
-  const folders = values.long || part !== "" ? ["cases", "long"] : ["cases"];
-  return folders.flatMap((folder) => casesIn(folder, part));
-}
-
-/**
- * @param {string} folder beside this file
- * @param {string} part
- * @returns {import("./lib/run-cases.mjs").Case[]}
- */
-function casesIn(folder, part) {
-  const url = new URL(`${folder}/`, import.meta.url);
+  const url = new URL("cases/", import.meta.url);
   return readdirSync(url)
     .sort()
     .flatMap((entry) => {
       const { name, kind } = CASE_FILE.exec(entry)?.groups ?? {};
       if (name === undefined || !name.includes(part)) return [];
       const file = fileURLToPath(new URL(entry, url));
-      return [{ name, kind: /** @type {"page" | "any" | "drive"} */ (kind), file, path: `/tests/browser/${folder}/${entry}` }];
+      return [{ name, kind: /** @type {"page" | "any" | "drive"} */ (kind), file, path: `/tests/browser/cases/${entry}` }];
     });
 }
 

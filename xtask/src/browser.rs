@@ -18,9 +18,6 @@ pub struct Options {
     /// Only cases whose name contains this
     #[arg(long, value_name = "PART")]
     case: Option<String>,
-    /// Also the cases over whole models, which take minutes on a software adapter
-    #[arg(long)]
-    long: bool,
     /// No test: write a picture of the demo page (or of --url) here, named after each browser
     #[arg(long, value_name = "FILE.png")]
     screenshot: Option<PathBuf>,
@@ -61,9 +58,6 @@ pub fn runner(workspace: &Workspace, options: &Options) -> Command {
     }
     if let Some(part) = &options.case {
         command.arg("--case").arg(part);
-    }
-    if options.long {
-        command.arg("--long");
     }
     if let Some(file) = &options.screenshot {
         // Relative to where the user stands, not to the runner's folder.
