@@ -7,8 +7,7 @@
 //!   character if text follows.
 //! * `(?i:'s|…)` is written out (with ſ, which folds to s).
 //!
-//! One lazy DFA (regex-automata) runs the rest, the same natively and in the browser. A backtracking engine fails here: on
-//! a megabyte of spaces fancy-regex overflows its stack.
+//! One lazy DFA (regex-automata) runs the rest, the same natively and in the browser, and never backtracks.
 
 use std::borrow::Cow;
 use std::fmt;
