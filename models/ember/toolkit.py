@@ -250,12 +250,26 @@ UNSEEN = [
     Intent(["lock_door"], ["Lock a door"], [Param(["door"], "string", pick(ROOMS), "Which door")], [], ["Lock the {p0} door.", "Please lock the door of the {p0}."]),
 ]
 
-# Made-up tools `verb_noun`, called in the words of their names: they teach reading signatures.
-MADE_VERBS = "show read open close delete create update start stop check book rent order find fetch count rate share print save load track cancel review".split()
-MADE_THINGS = "invoice ticket report order table room car bike playlist photo document event meeting task contact recipe account shipment device sensor backup page".split()
+# Made-up tools `verb_noun`, called in the words of their names: they teach reading signatures, whatever they hold.
+MADE_VERBS = "show read open close delete create update start stop check book rent order find fetch count rate share print save load track cancel review lock hire plan move draw".split() + VERBS
+MADE_THINGS = "invoice ticket report order table room car bike playlist photo document event meeting task contact recipe account shipment device sensor backup page".split() + NOUNS
 MADE_KEYS = [(["id", "number", "code"], "integer", whole(1, 9999), ["number {v}", "{v}", "with number {v}"]),
-             (["name", "title", "label"], "string", phrase, ["called {v}", "named {v}", "\"{v}\""]),
+             (["name", "title", "label"], "string", phrase, ["called {v}", "named {v}", "\"{v}\"", "with {v}"]),
              (["person", "owner", "user"], "string", person, ["of {v}", "for {v}"]),
-             (["city", "place", "location"], "string", city, ["in {v}"]),
+             (["city", "place", "location"], "string", city, ["in {v}", "of {v}"]),
+             (["room", "area"], "string", pick(ROOMS), ["of the {v}", "in the {v}"]),
              (["day", "date"], "string", pick(DAYS), ["for {v}"]),
-             (["count", "amount", "limit"], "integer", whole(1, 99), ["{v} times"])]
+             (["time", "when", "hour"], "string", clock, ["at {v}", "for {v}"]),
+             (["count", "amount", "limit"], "integer", whole(1, 99), ["{v} times", "for {v}"])]
+
+
+def made_key(rng):
+    """A parameter of a made-up tool: `(name, type, value generator, ways to mention it)`. Half have a name that no list foresees, which the
+    question says as well or leaves to the signature."""
+    if rng.random() < 0.5:
+        names, kind, value, ways = rng.choice(MADE_KEYS)
+        return rng.choice(names), kind, value, ways
+    noun = rng.choice(NOUNS)
+    kind, value = rng.choice([("string", phrase), ("string", pick(NOUNS)), ("string", city), ("string", person), ("integer", whole(0, 999))])
+    name = noun if rng.random() < 0.7 else f"{rng.choice(NOUNS)}_{noun}"
+    return name, kind, value, [f"with {noun} {{v}}", f"{noun} {{v}}", f"for {{v}} {noun}", "with {v}", "of {v}", "for {v}"]

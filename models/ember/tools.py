@@ -4,7 +4,7 @@ import json
 
 from phrasing import ask, manner
 from split import held_out
-from toolkit import INTENTS, MADE_KEYS, MADE_THINGS, MADE_VERBS, UNSEEN
+from toolkit import INTENTS, MADE_THINGS, MADE_VERBS, UNSEEN, made_key
 
 
 def restyle(rng, name):
@@ -73,9 +73,14 @@ class MadeTool:
     """A made-up `verb_thing` tool, asked for in the words of its name."""
 
     def __init__(self, rng):
-        self.verb, self.thing = rng.choice(MADE_VERBS), rng.choice(MADE_THINGS)
-        self.name = restyle(rng, f"{self.verb}_{self.thing}")
-        self.slots = [(rng.choice(names), kind, value, ways) for names, kind, value, ways in rng.sample(MADE_KEYS, rng.choice([1, 1, 1, 2]))]
+        while True:
+            self.verb, self.thing = rng.choice(MADE_VERBS), rng.choice(MADE_THINGS)
+            name = f"{self.verb}_{self.thing}"
+            if not any(name in intent.names for intent in UNSEEN):
+                break
+        self.name = restyle(rng, name)
+        slots = {slot[0]: slot for slot in (made_key(rng) for _ in range(rng.choice([1, 1, 1, 2])))}
+        self.slots = list(slots.values())
         about = rng.choice([f"{self.verb.capitalize()} a {self.thing}", f"{self.verb.capitalize()}s the {self.thing}", f"To {self.verb} a {self.thing}"])
         self.signature = signature(rng, self.name, about, [(key, kind, f"The {key}", None) for key, kind, *_ in self.slots])
 
@@ -85,7 +90,8 @@ class MadeTool:
         for key, _, value, ways in self.slots:
             arguments[key] = value(rng)
             words.append(rng.choice(ways).format(v=arguments[key]))
-        opening = f"{self.verb.capitalize()} the {self.thing}" if rng.random() < 0.7 else f"Can you {self.verb} the {self.thing}"
+        the = rng.choice(["the", "the", "a", "me the"])
+        opening = f"{self.verb.capitalize()} {the} {self.thing}" if rng.random() < 0.7 else f"{rng.choice(['Can you', 'Could you', 'I want you to'])} {self.verb} {the} {self.thing}"
         question = manner(rng, opening + " {rest}" + rng.choice([".", "", ""])).format(rest=" ".join(words))
         return question, {"name": self.name, "arguments": arguments}, None
 
@@ -94,14 +100,14 @@ def toolbox(rng, evaluating=False, unseen=False):
     """One to four tools that do not answer the same question, the one to be called among them: `(target, tools)`."""
     if unseen:
         target = Tool(rng, rng.choice(UNSEEN))
-    elif evaluating or rng.random() < 0.65:
+    elif evaluating or rng.random() < 0.6:
         target = Tool(rng, rng.choice(INTENTS))
     else:
         target = MadeTool(rng)
     tools, names = [target], {target.name}
     family = set(target.intent.names) if isinstance(target, Tool) else {target.name}
     for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
-        other = Tool(rng, rng.choice(INTENTS)) if rng.random() < 0.65 else MadeTool(rng)
+        other = Tool(rng, rng.choice(INTENTS)) if rng.random() < 0.6 else MadeTool(rng)
         others = getattr(other, "intent", None)
         clash = other.name in names or (others and family & set(others.names)) or _same_question(target, others)
         if not clash:

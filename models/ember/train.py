@@ -80,6 +80,11 @@ class Workers:
         for gradients in self.gradient_sets:
             context.Process(target=work, args=(self.model, gradients, half, self.jobs, self.results), daemon=True).start()
 
+    def stop(self):
+        """Ends the processes."""
+        for _ in self.gradient_sets:
+            self.jobs.put(None)
+
     def gradients(self, micros):
         """Sets the model's gradients for one step and returns its mean loss per learned token."""
         learned = sum(int((targets != IGNORED).sum()) for _, targets in micros)
@@ -103,8 +108,8 @@ def work(model, gradients, half, jobs, results):
         forward = torch.compile(Layer.forward, dynamic=True)
         for layer in model.layers:
             layer.forward = functools.partial(forward, layer)
-    while True:
-        inputs, targets, scale = jobs.get()
+    while job := jobs.get():
+        inputs, targets, scale = job
         inputs, targets = torch.from_numpy(inputs), torch.from_numpy(targets)
         positions, wanted = learned_positions(targets)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
@@ -159,6 +164,7 @@ def main():
     parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peak", type=float, default=1.0, help="share of the usual learning rates, for a run that resumes")
     parser.add_argument("--resume", type=Path, help="folder of an earlier run, whose tokenizer and weights to go on from")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -181,7 +187,7 @@ def main():
         done = step == args.steps
         if not done:
             losses.append(workers.gradients(micros))
-            optimizer.step(rate_at(progress))
+            optimizer.step(args.peak * rate_at(progress))
         if done or step % 25 == 24:
             line = {"step": step + 1, "minutes": round((time.time() - start) / 60, 1), "progress": round(progress, 3),
                     "loss": round(sum(losses[-25:]) / len(losses[-25:]), 4)}
@@ -190,6 +196,7 @@ def main():
                 torch.save({"config": vars(model.config), "weights": model.state_dict()}, args.out / "model.pt")
             print(json.dumps(line), flush=True)
         if done:
+            workers.stop()
             break
 
 
