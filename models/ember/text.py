@@ -58,7 +58,7 @@ def tool_free_turn(rng, arithmetic):
 def conversation(rng):
     """Messages and tools (None without) of one conversation."""
     tools = None
-    if rng.random() < 0.33:
+    if rng.random() < 0.4:
         messages, tools = tool_turns(rng, tool_free_turn)
     else:
         turns = []

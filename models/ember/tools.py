@@ -100,7 +100,7 @@ def toolbox(rng, evaluating=False, unseen=False):
     """One to four tools that do not answer the same question, the one to be called among them: `(target, tools)`."""
     if unseen:
         target = Tool(rng, rng.choice(UNSEEN))
-    elif evaluating or rng.random() < 0.6:
+    elif evaluating or rng.random() < 0.65:
         target = Tool(rng, rng.choice(INTENTS))
     else:
         target = MadeTool(rng)
