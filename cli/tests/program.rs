@@ -144,11 +144,12 @@ fn an_answer_is_all_that_standard_output_gets() {
 #[test]
 fn a_stop_text_ends_the_answer_and_is_no_part_of_it() {
     let ask = |stop: &[&str]| {
-        let arguments = [&["run", "--raw", "Once upon a time", "-t", "0", "-n", "24", "-d", "cpu", "--json"], stop];
+        let arguments = [&["run", "Tell me a story.", "-t", "0", "-n", "24", "-d", "cpu", "--json"], stop];
         json(&arguments.concat())["text"].as_str().expect("a text").to_string()
     };
     let whole = ask(&[]);
     let stop: String = whole.chars().skip(5).take(4).collect();
+    assert_eq!(stop.len(), 4, "an answer long enough to be cut: {whole}");
     let cut = ask(&["--stop", &stop]);
     assert_eq!(whole.split(&stop).next(), Some(cut.as_str()));
 }
