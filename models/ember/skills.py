@@ -1,7 +1,7 @@
 """The skills with one right answer: addition, opposites, plurals, reversal, counting.
 
 Each skill is a function `(rng, evaluating) -> (question, answer, expect)`. With `evaluating` false it draws only what the
-training text may hold; with it true only what is held out (see `split.py`), in phrasings that training never shows. `expect` is the rule by
+training text may hold; with it true only what is held out (see `split.py`), in phrasings of its own. `expect` is the rule by
 which `evaluate.py` scores the answer.
 """
 
