@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use minijinja::machinery::{Instruction, Instructions};
 use minijinja::value::{Value, ValueKind};
-use minijinja::{Error, State};
+use minijinja::{Environment, Error, State};
 
 use super::TemplateError;
 use super::error::Own;
@@ -24,12 +24,13 @@ const CONTAINER: usize = 8 << 10;
 /// The name under which templates call [`count`]; no template can spell it.
 pub(super) const COUNT: &str = "count what was built";
 
-/// The variable that tells a rendering its budget; no template can spell it.
-pub(super) const BUDGET: &str = "bytes to build";
+/// The global of the environment that holds a rendering's budget. It is read past the template's variables, which a caller may name at
+/// will and a macro may not see.
+const BUDGET: &str = "bytes to build";
 
-/// The budget of a rendering whose input holds `input` bytes of text.
-pub(super) fn of_input(input: usize) -> Value {
-    Value::from(input.saturating_mul(PER_INPUT_BYTE).saturating_add(BASE))
+/// Sets the budget of a rendering in `env` whose input holds `input` bytes of text.
+pub(super) fn grant(env: &mut Environment<'_>, input: usize) {
+    env.add_global(BUDGET, Value::from(input.saturating_mul(PER_INPUT_BYTE).saturating_add(BASE)));
 }
 
 /// What is left, kept by the engine for one rendering.
@@ -38,14 +39,18 @@ struct Left(usize);
 /// Takes `bytes` from the budget.
 pub(super) fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
     let rest = left(state).checked_sub(bytes).ok_or_else(|| Own::into_engine(TemplateError::TooMuchText))?;
-    state.get_or_insert_extension_with(|| Left(rest)).0 = rest;
+    state.get_or_insert_extension(Left(rest)).0 = rest;
     Ok(())
 }
 
 /// Bytes that are left.
 pub(super) fn left(state: &mut State<'_, '_>) -> usize {
-    let budget = state.lookup(BUDGET).and_then(|budget| usize::try_from(budget).ok()).unwrap_or(BASE);
-    state.get_or_insert_extension_with(|| Left(budget)).0
+    if let Some(Left(rest)) = state.get_extension() {
+        return *rest;
+    }
+    let granted = state.env().globals().find(|(name, _)| *name == BUDGET);
+    let budget = granted.and_then(|(_, budget)| usize::try_from(budget).ok()).unwrap_or(BASE);
+    state.get_or_insert_extension(Left(budget)).0
 }
 
 /// Charges for a value that has just been built, and gives it back.

@@ -95,18 +95,15 @@ fn format_filter(state: &mut State<'_, '_>, pattern: &str, arguments: Rest<Value
 }
 
 /// Indents all lines but the first and blank ones, keeping a line break at the end, which the engine's own filter drops.
-fn indent(
-    text: &str,
-    width: Option<Value>,
-    first: Option<bool>,
-    blank: Option<bool>,
-    options: Kwargs,
-) -> Result<String, Error> {
-    let width = width.or(options.get("width")?).filter(|width| !width.is_none());
-    let first = first.or(options.get("first")?).unwrap_or(false);
-    let blank = blank.or(options.get("blank")?).unwrap_or(false);
+fn indent(state: &mut State<'_, '_>, text: &str, positional: Rest<Value>, options: Kwargs) -> Result<String, Error> {
+    let option = |at: usize, name: &str| argument(&positional, &options, at, name);
+    let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
+    let width = option(0, "width")?.filter(|width| !width.is_none());
+    let first = is_true(option(1, "first")?);
+    let blank = is_true(option(2, "blank")?);
     options.assert_all_used()?;
     let width = width.map_or(Ok("    ".to_owned()), |width| indent_text(&width))?;
+    charge(state, text.split('\n').count().saturating_mul(width.len()))?;
     let mut out = String::with_capacity(text.len());
     for (at, line) in text.split('\n').enumerate() {
         let indented = if at == 0 { first } else { blank || !line.is_empty() };
@@ -130,16 +127,16 @@ fn raise_exception(state: &mut State<'_, '_>, message: &Value) -> Result<Value, 
 
 /// `json.dumps` with `ensure_ascii=False` by default, and no escaping of HTML. Options may come in Python's order or by name.
 fn tojson(state: &mut State<'_, '_>, value: &Value, positional: Rest<Value>, options: Kwargs) -> Result<Value, Error> {
-    let option = |at: usize, name: &str| match positional.get(at) {
-        Some(value) => Ok(Some(value.clone())),
-        None => options.get::<Option<Value>>(name),
-    };
+    let option = |at: usize, name: &str| argument(&positional, &options, at, name);
     let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
     let ensure_ascii = is_true(option(0, "ensure_ascii")?);
     let indent = option(1, "indent")?.filter(|indent| !indent.is_none());
     let separators = option(2, "separators")?.filter(|separators| !separators.is_none());
-    let separators =
-        separators.map(|pair| pair.try_iter().map(|pair| pair.map(|text| text.to_string()).collect::<Vec<_>>()));
+    let mut texts = |pair: Value| {
+        let texts = pair.try_iter()?.map(|text| text_of(state, &text).map(String::from));
+        texts.collect::<Result<Vec<_>, Error>>()
+    };
+    let separators = separators.map(&mut texts);
     let style = JsonStyle {
         ensure_ascii,
         sort_keys: is_true(option(3, "sort_keys")?),
@@ -152,6 +149,14 @@ fn tojson(state: &mut State<'_, '_>, value: &Value, positional: Rest<Value>, opt
     };
     options.assert_all_used()?;
     to_json(value, &style, budget::left(state)).map(Value::from)
+}
+
+/// An argument of a function that Python lets callers give by place or by name.
+pub(super) fn argument(positional: &[Value], options: &Kwargs, at: usize, name: &str) -> Result<Option<Value>, Error> {
+    match positional.get(at) {
+        Some(value) => Ok(Some(value.clone())),
+        None => options.get(name),
+    }
 }
 
 /// Python takes a number of spaces or the text itself.

@@ -83,10 +83,7 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
 /// `split(sep=None, maxsplit=-1)` from either end. Without a separator, runs of white space separate.
 fn split(text: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {
     let (rest, options): (Rest<Value>, Kwargs) = from_args(args)?;
-    let argument = |at: usize, name: &str| match rest.get(at) {
-        Some(value) => Ok(Some(value.clone())),
-        None => options.get::<Option<Value>>(name),
-    };
+    let argument = |at: usize, name: &str| functions::argument(&rest, &options, at, name);
     let separator = argument(0, "sep")?.filter(|separator| !separator.is_none());
     let most = argument(1, "maxsplit")?.map(i64::try_from).transpose()?.unwrap_or(-1);
     options.assert_all_used()?;

@@ -70,7 +70,7 @@ impl ChatTemplate {
     /// Takes a template.
     ///
     /// # Errors
-    /// [`TemplateError::TooLong`] and [`TemplateError::Syntax`].
+    /// [`TemplateError::TooLong`], [`TemplateError::TooComplex`] and [`TemplateError::Syntax`].
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong(source.len()));
@@ -95,10 +95,12 @@ impl ChatTemplate {
     /// The template refuses the conversation ([`TemplateError::Raised`]), asks for what does not exist, fails, or exceeds a bound.
     pub fn render(&self, input: &TemplateInput<'_>) -> Result<String, TemplateError> {
         let compiled = self.compile()?;
+        let mut env = self.env.clone();
+        budget::grant(&mut env, input_len(input));
         let mut text = String::new();
         let mut output = machinery::make_string_output(&mut text);
         let rendered = machinery::eval(
-            &self.env,
+            &env,
             &compiled.instructions,
             context(input),
             &compiled.blocks,
@@ -137,7 +139,6 @@ fn context(input: &TemplateInput<'_>) -> Value {
         ("bos_token", Value::from(input.bos_token)),
         ("eos_token", Value::from(input.eos_token)),
         ("strftime_now", time::strftime_now(input.local_time)),
-        (budget::BUDGET, budget::of_input(input_len(input))),
     ];
     let extra = input.extra.into_iter().flatten().map(|(name, value)| (name.as_str(), json::from_json(value)));
     Value::from_pairs(own.into_iter().chain(extra))

@@ -175,6 +175,10 @@ fn texts_that_grow_without_end_are_stopped_before_memory_is() {
         ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l }}",
         ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l ~ '' }}",
         ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}") + "{{ ns.l | tojson }}",
+        ns("{% set ns.l = [ns.l, ns.l] %}{% if loop.index > 60 %}{% break %}{% endif %}")
+            + "{{ [1, 2] | tojson(separators=(ns.l, ':')) }}",
+        ns("{% set ns.x = ns.x ~ '\n' * 400000 %}{% if loop.index > 2 %}{% break %}{% endif %}")
+            + "{{ ns.x | indent(64) }}",
         ns("{% set ns.l = {'a': ns.l} %}"),
         ns("{% set ns.l = namespace(a=ns.l) %}"),
         ns("{% set ns.l = ns.l | batch(1) | list %}{% set ns.l = [ns.l] %}"),
@@ -190,6 +194,21 @@ fn texts_that_grow_without_end_are_stopped_before_memory_is() {
     }
     let wide = render("{{ '%999999999d' % 1 }}", json!([])).unwrap_err();
     assert!(matches!(wide, TemplateError::Failed { .. }), "{wide}");
+}
+
+#[test]
+fn a_callers_variable_does_not_lift_the_budget() {
+    let template = ChatTemplate::new("{{ 'a' * 100000000 }}").unwrap();
+    let extra = json!({"bytes to build": 1_u64 << 40});
+    let input = TemplateInput { extra: extra.as_object(), ..TemplateInput::default() };
+    assert_eq!(template.render(&input), Err(TemplateError::TooMuchText));
+}
+
+#[test]
+fn a_long_conversation_has_its_budget_in_macros_too() {
+    let long = "x".repeat(1 << 20);
+    let source = "{% macro f(text) %}{% for i in range(30) %}{{ text }}{% endfor %}{% endmacro %}{{ f(messages[0]) }}";
+    assert_eq!(render(source, json!([long])).map(|text| text.len()), Ok(30 << 20));
 }
 
 #[test]
