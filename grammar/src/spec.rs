@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_no_description_is_refused() {
-        for text in ["", "null", "{}", r#"{"type":"xml"}"#, r#"{"type":"regex"}"#, r#"{"type":"json_object","x":1}"#] {
+        for text in ["", "null", "{}", r#"{"type":"xml"}"#, r#"{"type":"regex"}"#, r#"{"type":"lark","grammar":"","x":1}"#] {
             assert!(matches!(Spec::from_json(text), Err(GrammarError::Spec(_))), "{text}");
         }
         assert!(matches!(Spec::from_json(&" ".repeat(MAX_SPEC + 1)), Err(GrammarError::TooLarge { .. })));
