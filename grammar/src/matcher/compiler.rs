@@ -54,12 +54,16 @@ impl Compiler {
             Some(parser) => parser,
             None => self.parse(spec)?,
         };
-        let matcher = llguidance::Matcher::new(Ok(parser.clone()));
+        let matcher = self.begin(&parser);
         if self.cache.len() == CACHED {
             self.cache.remove(0);
         }
         self.cache.push((key, parser));
-        Ok(Matcher::new(matcher, self.vocabulary.clone()))
+        Ok(matcher)
+    }
+
+    fn begin(&self, parser: &TokenParser) -> Matcher {
+        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone())
     }
 
     fn take_cached(&mut self, key: &str) -> Option<TokenParser> {
@@ -81,7 +85,14 @@ impl Compiler {
             Spec::Gbnf { grammar } => TopLevelGrammar::from_lark(gbnf::to_lark(grammar)?),
             Spec::Choice { choices } => TopLevelGrammar::from_lark(choice(choices)?),
         };
-        self.factory.create_parser(grammar).map_err(|error| failure::to_compile(&error.to_string()))
+        let parser = self.factory.create_parser(grammar).map_err(|error| failure::to_compile(&error.to_string()))?;
+        // What can't even begin is better refused now than at the first token.
+        let mut first = self.begin(&parser);
+        for token in first.forced()? {
+            first.accept(token)?;
+        }
+        first.mask(&mut [])?;
+        Ok(parser)
     }
 }
 
