@@ -1,0 +1,67 @@
+//! llguidance's errors, which are texts, as typed ones.
+
+use llguidance::api::StopReason;
+
+use crate::GrammarError;
+
+/// What a refusal to compile means.
+pub fn to_compile(message: &str) -> GrammarError {
+    let message = clean(message);
+    if is_panic(&message) {
+        return GrammarError::Internal(message);
+    }
+    match located(&message) {
+        Some((line, column, reason)) => GrammarError::Syntax { notation: "Lark", line, column, reason },
+        None if message.contains("nsatisfiable") => GrammarError::Unsatisfiable(message),
+        None => GrammarError::Compile(message),
+    }
+}
+
+/// What the failure of a step means.
+pub fn of_step(message: &str, reason: StopReason) -> GrammarError {
+    let message = clean(message);
+    match reason {
+        _ if is_panic(&message) => GrammarError::Internal(message),
+        StopReason::NoExtensionBias => {
+            GrammarError::Unsatisfiable("no token of the vocabulary continues the output".to_owned())
+        }
+        StopReason::LexerTooComplex | StopReason::ParserTooComplex => GrammarError::TooComplex(message),
+        _ => GrammarError::Internal(message),
+    }
+}
+
+fn is_panic(message: &str) -> bool {
+    message.starts_with("panic: ")
+}
+
+/// The first line: what follows is a listing of the grammar, or the state of the parser.
+fn clean(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim_end().to_owned()
+}
+
+/// Splits `at 3(14): what` or `3(14): what`.
+fn located(message: &str) -> Option<(usize, usize, String)> {
+    let (place, reason) = message.strip_prefix("at ").unwrap_or(message).split_once("): ")?;
+    let (line, column) = place.split_once('(')?;
+    Some((line.parse().ok()?, column.parse().ok()?, reason.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_in_messages() {
+        let expected = |line, column| GrammarError::Syntax { notation: "Lark", line, column, reason: "odd".into() };
+        assert_eq!(to_compile("at 3(14): odd\n   3 | x"), expected(3, 14));
+        assert_eq!(to_compile("1(2): odd"), expected(1, 2));
+        assert_eq!(to_compile("odd (very): so"), GrammarError::Compile("odd (very): so".into()));
+    }
+
+    #[test]
+    fn panics_are_our_fault_and_limits_are_not() {
+        assert_eq!(to_compile("panic: x\n<backtrace>").code(), "Internal");
+        assert_eq!(of_step("panic: x", StopReason::ParserTooComplex).code(), "Internal");
+        assert!(matches!(of_step("x\n<non-verbose/>", StopReason::LexerTooComplex), GrammarError::TooComplex(text) if text == "x"));
+    }
+}
