@@ -73,6 +73,14 @@ impl Ast {
         }
     }
 
+    /// What it begins with.
+    pub fn head(&self) -> &Ast {
+        match self {
+            Ast::Sequence(parts) if !parts.is_empty() => parts[0].head(),
+            other => other,
+        }
+    }
+
     /// Whether it is a text and needs no regex.
     pub fn is_text(&self) -> bool {
         match self {

@@ -65,6 +65,8 @@ impl Random {
     }
 
     fn string(&mut self, letters: &[char], max: usize) -> Ast {
+        // Some strings are longer than most texts' repetitions of their beginning, and find what is wrong with borders.
+        let max = if max > 3 && self.below(3) == 0 { max * 2 } else { max };
         Ast::Sequence((0..1 + self.below(max)).map(|_| Ast::Any(vec![self.of(letters)])).collect())
     }
 
@@ -75,8 +77,10 @@ impl Random {
         }
         let first = 1 + self.below(leaves - 1);
         let [one, other] = [first, leaves - first].map(|leaves| self.pattern(letters, leaves));
+        // `a*a|a*b` is read as `a*(?:a|b)`, here and in Rust's `regex`, which prefers another match than its alternatives do.
+        let alike = [&one, &other].iter().all(|pattern| matches!(pattern.head(), Ast::Repeat { .. }));
         match self.below(6) {
-            0 | 1 => Ast::Either(vec![one, other]),
+            0 | 1 if !alike => Ast::Either(vec![one, other]),
             2 => Ast::Sequence(vec![one, self.repeat(other, 0)]),
             3 => Ast::Sequence(vec![self.repeat(one, 0), other]),
             4 => self.repeat(one, 1),

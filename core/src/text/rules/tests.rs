@@ -62,6 +62,12 @@ fn nothing_of_a_match_goes_out_however_it_is_cut() {
 }
 
 #[test]
+fn a_string_may_begin_within_what_almost_was_it() {
+    assert_eq!(stopped(&["aabaaac"], &["aabaaabaaac"]), ("aaba".into(), true));
+    assert_eq!(masked(&[masking("aabaaac")], "aabaaabaaac"), "aaba*");
+}
+
+#[test]
 fn holds_the_longest_suffix_that_begins_a_stop_string_and_no_more() {
     let mut rules = rules(&["\n\nUser:", "User"], &[]);
     assert_eq!(step(&mut rules, "one\n"), ("one".into(), 1));
@@ -166,9 +172,10 @@ fn a_mask_is_not_matched_again() {
 
 #[test]
 fn text_that_leads_nowhere_is_not_held() {
-    let mut rules = rules(&[], &[masking(r"ab[c&&d]|ax")]);
-    assert_eq!(step(&mut rules, "a"), (String::new(), 1));
-    assert_eq!(step(&mut rules, "b"), ("ab".into(), 0));
+    let mut rules = rules(&[], &[masking(r"xy|xab[c&&d]|ab[c&&d]")]);
+    assert_eq!(step(&mut rules, "a"), ("a".into(), 0));
+    assert_eq!(step(&mut rules, "x"), (String::new(), 1));
+    assert_eq!(step(&mut rules, "a"), ("xa".into(), 0));
 }
 
 #[test]
