@@ -24,6 +24,7 @@ export {
 export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, ModelInfo } from './info.js';
 export type { ContentFilter, Segment } from './openai/content-filter.js';
 export type { ContentRule } from './openai/content-rules.js';
+export { MessageBuilder } from './openai/delta.js';
 export type { ChatMessage, TextPart } from './openai/messages.js';
 export type { JsonSchemaFormat, ResponseFormat } from './openai/response-format.js';
 export type { Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
@@ -42,4 +43,4 @@ export type {
 } from './openai/types.js';
 export type { LoadProgress } from './progress.js';
 export type { GpuFeature } from './protocol.js';
-export type { RunnableTool, RunToolsRequest, ToolRun, ToolRunEvent } from './run-tools.js';
+export { type CreateStream, type RunnableTool, type RunToolsRequest, ToolRun, type ToolRunEvent } from './run-tools.js';

@@ -39,7 +39,8 @@ export type ToolRunEvent =
       readonly failed: boolean;
     };
 
-type Create = (
+/** What answers in a run: an engine's `chat.completions.create`, or anything of its shape. */
+export type CreateStream = (
   request: ChatCompletionRequest & { readonly stream: true },
 ) => Promise<AsyncIterable<ChatCompletionChunk>>;
 type Result = Pick<Extract<ToolRunEvent, { type: 'result' }>, 'content' | 'failed'>;
@@ -48,13 +49,13 @@ type Result = Pick<Extract<ToolRunEvent, { type: 'result' }>, 'content' | 'faile
 export class ToolRun implements AsyncIterable<ToolRunEvent> {
   /** The conversation so far: the request's messages, and whole turns of the run as they come to their ends. */
   readonly messages: ChatMessage[];
-  readonly #create: Create;
+  readonly #create: CreateStream;
   readonly #request: RunToolsRequest;
   readonly #controller = new AbortController();
   #begun = false;
 
-  /** @internal */
-  constructor(create: Create, request: RunToolsRequest) {
+  /** `engine.chat.completions.runTools(request)` is the short form. */
+  constructor(create: CreateStream, request: RunToolsRequest) {
     const { messages, tools, maxRounds = 10 } = request ?? {};
     if (!Array.isArray(messages)) throw new BadRequestError('Pass a request object with `messages` and `tools`.');
     if (!Array.isArray(tools) || tools.some((tool) => typeof tool?.function?.function !== 'function')) {

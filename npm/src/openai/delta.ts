@@ -31,13 +31,17 @@ interface GrowingCall {
   arguments: string;
 }
 
-/** Puts the deltas of one answer together again. */
+/**
+ * Puts the deltas of one streamed answer together again: `message.add(chunk.choices[0].delta)` for each chunk, then
+ * `message.build()`, which can be put into the next request's `messages`. Calls that turned out malformed are left out.
+ */
 export class MessageBuilder {
   #content = '';
   #reasoning = '';
   readonly #calls = new Map<number, GrowingCall>();
   readonly #malformed: MalformedToolCall[] = [];
 
+  /** Take what a chunk adds. */
   add({ content, reasoning_content, tool_calls, malformed_tool_call }: Delta): void {
     this.#content += content ?? '';
     this.#reasoning += reasoning_content ?? '';
