@@ -35,6 +35,7 @@ function call(index: number, name: string, given: string): FakePiece[] {
 function answer(last: string): readonly FakePiece[] {
   const told = /^\{"(time|result)":"?([^"}]*)"?\}$/.exec(last);
   if (told) return pieces(told[1] === 'time' ? `It is ${told[2]} there.` : `That makes **${told[2]}**.`);
+  if (last.startsWith('{"error"')) return pieces('One of them failed.');
   if (last.includes('time')) return call(0, 'get_time', '{"city": "Tokyo"}');
   if (last.includes('318')) return call(0, 'calculate', '{"expression": "318 * 47"}');
   if (last.includes('dice')) return [...call(0, 'roll_dice', '{"sides": 20}'), ...call(1, 'roll_dice', '{"sides": 0}')];

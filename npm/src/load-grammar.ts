@@ -6,24 +6,36 @@ import type { GrammarModule } from './wasm.js';
 /**
  * The module, ready for use. Nothing of it is loaded before this is called.
  *
- * @param readBytes gives the `.wasm` file, where it cannot be fetched (Node); by default it is fetched from beside its JavaScript
+ * @param openFile gives the `.wasm` file; by default it is fetched from where the package is
  * @throws DownloadError, after which it can be tried again; OutOfMemoryError
  */
-export async function loadGrammarModule(readBytes?: () => Promise<Uint8Array<ArrayBuffer>>): Promise<GrammarModule> {
+export async function loadGrammarModule(
+  openFile: () => Promise<Response | Uint8Array<ArrayBuffer>> = fetchFile,
+): Promise<GrammarModule> {
   try {
+    // Before its JavaScript: that a fetch failed is forgotten, but that an import failed is remembered by Firefox and Safari for as
+    // long as the worker lives.
+    const file = await openFile();
     // Bundlers make a file of its own of what is imported like this.
     const { default: init, WasmGrammars } = await import('../wasm-grammar/inglenook_grammar_wasm.js');
-    await (readBytes === undefined ? init() : init({ module_or_path: await readBytes() }));
+    await init({ module_or_path: file });
     return { WasmGrammars };
   } catch (cause) {
     if (cause instanceof RangeError) {
-      throw new OutOfMemoryError('There is no memory left for structured answers. Close other tabs and try again.', {
-        cause,
-      });
+      const message = 'There is no memory left for structured answers. Close other tabs and try again.';
+      throw new OutOfMemoryError(message, { cause });
     }
     throw new DownloadError(
       `The module for structured answers could not be loaded (${String(cause)}). Check the connection and ask again.`,
       { cause },
     );
   }
+}
+
+async function fetchFile(): Promise<Response> {
+  // Bundlers look for exactly this expression.
+  const url = new URL('../wasm-grammar/inglenook_grammar_wasm_bg.wasm', import.meta.url);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`HTTP ${response.status} for ${url.href}`);
+  return response;
 }
