@@ -4,6 +4,7 @@
 //! from a file (vocabulary, merges, template) as hostile: sizes are checked, time and memory are bounded, nothing panics.
 
 pub mod decode;
+pub mod output;
 pub mod rules;
 pub mod template;
 pub mod tokenizer;
