@@ -8,6 +8,7 @@ pub mod output;
 pub mod rules;
 pub mod template;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use decode::StreamDecoder;
 pub use rules::{ContentRules, RuleError, RuleSpec};

@@ -142,6 +142,11 @@ impl ReasoningFormat {
         self.row().name
     }
 
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().map(|row| row.name)
+    }
+
     /// The text behind which the answer proper begins, where the model has thought.
     pub fn answer_begin(self) -> &'static str {
         self.tags().map_or("<|channel|>final<|message|>", |tags| tags.close)
