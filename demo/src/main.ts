@@ -2,24 +2,20 @@
 
 import type { Engine } from 'inglenook';
 import { Conversation, type Outcome } from './conversation.js';
-import { byId, textButton } from './dom.js';
+import { byId } from './dom.js';
+import { EventPacer } from './event-pacer.js';
 import * as format from './format.js';
 import { choiceName, type ModelChoice, ModelSession, type ModelState } from './model-session.js';
-import { Pacer } from './pacer.js';
+import { TOOL_IDEAS, TOOLS } from './tools/tools.js';
+import { AnswerItem } from './view/answer.js';
 import { Composer } from './view/composer.js';
 import { errorCard } from './view/errors.js';
 import { showCounters, showFacts, showSpeed } from './view/facts.js';
 import { LoadingCard } from './view/loading.js';
-import { AnswerItem, Follower, questionItem } from './view/messages.js';
+import { Follower, questionItem } from './view/messages.js';
 import { setUpPicker } from './view/picker.js';
 import { setUpTheme } from './view/theme.js';
-
-const IDEAS = [
-  'What is 17 + 25?',
-  'What is the opposite of hot?',
-  'Tell me a story about a fox.',
-  'Spell “lamp” backwards.',
-];
+import { setUpTools } from './view/tools-switch.js';
 
 const room = byId('room', HTMLElement);
 const messages = byId('messages', HTMLElement);
@@ -31,6 +27,7 @@ const conversation = new Conversation();
 const session = new ModelSession(showModel);
 const composer = new Composer({ send, stop: () => conversation.stop() });
 const openPicker = setUpPicker(load);
+const toolsAreOn = setUpTools(TOOL_IDEAS, send);
 
 let loadingCard: LoadingCard | undefined;
 /** Counts conversations, so that an answer to an earlier one is not shown in a later one. */
@@ -40,13 +37,6 @@ setUpTheme();
 byId('model-button', HTMLButtonElement).addEventListener('click', openPicker);
 byId('new-chat', HTMLButtonElement).addEventListener('click', newChat);
 byId('facts', HTMLDetailsElement).addEventListener('toggle', refreshCounters);
-byId('ideas', HTMLElement).append(
-  ...IDEAS.map((idea) => {
-    const item = document.createElement('li');
-    item.append(textButton(idea, 'idea', () => send(idea), 'idea'));
-    return item;
-  }),
-);
 load({ kind: 'ember' });
 composer.focus();
 keepForOffline();
@@ -106,17 +96,19 @@ async function answer(): Promise<void> {
   messages.append(item.element);
   setBusy(true);
   follower.start();
-  const pacer = new Pacer((text) => {
-    item.append(text);
+  const pacer = new EventPacer((event) => {
+    item.show(event);
     follower.follow();
+    if (event.kind === 'call') live.textContent = `Calling the tool ${event.name}.`;
   });
   const meter = speedMeter();
   const outcome = await conversation.answer(
     (signal) => session.ready(signal),
-    (text) => {
+    toolsAreOn() ? TOOLS : [],
+    (event) => {
       if (mine !== epoch) return;
-      pacer.push(text);
-      meter();
+      pacer.push(event);
+      if (event.kind !== 'result' && event.kind !== 'running') meter();
     },
   );
   if (outcome.kind === 'stopped') pacer.flush();
@@ -158,10 +150,9 @@ function remedy({ error }: Extract<Outcome, { kind: 'failed' }>, again: () => vo
 
 function describe(outcome: Outcome): string {
   if (outcome.kind === 'stopped') return 'stopped';
-  if (outcome.kind !== 'done' || outcome.usage === undefined) return '';
-  const { completion_tokens: tokens } = outcome.usage;
-  const rate =
-    outcome.timings && outcome.timings.decode_ms > 0 ? (tokens / outcome.timings.decode_ms) * 1000 : undefined;
+  if (outcome.kind !== 'done') return '';
+  const { tokens, decodeMs } = outcome;
+  const rate = decodeMs > 0 ? (tokens / decodeMs) * 1000 : undefined;
   if (rate !== undefined) showSpeed(rate);
   return [
     `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,

@@ -3,6 +3,9 @@
 
 use crate::GrammarError;
 
+/// How many tokens before the end of a budget an output should begin to be landed: see [`Match::land`].
+pub const LANDING: usize = 200;
+
 /// Compiles descriptions of outputs for one vocabulary.
 pub trait Grammars {
     /// A matcher at the beginning of what `spec_json` (a [`Spec`](crate::Spec) as JSON) describes.
@@ -26,6 +29,17 @@ pub trait Match {
     /// # Errors
     /// When the token is not one that may come next.
     fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
+
+    /// Go on by `token` if the output can then still be completed by at most `budget` tokens, this one included and the
+    /// end-of-text token not; else by one that completes it sooner. Gives the token that was taken.
+    ///
+    /// Once the output can be completed within the budget, it will be, if from there on every token that is not forced is taken by this
+    /// (and the budget is counted down by every token). Where no completion is found at all, `token` is taken. Finding one
+    /// costs a few milliseconds, so this is for the last tokens of a budget: [`LANDING`] of them.
+    ///
+    /// # Errors
+    /// When the token is not one that may come next.
+    fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError>;
 
     /// The tokens that must come next whatever the model says, in its own tokenisation; often none. They are not accepted
     /// by this.

@@ -254,7 +254,9 @@ mod tests {
 
     #[test]
     fn strings_expressions_and_comments_are_left_alone() {
-        for text in [r#"start: "<|call|>\"<|call|>""#, r"start: /<|call|>\/<|call|>/", "# <|call|>\n// <|call|>", "a < b > c"] {
+        for text in
+            [r#"start: "<|call|>\"<|call|>""#, r"start: /<|call|>\/<|call|>/", "# <|call|>\n// <|call|>", "a < b > c"]
+        {
             assert_eq!(ready(text), text);
         }
     }

@@ -20,7 +20,7 @@ mod spec;
 mod token;
 
 pub use error::GrammarError;
-pub use face::{Grammars, Match};
+pub use face::{Grammars, LANDING, Match};
 #[cfg(feature = "matcher")]
 pub use matcher::{Compiler, Matcher, Tokenize, Vocabulary};
 pub use spec::{MAX_SPEC, Spec};

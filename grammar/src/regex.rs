@@ -145,9 +145,14 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused_at_once() {
-        for pattern in ["a".repeat(MAX_BYTES + 1), "(a{1000}){1000}".into(), "(a{1000,}){1000}".into(), "a{4000000000}".into()] {
+        for pattern in
+            ["a".repeat(MAX_BYTES + 1), "(a{1000}){1000}".into(), "(a{1000,}){1000}".into(), "a{4000000000}".into()]
+        {
             assert!(matches!(to_lark(&pattern), Err(GrammarError::TooLarge { .. })), "{}", beginning(&pattern));
         }
-        assert!(matches!(to_lark(&format!("{}a{}", "(".repeat(100), ")".repeat(100))), Err(GrammarError::Regex { .. })));
+        assert!(matches!(
+            to_lark(&format!("{}a{}", "(".repeat(100), ")".repeat(100))),
+            Err(GrammarError::Regex { .. })
+        ));
     }
 }

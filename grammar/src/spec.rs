@@ -76,7 +76,10 @@ mod tests {
         assert_eq!(read(r#"{"type":"json_object"}"#), Spec::JsonObject);
         assert_eq!(read(r#"{"type":"regex","regex":"a+"}"#), Spec::Regex { regex: "a+".into() });
         assert_eq!(read(r#"{"type":"lark","grammar":"start: \"a\""}"#), Spec::Lark { grammar: "start: \"a\"".into() });
-        assert_eq!(read(r#"{"type":"gbnf","grammar":"root ::= \"a\""}"#), Spec::Gbnf { grammar: "root ::= \"a\"".into() });
+        assert_eq!(
+            read(r#"{"type":"gbnf","grammar":"root ::= \"a\""}"#),
+            Spec::Gbnf { grammar: "root ::= \"a\"".into() }
+        );
         assert_eq!(read(r#"{"type":"choice","choices":["a"]}"#), Spec::Choice { choices: vec!["a".into()] });
         let schema = read(r#"{"type":"json_schema","schema":true}"#);
         assert_eq!(schema, Spec::JsonSchema { schema: Value::Bool(true), strict: false });
@@ -91,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_is_no_description_is_refused() {
-        for text in ["", "null", "{}", r#"{"type":"xml"}"#, r#"{"type":"regex"}"#, r#"{"type":"lark","grammar":"","x":1}"#] {
+        for text in
+            ["", "null", "{}", r#"{"type":"xml"}"#, r#"{"type":"regex"}"#, r#"{"type":"lark","grammar":"","x":1}"#]
+        {
             assert!(matches!(Spec::from_json(text), Err(GrammarError::Spec(_))), "{text}");
         }
         assert!(matches!(Spec::from_json(&" ".repeat(MAX_SPEC + 1)), Err(GrammarError::TooLarge { .. })));

@@ -3,9 +3,18 @@
 import { AbortedError, EngineClosedError, fromWire, InternalError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { EngineInfo } from './info.js';
-import type { WasmRequest } from './openai/request.js';
+import type { StoppableEvents } from './openai/content-filter.js';
 import type { LoadProgress } from './progress.js';
-import type { GenerationEvent, HostPort, LoadOptions, ModelSpec, Report } from './protocol.js';
+import type {
+  Answers,
+  GenerationEvent,
+  HostPort,
+  LoadOptions,
+  ModelSpec,
+  Question,
+  Report,
+  RequestJson,
+} from './protocol.js';
 
 interface Pending {
   resolve(value: unknown): void;
@@ -54,8 +63,8 @@ export class Connection {
     }
   }
 
-  /** Start an answer. Leaving its iteration early, or the signal, cancels it. */
-  generate(request: WasmRequest, signal: AbortSignal | undefined): AsyncIterable<GenerationEvent> {
+  /** Start an answer. Leaving its iteration early, or the signal, cancels it; `stop()` does too, but its last event still comes. */
+  generate(request: RequestJson, signal: AbortSignal | undefined): StoppableEvents {
     this.#throwIfClosed();
     if (signal?.aborted) throw new AbortedError('The request was aborted before it began.');
     const id = this.#nextId();
@@ -73,16 +82,19 @@ export class Connection {
     signal?.addEventListener('abort', abort, { once: true });
     this.#answers.set(id, events);
     this.#port.post({ type: 'generate', id, request });
-    return events;
+    const stop = () => {
+      if (this.#answers.has(id)) this.#port.post({ type: 'cancel', id });
+    };
+    return { stop, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
   }
 
   /** Ask something that has one answer. */
-  call(command: { type: 'countTokens'; text: string } | { type: 'counters' }): Promise<unknown> {
+  ask<Q extends Question>(question: Q): Promise<Answers[Q['about']]> {
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
       const id = this.#nextId();
-      this.#calls.set(id, { resolve, reject });
-      this.#port.post({ ...command, id });
+      this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#port.post({ type: 'ask', ...question, id });
     });
   }
 

@@ -1,45 +1,20 @@
 import { expect, test } from 'vitest';
-import { fakeModelFile } from '../test/bytes.js';
-import { FAKE_INFO, type FakeOptions, fakeModule, wasmError } from '../test/fake-wasm.js';
+import { collect, createTestEngine as create, MODEL } from '../test/engine.js';
+import { FAKE_END, FAKE_INFO, fakeModule, wasmError } from '../test/fake-wasm.js';
 import { messagePort } from '../test/message-port.js';
-import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
-import type { Engine } from './engine.js';
 import { AbortedError, BadFileError, BadRequestError, EngineClosedError, OutOfMemoryError } from './errors.js';
 import { localPort } from './local-port.js';
 import type { ChatCompletionChunk } from './openai/types.js';
 import type { LoadProgress } from './progress.js';
-import type { HostPort } from './protocol.js';
-import { openModel } from './source/open.js';
-import type { WasmModule } from './wasm.js';
 
-const MODEL = new Blob([fakeModelFile(2_500_001)]);
 const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
 const WORDS = ['One', ' two', ' three', ' four', ' five', ' six', ' seven'];
 
 const PORTS = { messages: messagePort, 'the same thread': localPort };
 
-function create(
-  fake: FakeOptions | WasmModule = {},
-  options: Partial<CreateEngineOptions> = {},
-  openPort: (platform: Parameters<typeof localPort>[0]) => HostPort = messagePort,
-): Promise<Engine> {
-  const module = 'WasmEngine' in fake ? fake : fakeModule(fake);
-  return createEngineOn(
-    () => openPort({ loadModule: async () => module, openModel }),
-    { model: MODEL, ...options },
-    'http://127.0.0.1/',
-  );
-}
-
-async function collect(stream: AsyncIterable<ChatCompletionChunk>): Promise<ChatCompletionChunk[]> {
-  const chunks: ChatCompletionChunk[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
-
 for (const [name, openPort] of Object.entries(PORTS)) {
   test(`a model loads and answers, over ${name}`, async () => {
-    const engine = await create({ answer: () => WORDS }, {}, openPort);
+    const engine = await create({ answer: () => WORDS }, { openPort });
     expect(engine.info).toEqual(FAKE_INFO);
     const answer = await engine.chat.completions.create(ASK);
     expect(answer).toEqual({
@@ -58,13 +33,13 @@ for (const [name, openPort] of Object.entries(PORTS)) {
       usage: { prompt_tokens: 7, completion_tokens: 7, total_tokens: 14, prompt_tokens_details: { cached_tokens: 2 } },
       timings: { prefill_ms: 12, decode_ms: 1 },
     });
-    expect(await engine.countTokens('one two  three')).toBe(3);
+    expect(await engine.countTokens('one two 🔥')).toBe(9);
     expect(await engine.counters()).toEqual({ dispatches: 3, submits: 1 });
     await engine.close();
   });
 
   test(`leaving the loop cancels the answer, over ${name}`, async () => {
-    const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 }, {}, openPort);
+    const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 }, { openPort });
     const seen: string[] = [];
     const begun = performance.now();
     for await (const { choices } of await engine.chat.completions.create({ ...ASK, stream: true })) {
@@ -100,6 +75,46 @@ test('a stream yields the role, one chunk a piece, the finish reason, and the us
   expect(new Set(chunks.map(({ id, object, model }) => `${id} ${object} ${model}`)).size).toBe(1);
   const plain = await collect(await engine.chat.completions.create({ ...ASK, stream: true }));
   expect(plain.every((chunk) => !('usage' in chunk))).toBe(true);
+  await engine.close();
+});
+
+test('texts become tokens and tokens texts; special ones only where asked for', async () => {
+  const engine = await create();
+  expect(await engine.tokenize('é<|end|>')).toEqual(Uint32Array.from([0xe9, 60, 124, 101, 110, 100, 124, 62]));
+  expect(await engine.tokenize('é<|end|>', { special: true })).toEqual(Uint32Array.of(0xe9, FAKE_END));
+  expect(await engine.tokenize('a\ud800b')).toEqual(Uint32Array.of(97, 0xfffd, 98));
+  expect(await engine.detokenize([0x1f525, FAKE_END])).toBe('🔥<|end|>');
+  expect(await engine.detokenize(new Set([98, 97]))).toBe('ba');
+  for (const wrong of [[1.5], [-1], [2 ** 32], [Number.NaN], [FAKE_END + 1]]) {
+    await expect(engine.detokenize(wrong)).rejects.toBeInstanceOf(BadRequestError);
+  }
+  await expect(engine.tokenize(5 as unknown as string)).rejects.toBeInstanceOf(BadRequestError);
+  await engine.close();
+});
+
+test('a request can be looked at as the prompt that it becomes', async () => {
+  const engine = await create();
+  const prompt = await engine.applyChatTemplate({ messages: [...ASK.messages, { role: 'assistant', content: null }] });
+  expect(prompt).toBe('<user>Hello<assistant>');
+  await expect(engine.applyChatTemplate({ messages: [] })).rejects.toBeInstanceOf(BadRequestError);
+  await engine.close();
+});
+
+test('what a request holds crosses to the worker whatever it is', async () => {
+  let asked: unknown;
+  const engine = await create({ onRequest: (request) => (asked = request) });
+  const parameters = { type: 'object', default: () => 5, note: 'a\ud800\\ud800' };
+  await engine.chat.completions.create({ ...ASK, tools: [{ type: 'function', function: { name: 'f', parameters } }] });
+  expect(asked).toEqual({
+    ...ASK,
+    tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object', note: 'a\ufffd\\ud800' } } }],
+  });
+  const endless: Record<string, unknown> = {};
+  endless.again = endless;
+  for (const value of [endless, { count: 1n }]) {
+    const answer = engine.chat.completions.create({ ...ASK, chat_template_kwargs: value });
+    await expect(answer).rejects.toBeInstanceOf(BadRequestError);
+  }
   await engine.close();
 });
 
@@ -232,10 +247,16 @@ test.each([
 test('an abort while loading rejects at once and ends the host', async () => {
   const controller = new AbortController();
   let port: ReturnType<typeof messagePort> | undefined;
-  const loading = create({ loadDelay: 50, pieceSize: 100_000 }, { signal: controller.signal }, (platform) => {
-    port = messagePort(platform);
-    return port;
-  });
+  const loading = create(
+    { loadDelay: 50, pieceSize: 100_000 },
+    {
+      signal: controller.signal,
+      openPort: (platform) => {
+        port = messagePort(platform);
+        return port;
+      },
+    },
+  );
   setTimeout(() => controller.abort(), 60);
   await expect(loading).rejects.toBeInstanceOf(AbortedError);
   expect(port?.terminated).toBe(1);
@@ -243,10 +264,16 @@ test('an abort while loading rejects at once and ends the host', async () => {
 
 test('a failed load ends the host', async () => {
   let port: ReturnType<typeof messagePort> | undefined;
-  await create({}, { model: new Blob(['no']) }, (platform) => {
-    port = messagePort(platform);
-    return port;
-  }).catch(() => undefined);
+  await create(
+    {},
+    {
+      model: new Blob(['no']),
+      openPort: (platform) => {
+        port = messagePort(platform);
+        return port;
+      },
+    },
+  ).catch(() => undefined);
   expect(port?.terminated).toBe(1);
 });
 
@@ -255,10 +282,11 @@ test('closing ends what is under way, frees the engine once, and refuses what co
   let port: ReturnType<typeof messagePort> | undefined;
   const engine = await create(
     { answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1, onClose: () => (closes += 1) },
-    {},
-    (platform) => {
-      port = messagePort(platform);
-      return port;
+    {
+      openPort: (platform) => {
+        port = messagePort(platform);
+        return port;
+      },
     },
   );
   const answer = engine.chat.completions.create(ASK);
@@ -275,10 +303,15 @@ test('closing ends what is under way, frees the engine once, and refuses what co
 
 test('a worker that dies fails what waits, with its words', async () => {
   let port: ReturnType<typeof messagePort> | undefined;
-  const engine = await create({ answer: () => Array(1000).fill('x'), delay: 5 }, {}, (platform) => {
-    port = messagePort(platform);
-    return port;
-  });
+  const engine = await create(
+    { answer: () => Array(1000).fill('x'), delay: 5 },
+    {
+      openPort: (platform) => {
+        port = messagePort(platform);
+        return port;
+      },
+    },
+  );
   const answer = engine.chat.completions.create(ASK);
   port?.onCrash('out of stack');
   await expect(answer).rejects.toMatchObject({ code: 'Internal', message: expect.stringContaining('out of stack') });

@@ -1,12 +1,20 @@
 /** The engine, as callers hold it. */
 
-import { ChatStream } from './chat-stream.js';
+import { ChatCompletions } from './chat-completions.js';
 import type { Connection } from './connection.js';
 import { BadRequestError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
-import { toWasmRequest } from './openai/request.js';
-import { answerHead, toChunks, toCompletion } from './openai/response.js';
-import type { ChatCompletion, ChatCompletionRequest } from './openai/types.js';
+import { toRequestJson, toWasmRequest } from './openai/request.js';
+import type { ChatCompletionRequest } from './openai/types.js';
+
+/** How `engine.tokenize` reads a text. */
+export interface TokenizeOptions {
+  /**
+   * Whether the texts of special tokens, such as `<|im_end|>`, become those tokens, as they do in a prompt that a template made.
+   * By default a text is only a text.
+   */
+  readonly special?: boolean;
+}
 
 /** One model, loaded and ready. Made by `createEngine`. */
 export class Engine {
@@ -23,16 +31,33 @@ export class Engine {
     this.chat = { completions: new ChatCompletions(connection, info.model.name) };
   }
 
+  /** The ids of a text's tokens, without any chat template or further tokens around it. */
+  async tokenize(text: string, options: TokenizeOptions = {}): Promise<Uint32Array> {
+    return this.#connection.ask({ about: 'tokens', text: checkText(text), special: options.special === true });
+  }
+
+  /** The text of tokens, special ones included. Ids that the model does not have are a `BadRequestError`. */
+  async detokenize(ids: Iterable<number>): Promise<string> {
+    const tokens = Array.from(ids);
+    const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id > 0xffff_ffff);
+    if (wrong !== undefined)
+      throw new BadRequestError(`${wrong} is no id of a token, which is a whole number from 0 up.`);
+    return this.#connection.ask({ about: 'text', tokens: Uint32Array.from(tokens) });
+  }
+
   /** How many tokens a text is, without any chat template around it. */
   async countTokens(text: string): Promise<number> {
-    if (typeof text !== 'string')
-      throw new BadRequestError('Pass the text whose tokens are to be counted, as a string.');
-    return (await this.#connection.call({ type: 'countTokens', text: text.toWellFormed() })) as number;
+    return this.#connection.ask({ about: 'tokenCount', text: checkText(text) });
+  }
+
+  /** The prompt that a request becomes: its messages, tools and documents through the model's chat template. */
+  async applyChatTemplate(request: ChatCompletionRequest): Promise<string> {
+    return this.#connection.ask({ about: 'prompt', request: toRequestJson(toWasmRequest(request)) });
   }
 
   /** GPU counters since loading, for benchmarks and tests. */
   async counters(): Promise<Counters> {
-    return (await this.#connection.call({ type: 'counters' })) as Counters;
+    return this.#connection.ask({ about: 'counters' });
   }
 
   /** End all answers under way and give all memory back. Once is enough; more does no harm. */
@@ -41,33 +66,8 @@ export class Engine {
   }
 }
 
-/** Chat completions of one engine. */
-export class ChatCompletions {
-  readonly #connection: Connection;
-  readonly #model: string;
-
-  /** @internal */
-  constructor(connection: Connection, model: string) {
-    this.#connection = connection;
-    this.#model = model;
-  }
-
-  /**
-   * Answer a conversation, whole or as a stream of chunks.
-   *
-   * @throws InglenookError of the class that names the cause
-   */
-  create(request: ChatCompletionRequest & { readonly stream: true }): Promise<ChatStream>;
-  create(request: ChatCompletionRequest & { readonly stream?: false | null }): Promise<ChatCompletion>;
-  create(request: ChatCompletionRequest): Promise<ChatStream | ChatCompletion>;
-  async create(request: ChatCompletionRequest): Promise<ChatStream | ChatCompletion> {
-    const checked = toWasmRequest(request);
-    const head = answerHead(this.#model);
-    if (!request.stream) return toCompletion(this.#connection.generate(checked, request.signal), head);
-
-    const controller = new AbortController();
-    const signal = request.signal ? AbortSignal.any([request.signal, controller.signal]) : controller.signal;
-    const events = this.#connection.generate(checked, signal);
-    return new ChatStream(toChunks(events, head, request.stream_options?.include_usage === true), controller);
-  }
+/** Unpaired surrogates are no text: they become U+FFFD. */
+function checkText(text: unknown): string {
+  if (typeof text !== 'string') throw new BadRequestError('Pass the text to be tokenized as a string.');
+  return text.toWellFormed();
 }

@@ -1,16 +1,19 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
 import { EngineClosedError, InternalError, toWire } from './errors.js';
+import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import { progressMeter } from './progress.js';
-import type { Command, GenerationEvent, ModelSpec, Report } from './protocol.js';
+import type { Answers, Command, GenerationEvent, ModelSpec, Question, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
-import type { WasmEngine, WasmGeneration, WasmModule } from './wasm.js';
+import type { GrammarModule, WasmEngine, WasmGeneration, WasmModule } from './wasm.js';
 
 /** What differs between a browser's worker and Node. */
 export interface Platform {
   loadModule(): Promise<WasmModule>;
+  /** Called only once a request needs it. */
+  loadGrammarModule(): Promise<GrammarModule>;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
 }
 
@@ -28,12 +31,14 @@ class Host {
   readonly #platform: Platform;
   readonly #report: (report: Report) => void;
   readonly #loading = new AbortController();
-  readonly #running = new Map<number, WasmGeneration>();
+  readonly #running = new Map<number, Running>();
+  readonly #grammars: Grammars;
   #engine: WasmEngine | undefined;
 
   constructor(platform: Platform, report: (report: Report) => void) {
     this.#platform = platform;
     this.#report = report;
+    this.#grammars = new Grammars(() => platform.loadGrammarModule());
   }
 
   take(command: Command): void {
@@ -45,13 +50,10 @@ class Host {
         void this.#generate(command);
         break;
       case 'cancel':
-        this.#running.get(command.id)?.cancel();
+        cancel(this.#running.get(command.id));
         break;
-      case 'countTokens':
-        this.#answer(command.id, (engine) => engine.count_tokens(command.text));
-        break;
-      case 'counters':
-        this.#answer(command.id, (engine) => JSON.parse(engine.counters()));
+      case 'ask':
+        this.#answer(command);
         break;
       case 'close':
         this.#close();
@@ -83,9 +85,14 @@ class Host {
   }
 
   async #generate({ id, request }: Extract<Command, { type: 'generate' }>): Promise<void> {
+    const running: Running = { cancelled: false };
+    this.#running.set(id, running);
     try {
-      const generation = this.#loaded().generate(JSON.stringify(request));
-      this.#running.set(id, generation);
+      if (this.#loaded().needs_grammar(request)) await this.#grammars.provide(this.#loaded());
+      // Cancelled while the grammars were loading: nobody waits for it any more.
+      if (running.cancelled) return this.#report({ type: 'ended', id });
+      const generation = this.#loaded().generate(request);
+      running.generation = generation;
       for (let json = await generation.next(); json !== undefined; json = await generation.next()) {
         this.#report({ type: 'event', id, event: JSON.parse(json) as GenerationEvent });
       }
@@ -97,9 +104,9 @@ class Host {
     }
   }
 
-  #answer(id: number, ask: (engine: WasmEngine) => unknown): void {
+  #answer({ id, ...question }: Extract<Command, { type: 'ask' }>): void {
     try {
-      this.#report({ type: 'value', id, value: ask(this.#loaded()) });
+      this.#report({ type: 'value', id, value: answer(this.#loaded(), question) });
     } catch (error) {
       this.#report({ type: 'failed', id, error: toWire(error) });
     }
@@ -113,14 +120,42 @@ class Host {
 
   #close(): void {
     this.#loading.abort();
-    for (const generation of this.#running.values()) generation.cancel();
+    for (const running of this.#running.values()) cancel(running);
     const engine = this.#engine;
     this.#engine = undefined;
     try {
       engine?.close();
+      this.#grammars.close();
     } finally {
       this.#report({ type: 'closed' });
     }
+  }
+}
+
+/** An answer that was asked for; its generation is there once all is there that it needs. */
+interface Running {
+  generation?: WasmGeneration;
+  cancelled: boolean;
+}
+
+function cancel(running: Running | undefined): void {
+  if (running === undefined) return;
+  running.cancelled = true;
+  running.generation?.cancel();
+}
+
+function answer(engine: WasmEngine, question: Question): Answers[keyof Answers] {
+  switch (question.about) {
+    case 'tokens':
+      return engine.tokenize(question.text, question.special);
+    case 'tokenCount':
+      return engine.count_tokens(question.text);
+    case 'text':
+      return engine.detokenize(question.tokens);
+    case 'prompt':
+      return engine.render(question.request);
+    case 'counters':
+      return JSON.parse(engine.counters());
   }
 }
 

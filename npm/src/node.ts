@@ -6,7 +6,7 @@ import type { Engine } from './engine.js';
 import { localPort } from './local-port.js';
 import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
-import { loadWasmInNode } from './node/wasm.js';
+import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 
 export * from './public.js';
 
@@ -18,7 +18,11 @@ export * from './public.js';
 export function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const port = async () => {
     if (options?.device !== 'cpu') await provideGpu();
-    return localPort({ loadModule: loadWasmInNode, openModel: openModelInNode });
+    return localPort({
+      loadModule: loadWasmInNode,
+      loadGrammarModule: loadGrammarModuleInNode,
+      openModel: openModelInNode,
+    });
   };
   return createEngineOn(port, options, pathToFileURL('./').href);
 }

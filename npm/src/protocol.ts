@@ -1,8 +1,7 @@
 /** The messages between the caller's side and the host that owns the engine, and the port they travel over. */
 
 import type { WireError } from './errors.js';
-import type { EngineInfo } from './info.js';
-import type { WasmRequest } from './openai/request.js';
+import type { Counters, EngineInfo } from './info.js';
 import type { LoadProgress } from './progress.js';
 
 /** Where the model comes from, in a form that crosses to the worker. */
@@ -27,11 +26,30 @@ export type GpuFeature = 'f16' | 'subgroups' | 'dot4';
 /** To the host. */
 export type Command =
   | { readonly type: 'load'; readonly model: ModelSpec; readonly options: LoadOptions }
-  | { readonly type: 'generate'; readonly id: number; readonly request: WasmRequest }
+  | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
-  | { readonly type: 'countTokens'; readonly id: number; readonly text: string }
-  | { readonly type: 'counters'; readonly id: number }
+  | ({ readonly type: 'ask'; readonly id: number } & Question)
   | { readonly type: 'close' };
+
+/** The JSON of a {@link import('./openai/request.js').WasmRequest}: text crosses to a worker whatever the caller put into it. */
+export type RequestJson = string;
+
+/** What can be asked and has one answer, of the type in {@link Answers}. */
+export type Question =
+  | { readonly about: 'tokens'; readonly text: string; readonly special: boolean }
+  | { readonly about: 'tokenCount'; readonly text: string }
+  | { readonly about: 'text'; readonly tokens: Uint32Array }
+  | { readonly about: 'prompt'; readonly request: RequestJson }
+  | { readonly about: 'counters' };
+
+/** What each question is answered with. */
+export interface Answers {
+  readonly tokens: Uint32Array;
+  readonly tokenCount: number;
+  readonly text: string;
+  readonly prompt: string;
+  readonly counters: Counters;
+}
 
 /** From the host. */
 export type Report =
@@ -47,9 +65,15 @@ export type Report =
 /** One step of an answer, as the WebAssembly module reports it. */
 export type GenerationEvent =
   | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'reasoning'; readonly text: string }
+  | { readonly type: 'tool_call'; readonly index: number; readonly id: string; readonly name: string }
+  /** Of the call of this index; all its texts joined are one JSON object. */
+  | { readonly type: 'tool_arguments'; readonly index: number; readonly text: string }
+  /** What looked like a call and is none: its text is content, and the call of this index, if any was begun, is void. */
+  | { readonly type: 'malformed_call'; readonly index: number | null; readonly text: string }
   | {
       readonly type: 'done';
-      readonly reason: 'stop' | 'length' | 'aborted';
+      readonly reason: 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'aborted';
       readonly usage: {
         readonly prompt_tokens: number;
         readonly completion_tokens: number;

@@ -1,8 +1,9 @@
 /** What both entries export beside `createEngine`. */
 
+export type { ChatCompletions } from './chat-completions.js';
 export type { ChatStream } from './chat-stream.js';
 export type { CreateEngineOptions } from './create-engine.js';
-export type { ChatCompletions, Engine } from './engine.js';
+export type { Engine, TokenizeOptions } from './engine.js';
 export {
   AbortedError,
   AdapterTooSmallError,
@@ -21,18 +22,25 @@ export {
   WrongAnswerError,
 } from './errors.js';
 export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, ModelInfo } from './info.js';
+export type { ContentFilter, Segment } from './openai/content-filter.js';
+export type { ContentRule } from './openai/content-rules.js';
+export { MessageBuilder } from './openai/delta.js';
+export type { ChatMessage, TextPart } from './openai/messages.js';
+export type { JsonSchemaFormat, ResponseFormat } from './openai/response-format.js';
+export type { Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
 export type {
+  AssistantMessage,
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionRequest,
-  ChatMessage,
+  Delta,
   FinishReason,
-  TextPart,
+  MalformedToolCall,
+  ReasoningOptions,
   Timings,
-  Tool,
-  ToolCall,
-  ToolChoice,
+  ToolCallDelta,
   Usage,
 } from './openai/types.js';
 export type { LoadProgress } from './progress.js';
 export type { GpuFeature } from './protocol.js';
+export { type CreateStream, type RunnableTool, type RunToolsRequest, ToolRun, type ToolRunEvent } from './run-tools.js';

@@ -1,4 +1,4 @@
-/** The face of the WebAssembly module, as this package uses it. `load-wasm.ts` checks the generated types against it. */
+/** The faces of the WebAssembly modules, as this package uses them. What loads them checks the generated types against these. */
 
 import type { PieceSource } from './source/source.js';
 
@@ -9,10 +9,47 @@ export interface WasmEngine {
   /** Start an answer; errors in the request are thrown here or by the first `next()`. */
   generate(requestJson: string): WasmGeneration;
   count_tokens(text: string): number;
+  /** With `special`, texts of special tokens become those tokens; without, a text is only a text. */
+  tokenize(text: string, special: boolean): Uint32Array;
+  /** Throws for an id that the vocabulary does not have. */
+  detokenize(ids: Uint32Array): string;
+  /** The prompt of a request, as the model would get it. */
+  render(requestJson: string): string;
+  /** Whether the request's form of answer needs the second module: see `set_grammars`. */
+  needs_grammar(requestJson: string): boolean;
+  /** The bytes of all tokens, as the second module takes them. */
+  vocabulary(): Uint8Array;
+  /** Tokens that end an answer. */
+  eos_tokens(): Uint32Array;
+  /** The tokenizer alone, for the second module. */
+  tokenizer(): WasmTokenizer;
+  /** From now on, requests that need a grammar have it compiled by this. */
+  set_grammars(grammars: WasmGrammars): void;
   /** GPU counters since loading, as JSON. */
   counters(): string;
   /** Give all memory back, on the GPU too. Nothing else may be called afterwards. */
   close(): void;
+}
+
+/** A tokenizer; it may outlive its engine. */
+export interface WasmTokenizer {
+  encode_bytes(bytes: Uint8Array): Uint32Array;
+  free(): void;
+}
+
+/** Compiles grammars for one vocabulary. Only the engine calls `compile`, with and for what they agree on. */
+export interface WasmGrammars {
+  compile(specJson: string): object;
+  free(): void;
+}
+
+/** The second module, instantiated: forms of answers, and nothing else. */
+export interface GrammarModule {
+  readonly WasmGrammars: new (
+    vocabulary: Uint8Array,
+    eosTokens: Uint32Array,
+    tokenize: (bytes: Uint8Array) => Uint32Array,
+  ) => WasmGrammars;
 }
 
 /** One answer in the making. */

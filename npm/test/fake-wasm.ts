@@ -4,14 +4,15 @@
  */
 
 import type { EngineInfo } from '../src/info.js';
+import type { Tool } from '../src/openai/tools.js';
 import type { GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
-import type { WasmEngine, WasmGeneration, WasmModule, WasmProgress } from '../src/wasm.js';
+import type { WasmEngine, WasmGeneration, WasmGrammars, WasmModule, WasmProgress, WasmTokenizer } from '../src/wasm.js';
 
 /** How the stand-in behaves. */
 export interface FakeOptions {
-  /** The pieces of the answer to the last message. */
-  readonly answer?: (lastMessage: string) => readonly string[];
+  /** The answer to the last message, in pieces: texts, and events of any kind but the last. */
+  readonly answer?: (lastMessage: string) => readonly FakePiece[];
   /** Milliseconds for each group of `groupSize` tokens. */
   readonly delay?: number;
   readonly groupSize?: number;
@@ -22,16 +23,24 @@ export interface FakeOptions {
   readonly onRequest?: (request: unknown) => void;
   /** Called when the engine is closed. */
   readonly onClose?: () => void;
+  /** Called when the grammar module's tokenizer is given back. */
+  readonly onTokenizerFree?: () => void;
   /** Bytes asked for at a time. */
   readonly pieceSize?: number;
   /** Milliseconds for each piece of the file. */
   readonly loadDelay?: number;
 }
 
+/** A text, or an event. */
+export type FakePiece = string | Exclude<GenerationEvent, { type: 'done' }>;
+
 /** An error as the module throws it. */
 export function wasmError(name: string, message: string): Error {
   return Object.assign(new Error(message), { name });
 }
+
+/** The special token of the stand-in's vocabulary, whose other tokens are code points. */
+export const FAKE_END = 0x110000;
 
 export const FAKE_INFO: EngineInfo = {
   model: {
@@ -101,6 +110,7 @@ async function readAll(
 
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
+  #grammars: WasmGrammars | undefined;
   #closed = false;
 
   constructor(fake: FakeOptions) {
@@ -112,27 +122,72 @@ class FakeEngine implements WasmEngine {
   }
 
   generate(requestJson: string): WasmGeneration {
-    this.#mustBeOpen();
-    const request = parseObject(requestJson, REQUEST_KEYS);
-    const messages = request.messages as { role: string; content: string }[];
-    if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
-    for (const message of messages) {
-      if (typeof message.role !== 'string' || typeof message.content !== 'string') {
-        throw new TypeError('each message needs a role and a content, both strings');
-      }
+    const request = this.#read(requestJson);
+    if (this.needs_grammar(requestJson)) {
+      if (this.#grammars === undefined) throw wasmError('Internal', 'This answer needs a grammar, and none is set.');
+      this.#grammars.compile(JSON.stringify(request.response_format ?? request.tools));
     }
     this.#fake.onRequest?.(request);
-    const last = messages.at(-1)?.content ?? '';
+    const last = String(request.messages.at(-1)?.content ?? '');
     if (last === '') throw wasmError('BadRequest', 'The prompt is empty. Write something.');
     const pieces = this.#fake.answer?.(last) ?? ['Hel', 'lo', '!'];
     const limit = (request.max_tokens as number | undefined) ?? pieces.length;
-    return new FakeGeneration(pieces.slice(0, limit), limit < pieces.length ? 'length' : 'stop', this.#fake);
+    return new FakeGeneration(pieces.slice(0, limit), limit < pieces.length, this.#fake);
   }
 
   count_tokens(text: string): number {
+    return this.tokenize(text, false).length;
+  }
+
+  /** A token a code point; with `special`, `<|end|>` is one. */
+  tokenize(text: string, special: boolean): Uint32Array {
     this.#mustBeOpen();
-    if (typeof text !== 'string') throw new TypeError('text must be a string');
-    return text.split(/\s+/).filter((word) => word !== '').length;
+    if (typeof text !== 'string' || !text.isWellFormed()) throw new TypeError('text must be a well-formed string');
+    if (typeof special !== 'boolean') throw new TypeError('special must be a boolean');
+    const parts = special ? text.split(/(<\|end\|>)/) : [text];
+    return Uint32Array.from(parts.flatMap((part) => (special && part === '<|end|>' ? [FAKE_END] : codePoints(part))));
+  }
+
+  detokenize(ids: Uint32Array): string {
+    this.#mustBeOpen();
+    if (!(ids instanceof Uint32Array)) throw new TypeError('ids must be a Uint32Array');
+    const unknown = ids.find((id) => id > FAKE_END);
+    if (unknown !== undefined) throw wasmError('BadRequest', `There is no token ${unknown}. Use ids of this model.`);
+    return Array.from(ids, (id) => (id === FAKE_END ? '<|end|>' : String.fromCodePoint(id))).join('');
+  }
+
+  render(requestJson: string): string {
+    return this.#read(requestJson)
+      .messages.map(({ role, content }) => `<${role}>${content ?? ''}`)
+      .join('');
+  }
+
+  needs_grammar(requestJson: string): boolean {
+    const { response_format, tools = [], tool_choice = 'auto' } = this.#read(requestJson);
+    const strict = (tools as Tool[]).some((tool) => tool.function.strict === true);
+    return response_format !== undefined || (tool_choice !== 'auto' && tool_choice !== 'none') || strict;
+  }
+
+  vocabulary(): Uint8Array {
+    this.#mustBeOpen();
+    return Uint8Array.of(1, 2, 3);
+  }
+
+  eos_tokens(): Uint32Array {
+    this.#mustBeOpen();
+    return Uint32Array.of(FAKE_END);
+  }
+
+  tokenizer(): WasmTokenizer {
+    this.#mustBeOpen();
+    return fakeTokenizer(() => this.#fake.onTokenizerFree?.());
+  }
+
+  set_grammars(grammars: WasmGrammars): void {
+    this.#mustBeOpen();
+    if (typeof grammars.compile !== 'function') throw new TypeError('grammars must compile');
+    if (this.#grammars !== undefined) throw new Error('grammars are set twice');
+    this.#grammars = grammars;
   }
 
   counters(): string {
@@ -146,21 +201,56 @@ class FakeEngine implements WasmEngine {
     this.#fake.onClose?.();
   }
 
+  #read(requestJson: string): Record<string, unknown> & { messages: { role: string; content?: string | null }[] } {
+    this.#mustBeOpen();
+    const request = parseObject(requestJson, REQUEST_KEYS);
+    const { messages } = request;
+    if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
+    for (const { role, content } of messages) {
+      if (typeof role !== 'string' || !(content === null || typeof content === 'string')) {
+        throw new TypeError('each message needs a role, and a content that is a string or null');
+      }
+    }
+    return { ...request, messages };
+  }
+
   #mustBeOpen(): void {
     if (this.#closed) throw new Error('null pointer passed to rust');
   }
 }
 
+function codePoints(text: string): number[] {
+  return Array.from(text, (character) => character.codePointAt(0) ?? 0);
+}
+
+/** A tokenizer of the stand-in's, as the grammar module gets it: a token a byte. */
+function fakeTokenizer(onFree: () => void): WasmTokenizer {
+  let freed = false;
+  return {
+    encode_bytes(bytes) {
+      if (freed) throw new Error('null pointer passed to rust');
+      if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes must be a Uint8Array');
+      return Uint32Array.from(bytes);
+    },
+    free() {
+      if (freed) throw new Error('freed twice');
+      freed = true;
+      onFree();
+    },
+  };
+}
+
 class FakeGeneration implements WasmGeneration {
-  readonly #pieces: readonly string[];
+  readonly #pieces: readonly FakePiece[];
   readonly #fake: FakeOptions;
-  #reason: 'stop' | 'length' | 'aborted';
+  #reason: Extract<GenerationEvent, { type: 'done' }>['reason'];
   #given = 0;
   #done = false;
 
-  constructor(pieces: readonly string[], reason: 'stop' | 'length', fake: FakeOptions) {
+  constructor(pieces: readonly FakePiece[], cut: boolean, fake: FakeOptions) {
+    const calls = pieces.some((piece) => typeof piece !== 'string' && piece.type === 'tool_call');
     this.#pieces = pieces;
-    this.#reason = reason;
+    this.#reason = cut ? 'length' : calls ? 'tool_calls' : 'stop';
     this.#fake = fake;
   }
 
@@ -168,10 +258,11 @@ class FakeGeneration implements WasmGeneration {
     if (this.#done) return undefined;
     const { delay = 0, groupSize = 4 } = this.#fake;
     if (this.#given % groupSize === 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    const text = this.#reason === 'aborted' ? undefined : this.#pieces[this.#given];
-    if (text !== undefined) {
+    const piece = this.#reason === 'aborted' ? undefined : this.#pieces[this.#given];
+    if (piece !== undefined) {
       this.#given += 1;
-      return JSON.stringify({ type: 'text', text } satisfies GenerationEvent);
+      const event: GenerationEvent = typeof piece === 'string' ? { type: 'text', text: piece } : piece;
+      return JSON.stringify(event);
     }
     this.#done = true;
     return JSON.stringify({
@@ -198,7 +289,19 @@ const OPTION_KEYS = {
 const REQUEST_KEYS = {
   messages: 'object',
   tools: 'object',
+  tool_choice: ['string', 'object'],
+  parallel_tool_calls: 'boolean',
+  response_format: 'object',
+  reasoning: 'object',
+  content_rules: 'object',
+  segment: 'string',
+  chat_template: 'string',
   chat_template_kwargs: 'object',
+  add_generation_prompt: 'boolean',
+  continue_final_message: 'boolean',
+  documents: 'object',
+  tool_dialect: 'string',
+  reasoning_format: 'string',
   logit_bias: 'object',
   max_tokens: 'number',
   temperature: 'number',
@@ -213,12 +316,15 @@ const REQUEST_KEYS = {
 };
 
 /** JSON of an object that has no other keys than these, each of its type. */
-function parseObject(json: string, types: Readonly<Record<string, string>>): Record<string, unknown> {
+function parseObject(
+  json: string,
+  types: Readonly<Record<string, string | readonly string[]>>,
+): Record<string, unknown> {
   if (typeof json !== 'string') throw new TypeError('JSON must be a string');
   const value = JSON.parse(json) as Record<string, unknown>;
   for (const [key, field] of Object.entries(value)) {
     const wanted = types[key];
-    if (wanted === undefined || typeof field !== wanted) {
+    if (wanted === undefined || field === null || ![wanted].flat().includes(typeof field)) {
       throw new TypeError(`the module does not understand ${key}: ${JSON.stringify(field)}`);
     }
   }

@@ -1,4 +1,5 @@
-// `node run.mjs [--browser chromium,firefox,node] [--case PART-OF-A-NAME]`: every case in every environment it is for.
+// `node run.mjs [--browser chromium,firefox,node] [--case PART-OF-A-NAME] [--full]`: every case in every environment it is for.
+// `--full`, or INGLENOOK_FULL=1, has cases over large sets of files (`t.full`) take all of them, which takes long.
 // Adding a case = adding a file to cases/; its ending says where it runs:
 //   NAME.page.mjs   inside a page, in both browsers
 //   NAME.any.mjs    the same, and in Node on Dawn (import only by relative paths, use no `document`)
@@ -17,6 +18,7 @@ const { values } = parseArgs({
   options: {
     browser: { type: "string", default: ENVIRONMENTS.join(",") },
     case: { type: "string", default: "" },
+    full: { type: "boolean", default: process.env.INGLENOOK_FULL === "1" },
   },
 });
 const environments = values.browser.split(",");
@@ -29,7 +31,7 @@ if (cases.length === 0) throw new Error(`no case's name contains "${values.case}
 const server = await serve(fileURLToPath(new URL("../..", import.meta.url)));
 const counts = { passed: 0, failed: 0 };
 for (const environment of ENVIRONMENTS.filter((name) => environments.includes(name))) {
-  await runCases(environment, cases, server.address, (result) => {
+  await runCases(environment, cases, { address: server.address, full: values.full }, (result) => {
     counts[result.passed ? "passed" : "failed"] += 1;
     print(result);
   });

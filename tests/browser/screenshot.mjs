@@ -1,5 +1,5 @@
-// `node screenshot.mjs --out FILE.png [--browser NAMES] [--url URL] [--ask PROMPT] [--phone] [--dark]`: what a page looks like.
-// Without --url it is the built demo page. The browser's name goes before the ending: FILE-chromium.png.
+// `node screenshot.mjs --out FILE.png [--browser NAMES] [--url URL] [--tools] [--ask PROMPT] [--phone] [--dark]`: what a page
+// looks like. Without --url it is the built demo page. The browser's name goes before the ending: FILE-chromium.png.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openBrowser } from "./lib/browsers.mjs";
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     out: { type: "string" },
     browser: { type: "string", default: "chromium,firefox" },
     url: { type: "string" },
+    tools: { type: "boolean", default: false },
     ask: { type: "string" },
     phone: { type: "boolean", default: false },
     dark: { type: "boolean", default: false },
@@ -29,6 +30,7 @@ for (const name of values.browser.split(",")) {
   await page.resize(values.phone ? 390 : 1280, values.phone ? 844 : 800);
   await page.driver.goto(values.url ?? `${server.address}/`);
   const settled = await settle(page);
+  if (values.tools) await page.driver.click("[data-testid=tools]");
   if (values.ask !== undefined) {
     await page.driver.type("textarea", values.ask);
     await page.driver.keyboard.press("Enter");

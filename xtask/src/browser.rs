@@ -18,12 +18,18 @@ pub struct Options {
     /// Only cases whose name contains this
     #[arg(long, value_name = "PART")]
     case: Option<String>,
+    /// Take all of each large set of files, and not a few of them: takes long (the same as INGLENOOK_FULL=1)
+    #[arg(long, conflicts_with = "screenshot")]
+    full: bool,
     /// No test: write a picture of the demo page (or of --url) here, named after each browser
     #[arg(long, value_name = "FILE.png")]
     screenshot: Option<PathBuf>,
     /// The page to take a picture of
     #[arg(long, requires = "screenshot")]
     url: Option<String>,
+    /// With the demo page's tools switched on
+    #[arg(long, requires = "screenshot")]
+    tools: bool,
     /// What the chat is asked before the picture is taken
     #[arg(long, requires = "screenshot", value_name = "PROMPT")]
     ask: Option<String>,
@@ -68,10 +74,8 @@ pub fn runner(workspace: &Workspace, options: &Options) -> Command {
             command.arg(flag).arg(value);
         }
     }
-    for (flag, on) in [("--phone", options.phone), ("--dark", options.dark)] {
-        if on {
-            command.arg(flag);
-        }
-    }
+    let flags =
+        [("--full", options.full), ("--tools", options.tools), ("--phone", options.phone), ("--dark", options.dark)];
+    command.args(flags.iter().filter(|(_, on)| *on).map(|(flag, _)| flag));
     command
 }

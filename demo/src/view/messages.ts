@@ -1,7 +1,6 @@
-/** The conversation on the page. */
+/** The conversation on the page: questions, and what keeps its end in view. */
 
-import { el, icon, iconButton } from '../dom.js';
-import { MarkdownView } from '../markdown.js';
+import { el } from '../dom.js';
 
 /** A question of the user's. */
 export function questionItem(text: string): HTMLLIElement {
@@ -11,70 +10,6 @@ export function questionItem(text: string): HTMLLIElement {
     el('span', { class: 'visually-hidden' }, 'You: '),
     el('div', { class: 'bubble' }, text),
   );
-}
-
-/** An answer that grows. */
-export class AnswerItem {
-  readonly element: HTMLLIElement;
-  readonly #body = el('div', { class: 'answer', 'data-testid': 'answer' });
-  readonly #foot = el('div', { class: 'answer-foot' });
-  readonly #markdown = new MarkdownView(this.#body);
-  #text = '';
-
-  constructor() {
-    this.element = el(
-      'li',
-      { class: 'message assistant thinking', 'data-testid': 'message-assistant', 'aria-busy': 'true' },
-      el('span', { class: 'visually-hidden' }, 'Answer: '),
-      this.#body,
-      this.#foot,
-    );
-  }
-
-  /** What is shown so far. */
-  get text(): string {
-    return this.#text;
-  }
-
-  /** Show more. */
-  append(text: string): void {
-    this.#text += text;
-    this.element.classList.remove('thinking');
-    this.element.classList.add('streaming');
-    this.#markdown.update(this.#text);
-  }
-
-  /** The answer is complete: offer what one can do with it, and say how it went. */
-  finish(note: string, onAgain: () => void): void {
-    this.element.classList.remove('thinking', 'streaming');
-    this.element.removeAttribute('aria-busy');
-    if (this.#text !== '') this.#foot.append(this.#copyButton());
-    this.#foot.append(iconButton('again', 'Answer again', 'regenerate', onAgain));
-    this.#foot.append(el('span', { class: 'note', 'data-testid': 'answer-note' }, note));
-  }
-
-  /** Something instead of the foot: an error. */
-  fail(card: HTMLElement): void {
-    this.element.classList.remove('thinking', 'streaming');
-    this.element.removeAttribute('aria-busy');
-    this.#foot.replaceWith(card);
-  }
-
-  #copyButton(): HTMLButtonElement {
-    const button = iconButton('copy', 'Copy', 'copy', async () => {
-      const copied = await navigator.clipboard.writeText(this.#text).then(
-        () => true,
-        () => false,
-      );
-      button.replaceChildren(icon(copied ? 'check' : 'close'));
-      button.title = copied ? 'Copied' : 'The browser does not allow copying here';
-      setTimeout(() => {
-        button.replaceChildren(icon('copy'));
-        button.title = 'Copy';
-      }, 1500);
-    });
-    return button;
-  }
 }
 
 /** Keeps the end of the page in view while it grows, unless the user has scrolled away from it. */

@@ -8,6 +8,7 @@ use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{ParserFactory, TokenParser, panic_utils};
 
+use super::guard::Guard;
 use super::{Matcher, Vocabulary, failure};
 use crate::{GrammarError, Grammars, Match, Spec, gbnf, lark, regex, schema};
 
@@ -54,7 +55,7 @@ impl Compiler {
             Some(parser) => parser,
             None => self.parse(spec)?,
         };
-        let matcher = self.begin(&parser);
+        let matcher = self.begin(&parser, spec);
         if self.cache.len() == CACHED {
             self.cache.remove(0);
         }
@@ -62,8 +63,9 @@ impl Compiler {
         Ok(matcher)
     }
 
-    fn begin(&self, parser: &TokenParser) -> Matcher {
-        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone())
+    fn begin(&self, parser: &TokenParser, spec: &Spec) -> Matcher {
+        let guard = writes_json(spec).then(Guard::new);
+        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone(), guard)
     }
 
     fn take_cached(&mut self, key: &str) -> Option<TokenParser> {
@@ -87,7 +89,7 @@ impl Compiler {
         };
         let parser = self.factory.create_parser(grammar).map_err(|error| failure::to_compile(&error.to_string()))?;
         // What can't even begin is better refused now than at the first token.
-        let mut first = self.begin(&parser);
+        let mut first = self.begin(&parser, spec);
         for token in first.forced()? {
             first.accept(token)?;
         }
@@ -99,6 +101,15 @@ impl Compiler {
 impl Grammars for Compiler {
     fn compile(&mut self, spec_json: &str) -> Result<Box<dyn Match>, GrammarError> {
         Ok(Box::new(Compiler::compile(self, &Spec::from_json(spec_json)?)?))
+    }
+}
+
+/// Whether an output is JSON, or has some in it.
+fn writes_json(spec: &Spec) -> bool {
+    match spec {
+        Spec::JsonSchema { .. } | Spec::JsonObject => true,
+        Spec::Lark { grammar } => grammar.contains("%json"),
+        Spec::Regex { .. } | Spec::Gbnf { .. } | Spec::Choice { .. } => false,
     }
 }
 

@@ -1,7 +1,5 @@
 //! llguidance's errors, which are texts, as typed ones.
 
-use llguidance::api::StopReason;
-
 use crate::GrammarError;
 
 /// What a refusal to compile means.
@@ -18,17 +16,22 @@ pub fn to_compile(message: &str) -> GrammarError {
 }
 
 /// What the failure of a step means.
-pub fn of_step(message: &str, reason: StopReason) -> GrammarError {
+pub fn of_step(message: &str) -> GrammarError {
     let message = clean(message);
-    match reason {
-        _ if is_panic(&message) => GrammarError::Internal(message),
-        StopReason::NoExtensionBias => {
-            GrammarError::Unsatisfiable("no token of the vocabulary continues the output".to_owned())
-        }
-        StopReason::LexerTooComplex | StopReason::ParserTooComplex => GrammarError::TooComplex(message),
-        _ => GrammarError::Internal(message),
+    let says = |word: &str| message.contains(word);
+    if is_panic(&message) {
+        GrammarError::Internal(message)
+    } else if says("NoExtensionBias") {
+        GrammarError::Unsatisfiable("no token of the vocabulary continues the output".to_owned())
+    } else if LIMITS.iter().any(|words| says(words)) {
+        GrammarError::TooComplex(message)
+    } else {
+        GrammarError::Internal(message)
     }
 }
+
+/// How llguidance begins to speak of its limits. Once a matcher has failed, there is nothing else to tell the reason by.
+const LIMITS: [&str; 4] = ["parser error: Too many", "lexer error", "Parser Error", "too complex"];
 
 fn is_panic(message: &str) -> bool {
     message.starts_with("panic: ")
@@ -61,7 +64,9 @@ mod tests {
     #[test]
     fn panics_are_our_fault_and_limits_are_not() {
         assert_eq!(to_compile("panic: x\n<backtrace>").code(), "Internal");
-        assert_eq!(of_step("panic: x", StopReason::ParserTooComplex).code(), "Internal");
-        assert!(matches!(of_step("x\n<non-verbose/>", StopReason::LexerTooComplex), GrammarError::TooComplex(text) if text == "x"));
+        assert_eq!(of_step("panic: too complex").code(), "Internal");
+        let limit = of_step("parser error: Too many items\n<non-verbose/>");
+        assert_eq!(limit, GrammarError::TooComplex("parser error: Too many items".into()));
+        assert!(matches!(of_step("NoExtensionBias"), GrammarError::Unsatisfiable(_)));
     }
 }

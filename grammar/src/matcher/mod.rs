@@ -5,8 +5,10 @@
 //! compiled grammars, and typed errors. Its panics are caught by itself natively; in WebAssembly a panic ends the module, so
 //! whatever could cause one is refused before it gets there.
 
+mod closing;
 mod compiler;
 mod failure;
+mod guard;
 mod position;
 mod vocabulary;
 

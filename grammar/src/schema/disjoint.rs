@@ -17,7 +17,10 @@ const MAX_OPTIONS: usize = 200;
 pub fn check(document: &Value, options: &Value, path: &Path) -> Result<(), GrammarError> {
     let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
     if options.len() > MAX_OPTIONS {
-        return Err(GrammarError::TooLarge { what: format!("{} alternatives of a `oneOf`", options.len()), limit: MAX_OPTIONS });
+        return Err(GrammarError::TooLarge {
+            what: format!("{} alternatives of a `oneOf`", options.len()),
+            limit: MAX_OPTIONS,
+        });
     }
     for (index, one) in options.iter().enumerate() {
         for (other_index, other) in options.iter().enumerate().skip(index + 1) {
@@ -63,7 +66,9 @@ fn follow<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
 
 /// The types that values may have, sorted, where the schema says so; `integer` is a `number`.
 fn types(map: &Map<String, Value>) -> Vec<&str> {
-    let name = |name: &'_ str| if name == "integer" { "number" } else { TYPES.iter().find(|known| **known == name).unwrap_or(&"") };
+    let name = |name: &'_ str| {
+        if name == "integer" { "number" } else { TYPES.iter().find(|known| **known == name).unwrap_or(&"") }
+    };
     let mut types: Vec<&str> = match map.get("type") {
         Some(Value::String(single)) => vec![name(single)],
         Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(name).collect(),
@@ -128,7 +133,9 @@ fn is_below(low: &Map<String, Value>, high: &Map<String, Value>) -> bool {
 /// Whether a property that one requires is different in, or impossible for, the other.
 fn properties_differ(document: &Value, one: &Map<String, Value>, other: &Map<String, Value>, depth: usize) -> bool {
     required(one).any(|name| match (property(one, name), property(other, name)) {
-        (Some(mine), Some(theirs)) => required(other).any(|also| also == name) && disjoint(document, mine, theirs, depth + 1),
+        (Some(mine), Some(theirs)) => {
+            required(other).any(|also| also == name) && disjoint(document, mine, theirs, depth + 1)
+        }
         (_, None) => is_closed(other),
         _ => false,
     }) || required(other).any(|name| property(one, name).is_none() && is_closed(one))
@@ -148,7 +155,8 @@ fn is_closed(map: &Map<String, Value>) -> bool {
 
 /// Whether every alternative of an `anyOf` or `oneOf` in one is excluded by the other.
 fn each_alternative(document: &Value, one: &Map<String, Value>, other: &Value, depth: usize) -> bool {
-    ["anyOf", "oneOf"].iter().filter_map(|key| one.get(*key)?.as_array()).any(|options| {
-        !options.is_empty() && options.iter().all(|option| disjoint(document, option, other, depth + 1))
-    })
+    ["anyOf", "oneOf"]
+        .iter()
+        .filter_map(|key| one.get(*key)?.as_array())
+        .any(|options| !options.is_empty() && options.iter().all(|option| disjoint(document, option, other, depth + 1)))
 }

@@ -41,7 +41,8 @@ fn is_finite(schema: &Value, finite: &[bool]) -> bool {
 }
 
 fn is_known(reference: &Value, finite: &[bool]) -> bool {
-    let number = reference.as_str().and_then(|name| name.rsplit('/').next()).and_then(|name| name.parse::<usize>().ok());
+    let number =
+        reference.as_str().and_then(|name| name.rsplit('/').next()).and_then(|name| name.parse::<usize>().ok());
     number.and_then(|number| finite.get(number)).copied().unwrap_or(false)
 }
 
@@ -117,7 +118,9 @@ mod tests {
     #[test]
     fn what_never_ends_is_refused() {
         let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/0"}}, "required": ["a"]});
-        for root in [json!({"$ref": "#/$defs/0"}), json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/0"}})] {
+        for root in
+            [json!({"$ref": "#/$defs/0"}), json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/0"}})]
+        {
             let mut schema = root.clone();
             schema["$defs"] = json!({"0": endless});
             assert!(matches!(prune(&mut schema), Err(GrammarError::Unsatisfiable(_))), "{root}");

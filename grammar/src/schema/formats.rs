@@ -23,7 +23,8 @@ const DURATION: &str = concat!(
 /// At most 60 characters, and no two hyphens in a row, which would mark an encoded international name.
 const LABEL: &str = "[A-Za-z0-9]{1,20}(?:-[A-Za-z0-9]{1,19}){0,2}";
 const LOCAL: &str = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}){0,2}";
-const IPV4: &str = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const IPV4: &str =
+    r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 /// Eight groups, or fewer with one `::` for at least two.
 const IPV6: &str = concat!(
     "(?:(?:H:){7}H|(?:H:){1,6}:|(?:H:){1,5}:H|(?:H:){1,4}(?::H){1,2}|(?:H:){1,3}(?::H){1,3}|(?:H:){1,2}(?::H){1,4}",
@@ -58,7 +59,10 @@ pub fn pattern(format: &str, path: &Path) -> Result<Option<String>, GrammarError
 
 /// A scheme with an authority, or with a path that has no root (`mailto:a@b`).
 fn uri() -> String {
-    format!(r"[A-Za-z][A-Za-z0-9+.-]{{0,15}}:(?://{LABEL}(?:\.{LABEL}){{0,4}}(?::[1-9][0-9]{{0,3}})?(?:/{PCHAR}*)*|{PCHAR}+){}", tail())
+    format!(
+        r"[A-Za-z][A-Za-z0-9+.-]{{0,15}}:(?://{LABEL}(?:\.{LABEL}){{0,4}}(?::[1-9][0-9]{{0,3}})?(?:/{PCHAR}*)*|{PCHAR}+){}",
+        tail()
+    )
 }
 
 /// A path, absolute or not, whose first segment has no colon.

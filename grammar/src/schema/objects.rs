@@ -93,9 +93,10 @@ impl Counts {
         }
         let required: Vec<&str> = names(out, "required");
         let patterns = out.get("patternProperties").and_then(Value::as_object).is_some_and(|map| !map.is_empty());
-        let named = out.get("properties").and_then(Value::as_object).map_or(0, |properties| {
-            properties.keys().filter(|name| !required.contains(&name.as_str())).count()
-        });
+        let named = out
+            .get("properties")
+            .and_then(Value::as_object)
+            .map_or(0, |properties| properties.keys().filter(|name| !required.contains(&name.as_str())).count());
         Ok(Counts {
             least,
             most,

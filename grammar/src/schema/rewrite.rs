@@ -51,14 +51,7 @@ pub struct Walk<'a> {
 
 /// The schema with all of its definitions as `$defs` named `0`, `1`, ….
 pub fn rewrite(document: &Value) -> Result<Value, GrammarError> {
-    let mut walk = Walk {
-        document,
-        names: HashMap::new(),
-        pending: Vec::new(),
-        schemas: 0,
-        values: 0,
-        value_bytes: 0,
-    };
+    let mut walk = Walk { document, names: HashMap::new(), pending: Vec::new(), schemas: 0, values: 0, value_bytes: 0 };
     let mut root = match walk.value(document, &Path::root("#"), 0)? {
         Value::Object(root) => root,
         constant => Map::from_iter([("allOf".to_owned(), json!([constant]))]),
@@ -114,7 +107,12 @@ impl<'a> Walk<'a> {
     }
 
     /// `enum` and `const`.
-    fn values(&mut self, map: &'a Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
+    fn values(
+        &mut self,
+        map: &'a Map<String, Value>,
+        path: &Path,
+        out: &mut Map<String, Value>,
+    ) -> Result<(), GrammarError> {
         if let Some(value) = map.get("const") {
             self.constant(value, &path.name("const"), 0)?;
             out.insert("const".to_owned(), value.clone());
@@ -145,9 +143,10 @@ impl<'a> Walk<'a> {
                 scalars::check_text(text, path)
             }
             Value::Number(number) => scalars::check_number(number, path),
-            Value::Array(values) => {
-                values.iter().enumerate().try_for_each(|(index, value)| self.constant(value, &path.index(index), depth + 1))
-            }
+            Value::Array(values) => values
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, value)| self.constant(value, &path.index(index), depth + 1)),
             Value::Object(map) => map.iter().try_for_each(|(name, value)| {
                 self.value_bytes += name.len();
                 self.constant(value, &path.name(name), depth + 1)
@@ -213,7 +212,11 @@ impl<'a> Walk<'a> {
 pub fn resolve<'a>(document: &'a Value, reference: &str, path: &Path) -> Result<&'a Value, GrammarError> {
     let pointer = match reference.strip_prefix('#') {
         Some(pointer) if pointer.is_empty() || pointer.starts_with('/') => pointer,
-        _ => return Err(path.unsupported(format!("{reference:?} is no pointer into this schema, such as `#/$defs/name`"))),
+        _ => {
+            return Err(
+                path.unsupported(format!("{reference:?} is no pointer into this schema, such as `#/$defs/name`"))
+            );
+        }
     };
     let pointer = unescape(pointer).ok_or_else(|| path.wrong(format!("{reference:?} has a broken %-escape")))?;
     document.pointer(&pointer).ok_or_else(|| path.wrong(format!("{reference:?} leads nowhere")))

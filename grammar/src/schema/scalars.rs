@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use super::{Path, formats};
 use super::rewrite::check_limit;
+use super::{Path, formats};
 use crate::{GrammarError, regex};
 
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];

@@ -1,11 +1,20 @@
-/** The WebAssembly module from disk: Node's `fetch` reads no files. */
+/** The WebAssembly modules from disk: Node's `fetch` reads no files. */
 
 import { readFile } from 'node:fs/promises';
+import { loadGrammarModule } from '../load-grammar.js';
 import { loadWasm } from '../load-wasm.js';
-import type { WasmModule } from '../wasm.js';
+import type { GrammarModule, WasmModule } from '../wasm.js';
 
 /** The module, ready for use. */
 export async function loadWasmInNode(): Promise<WasmModule> {
-  const bytes = await readFile(new URL('../../wasm/inglenook_wasm_bg.wasm', import.meta.url));
-  return loadWasm(new Uint8Array(bytes));
+  return loadWasm(await read(new URL('../../wasm/inglenook_wasm_bg.wasm', import.meta.url)));
+}
+
+/** The second module, ready for use. */
+export function loadGrammarModuleInNode(): Promise<GrammarModule> {
+  return loadGrammarModule(() => read(new URL('../../wasm-grammar/inglenook_grammar_wasm_bg.wasm', import.meta.url)));
+}
+
+async function read(url: URL): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await readFile(url));
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BadRequestError, UnsupportedError } from '../errors.js';
-import { toWasmRequest } from './request.js';
+import { toRequestJson, toWasmRequest } from './request.js';
 import type { ChatCompletionRequest } from './types.js';
 
 const HELLO = [{ role: 'user', content: 'Hello' }] as const;
@@ -29,14 +29,74 @@ test('both names of the token limit work, and the newer one wins', () => {
   expect(toWasmRequest({ messages: HELLO, max_tokens: 5, max_completion_tokens: 6 }).max_tokens).toBe(6);
 });
 
-test('tools are offered unless the model must not call any', () => {
-  const tools = [{ type: 'function', function: { name: 'clock' } }] as const;
-  expect(toWasmRequest({ messages: HELLO, tools }).tools).toEqual(tools);
-  expect(toWasmRequest({ messages: HELLO, tools, tool_choice: 'auto' }).tools).toEqual(tools);
-  expect(toWasmRequest({ messages: HELLO, tools, tool_choice: 'none' })).toEqual({ messages: HELLO });
+const CLOCK = { type: 'function', function: { name: 'clock', strict: true, parameters: { type: 'object' } } } as const;
+
+test('tools and how to choose among them are passed on', () => {
+  const tools = [CLOCK];
+  expect(toWasmRequest({ messages: HELLO, tools })).toEqual({ messages: HELLO, tools });
+  for (const tool_choice of ['none', 'auto', 'required', { type: 'function', function: { name: 'clock' } }] as const) {
+    const request = { messages: HELLO, tools, tool_choice, parallel_tool_calls: false };
+    expect(toWasmRequest(request)).toEqual(request);
+  }
+  expect(toWasmRequest({ messages: HELLO, tools: [], tool_choice: 'auto', parallel_tool_calls: true })).toEqual({
+    messages: HELLO,
+  });
 });
 
-test('text parts become one text, and no content an empty one', () => {
+test('everything that a template or a dialect may want is passed on', () => {
+  const request = {
+    messages: [...HELLO, { role: 'assistant', content: 'Well, ' }],
+    chat_template: 'chatml',
+    chat_template_kwargs: { enable_thinking: false },
+    add_generation_prompt: false,
+    continue_final_message: true,
+    documents: [{ title: 'a', text: 'b' }],
+    tool_dialect: 'hermes',
+    reasoning_format: 'think',
+    reasoning: { enabled: true, budget_tokens: 64 },
+    logit_bias: { '17': -100 },
+    segment: 'line',
+  } as const;
+  expect(toWasmRequest(request)).toEqual(request);
+});
+
+test('a filter gets whole sentences, or what it asks for, and stays on this side', () => {
+  const content_filter = () => true;
+  expect(toWasmRequest({ messages: HELLO, content_filter })).toEqual({ messages: HELLO, segment: 'sentence' });
+  const words = toWasmRequest({ messages: HELLO, content_filter, segment: 'word' });
+  expect(words).toEqual({ messages: HELLO, segment: 'word' });
+});
+
+test('content rules are translated, and say what happens', () => {
+  const { content_rules } = toWasmRequest({
+    messages: HELLO,
+    content_rules: [{ match: 'secret' }, { match: /k[e3]y \d/i, action: 'mask', mask: '***' }],
+  });
+  expect(content_rules).toEqual([
+    { match: 'secret', action: 'stop' },
+    { match: { regex: '(?i)k[e3]y [0-9]' }, action: 'mask', mask: '***' },
+  ]);
+  expect(toWasmRequest({ messages: HELLO, content_rules: [] })).toEqual({ messages: HELLO });
+});
+
+test.each([
+  [{ type: 'text' }, undefined],
+  [{ type: 'json_object' }, undefined],
+  [{ type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' }, strict: true } }, undefined],
+  [{ type: 'regex', regex: '[a-z]+' }, undefined],
+  [
+    { type: 'regex', regex: /\d+/ },
+    { type: 'regex', regex: '[0-9]+' },
+  ],
+  [{ type: 'lark', grammar: 'start: "a"' }, undefined],
+  [{ type: 'gbnf', grammar: 'root ::= "a"' }, undefined],
+  [{ type: 'choice', choices: ['yes', 'no'], trigger: '</think>' }, undefined],
+] as const)('the response format %j is passed on', (response_format, translated) => {
+  const expected = response_format.type === 'text' ? {} : { response_format: translated ?? response_format };
+  expect(toWasmRequest({ messages: HELLO, response_format })).toEqual({ messages: HELLO, ...expected });
+});
+
+test('text parts become one text, and no content is none', () => {
   const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } } as const;
   const { messages } = toWasmRequest({
     messages: [
@@ -53,23 +113,38 @@ test('text parts become one text, and no content an empty one', () => {
   });
   expect(messages).toEqual([
     { role: 'user', content: 'ab' },
-    { role: 'assistant', content: '', tool_calls: [call] },
+    { role: 'assistant', content: null, tool_calls: [call] },
     { role: 'tool', tool_call_id: 'a', content: '1' },
   ]);
 });
 
-test('unpaired surrogates become replacement characters', () => {
-  const { messages, stop } = toWasmRequest({ messages: [{ role: 'user', content: 'a\ud800b' }], stop: ['\udc00'] });
-  expect(messages[0]?.content).toBe('a\ufffdb');
-  expect(stop).toEqual(['\ufffd']);
+test("an answer's message can be put into the next request as it came", () => {
+  const answer = { role: 'assistant', content: 'Hm', refusal: null, reasoning_content: 'x', malformed_tool_calls: [] };
+  const { messages } = toWasmRequest(untyped({ messages: [...HELLO, answer] }));
+  expect(messages[1]).toEqual({ role: 'assistant', content: 'Hm', reasoning_content: 'x' });
+});
+
+test('unpaired surrogates become replacement characters, wherever they are', () => {
+  const request = { messages: [{ role: 'user', content: 'a\ud800b🔥\\ud800' }], stop: ['\udc00\udc00'] } as const;
+  const json = toRequestJson(toWasmRequest({ ...request, chat_template_kwargs: { '\ud800': '\\\ud800' } }));
+  expect(JSON.parse(json)).toEqual({
+    messages: [{ role: 'user', content: 'a\ufffdb🔥\\ud800' }],
+    stop: ['\ufffd\ufffd'],
+    chat_template_kwargs: { '\ufffd': '\\\ufffd' },
+  });
 });
 
 test.each([
   ['logprobs', { messages: HELLO, logprobs: true }],
-  ['response_format', { messages: HELLO, response_format: { type: 'json_object' } }],
-  ['tool_choice', { messages: HELLO, tool_choice: 'required' }],
+  ['xml', { messages: HELLO, response_format: { type: 'xml' } }],
+  ['toString', { messages: HELLO, response_format: { type: 'toString' } }],
+  ['reasoning.effort', { messages: HELLO, reasoning: { effort: 'high' } }],
+  ['replace', { messages: HELLO, content_rules: [{ match: 'a', replace: 'b' }] }],
+  ['flag `g`', { messages: HELLO, content_rules: [{ match: /a/g }] }],
+  ['lookaround', { messages: HELLO, response_format: { type: 'regex', regex: /a(?=b)/ } }],
   ['`n`', { messages: HELLO, n: 2 }],
   ['image_url', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }],
+  ['input_audio', { messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }],
 ])('what is not supported is named: %s', (name, request) => {
   expect(() => toWasmRequest(untyped(request))).toThrow(UnsupportedError);
   expect(() => toWasmRequest(untyped(request))).toThrow(name);
@@ -86,6 +161,37 @@ test.each([
   ['temperature', { messages: HELLO, temperature: Number.NaN }],
   ['top_p', { messages: HELLO, top_p: '1' }],
   ['max_tokens', { messages: HELLO, max_tokens: Number.POSITIVE_INFINITY }],
+  ['messages[0].reasoning_content', { messages: [{ role: 'assistant', reasoning_content: 1 }] }],
+  ['messages[0].tool_calls', { messages: [{ role: 'assistant', tool_calls: {} }] }],
+  ['tool_calls[0]', { messages: [{ role: 'assistant', tool_calls: [null] }] }],
+  ['tool_calls[0]', { messages: [{ role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: {} } }] }] }],
+  ['tools[0]', { messages: HELLO, tools: [{ name: 'clock' }] }],
+  ['tools[1]', { messages: HELLO, tools: [CLOCK, CLOCK] }],
+  [
+    'tools[0].function.parameters',
+    { messages: HELLO, tools: [{ type: 'function', function: { name: 'f', parameters: 'x' } }] },
+  ],
+  ['no `tools`', { messages: HELLO, tool_choice: 'required' }],
+  ['tool_choice', { messages: HELLO, tools: [CLOCK], tool_choice: 'always' }],
+  ['`watch`', { messages: HELLO, tools: [CLOCK], tool_choice: { type: 'function', function: { name: 'watch' } } }],
+  ['parallel_tool_calls', { messages: HELLO, tools: [CLOCK], parallel_tool_calls: 'no' }],
+  ['response_format', { messages: HELLO, response_format: 'json_object' }],
+  ['schema', { messages: HELLO, response_format: { type: 'json_schema', schema: {} } }],
+  ['regex', { messages: HELLO, response_format: { type: 'regex' } }],
+  ['grammar', { messages: HELLO, response_format: { type: 'gbnf', grammar: null } }],
+  ['choices', { messages: HELLO, response_format: { type: 'choice', choices: [] } }],
+  ['trigger', { messages: HELLO, response_format: { type: 'json_object', trigger: '' } }],
+  ['reasoning', { messages: HELLO, reasoning: true }],
+  ['reasoning.budget_tokens', { messages: HELLO, reasoning: { budget_tokens: '9' } }],
+  ['content_rules', { messages: HELLO, content_rules: 'secret' }],
+  ['content_rules[1].match', { messages: HELLO, content_rules: [{ match: 'a' }, { match: '' }] }],
+  ['content_rules[0].action', { messages: HELLO, content_rules: [{ match: 'a', action: 'hide' }] }],
+  ['content_rules[0].mask', { messages: HELLO, content_rules: [{ match: 'a', mask: '*' }] }],
+  ['content_filter', { messages: HELLO, content_filter: 'secret' }],
+  ['segment', { messages: HELLO, segment: 'page' }],
+  ['logit_bias["5"]', { messages: HELLO, logit_bias: { 5: Number.NaN } }],
+  ['documents', { messages: HELLO, documents: {} }],
+  ['chat_template', { messages: HELLO, chat_template: 3 }],
   ['stop', { messages: HELLO, stop: [''] }],
   ['stop', { messages: HELLO, stop: 3 }],
   ['request object', null],

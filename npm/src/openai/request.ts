@@ -1,59 +1,83 @@
 /** From the caller's request to the engine's: checked, and free of what the engine does not know. */
 
 import { BadRequestError, UnsupportedError } from '../errors.js';
-import type { ChatCompletionRequest, ChatMessage, Tool } from './types.js';
+import type { Segment } from './content-filter.js';
+import { toContentRules, type WasmContentRule } from './content-rules.js';
+import { toMessages, type WasmMessage } from './messages.js';
+import { toResponseFormat, type WasmResponseFormat } from './response-format.js';
+import { toToolOptions, type WasmToolOptions } from './tools.js';
+import type { ChatCompletionRequest, ReasoningOptions } from './types.js';
 
 /** The request that the WebAssembly module takes, as JSON. */
-export interface WasmRequest {
+export interface WasmRequest extends WasmToolOptions {
   readonly messages: readonly WasmMessage[];
-  readonly tools?: readonly Tool[];
-  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
+  readonly response_format?: WasmResponseFormat;
+  readonly reasoning?: ReasoningOptions;
+  readonly content_rules?: readonly WasmContentRule[];
+  readonly segment?: Segment;
+  readonly stop?: readonly string[];
   readonly logit_bias?: Readonly<Record<string, number>>;
+  readonly chat_template?: string;
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
+  readonly add_generation_prompt?: boolean;
+  readonly continue_final_message?: boolean;
+  readonly documents?: readonly unknown[];
+  readonly tool_dialect?: string;
+  readonly reasoning_format?: string;
   readonly max_tokens?: number;
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;
   readonly min_p?: number;
   readonly seed?: number;
-  readonly stop?: readonly string[];
   readonly frequency_penalty?: number;
   readonly presence_penalty?: number;
   readonly repetition_penalty?: number;
 }
 
-/** A message whose content is one text. */
-export type WasmMessage = Omit<ChatMessage, 'content'> & { readonly content: string };
+/** Options that are passed on as they are, by their types; what they may hold is the engine's to check. */
+const PLAIN = {
+  temperature: 'number',
+  top_k: 'number',
+  top_p: 'number',
+  min_p: 'number',
+  seed: 'number',
+  frequency_penalty: 'number',
+  presence_penalty: 'number',
+  repetition_penalty: 'number',
+  chat_template: 'string',
+  tool_dialect: 'string',
+  reasoning_format: 'string',
+  add_generation_prompt: 'boolean',
+  continue_final_message: 'boolean',
+  chat_template_kwargs: 'object',
+  documents: 'array',
+} as const;
 
-/** Passed on as they are; their ranges are the engine's to check. */
-const NUMBERS = [
-  'temperature',
-  'top_k',
-  'top_p',
-  'min_p',
-  'seed',
-  'frequency_penalty',
-  'presence_penalty',
-  'repetition_penalty',
-] as const;
-
-const KNOWN: ReadonlySet<string> = new Set([
+/** Options with a rule of their own. */
+const OWN = [
   'messages',
   'stream',
   'stream_options',
   'signal',
   'model',
+  'n',
   'tools',
   'tool_choice',
-  'chat_template_kwargs',
+  'parallel_tool_calls',
+  'response_format',
+  'reasoning',
+  'content_rules',
+  'content_filter',
+  'segment',
+  'stop',
   'logit_bias',
   'max_tokens',
   'max_completion_tokens',
-  'stop',
-  'n',
-  ...NUMBERS,
-]);
+];
 
-const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool']);
+const KNOWN: ReadonlySet<string> = new Set([...OWN, ...Object.keys(PLAIN)]);
+const SEGMENTS: ReadonlySet<unknown> = new Set<Segment>(['word', 'sentence', 'line']);
 
 /**
  * Check the request's form and translate it.
@@ -72,80 +96,100 @@ export function toWasmRequest(request: ChatCompletionRequest): WasmRequest {
   if (request.n !== undefined && request.n !== null && request.n !== 1) {
     throw new UnsupportedError('Only one answer a request is possible. Leave `n` out, and ask again for another.');
   }
-  const numbers: { -readonly [K in (typeof NUMBERS)[number] | 'max_tokens']?: number } = {};
-  for (const key of NUMBERS) {
-    const value = checkNumber(key, request[key]);
-    if (value !== undefined) numbers[key] = value;
-  }
   const limit = request.max_completion_tokens ?? request.max_tokens;
-  const maxTokens = checkNumber('max_tokens', limit);
-  if (maxTokens !== undefined) numbers.max_tokens = maxTokens;
   return {
     messages: toMessages(request.messages),
-    ...toTools(request),
-    ...(request.chat_template_kwargs ? { chat_template_kwargs: request.chat_template_kwargs } : {}),
-    ...(request.logit_bias ? { logit_bias: request.logit_bias } : {}),
+    ...toToolOptions(request),
+    ...toResponseFormat(request.response_format),
+    ...toReasoning(request.reasoning),
+    ...toContentRules(request.content_rules),
+    ...toSegment(request),
     ...toStop(request.stop),
-    ...numbers,
+    ...toLogitBias(request.logit_bias),
+    ...toPlain(request),
+    ...(isGiven(limit) ? { max_tokens: checkType('max_tokens', limit, 'number') } : {}),
   };
 }
 
-/** JSON has no NaN or infinity: they would turn into null on the way. */
-function checkNumber(key: string, value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw new BadRequestError(`\`${key}\` must be a finite number, not ${String(value)}.`);
+/**
+ * The request as the JSON that the module takes. Unpaired surrogates are no text, and a parser would refuse them: they become
+ * U+FFFD, wherever they are.
+ *
+ * @throws BadRequestError for what has no JSON
+ */
+export function toRequestJson(request: WasmRequest): string {
+  try {
+    // JSON has them as escapes, the only ones of this form; a backslash before one of our own is itself escaped.
+    return JSON.stringify(request).replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\ufffd');
+  } catch (cause) {
+    throw new BadRequestError(`The request has something that JSON cannot hold (${String(cause)}).`, { cause });
+  }
+}
+
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
+function toPlain(request: ChatCompletionRequest): Partial<WasmRequest> {
+  const given = Object.entries(PLAIN).filter(([key]) => isGiven(request[key as keyof typeof PLAIN]));
+  return Object.fromEntries(
+    given.map(([key, type]) => [key, checkType(key, request[key as keyof typeof PLAIN], type)]),
+  );
+}
+
+function checkType<T>(key: string, value: T, wanted: string): T {
+  const found = Array.isArray(value) ? 'array' : typeof value;
+  // JSON has no NaN or infinity: they would turn into null on the way.
+  if (found !== wanted || (found === 'number' && !Number.isFinite(value))) {
+    const what = { number: 'a finite number', boolean: 'true or false', array: 'an array', object: 'an object' }[
+      wanted
+    ];
+    throw new BadRequestError(`\`${key}\` must be ${what ?? 'a string'}, not ${String(value)}.`);
   }
   return value;
 }
 
-/** A model that must not call a tool is offered none. */
-function toTools({ tools, tool_choice: choice = 'auto' }: ChatCompletionRequest): { tools?: readonly Tool[] } {
-  if (choice !== 'auto' && choice !== 'none') {
-    throw new UnsupportedError('A model cannot be forced to call a tool here. Use `tool_choice` "auto" or "none".');
-  }
-  return tools === undefined || choice === 'none' ? {} : { tools };
+function toReasoning(reasoning: unknown): { reasoning?: ReasoningOptions } {
+  if (!isGiven(reasoning)) return {};
+  const { enabled, budget_tokens, ...rest } = checkType('reasoning', reasoning, 'object') as Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw new UnsupportedError(`\`reasoning.${unknown}\` is not supported. Leave it out.`);
+  return {
+    reasoning: {
+      ...(isGiven(enabled) ? { enabled: checkType('reasoning.enabled', enabled, 'boolean') as boolean } : {}),
+      ...(isGiven(budget_tokens)
+        ? { budget_tokens: checkType('reasoning.budget_tokens', budget_tokens, 'number') as number }
+        : {}),
+    },
+  };
 }
 
-function toStop(stop: ChatCompletionRequest['stop']): { stop?: readonly string[] } {
-  if (stop === undefined || stop === null) return {};
-  const strings = typeof stop === 'string' ? [stop] : stop;
+/** A filter looks at whole segments, sentences unless the caller says otherwise. */
+function toSegment({ segment, content_filter }: ChatCompletionRequest): { segment?: Segment } {
+  if (isGiven(content_filter) && typeof content_filter !== 'function') {
+    throw new BadRequestError('`content_filter` must be a function that gives true, false or a string.');
+  }
+  const wanted = segment ?? (content_filter ? 'sentence' : undefined);
+  if (wanted === undefined) return {};
+  if (!SEGMENTS.has(wanted)) throw new BadRequestError('`segment` must be "word", "sentence" or "line".');
+  return { segment: wanted };
+}
+
+function toStop(stop: unknown): { stop?: readonly string[] } {
+  if (!isGiven(stop)) return {};
+  const strings: unknown = typeof stop === 'string' ? [stop] : stop;
   if (!Array.isArray(strings) || strings.some((text) => typeof text !== 'string' || text === '')) {
     throw new BadRequestError('`stop` must be a string, or an array of strings, none of them empty.');
   }
-  return { stop: strings.map((text: string) => text.toWellFormed()) };
+  return { stop: strings };
 }
 
-function toMessages(messages: unknown): WasmMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw new BadRequestError(
-      '`messages` must be an array of at least one message, such as { role: "user", content: "Hello" }.',
-    );
-  }
-  return messages.map((message: ChatMessage, index) => {
-    if (typeof message !== 'object' || message === null || !ROLES.has(message.role)) {
-      throw new BadRequestError(`messages[${index}] needs a \`role\` out of ${[...ROLES].join(', ')}.`);
-    }
-    return { ...message, content: toText(message.content, index) };
-  });
-}
-
-/** Unpaired surrogates are no text, and JSON would carry them to a parser that refuses them: they become U+FFFD. */
-function toText(content: ChatMessage['content'], index: number): string {
-  if (content === undefined || content === null) return '';
-  if (typeof content === 'string') return content.toWellFormed();
-  if (!Array.isArray(content)) {
-    throw new BadRequestError(`messages[${index}].content must be a string or an array of text parts.`);
-  }
-  return content
-    .map((part: { readonly type: string; readonly text?: unknown }) => {
-      if (part?.type !== 'text') {
-        throw new UnsupportedError(
-          `messages[${index}] has a part of type \`${String(part?.type)}\`; only text is supported.`,
-        );
-      }
-      if (typeof part.text !== 'string') throw new BadRequestError(`messages[${index}] has a text part without text.`);
-      return part.text.toWellFormed();
-    })
-    .join('');
+function toLogitBias(bias: unknown): { logit_bias?: Readonly<Record<string, number>> } {
+  if (!isGiven(bias)) return {};
+  const entries = Object.entries(checkType('logit_bias', bias, 'object') as Record<string, unknown>);
+  return {
+    logit_bias: Object.fromEntries(
+      entries.map(([token, value]) => [token, checkType(`logit_bias["${token}"]`, value, 'number') as number]),
+    ),
+  };
 }

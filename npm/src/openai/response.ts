@@ -2,7 +2,8 @@
 
 import { AbortedError } from '../errors.js';
 import type { GenerationEvent } from '../protocol.js';
-import type { ChatCompletion, ChatCompletionChunk, FinishReason, Usage } from './types.js';
+import { MessageBuilder, toDelta } from './delta.js';
+import type { ChatCompletion, ChatCompletionChunk, Delta, FinishReason, Usage } from './types.js';
 
 type Done = Extract<GenerationEvent, { type: 'done' }>;
 
@@ -19,16 +20,13 @@ export function answerHead(model: string): AnswerHead {
   return { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
 }
 
-/** The chunks of an answer: the role first, then the texts, then the finish reason, then the usage if asked for. */
+/** The chunks of an answer: the role first, then what it is made of, then the finish reason, then the usage if asked for. */
 export async function* toChunks(
   events: AsyncIterable<GenerationEvent>,
   head: AnswerHead,
   includeUsage: boolean,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
-  const chunk = (
-    delta: ChatCompletionChunk['choices'][number]['delta'],
-    finish_reason: FinishReason | null = null,
-  ): ChatCompletionChunk => ({
+  const chunk = (delta: Delta, finish_reason: FinishReason | null = null): ChatCompletionChunk => ({
     ...head,
     object: 'chat.completion.chunk',
     choices: [{ index: 0, delta, finish_reason, logprobs: null }],
@@ -37,8 +35,8 @@ export async function* toChunks(
 
   yield chunk({ role: 'assistant', content: '' });
   for await (const event of events) {
-    if (event.type === 'text') {
-      yield chunk({ content: event.text });
+    if (event.type !== 'done') {
+      yield chunk(toDelta(event));
     } else {
       yield { ...chunk({}, finishReason(event)), timings: event.timings };
       if (includeUsage) yield { ...chunk({}), choices: [], usage: toUsage(event) };
@@ -48,24 +46,17 @@ export async function* toChunks(
 
 /** The whole answer. */
 export async function toCompletion(events: AsyncIterable<GenerationEvent>, head: AnswerHead): Promise<ChatCompletion> {
-  let content = '';
+  const message = new MessageBuilder();
   let done: Done | undefined;
   for await (const event of events) {
-    if (event.type === 'text') content += event.text;
-    else done = event;
+    if (event.type === 'done') done = event;
+    else message.add(toDelta(event));
   }
   if (done === undefined) throw aborted();
   return {
     ...head,
     object: 'chat.completion',
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', content, refusal: null },
-        finish_reason: finishReason(done),
-        logprobs: null,
-      },
-    ],
+    choices: [{ index: 0, message: message.build(), finish_reason: finishReason(done), logprobs: null }],
     usage: toUsage(done),
     timings: done.timings,
   };

@@ -1,45 +1,21 @@
 /** Requests and answers in the shapes of OpenAI's chat completions. */
 
-/** A part of a message; only text so far. */
-export interface TextPart {
-  readonly type: 'text';
-  readonly text: string;
-}
+import type { ContentFilter, Segment } from './content-filter.js';
+import type { ContentRule } from './content-rules.js';
+import type { ChatMessage } from './messages.js';
+import type { ResponseFormat } from './response-format.js';
+import type { ToolCall, ToolOptions } from './tools.js';
 
-/** A call of a tool that the model asked for. */
-export interface ToolCall {
-  readonly id: string;
-  readonly type: 'function';
-  readonly function: { readonly name: string /** JSON. */; readonly arguments: string };
+/** Whether and how long a model that can think does so before it answers. */
+export interface ReasoningOptions {
+  /** `false` asks the model's template for an answer without a thought, where it knows how. */
+  readonly enabled?: boolean;
+  /** Longest thought, in tokens: it is closed when they are spent, and the answer begins. */
+  readonly budget_tokens?: number;
 }
-
-/** One turn of the conversation. */
-export interface ChatMessage {
-  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
-  readonly content?: string | readonly TextPart[] | null;
-  readonly name?: string;
-  /** What an assistant turn called. */
-  readonly tool_calls?: readonly ToolCall[];
-  /** Which call a tool turn answers. */
-  readonly tool_call_id?: string;
-}
-
-/** A tool that the model may call. */
-export interface Tool {
-  readonly type: 'function';
-  readonly function: {
-    readonly name: string;
-    readonly description?: string;
-    /** A JSON schema. */
-    readonly parameters?: Readonly<Record<string, unknown>>;
-  };
-}
-
-/** Whether the model may call a tool. Forcing it to is not supported. */
-export type ToolChoice = 'none' | 'auto';
 
 /** What `engine.chat.completions.create` takes. */
-export interface ChatCompletionRequest {
+export interface ChatCompletionRequest extends ToolOptions {
   readonly messages: readonly ChatMessage[];
   /** Yield the answer piece by piece. */
   readonly stream?: boolean | null;
@@ -48,10 +24,9 @@ export interface ChatCompletionRequest {
   readonly signal?: AbortSignal;
   /** Only for compatibility: the engine has one model, whose name the answers carry. */
   readonly model?: string;
-  readonly tools?: readonly Tool[];
-  readonly tool_choice?: ToolChoice;
-  /** Further variables for the model's chat template, such as `enable_thinking`. */
-  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
+  /** The form that the answer must have. */
+  readonly response_format?: ResponseFormat | null;
+  readonly reasoning?: ReasoningOptions | null;
   /** Longest answer, in tokens. */
   readonly max_tokens?: number | null;
   /** The newer name of `max_tokens`. */
@@ -62,18 +37,50 @@ export interface ChatCompletionRequest {
   readonly top_p?: number | null;
   readonly min_p?: number | null;
   readonly seed?: number | null;
-  readonly stop?: string | readonly string[] | null;
   readonly frequency_penalty?: number | null;
   readonly presence_penalty?: number | null;
   readonly repetition_penalty?: number | null;
   /** Added to the logits of tokens, by their ids: -100 to 100. */
   readonly logit_bias?: Readonly<Record<string, number>> | null;
+  /** Texts before which the answer ends; no part of them is ever yielded. */
+  readonly stop?: string | readonly string[] | null;
+  /** Texts and expressions that end the answer or are masked in it. */
+  readonly content_rules?: readonly ContentRule[] | null;
+  /** Looks at the answer's content, a segment at a time, before it is yielded. */
+  readonly content_filter?: ContentFilter | null;
+  /** Hold content back until a whole one of these is there: `'sentence'` where there is a `content_filter`, else nothing. */
+  readonly segment?: Segment | null;
+  /** The name of a template: one of several in the model's file, or one that inglenook knows, such as `chatml`. */
+  readonly chat_template?: string | null;
+  /** Further variables for the template, such as `enable_thinking`. */
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | null;
+  /** Whether the prompt ends with the opening of an answer; by default it does. */
+  readonly add_generation_prompt?: boolean | null;
+  /** Go on with the last message, an assistant's, instead of beginning a new one. */
+  readonly continue_final_message?: boolean | null;
+  /** For templates that take documents to answer from. */
+  readonly documents?: readonly Readonly<Record<string, unknown>>[] | null;
+  /** How the model writes its tool calls, where its template does not tell, such as `hermes`. */
+  readonly tool_dialect?: string | null;
+  /** How the model marks its thoughts, where its template does not tell. */
+  readonly reasoning_format?: string | null;
   /** Only 1 is possible. */
   readonly n?: 1 | null;
 }
 
-/** Why an answer ended. */
-export type FinishReason = 'stop' | 'length';
+/**
+ * Why an answer ended: by itself or at a stop string, at a limit, to have tools called, or because a content rule or the content
+ * filter forbade what came next.
+ */
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
+
+/** A tool call that the model began and did not get right. Its text is part of the content too, so that nothing is lost. */
+export interface MalformedToolCall {
+  /** Of the call in `tool_calls` that was begun with it, and is void; `null` if none was. */
+  readonly index: number | null;
+  /** What the model wrote. */
+  readonly text: string;
+}
 
 /** Tokens used. */
 export interface Usage {
@@ -89,6 +96,18 @@ export interface Timings {
   readonly decode_ms: number;
 }
 
+/** What a model said, ready to be put into the next request's `messages`. */
+export interface AssistantMessage {
+  readonly role: 'assistant';
+  /** `null` if it did nothing but call tools. */
+  readonly content: string | null;
+  readonly refusal: null;
+  /** What it thought before it spoke, if it did. */
+  readonly reasoning_content?: string;
+  readonly tool_calls?: readonly ToolCall[];
+  readonly malformed_tool_calls?: readonly MalformedToolCall[];
+}
+
 /** A whole answer. */
 export interface ChatCompletion {
   readonly id: string;
@@ -99,13 +118,31 @@ export interface ChatCompletion {
   readonly choices: readonly [
     {
       readonly index: 0;
-      readonly message: { readonly role: 'assistant'; readonly content: string; readonly refusal: null };
+      readonly message: AssistantMessage;
       readonly finish_reason: FinishReason;
       readonly logprobs: null;
     },
   ];
   readonly usage: Usage;
   readonly timings: Timings;
+}
+
+/** More of a tool call: its id and name come first and once, then its arguments piece by piece. */
+export interface ToolCallDelta {
+  readonly index: number;
+  readonly id?: string;
+  readonly type?: 'function';
+  readonly function: { readonly name?: string; readonly arguments: string };
+}
+
+/** What a chunk adds to the answer. */
+export interface Delta {
+  readonly role?: 'assistant';
+  readonly content?: string;
+  readonly reasoning_content?: string;
+  readonly tool_calls?: readonly ToolCallDelta[];
+  /** A call was begun and is void; withdraw what was shown of it. Its text is in this delta's `content`. */
+  readonly malformed_tool_call?: MalformedToolCall;
 }
 
 /** A piece of an answer. */
@@ -118,7 +155,7 @@ export interface ChatCompletionChunk {
   /** One; none in the last chunk, which carries the usage if that was asked for. */
   readonly choices: readonly {
     readonly index: 0;
-    readonly delta: { readonly role?: 'assistant'; readonly content?: string };
+    readonly delta: Delta;
     readonly finish_reason: FinishReason | null;
     readonly logprobs: null;
   }[];

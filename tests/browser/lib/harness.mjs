@@ -10,6 +10,7 @@
  * @typedef {object} Check what a case gets as `t`
  * @property {string} environment "chromium", "firefox" or "node"
  * @property {string} address of the server that serves the repository's root, without a slash at its end
+ * @property {boolean} full whether to take all of a large set of files, and not a few of them
  * @property {(condition: unknown, what: string) => void} ok
  * @property {(actual: unknown, expected: unknown, what: string) => void} equal compares by JSON
  * @property {(actual: number, expected: number, tolerance: number, what: string) => void} close absolute tolerance
@@ -26,7 +27,7 @@ const DEFAULT_TIMEOUT_SECONDS = 120;
 
 /**
  * @param {{ default: (t: any) => unknown, timeoutSeconds?: number }} module a case: its function and, if it needs longer, its limit
- * @param {{ environment: string, address: string }} context what else the case gets; more fields pass through to it
+ * @param {{ environment: string, address: string, full: boolean }} context what else the case gets; more fields pass through to it
  * @returns {Promise<Result>}
  */
 export async function runCase(module, context) {

@@ -8,6 +8,7 @@ import { runCase } from "./harness.mjs";
  * @typedef {"chromium" | "firefox" | "node"} Environment
  * @typedef {"page" | "any" | "drive"} Kind
  * @typedef {{ name: string, kind: Kind, file: string, path: string }} Case `file` on disk, `path` on the server
+ * @typedef {{ address: string, full: boolean }} Context what all cases get: the server's address, and whether to be thorough
  * @typedef {import("./harness.mjs").Result & { environment: Environment, name: string, console: string[] }} CaseResult
  */
 
@@ -24,14 +25,14 @@ const RUNS_IN = {
 /**
  * @param {Environment} environment
  * @param {Case[]} cases
- * @param {string} address of the server
+ * @param {Context} context
  * @param {(result: CaseResult) => void} report called after each case
  */
-export async function runCases(environment, cases, address, report) {
+export async function runCases(environment, cases, context, report) {
   const own = cases.filter((one) => RUNS_IN[one.kind].includes(environment));
   if (own.length === 0) return;
   if (environment === "node") {
-    for (const one of own) report(await runInNode(one, address));
+    for (const one of own) report(await runInNode(one, context));
     return;
   }
   for (const one of own) {
@@ -39,7 +40,7 @@ export async function runCases(environment, cases, address, report) {
     const browser = await openBrowser(environment);
     const run = one.kind === "drive" ? runDriven : runInPage;
     try {
-      report(await run(browser, one, address));
+      report(await run(browser, one, context));
     } finally {
       await browser.close();
     }
@@ -49,17 +50,18 @@ export async function runCases(environment, cases, address, report) {
 /**
  * @param {import("./browsers.mjs").Browser} browser
  * @param {Case} one
- * @param {string} address
+ * @param {Context} context
  * @returns {Promise<CaseResult>}
  */
-async function runInPage(browser, one, address) {
+async function runInPage(browser, one, context) {
   /** @type {string[]} */
   const lines = [];
   const about = { environment: browser.name, name: one.name, console: lines };
   try {
-    const page = await browser.openPage(`${address}/tests/browser/page.html`, (line) => lines.push(line));
+    const page = await browser.openPage(`${context.address}/tests/browser/page.html`, (line) => lines.push(line));
     await page.ready();
-    const call = `window.runCasePath(${JSON.stringify(one.path)}, ${JSON.stringify(browser.name)})`;
+    const given = { environment: browser.name, ...context };
+    const call = `window.runCasePath(${JSON.stringify(one.path)}, ${JSON.stringify(given)})`;
     return { ...about, ...(await orHang(page.evaluate(call))) };
   } catch (error) {
     return { ...about, passed: false, message: String(error), notes: {}, milliseconds: 0 };
@@ -69,28 +71,28 @@ async function runInPage(browser, one, address) {
 /**
  * @param {import("./browsers.mjs").Browser} browser
  * @param {Case} one
- * @param {string} address
+ * @param {Context} context
  * @returns {Promise<CaseResult>}
  */
-async function runDriven(browser, one, address) {
+async function runDriven(browser, one, context) {
   /** @type {string[]} */
   const lines = [];
   const openPage = (/** @type {string} */ url) => browser.openPage(url, (line) => lines.push(line));
   const module = await import(pathToFileURL(one.file).href);
-  const result = await runCase(module, /** @type {any} */ ({ environment: browser.name, address, browser, openPage }));
+  const result = await runCase(module, /** @type {any} */ ({ environment: browser.name, ...context, browser, openPage }));
   return { ...result, environment: browser.name, name: one.name, console: lines };
 }
 
 /**
  * @param {Case} one
- * @param {string} address
+ * @param {Context} context
  * @returns {Promise<CaseResult>}
  */
-function runInNode(one, address) {
+function runInNode(one, context) {
   const script = fileURLToPath(new URL("node-case.mjs", import.meta.url));
   const manifest = process.env.INGLENOOK_REAL_GPU === "1" ? undefined : swiftshaderManifest();
   const driver = manifest && { VK_ICD_FILENAMES: manifest, VK_DRIVER_FILES: manifest };
-  const child = spawn(process.execPath, [script, one.file, address], { env: { ...process.env, ...driver } });
+  const child = spawn(process.execPath, [script, one.file, JSON.stringify(context)], { env: { ...process.env, ...driver } });
   const timer = setTimeout(() => child.kill(), HANG_SECONDS * 1000);
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk) => (out += chunk));

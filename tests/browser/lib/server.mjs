@@ -19,11 +19,12 @@ const TYPES = {
  * Serve a folder on a free port of this machine alone. Its address counts as a secure context, which WebGPU needs.
  * @param {string} folder
  * @param {Record<string, string>} [files] more files by their path on the server, wherever they lie on disk
+ * @param {(path: string) => boolean} [allow] told the path of each request; false has it answered as if the server were down
  * @returns {Promise<{ address: string, close: () => Promise<void> }>} the address ends without a slash
  */
-export async function serve(folder, files = {}) {
+export async function serve(folder, files = {}, allow = () => true) {
   const server = createServer((request, response) => {
-    answer(folder, files, request, response).catch(() => response.destroy());
+    answer(folder, files, allow, request, response).catch(() => response.destroy());
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -39,13 +40,18 @@ export async function serve(folder, files = {}) {
 /**
  * @param {string} folder
  * @param {Record<string, string>} files
+ * @param {(path: string) => boolean} allow
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
  */
-async function answer(folder, files, request, response) {
+async function answer(folder, files, allow, request, response) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   // `normalize` of an absolute path drops every `..`, so nothing above the folder can be named.
   const path = normalize(decodeURIComponent(pathname));
+  if (!allow(path)) {
+    response.writeHead(503, { "cache-control": "no-store" }).end();
+    return;
+  }
   let file = files[path] ?? join(folder, path);
   let found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) {

@@ -1,54 +1,16 @@
 //! What a caller asks for, in OpenAI's words, and the checks it has to pass.
 
-use serde::Deserialize;
+mod error;
+mod options;
+
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::kernels::sampling::SamplingParams;
-use crate::text::RuleError;
+use crate::text::rules::{RuleSpec, Segment};
 
-/// A request that cannot be served.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum RequestError {
-    /// Not JSON, or not of the request's form.
-    #[error("the request cannot be read: {0}")]
-    Form(String),
-    /// Nothing to answer.
-    #[error("the request has no prompt; give `messages` with at least one message, or a `prompt` that is not empty")]
-    Empty,
-    /// Both forms of prompt.
-    #[error("the request has both `messages` and `prompt`; give one of them")]
-    TwoPrompts,
-    /// A parameter beyond its range.
-    #[error("`{name}` is {found}, and must be {wanted}")]
-    Range {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        found: String,
-        /// What would do.
-        wanted: &'static str,
-    },
-    /// The prompt does not fit.
-    #[error(
-        "the prompt has {tokens} tokens, and the context of {context} leaves no room for an answer; shorten the \
-         conversation or load the model with a longer context"
-    )]
-    TooLong {
-        /// Tokens of the prompt.
-        tokens: usize,
-        /// Tokens of the context.
-        context: u32,
-    },
-    /// Messages for a model without a template.
-    #[error("this model has no chat template; give a plain `prompt` instead of `messages`")]
-    NoTemplate,
-    /// A stop string or content rule that cannot be served.
-    #[error(transparent)]
-    Rule(RuleError),
-    /// A second request while the first is being answered.
-    #[error("another answer is being generated; wait for its end or cancel it first")]
-    Busy,
-}
+pub use error::RequestError;
+pub use options::{FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
 
 /// A request for a completion. Fields and defaults are OpenAI's, with those of local engines beside them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,6 +22,31 @@ pub struct Request {
     pub prompt: Option<String>,
     /// Tools on offer, as OpenAI's objects; rendered by the model's template.
     pub tools: Option<Vec<Value>>,
+    /// Whether tools may, must or must not be called.
+    #[serde(deserialize_with = "null_is_default")]
+    pub tool_choice: ToolChoice,
+    /// Whether several tools may be called at once, where a call is forced; by default they may.
+    pub parallel_tool_calls: Option<bool>,
+    /// How the model writes calls, where its template does not tell: a name of [`Dialect`](crate::text::output::Dialect).
+    pub tool_dialect: Option<String>,
+    /// How the model marks its thoughts, where its template does not tell: a name of
+    /// [`ReasoningFormat`](crate::text::output::ReasoningFormat).
+    pub reasoning_format: Option<String>,
+    /// How much the model may think.
+    #[serde(deserialize_with = "null_is_default")]
+    pub reasoning: Reasoning,
+    /// The form that the answer must have.
+    #[serde(deserialize_with = "null_is_default")]
+    pub response_format: ResponseFormat,
+    /// Documents to answer from, for templates that know them.
+    pub documents: Option<Vec<Value>>,
+    /// Which of the file's templates, or which built-in one, renders the conversation.
+    pub chat_template: Option<String>,
+    /// Whether the prompt ends with the beginning of the assistant's turn; by default it does.
+    pub add_generation_prompt: Option<bool>,
+    /// Whether the answer continues the last message instead of following it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub continue_final_message: bool,
     /// Further variables for the template, such as `enable_thinking`.
     pub chat_template_kwargs: Option<Map<String, Value>>,
     /// Tokens to generate at most; by default until the context is full.
@@ -84,34 +71,15 @@ pub struct Request {
     /// The same seed and request give the same answer. By default each answer has its own.
     pub seed: Option<u64>,
     /// Texts at which the answer ends, and which are not part of it.
+    #[serde(deserialize_with = "null_is_default")]
     pub stop: Stop,
+    /// What ends or masks the answer where it would appear.
+    #[serde(deserialize_with = "null_is_default")]
+    pub content_rules: Vec<RuleSpec>,
+    /// Text comes in whole words, sentences or lines, so that each can be judged before it is shown.
+    pub segment: Option<Segment>,
     /// Seconds since 1970 of the caller's local clock, for templates that ask for the time.
     pub local_time: Option<i64>,
-}
-
-/// One stop string or several.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(untagged)]
-pub enum Stop {
-    /// None.
-    #[default]
-    None,
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Stop {
-    /// The stop strings that are not empty.
-    pub fn strings(&self) -> Vec<&str> {
-        let all: Vec<&str> = match self {
-            Stop::None => Vec::new(),
-            Stop::One(stop) => vec![stop],
-            Stop::Many(stops) => stops.iter().map(String::as_str).collect(),
-        };
-        all.into_iter().filter(|stop| !stop.is_empty()).collect()
-    }
 }
 
 /// Sampling that a model's file recommends (`general.sampling.*`).
@@ -159,6 +127,23 @@ impl Request {
         self.bias().map(|_| ())
     }
 
+    /// Whether the answer is held to a grammar.
+    pub fn needs_grammar(&self) -> bool {
+        let must_call = matches!(self.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
+        self.response_format.spec().is_some() || must_call || self.strict_tools()
+    }
+
+    /// Whether a tool is offered whose calls must keep its schema.
+    pub fn strict_tools(&self) -> bool {
+        let tools = self.offered_tools().into_iter().flatten();
+        tools.into_iter().any(|tool| tool["function"]["strict"] == Value::Bool(true))
+    }
+
+    /// The tools that the model may call.
+    pub fn offered_tools(&self) -> Option<&[Value]> {
+        self.tools.as_deref().filter(|tools| self.tool_choice != ToolChoice::None && !tools.is_empty())
+    }
+
     /// The logit biases as numbers.
     ///
     /// # Errors
@@ -196,6 +181,11 @@ impl Request {
     }
 }
 
+/// Clients write `null` for what they leave out.
+fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 fn range(
     name: &'static str,
     value: Option<f32>,
@@ -211,6 +201,8 @@ fn range(
 
 #[cfg(test)]
 mod tests {
+    use inglenook_grammar::Spec;
+
     use super::*;
 
     #[test]
@@ -221,6 +213,32 @@ mod tests {
         assert_eq!(request.max_tokens, Some(5));
         assert_eq!(request.stop.strings(), ["a"]);
         assert_eq!(request.check(), Ok(()));
+    }
+
+    #[test]
+    fn null_is_the_default_of_what_may_be_left_out() {
+        let json =
+            r#"{"messages":[{}],"tool_choice":null,"reasoning":null,"response_format":null,"stop":null,"tools":null}"#;
+        let request = Request::from_json(json).expect("reads");
+        assert_eq!(request.tool_choice, ToolChoice::Auto);
+        assert!(request.response_format.spec().is_none());
+    }
+
+    #[test]
+    fn tool_choices_and_formats_are_read_in_openais_forms() {
+        let read = |json: &str| Request::from_json(json).expect(json);
+        assert_eq!(read(r#"{"tool_choice":"required"}"#).tool_choice, ToolChoice::Required);
+        let named = read(r#"{"tool_choice":{"type":"function","function":{"name":"now"}}}"#);
+        assert_eq!(named.tool_choice, ToolChoice::Named("now".into()));
+        let format =
+            r#"{"response_format":{"type":"json_schema","json_schema":{"name":"x","strict":true,"schema":true}}}"#;
+        assert!(matches!(read(format).response_format.spec(), Some(Spec::JsonSchema { strict: true, .. })));
+        let format =
+            read(r#"{"response_format":{"type":"choice","choices":["a","b"],"trigger":"So: "}}"#).response_format;
+        assert_eq!(format.trigger.as_deref(), Some("So: "));
+        for refused in [r#"{"tool_choice":"some"}"#, r#"{"response_format":{"type":"xml"}}"#] {
+            assert!(Request::from_json(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

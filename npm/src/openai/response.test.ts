@@ -1,0 +1,155 @@
+import { expect, test } from 'vitest';
+import { collect, createTestEngine } from '../../test/engine.js';
+import type { FakePiece } from '../../test/fake-wasm.js';
+import { BadRequestError } from '../errors.js';
+import { MessageBuilder } from './delta.js';
+import type { ChatCompletionRequest, Delta } from './types.js';
+
+const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
+
+const CALL: readonly FakePiece[] = [
+  { type: 'tool_call', index: 0, id: 'call_1', name: 'add' },
+  { type: 'tool_arguments', index: 0, text: '{"a": 1' },
+  { type: 'tool_arguments', index: 0, text: ', "b": 2}' },
+];
+const SECOND: readonly FakePiece[] = [
+  { type: 'tool_call', index: 1, id: 'call_2', name: 'now' },
+  { type: 'tool_arguments', index: 1, text: '{}' },
+];
+
+/** The deltas of an answer and how it ended, and the same answer whole. */
+async function bothWays(pieces: readonly FakePiece[], options: Partial<ChatCompletionRequest> = {}) {
+  const engine = await createTestEngine({ answer: () => pieces });
+  const request = { ...ASK, ...options };
+  const chunks = await collect(await engine.chat.completions.create({ ...request, stream: true }));
+  const whole = await engine.chat.completions.create({ ...request, stream: false });
+  await engine.close();
+  const deltas = chunks.map(({ choices }) => choices[0]?.delta ?? {});
+  return { deltas, reason: chunks.at(-1)?.choices[0]?.finish_reason, whole: whole.choices[0], usage: whole.usage };
+}
+
+test('a tool call is announced by its name, and its arguments follow', async () => {
+  const { deltas, reason, whole } = await bothWays([...CALL, ...SECOND]);
+  expect(deltas).toEqual([
+    { role: 'assistant', content: '' },
+    { tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: 'add', arguments: '' } }] },
+    { tool_calls: [{ index: 0, function: { arguments: '{"a": 1' } }] },
+    { tool_calls: [{ index: 0, function: { arguments: ', "b": 2}' } }] },
+    { tool_calls: [{ index: 1, id: 'call_2', type: 'function', function: { name: 'now', arguments: '' } }] },
+    { tool_calls: [{ index: 1, function: { arguments: '{}' } }] },
+    {},
+  ]);
+  expect(reason).toBe('tool_calls');
+  expect(whole).toMatchObject({
+    message: {
+      content: null,
+      tool_calls: [
+        { id: 'call_1', type: 'function', function: { name: 'add', arguments: '{"a": 1, "b": 2}' } },
+        { id: 'call_2', type: 'function', function: { name: 'now', arguments: '{}' } },
+      ],
+    },
+    finish_reason: 'tool_calls',
+  });
+});
+
+test('thoughts are told apart from what is said, which may stand beside calls', async () => {
+  const thought = { type: 'reasoning', text: 'Hm, ' } as const;
+  const { deltas, whole } = await bothWays([thought, { ...thought, text: 'yes.' }, 'I add.', ...CALL]);
+  expect(deltas[1]).toEqual({ reasoning_content: 'Hm, ' });
+  expect(whole.message).toMatchObject({ content: 'I add.', reasoning_content: 'Hm, yes.' });
+  expect(whole.message.tool_calls).toHaveLength(1);
+});
+
+test('an answer of nothing at all is an empty text', async () => {
+  const { whole } = await bothWays([]);
+  expect(whole).toEqual({
+    index: 0,
+    message: { role: 'assistant', content: '', refusal: null },
+    finish_reason: 'stop',
+    logprobs: null,
+  });
+});
+
+test('a malformed call is withdrawn, and its text is content with a flag', async () => {
+  const raw = '<tool_call>{"name": "now", ';
+  const { deltas, whole } = await bothWays([...CALL, ...SECOND, { type: 'malformed_call', index: 1, text: raw }]);
+  expect(deltas.at(-2)).toEqual({ content: raw, malformed_tool_call: { index: 1, text: raw } });
+  expect(whole.message.content).toBe(raw);
+  expect(whole.message.tool_calls?.map(({ id }) => id)).toEqual(['call_1']);
+  expect(whole.message.malformed_tool_calls).toEqual([{ index: 1, text: raw }]);
+});
+
+test('a malformed call that was never announced withdraws nothing', async () => {
+  const { whole } = await bothWays([...CALL, { type: 'malformed_call', index: null, text: '<tool_call>' }]);
+  expect(whole.message.tool_calls).toHaveLength(1);
+  expect(whole.message.content).toBe('<tool_call>');
+});
+
+test('the deltas of a stream joined are the whole message', async () => {
+  const { deltas, whole } = await bothWays([
+    { type: 'reasoning', text: 'a' },
+    'b',
+    ...SECOND,
+    ...CALL,
+    { type: 'malformed_call', index: null, text: 'c' },
+  ]);
+  const message = new MessageBuilder();
+  for (const delta of deltas) message.add(delta satisfies Delta);
+  expect(message.build()).toEqual(whole.message);
+  expect(whole.message.tool_calls?.map(({ id }) => id)).toEqual(['call_1', 'call_2']);
+});
+
+test('a filter lets pass, replaces, and ends, and sees no thought and no call', async () => {
+  const seen: string[] = [];
+  const pieces: readonly FakePiece[] = [{ type: 'reasoning', text: 'bad' }, 'One. ', 'Two. ', ...CALL, 'bad.', 'Four.'];
+  const { deltas, reason, whole, usage } = await bothWays(pieces, {
+    content_filter: async (segment) => {
+      seen.push(segment);
+      return segment === 'Two. ' ? '2. ' : segment !== 'bad.';
+    },
+  });
+  expect(seen).toEqual(['One. ', 'Two. ', 'bad.', 'One. ', 'Two. ', 'bad.']);
+  expect(deltas.map(({ content }) => content ?? '').join('')).toBe('One. 2. ');
+  expect(reason).toBe('content_filter');
+  expect(whole.finish_reason).toBe('content_filter');
+  expect(whole.message).toMatchObject({ content: 'One. 2. ', reasoning_content: 'bad' });
+  expect(usage.completion_tokens).toBeGreaterThanOrEqual(6);
+});
+
+test('a filter that says no stops the engine', async () => {
+  const engine = await createTestEngine({ answer: () => Array(1000).fill('x '), delay: 5, groupSize: 1 });
+  const begun = performance.now();
+  let words = 0;
+  const answer = await engine.chat.completions.create({
+    ...ASK,
+    content_filter: () => {
+      words += 1;
+      return words < 4;
+    },
+  });
+  expect(performance.now() - begun).toBeLessThan(1000);
+  expect(answer.choices[0]).toMatchObject({ message: { content: 'x x x ' }, finish_reason: 'content_filter' });
+  expect(answer.usage.completion_tokens).toBeLessThan(20);
+  await engine.close();
+});
+
+test('a malformed call is looked at too, since its text is content', async () => {
+  const malformed = { type: 'malformed_call', index: null, text: 'bad' } as const;
+  const { deltas, whole } = await bothWays([malformed], { content_filter: () => '[removed]' });
+  expect(deltas[1]).toEqual({ content: '[removed]', malformed_tool_call: { index: null, text: '[removed]' } });
+  expect(JSON.stringify(whole)).not.toContain('bad');
+});
+
+test('what a filter throws, or gives that is no verdict, ends the answer', async () => {
+  const engine = await createTestEngine({ answer: () => Array(1000).fill('x'), delay: 5, groupSize: 1 });
+  const broken = engine.chat.completions.create({
+    ...ASK,
+    content_filter: () => {
+      throw new RangeError('my own');
+    },
+  });
+  await expect(broken).rejects.toThrow(new RangeError('my own'));
+  const mute = engine.chat.completions.create({ ...ASK, content_filter: () => undefined as unknown as boolean });
+  await expect(mute).rejects.toBeInstanceOf(BadRequestError);
+  await engine.close();
+});
