@@ -6,6 +6,7 @@ mod rule;
 mod sampling;
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -83,7 +84,11 @@ impl AnswerArguments {
 /// # Errors
 /// What is wrong with them.
 pub fn read(fields: Map<String, Value>) -> Result<Request> {
-    Ok(Request::from_json(&Value::Object(fields).to_string())?)
+    let mut request = Request::from_json(&Value::Object(fields).to_string())?;
+    // Without a library for time zones, the local clock is that of UTC.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    request.local_time.get_or_insert(now.as_secs() as i64);
+    Ok(request)
 }
 
 /// The JSON in a file.

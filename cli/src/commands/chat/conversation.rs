@@ -38,13 +38,13 @@ impl Conversation {
 
     /// Takes what the user says. All messages, if it is the model's turn now.
     pub fn say(&mut self, text: &str) -> Option<Vec<Value>> {
-        let message = match self.next_call() {
+        let said = match self.next_call() {
             Some(ToolCall { id, name, .. }) => {
                 json!({ "role": "tool", "tool_call_id": id, "name": name, "content": text })
             }
             None => message("user", text),
         };
-        self.said.push(message);
+        self.said.push(said);
         if self.next_call().is_some() {
             return None;
         }

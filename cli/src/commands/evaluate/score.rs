@@ -79,11 +79,8 @@ mod tests {
     fn a_tool_call_is_compared_as_json_and_stands_alone() {
         let expected: Expectation =
             serde_json::from_str(r#"{"tool_call":{"name":"add","arguments":{"a":1,"b":"x"}}}"#).unwrap();
-        let call = |name: &str, arguments: &str| ToolCall {
-            id: "any".into(),
-            name: name.into(),
-            arguments: arguments.into(),
-        };
+        let call =
+            |name: &str, arguments: &str| ToolCall { id: "any".into(), name: name.into(), arguments: arguments.into() };
         let right = call("add", r#"{"b":"x","a":1.0}"#);
         assert!(expected.is_met_by("", std::slice::from_ref(&right)));
         assert!(expected.is_met_by("so:", std::slice::from_ref(&right)));
