@@ -48,7 +48,7 @@ enum Chore {
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
     Setup,
-    /// Build the WebAssembly module into npm/wasm/
+    /// Build the WebAssembly modules into npm/wasm/ and npm/wasm-grammar/
     Wasm(wasm::Options),
 }
 

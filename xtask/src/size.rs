@@ -1,4 +1,5 @@
-//! `cargo xtask size`: what a page downloads before the first word, without the model; fails above the limit.
+//! `cargo xtask size`: what a page downloads before the first word, without the model; fails above the limit. What a page loads only when
+//! a request needs it is listed, too, and not counted.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +12,9 @@ use crate::workspace::Workspace;
 
 /// The limit on the text path of the npm package, in bytes after brotli.
 const LIMIT: u64 = 800_000;
+
+/// The parts that load on demand, by what their files' names begin with.
+const ON_DEMAND: [&str; 1] = ["wasm-grammar/"];
 
 /// Build the npm package, print the size of each part that a page downloads, and compare the sum with the limit.
 ///
@@ -33,12 +37,19 @@ pub fn measure(workspace: &Workspace) -> Result<()> {
         bail!("the npm package would be published without its WebAssembly module: see `files` in npm/package.json");
     }
     let sizes = brotli_sizes(workspace, &package, &files)?;
-    let mut rows: Vec<(u64, &str)> = sizes.iter().copied().zip(files.iter().map(String::as_str)).collect();
+    let rows: Vec<(u64, &str)> = sizes.into_iter().zip(files.iter().map(String::as_str)).collect();
+    let (on_demand, counted): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, file)| is_on_demand(file));
+    println!("{:>9.1} KB  on demand", list(on_demand) as f64 / 1e3);
+    judge(list(counted))
+}
+
+/// Print what files take, the largest first, and give the sum.
+fn list(mut rows: Vec<(u64, &str)>) -> u64 {
     rows.sort_by(|left, right| right.cmp(left));
     for (bytes, file) in &rows {
         println!("{:>9.1} KB  {file}", *bytes as f64 / 1e3);
     }
-    judge(sizes.iter().sum())
+    rows.iter().map(|(bytes, _)| bytes).sum()
 }
 
 fn judge(total: u64) -> Result<()> {
@@ -52,6 +63,10 @@ fn judge(total: u64) -> Result<()> {
 /// Code, and neither types nor models (a page that brings its own model never downloads ours).
 fn is_downloaded(file: &str) -> bool {
     [".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending))
+}
+
+fn is_on_demand(file: &str) -> bool {
+    ON_DEMAND.iter().any(|beginning| file.starts_with(beginning))
 }
 
 fn brotli_sizes(workspace: &Workspace, package: &Path, files: &[String]) -> Result<Vec<u64>> {
@@ -71,6 +86,12 @@ mod tests {
             .filter(|file| is_downloaded(file))
             .collect();
         assert_eq!(counted, ["dist/index.js", "wasm/a_bg.wasm"]);
+    }
+
+    #[test]
+    fn what_loads_on_demand_is_told_apart() {
+        assert!(is_on_demand("wasm-grammar/a_bg.wasm"));
+        assert!(!is_on_demand("wasm/a_bg.wasm") && !is_on_demand("dist/wasm-grammar.js"));
     }
 
     #[test]

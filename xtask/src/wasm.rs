@@ -1,5 +1,5 @@
-//! `cargo xtask wasm`: build the WebAssembly module and its JavaScript into npm/wasm/; and the same with the checks for
-//! browsers inside, into tests/browser/selftest/.
+//! `cargo xtask wasm`: build the WebAssembly modules and their JavaScript: the engine into npm/wasm/, and grammars, which a page
+//! loads on demand, into npm/wasm-grammar/; and the engine with the checks for browsers inside, into tests/browser/selftest/.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,10 +19,15 @@ pub struct Options {
     dev: bool,
 }
 
-/// One way of building the module.
+/// One way of building a module.
 struct Flavour {
     name: &'static str,
-    /// Where the output goes, from the repository's root: `inglenook_wasm.js`, `inglenook_wasm_bg.wasm` and their types.
+    package: &'static str,
+    /// What the module is called: the package's name as an identifier.
+    module: &'static str,
+    /// What it is made from. Folders that do not exist count as absent.
+    inputs: &'static [&'static str],
+    /// Where the output goes, from the repository's root: `MODULE.js`, `MODULE_bg.wasm` and their types.
     output: &'static str,
     profile: &'static str,
     /// The folder of that profile in cargo's target folder.
@@ -32,25 +37,52 @@ struct Flavour {
 }
 
 /// What users get.
-const WEB: Flavour =
-    Flavour { name: "web", output: "npm/wasm", profile: "web", folder: "web", features: "", optimised: true };
+const WEB: Flavour = Flavour {
+    name: "web",
+    package: "inglenook-wasm",
+    module: "inglenook_wasm",
+    inputs: &[
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "core/Cargo.toml",
+        "core/src",
+        "core/build.rs",
+        "grammar/Cargo.toml",
+        "grammar/src",
+        "shaders",
+        "wasm/Cargo.toml",
+        "wasm/src",
+    ],
+    output: "npm/wasm",
+    profile: "web",
+    folder: "web",
+    features: "",
+    optimised: true,
+};
+/// What users' pages load when a request first asks for a form of answer.
+const GRAMMAR: Flavour = Flavour {
+    name: "grammar",
+    package: "inglenook-grammar-wasm",
+    module: "inglenook_grammar_wasm",
+    inputs: &[
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "grammar/Cargo.toml",
+        "grammar/src",
+        "wasm/grammar/Cargo.toml",
+        "wasm/grammar/src",
+    ],
+    output: "npm/wasm-grammar",
+    ..WEB
+};
 /// The same, for a developer in a hurry.
 const DEV: Flavour = Flavour { name: "dev", profile: "dev", folder: "debug", optimised: false, ..WEB };
+const GRAMMAR_DEV: Flavour =
+    Flavour { name: "grammar-dev", profile: "dev", folder: "debug", optimised: false, ..GRAMMAR };
 /// With the checks that need a device, for tests/browser.
 const SELFTEST: Flavour = Flavour { name: "selftest", output: "tests/browser/selftest", features: "selftest", ..DEV };
-
-/// What the module is made from. Folders that do not exist count as absent.
-const INPUTS: [&str; 9] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    ".cargo/config.toml",
-    "core/Cargo.toml",
-    "core/src",
-    "core/build.rs",
-    "shaders",
-    "wasm/Cargo.toml",
-    "wasm/src",
-];
 
 /// What LLVM may have used (its defaults for this target, and `simd128`): wasm-opt must be told.
 const FEATURES: [&str; 7] = [
@@ -63,20 +95,21 @@ const FEATURES: [&str; 7] = [
     "--enable-reference-types",
 ];
 
-/// Build the module of the npm package, unless the inputs are those of the last build.
+/// Build the modules of the npm package, unless the inputs are those of the last build.
 ///
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    build_flavour(workspace, if options.dev { &DEV } else { &WEB })
+    let flavours = if options.dev { [&DEV, &GRAMMAR_DEV] } else { [&WEB, &GRAMMAR] };
+    flavours.into_iter().try_for_each(|flavour| build_flavour(workspace, flavour))
 }
 
-/// The module as users get it.
+/// The modules as users get them.
 ///
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build_web(workspace: &Workspace) -> Result<()> {
-    build_flavour(workspace, &WEB)
+    build(workspace, &Options { dev: false })
 }
 
 /// The module with the checks for browsers.
@@ -100,36 +133,37 @@ fn build_flavour(workspace: &Workspace, flavour: &Flavour) -> Result<()> {
     }
     let module = compile(workspace, flavour)?;
     bind(workspace, &module, &output, flavour)?;
-    let bound = output.join("inglenook_wasm_bg.wasm");
+    let bound = output.join(format!("{}_bg.wasm", flavour.module));
     if flavour.optimised {
         optimise(workspace, &bound)?;
     }
     let size = std::fs::metadata(&bound).with_context(|| format!("{} was not written", bound.display()))?.len();
-    say(&format!("{}/inglenook_wasm_bg.wasm: {:.2} MB", flavour.output, size as f64 / 1e6));
+    say(&format!("{}/{}_bg.wasm: {:.2} MB", flavour.output, flavour.module, size as f64 / 1e6));
     stamp::write(&stamp, &inputs)
 }
 
 fn inputs(workspace: &Workspace, flavour: &Flavour) -> Result<String> {
     let rustc = read(Command::new("rustc").arg("--version"))?;
     let mut inputs = Inputs::new(&[rustc.trim(), flavour.name]);
-    for path in INPUTS {
+    for path in flavour.inputs {
         inputs.add(&workspace.root.join(path))?;
     }
     Ok(inputs.finish())
 }
 
 fn compile(workspace: &Workspace, flavour: &Flavour) -> Result<PathBuf> {
-    say(&format!("compiling the WebAssembly module ({})", flavour.name));
+    say(&format!("compiling the WebAssembly module {} ({})", flavour.module, flavour.name));
     let folder = workspace.target.join(wasm_target::TARGET).join(flavour.folder);
-    let module = folder.join("inglenook_wasm.wasm");
+    let file = format!("{}.wasm", flavour.module);
+    let module = folder.join(&file);
     // Flavours (and checkouts that share a target folder) write the same file, and cargo does not notice that another's
     // is lying there: without one it links anew.
-    for old in [&module, &folder.join("deps/inglenook_wasm.wasm")] {
+    for old in [&module, &folder.join("deps").join(&file)] {
         let _ = std::fs::remove_file(old);
     }
     run(wasm_target::cargo()?
         .current_dir(&workspace.root)
-        .args(["build", "--quiet", "--package", "inglenook-wasm", "--lib", "--target", wasm_target::TARGET])
+        .args(["build", "--quiet", "--package", flavour.package, "--lib", "--target", wasm_target::TARGET])
         .args(["--profile", flavour.profile, "--features", flavour.features]))?;
     if !module.is_file() {
         bail!("cargo wrote no {}: is the wasm crate a `cdylib`?", module.display());

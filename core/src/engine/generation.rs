@@ -10,7 +10,7 @@ use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS, history_words, stop_words};
 use crate::plan::Pending;
-use crate::text::{Special, StopMatcher, StreamDecoder, TemplateInput};
+use crate::text::{ContentRules, Special, StreamDecoder, TemplateInput};
 
 /// Steps in a submission once an answer is under way: a read for every four tokens.
 const GROUP: u32 = 4;
@@ -26,7 +26,7 @@ pub struct Generation {
     /// Position at which generation must end.
     limit: u32,
     decoder: StreamDecoder,
-    stops: StopMatcher,
+    rules: ContentRules,
     stop_ids: Vec<u32>,
     phase: Phase,
     /// Reads under way, oldest first, each with its number of tokens.
@@ -90,13 +90,14 @@ impl Engine {
         }
         let room = context - prompt.len() as u32;
         let limit = prompt.len() as u32 + request.max_tokens.unwrap_or(room).min(room);
+        let rules = ContentRules::new(&request.stop.strings(), &[]).map_err(RequestError::Rule)?;
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
         self.next_id += 1;
         Ok(Generation {
             id: self.next_id,
             decoder: StreamDecoder::new(self.tokenizer.clone()),
-            stops: StopMatcher::new(request.stop.strings()),
+            rules,
             stop_ids,
             limit,
             phase: Phase::Waiting,
@@ -249,12 +250,12 @@ impl Engine {
             return Some(Finish::Stop);
         }
         let decoded = generation.decoder.push(token);
-        let (text, stopped) = generation.stops.push(&decoded);
-        if !text.is_empty() {
-            generation.events.push_back(Event::Text { text });
+        let passed = generation.rules.push(&decoded);
+        if !passed.text.is_empty() {
+            generation.events.push_back(Event::Text { text: passed.text });
         }
         let end = generation.prompt.len() + generation.generated.len() >= generation.limit as usize;
-        match (stopped, end) {
+        match (passed.ended.is_some(), end) {
             (true, _) => Some(Finish::Stop),
             (false, true) => Some(Finish::Length),
             (false, false) => None,
@@ -265,10 +266,8 @@ impl Engine {
         generation.phase = Phase::Done;
         self.release(generation);
         if reason != Finish::Aborted {
-            let (mut text, stopped) = generation.stops.push(&generation.decoder.flush());
-            if !stopped {
-                text += &generation.stops.flush();
-            }
+            let mut text = generation.rules.push(&generation.decoder.flush()).text;
+            text += &generation.rules.flush();
             if !text.is_empty() {
                 generation.events.push_back(Event::Text { text });
             }

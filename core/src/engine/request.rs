@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::kernels::sampling::SamplingParams;
+use crate::text::RuleError;
 
 /// A request that cannot be served.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum RequestError {
     /// Messages for a model without a template.
     #[error("this model has no chat template; give a plain `prompt` instead of `messages`")]
     NoTemplate,
+    /// A stop string or content rule that cannot be served.
+    #[error(transparent)]
+    Rule(RuleError),
     /// A second request while the first is being answered.
     #[error("another answer is being generated; wait for its end or cancel it first")]
     Busy,

@@ -4,11 +4,11 @@
 //! from a file (vocabulary, merges, template) as hostile: sizes are checked, time and memory are bounded, nothing panics.
 
 pub mod decode;
-pub mod stop;
+pub mod rules;
 pub mod template;
 pub mod tokenizer;
 
 pub use decode::StreamDecoder;
-pub use stop::StopMatcher;
+pub use rules::{ContentRules, RuleError, RuleSpec};
 pub use template::{ChatTemplate, TemplateError, TemplateInput};
 pub use tokenizer::{Special, Tokenizer, TokenizerError};

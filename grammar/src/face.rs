@@ -1,0 +1,56 @@
+//! What the engine asks of grammars. Natively [`Compiler`](crate::Compiler) answers; in the browser it is a second module,
+//! which JavaScript loads when the first request needs it.
+
+use crate::GrammarError;
+
+/// How many tokens before the end of a budget an output should begin to be landed: see [`Match::land`].
+pub const LANDING: usize = 200;
+
+/// Compiles descriptions of outputs for one vocabulary.
+pub trait Grammars {
+    /// A matcher at the beginning of what `spec_json` (a [`Spec`](crate::Spec) as JSON) describes.
+    ///
+    /// # Errors
+    /// When the description is wrong, unsupported or too large.
+    fn compile(&mut self, spec_json: &str) -> Result<Box<dyn Match>, GrammarError>;
+}
+
+/// A position in an output that a grammar describes. After an error the matcher is of no further use.
+pub trait Match {
+    /// Write which tokens may come next: bit `t % 32` of `words[t / 32]` is set if token `t` may. Tokens outside the
+    /// vocabulary may not, and an end-of-text token may exactly where the output may end.
+    ///
+    /// # Errors
+    /// When the grammar is too complex to be followed from here.
+    fn mask(&mut self, words: &mut [u32]) -> Result<(), GrammarError>;
+
+    /// Go on by a token that was chosen.
+    ///
+    /// # Errors
+    /// When the token is not one that may come next.
+    fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
+
+    /// Go on by `token` if the output can then still be completed by at most `budget` tokens, this one included and the
+    /// end-of-text token not; else by one that completes it sooner. Gives the token that was taken.
+    ///
+    /// Once the output can be completed within the budget, it will be, if from there on every token that is not forced is taken by this
+    /// (and the budget is counted down by every token). Where no completion is found at all, `token` is taken. Finding one
+    /// costs a few milliseconds, so this is for the last tokens of a budget: [`LANDING`] of them.
+    ///
+    /// # Errors
+    /// When the token is not one that may come next.
+    fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError>;
+
+    /// The tokens that must come next whatever the model says, in its own tokenisation; often none. They are not accepted
+    /// by this.
+    ///
+    /// # Errors
+    /// When the grammar is too complex to be followed from here.
+    fn forced(&mut self) -> Result<Vec<u32>, GrammarError>;
+
+    /// Whether the output may end here.
+    fn is_complete(&mut self) -> bool;
+
+    /// Whether the output is complete and nothing but its end may follow.
+    fn must_stop(&mut self) -> bool;
+}

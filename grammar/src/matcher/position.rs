@@ -1,0 +1,128 @@
+//! A position in an output that a grammar describes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use llguidance::toktrie::TokenizerEnv;
+
+use super::guard::Guard;
+use super::{Vocabulary, closing, failure};
+use crate::{GrammarError, Match};
+
+/// A position in an output. A clone goes on by itself, and costs as much as the output so far is long.
+#[derive(Clone)]
+pub struct Matcher {
+    inner: llguidance::Matcher,
+    vocabulary: Arc<Vocabulary>,
+    /// Where the output is JSON.
+    guard: Option<Guard>,
+    /// Tokens that are known to complete the output from here.
+    completion: Option<VecDeque<u32>>,
+    ended: bool,
+}
+
+impl Matcher {
+    pub(super) fn new(inner: llguidance::Matcher, vocabulary: Arc<Vocabulary>, guard: Option<Guard>) -> Matcher {
+        Matcher { inner, vocabulary, guard, completion: None, ended: false }
+    }
+
+    /// Whether llguidance has come to the end of the grammar by itself.
+    fn is_finished(&self) -> bool {
+        self.inner.is_stopped() && !self.inner.is_error()
+    }
+
+    fn is_eos(&self, token: u32) -> bool {
+        self.vocabulary.eos().contains(&token)
+    }
+
+    /// Keep up with a token that was taken.
+    fn advance(&mut self, token: u32) {
+        if let Some(guard) = &mut self.guard {
+            guard.push(self.vocabulary.tok_trie().token(token));
+        }
+        self.completion = self.completion.take().filter(|known| known.front() == Some(&token));
+        if let Some(known) = &mut self.completion {
+            known.pop_front();
+        }
+    }
+
+    /// Whether the output can be completed by at most `limit` more tokens, as far as the search sees.
+    fn can_complete(&mut self, limit: usize) -> bool {
+        if self.completion.as_ref().is_none_or(|known| known.len() > limit) {
+            self.completion = closing::completion(self, &self.vocabulary, limit).map(VecDeque::from);
+        }
+        self.completion.is_some()
+    }
+}
+
+impl Match for Matcher {
+    fn mask(&mut self, words: &mut [u32]) -> Result<(), GrammarError> {
+        words.fill(0);
+        if self.ended || self.is_finished() {
+            for &id in self.vocabulary.eos() {
+                if let Some(word) = words.get_mut(id as usize / 32) {
+                    *word |= 1 << (id % 32);
+                }
+            }
+            return Ok(());
+        }
+        let allowed = self.inner.compute_mask().map_err(|error| failure::of_step(&error.to_string()))?;
+        let allowed = &allowed.as_slice()[..self.vocabulary.len().div_ceil(32)];
+        let shared = words.len().min(allowed.len());
+        words[..shared].copy_from_slice(&allowed[..shared]);
+        if let Some(guard) = &self.guard {
+            guard.restrict(&mut words[..shared], |token| self.vocabulary.tok_trie().token(token));
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
+        if self.is_eos(token) && self.is_complete() {
+            self.ended = true;
+            return Ok(());
+        }
+        if self.ended || self.is_finished() || token as usize >= self.vocabulary.len() {
+            return Err(GrammarError::Refused { token });
+        }
+        match self.inner.try_consume_tokens(&[token]) {
+            Ok(1) => self.advance(token),
+            Ok(_) => return Err(GrammarError::Refused { token }),
+            Err(error) => return Err(failure::of_step(&error.to_string())),
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {
+        let mut next = self.clone();
+        next.accept(token)?;
+        if next.ended || next.can_complete(budget.saturating_sub(1)) || !self.can_complete(budget) {
+            *self = next;
+            return Ok(token);
+        }
+        let sooner = match self.completion.as_ref().and_then(|known| known.front()) {
+            Some(&token) => token,
+            None => self.vocabulary.eos()[0],
+        };
+        self.accept(sooner)?;
+        Ok(sooner)
+    }
+
+    fn forced(&mut self) -> Result<Vec<u32>, GrammarError> {
+        if self.ended || self.is_finished() {
+            return Ok(Vec::new());
+        }
+        let tokens = self.inner.compute_ff_tokens();
+        match self.inner.get_error() {
+            Some(error) => Err(failure::of_step(&error)),
+            None => Ok(tokens),
+        }
+    }
+
+    fn is_complete(&mut self) -> bool {
+        self.ended || self.is_finished() || self.inner.is_accepting().unwrap_or(false)
+    }
+
+    fn must_stop(&mut self) -> bool {
+        self.ended || self.is_finished()
+    }
+}

@@ -1,0 +1,158 @@
+//! Regular expressions: what can be enforced of them, in Rust's and in JSON Schema's (ECMAScript's) syntax.
+//!
+//! They are parsed here, so that what the matcher cannot follow (look-around, back-references, word boundaries) is refused by name, and
+//! printed anew in the plain subset that it reads the same way.
+
+mod ecma;
+
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use crate::GrammarError;
+
+/// Longest expression that is taken, in bytes.
+const MAX_BYTES: usize = 32 << 10;
+
+/// Deepest nesting of groups.
+const MAX_DEPTH: u32 = 64;
+
+/// How long an expression may be with its counted repetitions written out, in characters.
+const MAX_EXPANDED: u64 = 50_000;
+
+/// How the expression that matches nothing but the empty text is printed.
+const EMPTY: &str = "(?:)";
+
+/// A Lark grammar of the texts that the whole expression (Rust's syntax) matches.
+pub fn to_lark(pattern: &str) -> Result<String, GrammarError> {
+    match print(pattern, &parse(pattern, pattern)?)?.as_str() {
+        EMPTY => Ok("start: \"\"".to_owned()),
+        regex => Ok(format!("start: TEXT\nTEXT: /{}/", escape_for_lark(regex))),
+    }
+}
+
+/// The same search in Rust's syntax for an expression of a JSON schema. Where the two languages differ in what `\s` or `.` match,
+/// the result matches what both do, so that whichever a validator uses accepts it.
+pub fn from_schema(pattern: &str) -> Result<String, GrammarError> {
+    print(pattern, &parse(pattern, &ecma::to_rust(pattern).map_err(|reason| refused(pattern, reason))?)?)
+}
+
+/// Inside `/…/`, a slash must be escaped and a line must not end.
+fn escape_for_lark(regex: &str) -> String {
+    regex.replace('/', r"\/").replace('\n', r"\n").replace('\r', r"\r")
+}
+
+fn parse(pattern: &str, rust: &str) -> Result<Hir, GrammarError> {
+    if pattern.len() > MAX_BYTES {
+        let what = format!("a regular expression of {} bytes", pattern.len());
+        return Err(GrammarError::TooLarge { what, limit: MAX_BYTES });
+    }
+    let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(rust);
+    let hir = parsed.map_err(|error| refused(pattern, reason(&error)))?;
+    if expanded(&hir) > MAX_EXPANDED {
+        let what = format!("the repetitions of {:?} written out", beginning(pattern));
+        return Err(GrammarError::TooLarge { what, limit: MAX_EXPANDED as usize });
+    }
+    Ok(hir)
+}
+
+/// The error without the listing that regex-syntax puts around it.
+fn reason(error: &regex_syntax::Error) -> String {
+    match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn refused(pattern: &str, reason: impl Into<String>) -> GrammarError {
+    GrammarError::Regex { pattern: beginning(pattern), reason: reason.into() }
+}
+
+fn beginning(pattern: &str) -> String {
+    pattern.chars().take(80).collect()
+}
+
+/// How many characters long it is with its repetitions written out.
+fn expanded(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Class(_) => 1,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            expanded(&repetition.sub).max(1).saturating_mul(u64::from(times))
+        }
+        HirKind::Capture(capture) => expanded(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().fold(0, |sum, part| u64::saturating_add(sum, expanded(part)))
+        }
+    }
+}
+
+/// The expression as text, with groups that capture nothing: llguidance gives a meaning of its own to the names of some.
+fn print(pattern: &str, hir: &Hir) -> Result<String, GrammarError> {
+    Ok(without_captures(hir).map_err(|look| refused(pattern, unsupported(look)))?.to_string())
+}
+
+fn unsupported(look: Look) -> &'static str {
+    match look {
+        Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF => {
+            "multi-line anchors cannot be enforced; write the line breaks out"
+        }
+        _ => "word boundaries cannot be enforced; write out what stands around the word",
+    }
+}
+
+fn without_captures(hir: &Hir) -> Result<Hir, Look> {
+    let all = |parts: &[Hir]| parts.iter().map(without_captures).collect::<Result<Vec<_>, _>>();
+    match hir.kind() {
+        HirKind::Look(Look::Start | Look::End) => Ok(hir.clone()),
+        HirKind::Look(look) => Err(*look),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => Ok(hir.clone()),
+        HirKind::Capture(capture) => without_captures(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let sub = Box::new(without_captures(&repetition.sub)?);
+            Ok(Hir::repetition(regex_syntax::hir::Repetition { sub, ..repetition.clone() }))
+        }
+        HirKind::Concat(parts) => Ok(Hir::concat(all(parts)?)),
+        HirKind::Alternation(parts) => Ok(Hir::alternation(all(parts)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lark_grammar_has_the_expression_escaped() {
+        assert_eq!(to_lark("(?P<stop>a/b)\n").unwrap(), "start: TEXT\nTEXT: /(?:a\\/b\\n)/");
+        assert_eq!(to_lark("").unwrap(), "start: \"\"");
+    }
+
+    #[test]
+    fn what_cannot_be_enforced_is_named() {
+        for (pattern, word) in [
+            ("a(?=b)", "look-around"),
+            (r"(a)\1", "backreferences"),
+            (r"\bword", "word boundaries"),
+            ("(?m)^a", "multi-line"),
+            ("a(", "unclosed group"),
+        ] {
+            let message = to_lark(pattern).unwrap_err().to_string();
+            assert!(message.contains(word) && message.contains("regular expression"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_at_once() {
+        for pattern in
+            ["a".repeat(MAX_BYTES + 1), "(a{1000}){1000}".into(), "(a{1000,}){1000}".into(), "a{4000000000}".into()]
+        {
+            assert!(matches!(to_lark(&pattern), Err(GrammarError::TooLarge { .. })), "{}", beginning(&pattern));
+        }
+        assert!(matches!(
+            to_lark(&format!("{}a{}", "(".repeat(100), ")".repeat(100))),
+            Err(GrammarError::Regex { .. })
+        ));
+    }
+}

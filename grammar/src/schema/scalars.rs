@@ -1,0 +1,137 @@
+//! Types, numbers and strings.
+
+use serde_json::{Map, Number, Value, json};
+
+use super::rewrite::check_limit;
+use super::{Path, formats};
+use crate::{GrammarError, regex};
+
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+/// Longest string whose length a schema may count, in characters.
+const MAX_LENGTH: u64 = 100_000;
+
+/// Integers beyond this lose digits as 64-bit floats, which is what JavaScript and the compiler compute in.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// `type`.
+pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
+    let Some(types) = map.get("type") else { return Ok(()) };
+    let path = path.name("type");
+    let names = match types {
+        Value::Array(names) => names.as_slice(),
+        name => std::slice::from_ref(name),
+    };
+    if names.is_empty() {
+        return Err(path.wrong("it must name at least one type"));
+    }
+    let mut known: Vec<&str> = Vec::new();
+    for name in names {
+        match TYPES.iter().find(|known| name.as_str() == Some(known)) {
+            Some(name) if !known.contains(name) => known.push(name),
+            Some(_) => {}
+            None => return Err(path.wrong(format!("{name} is no type; the types are {}", TYPES.join(", ")))),
+        }
+    }
+    let rewritten = if known.len() == 1 { json!(known[0]) } else { json!(known) };
+    out.insert("type".to_owned(), rewritten);
+    Ok(())
+}
+
+/// `minimum` and its kin, and `multipleOf`.
+pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
+    for (inclusive, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+        // Draft 4 says by a boolean whether the bound itself is excluded.
+        let excluded = map.get(exclusive) == Some(&Value::Bool(true));
+        if let Some(bound) = map.get(inclusive) {
+            let name = if excluded { exclusive } else { inclusive };
+            out.insert(name.to_owned(), number(bound, &path.name(inclusive))?);
+        }
+        if let Some(bound) = map.get(exclusive).filter(|bound| !bound.is_boolean()) {
+            out.insert(exclusive.to_owned(), number(bound, &path.name(exclusive))?);
+        }
+    }
+    if let Some(divisor) = map.get("multipleOf") {
+        let path = path.name("multipleOf");
+        number(divisor, &path)?;
+        if divisor.as_f64().is_none_or(|divisor| divisor <= 0.0) {
+            return Err(path.wrong("it must be a number above 0"));
+        }
+        out.insert("multipleOf".to_owned(), divisor.clone());
+    }
+    Ok(())
+}
+
+fn number(value: &Value, path: &Path) -> Result<Value, GrammarError> {
+    let Value::Number(number) = value else { return Err(path.wrong("it must be a number")) };
+    check_number(number, path)?;
+    Ok(value.clone())
+}
+
+/// Refuses a number that is not computed with exactly.
+pub fn check_number(number: &Number, path: &Path) -> Result<(), GrammarError> {
+    match number.as_f64() {
+        Some(value) if value.abs() <= MAX_EXACT => Ok(()),
+        _ => Err(path.unsupported(format!("{number} is beyond 2^53, where numbers lose digits; use a string"))),
+    }
+}
+
+/// `minLength`, `maxLength`, `pattern` and `format`. If both of the last two are there, the format becomes a schema in `all`.
+pub fn strings(
+    map: &Map<String, Value>,
+    path: &Path,
+    out: &mut Map<String, Value>,
+    all: &mut Vec<Value>,
+) -> Result<(), GrammarError> {
+    let least = count(map, "minLength", path)?;
+    let most = count(map, "maxLength", path)?;
+    check_limit("length of a string", least.max(most).unwrap_or(0), MAX_LENGTH as usize)?;
+    if least.zip(most).is_some_and(|(least, most)| least > most) {
+        return Err(path.wrong("`minLength` is greater than `maxLength`"));
+    }
+    for (name, length) in [("minLength", least), ("maxLength", most)] {
+        if let Some(length) = length {
+            out.insert(name.to_owned(), json!(length));
+        }
+    }
+    if let Some(pattern) = map.get("pattern") {
+        out.insert("pattern".to_owned(), json!(search(pattern, &path.name("pattern"))?));
+    }
+    if let Some(format) = map.get("format") {
+        let path = path.name("format");
+        let name = format.as_str().ok_or_else(|| path.wrong("it must be a string"))?;
+        if let Some(pattern) = formats::pattern(name, &path)? {
+            all.push(json!({"pattern": pattern}));
+        }
+    }
+    Ok(())
+}
+
+/// An expression of `pattern` or `patternProperties`.
+pub fn search(pattern: &Value, path: &Path) -> Result<String, GrammarError> {
+    let pattern = pattern.as_str().ok_or_else(|| path.wrong("it must be a string"))?;
+    regex::from_schema(pattern).map_err(|error| match error {
+        GrammarError::Regex { reason, .. } => path.unsupported(format!("the expression {pattern:?}: {reason}")),
+        other => other,
+    })
+}
+
+/// A keyword that counts something.
+pub fn count(map: &Map<String, Value>, name: &str, path: &Path) -> Result<Option<usize>, GrammarError> {
+    let Some(value) = map.get(name) else { return Ok(None) };
+    // JSON Schema takes 2.0 for an integer.
+    let whole = value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0 && *number <= MAX_EXACT);
+    match whole {
+        Some(number) => Ok(Some(number as usize)),
+        None => Err(path.name(name).wrong("it must be an integer, 0 or above")),
+    }
+}
+
+/// Refuses a text that cannot be written with the escapes that documents may use.
+pub fn check_text(text: &str, path: &Path) -> Result<(), GrammarError> {
+    let writable = |c: char| !c.is_control() || matches!(c, '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' | '\u{80}'..);
+    match text.chars().find(|&c| !writable(c)) {
+        None => Ok(()),
+        Some(c) => Err(path.unsupported(format!("the control character U+{:04X} in a constant", c as u32))),
+    }
+}
