@@ -57,6 +57,16 @@ test('what is called is executed, its result is given back, and the answer comes
   await engine.close();
 });
 
+test('a tool may be an async function of certain arguments', async () => {
+  const { engine, run } = await setUp({ ask: call(0, 'hello', '{"name": "Ada"}') });
+  const hello: RunnableTool = {
+    type: 'function',
+    function: { name: 'hello', strict: false, function: async ({ name }: { name: string }) => `Hello, ${name}!` },
+  };
+  expect(results(await collect(run({ messages: ASK, tools: [hello] })))).toEqual(['hello: Hello, Ada!']);
+  await engine.close();
+});
+
 test('several calls run at once, and their results come in the order of the calls', async () => {
   const { engine, run } = await setUp({ ask: [...call(0, 'slow', '{}'), ...call(1, 'quick', '{}')] });
   const order: string[] = [];

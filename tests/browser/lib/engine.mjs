@@ -43,6 +43,6 @@ export async function answer(engine, question, tokens) {
   for (;;) {
     const event = JSON.parse(await generation.next());
     if (event.type === "done") return { text, reason: event.reason, usage: event.usage };
-    text += event.text;
+    if (event.type === "text") text += event.text;
   }
 }
