@@ -1,6 +1,7 @@
-// First step of sampling: applies bias and penalties to every logit and finds the best token of each chunk.
+// First step of sampling: applies bias, penalties and mask to every logit and finds the best token of each chunk.
 //
-// logits: [rows, VOCAB] f32, read as bits; history: [sequences, VOCAB], see `kernels/sampling.rs`.
+// logits: [rows, VOCAB] f32, read as bits; history: [sequences, VOCAB], see `kernels/sampling.rs`; mask: [sequences, MASK_WORDS],
+// bit t % 32 of word t / 32 set = token t is allowed, read where the row's flags say so.
 // peaks: [rows, CHUNKS, 2] f32 = (best of the chunk, its softmax mass relative to that best); places: [rows, CHUNKS] = the
 // best one's token. "Best" is the highest adjusted logit; where a row draws without filters, the highest score, so that the
 // next step has nothing left but to compare chunks. adjusted: [rows, CHUNKS * CHUNK] f32, written where filters will
@@ -11,11 +12,15 @@
 @group(0) @binding(1) var<storage, read> logits: array<u32>;
 @group(0) @binding(2) var<storage, read> sampling: array<Sampling>;
 @group(0) @binding(3) var<storage, read> history: array<u32>;
-@group(0) @binding(4) var<storage, read_write> adjusted: array<f32>;
-@group(0) @binding(5) var<storage, read_write> peaks: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> places: array<u32>;
+@group(0) @binding(4) var<storage, read> mask: array<u32>;
+@group(0) @binding(5) var<storage, read_write> adjusted: array<f32>;
+@group(0) @binding(6) var<storage, read_write> peaks: array<vec2<f32>>;
+@group(0) @binding(7) var<storage, read_write> places: array<u32>;
+
+override MASK_WORDS: u32;
 
 const BIASED: u32 = 1u;
+const MASKED: u32 = 2u;
 const NEVER: u32 = 0x4000u;  // the bias that forbids a token
 
 @compute @workgroup_size(GROUP)
@@ -30,6 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let position = batch.rows[row].position + 1u;
     let s = sampling[sequence];
     let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u;
+    let masked = (s.flags & MASKED) != 0u;
     let draws = !is_greedy(s);
     let filters = draws && has_filter(s);
     let scale = inverse_temperature(s);
@@ -44,6 +50,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var value = sane(logits[row * VOCAB + token]);
         if remembers {
             value = adjust(value, history[sequence * VOCAB + token], s);
+        }
+        if masked && (mask[sequence * MASK_WORDS + token / 32u] >> (token % 32u) & 1u) == 0u {
+            value = bitcast<f32>(HIGHEST_BITS | 0x80000000u);
         }
         if filters {
             adjusted[row * CHUNKS * CHUNK + token] = value;

@@ -1,5 +1,7 @@
 //! One error for whoever calls the engine, with a stable code for programs and a sentence for people.
 
+use inglenook_grammar::GrammarError;
+
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
 use crate::format::gguf::GgufError;
@@ -36,6 +38,9 @@ pub enum Error {
     /// The request.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The form that an answer must have.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
 }
 
 impl Error {
@@ -51,6 +56,7 @@ impl Error {
             Error::Tokenizer(TokenizerError::UnknownModel(_) | TokenizerError::UnknownPre(_)) => "Unsupported",
             Error::Tokenizer(_) => "BadFile",
             Error::Template(_) | Error::Request(_) => "BadRequest",
+            Error::Grammar(error) => error.code(),
         }
     }
 }

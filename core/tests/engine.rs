@@ -40,6 +40,10 @@ fn run(engine: &mut Engine, generation: &mut Generation) -> Answer {
     loop {
         match block_on(engine.next(generation)).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
+            other @ (Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. }) => {
+                panic!("a plain answer has no {other:?}")
+            }
+            Event::MalformedCall { text: piece, .. } => text += &piece,
             Event::Done { reason, usage, .. } => {
                 return Answer { text, tokens: generation.tokens().to_vec(), finish: reason, usage };
             }

@@ -76,6 +76,9 @@ pub enum GrammarError {
     /// The grammar needs more work in one step than is spent.
     #[error("the grammar is too ambiguous or too large to be followed further: {0}")]
     TooComplex(String),
+    /// What another module, which compiles grammars for this one, says is wrong with a request.
+    #[error("{0}")]
+    Told(String),
     /// A fault of inglenook or of what it rests on.
     #[error("the grammar's matcher failed, which is a fault of inglenook: {0}")]
     Internal(String),

@@ -14,6 +14,7 @@ mod gbnf;
 mod lark;
 #[cfg(feature = "matcher")]
 mod matcher;
+mod prepare;
 mod regex;
 mod schema;
 mod spec;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::GrammarError;
+use crate::prepare::prepare;
 
 /// Longest description that is taken, in bytes of JSON.
 pub const MAX_SPEC: usize = 1 << 20;
@@ -55,6 +56,14 @@ impl Spec {
             return Err(GrammarError::TooLarge { what: format!("{} bytes of JSON", text.len()), limit: MAX_SPEC });
         }
         serde_json::from_str(text).map_err(|error| GrammarError::Spec(error.to_string()))
+    }
+
+    /// Whether the description can be compiled, as far as that shows without a vocabulary.
+    ///
+    /// # Errors
+    /// When it is wrong, unsupported or too large.
+    pub fn check(&self) -> Result<(), GrammarError> {
+        prepare(self, &|_| None).map(drop)
     }
 
     /// The description as JSON: the same text for the same description, whatever its origin.

@@ -12,7 +12,7 @@ struct Sampling {
     limit: u32,         // position at which the sequence ends; 0: none
     seed_lo: u32,
     seed_hi: u32,
-    flags: u32,         // bit 0: the history holds biases
+    flags: u32,         // bit 0: the history holds biases; bit 1: a mask says which tokens are allowed
     _0: u32,
     _1: u32,
     _2: u32,

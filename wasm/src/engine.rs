@@ -7,15 +7,17 @@ use std::sync::Arc;
 use futures_util::lock::Mutex;
 use inglenook::device::Device;
 use inglenook::engine::request::Request;
-use inglenook::engine::{Engine, Progress};
+use inglenook::engine::{Engine, GrammarSlot, Progress, Prompts};
 use inglenook::gpu::Gpu;
-use inglenook::text::Tokenizer;
+use inglenook::text::{Special, Tokenizer, vocabulary};
 use js_sys::{Date, Function, Object, Promise};
 use wasm_bindgen::prelude::*;
 
 use crate::generation::{Answer, WasmGeneration};
+use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
 use crate::source::JsSource;
+use crate::tokenizer::WasmTokenizer;
 use crate::{errors, host, info};
 
 /// One loaded model on one device.
@@ -40,6 +42,8 @@ struct Open {
     engine: Option<Engine>,
     gpu: Option<Gpu>,
     tokenizer: Arc<Tokenizer>,
+    prompts: Rc<Prompts>,
+    grammars: GrammarSlot,
     info: String,
 }
 
@@ -51,7 +55,14 @@ impl Shared {
         };
         let info = info::to_json(engine.info()).map_err(errors::internal)?;
         let on_cpu = gpu.is_none();
-        let open = Open { tokenizer: engine.tokenizer().clone(), engine: Some(engine), gpu, info };
+        let open = Open {
+            tokenizer: engine.tokenizer().clone(),
+            prompts: engine.prompts().clone(),
+            grammars: engine.grammars().clone(),
+            engine: Some(engine),
+            gpu,
+            info,
+        };
         Ok(Shared { open: RefCell::new(Some(open)), floor: Arc::default(), on_cpu, answers: RefCell::default() })
     }
 
@@ -113,6 +124,55 @@ impl WasmEngine {
         answers.retain(|answer| answer.strong_count() > 0);
         answers.push(Rc::downgrade(&answer));
         Ok(WasmGeneration::new(answer))
+    }
+
+    /// Whether a request can be answered only with the module for grammars: see `set_grammars`.
+    pub fn needs_grammar(&self, request_json: &str) -> Result<bool, JsValue> {
+        Ok(Request::from_json(request_json).map_err(errors::to_js)?.needs_grammar())
+    }
+
+    /// Gives the engine the second module's compiler, made for `vocabulary` and `eos_tokens` of this engine.
+    pub fn set_grammars(&self, grammars: JsGrammars) -> Result<(), JsValue> {
+        self.shared.with_open(|open| open.grammars.fill(Box::new(grammars)))
+    }
+
+    /// The vocabulary as the second module reads it.
+    pub fn vocabulary(&self) -> Result<Vec<u8>, JsValue> {
+        self.shared.with_open(|open| vocabulary::packed(&open.tokenizer))
+    }
+
+    /// The tokens that end an answer.
+    pub fn eos_tokens(&self) -> Result<Vec<u32>, JsValue> {
+        self.shared.with_open(|open| open.tokenizer.stop_ids().to_vec())
+    }
+
+    /// The tokenizer alone, which lives on its own.
+    pub fn tokenizer(&self) -> Result<WasmTokenizer, JsValue> {
+        self.shared.with_open(|open| WasmTokenizer(open.tokenizer.clone()))
+    }
+
+    /// The prompt that a request's conversation becomes.
+    pub fn render(&self, request_json: &str) -> Result<String, JsValue> {
+        let mut request = Request::from_json(request_json).map_err(errors::to_js)?;
+        request.local_time.get_or_insert_with(local_time);
+        self.shared.with_open(|open| open.prompts.render(&request))?.map_err(errors::to_js)
+    }
+
+    /// The tokens of a text. Where `special`, names of control tokens are these tokens; else they are plain text.
+    pub fn tokenize(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
+        let special = if special { Special::Parse } else { Special::AsText };
+        self.shared.with_open(|open| open.tokenizer.encode(text, special, false))
+    }
+
+    /// The text of tokens, control tokens left out.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
+        self.shared.with_open(|open| {
+            let size = open.tokenizer.vocab_size();
+            match ids.iter().find(|id| **id as usize >= size) {
+                Some(id) => Err(errors::misuse(&format!("there is no token {id}: the vocabulary has {size}"))),
+                None => Ok(open.tokenizer.decode(ids)),
+            }
+        })?
     }
 
     /// How many tokens a text is.

@@ -139,8 +139,8 @@ impl Answer {
         let event = self.event(&mut engine, &mut running.generation).await;
         self.shared.put_back(engine);
         match event {
-            Ok(Some(event @ Event::Text { .. })) => (Phase::Running(running), Ok(Some(event))),
-            Ok(last) => (Phase::Ended, Ok(last)),
+            Ok(last @ (None | Some(Event::Done { .. }))) => (Phase::Ended, Ok(last)),
+            Ok(event) => (Phase::Running(running), Ok(event)),
             Err(error) => (Phase::Ended, Err(error)),
         }
     }

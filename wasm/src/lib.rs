@@ -4,9 +4,11 @@
 mod engine;
 mod errors;
 mod generation;
+mod grammars;
 mod host;
 mod info;
 mod options;
 #[cfg(feature = "selftest")]
 mod selftest;
 mod source;
+mod tokenizer;

@@ -1,7 +1,9 @@
-//! The two recorded plans of a model and the state they work on: prefill of a chunk, and a decode step with its sampling.
+//! The recorded plans of a model and the state they work on: prefill of a chunk, and the two halves of a decode step, which
+//! are the forward pass up to the logits and the choice of a token.
 //!
-//! The decode plan reads and writes the batch itself: the sampler puts the next token where the next step's embedding finds
-//! it. So steps are queued one behind the other, and the CPU only ever reads the ring of chosen tokens, later.
+//! The choice writes the batch that the next forward pass reads. So steps are queued one behind the other, and the CPU only
+//! ever reads the ring of chosen tokens, later. Where the choice depends on a mask that depends on the last token, the
+//! halves are submitted apart: the next forward pass is under way while the CPU reads the token and makes the mask.
 
 use super::Memory;
 use crate::device::{Device, Slice, Storage};
@@ -26,7 +28,8 @@ pub struct Runner {
     model: Model,
     kv: KvCache,
     prefill: Plan,
-    decode: Plan,
+    forward: Plan,
+    choice: Plan,
     state: State,
     chunk: u32,
 }
@@ -39,6 +42,7 @@ struct State {
     params: Storage,
     history: Storage,
     stops: Storage,
+    mask: Storage,
     ring: Storage,
 }
 
@@ -53,13 +57,14 @@ impl State {
             params: device.buffer("sampling parameters", bytes.params)?,
             history: device.buffer("history", bytes.history)?,
             stops: device.buffer("stops", bytes.stops)?,
+            mask: device.buffer("token mask", bytes.mask)?,
             ring: device.buffer("token ring", bytes.ring)?,
         })
     }
 }
 
 impl Runner {
-    /// Allocates the cache and builds both plans.
+    /// Allocates the cache and builds the plans.
     pub async fn new(workshop: &mut Workshop, model: Model, context: u32, kv: KvType) -> Result<Runner, Error> {
         let device = workshop.device().clone();
         let config = model.config();
@@ -75,8 +80,10 @@ impl Runner {
         let chunk = if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }.min(kv.context());
         let state = State::new(&device, chunk, config.vocab)?;
         let prefill = Plan::build(workshop, record_prefill(&device, &model, &kv, &state, chunk)).await?;
-        let decode = Plan::build(workshop, record_decode(&device, &model, &kv, &state)).await?;
-        Ok(Runner { device, model, kv, prefill, decode, state, chunk })
+        let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
+        let choice =
+            Plan::build(workshop, record_choice(&forward.kept()[LOGITS], model.config().vocab, &state)).await?;
+        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk })
     }
 
     /// The model.
@@ -91,7 +98,7 @@ impl Runner {
 
     /// Dispatches of a decode step.
     pub fn step_dispatches(&self) -> usize {
-        self.decode.dispatches()
+        self.forward.dispatches() + self.choice.dispatches()
     }
 
     /// Tokens of a prefill step.
@@ -104,37 +111,66 @@ impl Runner {
         Memory {
             weights: self.model.weight_bytes(),
             kv_cache: self.kv.bytes(),
-            activations: self.prefill.activation_bytes() + self.decode.activation_bytes(),
+            activations: [&self.prefill, &self.forward, &self.choice].map(Plan::activation_bytes).iter().sum(),
         }
     }
 
-    /// Computes keys and values of `tokens`, at most a chunk of them, from `position` on, and waits for it.
-    pub async fn prefill(&self, position: u32, tokens: &[u32]) -> Result<(), GpuError> {
+    /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` on.
+    pub fn prefill(&self, position: u32, tokens: &[u32]) {
         let rows: Vec<Row> =
             tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, 0)).collect();
         self.device.write(&self.state.prefill_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
         plan::submit(&self.device, &[&self.prefill]);
+    }
+
+    /// Waits for everything queued.
+    pub async fn settle(&self) -> Result<(), GpuError> {
         self.device.settle().await
     }
 
-    /// Sets the state for decoding from `token` at `position` on.
-    pub fn begin(&self, token: u32, position: u32, params: SamplingParams, history: &[u32], stops: &[u32]) {
-        let write = |storage: &Storage, words: &[u32]| self.device.write(storage, 0, bytemuck::cast_slice(words));
-        write(&self.state.params, bytemuck::cast_slice(&[params]));
-        write(&self.state.history, history);
-        write(&self.state.stops, stops);
-        write(&self.state.decode_batch, &batch::words(&[Row::new(token, position, 0)]));
+    /// Sets what an answer's tokens are chosen by: its history and its stop tokens, as words for the sampler.
+    pub fn begin(&self, history: &[u32], stops: &[u32]) {
+        self.device.write(&self.state.history, 0, bytemuck::cast_slice(history));
+        self.device.write(&self.state.stops, 0, bytemuck::cast_slice(stops));
+    }
+
+    /// Sets the state for decoding from `token` at `position` on; the next step is number `step`.
+    pub fn resume(&self, token: u32, position: u32, step: u32, params: SamplingParams) {
+        self.device.write(&self.state.params, 0, bytemuck::cast_slice(&[params]));
+        let mut words = batch::words(&[Row::new(token, position, 0)]);
+        batch::set_step(&mut words, step);
+        self.device.write(&self.state.decode_batch, 0, bytemuck::cast_slice(&words));
     }
 
     /// Queues `steps` decode steps, of which the first is number `first`, and asks for their tokens: one submission, one
     /// read. The steps must not wrap around the ring.
     pub fn decode(&self, first: u32, steps: u32) -> Pending {
-        let plans = vec![&self.decode; steps as usize];
-        let at = u64::from(first % RING) * 4;
-        let ring: Slice = self.state.ring.slice(at, u64::from(steps) * 4);
-        plan::submit_and_read(&self.device, &plans, &ring)
+        let plans = [&self.forward, &self.choice].repeat(steps as usize);
+        plan::submit_and_read(&self.device, &plans, &self.tokens(first, steps))
+    }
+
+    /// Queues the first half of a step: the logits after the batch's token.
+    pub fn forward(&self) {
+        plan::submit(&self.device, &[&self.forward]);
+    }
+
+    /// Queues the second half of step number `step`, the choice of a token of `mask`, and asks for that token; then the first
+    /// half of the next step, which is under way while the token is looked at.
+    pub fn choose(&self, step: u32, mask: &[u32]) -> Pending {
+        self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
+        let pending = plan::submit_and_read(&self.device, &[&self.choice], &self.tokens(step, 1));
+        self.forward();
+        pending
+    }
+
+    /// The ring's place for the tokens of `steps` steps.
+    fn tokens(&self, first: u32, steps: u32) -> Slice {
+        self.state.ring.slice(u64::from(first % RING) * 4, u64::from(steps) * 4)
     }
 }
+
+/// What the forward pass keeps for the choice.
+const LOGITS: &str = "logits";
 
 fn record_prefill(device: &Device, model: &Model, kv: &KvCache, state: &State, chunk: u32) -> Recorder {
     let mut recorder = Recorder::new();
@@ -151,7 +187,7 @@ fn record_prefill(device: &Device, model: &Model, kv: &KvCache, state: &State, c
     recorder
 }
 
-fn record_decode(device: &Device, model: &Model, kv: &KvCache, state: &State) -> Recorder {
+fn record_forward(device: &Device, model: &Model, kv: &KvCache, state: &State) -> Recorder {
     let mut recorder = Recorder::new();
     let facts = device.facts();
     let mut pass = Forward {
@@ -165,14 +201,21 @@ fn record_decode(device: &Device, model: &Model, kv: &KvCache, state: &State) ->
     };
     let hidden = model.forward(&mut pass);
     let logits = model.logits(&mut pass, hidden);
-    let shape = SampleShape { rows: 1, vocab: model.config().vocab };
+    recorder.keep(LOGITS, logits);
+    recorder
+}
+
+fn record_choice(logits: &Slice, vocab: u32, state: &State) -> Recorder {
+    let mut recorder = Recorder::new();
+    let shape = SampleShape { rows: 1, vocab };
     let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(1, cols).into());
     let inputs = SampleInputs {
         batch: state.decode_batch.all().into(),
-        logits: logits.into(),
+        logits: logits.clone().into(),
         params: state.params.all().into(),
         history: state.history.all().into(),
         stops: state.stops.all().into(),
+        mask: state.mask.all().into(),
         ring: state.ring.all().into(),
     };
     let (scan, choose, finish) = sampling::chain(shape, inputs, Scratch { adjusted, peaks, places, chosen });

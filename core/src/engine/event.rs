@@ -4,11 +4,39 @@ use serde::Serialize;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// A token's text: whole characters, never part of a stop string.
+    /// Text of the answer: whole characters, never part of a stop string or of what a content rule forbids.
     Text {
         /// The text.
+        text: String,
+    },
+    /// Text of the model's thoughts.
+    Reasoning {
+        /// The text.
+        text: String,
+    },
+    /// The model begins to call a tool.
+    ToolCall {
+        /// Number of the call in this answer, from 0.
+        index: u32,
+        /// What the tool's result must name.
+        id: String,
+        /// The tool's name.
+        name: String,
+    },
+    /// A piece of a call's arguments; all of a call, joined, are the JSON of an object.
+    ToolArguments {
+        /// Number of the call.
+        index: u32,
+        /// The piece.
+        text: String,
+    },
+    /// What looked like a call turned out to be none. A call that was announced is withdrawn.
+    MalformedCall {
+        /// Number of the call, if it was announced.
+        index: Option<u32>,
+        /// What the model wrote, to be shown as part of the answer.
         text: String,
     },
     /// The end; nothing follows.
@@ -24,12 +52,16 @@ pub enum Event {
 
 /// Why a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Finish {
     /// The model ended its turn, or a stop string came.
     Stop,
     /// `max_tokens` or the context was used up.
     Length,
+    /// The model called tools, and waits for what they give.
+    ToolCalls,
+    /// A content rule ended the answer.
+    ContentFilter,
     /// The caller cancelled.
     Aborted,
 }

@@ -3,13 +3,20 @@
 //! An [`Engine`] is a loaded model on a device. A [`Generation`] is one answer in the making; [`Engine::next`] moves it on.
 //! This module must never know a kernel's inside, a file's layout, or JavaScript.
 
+mod answer;
+#[cfg(feature = "grammar")]
+mod compiler;
+mod constraint;
 mod decode;
 pub mod event;
 mod generation;
+mod output;
+mod prompt;
 pub mod request;
 pub mod score;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::device::Device;
@@ -21,8 +28,10 @@ use crate::model::{Architecture, Config, Model};
 use crate::plan::{Choice, Workshop};
 use crate::source::Source;
 use crate::text::{ChatTemplate, Tokenizer};
+pub use constraint::GrammarSlot;
 use decode::Runner;
 pub use generation::Generation;
+pub use prompt::Prompts;
 use request::Recommended;
 
 /// Tokens of context where the caller names none: enough for a conversation, little enough for a phone.
@@ -100,7 +109,8 @@ pub struct Engine {
     device: Device,
     runner: Runner,
     tokenizer: Arc<Tokenizer>,
-    template: Option<ChatTemplate>,
+    prompts: Rc<Prompts>,
+    grammars: GrammarSlot,
     recommended: Recommended,
     info: Info,
     /// Tokens whose keys and values stand in the cache from position 0 on.
@@ -144,8 +154,9 @@ impl Engine {
         Ok(Engine {
             device,
             runner,
+            prompts: Rc::new(Prompts::new(tokenizer.clone(), template)),
+            grammars: grammars(&tokenizer),
             tokenizer,
-            template,
             recommended,
             info,
             cached: Vec::new(),
@@ -163,6 +174,17 @@ impl Engine {
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
+    }
+
+    /// How conversations become prompts.
+    pub fn prompts(&self) -> &Rc<Prompts> {
+        &self.prompts
+    }
+
+    /// Where to put who compiles grammars, for requests that ask for structured output. With the feature `grammar` somebody is
+    /// there already.
+    pub fn grammars(&self) -> &GrammarSlot {
+        &self.grammars
     }
 
     /// The device.
@@ -196,6 +218,18 @@ impl Engine {
             gpu.close();
         }
     }
+}
+
+#[cfg(feature = "grammar")]
+fn grammars(tokenizer: &Arc<Tokenizer>) -> GrammarSlot {
+    let slot = GrammarSlot::default();
+    slot.fill(Box::new(compiler::LazyCompiler::new(tokenizer.clone())));
+    slot
+}
+
+#[cfg(not(feature = "grammar"))]
+fn grammars(_: &Arc<Tokenizer>) -> GrammarSlot {
+    GrammarSlot::default()
 }
 
 fn context(config: &Config, options: &EngineOptions) -> u32 {

@@ -44,6 +44,11 @@ pub fn words(rows: &[Row]) -> Vec<u32> {
     words
 }
 
+/// Sets the number of the batch's next step, which says where in the ring its tokens go.
+pub fn set_step(words: &mut [u32], step: u32) {
+    words[1] = step;
+}
+
 /// Number of valid rows of a batch in host memory.
 pub fn count(words: &[u32]) -> usize {
     words[0] as usize

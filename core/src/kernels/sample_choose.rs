@@ -112,7 +112,7 @@ fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
         &valid,
         &logits,
         &params,
-        &vec![0; (rows * vocab) as usize],
+        cpu::Past { history: &vec![0; (rows * vocab) as usize], mask: &vec![0; (rows * vocab) as usize] },
         bytemuck::cast_slice_mut(&mut adjusted),
         cpu::Peaks { best: bytemuck::cast_slice_mut(&mut peaks), places: &mut places },
         &shape,

@@ -1,6 +1,6 @@
-//! Bias and penalties, and the best token of each chunk of the vocabulary.
+//! Bias, penalties and mask, and the best token of each chunk of the vocabulary.
 
-use super::sampling::{self, BIASED, SampleShape, SamplingParams, case_rows, params_words};
+use super::sampling::{self, BIASED, MASKED, SampleShape, SamplingParams, case_rows, mask_words, params_words};
 use super::verify::{Case, Output, random_f32s, random_words};
 use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
 use crate::device::Slice;
@@ -28,6 +28,8 @@ pub struct SampleScan {
     pub params: Place,
     /// u32 `[sequences, vocab]`.
     pub history: Place,
+    /// u32 `[sequences, mask_words(vocab)]`.
+    pub mask: Place,
     /// f32 `[rows, chunks · chunk]`.
     pub adjusted: Place,
     /// f32 `[rows, chunks, 2]`.
@@ -44,7 +46,7 @@ impl Kernel for SampleScan {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let read = [&self.batch, &self.logits, &self.params, &self.history].map(Operand::read);
+        let read = [&self.batch, &self.logits, &self.params, &self.history, &self.mask].map(Operand::read);
         let written = [&self.adjusted, &self.peaks, &self.places].map(Operand::write);
         read.into_iter().chain(written).collect()
     }
@@ -62,23 +64,25 @@ impl Kernel for SampleScan {
             Variant::Plain => ([SUM_ONE, BEST_ONE, ONE], chunks.div_ceil(PLAIN_GROUP)),
             _ => ([SUM_SHARED, BEST_SHARED, MANY], chunks),
         };
+        let mut constants = self.shape.constants();
+        constants.push(("MASK_WORDS", mask_words(self.shape.vocab).into()));
         Launch {
             text: [batch::WGSL, sampling::WGSL, &lanes.concat(), BODY].concat(),
-            constants: self.shape.constants(),
+            constants,
             workgroups: [groups, self.shape.rows, 1],
             needs: Needs::default(),
         }
     }
 
     fn run(&self, operands: &[Slice]) {
-        let [batch, logits, params, history, adjusted, peaks, places] = operands else {
-            unreachable!("operands() has seven")
+        let [batch, logits, params, history, mask, adjusted, peaks, places] = operands else {
+            unreachable!("operands() has eight")
         };
         cpu::sample_scan(
             batch::rows(&batch.u32s()),
             &logits.u32s(),
             bytemuck::cast_slice(&params.u32s()),
-            &history.u32s(),
+            cpu::Past { history: &history.u32s(), mask: &mask.u32s() },
             &mut adjusted.f32s_mut(),
             cpu::Peaks { best: &mut peaks.f32s_mut(), places: &mut places.u32s_mut() },
             &self.shape,
@@ -111,6 +115,12 @@ pub fn cases() -> Vec<Case> {
         cases.push(case(vocab, 3, "penalised", penalised));
         cases.push(case(vocab, 1, "filtered", FILTERED));
     }
+    for vocab in [1, 31, 33, 1757] {
+        for (name, params) in [("greedy", SamplingParams::GREEDY), ("drawn", drawn), ("penalised", penalised)] {
+            let params = SamplingParams { flags: params.flags | MASKED, ..params };
+            cases.push(case(vocab, 3, &format!("masked {name}"), params));
+        }
+    }
     cases
 }
 
@@ -118,7 +128,7 @@ fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
     let rounded = |words: Vec<u32>| words.into_iter().map(|w| (f32::from_bits(w) * 40.0).round().to_bits()).collect();
     let random = random_f32s(21, (rows + 1) * vocab);
     // Greedy: whole numbers, so that many tokens share the highest logit. Others: few enough ties to tell tokens apart.
-    let logits = match params == SamplingParams::GREEDY {
+    let logits = match params.temperature == 0.0 {
         true => rounded(random),
         false => random.into_iter().map(|w| (f32::from_bits(w) * 9.0).to_bits()).collect(),
     };
@@ -141,18 +151,21 @@ fn built(name: String, vocab: u32, rows: u32, params: SamplingParams, logits: Ve
         valid[1].flags = batch::FINISHED;
     }
     let history = random_words(22, rows * vocab).into_iter().map(|w| if w & 8 == 0 { 0 } else { w & 0x87ff_0003 });
+    // Neighbours differ, whole words are forbidden, and the end of the last word means nothing.
+    let mask = random_words(23, rows * mask_words(vocab)).into_iter().map(|w| if w & 3 == 0 { 0 } else { w });
     let [adjusted, peaks, places, _] = shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
     let inputs = vec![
         batch::words(&valid),
         logits,
         params_words(&vec![params; rows as usize]),
         history.collect(),
+        mask.collect(),
         adjusted,
         peaks,
         places,
     ];
-    Case::new(name, inputs, vec![Output::f32(4), Output::f32(5), Output::bits(6)], move |places| {
-        let [batch, logits, params, history, adjusted, peaks, places] = places.try_into().expect("seven inputs");
-        Box::new(SampleScan { batch, logits, params, history, adjusted, peaks, places, shape })
+    Case::new(name, inputs, vec![Output::f32(5), Output::f32(6), Output::bits(7)], move |places| {
+        let [batch, logits, params, history, mask, adjusted, peaks, places] = places.try_into().expect("eight inputs");
+        Box::new(SampleScan { batch, logits, params, history, mask, adjusted, peaks, places, shape })
     })
 }

@@ -1,10 +1,10 @@
 //! The sampling chain: from a step's logits to the next step's tokens, without the CPU.
 //!
-//! Three kernels end a decode plan: `sample_scan` (bias, penalties, the best of each chunk of the vocabulary), `sample_choose`
+//! Three kernels end a decode step: `sample_scan` (bias, penalties, mask, the best of each chunk of the vocabulary), `sample_choose`
 //! (temperature, top-k, top-p, min-p, the draw) and `sample_finish` (ring, history, stop tokens, the next batch). The same
 //! recorded plan serves greedy and every other request: what a sequence wants is read from memory at run time.
 //!
-//! The order is that of HF transformers: bias, repetition, frequency and presence penalties, temperature, top-k, top-p, min-p.
+//! The order is that of HF transformers: bias, repetition, frequency and presence penalties, mask, temperature, top-k, top-p, min-p.
 //! Draws are by Gumbel noise from Philox, keyed by the seed and counted by position and token: a seed gives the same tokens
 //! whatever else is in the batch.
 
@@ -33,6 +33,9 @@ const MAX_CHUNKS: u32 = 256;
 /// The history holds biases ([`history_words`]).
 pub const BIASED: u32 = 1;
 
+/// Only tokens of the mask are chosen ([`mask_words`]).
+pub const MASKED: u32 = 2;
+
 /// How the tokens of one sequence are chosen: one element of the parameters' memory. Mirrors `shaders/shared/sampling.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -57,7 +60,7 @@ pub struct SamplingParams {
     pub seed_lo: u32,
     /// High half of the seed.
     pub seed_hi: u32,
-    /// [`BIASED`], or 0.
+    /// [`BIASED`] and [`MASKED`], or 0.
     pub flags: u32,
     /// 0.
     pub reserved: [u32; 5],
@@ -84,6 +87,14 @@ impl SamplingParams {
     pub fn seeded(self, seed: u64) -> SamplingParams {
         SamplingParams { seed_lo: seed as u32, seed_hi: (seed >> 32) as u32, ..self }
     }
+
+    /// True when logits depend on the history.
+    pub fn remembers(&self) -> bool {
+        self.repetition_penalty != 1.0
+            || self.frequency_penalty != 0.0
+            || self.presence_penalty != 0.0
+            || self.flags & BIASED != 0
+    }
 }
 
 /// Bytes of the memories for `sequences` sequences over a vocabulary.
@@ -95,6 +106,8 @@ pub struct StateBytes {
     pub history: u64,
     /// u32 `[sequences, STOP_WORDS]`, rows as made by [`stop_words`].
     pub stops: u64,
+    /// u32 `[sequences, mask_words(vocab)]`.
+    pub mask: u64,
     /// u32 `[sequences, RING]`: the token chosen in step s is at `s % RING`.
     pub ring: u64,
 }
@@ -107,19 +120,30 @@ impl StateBytes {
             params: words(size_of::<SamplingParams>() as u64 / 4),
             history: words(vocab.into()),
             stops: words(STOP_WORDS.into()),
+            mask: words(mask_words(vocab).into()),
             ring: words(RING.into()),
         }
     }
 }
 
-/// A sequence's history at its start, `[vocab]`: bits 0–15 times generated, 16–30 bias in steps of 1/128, 31 whether the prompt
+/// Words of a sequence's mask: bit `t % 32` of word `t / 32` is set where token t is allowed.
+pub fn mask_words(vocab: u32) -> u32 {
+    vocab.div_ceil(32)
+}
+
+/// A sequence's history, `[vocab]`: bits 0–15 times generated, 16–30 bias in steps of 1/128, 31 whether the prompt
 /// has the token. Ids beyond the vocabulary are ignored. Biases are held within ±127.99; -100 and below forbid the token, as in
 /// OpenAI's `logit_bias`. With any bias, [`SamplingParams::flags`] must hold [`BIASED`].
-pub fn history_words(vocab: u32, prompt: &[u32], bias: &[(u32, f32)]) -> Vec<u32> {
+pub fn history_words(vocab: u32, prompt: &[u32], generated: &[u32], bias: &[(u32, f32)]) -> Vec<u32> {
     let mut words = vec![0; vocab as usize];
     for token in prompt {
         if let Some(word) = words.get_mut(*token as usize) {
             *word |= 1 << 31;
+        }
+    }
+    for token in generated {
+        if let Some(word) = words.get_mut(*token as usize) {
+            *word += u32::from(*word & 0xffff < 0xffff);
         }
     }
     for (token, bias) in bias {
@@ -187,6 +211,8 @@ pub struct SampleInputs {
     pub history: Place,
     /// u32 `[sequences, STOP_WORDS]`.
     pub stops: Place,
+    /// u32 `[sequences, mask_words(vocab)]`.
+    pub mask: Place,
     /// u32 `[sequences, RING]`.
     pub ring: Place,
 }
@@ -206,13 +232,14 @@ pub struct Scratch {
 
 /// The three kernels of a chain, to be recorded in this order.
 pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (SampleScan, SampleChoose, SampleFinish) {
-    let SampleInputs { batch, logits, params, history, stops, ring } = inputs;
+    let SampleInputs { batch, logits, params, history, stops, mask, ring } = inputs;
     let Scratch { adjusted, peaks, places, chosen } = scratch;
     let scan = SampleScan {
         batch: batch.clone(),
         logits,
         params: params.clone(),
         history: history.clone(),
+        mask,
         adjusted: adjusted.clone(),
         peaks: peaks.clone(),
         places: places.clone(),

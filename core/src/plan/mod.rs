@@ -44,7 +44,8 @@ pub enum PlanError {
 pub struct Recorder {
     ops: Vec<Box<dyn Kernel>>,
     tensors: Vec<Tensor>,
-    taps: Option<Vec<(String, Tensor)>>,
+    kept: Vec<(String, Tensor)>,
+    tapping: bool,
 }
 
 impl Recorder {
@@ -55,7 +56,7 @@ impl Recorder {
 
     /// A recorder that keeps a copy of every tapped tensor.
     pub fn with_taps() -> Recorder {
-        Recorder { taps: Some(Vec::new()), ..Recorder::default() }
+        Recorder { tapping: true, ..Recorder::default() }
     }
 
     /// A new activation, f32 `[rows, cols]`.
@@ -73,12 +74,16 @@ impl Recorder {
     /// Marks a stage of the computation by name, for golden tests and for bisecting a wrong answer. Free unless the
     /// recorder keeps taps.
     pub fn tap(&mut self, name: impl Into<String>, tensor: Tensor) {
-        if self.taps.is_none() {
-            return;
+        if self.tapping {
+            let copy = self.tensor(tensor.rows, tensor.cols);
+            self.push(Copy { from: tensor.into(), to: copy.into(), words: tensor.rows * tensor.cols });
+            self.keep(name, copy);
         }
-        let kept = self.tensor(tensor.rows, tensor.cols);
-        self.push(Copy { from: tensor.into(), to: kept.into(), words: tensor.rows * tensor.cols });
-        self.taps.get_or_insert_default().push((name.into(), kept));
+    }
+
+    /// Keeps a tensor to the end, for another plan or the CPU to read: see [`Plan::kept`].
+    pub fn keep(&mut self, name: impl Into<String>, tensor: Tensor) {
+        self.kept.push((name.into(), tensor));
     }
 }
 
@@ -86,7 +91,7 @@ impl Recorder {
 #[derive(Debug)]
 pub struct Plan {
     steps: Steps,
-    taps: BTreeMap<String, Slice>,
+    kept: BTreeMap<String, Slice>,
     activations: u64,
 }
 
@@ -100,7 +105,7 @@ impl Plan {
     /// Lays out memory, chooses variants, compiles. While it is built, the batch must hold valid rows (variants are timed
     /// on the plan's own operands); the contents of activations and cache are then undefined.
     pub async fn build(workshop: &mut Workshop, recorder: Recorder) -> Result<Plan, PlanError> {
-        let layout = memory::lay_out(&recorder.ops, &recorder.tensors, recorder.taps.as_deref().unwrap_or_default());
+        let layout = memory::lay_out(&recorder.ops, &recorder.tensors, &recorder.kept);
         let device = workshop.device().clone();
         let slots = layout
             .slots
@@ -115,13 +120,12 @@ impl Plan {
         };
         let operands: Vec<Vec<Slice>> =
             recorder.ops.iter().map(|op| op.operands().iter().map(|operand| place(&operand.place)).collect()).collect();
-        let taps = recorder.taps.unwrap_or_default();
-        let taps = taps.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
+        let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
         let steps = match &device {
             Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(operands).collect()),
             Device::Gpu(gpu) => Steps::Gpu(compile(workshop, gpu, &recorder.ops, &operands).await?),
         };
-        Ok(Plan { steps, taps, activations: layout.slots.iter().sum() })
+        Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
     }
 
     /// Dispatches of one replay; on the CPU, operations.
@@ -137,9 +141,9 @@ impl Plan {
         self.activations
     }
 
-    /// What was tapped: name → f32 values of the last replay.
-    pub fn taps(&self) -> &BTreeMap<String, Slice> {
-        &self.taps
+    /// What was kept or tapped: name → f32 values of the last replay.
+    pub fn kept(&self) -> &BTreeMap<String, Slice> {
+        &self.kept
     }
 
     fn run_on_cpu(&self) {

@@ -121,8 +121,8 @@ async fn decode_to(engine: &mut Engine, generation: &mut Generation, count: usiz
 async fn finish(engine: &mut Engine, generation: &mut Generation) -> Result<Finish, String> {
     loop {
         match engine.next(generation).await.map_err(said)? {
-            Some(Event::Text { .. }) => {}
             Some(Event::Done { reason, .. }) => return Ok(reason),
+            Some(_) => {}
             None => return Err("the answer has no end".into()),
         }
     }

@@ -4,9 +4,11 @@
 //! from a file (vocabulary, merges, template) as hostile: sizes are checked, time and memory are bounded, nothing panics.
 
 pub mod decode;
+pub mod output;
 pub mod rules;
 pub mod template;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use decode::StreamDecoder;
 pub use rules::{ContentRules, RuleError, RuleSpec};

@@ -1,4 +1,63 @@
+//! llama.cpp's grammar notation, as Lark.
+//!
+//! GBNF speaks of characters, while llguidance first cuts the output into lexemes, each as long as it can be. So whatever is regular (leads
+//! back to itself in no way) becomes one terminal as a whole, and neighbours that are regular become one together: within a terminal
+//! nothing is cut. Described at <https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md>.
+
+mod emit;
+mod grammar;
+mod parse;
+
 use crate::GrammarError;
+
+/// The grammar in Lark, whose control tokens are still names.
+///
+/// # Errors
+/// When it is not well-formed, too large, or describes no text.
 pub fn to_lark(grammar: &str) -> Result<String, GrammarError> {
-    Ok(grammar.to_owned())
+    let mut grammar = parse::parse(grammar)?;
+    grammar.prune()?;
+    Ok(emit::emit(&grammar))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lark(grammar: &str) -> String {
+        to_lark(grammar).unwrap()
+    }
+
+    #[test]
+    fn what_is_regular_is_one_terminal() {
+        assert_eq!(lark("root ::= word* \"z\"\nword ::= [a-z]"), "start: T0\nT0: T1* \"z\"\nT1: /[a-z]/\n");
+        assert_eq!(
+            lark("root ::= (\"a\" | \"b\"){2,3} .? [^\\n\\]]"),
+            "start: T0\nT0: T1{2,3} /(?s:.)/? /[^\\n\\]]/\nT1: \"a\" | \"b\"\n"
+        );
+    }
+
+    #[test]
+    fn neighbours_are_joined_around_what_is_recursive() {
+        let text = lark("root ::= \"(\" ws root \")\" ws | [0-9]+ | \"x\"\nws ::= \" \"*");
+        let expected = "start: r0\nr0: X0 r0 X1 | X2 | \"x\"\nT1: \" \"*\nX0: \"(\" T1\nX1: \")\" T1\nX2: /[0-9]/+\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn control_tokens_stand_by_themselves() {
+        assert_eq!(lark("root ::= \"a\" <|end|> <[7]>"), "start: r0\nr0: \"a\" <|end|> <[7]>\n");
+    }
+
+    #[test]
+    fn what_never_ends_is_left_out_or_refused() {
+        assert!(matches!(to_lark("root ::= \"a\" root"), Err(GrammarError::Unsatisfiable(_))));
+        assert_eq!(lark("root ::= \"a\" | loop | \"b\" loop?\nloop ::= \"x\" loop"), "start: T0\nT0: \"a\" | \"b\"\n");
+    }
+
+    #[test]
+    fn empty_alternatives_and_repetitions_are_the_empty_text() {
+        assert_eq!(lark("root ::= \"a\" | "), "start: T0\nT0: \"a\" | \"\"\n");
+        assert_eq!(lark("root ::= \"a\"{0} \"b\""), "start: T0\nT0: \"b\"\n");
+    }
 }

@@ -10,7 +10,8 @@ use llguidance::{ParserFactory, TokenParser, panic_utils};
 
 use super::guard::Guard;
 use super::{Matcher, Vocabulary, failure};
-use crate::{GrammarError, Grammars, Match, Spec, gbnf, lark, regex, schema};
+use crate::prepare::{Ready, prepare};
+use crate::{GrammarError, Grammars, Match, Spec};
 
 /// How many compiled grammars are kept.
 const CACHED: usize = 16;
@@ -18,9 +19,6 @@ const CACHED: usize = 16;
 /// A compiled grammar whose lexer has grown beyond this, in bytes, is compiled anew for the next request: a lexer learns states
 /// while it is used and never forgets one.
 const MAX_LEXER: usize = 16 << 20;
-
-/// Most choices in a [`Spec::Choice`].
-const MAX_CHOICES: usize = 10_000;
 
 /// Compiles descriptions for one vocabulary.
 pub struct Compiler {
@@ -77,15 +75,9 @@ impl Compiler {
     }
 
     fn parse(&self, spec: &Spec) -> Result<TokenParser, GrammarError> {
-        let grammar = match spec {
-            Spec::JsonSchema { schema, strict } => TopLevelGrammar::from_json_schema(schema::prepare(schema, *strict)?),
-            Spec::JsonObject => TopLevelGrammar::from_json_schema(schema::any_object()),
-            Spec::Regex { regex } => TopLevelGrammar::from_lark(regex::to_lark(regex)?),
-            Spec::Lark { grammar } => {
-                TopLevelGrammar::from_lark(lark::prepare(grammar, &|name| self.vocabulary.control(name))?)
-            }
-            Spec::Gbnf { grammar } => TopLevelGrammar::from_lark(gbnf::to_lark(grammar)?),
-            Spec::Choice { choices } => TopLevelGrammar::from_lark(choice(choices)?),
+        let grammar = match prepare(spec, &|name| self.vocabulary.control(name))? {
+            Ready::Schema(schema) => TopLevelGrammar::from_json_schema(schema),
+            Ready::Lark(grammar) => TopLevelGrammar::from_lark(grammar),
         };
         let parser = self.factory.create_parser(grammar).map_err(|error| failure::to_compile(&error.to_string()))?;
         // What can't even begin is better refused now than at the first token.
@@ -111,17 +103,6 @@ fn writes_json(spec: &Spec) -> bool {
         Spec::Lark { grammar } => grammar.contains("%json"),
         Spec::Regex { .. } | Spec::Gbnf { .. } | Spec::Choice { .. } => false,
     }
-}
-
-fn choice(choices: &[String]) -> Result<String, GrammarError> {
-    if choices.len() > MAX_CHOICES {
-        return Err(GrammarError::TooLarge { what: format!("{} choices", choices.len()), limit: MAX_CHOICES });
-    }
-    if choices.is_empty() || choices.iter().any(String::is_empty) {
-        return Err(GrammarError::Spec("`choices` must name at least one text, and no empty one".to_owned()));
-    }
-    let quoted: Vec<String> = choices.iter().map(|text| lark::quote(text)).collect();
-    Ok(format!("start: CHOICE\nCHOICE: {}", quoted.join(" | ")))
 }
 
 /// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states: each takes 1 to 2 KB.

@@ -52,13 +52,14 @@ fn clippy_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
         Ok(cargo) => cargo,
         Err(missing) => return as_check(Err(missing)),
     };
-    let package = ["--quiet", "--package", "inglenook-wasm", "--target", wasm_target::TARGET];
+    let packages = ["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"];
+    let target = ["--quiet", "--target", wasm_target::TARGET];
     cargo.current_dir(&workspace.root);
     if wasm_target::has_clippy() {
-        return run_check(cargo.arg("clippy").args(package).args(["--", "--deny", "warnings"]));
+        return run_check(cargo.arg("clippy").args(target).args(packages).args(["--", "--deny", "warnings"]));
     }
     say("the toolchain that can build for the browser has no clippy: checking that the code compiles");
-    run_check(cargo.arg("check").args(package))
+    run_check(cargo.arg("check").args(target).args(packages))
 }
 
 fn rust_tests(workspace: &Workspace) -> (Counts, Result<()>) {

@@ -22,6 +22,6 @@ pub use rope_kv::rope_kv;
 pub(crate) use sample_choose::kept;
 pub use sample_choose::sample_choose;
 pub use sample_finish::{SequenceState, sample_finish};
-pub use sample_scan::{Peaks, sample_scan};
+pub use sample_scan::{Past, Peaks, sample_scan};
 pub use sampling::philox;
 pub use weights::{HostPlanes, WeightRows};

@@ -1,8 +1,17 @@
 //! Twin of `shaders/sample_scan.wgsl`.
 
-use super::sampling::{adjust, sane, score};
+use super::sampling::{HIGHEST, adjust, sane, score};
 use crate::kernels::batch::{FINISHED, Row};
-use crate::kernels::sampling::{SampleShape, SamplingParams};
+use crate::kernels::sampling::{MASKED, SampleShape, SamplingParams, mask_words};
+
+/// What sequences' tokens depend on beside the logits.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a> {
+    /// `[sequences, vocab]`.
+    pub history: &'a [u32],
+    /// `[sequences, mask_words(vocab)]`.
+    pub mask: &'a [u32],
+}
 
 /// The best of each chunk.
 #[derive(Debug)]
@@ -13,12 +22,12 @@ pub struct Peaks<'a> {
     pub places: &'a mut [u32],
 }
 
-/// Applies bias and penalties to the `logits` (f32 bits, `[rows, vocab]`) of unfinished rows and finds the chunks' best.
+/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, vocab]`) of unfinished rows and finds the chunks' best.
 pub fn sample_scan(
     rows: &[Row],
     logits: &[u32],
     params: &[SamplingParams],
-    history: &[u32],
+    past: Past,
     adjusted: &mut [f32],
     peaks: Peaks,
     shape: &SampleShape,
@@ -26,13 +35,21 @@ pub fn sample_scan(
     let (vocab, chunk, chunks) = (shape.vocab as usize, shape.chunk() as usize, shape.chunks() as usize);
     for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
         let params = &params[row.sequence as usize];
-        let past = &history[row.sequence as usize * vocab..][..vocab];
+        let history = &past.history[row.sequence as usize * vocab..][..vocab];
+        let words = mask_words(shape.vocab) as usize;
+        let mask = &past.mask[row.sequence as usize * words..][..words];
+        let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
         let values: Vec<f32> = logits[r * vocab..][..vocab]
             .iter()
-            .zip(past)
-            .map(|(bits, past)| {
+            .zip(history)
+            .enumerate()
+            .map(|(token, (bits, past))| {
                 let logit = sane(f32::from_bits(*bits));
-                if params.remembers() { adjust(logit, *past, params) } else { logit }
+                match allowed(token) {
+                    true if params.remembers() => adjust(logit, *past, params),
+                    true => logit,
+                    false => -HIGHEST,
+                }
             })
             .collect();
         let filters = !params.is_greedy() && params.has_filter(vocab);

@@ -3,7 +3,7 @@
 use crate::kernels::sampling::{BIASED, SamplingParams};
 
 /// Beyond any logit, and still finite after division by a temperature.
-const HIGHEST: f32 = 1e30;
+pub(super) const HIGHEST: f32 = 1e30;
 
 impl SamplingParams {
     /// True when the most likely token is taken.
@@ -20,14 +20,6 @@ impl SamplingParams {
     /// True when there is more to do than to draw.
     pub(super) fn has_filter(&self, vocab: usize) -> bool {
         self.has_top_k(vocab) || self.top_p < 1.0 || self.min_p > 0.0
-    }
-
-    /// True when logits depend on the history.
-    pub(super) fn remembers(&self) -> bool {
-        self.repetition_penalty != 1.0
-            || self.frequency_penalty != 0.0
-            || self.presence_penalty != 0.0
-            || self.flags & BIASED != 0
     }
 
     /// What logits are multiplied by before the softmax.

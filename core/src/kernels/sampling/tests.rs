@@ -12,6 +12,7 @@ struct Sampler {
     plan: Plan,
     batch: Storage,
     history: Storage,
+    mask: Storage,
     ring: Storage,
 }
 
@@ -25,6 +26,7 @@ impl Sampler {
         let upload = |words: &[u32]| device.upload("sampling test", words).expect("little memory");
         let batch = upload(&batch::words(&start));
         let history = upload(history);
+        let mask = upload(&vec![0; (rows * mask_words(vocab)) as usize]);
         let ring = upload(&vec![u32::MAX; (rows * RING) as usize]);
         let inputs = SampleInputs {
             batch: batch.all().into(),
@@ -32,6 +34,7 @@ impl Sampler {
             params: upload(&params_words(params)).all().into(),
             history: history.all().into(),
             stops: upload(&stop_list.repeat(rows as usize)).all().into(),
+            mask: mask.all().into(),
             ring: ring.all().into(),
         };
         let mut recorder = Recorder::new();
@@ -41,7 +44,7 @@ impl Sampler {
         recorder.push(choose);
         recorder.push(finish);
         let plan = pollster::block_on(Plan::build(&mut Workshop::new(device.clone()), recorder)).expect("a plan");
-        Sampler { device, plan, batch, history, ring }
+        Sampler { device, plan, batch, history, mask, ring }
     }
 
     fn cpu(params: SamplingParams, logits: &[f32]) -> Sampler {
@@ -81,7 +84,7 @@ fn a_gpu_draws_the_tokens_of_the_cpu() {
     let vocab = 1757;
     let penalised = SamplingParams { repetition_penalty: 1.3, frequency_penalty: 0.4, flags: BIASED, ..FILTERED };
     let params = [SamplingParams::GREEDY, WARM.seeded(1), FILTERED.seeded(2), penalised.seeded(3)];
-    let history = history_words(vocab, &[5, 9, 1756], &[(7, 4.5), (8, -100.0)]).repeat(4);
+    let history = history_words(vocab, &[5, 9, 1756], &[], &[(7, 4.5), (8, -100.0)]).repeat(4);
     let logits = logits(1, 4 * vocab, 9.0);
     let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
     let [cpu, gpu] = [Device::Cpu, Device::Gpu(gpu)].map(|device| {
@@ -209,7 +212,7 @@ fn penalties_are_those_of_openai_and_hf() {
     let mut logits = logits(4, 517, 3.0);
     logits[21] = 50.0;
     logits[17] = 4.0;
-    let sampler = Sampler::new(Device::Cpu, &[params], &logits, &history_words(517, &prompt, &bias), false);
+    let sampler = Sampler::new(Device::Cpu, &[params], &logits, &history_words(517, &prompt, &[], &bias), false);
     let mut times = vec![0u32; 517];
     for step in 0..40 {
         let penalised = (0..517).map(|token| {
@@ -237,6 +240,24 @@ fn penalties_are_those_of_openai_and_hf() {
     let history = sampler.read(&sampler.history);
     assert!(times.iter().zip(&history).all(|(times, word)| word & 0xffff == *times), "the history counts them");
     assert_eq!(history[17] >> 31, 1, "the prompt is not forgotten");
+}
+
+/// Whatever else a sequence asks for, nothing outside its mask is chosen, and within it the choice is as without a mask.
+#[test]
+fn only_tokens_of_the_mask_are_chosen() {
+    let allowed = [3u32, 31, 32, 33, 500, 516];
+    let mut mask = vec![0u32; mask_words(517) as usize];
+    allowed.iter().for_each(|token| mask[*token as usize / 32] |= 1 << (token % 32));
+    let logits = logits(9, 517, 9.0);
+    let alone = |token: usize| if allowed.contains(&(token as u32)) { logits[token] } else { f32::NEG_INFINITY };
+    let only: Vec<f32> = (0..517).map(alone).collect();
+    for params in [SamplingParams::GREEDY, WARM.seeded(3), FILTERED.seeded(4)] {
+        let masked = Sampler::cpu(SamplingParams { flags: MASKED, ..params }, &logits);
+        masked.device.write(&masked.mask, 0, bytemuck::cast_slice(&mask));
+        let tokens = masked.draw(200);
+        assert!(tokens.iter().all(|token| allowed.contains(token)), "{tokens:?}");
+        assert_eq!(tokens, Sampler::cpu(params, &only).draw(200));
+    }
 }
 
 #[test]
@@ -315,11 +336,13 @@ fn no_case_of_the_draw_is_a_close_call() {
 #[test]
 fn words_for_memory_hold_what_was_asked() {
     assert_eq!(
-        history_words(4, &[2, 9], &[(0, 1.5), (1, -1.0), (2, -300.0)]),
+        history_words(4, &[2, 9], &[], &[(0, 1.5), (1, -1.0), (2, -300.0)]),
         [192 << 16, 0x7f80 << 16, 0xc000_0000, 0]
     );
+    assert_eq!(history_words(4, &[2], &[1, 2, 1, 9], &[]), [0, 2, 0x8000_0001, 0]);
     assert_eq!(stop_words(&[7, 8]).map(|words| words[..4].to_vec()), Some(vec![2, 7, 8, 0]));
     assert_eq!(stop_words(&[1; MAX_STOPS + 1]), None);
     let sizes = StateBytes::new(3, 1757);
     assert_eq!((sizes.params, sizes.history, sizes.stops, sizes.ring), (192, 21084, 396, 768));
+    assert_eq!(sizes.mask, 3 * 55 * 4, "1757 bits take 55 words");
 }

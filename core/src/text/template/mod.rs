@@ -112,6 +112,11 @@ impl ChatTemplate {
         Ok(text)
     }
 
+    /// Its source, as it is run.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Compiles the template anew for each use, which takes well under a millisecond; the program borrows its source.
     fn compile(&self) -> Result<CompiledTemplate<'_>, TemplateError> {
         let mut compiled = CompiledTemplate::new(NAME, &self.source, &self.config)

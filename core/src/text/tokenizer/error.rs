@@ -9,7 +9,10 @@ pub enum TokenizerError {
     #[error("the file's tokenizer metadata cannot be read: {0}")]
     Metadata(#[from] GgufError),
     /// `tokenizer.ggml.model` names a kind of tokenizer that is not built in.
-    #[error("tokenizer kind \"{0}\" is not supported (supported: gpt2, llama); convert the model with one of these")]
+    #[error(
+        "tokenizer kind \"{0}\" is not supported (supported: gpt2, llama, t5, bert, gemma4); use the model's tokenizer.json, or \
+         another model"
+    )]
     UnknownModel(String),
     /// `tokenizer.ggml.pre` names a way of splitting words that is not known.
     #[error(
@@ -88,11 +91,82 @@ pub enum TokenizerError {
         key: &'static str,
     },
     /// A special token is so long that looking for it would make encoding slow.
-    #[error("special token {id} is {len} bytes long, more than {max}; the file is damaged", max = super::special::MAX_BYTES)]
+    #[error("special token {id} is {len} bytes long, more than {max}; the file is damaged", max = super::added::MAX_BYTES)]
     SpecialTooLong {
         /// The token's id.
         id: usize,
         /// Its length in bytes.
         len: usize,
     },
+    /// A token is so long that comparing it with a text would make encoding slow.
+    #[error("token {id} is {len} bytes long, more than {max}; the file is damaged")]
+    TokenTooLong {
+        /// The token's id.
+        id: usize,
+        /// Its length in bytes.
+        len: usize,
+        /// The longest that is supported.
+        max: usize,
+    },
+    /// A regular expression cannot be run in linear time, or is not understood.
+    #[error("the pattern {pattern:?} cannot be used: it has {reason}; the text would be split wrongly without it")]
+    Pattern {
+        /// The pattern, or its beginning.
+        pattern: String,
+        /// What of it is the matter.
+        reason: String,
+    },
+    /// A part of the tokenizer is of a kind that is not built in.
+    #[error("{part} \"{name}\" is not supported; the text would be encoded wrongly without it")]
+    Unsupported {
+        /// Which part: "the normalizer", "the decoder", …
+        part: &'static str,
+        /// What the file calls it.
+        name: String,
+    },
+    /// A file is not what it should be.
+    #[error("{file} cannot be read: {problem}")]
+    BadFile {
+        /// "tokenizer.json", "tokenizer_config.json" or "tokenizer.model".
+        file: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The precompiled character map is damaged.
+    #[error("the precompiled character map is damaged")]
+    BadCharsmap,
+    /// The ids of a `tokenizer.json` leave too many numbers out.
+    #[error("the largest token id is {largest}, for {count} tokens; the file is damaged")]
+    SparseIds {
+        /// The largest id.
+        largest: u32,
+        /// How many tokens there are.
+        count: usize,
+    },
+    /// Two tokens have the same id, or a name that should be a token's is none.
+    #[error("token {id} is both {first:?} and {second:?}; the file is damaged")]
+    SameId {
+        /// The id.
+        id: u32,
+        /// One token.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A token that another part of the file names is not in the vocabulary.
+    #[error("{part} names {token:?}, which is not in the vocabulary; the file is damaged")]
+    MissingToken {
+        /// Which part names it.
+        part: &'static str,
+        /// The token.
+        token: String,
+    },
+}
+
+impl TokenizerError {
+    /// Makes an error of the reason why `pattern` cannot be used.
+    pub(super) fn pattern(pattern: &str) -> impl FnOnce(String) -> Self {
+        let shown: String = pattern.chars().take(200).collect();
+        move |reason| Self::Pattern { pattern: shown, reason }
+    }
 }

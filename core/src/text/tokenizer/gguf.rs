@@ -1,39 +1,46 @@
 //! What of a GGUF file's metadata makes a tokenizer, checked.
 
-use crate::format::gguf::{GgufError, Metadata};
+use std::borrow::Cow;
 
-use super::vocab::{TokenKind, Vocab};
-use super::{MAX_TOKENS, Tokenizer, TokenizerError};
+use crate::format::gguf::{Array, GgufError, Metadata, Value};
 
-/// The special tokens that a file names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpecialIds {
-    /// Begin of text.
-    pub bos: Option<u32>,
-    /// End of text.
-    pub eos: Option<u32>,
-    /// End of a turn.
-    pub eot: Option<u32>,
-    /// End of a message after which the turn goes on.
-    pub eom: Option<u32>,
-    /// Stands for text that the vocabulary cannot spell.
-    pub unknown: Option<u32>,
-}
+use super::added::{Added, AddedTokens};
+use super::alphabet::spelled;
+use super::bpe::{self, Bpe, Chars, MergeTable, Units};
+use super::bytes::{ByteTokens, byte_token};
+use super::charsmap::Charsmap;
+use super::decoding::Decoding;
+use super::json::bert_normalizer;
+use super::normalize::{self, SPACE_MARK, SentencePiece};
+use super::pattern::Finder;
+use super::spm::{Spm, SpmOptions};
+use super::unigram::{Candidate, Unigram, UnigramOptions};
+use super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
+use super::wordpiece::WordPiece;
+use super::{MAX_TOKENS, Model, SpecialIds, Tokenizer, TokenizerError, json, pre, split, stops};
 
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
 const EOT: &str = "tokenizer.ggml.eot_token_id";
 const EOM: &str = "tokenizer.ggml.eom_token_id";
 const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
+const CLS: &str = "tokenizer.ggml.cls_token_id";
+/// Spelled as the format spells it.
+const SEPARATOR: &str = "tokenizer.ggml.seperator_token_id";
 const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
+const ADD_SEP: &str = "tokenizer.ggml.add_sep_token";
 const SCORES: &str = "tokenizer.ggml.scores";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
+const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
+
+/// A longer word is unknown to BERT's vocabularies. Source: `max_input_chars_per_word` of their `tokenizer.json`.
+const MAX_WORD_CHARS: usize = 100;
 
 /// Everything a tokenizer is built from, as the file gives it.
 #[derive(Clone, Debug, Default)]
 pub struct Parts<'a> {
-    /// `tokenizer.ggml.model`: "gpt2" or "llama".
+    /// `tokenizer.ggml.model`: "gpt2", "llama", "t5", "bert" or "gemma4".
     pub model: &'a str,
     /// `tokenizer.ggml.pre`, for "gpt2".
     pub pre: Option<&'a str>,
@@ -41,18 +48,24 @@ pub struct Parts<'a> {
     pub tokens: Vec<&'a str>,
     /// Each token's type, GGUF's numbers 1–6. Empty: all are normal.
     pub token_types: Vec<i32>,
-    /// Each token's score, for "llama".
+    /// Each token's score, for "llama" and "t5".
     pub scores: Vec<f32>,
-    /// Merges "left right", best first, for "gpt2".
+    /// Merges "left right", best first, for "gpt2" and "gemma4".
     pub merges: Vec<&'a str>,
+    /// SentencePiece's character map, for "t5". Empty: none.
+    pub charsmap: Vec<u8>,
     /// The special tokens.
     pub ids: SpecialIds,
     /// Whether begin-of-text goes in front; none: as the kind of tokenizer is used.
     pub add_bos: Option<bool>,
     /// Whether end-of-text goes behind.
     pub add_eos: Option<bool>,
-    /// Whether a text gets a space in front, for "llama".
+    /// Whether a separator goes behind.
+    pub add_sep: Option<bool>,
+    /// Whether a text gets a space in front, for "llama" and "t5".
     pub add_space_prefix: Option<bool>,
+    /// Whether spaces at the ends, and all but one of a run, are taken away, for "llama" and "t5".
+    pub remove_extra_whitespaces: Option<bool>,
 }
 
 impl<'a> Parts<'a> {
@@ -67,15 +80,20 @@ impl<'a> Parts<'a> {
             eot: metadata.opt_u32(EOT)?,
             eom: metadata.opt_u32(EOM)?,
             unknown: metadata.opt_u32(UNKNOWN)?,
+            separator: metadata.opt_u32(SEPARATOR)?,
         };
         let model = metadata.str("tokenizer.ggml.model")?;
         let tokens: Vec<&str> = metadata.strings("tokenizer.ggml.tokens")?.iter().collect();
+        let is = |id: u32, text| tokens.get(id as usize).is_some_and(|&token| token == text);
+        // Defaults, which old files leave out; trusted where the vocabulary bears them out.
         if model == "llama" {
-            // SentencePiece's own defaults, which old files leave out; trusted where the vocabulary bears them out.
-            let is = |id: usize, text| tokens.get(id).is_some_and(|&token| token == text);
             ids.unknown = ids.unknown.or_else(|| is(0, "<unk>").then_some(0));
             ids.bos = ids.bos.or_else(|| is(1, "<s>").then_some(1));
             ids.eos = ids.eos.or_else(|| is(2, "</s>").then_some(2));
+        } else if model == "bert" {
+            ids.bos = metadata.opt_u32(CLS)?.or(ids.bos).or_else(|| is(101, "[CLS]").then_some(101));
+            ids.unknown = ids.unknown.or_else(|| is(100, "[UNK]").then_some(100));
+            ids.separator = ids.separator.or_else(|| is(102, "[SEP]").then_some(102));
         }
         Ok(Self {
             model,
@@ -88,15 +106,18 @@ impl<'a> Parts<'a> {
                 .into_iter()
                 .flat_map(|merges| merges.iter())
                 .collect(),
+            charsmap: charsmap(metadata),
             ids,
             add_bos: metadata.opt_bool(ADD_BOS)?,
             add_eos: metadata.opt_bool(ADD_EOS)?,
+            add_sep: metadata.opt_bool(ADD_SEP)?,
             add_space_prefix: metadata.opt_bool("tokenizer.ggml.add_space_prefix")?,
+            remove_extra_whitespaces: metadata.opt_bool("tokenizer.ggml.remove_extra_whitespaces")?,
         })
     }
 
     /// Checks what concerns all kinds of tokenizers, and gives each token's kind.
-    pub(super) fn check(&self) -> Result<Vec<TokenKind>, TokenizerError> {
+    fn check(&self) -> Result<Vec<TokenKind>, TokenizerError> {
         let size = self.tokens.len();
         match size {
             0 => return Err(TokenizerError::Empty),
@@ -106,16 +127,17 @@ impl<'a> Parts<'a> {
         let same_length = |key, found| {
             if found == size { Ok(()) } else { Err(TokenizerError::LengthMismatch { key, found, expected: size }) }
         };
-        if self.model == "llama" {
+        if matches!(self.model, "llama" | "t5") {
             same_length(SCORES, self.scores.len())?;
         }
-        let SpecialIds { bos, eos, eot, eom, unknown } = self.ids;
-        for (key, id) in [(BOS, bos), (EOS, eos), (EOT, eot), (EOM, eom), (UNKNOWN, unknown)] {
+        let SpecialIds { bos, eos, eot, eom, unknown, separator } = self.ids;
+        let named = [(BOS, bos), (EOS, eos), (EOT, eot), (EOM, eom), (UNKNOWN, unknown), (SEPARATOR, separator)];
+        for (key, id) in named {
             if let Some(id) = id.filter(|&id| id as usize >= size) {
                 return Err(TokenizerError::IdOutOfRange { key, id, size });
             }
         }
-        for (wanted, flag, key, id) in [(ADD_BOS, self.add_bos, BOS, bos), (ADD_EOS, self.add_eos, EOS, eos)] {
+        for (wanted, flag, key, id) in [(ADD_BOS, self.add_bos, BOS, bos), (ADD_EOS, self.add_eos, EOS, eos.or(separator))] {
             if flag == Some(true) && id.is_none() {
                 return Err(TokenizerError::MissingId { wanted, key });
             }
@@ -128,6 +150,26 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The character map, which files keep as an array of bytes.
+fn charsmap(metadata: &Metadata) -> Vec<u8> {
+    match metadata.get(CHARSMAP) {
+        Some(Value::Array(Array::U8(bytes))) => bytes.clone(),
+        Some(Value::Array(Array::I8(bytes))) => bytes.iter().map(|&byte| byte as u8).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the kinds of tokenizers differ in.
+struct Kind {
+    vocab: Vocab,
+    model: Model,
+    normalizer: Vec<normalize::Step>,
+    splitter: Vec<split::Step>,
+    decoding: Decoding,
+    adds_bos: bool,
+    adds_eos: bool,
+}
+
 impl Tokenizer {
     /// Builds the tokenizer that a GGUF file describes.
     ///
@@ -136,54 +178,256 @@ impl Tokenizer {
     pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
         Self::new(&Parts::from_gguf(metadata)?)
     }
+
+    /// Builds a tokenizer from its parts.
+    ///
+    /// # Errors
+    /// Whatever of the parts does not hold together: see [`TokenizerError`].
+    pub fn new(parts: &Parts<'_>) -> Result<Self, TokenizerError> {
+        let kinds = parts.check()?;
+        let kind = match parts.model {
+            "gpt2" => byte_level(parts, &kinds)?,
+            "gemma4" => merged_characters(parts, &kinds)?,
+            "llama" => spm(parts, &kinds)?,
+            "t5" => unigram(parts, &kinds)?,
+            "bert" => wordpiece(parts, &kinds)?,
+            other => return Err(TokenizerError::UnknownModel(other.to_owned())),
+        };
+        let ids = parts.ids;
+        let suffix = ids.separator.filter(|_| parts.add_sep == Some(true) || parts.model == "bert").or(ids.eos);
+        let adds_eos = parts.add_eos.or(parts.add_sep).unwrap_or(kind.adds_eos);
+        let vocab = kind.vocab;
+        Ok(Self {
+            added: added(parts, &vocab)?,
+            normalizer: kind.normalizer,
+            added_normal: AddedTokens::new(Vec::new())?,
+            splitter: kind.splitter,
+            model: kind.model,
+            decoding: kind.decoding,
+            stop_ids: stops::stop_ids(&vocab, &ids),
+            add_bos: parts.add_bos.unwrap_or(kind.adds_bos) && ids.bos.is_some(),
+            add_eos: adds_eos && suffix.is_some(),
+            affixes: (ids.bos.into_iter().collect(), suffix.into_iter().collect()),
+            vocab,
+            ids,
+        })
+    }
 }
 
-/// Names of tokens with which families end a turn. Files often name only one of several.
-const TURN_ENDS: &[&str] = &[
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|end_of_turn|>",
-    "<end_of_turn>",
-    "<turn|>",
-    "<|eot|>",
-    "<|eom|>",
-    "<EOT>",
-    "<｜end▁of▁sentence｜>",
-];
+/// Control, unknown and user-defined tokens, which are looked for as they are written.
+fn added(parts: &Parts<'_>, vocab: &Vocab) -> Result<AddedTokens, TokenizerError> {
+    let added = vocab.kinds().zip(&parts.tokens).filter_map(|((id, kind), &text)| match kind {
+        TokenKind::Control | TokenKind::Unknown => Some(Added::new(id, text, true)),
+        // Marks stand for spaces in the text.
+        TokenKind::UserDefined => Some(Added::new(id, String::from_utf8_lossy(vocab.bytes(id)), false)),
+        _ => None,
+    });
+    AddedTokens::new(added.collect())
+}
 
-/// Names that end a turn only in a vocabulary that also has `marker`.
-const FAMILY_TURN_ENDS: &[(&str, &[&str])] = &[
-    // GLM-4: the model hands over to the next speaker.
-    ("[gMASK]", &["<|user|>", "<|observation|>"]),
-    // gpt-oss (harmony): `<|end|>` only ends a channel's message there.
-    ("<|channel|>", &["<|return|>", "<|call|>"]),
-];
+/// The merges of `parts`.
+fn merges(parts: &Parts<'_>) -> Result<MergeTable, TokenizerError> {
+    if let Some((index, text)) = parts.merges.iter().enumerate().find(|(_, text)| bpe::halves(text).is_none()) {
+        return Err(TokenizerError::BadMerge { index, text: (*text).to_owned() });
+    }
+    let halves = parts.merges.iter().filter_map(|text| bpe::halves(text));
+    MergeTable::new(&ids_by_text(&parts.tokens), parts.tokens.len(), halves, 0)
+}
 
-/// The tokens at which generation ends, sorted.
-pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
-    let mut named: Vec<(&[u8], u32)> = vocab
-        .kinds()
-        .filter(|&(_, kind)| matches!(kind, TokenKind::Control | TokenKind::UserDefined))
-        .map(|(id, _)| (vocab.bytes(id), id))
-        .collect();
-    named.sort_unstable();
-    let find = |name: &str| {
-        let at = named.binary_search_by_key(&name.as_bytes(), |&(bytes, _)| bytes).ok()?;
-        Some(named[at].1)
+/// A byte-level vocabulary ("gpt2").
+fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
+    let row = pre::row(parts.pre)?;
+    let vocab = byte_level_vocab(&parts.tokens, kinds);
+    let units = if row.in_alphabet() {
+        Units::Chars(chars(&parts.tokens, kinds, None))
+    } else {
+        Units::Bytes(bpe::single_bytes(&vocab, |id| spelled(parts.tokens[id as usize]).is_some()))
     };
-    let is_harmony = find("<|channel|>").is_some() && find("<|return|>").is_some();
-    let mut stops: Vec<u32> = [ids.eos, ids.eot, ids.eom].into_iter().flatten().collect();
-    stops.extend(TURN_ENDS.iter().filter(|&&name| !(is_harmony && name == "<|end|>")).filter_map(|name| find(name)));
-    for (marker, names) in FAMILY_TURN_ENDS {
-        if find(marker).is_some() {
-            stops.extend(names.iter().filter_map(|name| find(name)));
+    let whole_words = row.whole_words.then(|| {
+        WordIndex::new(&vocab, |id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
+    });
+    let model = Bpe { units, merges: merges(parts)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
+    Ok(Kind {
+        model: Model::Bpe(model),
+        normalizer: row.normalizer(),
+        splitter: row.steps()?,
+        decoding: Decoding::Plain,
+        adds_bos: row.add_bos,
+        adds_eos: false,
+        vocab,
+    })
+}
+
+/// The token bytes of a byte-level vocabulary. A text with a character outside the alphabet is taken as it stands, as the
+/// reference's decoder does; so are special tokens, which are written plainly.
+pub(super) fn byte_level_vocab(tokens: &[&str], kinds: &[TokenKind]) -> Vocab {
+    let mut vocab = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
+    for (&text, &kind) in tokens.iter().zip(kinds) {
+        let spelled = match kind {
+            TokenKind::Control | TokenKind::UserDefined | TokenKind::Unknown => None,
+            _ => spelled(text),
+        };
+        match spelled {
+            Some(bytes) => vocab.push(bytes, kind),
+            None => vocab.push(text.bytes(), kind),
         }
     }
-    stops.sort_unstable();
-    stops.dedup();
-    stops
+    vocab
+}
+
+/// Characters by the spellings of tokens.
+pub(super) fn chars(tokens: &[&str], kinds: &[TokenKind], bytes: Option<ByteTokens>) -> Chars {
+    let mut spellings = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
+    tokens.iter().zip(kinds).for_each(|(text, &kind)| spellings.push(text.bytes(), kind));
+    let index = WordIndex::new(&spellings, |_, kind| kind == TokenKind::Normal);
+    Chars { spellings, index, bytes, prefix: String::new(), suffix: String::new() }
+}
+
+/// Merges over characters, with byte tokens for the rest ("gemma4").
+fn merged_characters(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
+    let vocab = marked_vocab(&parts.tokens, kinds)?;
+    let chars = chars(&parts.tokens, kinds, Some(byte_tokens(&vocab)));
+    let model = Bpe {
+        units: Units::Chars(chars),
+        merges: merges(parts)?,
+        whole_words: None,
+        unknown: parts.ids.unknown,
+        fuse_unknown: true,
+    };
+    Ok(Kind {
+        vocab,
+        model: Model::Bpe(model),
+        normalizer: vec![normalize::Step::Replace(Finder::Literal(" ".into()), SPACE_MARK.into())],
+        splitter: Vec::new(),
+        decoding: Decoding::Plain,
+        adds_bos: true,
+        adds_eos: false,
+    })
+}
+
+/// The token bytes of a vocabulary that marks spaces with "▁" and spells bytes `<0xNN>`.
+pub(super) fn marked_vocab(tokens: &[&str], kinds: &[TokenKind]) -> Result<Vocab, TokenizerError> {
+    let mut vocab = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
+    let mut seen = [false; 256];
+    for (id, (&text, &kind)) in tokens.iter().zip(kinds).enumerate() {
+        match kind {
+            TokenKind::Byte => match byte_token(text) {
+                Some(byte) if !seen[usize::from(byte)] => {
+                    seen[usize::from(byte)] = true;
+                    vocab.push([byte], kind);
+                }
+                _ => return Err(TokenizerError::BadByteToken { id, text: text.to_owned() }),
+            },
+            TokenKind::Control | TokenKind::Unknown => vocab.push(text.bytes(), kind),
+            _ => vocab.push(text.replace(SPACE_MARK, " ").into_bytes(), kind),
+        }
+    }
+    Ok(vocab)
+}
+
+/// The byte tokens of a [`marked_vocab`].
+pub(super) fn byte_tokens(vocab: &Vocab) -> ByteTokens {
+    ByteTokens::new(vocab.kinds().filter_map(|(id, kind)| match (kind, vocab.bytes(id)) {
+        (TokenKind::Byte, &[byte]) => Some((byte, id)),
+        _ => None,
+    }))
+}
+
+/// What SentencePiece does with spaces, and with a character map if there is one.
+fn spaces(parts: &Parts<'_>, removes_extra: bool) -> Result<(SentencePiece, Decoding), TokenizerError> {
+    let map = || Charsmap::new(&parts.charsmap).ok_or(TokenizerError::BadCharsmap);
+    let charsmap = if parts.charsmap.is_empty() { None } else { Some(map()?) };
+    let normalizer = SentencePiece {
+        charsmap,
+        add_prefix: parts.add_space_prefix.unwrap_or(true),
+        remove_extra: parts.remove_extra_whitespaces.unwrap_or(removes_extra),
+        ..SentencePiece::default()
+    };
+    let decoding = if normalizer.add_prefix { Decoding::Spaces(1) } else { Decoding::Plain };
+    Ok((normalizer, decoding))
+}
+
+/// SentencePiece's byte-pair encoding ("llama").
+fn spm(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
+    let vocab = marked_vocab(&parts.tokens, kinds)?;
+    let (normalizer, decoding) = spaces(parts, false)?;
+    let options = SpmOptions {
+        scores: &parts.scores,
+        bytes: Some(byte_tokens(&vocab)),
+        unknown: parts.ids.unknown,
+        finds_user_defined: false,
+    };
+    Ok(Kind {
+        model: Model::Spm(Spm::new(options, &vocab)?),
+        normalizer: vec![normalize::Step::SentencePiece(normalizer)],
+        splitter: Vec::new(),
+        decoding,
+        adds_bos: true,
+        adds_eos: false,
+        vocab,
+    })
+}
+
+/// SentencePiece's unigram model ("t5").
+fn unigram(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
+    let vocab = marked_vocab(&parts.tokens, kinds)?;
+    let (normalizer, decoding) = spaces(parts, true)?;
+    let has_bytes = kinds.contains(&TokenKind::Byte);
+    let options =
+        UnigramOptions { bytes: has_bytes.then(|| byte_tokens(&vocab)), unknown: parts.ids.unknown, single: true };
+    let scores = parts.scores.iter().map(|&score| f64::from(score)).collect();
+    let model = Unigram::new(candidates(&vocab), scores, options)?;
+    Ok(Kind {
+        model: Model::Unigram(model),
+        normalizer: vec![normalize::Step::SentencePiece(normalizer)],
+        splitter: Vec::new(),
+        decoding,
+        adds_bos: false,
+        adds_eos: true,
+        vocab,
+    })
+}
+
+/// The tokens that a unigram model spells with.
+pub(super) fn candidates(vocab: &Vocab) -> impl Iterator<Item = Candidate<'_>> + Clone {
+    let text = vocab.kinds().filter(|(_, kind)| matches!(kind, TokenKind::Normal | TokenKind::UserDefined));
+    text.map(|(id, kind)| Candidate { id, bytes: vocab.bytes(id), user_defined: kind == TokenKind::UserDefined })
+}
+
+/// BERT's WordPiece ("bert"). Files mark words ("▁") where `tokenizer.json` marks what continues them ("##").
+fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
+    let is_text = |id: u32| matches!(kinds[id as usize], TokenKind::Normal | TokenKind::Unused);
+    let texts = || (0u32..).zip(parts.tokens.iter().copied());
+    let begins = |text: &'_ str| text.starts_with(SPACE_MARK);
+    let initial = texts()
+        .filter_map(|(id, text)| Some((text.strip_prefix(SPACE_MARK)?.as_bytes(), id)))
+        .filter(|&(_, id)| is_text(id));
+    let continuing =
+        texts().filter(|&(id, text)| is_text(id) && !begins(text)).map(|(id, text)| (text.as_bytes(), id));
+    let model = WordPiece::new(initial, continuing, parts.ids.unknown, MAX_WORD_CHARS)?;
+
+    let mut vocab = Vocab::with_capacity(parts.tokens.len(), parts.tokens.iter().map(|text| text.len()).sum());
+    for (id, text) in texts() {
+        let kind = kinds[id as usize];
+        let text = if is_text(id) { text.replacen(SPACE_MARK, " ", 1) } else { text.to_owned() };
+        vocab.push(json::without_space_before_marks(&text).into_owned().into_bytes(), kind);
+    }
+    let continues = texts().map(|(id, text)| is_text(id) && !begins(text)).collect();
+    // The file does not say whether the model ignores case, but a vocabulary without a capital leaves no choice.
+    let ignores_case = !texts().any(|(id, text)| is_text(id) && !is_phantom(text) && text.chars().any(char::is_uppercase));
+    Ok(Kind {
+        vocab,
+        model: Model::WordPiece(model),
+        normalizer: bert_normalizer(true, true, ignores_case, ignores_case)?,
+        splitter: json::bert_splitter()?,
+        decoding: Decoding::Words { mark: "##".into(), continues },
+        adds_bos: true,
+        adds_eos: true,
+    })
+}
+
+/// Whether a token is a name in brackets, which no text becomes.
+fn is_phantom(text: &str) -> bool {
+    let text: Cow<'_, str> = text.into();
+    text.starts_with('[') && text.ends_with(']')
 }

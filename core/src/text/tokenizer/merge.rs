@@ -39,6 +39,8 @@ pub(super) struct Merger {
     /// Pairs that may be joined: rank in the upper half (lower is better), place of the left symbol in the lower, so that of equal
     /// ranks the leftmost comes first. A word's worth of them is the bulk of the work, so they are kept small.
     queue: BinaryHeap<Reverse<u64>>,
+    /// Bytes left out since the last symbol.
+    skipped: u32,
 }
 
 impl Merger {
@@ -46,6 +48,7 @@ impl Merger {
     pub fn clear(&mut self) {
         self.symbols.clear();
         self.queue.clear();
+        self.skipped = 0;
     }
 
     /// Appends a symbol of `len` bytes (at least 1) to the word, which is at most [`MAX_WORD`] bytes long.
@@ -58,16 +61,27 @@ impl Merger {
             }
             None => (0, END),
         };
+        let start = start + std::mem::take(&mut self.skipped);
         self.symbols.push(Symbol { id, start, len: len as u32, prev, next: END });
     }
 
-    /// Joins pairs, best rank first and leftmost first among equals, until `joined` knows none.
+    /// Leaves out the next `len` bytes of the word.
+    pub fn skip(&mut self, len: usize) {
+        self.skipped += len as u32;
+    }
+
+    /// Joins pairs, best rank first and leftmost first among equals, until none can be joined.
     ///
-    /// `joined(left, right)` gives the rank of a pair and the token of the joined text. Takes O(n log n) for n symbols: each
+    /// `rank(left, right)` gives the rank of a pair that can be joined. `joined(rank, left, right)` gives the token that the pair
+    /// becomes, and none where the pair is no longer the one that was offered at this rank. Takes O(n log n) for n symbols: each
     /// join takes one symbol away and offers two new pairs at most.
-    pub fn run(&mut self, joined: impl Fn(&Symbol, &Symbol) -> Option<(u32, u32)>) {
+    pub fn run(
+        &mut self,
+        rank: impl Fn(&Symbol, &Symbol) -> Option<u32>,
+        joined: impl Fn(u32, &Symbol, &Symbol) -> Option<u32>,
+    ) {
         let pairs = self.symbols.windows(2).zip(0u32..);
-        let offers = pairs.filter_map(|(pair, at)| Some(offer(joined(&pair[0], &pair[1])?.0, at)));
+        let offers = pairs.filter_map(|(pair, at)| Some(offer(rank(&pair[0], &pair[1])?, at)));
         // Built at once, which is linear, in the memory of the last word's queue.
         let mut queue = std::mem::take(&mut self.queue).into_vec();
         queue.extend(offers);
@@ -80,18 +94,16 @@ impl Merger {
                 continue;
             }
             let right = self.symbols[left.next as usize];
-            // The pair may have changed since it was offered; what it is now was offered then.
-            let Some((_, id)) = joined(&left, &right).filter(|&(rank, _)| offer(rank, at) == Reverse(key)) else {
-                continue;
-            };
+            let Some(id) = joined((key >> 32) as u32, &left, &right) else { continue };
             self.symbols[left.next as usize].len = 0;
-            self.symbols[at as usize] = Symbol { id, len: left.len + right.len, next: right.next, ..left };
+            self.symbols[at as usize] = Symbol { id, len: right.start + right.len - left.start, next: right.next, ..left };
+            // Left first: SentencePiece remembers what it was offered last.
+            if left.prev != END {
+                self.offer(left.prev, &rank);
+            }
             if right.next != END {
                 self.symbols[right.next as usize].prev = at;
-                self.offer(at, &joined);
-            }
-            if left.prev != END {
-                self.offer(left.prev, &joined);
+                self.offer(at, &rank);
             }
         }
     }
@@ -102,9 +114,9 @@ impl Merger {
     }
 
     /// Queues the pair that begins at `left` and has a right side, if it can be joined.
-    fn offer(&mut self, left: u32, joined: &impl Fn(&Symbol, &Symbol) -> Option<(u32, u32)>) {
+    fn offer(&mut self, left: u32, rank: &impl Fn(&Symbol, &Symbol) -> Option<u32>) {
         let l = &self.symbols[left as usize];
-        if let Some((rank, _)) = joined(l, &self.symbols[l.next as usize]) {
+        if let Some(rank) = rank(l, &self.symbols[l.next as usize]) {
             self.queue.push(offer(rank, left));
         }
     }

@@ -1,29 +1,55 @@
-//! Text to token ids, and ids to bytes, for the vocabulary that a model file carries.
+//! Text to token ids, and ids to bytes, for the vocabulary that a model comes with.
 //!
-//! The two kinds of vocabulary that GGUF calls "gpt2" (byte-level BPE) and "llama" (SentencePiece BPE) share the vocabulary,
-//! the special tokens and the merge loop. Encoding takes time linear in the text but for a logarithm within a word, whatever
-//! the text; a vocabulary that does not hold together is refused when it is loaded, so that encoding cannot fail.
+//! A tokenizer is read from a GGUF file's metadata ([`Tokenizer::from_gguf`]), from `tokenizer.json`
+//! ([`Tokenizer::from_json`]) or from SentencePiece's `tokenizer.model` ([`Tokenizer::from_sentencepiece`]). All three come down
+//! to the same pipeline: added tokens are found, the text between is normalised, split into words, and each word is spelled
+//! by the model. Encoding takes time linear in the text but for a logarithm within a word, whatever the text; a vocabulary that
+//! does not hold together is refused when it is loaded, so that encoding cannot fail.
 
-mod byte_level;
+mod added;
+mod aligned;
+mod alphabet;
+mod bpe;
+mod bytes;
+mod charsmap;
+mod decoding;
 mod error;
 mod gguf;
+mod json;
 mod merge;
+mod normalize;
+mod pattern;
 mod pre;
-mod special;
+mod sentencepiece;
 mod spm;
+mod split;
+mod stops;
+mod trie;
+mod unigram;
 mod vocab;
+mod wordpiece;
 
 #[cfg(test)]
 mod tests;
 
-use byte_level::ByteLevel;
-use pre::PreTokenizer;
-use special::{Piece, Specials};
-use spm::Spm;
-use vocab::Vocab;
+use std::ops::Range;
 
+use added::AddedTokens;
+use aligned::Aligned;
+use bpe::Bpe;
+use decoding::Decoding;
+use merge::Merger;
+use split::{Piece, Pieces};
+use spm::Spm;
+use unigram::Unigram;
+use vocab::{Vocab, WordIndex};
+use wordpiece::WordPiece;
+
+pub(super) use decoding::Beginning;
 pub use error::TokenizerError;
-pub use gguf::{Parts, SpecialIds};
+pub use gguf::Parts;
+pub use json::{NamedTemplate, TokenizerConfig};
+pub use stops::SpecialIds;
 pub use vocab::TokenKind;
 
 /// More tokens than any model has by far; bounds the memory of a hostile vocabulary.
@@ -41,87 +67,84 @@ pub enum Special {
     AsText,
 }
 
+/// How a word is spelled.
 #[derive(Debug)]
 enum Model {
-    ByteLevel(ByteLevel),
+    Bpe(Bpe),
     Spm(Spm),
+    Unigram(Unigram),
+    WordPiece(WordPiece),
+    /// Every word is a token or unknown.
+    Words { spellings: Vocab, index: WordIndex, unknown: Option<u32> },
 }
 
 /// A model's tokenizer. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
 pub struct Tokenizer {
     vocab: Vocab,
+    /// Tokens that are found in a text as it is written.
+    added: AddedTokens,
+    normalizer: Vec<normalize::Step>,
+    /// Tokens that are found in the normalised text.
+    added_normal: AddedTokens,
+    splitter: Vec<split::Step>,
     model: Model,
-    specials: Specials,
+    decoding: Decoding,
     ids: SpecialIds,
+    /// What goes in front of a text, and behind it.
+    affixes: (Vec<u32>, Vec<u32>),
     stop_ids: Vec<u32>,
     add_bos: bool,
     add_eos: bool,
 }
 
 impl Tokenizer {
-    /// Builds a tokenizer from its parts.
-    ///
-    /// # Errors
-    /// Whatever of the parts does not hold together: see [`TokenizerError`].
-    pub fn new(parts: &Parts<'_>) -> Result<Self, TokenizerError> {
-        let kinds = parts.check()?;
-        let ids = parts.ids;
-        let (vocab, model, bos_by_default) = match parts.model {
-            "gpt2" => {
-                let pre = PreTokenizer::new(parts.pre)?;
-                let bos_by_default = pre.add_bos();
-                let vocab = byte_level::vocab(&parts.tokens, &kinds);
-                let model = ByteLevel::new(parts, &vocab, pre, ids.unknown)?;
-                (vocab, Model::ByteLevel(model), bos_by_default)
-            }
-            "llama" => {
-                let vocab = spm::vocab(&parts.tokens, &kinds)?;
-                let model = Spm::new(parts, &vocab, ids.unknown)?;
-                (vocab, Model::Spm(model), true)
-            }
-            other => return Err(TokenizerError::UnknownModel(other.to_owned())),
-        };
-        Ok(Self {
-            specials: Specials::new(&vocab)?,
-            stop_ids: gguf::stop_ids(&vocab, &ids),
-            add_bos: parts.add_bos.unwrap_or(bos_by_default) && ids.bos.is_some(),
-            add_eos: parts.add_eos.unwrap_or(false) && ids.eos.is_some(),
-            vocab,
-            model,
-            ids,
-        })
-    }
-
     /// The ids of `text`, with the begin-of-text token in front if `add_bos` says so and there is one.
     ///
     /// Pass [`adds_bos()`](Self::adds_bos) for plain text, and `false` for a rendered chat template, which writes it itself.
     pub fn encode(&self, text: &str, special: Special, add_bos: bool) -> Vec<u32> {
         let mut out = Vec::with_capacity(text.len() / 4 + 1);
-        out.extend(self.ids.bos.filter(|_| add_bos));
-        self.specials.split(&self.vocab, text, special, |piece| match piece {
-            Piece::Token(id) => out.push(id),
-            Piece::Text(text) => parts_of(text, MAX_PART).for_each(|part| match &self.model {
-                Model::ByteLevel(model) => model.encode(&self.vocab, part, &mut out),
-                Model::Spm(model) => model.encode(&self.vocab, part, &mut out),
-            }),
-        });
+        if add_bos {
+            out.extend_from_slice(self.prefix());
+        }
+        self.run(text, special, false, &mut |id, _| out.push(id));
+        out
+    }
+
+    /// The ids of a whole text as the model was trained to see it: with what goes in front and behind (begin of text, end of
+    /// text, `[CLS]`, `[SEP]`), if anything does.
+    pub fn encode_whole(&self, text: &str, special: Special) -> Vec<u32> {
+        let mut out = if self.add_bos { self.prefix().to_vec() } else { Vec::new() };
+        self.run(text, special, false, &mut |id, _| out.push(id));
+        if self.add_eos {
+            out.extend_from_slice(&self.affixes.1);
+        }
+        out
+    }
+
+    /// The ids of `text`, each with the bytes of `text` that it stands for. Ranges never go back, but several tokens may share a
+    /// character, and a character that the normalizer dropped belongs to none.
+    pub fn encode_with_offsets(&self, text: &str, special: Special) -> Vec<(u32, Range<usize>)> {
+        let mut out = Vec::with_capacity(text.len() / 4 + 1);
+        self.run(text, special, true, &mut |id, range| out.push((id, range)));
         out
     }
 
     /// Number of tokens of a text, special look-alikes taken as plain text, without a begin-of-text token.
     pub fn count_tokens(&self, text: &str) -> usize {
-        self.encode(text, Special::AsText, false).len()
+        let mut count = 0;
+        self.run(text, Special::AsText, false, &mut |_, _| count += 1);
+        count
     }
 
     /// The text of `ids`, control tokens left out. Bytes that are not UTF-8 become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut bytes = Vec::new();
-        for &id in ids.iter().filter(|&&id| !self.is_control(id)) {
-            bytes.extend_from_slice(self.token_bytes(id));
+        let mut beginning = self.beginning();
+        for &id in ids {
+            self.append_bytes(id, &mut beginning, &mut bytes);
         }
-        let text = if self.strips_leading_space() { bytes.strip_prefix(b" ").unwrap_or(&bytes) } else { &bytes };
-        String::from_utf8_lossy(text).into_owned()
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The bytes a token stands for: of a control token its name, of an id outside the vocabulary none. May be a part of a
@@ -165,9 +188,82 @@ impl Tokenizer {
         self.add_eos
     }
 
-    /// Whether decoding takes away the space that encoding put in front.
-    pub(super) fn strips_leading_space(&self) -> bool {
-        matches!(&self.model, Model::Spm(model) if model.adds_space_prefix())
+    /// The state of decoding at the start of a text.
+    pub(super) fn beginning(&self) -> Beginning {
+        self.decoding.begin()
+    }
+
+    /// Appends what `id` adds to a decoded text.
+    pub(super) fn append_bytes(&self, id: u32, beginning: &mut Beginning, out: &mut Vec<u8>) {
+        if !self.is_control(id) {
+            let bytes = self.decoding.bytes(&self.vocab, id, beginning);
+            bytes.iter().for_each(|bytes| out.extend_from_slice(bytes));
+        }
+    }
+
+    /// What goes in front of a text: what the file says, or begin-of-text.
+    fn prefix(&self) -> &[u32] {
+        if self.affixes.0.is_empty() { self.ids.bos.as_slice() } else { &self.affixes.0 }
+    }
+
+    /// Calls `emit` with each token of `text` and, if `tracked`, the bytes of `text` that it stands for.
+    fn run(&self, text: &str, special: Special, tracked: bool, emit: &mut dyn FnMut(u32, Range<usize>)) {
+        let mut merger = Merger::default();
+        self.added.cut(text, special, |range, token| match token {
+            Some(id) => emit(id, range),
+            None => {
+                let mut start = range.start;
+                for part in parts_of(&text[range], MAX_PART) {
+                    self.run_part(part, start == 0, special, tracked, &mut merger, &mut |id, range| {
+                        emit(id, start + range.start..start + range.end);
+                    });
+                    start += part.len();
+                }
+            }
+        });
+    }
+
+    /// [`run`](Self::run) for a stretch without added tokens.
+    fn run_part(
+        &self,
+        text: &str,
+        at_start: bool,
+        special: Special,
+        tracked: bool,
+        merger: &mut Merger,
+        emit: &mut dyn FnMut(u32, Range<usize>),
+    ) {
+        let mut text = Aligned::new(text, tracked);
+        normalize::run(&self.normalizer, &mut text);
+        let mut list = Vec::new();
+        self.added_normal.cut(text.as_str(), special, |range, token| list.push(Piece { range, token }));
+        let mut pieces = Pieces { text, list, at_start };
+        pieces.run(&self.splitter);
+        for piece in &pieces.list {
+            let start = piece.range.start;
+            let mut found = |id, range: Range<usize>| {
+                let range = start + range.start..start + range.end;
+                emit(id, if tracked { pieces.text.origin(range) } else { range });
+            };
+            match piece.token {
+                Some(id) => found(id, 0..piece.range.len()),
+                None => self.spell(&pieces.text.as_str()[piece.range.clone()], merger, &mut found),
+            }
+        }
+    }
+
+    /// Spells a word.
+    fn spell(&self, word: &str, merger: &mut Merger, emit: &mut dyn FnMut(u32, Range<usize>)) {
+        match &self.model {
+            Model::Bpe(model) => model.encode(&self.vocab, word, merger, emit),
+            Model::Spm(model) => model.encode(&self.vocab, word, merger, emit),
+            Model::Unigram(model) => model.encode(word, emit),
+            Model::WordPiece(model) => model.encode(word, emit),
+            Model::Words { spellings, index, unknown } => {
+                let id = index.get(spellings, word.as_bytes()).or(*unknown);
+                id.into_iter().for_each(|id| emit(id, 0..word.len()));
+            }
+        }
     }
 }
 

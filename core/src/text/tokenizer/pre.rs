@@ -1,73 +1,150 @@
-//! Pre-tokenizers: how a byte-level vocabulary splits text into words before it merges.
+//! Pre-tokenizers by name: how a byte-level vocabulary in a GGUF file splits text into words before it merges.
 //!
-//! GGUF names them in `tokenizer.ggml.pre`. The patterns are those of the models' published `tokenizer.json` files with two
-//! changes that keep matching linear and the engine small:
-//!
-//! * `\s+(?!\S)|\s+`, with which every pattern ends, is done by [`Stage::next`]: a run of white space gives up its last
-//!   character if text follows.
-//! * `(?i:'s|…)` is written out (with ſ, which folds to s).
-//!
-//! One lazy DFA (regex-automata) runs the rest, the same natively and in the browser, and never backtracks.
-
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Mutex;
-
-use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::{Anchored, Input, MatchKind};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+//! GGUF names them in `tokenizer.ggml.pre`. The names are llama.cpp's, which the files carry; how each splits and normalises is
+//! as in the models' own `tokenizer.json`, whose patterns stand here as they are written there.
 
 use super::TokenizerError;
+use super::normalize::{self, Form};
+use super::pattern::{Finder, Pattern};
+use super::split::{self, Behavior};
 
 /// What the names in one row mean.
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     /// Values of `tokenizer.ggml.pre`.
     names: &'static [&'static str],
-    /// Patterns applied one after the other, each to the pieces the one before left.
-    stages: &'static [&'static str],
+    /// Applied one after the other, each to the pieces the one before left.
+    stages: &'static [Stage],
     /// Whether the text is brought into Unicode's normal form C first.
     nfc: bool,
     /// Whether a word that is a token is taken whole, whatever the merges say (`ignore_merges`).
-    whole_words: bool,
+    pub whole_words: bool,
     /// Whether BOS goes in front when the file does not say.
-    add_bos: bool,
+    pub add_bos: bool,
 }
 
-const GPT2: &str = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+";
-const LLAMA3: &str =
-    r"'(?:[sSſtTmMdD]|[rRvV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+";
-const QWEN2: &str =
-    r"'(?:[sSſtTmMdD]|[rRvV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+";
-const QWEN35: &str = r"'(?:[sSſtTmMdD]|[rRvV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+";
-const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'(?:[sSſtTmMdD]|[rRvV][eE]|[lL][lL]))?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'(?:[sSſtTmMdD]|[rRvV][eE]|[lL][lL]))?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+";
+/// A step of splitting.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// What the pattern finds is a piece.
+    Cut(&'static str),
+    /// Neighbouring finds are one piece.
+    Join(&'static str),
+    /// From here on the text is spelled in GPT-2's alphabet, to which the patterns behind apply.
+    Alphabet,
+}
 
-/// Matches nothing but white space, which [`Stage::next`] handles: the second pattern of every stage.
-const SPACE: &str = r"\s+";
+use Stage::{Alphabet, Cut, Join};
+
+/// GPT-2's own pattern, which HF's `ByteLevel` pre-tokenizer has built in.
+pub(super) const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const MINICPM5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const SEED_CODER: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
+const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
+const BAILING: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
+const CJK: &str = "[一-龥ࠀ-一가-퟿]+";
+const CJK_V3: &str = "[一-龥\u{3040}-ゟ゠-ヿ]+";
+const DEEPSEEK_V3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
+const DEEPSEEK_LETTERS: &str = r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1F7Dᾀ-ᾴᾶ-ᾼ\u1FBEῂ-ῄῆ-ῌῐ-\u1FD3ῖ-\u1FDBῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212A-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+";
+const DEEPSEEK_PUNCTUATION: &str = "\\s?[!-/:-~！-／：-～‘-‟　-。]+";
+const YOUTU_CJK: &str = "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\u{3040}-ゟ゠-ヿ]+";
+/// Punctuation in the sense of HF's pre-tokenizer of that name: of Unicode or of ASCII.
+pub(super) const PUNCTUATION: &str = r"[\p{P}$+<=>^`|~]";
+/// Characters that are numeric.
+pub(super) const NUMERIC: &str = r"\p{N}";
 
 /// What most rows say.
 const PLAIN: Row = Row { names: &[], stages: &[], nfc: false, whole_words: false, add_bos: false };
 
-/// The names are llama.cpp's, which the files carry; how each splits and normalises is as in the models' own `tokenizer.json`.
 const TABLE: &[Row] = &[
-    Row { names: &["gpt-2", "default", "phi-2"], stages: &[GPT2], ..PLAIN },
-    Row { names: &["olmo", "mpt"], stages: &[GPT2], nfc: true, ..PLAIN },
     Row {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"],
-        stages: &[LLAMA3],
+        names: &[
+            "gpt-2", "default", "phi-2", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de", "jina-v2-code",
+            "roberta-bpe", "gigachat", "a.x-4.0", "mellum", "modern-bert", "exaone4", "jais", "trillion", "granite-docling",
+        ],
+        stages: &[Cut(GPT2)],
+        ..PLAIN
+    },
+    Row { names: &["olmo", "mpt"], stages: &[Cut(GPT2)], nfc: true, ..PLAIN },
+    Row {
+        names: &[
+            "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+        ],
+        stages: &[Cut(LLAMA3)],
         whole_words: true,
         add_bos: true,
         ..PLAIN
     },
-    Row { names: &["chatglm-bpe", "glm4", "dbrx", "smaug-bpe"], stages: &[LLAMA3], ..PLAIN },
-    Row { names: &["qwen2"], stages: &[QWEN2], nfc: true, ..PLAIN },
-    Row { names: &["deepseek-r1-qwen", "stablelm2"], stages: &[QWEN2], ..PLAIN },
-    Row { names: &["qwen35"], stages: &[QWEN35], nfc: true, ..PLAIN },
-    Row { names: &["smollm", "starcoder", "refact", "codeshell"], stages: &[r"\p{N}", GPT2], ..PLAIN },
-    Row { names: &["command-r"], stages: &[r"\p{N}", GPT2], nfc: true, ..PLAIN },
-    Row { names: &["tekken"], stages: &[TEKKEN], whole_words: true, add_bos: true, ..PLAIN },
-    Row { names: &["gpt-4o", "llama4"], stages: &[O200K], ..PLAIN },
+    Row { names: &["chatglm-bpe", "glm4", "dbrx", "smaug-bpe"], stages: &[Cut(LLAMA3)], ..PLAIN },
+    Row { names: &["qwen2", "megrez", "kormo", "f2llmv2"], stages: &[Cut(QWEN2)], nfc: true, ..PLAIN },
+    Row { names: &["deepseek-r1-qwen", "stablelm2", "hunyuan", "solar-open", "grok-2"], stages: &[Cut(QWEN2)], ..PLAIN },
+    Row { names: &["qwen35"], stages: &[Cut(QWEN35)], nfc: true, ..PLAIN },
+    Row { names: &["laguna"], stages: &[Cut(r"[^\n]+|[\n]+"), Cut(QWEN2)], ..PLAIN },
+    Row { names: &["minicpm5"], stages: &[Cut(r"\p{N}{1,3}"), Cut(MINICPM5)], whole_words: true, ..PLAIN },
+    Row { names: &["seed-coder"], stages: &[Cut(SEED_CODER)], ..PLAIN },
+    Row { names: &["exaone-moe"], stages: &[Cut(EXAONE_MOE)], ..PLAIN },
+    Row { names: &["bailingmoe", "bailingmoe2", "llada-moe"], stages: &[Cut(BAILING)], ..PLAIN },
+    Row {
+        names: &["smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"],
+        stages: &[Cut(NUMERIC), Cut(GPT2)],
+        ..PLAIN
+    },
+    Row { names: &["command-r"], stages: &[Cut(NUMERIC), Cut(GPT2)], nfc: true, ..PLAIN },
+    Row { names: &["tekken"], stages: &[Cut(TEKKEN)], whole_words: true, add_bos: true, ..PLAIN },
+    Row { names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"], stages: &[Cut(O200K)], ..PLAIN },
+    Row { names: &["granite-embed-multi-97m"], stages: &[Cut(O200K)], whole_words: true, ..PLAIN },
+    Row { names: &["kimi-k2"], stages: &[Cut(KIMI)], ..PLAIN },
+    Row { names: &["youtu"], stages: &[Cut(YOUTU_CJK), Cut(YOUTU)], whole_words: true, ..PLAIN },
+    Row { names: &["bloom", "poro-chat", "gpt3-finnish"], stages: &[Cut(BLOOM)], ..PLAIN },
+    Row { names: &["viking"], stages: &[Cut(BLOOM), Cut(NUMERIC)], ..PLAIN },
+    Row {
+        names: &["falcon"],
+        stages: &[Join(PUNCTUATION), Cut(GPT2), Alphabet, Join(NUMERIC), Cut("[0-9][0-9][0-9]")],
+        ..PLAIN
+    },
+    Row {
+        names: &["deepseek-llm"],
+        stages: &[
+            Cut(r"[\r\n]"),
+            Cut(DEEPSEEK_LETTERS),
+            Cut(DEEPSEEK_PUNCTUATION),
+            Cut(r"\s+$"),
+            Cut(CJK),
+            Cut(NUMERIC),
+        ],
+        ..PLAIN
+    },
+    Row {
+        names: &["deepseek-coder"],
+        stages: &[Cut(r"[\r\n]"), Cut(r"\s?\p{L}+"), Cut(r"\s?\p{P}+"), Cut(CJK), Cut(NUMERIC)],
+        ..PLAIN
+    },
+    Row {
+        names: &["deepseek-v3", "hunyuan-dense", "joyai-llm"],
+        stages: &[Cut(r"\p{N}{1,3}"), Cut(CJK_V3), Cut(DEEPSEEK_V3)],
+        ..PLAIN
+    },
+    Row {
+        names: &["chameleon"],
+        stages: &[
+            Cut(r"<sentinel:[0-9]+>"),
+            Cut(r"(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"),
+            Cut(r"([\t\n]|    |  )"),
+            Cut(NUMERIC),
+            Cut(PUNCTUATION),
+            Cut(GPT2),
+        ],
+        add_bos: true,
+        ..PLAIN
+    },
 ];
 
 /// All names in the table.
@@ -76,129 +153,40 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| row.names.iter().copied())
 }
 
-/// Splits text into words.
-#[derive(Debug)]
-pub(super) struct PreTokenizer {
-    stages: Vec<Stage>,
-    row: &'static Row,
+/// The row of a pre-tokenizer; files from before the key existed are split as GPT-2 does.
+pub(super) fn row(name: Option<&str>) -> Result<&'static Row, TokenizerError> {
+    let name = name.unwrap_or("default");
+    TABLE.iter().find(|row| row.names.contains(&name)).ok_or_else(|| TokenizerError::UnknownPre(name.to_owned()))
 }
 
-impl PreTokenizer {
-    /// The pre-tokenizer called `name`; files from before the key existed are split as GPT-2 does.
-    pub fn new(name: Option<&str>) -> Result<Self, TokenizerError> {
-        let name = name.unwrap_or("default");
-        let unknown = || TokenizerError::UnknownPre(name.to_owned());
-        let row = TABLE.iter().find(|row| row.names.contains(&name)).ok_or_else(unknown)?;
-        let last = row.stages.len() - 1;
-        let stages = row.stages.iter().enumerate();
-        let stages =
-            stages.map(|(i, pattern)| Stage::new(pattern, i == last)).collect::<Option<_>>().ok_or_else(unknown)?;
-        Ok(Self { stages, row })
+impl Row {
+    /// What happens to a text before it is split.
+    pub fn normalizer(&self) -> Vec<normalize::Step> {
+        if self.nfc { vec![normalize::Step::Form(Form::Nfc)] } else { Vec::new() }
     }
 
-    /// Whether a word that is a token is taken whole, whatever the merges say.
-    pub fn whole_words(&self) -> bool {
-        self.row.whole_words
-    }
-
-    /// Whether BOS goes in front when the file does not say.
-    pub fn add_bos(&self) -> bool {
-        self.row.add_bos
-    }
-
-    /// The text as the vocabulary's training text was written.
-    pub fn normalize<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.row.nfc && is_nfc_quick(text.chars()) != IsNormalized::Yes {
-            Cow::Owned(text.nfc().collect())
-        } else {
-            Cow::Borrowed(text)
-        }
-    }
-
-    /// Calls `word` with each word of `text`, in order; together they are the text.
-    pub fn split<'t>(&self, text: &'t str, word: &mut dyn FnMut(&'t str)) {
-        split_by(&self.stages, text, word);
-    }
-}
-
-fn split_by<'t>(stages: &[Stage], text: &'t str, word: &mut dyn FnMut(&'t str)) {
-    match stages {
-        [] => word(text),
-        [stage, rest @ ..] => stage.split(text, &mut |piece| split_by(rest, piece, word)),
-    }
-}
-
-/// One pattern. What it does not match is a piece too.
-struct Stage {
-    dfa: DFA,
-    /// The automaton's states as far as texts have needed them. A caller who finds it taken starts an own one.
-    cache: Mutex<Cache>,
-    /// Whether the pattern ends with the rule for white space.
-    has_space_rule: bool,
-}
-
-impl Stage {
-    /// None if the pattern cannot be compiled, which a test rules out for every row of the table.
-    fn new(pattern: &str, has_space_rule: bool) -> Option<Self> {
-        let patterns: &[&str] = if has_space_rule { &[pattern, SPACE] } else { &[pattern] };
-        let config = DFA::config().match_kind(MatchKind::LeftmostFirst).skip_cache_capacity_check(true);
-        let dfa = DFA::builder().configure(config).build_many(patterns).ok()?;
-        let cache = Mutex::new(dfa.create_cache());
-        Some(Self { dfa, cache, has_space_rule })
-    }
-
-    fn split<'t>(&self, text: &'t str, piece: &mut dyn FnMut(&'t str)) {
-        let mut own;
-        let mut shared = self.cache.try_lock();
-        let cache = match &mut shared {
-            Ok(cache) => &mut **cache,
-            Err(_) => {
-                own = self.dfa.create_cache();
-                &mut own
-            }
+    /// How it is split.
+    pub fn steps(&self) -> Result<Vec<split::Step>, TokenizerError> {
+        let step = |stage: &Stage| match *stage {
+            Cut(pattern) => cut(pattern, Behavior::Isolated),
+            Join(pattern) => cut(pattern, Behavior::Contiguous),
+            Alphabet => Ok(split::Step::Alphabet),
         };
-        let mut unmatched = 0;
-        let mut at = 0;
-        while at < text.len() {
-            match self.next(cache, text, at) {
-                Some(end) => {
-                    if unmatched < at {
-                        piece(&text[unmatched..at]);
-                    }
-                    piece(&text[at..end]);
-                    at = end;
-                    unmatched = end;
-                }
-                None => at += text[at..].chars().next().map_or(1, char::len_utf8),
-            }
-        }
-        if unmatched < at {
-            piece(&text[unmatched..at]);
-        }
+        self.stages.iter().map(step).collect()
     }
 
-    /// The end of the match that begins at byte `at`.
-    fn next(&self, cache: &mut Cache, text: &str, at: usize) -> Option<usize> {
-        let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-        // The search fails only for look-around on bytes and for limits, of which none is set.
-        let found = self.dfa.try_search_fwd(cache, &input).ok().flatten()?;
-        let end = found.offset();
-        if end <= at {
-            return None;
-        }
-        let is_space = self.has_space_rule && found.pattern().as_usize() == 1;
-        if is_space && end < text.len() {
-            let last = text[at..end].chars().next_back().map_or(0, char::len_utf8);
-            if at + last < end {
-                return Some(end - last);
-            }
-        }
-        Some(end)
+    /// Whether words reach the model in GPT-2's alphabet, and not as bytes.
+    pub fn in_alphabet(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage, Alphabet))
     }
 }
 
-impl fmt::Debug for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stage").field("has_space_rule", &self.has_space_rule).finish_non_exhaustive()
-    }
+/// A step that cuts at a pattern.
+pub(super) fn cut(pattern: &str, behavior: Behavior) -> Result<split::Step, TokenizerError> {
+    Ok(split::Step::Cut { finder: regex(pattern)?, behavior, invert: false })
+}
+
+/// A pattern, compiled.
+pub(super) fn regex(pattern: &str) -> Result<Finder, TokenizerError> {
+    Ok(Finder::Regex(Pattern::new(pattern).map_err(TokenizerError::pattern(pattern))?))
 }

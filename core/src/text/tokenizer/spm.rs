@@ -3,39 +3,15 @@
 //! The whole text is one word: neighbours are joined where their joint text is a token, best score first. Spaces are
 //! ordinary text ("▁" in files, undone at load). What no token spells is written in byte tokens.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::TokenizerError;
+use super::bytes::ByteTokens;
 use super::merge::{Merger, NO_TOKEN};
+use super::trie::Trie;
 use super::vocab::{TokenKind, Vocab, WordIndex};
-use super::{Parts, TokenizerError};
-
-/// How SentencePiece writes a space.
-const SPACE_MARK: char = '\u{2581}';
-
-/// The byte of a token `<0xNN>`.
-fn byte_token(text: &str) -> Option<u8> {
-    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
-    let is_hex = digits.len() == 2 && digits.bytes().all(|c| c.is_ascii_hexdigit());
-    if is_hex { u8::from_str_radix(digits, 16).ok() } else { None }
-}
-
-/// The token bytes of a "llama" vocabulary.
-pub(super) fn vocab(tokens: &[&str], kinds: &[TokenKind]) -> Result<Vocab, TokenizerError> {
-    let mut vocab = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
-    let mut seen = [false; 256];
-    for (id, (&text, &kind)) in tokens.iter().zip(kinds).enumerate() {
-        match kind {
-            TokenKind::Byte => match byte_token(text) {
-                Some(byte) if !seen[usize::from(byte)] => {
-                    seen[usize::from(byte)] = true;
-                    vocab.push([byte], kind);
-                }
-                _ => return Err(TokenizerError::BadByteToken { id, text: text.to_owned() }),
-            },
-            TokenKind::Control | TokenKind::Unknown => vocab.push(text.bytes(), kind),
-            _ => vocab.push(text.replace(SPACE_MARK, " ").into_bytes(), kind),
-        }
-    }
-    Ok(vocab)
-}
 
 /// The encoder.
 #[derive(Debug)]
@@ -43,75 +19,146 @@ pub(super) struct Spm {
     words: WordIndex,
     /// For each token its place among all scores, best first; equal scores share a place.
     ranks: Vec<u32>,
-    bytes: Vec<Option<u32>>,
+    bytes: Option<ByteTokens>,
     unknown: Option<u32>,
-    add_space_prefix: bool,
+    /// Pieces that are never joined with anything.
+    frozen: Trie,
+    has_unused: bool,
 }
 
+/// What the encoder needs beside the vocabulary.
+#[derive(Debug)]
+pub(super) struct SpmOptions<'a> {
+    /// Each token's score.
+    pub scores: &'a [f32],
+    /// Byte tokens, if text may be spelled with them.
+    pub bytes: Option<ByteTokens>,
+    /// Stands for what cannot be spelled.
+    pub unknown: Option<u32>,
+    /// Whether user-defined pieces are found by this encoder, and not before it.
+    pub finds_user_defined: bool,
+}
+
+/// Where the unused pieces that were offered lately can be split again: their left part's length in bytes.
+type Splits = RefCell<HashMap<u32, usize>>;
+
 impl Spm {
-    /// Builds the encoder for `vocab`, which came from the same `parts`.
-    pub fn new(parts: &Parts<'_>, vocab: &Vocab, unknown: Option<u32>) -> Result<Self, TokenizerError> {
-        let mut bytes = vec![None; 256];
-        for (id, kind) in vocab.kinds() {
-            if let (TokenKind::Byte, &[byte]) = (kind, vocab.bytes(id)) {
-                bytes[usize::from(byte)] = Some(id);
-            }
-        }
+    /// Builds the encoder for `vocab`.
+    pub fn new(options: SpmOptions<'_>, vocab: &Vocab) -> Result<Self, TokenizerError> {
+        let user_defined = vocab.kinds().filter(|&(_, kind)| options.finds_user_defined && kind == TokenKind::UserDefined);
         Ok(Self {
-            words: WordIndex::new(vocab, |kind| matches!(kind, TokenKind::Normal | TokenKind::UserDefined)),
-            ranks: ranks(&parts.scores)?,
-            bytes,
-            unknown,
-            add_space_prefix: parts.add_space_prefix.unwrap_or(true),
+            words: WordIndex::new(vocab, |_, kind| {
+                matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Unused)
+            }),
+            ranks: ranks(options.scores)?,
+            bytes: options.bytes,
+            unknown: options.unknown,
+            frozen: Trie::new(user_defined.map(|(id, _)| (vocab.bytes(id), id))),
+            has_unused: vocab.kinds().any(|(_, kind)| kind == TokenKind::Unused),
         })
     }
 
-    /// Whether a space is put in front of a text, and so taken away again when it is decoded.
-    pub fn adds_space_prefix(&self) -> bool {
-        self.add_space_prefix
-    }
-
-    /// Appends the tokens of `text` to `out`.
-    pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<u32>) {
-        let prefix = if self.add_space_prefix { " " } else { "" };
-        let text = [prefix, text].concat().replace(SPACE_MARK, " ");
-        let mut merger = Merger::default();
-        for c in text.chars() {
-            merger.push(NO_TOKEN, c.len_utf8());
-        }
-        merger.run(|left, right| {
-            let joint = left.range().start..right.range().end;
-            let id = self.words.get(vocab, &text.as_bytes()[joint])?;
-            Some((self.ranks[id as usize], id))
-        });
-        let mut after_unknown = false;
-        for symbol in merger.symbols() {
-            let bytes = &text.as_bytes()[symbol.range()];
-            let id = if symbol.id == NO_TOKEN { self.words.get(vocab, bytes) } else { Some(symbol.id) };
-            after_unknown = match id {
-                Some(id) => {
-                    out.push(id);
-                    false
+    /// Calls `emit` with each token of `text` and the bytes that it spells.
+    pub fn encode(&self, vocab: &Vocab, text: &str, merger: &mut Merger, emit: &mut dyn FnMut(u32, Range<usize>)) {
+        let frozen = self.push_symbols(text, merger);
+        let splits = Splits::default();
+        let token = |left: Range<usize>, right: Range<usize>| {
+            let is_frozen = |at: usize| frozen.binary_search(&at).is_ok();
+            if is_frozen(left.start) || is_frozen(right.start) {
+                return None;
+            }
+            self.words.get(vocab, &text.as_bytes()[left.start..right.end])
+        };
+        merger.run(
+            |left, right| {
+                let id = token(left.range(), right.range())?;
+                if self.has_unused && vocab.kind(id) == Some(TokenKind::Unused) {
+                    splits.borrow_mut().insert(id, left.range().len());
                 }
-                None => self.encode_bytes(bytes, after_unknown, out),
-            };
+                Some(self.ranks[id as usize])
+            },
+            |rank, left, right| token(left.range(), right.range()).filter(|&id| self.ranks[id as usize] == rank),
+        );
+        let mut writer = Writer { spm: self, text, after_unknown: false, emit };
+        let splits = splits.into_inner();
+        for symbol in merger.symbols() {
+            let range = symbol.range();
+            let known = if symbol.id == NO_TOKEN { self.words.get(vocab, &text.as_bytes()[range.clone()]) } else { Some(symbol.id) };
+            match known {
+                Some(id) if splits.contains_key(&id) => writer.split_again(vocab, id, range, &splits),
+                known => writer.write(known, range),
+            }
         }
     }
 
-    /// Spells a character with byte tokens or, where the vocabulary lacks one, with the unknown token, one for a whole run of
-    /// such characters. Returns whether it was unknown.
-    fn encode_bytes(&self, bytes: &[u8], after_unknown: bool, out: &mut Vec<u32>) -> bool {
-        let spelled: Option<Vec<u32>> = bytes.iter().map(|&byte| self.bytes[usize::from(byte)]).collect();
-        match spelled {
+    /// Makes a symbol of each character and frozen piece. Gives where the frozen ones begin.
+    fn push_symbols(&self, text: &str, merger: &mut Merger) -> Vec<usize> {
+        merger.clear();
+        let mut frozen = Vec::new();
+        let mut at = 0;
+        while let Some(c) = text[at..].chars().next() {
+            let len = match self.frozen.longest(&text.as_bytes()[at..]) {
+                Some((len, id)) => {
+                    frozen.push(at);
+                    merger.push(id, len);
+                    len
+                }
+                None => {
+                    merger.push(NO_TOKEN, c.len_utf8());
+                    c.len_utf8()
+                }
+            };
+            at += len;
+        }
+        frozen
+    }
+}
+
+/// Writes the tokens of one text.
+struct Writer<'w> {
+    spm: &'w Spm,
+    text: &'w str,
+    after_unknown: bool,
+    emit: &'w mut dyn FnMut(u32, Range<usize>),
+}
+
+impl Writer<'_> {
+    /// Writes a token, or spells a character with byte tokens or, where the vocabulary lacks one, with the unknown token, one for a
+    /// whole run of such characters.
+    fn write(&mut self, token: Option<u32>, range: Range<usize>) {
+        if let Some(id) = token {
+            (self.emit)(id, range);
+            self.after_unknown = false;
+            return;
+        }
+        match self.spm.bytes.as_ref().and_then(|bytes| bytes.spell(&self.text[range.clone()])) {
             Some(ids) => {
-                out.extend(ids);
-                false
+                for (at, id) in (range.start..).zip(ids) {
+                    (self.emit)(id, at..at + 1);
+                }
+                self.after_unknown = false;
             }
             None => {
-                if !after_unknown {
-                    out.extend(self.unknown);
+                if let Some(unknown) = self.spm.unknown.filter(|_| !self.after_unknown) {
+                    (self.emit)(unknown, range);
                 }
-                true
+                self.after_unknown = true;
+            }
+        }
+    }
+
+    /// Writes the parts that an unused piece was joined from, and theirs.
+    fn split_again(&mut self, vocab: &Vocab, id: u32, range: Range<usize>, splits: &HashMap<u32, usize>) {
+        let mut open = vec![(Some(id), range)];
+        while let Some((token, range)) = open.pop() {
+            match token.and_then(|id| splits.get(&id)) {
+                Some(&left) if left > 0 && left < range.len() => {
+                    let middle = range.start + left;
+                    let token = |range: Range<usize>| (self.spm.words.get(vocab, &self.text.as_bytes()[range.clone()]), range);
+                    open.push(token(middle..range.end));
+                    open.push(token(range.start..middle));
+                }
+                _ => self.write(token, range),
             }
         }
     }

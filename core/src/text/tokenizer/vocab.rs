@@ -1,5 +1,6 @@
 //! The vocabulary: each token's bytes and kind, and the way back from bytes to a token.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -78,7 +79,7 @@ impl Vocab {
     }
 
     /// All ids with their kinds.
-    pub fn kinds(&self) -> impl Iterator<Item = (u32, TokenKind)> + '_ {
+    pub fn kinds(&self) -> impl Iterator<Item = (u32, TokenKind)> + Clone + '_ {
         (0u32..).zip(self.kinds.iter().copied())
     }
 }
@@ -95,13 +96,13 @@ pub(super) struct WordIndex {
 
 impl WordIndex {
     /// Indexes the tokens that `wanted` names. Of two with the same bytes the first one counts.
-    pub fn new(vocab: &Vocab, wanted: impl Fn(TokenKind) -> bool) -> Self {
+    pub fn new(vocab: &Vocab, wanted: impl Fn(u32, TokenKind) -> bool) -> Self {
         let hasher = RandomState::new();
         let mut table = HashTable::with_capacity(vocab.len());
         let mut longest = 0;
         for (id, kind) in vocab.kinds() {
             let bytes = vocab.bytes(id);
-            if bytes.is_empty() || !wanted(kind) {
+            if bytes.is_empty() || !wanted(id, kind) {
                 continue;
             }
             let hash = hasher.hash_one(bytes);
@@ -120,4 +121,13 @@ impl WordIndex {
         }
         self.table.find(self.hasher.hash_one(bytes), |&id| vocab.bytes(id) == bytes).copied()
     }
+}
+
+/// From texts to tokens; of two with the same text the first counts.
+pub(super) fn ids_by_text<'a>(tokens: &[&'a str]) -> HashMap<&'a str, u32> {
+    let mut ids = HashMap::with_capacity(tokens.len());
+    for (id, &text) in (0u32..).zip(tokens) {
+        ids.entry(text).or_insert(id);
+    }
+    ids
 }

@@ -1,0 +1,81 @@
+//! What can be wrong with a request.
+
+use crate::text::output::ConstraintError;
+use crate::text::rules::RuleError;
+
+/// A request that cannot be served.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RequestError {
+    /// Not JSON, or not of the request's form.
+    #[error("the request cannot be read: {0}")]
+    Form(String),
+    /// Nothing to answer.
+    #[error("the request has no prompt; give `messages` with at least one message, or a `prompt` that is not empty")]
+    Empty,
+    /// Both forms of prompt.
+    #[error("the request has both `messages` and `prompt`; give one of them")]
+    TwoPrompts,
+    /// A parameter beyond its range.
+    #[error("`{name}` is {found}, and must be {wanted}")]
+    Range {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// A stop string or a content rule that cannot be served.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The prompt does not fit.
+    #[error(
+        "the prompt has {tokens} tokens, and the context of {context} leaves no room for an answer; shorten the \
+         conversation or load the model with a longer context"
+    )]
+    TooLong {
+        /// Tokens of the prompt.
+        tokens: usize,
+        /// Tokens of the context.
+        context: u32,
+    },
+    /// Messages for a model without a template.
+    #[error("this model has no chat template; give a plain `prompt` instead of `messages`")]
+    NoTemplate,
+    /// Tools that the model's dialect cannot be made to call.
+    #[error(
+        "this model's way of calling tools is not known, so it cannot be made to call one; use `tool_choice` \"auto\", or \
+         name its dialect in `tool_dialect`"
+    )]
+    NoDialect,
+    /// A name that is none of those there are.
+    #[error("`{name}` is {found:?}, and must be one of: {known}")]
+    Unknown {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What there is.
+        known: String,
+    },
+    /// Tools that cannot be made to be called.
+    #[error(transparent)]
+    Tools(#[from] ConstraintError),
+    /// Something that is no tool.
+    #[error("tools[{index}] is not {{type: \"function\", function: {{name, …}}}}: {what}")]
+    BadTool {
+        /// Its place.
+        index: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Structured output where nobody can compile grammars.
+    #[error("this engine was made without the module for grammars; give it one before asking for structured output")]
+    NoGrammars,
+    /// Two things that the answer must be.
+    #[error("the answer cannot be held to both `response_format` and `tool_choice`; leave one of them out")]
+    TwoFormats,
+    /// A second request while the first is being answered.
+    #[error("another answer is being generated; wait for its end or cancel it first")]
+    Busy,
+}

@@ -1,0 +1,263 @@
+//! What a caller asks for, in OpenAI's words, and the checks it has to pass.
+
+mod error;
+mod options;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::kernels::sampling::SamplingParams;
+use crate::text::rules::{RuleSpec, Segment};
+
+pub use error::RequestError;
+pub use options::{FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
+
+/// A request for a completion. Fields and defaults are OpenAI's, with those of local engines beside them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// The conversation: objects with `role` and `content`.
+    pub messages: Vec<Value>,
+    /// Plain text to be continued, instead of a conversation.
+    pub prompt: Option<String>,
+    /// Tools on offer, as OpenAI's objects; rendered by the model's template.
+    pub tools: Option<Vec<Value>>,
+    /// Whether tools may, must or must not be called.
+    #[serde(deserialize_with = "null_is_default")]
+    pub tool_choice: ToolChoice,
+    /// Whether several tools may be called at once, where a call is forced; by default they may.
+    pub parallel_tool_calls: Option<bool>,
+    /// How the model writes calls, where its template does not tell: a name of [`Dialect`](crate::text::output::Dialect).
+    pub tool_dialect: Option<String>,
+    /// How the model marks its thoughts, where its template does not tell: a name of
+    /// [`ReasoningFormat`](crate::text::output::ReasoningFormat).
+    pub reasoning_format: Option<String>,
+    /// How much the model may think.
+    #[serde(deserialize_with = "null_is_default")]
+    pub reasoning: Reasoning,
+    /// The form that the answer must have.
+    #[serde(deserialize_with = "null_is_default")]
+    pub response_format: ResponseFormat,
+    /// Documents to answer from, for templates that know them.
+    pub documents: Option<Vec<Value>>,
+    /// Which of the file's templates, or which built-in one, renders the conversation.
+    pub chat_template: Option<String>,
+    /// Whether the prompt ends with the beginning of the assistant's turn; by default it does.
+    pub add_generation_prompt: Option<bool>,
+    /// Whether the answer continues the last message instead of following it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub continue_final_message: bool,
+    /// Further variables for the template, such as `enable_thinking`.
+    pub chat_template_kwargs: Option<Map<String, Value>>,
+    /// Tokens to generate at most; by default until the context is full.
+    #[serde(alias = "max_completion_tokens")]
+    pub max_tokens: Option<u32>,
+    /// 0 for the most likely token always. By default what the model's file recommends, else 0.7.
+    pub temperature: Option<f32>,
+    /// Keeps the k most likely tokens.
+    pub top_k: Option<u32>,
+    /// Keeps the most likely tokens that together reach this probability.
+    pub top_p: Option<f32>,
+    /// Keeps tokens at least this times as likely as the most likely.
+    pub min_p: Option<f32>,
+    /// Divides logits of tokens seen before.
+    pub repetition_penalty: Option<f32>,
+    /// Subtracted for each time that a token was generated.
+    pub frequency_penalty: Option<f32>,
+    /// Subtracted once a token was generated.
+    pub presence_penalty: Option<f32>,
+    /// Added to a token's logit: token id → -100 to 100.
+    pub logit_bias: Option<Map<String, Value>>,
+    /// The same seed and request give the same answer. By default each answer has its own.
+    pub seed: Option<u64>,
+    /// Texts at which the answer ends, and which are not part of it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub stop: Stop,
+    /// What ends or masks the answer where it would appear.
+    #[serde(deserialize_with = "null_is_default")]
+    pub content_rules: Vec<RuleSpec>,
+    /// Text comes in whole words, sentences or lines, so that each can be judged before it is shown.
+    pub segment: Option<Segment>,
+    /// Seconds since 1970 of the caller's local clock, for templates that ask for the time.
+    pub local_time: Option<i64>,
+}
+
+/// Sampling that a model's file recommends (`general.sampling.*`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Recommended {
+    /// Temperature.
+    pub temperature: Option<f32>,
+    /// Top-k.
+    pub top_k: Option<u32>,
+    /// Top-p.
+    pub top_p: Option<f32>,
+    /// Min-p.
+    pub min_p: Option<f32>,
+}
+
+impl Request {
+    /// Reads a request from JSON.
+    ///
+    /// # Errors
+    /// [`RequestError::Form`].
+    pub fn from_json(json: &str) -> Result<Request, RequestError> {
+        serde_json::from_str(json).map_err(|error| RequestError::Form(error.to_string()))
+    }
+
+    /// Checks everything that can be checked without a model.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn check(&self) -> Result<(), RequestError> {
+        match (&self.prompt, self.messages.is_empty()) {
+            (Some(_), false) => return Err(RequestError::TwoPrompts),
+            (None, true) => return Err(RequestError::Empty),
+            (Some(prompt), true) if prompt.is_empty() => return Err(RequestError::Empty),
+            _ => {}
+        }
+        range("temperature", self.temperature, 0.0..=100.0, "between 0 and 100")?;
+        range("top_p", self.top_p, 0.0..=1.0, "between 0 and 1")?;
+        range("min_p", self.min_p, 0.0..=1.0, "between 0 and 1")?;
+        range("repetition_penalty", self.repetition_penalty, 0.01..=100.0, "between 0.01 and 100")?;
+        range("frequency_penalty", self.frequency_penalty, -100.0..=100.0, "between -100 and 100")?;
+        range("presence_penalty", self.presence_penalty, -100.0..=100.0, "between -100 and 100")?;
+        if self.max_tokens == Some(0) {
+            return Err(RequestError::Range { name: "max_tokens", found: "0".into(), wanted: "at least 1" });
+        }
+        self.bias().map(|_| ())
+    }
+
+    /// Whether the answer is held to a grammar.
+    pub fn needs_grammar(&self) -> bool {
+        let must_call = matches!(self.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
+        self.response_format.spec().is_some() || must_call || self.strict_tools()
+    }
+
+    /// Whether a tool is offered whose calls must keep its schema.
+    pub fn strict_tools(&self) -> bool {
+        let tools = self.offered_tools().into_iter().flatten();
+        tools.into_iter().any(|tool| tool["function"]["strict"] == Value::Bool(true))
+    }
+
+    /// The tools that the model may call.
+    pub fn offered_tools(&self) -> Option<&[Value]> {
+        self.tools.as_deref().filter(|tools| self.tool_choice != ToolChoice::None && !tools.is_empty())
+    }
+
+    /// The logit biases as numbers.
+    ///
+    /// # Errors
+    /// [`RequestError::Range`] for a key that is no token id or a bias that is no number in range.
+    pub fn bias(&self) -> Result<Vec<(u32, f32)>, RequestError> {
+        let wrong = |found: String| RequestError::Range {
+            name: "logit_bias",
+            found,
+            wanted: "an object of token ids with biases between -100 and 100",
+        };
+        let entries = self.logit_bias.iter().flatten();
+        entries
+            .map(|(token, bias)| {
+                let id = token.parse().map_err(|_| wrong(token.clone()))?;
+                let bias = bias.as_f64().filter(|bias| bias.abs() <= 100.0).ok_or_else(|| wrong(bias.to_string()))?;
+                Ok((id, bias as f32))
+            })
+            .collect()
+    }
+
+    /// Parameters for the sampler; `limit` is the position at which generation must end.
+    pub fn sampling(&self, recommended: &Recommended, limit: u32, seed: u64) -> SamplingParams {
+        let plain = SamplingParams::GREEDY;
+        SamplingParams {
+            temperature: self.temperature.or(recommended.temperature).unwrap_or(0.7),
+            top_k: self.top_k.or(recommended.top_k).unwrap_or(plain.top_k),
+            top_p: self.top_p.or(recommended.top_p).unwrap_or(plain.top_p),
+            min_p: self.min_p.or(recommended.min_p).unwrap_or(plain.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(plain.repetition_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(plain.frequency_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(plain.presence_penalty),
+            limit,
+            ..plain.seeded(self.seed.unwrap_or(seed))
+        }
+    }
+}
+
+/// Clients write `null` for what they leave out.
+fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn range(
+    name: &'static str,
+    value: Option<f32>,
+    allowed: std::ops::RangeInclusive<f32>,
+    wanted: &'static str,
+) -> Result<(), RequestError> {
+    match value {
+        // A NaN is in no range.
+        Some(value) if !allowed.contains(&value) => Err(RequestError::Range { name, found: value.to_string(), wanted }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inglenook_grammar::Spec;
+
+    use super::*;
+
+    #[test]
+    fn openai_requests_are_read() {
+        let json =
+            r#"{"messages":[{"role":"user","content":"hi"}],"max_completion_tokens":5,"stop":["a",""],"stream":true}"#;
+        let request = Request::from_json(json).expect("reads");
+        assert_eq!(request.max_tokens, Some(5));
+        assert_eq!(request.stop.strings(), ["a"]);
+        assert_eq!(request.check(), Ok(()));
+    }
+
+    #[test]
+    fn null_is_the_default_of_what_may_be_left_out() {
+        let json =
+            r#"{"messages":[{}],"tool_choice":null,"reasoning":null,"response_format":null,"stop":null,"tools":null}"#;
+        let request = Request::from_json(json).expect("reads");
+        assert_eq!(request.tool_choice, ToolChoice::Auto);
+        assert!(request.response_format.spec().is_none());
+    }
+
+    #[test]
+    fn tool_choices_and_formats_are_read_in_openais_forms() {
+        let read = |json: &str| Request::from_json(json).expect(json);
+        assert_eq!(read(r#"{"tool_choice":"required"}"#).tool_choice, ToolChoice::Required);
+        let named = read(r#"{"tool_choice":{"type":"function","function":{"name":"now"}}}"#);
+        assert_eq!(named.tool_choice, ToolChoice::Named("now".into()));
+        let format =
+            r#"{"response_format":{"type":"json_schema","json_schema":{"name":"x","strict":true,"schema":true}}}"#;
+        assert!(matches!(read(format).response_format.spec(), Some(Spec::JsonSchema { strict: true, .. })));
+        let format =
+            read(r#"{"response_format":{"type":"choice","choices":["a","b"],"trigger":"So: "}}"#).response_format;
+        assert_eq!(format.trigger.as_deref(), Some("So: "));
+        for refused in [r#"{"tool_choice":"some"}"#, r#"{"response_format":{"type":"xml"}}"#] {
+            assert!(Request::from_json(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn bad_requests_are_named() {
+        let refused = |json: &str| Request::from_json(json).and_then(|r| r.check()).expect_err(json).to_string();
+        assert!(refused("{}").contains("no prompt"));
+        assert!(refused(r#"{"prompt":""}"#).contains("no prompt"));
+        assert!(refused(r#"{"prompt":"a","messages":[{}]}"#).contains("both"));
+        assert!(refused(r#"{"prompt":"a","temperature":-1}"#).contains("temperature"));
+        assert!(refused(r#"{"prompt":"a","top_p":1.5}"#).contains("top_p"));
+        assert!(refused(r#"{"prompt":"a","max_tokens":0}"#).contains("max_tokens"));
+        assert!(refused(r#"{"prompt":"a","max_tokens":-3}"#).contains("cannot be read"));
+        assert!(refused(r#"{"prompt":"a","logit_bias":{"x":1}}"#).contains("logit_bias"));
+        assert!(refused(r#"{"prompt":"a","logit_bias":{"1":1000}}"#).contains("logit_bias"));
+    }
+
+    #[test]
+    fn a_temperature_that_is_no_number_is_refused() {
+        let request = Request { prompt: Some("a".into()), temperature: Some(f32::NAN), ..Request::default() };
+        assert!(request.check().is_err());
+    }
+}

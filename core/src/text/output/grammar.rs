@@ -1,0 +1,395 @@
+//! Grammars that force tool calls: for each dialect, the text of a Lark grammar in which arguments are valid under the tool's
+//! schema.
+//!
+//! The grammar is llguidance's kind of Lark: `%json {…}` stands for the JSON texts of a schema and `<[7]>` for the token 7. Names,
+//! keys and the order of optional arguments are those of the schema; white space is what the dialect's template writes.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::dialect::Dialect;
+use super::reader::is_name;
+use super::tools::{ToolSpec, Types};
+
+/// Which calls a grammar forces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice<'a> {
+    /// The model has begun a call by itself: the grammar goes on right behind [`Dialect::trigger`].
+    Auto,
+    /// The answer is a call of any tool.
+    Required,
+    /// The answer is a call of the tool with this name.
+    Named(&'a str),
+}
+
+/// Why there is no grammar for these tools.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConstraintError {
+    /// Nothing to choose from.
+    #[error("a tool call is required, but no tools are offered: give `tools`, or set `tool_choice` to \"auto\"")]
+    NoTools,
+    /// `tool_choice` names a tool that is not there.
+    #[error("`tool_choice` names the tool {0:?}, which is not among `tools`")]
+    UnknownTool(String),
+    /// A name that the dialect cannot write.
+    #[error("the tool name {0:?} has white space, quotes, brackets or more than 256 bytes: rename the tool")]
+    UnwritableName(String),
+    /// A schema within a schema, too many times.
+    #[error("the parameters of the tool {tool:?} are nested deeper than {MAX_SCHEMA_DEPTH} levels: flatten the schema")]
+    TooDeep {
+        /// The tool.
+        tool: String,
+    },
+    /// More schema than is compiled.
+    #[error(
+        "the parameters of the tools up to {tool:?} are larger than {MAX_SCHEMA_BYTES} bytes: offer fewer tools, or shorten their schemas"
+    )]
+    TooLarge {
+        /// The tool that is too much.
+        tool: String,
+    },
+}
+
+/// The deepest nesting of a schema's JSON.
+const MAX_SCHEMA_DEPTH: usize = 64;
+/// The longest JSON text of all tools' schemas, in bytes.
+const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+
+/// A part of a call's text.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// This text, or the control token of this name where the vocabulary has one.
+    Text(&'static str),
+    /// A text that this regular expression matches.
+    Pattern(&'static str),
+    /// These parts, or nothing.
+    Optional(&'static [Part]),
+}
+
+/// How a dialect's calls are written: `lead`, then for each call `before`, the tool's name, `between`, the arguments and `after`, with
+/// `separator` between calls, then `tail`.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub lead: &'static [Part],
+    pub before: &'static [Part],
+    pub between: &'static [Part],
+    pub arguments: Arguments,
+    pub after: &'static [Part],
+    pub separator: &'static [Part],
+    pub tail: &'static [Part],
+}
+
+/// How arguments are written.
+#[derive(Debug)]
+pub(super) enum Arguments {
+    /// As a JSON object.
+    Json,
+    /// Each between tags.
+    Tagged(Tagging),
+    /// As Python's keyword arguments.
+    Python,
+}
+
+/// The tags around an argument.
+#[derive(Debug)]
+pub(super) struct Tagging {
+    /// Around the key, up to the value.
+    pub key: (&'static str, &'static str),
+    /// What ends the value.
+    pub end: &'static str,
+    /// What stands between the tags.
+    pub gap: &'static str,
+}
+
+impl Dialect {
+    /// The grammar, in llguidance's Lark, of an answer that calls `tools` as `choice` says, with arguments that are valid under
+    /// their schemas; more than one call only if `parallel`. `None` where the model decides and the dialect has no
+    /// [`Dialect::trigger`].
+    ///
+    /// `control` gives the id of the control token of a name: the vocabulary's markers are written as tokens where it has such,
+    /// and as text where not. A thought before the call is not part of the grammar (but for harmony, where it is optional): it
+    /// begins where the answer proper does.
+    ///
+    /// In the dialects that write strings without quotes, a string is any text, or one of its `enum`; `pattern` and lengths of
+    /// such strings are not forced.
+    ///
+    /// # Errors
+    ///
+    /// If no such tool is offered, or a name or a schema is not one that can be forced.
+    pub fn constraint(
+        self,
+        tools: &[ToolSpec],
+        choice: Choice<'_>,
+        parallel: bool,
+        control: &dyn Fn(&str) -> Option<u32>,
+    ) -> Result<Option<String>, ConstraintError> {
+        let tools: Vec<&ToolSpec> = match choice {
+            Choice::Named(name) => tools.iter().filter(|tool| tool.name == name).take(1).collect(),
+            Choice::Auto | Choice::Required => tools.iter().collect(),
+        };
+        match choice {
+            Choice::Named(name) if tools.is_empty() => return Err(ConstraintError::UnknownTool(name.to_owned())),
+            _ if tools.is_empty() => return Err(ConstraintError::NoTools),
+            _ => check(&tools)?,
+        }
+        if choice == Choice::Auto && self.trigger().is_none() {
+            return Ok(None);
+        }
+        let patterns = self.spec().patterns.iter();
+        let fitting = |(token, _): &&(Option<&str>, Pattern)| token.is_none_or(|token| control(token).is_some());
+        let Some((_, pattern)) = patterns.clone().find(fitting) else { return Ok(None) };
+        let mut writer = Writer { out: String::new(), control, string_end: None };
+        writer.start(pattern, if choice == Choice::Auto { self.trigger() } else { None }, parallel);
+        writer.bodies(pattern, &tools);
+        Ok(Some(writer.out))
+    }
+}
+
+/// Whether all tools can be forced.
+fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
+    let mut bytes = 0;
+    for tool in tools {
+        let name = || tool.name.clone();
+        if !is_name(&tool.name) || tool.name.contains('\\') {
+            return Err(ConstraintError::UnwritableName(name()));
+        }
+        if is_deeper(&tool.parameters, MAX_SCHEMA_DEPTH) {
+            return Err(ConstraintError::TooDeep { tool: name() });
+        }
+        bytes += tool.parameters.to_string().len();
+        if bytes > MAX_SCHEMA_BYTES {
+            return Err(ConstraintError::TooLarge { tool: name() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether arrays and objects lie more than `max` deep in one another. No recursion, whatever the depth.
+fn is_deeper(value: &Value, max: usize) -> bool {
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        if depth > max {
+            return true;
+        }
+        match value {
+            Value::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(map) => open.extend(map.values().map(|item| (item, depth + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Writes a grammar.
+struct Writer<'a> {
+    out: String,
+    control: &'a dyn Fn(&str) -> Option<u32>,
+    /// What ends a string without quotes, if one occurs.
+    string_end: Option<&'static str>,
+}
+
+/// `text` as a Lark string.
+fn literal(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+impl Writer<'_> {
+    /// Appends formatted text; that cannot fail for a String.
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = self.out.write_fmt(text);
+    }
+
+    fn part(&self, part: &Part) -> String {
+        match part {
+            Part::Text(text) => self.marker(text),
+            Part::Pattern(regex) => format!("/{regex}/"),
+            Part::Optional(parts) => format!("({})?", self.parts(*parts)),
+        }
+    }
+
+    /// A text, or the control token of that name.
+    fn marker(&self, text: &str) -> String {
+        match (self.control)(text) {
+            Some(id) => format!("<[{id}]>"),
+            None => literal(text),
+        }
+    }
+
+    fn parts<'p>(&self, parts: impl IntoIterator<Item = &'p Part>) -> String {
+        parts.into_iter().map(|part| self.part(part)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The rule `start`. Behind a `trigger`, what stands up to it has been written already.
+    fn start(&mut self, pattern: &Pattern, trigger: Option<&str>, parallel: bool) {
+        let first: Vec<&Part> = pattern.lead.iter().chain(pattern.before).collect();
+        let is_trigger = |part: &&Part| matches!(part, Part::Text(text) if Some(*text) == trigger);
+        let behind = first.iter().position(is_trigger).map_or(0, |at| at + 1);
+        let mut rule = self.parts(first[behind..].iter().copied());
+        rule.push_str(" body ");
+        if parallel {
+            let again = self.parts(pattern.separator.iter().chain(pattern.before));
+            let _ = write!(rule, "({again} body)* ");
+        }
+        rule.push_str(&self.parts(pattern.tail));
+        self.write(format_args!("start: {}\n", rule.trim()));
+    }
+
+    /// A rule for each tool: its name, what is between, its arguments, what is after.
+    fn bodies(&mut self, pattern: &'static Pattern, tools: &[&ToolSpec]) {
+        let names: Vec<String> = (0..tools.len()).map(|tool| format!("body_{tool}")).collect();
+        self.write(format_args!("body: {}\n", names.join(" | ")));
+        for (index, tool) in tools.iter().enumerate() {
+            let (name, between) = (literal(&tool.name), self.parts(pattern.between));
+            let after = self.parts(pattern.after);
+            self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
+            let schema = Schema::of(tool);
+            match &pattern.arguments {
+                Arguments::Json => {
+                    let json = schema.whole();
+                    self.write(format_args!("arguments_{index}: %json {json}\n"));
+                }
+                Arguments::Tagged(tagging) => self.tagged(index, &schema, tagging),
+                Arguments::Python => self.python(index, &schema),
+            }
+        }
+        if let Some(end) = self.string_end {
+            // As many bytes as the ending allows: the first one ends the value.
+            match (self.control)(end) {
+                Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
+                None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
+            }
+        }
+    }
+
+    /// Arguments between tags, in the schema's order.
+    fn tagged(&mut self, tool: usize, schema: &Schema<'_>, tagging: &'static Tagging) {
+        let mut sequence = String::from("\"\"");
+        let mut rules = String::new();
+        for (index, property) in schema.properties().enumerate() {
+            let optional = if property.required { "" } else { "?" };
+            let _ = write!(sequence, " argument_{tool}_{index}{optional}");
+            let (open, close) = tagging.key;
+            let key = match ((self.control)(open), self.marker(tagging.gap)) {
+                (None, _) => literal(&format!("{open}{}{close}", property.key)),
+                (Some(id), _) => format!("<[{id}]> {}", literal(&format!("{}{close}", property.key))),
+            };
+            let gap = literal(tagging.gap);
+            let value = match property.plain_strings() {
+                Some(texts) => format!(
+                    "({}) {}",
+                    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(" | "),
+                    self.marker(tagging.end)
+                ),
+                None if property.is_text() => {
+                    self.string_end = Some(tagging.end);
+                    "string".to_owned()
+                }
+                None => format!("json_{tool}_{index} {}", self.marker(tagging.end)),
+            };
+            let _ = writeln!(rules, "argument_{tool}_{index}: {key} {value} {gap}");
+            if value.starts_with("json_") {
+                let _ = writeln!(rules, "json_{tool}_{index}: %json {}", property.json());
+            }
+        }
+        self.write(format_args!("arguments_{tool}: {sequence}\n{rules}"));
+    }
+
+    /// Keyword arguments in the schema's order, with commas between those that are there.
+    fn python(&mut self, tool: usize, schema: &Schema<'_>) {
+        let mut rules = String::new();
+        let mut count = 0;
+        for (index, property) in schema.properties().enumerate() {
+            let next = index + 1;
+            let (first, more) = match property.required {
+                true => (String::new(), format!("\", \" pair_{tool}_{index}")),
+                false => (format!(" | first_{tool}_{next}"), format!("(\", \" pair_{tool}_{index})?")),
+            };
+            let _ = writeln!(rules, "first_{tool}_{index}: pair_{tool}_{index} more_{tool}_{next}{first}");
+            let _ = writeln!(rules, "more_{tool}_{index}: {more} more_{tool}_{next}");
+            let value = match property.types() {
+                types if types == (Types { boolean: true, ..Types::default() }) => "(\"True\" | \"False\")".to_owned(),
+                _ => format!("json_{tool}_{index}"),
+            };
+            let _ = writeln!(rules, "pair_{tool}_{index}: {} {value}", literal(&format!("{}=", property.key)));
+            if value.starts_with("json_") {
+                let _ = writeln!(rules, "json_{tool}_{index}: %json {}", property.json());
+            }
+            count = next;
+        }
+        self.write(format_args!(
+            "arguments_{tool}: first_{tool}_0\n{rules}first_{tool}_{count}: \"\"\nmore_{tool}_{count}: \"\"\n"
+        ));
+    }
+}
+
+/// A tool's parameters.
+struct Schema<'a> {
+    root: &'a Value,
+}
+
+/// One argument of a tool.
+struct Property<'a> {
+    key: &'a str,
+    schema: &'a Value,
+    root: &'a Value,
+    required: bool,
+}
+
+impl<'a> Schema<'a> {
+    fn of(tool: &'a ToolSpec) -> Self {
+        Self { root: &tool.parameters }
+    }
+
+    /// The schema of the whole object.
+    fn whole(&self) -> Value {
+        let mut schema = self.root.as_object().cloned().unwrap_or_default();
+        schema.entry("type").or_insert_with(|| "object".into());
+        spaced(schema)
+    }
+
+    fn properties(&self) -> impl Iterator<Item = Property<'a>> {
+        let root = self.root;
+        let required =
+            move |key: &str| root["required"].as_array().is_some_and(|keys| keys.iter().any(|name| name == key));
+        let properties = root["properties"].as_object().into_iter().flatten();
+        properties.map(move |(key, schema)| Property { key, schema, root, required: required(key) })
+    }
+}
+
+impl Property<'_> {
+    fn types(&self) -> Types {
+        Types::of(self.schema, self.root, 8)
+    }
+
+    /// The strings that are allowed, if they are listed and there is nothing else.
+    fn plain_strings(&self) -> Option<Vec<&str>> {
+        let listed = self.schema["enum"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let texts: Option<Vec<&str>> = listed.iter().chain(self.schema.get("const")).map(Value::as_str).collect();
+        texts.filter(|texts| !texts.is_empty())
+    }
+
+    /// Whether any text is a value.
+    fn is_text(&self) -> bool {
+        let types = self.types();
+        types.string || types == Types::default()
+    }
+
+    /// The argument's schema on its own, with the definitions that it may refer to.
+    fn json(&self) -> Value {
+        let mut schema = self.schema.as_object().cloned().unwrap_or_default();
+        for definitions in ["$defs", "definitions"] {
+            if let Some(values) = self.root.get(definitions) {
+                schema.entry(definitions).or_insert_with(|| values.clone());
+            }
+        }
+        spaced(schema)
+    }
+}
+
+/// The schema, with white space as templates write it and no other.
+fn spaced(mut schema: Map<String, Value>) -> Value {
+    let spaces = json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
+    schema.insert("x-guidance".to_owned(), spaces);
+    Value::Object(schema)
+}

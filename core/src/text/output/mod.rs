@@ -1,0 +1,41 @@
+//! From generated text to what OpenAI's API calls `content`, `reasoning_content` and `tool_calls`, as it comes.
+//!
+//! An [`OutputParser`] knows one [`Dialect`] of tool calls and one [`ReasoningFormat`]. It is given the text of an answer piece by
+//! piece, and gives [`Piece`]s: what is sure goes out at once, and only what may still turn out to be a marker is held back. However
+//! the text is cut, the pieces, joined, are the same.
+//!
+//! - **Nothing is lost.** What was begun as a call and is none comes back as [`Piece::Malformed`] with its own text. Only markers
+//!   and the white space next to them are left out.
+//! - **Arguments are JSON.** The argument texts of a call that ends are one valid JSON object: the model's own text where it wrote
+//!   JSON, converted with the help of the tool's schema where it did not.
+//! - **Text is hostile.** Time is linear in the text, memory is what a call under way has written, nesting is bounded.
+//!
+//! A thought begins only where nothing but white space has come, since the beginning or since a call; so text that speaks of
+//! `<think>` is text. A call's marker counts anywhere outside thoughts.
+
+mod code;
+mod dialect;
+mod dialects;
+mod envelope;
+mod grammar;
+mod ids;
+mod input;
+mod json;
+mod literal;
+mod messages;
+mod named;
+mod params;
+mod parser;
+mod piece;
+mod python;
+mod reader;
+mod reasoning;
+mod tagged;
+mod tools;
+
+pub use dialect::Dialect;
+pub use grammar::{Choice, ConstraintError};
+pub use parser::{OutputFormat, OutputParser};
+pub use piece::Piece;
+pub use reasoning::{ReasoningBudget, ReasoningFormat, starts_in_reasoning};
+pub use tools::ToolSpec;

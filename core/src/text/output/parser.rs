@@ -1,0 +1,141 @@
+//! The parser: text and control tokens in, pieces out.
+
+use super::dialect::Dialect;
+use super::ids::{IdForm, Ids};
+use super::input::Input;
+use super::messages::Messages;
+use super::piece::{Piece, Pieces};
+use super::reasoning::ReasoningFormat;
+use super::tagged::Tagged;
+use super::tools::{ToolSpec, Tools};
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutputFormat {
+    /// How calls are written; with `None` nothing is taken for a call.
+    pub dialect: Option<Dialect>,
+    /// How thoughts are marked; with `None` only harmony's channels are told apart.
+    pub reasoning: Option<ReasoningFormat>,
+    /// From which the ids of calls are made that carry none. It has to differ from answer to answer of a conversation, since the
+    /// results of calls are matched by their ids.
+    pub id_seed: u64,
+}
+
+/// Takes an answer apart as it is generated.
+///
+/// ```
+/// use inglenook::text::output::{Dialect, OutputFormat, OutputParser, Piece};
+///
+/// let format = OutputFormat { dialect: Some(Dialect::Hermes), ..OutputFormat::default() };
+/// let mut parser = OutputParser::new(&format, &[], false);
+/// let mut pieces = Vec::new();
+/// for text in ["Let me look.\n<tool", "_call>\n{\"name\": \"now\", \"argum", "ents\": {}}\n</tool_call>"] {
+///     parser.push(text, &mut pieces);
+/// }
+/// parser.finish(&mut pieces);
+/// assert_eq!(pieces[0], Piece::Text("Let me look.".into()));
+/// assert!(matches!(&pieces[1], Piece::CallBegin { index: 0, name, .. } if name == "now"));
+/// assert_eq!(pieces[2], Piece::CallArguments { index: 0, text: "{}".into() });
+/// assert_eq!(pieces[3], Piece::CallEnd { index: 0 });
+/// ```
+#[derive(Debug)]
+pub struct OutputParser {
+    machine: Machine,
+    input: Input,
+    pieces: Pieces,
+    /// The control tokens that mean something.
+    controls: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Tagged(Box<Tagged>),
+    Messages(Messages),
+}
+
+impl OutputParser {
+    /// A parser for one answer. `tools` are those that were offered; `starts_in_reasoning` is what
+    /// [`super::starts_in_reasoning`] says of the prompt.
+    pub fn new(format: &OutputFormat, tools: &[ToolSpec], starts_in_reasoning: bool) -> Self {
+        let OutputFormat { dialect, reasoning, id_seed } = *format;
+        let form = dialect.map_or(IdForm::Call, |dialect| dialect.spec().ids);
+        let pieces = Pieces::new(Tools::new(tools), Ids::new(form, id_seed));
+        let harmony =
+            dialect == Some(Dialect::Harmony) || (dialect.is_none() && reasoning == Some(ReasoningFormat::Harmony));
+        let tags = reasoning.and_then(ReasoningFormat::tags);
+        let machine = match harmony {
+            true => Machine::Messages(Messages::new(starts_in_reasoning)),
+            false => Machine::Tagged(Box::new(Tagged::new(dialect, tags, &pieces, starts_in_reasoning))),
+        };
+        let mut controls = Vec::new();
+        if let Some(spec) = if harmony { Some(Dialect::Harmony) } else { dialect }.map(Dialect::spec) {
+            controls.extend(spec.openers.iter().map(|opener| opener.text));
+            controls.extend(spec.ornaments.iter().map(|(text, _)| *text));
+            controls.extend(spec.inner);
+        }
+        if let Some(tags) = tags {
+            controls.extend([tags.open, tags.close]);
+            controls.extend(tags.around_answer);
+        }
+        Self { machine, input: Input::default(), pieces, controls }
+    }
+
+    /// Takes more of the answer's text and appends what is sure to `out`.
+    pub fn push(&mut self, text: &str, out: &mut Vec<Piece>) {
+        self.input.push(text);
+        self.read(out);
+    }
+
+    /// Takes a control token by its name, as decoded text leaves it out. One that is no marker is dropped; one that is counts the
+    /// same as its name written as text.
+    pub fn push_control(&mut self, name: &str, out: &mut Vec<Piece>) {
+        // Vocabularies have the opening of Gemma's thought as one token and its word as another.
+        if self.controls.iter().any(|control| *control == name || control.strip_suffix("thought") == Some(name)) {
+            self.push(name, out);
+        }
+    }
+
+    /// The answer is over: appends what was held back. Nothing may be pushed after that.
+    pub fn finish(&mut self, out: &mut Vec<Piece>) {
+        self.input.end();
+        self.read(out);
+    }
+
+    fn read(&mut self, out: &mut Vec<Piece>) {
+        match &mut self.machine {
+            Machine::Tagged(tagged) => tagged.read(&mut self.input, &mut self.pieces),
+            Machine::Messages(messages) => messages.read(&mut self.input, &mut self.pieces),
+        }
+        self.input.compact();
+        self.pieces.drain_into(out);
+    }
+
+    /// Whether the text so far ends inside a thought.
+    pub fn in_reasoning(&self) -> bool {
+        match &self.machine {
+            Machine::Tagged(tagged) => tagged.in_reasoning(),
+            Machine::Messages(messages) => messages.in_reasoning(),
+        }
+    }
+
+    /// Whether the text so far ends inside a call.
+    pub fn in_call(&self) -> bool {
+        match &self.machine {
+            Machine::Tagged(tagged) => tagged.in_call(),
+            Machine::Messages(messages) => messages.in_call(),
+        }
+    }
+
+    /// Bytes that are kept: held back or, inside a call, its text so far.
+    pub fn held(&self) -> usize {
+        self.input.held()
+    }
+
+    /// The most bytes that are ever held back outside a call.
+    pub fn longest_hold(&self) -> usize {
+        match &self.machine {
+            Machine::Tagged(tagged) => tagged.longest_hold(),
+            Machine::Messages(_) => Messages::LONGEST_HOLD,
+        }
+    }
+}

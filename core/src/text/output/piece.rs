@@ -1,0 +1,123 @@
+//! What generated text is made of, piece by piece, and the place where pieces are gathered.
+
+use super::ids::Ids;
+use super::tools::Tools;
+
+/// A piece of an answer, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text for the user to read.
+    Text(String),
+    /// Text that the model thinks and does not say.
+    Reasoning(String),
+    /// A tool call begins.
+    CallBegin {
+        /// Counts the calls of an answer from 0; malformed ones that were announced count, too.
+        index: u32,
+        /// By which the tool's result will name this call.
+        id: String,
+        /// The tool's name, which need not be one that was offered.
+        name: String,
+    },
+    /// More of a call's arguments. The texts of one index, joined, are the text of one JSON object once the call has ended.
+    CallArguments {
+        /// The call's index.
+        index: u32,
+        /// JSON text.
+        text: String,
+    },
+    /// A call is whole.
+    CallEnd {
+        /// The call's index.
+        index: u32,
+    },
+    /// Text that was begun as a call and is none: it broke off, or it does not have the form that it should.
+    Malformed {
+        /// The call that was announced by [`Piece::CallBegin`] and has to be withdrawn; `None` if none was.
+        index: Option<u32>,
+        /// All of its text, as the model wrote it.
+        text: String,
+    },
+}
+
+/// Where readers put what they have read. Neighbouring pieces of a kind become one.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    out: Vec<Piece>,
+    ids: Ids,
+    next_index: u32,
+    /// The call that has begun and has not ended.
+    open: Option<u32>,
+    pub tools: Tools,
+}
+
+impl Pieces {
+    pub fn new(tools: Tools, ids: Ids) -> Self {
+        Self { out: Vec::new(), ids, next_index: 0, open: None, tools }
+    }
+
+    /// Moves what has been gathered to the end of `out`.
+    pub fn drain_into(&mut self, out: &mut Vec<Piece>) {
+        out.append(&mut self.out);
+    }
+
+    pub fn text(&mut self, text: &str) {
+        match self.out.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.out.push(Piece::Text(text.to_owned())),
+        }
+    }
+
+    pub fn reasoning(&mut self, text: &str) {
+        match self.out.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Piece::Reasoning(last)) => last.push_str(text),
+            _ => self.out.push(Piece::Reasoning(text.to_owned())),
+        }
+    }
+
+    /// Announces a call; `id` is the one that the text carries, if it carries one.
+    pub fn begin(&mut self, name: &str, id: Option<String>) {
+        let index = self.next_index;
+        self.next_index += 1;
+        self.open = Some(index);
+        let id = id.unwrap_or_else(|| self.ids.make(index, name));
+        self.out.push(Piece::CallBegin { index, id, name: name.to_owned() });
+    }
+
+    /// More arguments of the call that is open.
+    pub fn arguments(&mut self, more: &str) {
+        let Some(index) = self.open else { return };
+        match self.out.last_mut() {
+            _ if more.is_empty() => {}
+            Some(Piece::CallArguments { text, .. }) => text.push_str(more),
+            _ => self.out.push(Piece::CallArguments { index, text: more.to_owned() }),
+        }
+    }
+
+    /// Ends the call that is open, if one is.
+    pub fn end(&mut self) {
+        if let Some(index) = self.open.take() {
+            self.out.push(Piece::CallEnd { index });
+        }
+    }
+
+    /// Gives `raw` back as text that is no call, and withdraws the call that is open.
+    pub fn malformed(&mut self, raw: &str) {
+        let index = self.open.take();
+        if index.is_some() || !raw.is_empty() {
+            self.out.push(Piece::Malformed { index, text: raw.to_owned() });
+        }
+    }
+
+    /// Whether a call has been announced and not ended.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// How many calls have been announced.
+    pub fn announced(&self) -> u32 {
+        self.next_index
+    }
+}

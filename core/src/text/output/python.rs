@@ -1,0 +1,246 @@
+//! Calls as Python writes them: `f(a="x", n=1)`, alone, one after another, or in a list.
+
+use super::input::Input;
+use super::json::{Progress, quoted};
+use super::literal::LiteralScanner;
+use super::piece::Pieces;
+use super::reader::{Closing, MAX_NAME, Step, closing, is_name};
+
+/// What stands around the calls.
+#[derive(Debug)]
+pub(super) struct PythonForm {
+    /// What stands before the calls.
+    pub open: &'static str,
+    /// What stands after the calls.
+    pub close: Option<&'static str>,
+    /// Takes away what stands before or after a tool's name and is no part of it.
+    pub name: fn(&str) -> &str,
+    /// The tool that takes text that is no call, as code.
+    pub code: Option<&'static str>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A call or, if no list has been begun, a list.
+    Item,
+    /// A name, in `word`.
+    Name,
+    /// An argument or the closing parenthesis.
+    Argument,
+    /// A word that is a key or a value, in `word`.
+    Word,
+    /// After such a word and white space.
+    AfterWord,
+    Value(LiteralScanner),
+    AfterArgument,
+    /// After a call within `print(…)`.
+    AfterWrapped,
+    AfterCall,
+    Close,
+}
+
+/// Reads calls in the form of `form`.
+#[derive(Debug)]
+pub(super) struct PythonReader {
+    pub form: &'static PythonForm,
+    state: State,
+    word: String,
+    /// The tool's name.
+    name: String,
+    in_list: bool,
+    /// Whether the call stands within `print(…)`.
+    wrapped: bool,
+    /// Whether a call has been announced.
+    begun: bool,
+    /// Arguments so far.
+    count: usize,
+}
+
+impl PythonReader {
+    pub fn new(form: &'static PythonForm) -> Self {
+        let (word, name) = (String::new(), String::new());
+        Self { form, state: State::Item, word, name, in_list: false, wrapped: false, begun: false, count: 0 }
+    }
+
+    /// Reads as far as the text goes.
+    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+        loop {
+            let went_on = match self.state {
+                State::AfterCall => self.after_call(input, pieces),
+                State::Close => self.closing(input, pieces),
+                _ => self.character(input, pieces),
+            };
+            if let Err(step) = went_on {
+                return step;
+            }
+        }
+    }
+
+    fn fail(&self) -> Step {
+        match self.form.code {
+            _ if self.begun => Step::Fail,
+            Some(name) => Step::Code { name, rewind: true },
+            None => Step::NotACall,
+        }
+    }
+
+    /// One character; the states that need to see more than that have methods of their own.
+    fn character(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+        let Some(c) = input.peek() else { return Err(Step::Wait) };
+        if let State::Value(_) = self.state {
+            return self.value(c, input, pieces);
+        }
+        if c.is_whitespace() && !matches!(self.state, State::Name | State::Word) {
+            input.skip(c.len_utf8());
+            return Ok(());
+        }
+        match (&self.state, c) {
+            (State::Item, '[') if !self.in_list => self.in_list = true,
+            (State::Item, ']') if self.in_list && self.begun => self.state = State::Close,
+            (State::Item, _) if is_word(c) => {
+                self.word = c.to_string();
+                self.state = State::Name;
+            }
+            (State::Name, '(') => self.open(pieces)?,
+            (State::Name | State::Word, _) if is_word(c) && self.word.len() < MAX_NAME => self.word.push(c),
+            (State::Argument, ')') => {
+                input.skip(1);
+                return self.end_call(pieces);
+            }
+            (State::Argument, _) if c.is_alphabetic() || c == '_' => {
+                self.word = c.to_string();
+                self.state = State::Word;
+            }
+            (State::Argument, _) => return self.positional(pieces),
+            (State::Word, _) => {
+                self.state = State::AfterWord;
+                return Ok(());
+            }
+            (State::AfterWord, '=') => {
+                let key = std::mem::take(&mut self.word);
+                self.key(&key, pieces);
+            }
+            (State::AfterWord, _) => return self.word_value(c, pieces),
+            (State::AfterArgument, ',') => self.state = State::Argument,
+            (State::AfterArgument, ')') => {
+                input.skip(1);
+                return self.end_call(pieces);
+            }
+            (State::AfterWrapped, ')') => self.state = State::AfterCall,
+            _ => return Err(self.fail()),
+        }
+        input.skip(c.len_utf8());
+        Ok(())
+    }
+
+    /// The parenthesis after a name.
+    fn open(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
+        if self.word == "print" && !self.wrapped && !pieces.tools.offers("print") {
+            self.wrapped = true;
+            self.state = State::Item;
+            return Ok(());
+        }
+        let name = (self.form.name)(&self.word).to_owned();
+        if !is_name(&name) {
+            return Err(self.fail());
+        }
+        pieces.begin(&name, None);
+        self.name = name;
+        (self.begun, self.count) = (true, 0);
+        self.state = State::Argument;
+        Ok(())
+    }
+
+    /// The key of the argument that follows.
+    fn key(&mut self, key: &str, pieces: &mut Pieces) {
+        pieces.arguments(if self.count == 0 { "{" } else { "," });
+        pieces.arguments(&quoted(key));
+        pieces.arguments(":");
+        self.count += 1;
+        self.state = State::Value(LiteralScanner::new());
+    }
+
+    /// An argument without a key gets it from the order in the tool's schema.
+    fn positional(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
+        let key = pieces.tools.positional(&self.name, self.count).map(str::to_owned).ok_or(Step::Fail)?;
+        self.key(&key, pieces);
+        Ok(())
+    }
+
+    /// The word that has been read is no key but a value, such as `True`.
+    fn word_value(&mut self, next: char, pieces: &mut Pieces) -> Result<(), Step> {
+        if !matches!(next, ',' | ')') {
+            return Err(Step::Fail);
+        }
+        let value = super::literal::value(&self.word).ok_or(Step::Fail)?;
+        self.positional(pieces)?;
+        pieces.arguments(&value);
+        self.state = State::AfterArgument;
+        Ok(())
+    }
+
+    fn value(&mut self, c: char, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+        let State::Value(scanner) = &mut self.state else { return Ok(()) };
+        let mut text = String::new();
+        let progress = scanner.push(c, &mut text).map_err(|_| Step::Fail)?;
+        pieces.arguments(&text);
+        if progress != Progress::EndBefore {
+            input.skip(c.len_utf8());
+        }
+        if progress != Progress::More {
+            self.state = State::AfterArgument;
+        }
+        Ok(())
+    }
+
+    fn end_call(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
+        pieces.arguments(if self.count == 0 { "{}" } else { "}" });
+        self.state = if self.wrapped { State::AfterWrapped } else { State::AfterCall };
+        Ok(())
+    }
+
+    /// What follows a call: another one, or the end.
+    fn after_call(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+        input.skip_whitespace();
+        match input.peek() {
+            // A list is closed by its bracket, so that one that breaks off is malformed.
+            None if !input.has_ended() || self.in_list => Err(Step::Wait),
+            Some(']') if self.in_list => {
+                input.skip(1);
+                self.state = State::Close;
+                Ok(())
+            }
+            Some(',') if self.in_list => self.next_call(1, input, pieces),
+            Some(c) if !self.in_list && is_word(c) => self.next_call(0, input, pieces),
+            Some(_) if self.in_list => Err(Step::Fail),
+            _ => {
+                self.state = State::Close;
+                Ok(())
+            }
+        }
+    }
+
+    fn next_call(&mut self, skip: usize, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+        pieces.end();
+        input.skip(skip);
+        input.mark(0);
+        self.wrapped = false;
+        self.state = State::Item;
+        Ok(())
+    }
+
+    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+        Err(match closing(input, self.form.close, self.form.open) {
+            Closing::Wait => Step::Wait,
+            Closing::Other => Step::Fail,
+            Closing::Closed => {
+                pieces.end();
+                Step::Done
+            }
+        })
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '-')
+}

@@ -1,0 +1,186 @@
+//! The readers of calls: one for each way in which dialects write a call's name and arguments, and what they have in common.
+
+use super::code::{CodeForm, CodeReader};
+use super::envelope::{EnvelopeForm, EnvelopeReader};
+use super::input::{Input, Match};
+use super::named::{NamedForm, NamedReader};
+use super::params::{ParamsForm, ParamsReader};
+use super::piece::Pieces;
+use super::python::{PythonForm, PythonReader};
+
+/// The longest name of a tool, key or id that is read, in bytes.
+pub(super) const MAX_NAME: usize = 256;
+
+/// Where a reader stands after it has read what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It wants more text.
+    Wait,
+    /// The calls are over; the text goes on at the cursor.
+    Done,
+    /// What follows the marker is not what a call begins with, so the marker was only spoken of.
+    NotACall,
+    /// A call was begun and is malformed.
+    Fail,
+    /// What was read is not in this reader's form but code for a tool.
+    Code {
+        /// The tool's name.
+        name: &'static str,
+        /// Whether the code began right after the marker, and not at the cursor.
+        rewind: bool,
+    },
+}
+
+/// How the calls behind a marker are written.
+#[derive(Debug)]
+pub(super) enum Form {
+    /// Name and arguments in one JSON object, or several in an array.
+    Envelope(EnvelopeForm),
+    /// The name, then a JSON object with the arguments.
+    Named(NamedForm),
+    /// The name, then each argument between tags.
+    Params(ParamsForm),
+    /// Calls as Python writes them.
+    Python(PythonForm),
+    /// JSON if it begins like that, and otherwise the other form.
+    JsonOr(EnvelopeForm, &'static Form),
+}
+
+/// Reads the calls behind one marker.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Envelope(EnvelopeReader),
+    Named(NamedReader),
+    Params(ParamsReader),
+    Python(PythonReader),
+    Code(CodeReader),
+    /// What comes first will tell.
+    Undecided(&'static EnvelopeForm, &'static Form),
+}
+
+impl Reader {
+    /// A reader of `form`, behind `marker`. `weak` says that what stands there may as well be ordinary text; `name` is the
+    /// tool's, where the marker was its name.
+    pub fn new(form: &'static Form, marker: &str, weak: bool, name: Option<String>) -> Self {
+        match form {
+            Form::Envelope(form) => Self::Envelope(EnvelopeReader::new(form, weak)),
+            Form::Named(form) => Self::Named(NamedReader::new(form, name)),
+            Form::Params(form) => {
+                Self::Params(ParamsReader::new(form, form.wrapper.is_some_and(|(open, _)| open == marker)))
+            }
+            Form::Python(form) => Self::Python(PythonReader::new(form)),
+            Form::JsonOr(json, other) => Self::Undecided(json, other),
+        }
+    }
+
+    /// A reader of code for the tool `name`.
+    pub fn code(form: &'static CodeForm, name: &str) -> Self {
+        Self::Code(CodeReader::new(form, name))
+    }
+
+    /// Reads as far as the text goes.
+    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+        if let Self::Undecided(json, other) = self {
+            input.skip_whitespace();
+            *self = match input.peek() {
+                None => return Step::Wait,
+                Some('{' | '[') => Self::Envelope(EnvelopeReader::new(json, false)),
+                Some(_) => Self::new(other, "", false, None),
+            };
+        }
+        match self {
+            Self::Envelope(reader) => reader.read(input, pieces),
+            Self::Named(reader) => reader.read(input, pieces),
+            Self::Params(reader) => reader.read(input, pieces),
+            Self::Python(reader) => reader.read(input, pieces),
+            Self::Code(reader) => reader.read(input, pieces),
+            Self::Undecided(..) => Step::Wait,
+        }
+    }
+
+    /// The marker after which the text of a malformed call is over; `None` if there is none.
+    pub fn close(&self) -> Option<&'static str> {
+        match self {
+            Self::Envelope(reader) => reader.form.close,
+            Self::Named(reader) => reader.form.close,
+            Self::Params(reader) => Some(reader.form.last()),
+            Self::Python(reader) => reader.form.close,
+            Self::Code(_) | Self::Undecided(..) => None,
+        }
+    }
+}
+
+/// What stands where a call's closing marker should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// The marker, or the end of the text, or the dialect has no such marker. The cursor is behind it.
+    Closed,
+    /// That cannot be told yet.
+    Wait,
+    /// Another text.
+    Other,
+}
+
+/// Looks for the marker `close` behind white space. The next call's marker, `open`, closes a call as well: models forget.
+pub(super) fn closing(input: &mut Input, close: Option<&str>, open: &str) -> Closing {
+    let Some(close) = close else { return Closing::Closed };
+    input.skip_whitespace();
+    if input.is_over() {
+        return Closing::Closed;
+    }
+    match (input.starts(close), input.starts(open)) {
+        (Match::Yes, _) => {
+            input.skip(close.len());
+            Closing::Closed
+        }
+        (_, Match::Yes) if !open.is_empty() => Closing::Closed,
+        (Match::Maybe, _) | (_, Match::Maybe) => Closing::Wait,
+        _ => Closing::Other,
+    }
+}
+
+/// A short text up to one of several markers: a name, a key.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// The text without white space around it.
+    pub text: String,
+    /// The marker that ended it, as an index.
+    pub end: usize,
+    /// Bytes up to that marker.
+    pub len: usize,
+}
+
+/// Reads up to the first of `ends` and moves no cursor. What is too long, or has white space inside where it must not, is
+/// refused with `fail`, and the same whether the end has come yet or not.
+pub(super) fn head(ends: &[&str], spaces: bool, input: &Input, fail: Step) -> Result<Head, Step> {
+    let found = input.find(ends);
+    let len = found.map_or(input.rest().len(), |(len, _)| len);
+    let text = input.rest()[..len].trim();
+    if len > 2 * MAX_NAME || (!spaces && text.contains(char::is_whitespace)) {
+        return Err(fail);
+    }
+    let Some((_, Some(end))) = found else { return Err(Step::Wait) };
+    Ok(Head { text: text.to_owned(), end, len })
+}
+
+/// Reads `marker`, which has to stand at the cursor; if it does not, that is `fail`.
+pub(super) fn expect(marker: &str, input: &mut Input, fail: Step) -> Result<(), Step> {
+    match input.starts(marker) {
+        Match::Yes => {
+            input.skip(marker.len());
+            Ok(())
+        }
+        Match::Maybe => Err(Step::Wait),
+        Match::No => Err(fail),
+    }
+}
+
+/// Whether `name` can be a tool's: not empty, not too long, and without white space or the characters of markup and code.
+pub(super) fn is_name(name: &str) -> bool {
+    let strange = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '<'..='>' | '{' | '}' | '[' | ']' | '(' | ')' | '"' | '\'' | '`')
+    };
+    !name.is_empty() && name.len() <= MAX_NAME && !name.contains(strange)
+}

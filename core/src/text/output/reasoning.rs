@@ -1,0 +1,263 @@
+//! How models mark what they think and do not say, and when a thought has to be cut short.
+
+/// A form in which reasoning is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReasoningFormat {
+    /// `<think>…</think>`: DeepSeek R1, Qwen3, GLM-4.5, SmolLM3, MiniMax and most others.
+    Think,
+    /// `<thinking>…</thinking>`: Hermes 4 and models trained on Claude's form.
+    Thinking,
+    /// `<reasoning>…</reasoning>`.
+    Reasoning,
+    /// `<seed:think>…</seed:think>`: Seed-OSS.
+    Seed,
+    /// `[THINK]…[/THINK]`: Magistral and later Mistral models.
+    Mistral,
+    /// `<|START_THINKING|>…<|END_THINKING|>`: Command R7B and Command A.
+    Command,
+    /// `<think>…</think><response>…</response>`: Granite 3.3.
+    Granite,
+    /// `<|channel>thought\n…<channel|>`: Gemma 4.
+    Gemma,
+    /// The channel `analysis`: gpt-oss.
+    Harmony,
+}
+
+/// The texts around a thought.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tags {
+    pub open: &'static str,
+    pub close: &'static str,
+    /// What stands around the answer proper and is dropped.
+    pub around_answer: &'static [&'static str],
+}
+
+/// A format as data.
+struct Row {
+    format: ReasoningFormat,
+    name: &'static str,
+    /// `None` for harmony, whose channels are no tags.
+    tags: Option<Tags>,
+    closing: &'static str,
+    /// What proves the format in a template's source: all of these.
+    signs: &'static [&'static str],
+}
+
+const fn tags(open: &'static str, close: &'static str) -> Option<Tags> {
+    Some(Tags { open, close, around_answer: &[] })
+}
+
+/// All formats; in a template the first whose signs are there counts.
+const ROWS: [Row; 9] = [
+    Row {
+        format: ReasoningFormat::Harmony,
+        name: "harmony",
+        tags: None,
+        closing: "<|end|><|start|>assistant<|channel|>final<|message|>",
+        signs: &["<|channel|>", "analysis"],
+    },
+    Row {
+        format: ReasoningFormat::Gemma,
+        name: "gemma",
+        tags: tags("<|channel>thought", "<channel|>"),
+        closing: "\n<channel|>",
+        signs: &["<|channel>thought"],
+    },
+    Row {
+        format: ReasoningFormat::Seed,
+        name: "seed",
+        tags: tags("<seed:think>", "</seed:think>"),
+        closing: "</seed:think>",
+        signs: &["seed:think"],
+    },
+    Row {
+        format: ReasoningFormat::Command,
+        name: "command",
+        tags: Some(Tags {
+            open: "<|START_THINKING|>",
+            close: "<|END_THINKING|>",
+            around_answer: &["<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"],
+        }),
+        closing: "<|END_THINKING|>",
+        signs: &["<|START_THINKING|>"],
+    },
+    Row {
+        format: ReasoningFormat::Mistral,
+        name: "mistral",
+        tags: tags("[THINK]", "[/THINK]"),
+        closing: "[/THINK]",
+        signs: &["[THINK]"],
+    },
+    Row {
+        format: ReasoningFormat::Granite,
+        name: "granite",
+        tags: Some(Tags { open: "<think>", close: "</think>", around_answer: &["<response>", "</response>"] }),
+        closing: "</think><response>",
+        signs: &["<think>", "<response>"],
+    },
+    Row {
+        format: ReasoningFormat::Think,
+        name: "think",
+        tags: tags("<think>", "</think>"),
+        closing: "\n</think>\n\n",
+        signs: &["</think>"],
+    },
+    Row {
+        format: ReasoningFormat::Thinking,
+        name: "thinking",
+        tags: tags("<thinking>", "</thinking>"),
+        closing: "\n</thinking>\n\n",
+        signs: &["</thinking>"],
+    },
+    Row {
+        format: ReasoningFormat::Reasoning,
+        name: "reasoning",
+        tags: tags("<reasoning>", "</reasoning>"),
+        closing: "\n</reasoning>\n\n",
+        signs: &["</reasoning>"],
+    },
+];
+
+impl ReasoningFormat {
+    fn row(self) -> &'static Row {
+        // Every format has its row, which a test checks.
+        ROWS.iter().find(|row| row.format == self).unwrap_or(&ROWS[0])
+    }
+
+    /// The format that a chat template's source shows, or that the vocabulary has tokens for while the template does not say.
+    pub fn detect(template_source: &str, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let shown = ROWS.iter().find(|row| row.signs.iter().all(|sign| template_source.contains(sign)));
+        let known =
+            || ROWS.iter().find(|row| row.tags.is_some_and(|tags| has_token(tags.open) && has_token(tags.close)));
+        shown.or_else(known).map(|row| row.format)
+    }
+
+    /// The format of a name: `think`, `thinking`, `reasoning`, `seed`, `mistral`, `command`, `granite`, `gemma` or `harmony`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        ROWS.iter().find(|row| row.name == name).map(|row| row.format)
+    }
+
+    /// Its name, which [`ReasoningFormat::from_name`] takes.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().map(|row| row.name)
+    }
+
+    /// The text behind which the answer proper begins, where the model has thought.
+    pub fn answer_begin(self) -> &'static str {
+        self.tags().map_or("<|channel|>final<|message|>", |tags| tags.close)
+    }
+
+    /// What ends a thought and begins the answer: what has to be put behind a thought that is cut short.
+    pub fn closing_text(self) -> &'static str {
+        self.row().closing
+    }
+
+    /// The texts around a thought; harmony has none.
+    pub(super) fn tags(self) -> Option<Tags> {
+        self.row().tags
+    }
+}
+
+/// Whether what follows a prompt is reasoning, since the prompt has opened a thought and not closed it.
+///
+/// `prompt_tail`: the prompt's end, from the last turn on at best.
+pub fn starts_in_reasoning(prompt_tail: &str, format: ReasoningFormat) -> bool {
+    let tail = prompt_tail.trim_end();
+    match format.tags() {
+        // An opening tag further up may be the user's or the system's own words.
+        Some(tags) => tail.ends_with(tags.open),
+        None => tail.ends_with("<|channel|>analysis<|message|>"),
+    }
+}
+
+/// Counts the tokens of a thought and says when it has to end.
+///
+/// The engine asks [`ReasoningBudget::is_spent`] after each token and, once it is, puts [`ReasoningFormat::closing_text`] in place of
+/// what the model would say next. A budget counts all thoughts of an answer together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReasoningBudget {
+    limit: Option<u32>,
+    used: u32,
+    thinking: bool,
+}
+
+impl ReasoningBudget {
+    /// A budget of `limit` tokens; `None` never ends a thought. `in_reasoning` is whether the answer begins inside one.
+    pub fn new(limit: Option<u32>, in_reasoning: bool) -> Self {
+        Self { limit, used: 0, thinking: in_reasoning }
+    }
+
+    /// Counts a token, after the parser has read it; `in_reasoning` is [`super::OutputParser::in_reasoning`] of then.
+    ///
+    /// The token that opens a thought counts, and the one that closes it does not.
+    pub fn count(&mut self, in_reasoning: bool) {
+        self.thinking = in_reasoning;
+        self.used = self.used.saturating_add(u32::from(in_reasoning));
+    }
+
+    /// Whether a thought is under way that has used up the budget.
+    pub fn is_spent(&self) -> bool {
+        self.thinking && self.limit.is_some_and(|limit| self.used >= limit)
+    }
+
+    /// Tokens counted so far, for the usage's `reasoning_tokens`.
+    pub fn used(&self) -> u32 {
+        self.used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_a_row_of_its_own() {
+        use ReasoningFormat::*;
+        for format in [Think, Thinking, Reasoning, Seed, Mistral, Command, Granite, Gemma, Harmony] {
+            assert_eq!(format.row().format, format);
+            assert_eq!(ReasoningFormat::from_name(format.name()), Some(format));
+        }
+    }
+
+    #[test]
+    fn templates_show_their_format() {
+        let detect = |source: &str| ReasoningFormat::detect(source, &|_| false);
+        assert_eq!(detect("{{ '<|im_start|>assistant\\n<think>\\n\\n</think>' }}"), Some(ReasoningFormat::Think));
+        assert_eq!(detect("<think></think><response></response>"), Some(ReasoningFormat::Granite));
+        assert_eq!(detect("<|start|>assistant<|channel|>analysis<|message|>"), Some(ReasoningFormat::Harmony));
+        assert_eq!(detect("[SYSTEM_PROMPT] [THINK] [/THINK]"), Some(ReasoningFormat::Mistral));
+        assert_eq!(detect("{{ messages }}"), None);
+        let has = |token: &str| matches!(token, "<think>" | "</think>");
+        assert_eq!(ReasoningFormat::detect("{{ messages }}", &has), Some(ReasoningFormat::Think));
+    }
+
+    #[test]
+    fn a_prompt_opens_a_thought_only_at_its_end() {
+        let think = ReasoningFormat::Think;
+        assert!(starts_in_reasoning("<|im_start|>assistant\n<think>\n", think));
+        assert!(!starts_in_reasoning("<|im_start|>assistant\n<think>\n\n</think>\n\n", think));
+        assert!(!starts_in_reasoning("<|im_start|>user\nWhat is <think>?<|im_end|>\n<|im_start|>assistant\n", think));
+        assert!(starts_in_reasoning("<|start|>assistant<|channel|>analysis<|message|>", ReasoningFormat::Harmony));
+        assert!(!starts_in_reasoning("<|start|>assistant", ReasoningFormat::Harmony));
+    }
+
+    #[test]
+    fn a_budget_is_spent_only_while_a_thought_is_under_way() {
+        let mut budget = ReasoningBudget::new(Some(2), true);
+        assert!(!budget.is_spent());
+        budget.count(true);
+        assert!(!budget.is_spent());
+        budget.count(true);
+        assert!(budget.is_spent());
+        budget.count(false);
+        assert!(!budget.is_spent());
+        assert_eq!(budget.used(), 2);
+        assert!(ReasoningBudget::new(Some(0), true).is_spent());
+        assert!(!ReasoningBudget::new(None, true).is_spent());
+    }
+}

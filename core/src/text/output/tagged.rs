@@ -1,0 +1,344 @@
+//! Text with marked passages: most dialects. Content passes on until a marker opens a call or a thought.
+//!
+//! White space: what stands right before a marker (8 bytes at most) and right after a call, a thought or a dropped marker only separates
+//! them and is not content; white space that stands in text, or after text that turned out to be no call, is.
+
+use super::code::{CodeForm, INTERPRETERS};
+use super::dialect::{Dialect, Place};
+use super::input::{Input, Match};
+use super::piece::Pieces;
+use super::reader::{Form, Reader, Step};
+use super::reasoning::Tags;
+
+/// White space before a marker that is taken for part of it, in bytes.
+pub(super) const MAX_GAP: usize = 8;
+
+/// A text that means something in content.
+#[derive(Debug)]
+struct Marker {
+    text: String,
+    place: Place,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Calls follow. `weak`: unless it is ordinary text. `keep`: the marker is the first character of a call. `name`: the marker
+    /// was the name of this tool.
+    Calls { form: &'static Form, weak: bool, keep: bool, name: Option<String> },
+    /// A thought follows.
+    Thought,
+    /// Nothing: the marker stands between parts and is dropped.
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Content,
+    /// `start`: nothing of the thought has come yet.
+    Thought {
+        start: bool,
+    },
+    Calls(Box<Calls>),
+    /// Inside a malformed call, up to the marker that closes it or opens another.
+    Malformed {
+        close: Option<&'static str>,
+    },
+}
+
+/// The calls that are being read.
+#[derive(Debug)]
+struct Calls {
+    reader: Reader,
+    weak: bool,
+    /// Bytes from the mark to the end of the marker.
+    marker: usize,
+    /// How many calls had been announced when the marker came.
+    announced: u32,
+}
+
+/// Where content has been found to end, or may end.
+struct Found {
+    offset: usize,
+    /// The marker, if one surely stands there.
+    marker: Option<usize>,
+}
+
+/// Parses text with marked passages.
+#[derive(Debug)]
+pub(super) struct Tagged {
+    markers: Vec<Marker>,
+    /// The markers that begin with a byte.
+    by_first: Vec<Vec<usize>>,
+    tags: Option<Tags>,
+    code: Option<&'static CodeForm>,
+    interpreter: &'static str,
+    mode: Mode,
+    /// Whether only white space has come since the beginning, the last thought or the last call.
+    fresh: bool,
+    line_start: bool,
+    /// Whether white space that comes next is to be dropped.
+    trim: bool,
+}
+
+impl Tagged {
+    pub fn new(dialect: Option<Dialect>, tags: Option<Tags>, pieces: &Pieces, in_thought: bool) -> Self {
+        let mut markers = Vec::new();
+        let mut add = |text: &str, place, what| markers.push(Marker { text: text.to_owned(), place, what });
+        if let Some(tags) = tags {
+            add(tags.open, Place::Start, What::Thought);
+            tags.around_answer.iter().for_each(|text| add(text, Place::Anywhere, What::Nothing));
+        }
+        let spec = dialect.map(Dialect::spec);
+        if let Some(spec) = spec {
+            for opener in spec.openers {
+                let (weak, keep) = (opener.weak, opener.keep);
+                add(opener.text, opener.place, What::Calls { form: opener.form, weak, keep, name: None });
+            }
+            spec.ornaments.iter().for_each(|(text, place)| add(text, *place, What::Nothing));
+            if let Some((form, place)) = spec.names {
+                for name in pieces.tools.names() {
+                    let what = What::Calls { form, weak: true, keep: false, name: Some(name.to_owned()) };
+                    add(&format!("{name}\n"), place, what);
+                }
+            }
+        }
+        let mut by_first = vec![Vec::new(); 256];
+        for (which, marker) in markers.iter().enumerate() {
+            if let Some(first) = marker.text.bytes().next() {
+                by_first[usize::from(first)].push(which);
+            }
+        }
+        let offered = INTERPRETERS.into_iter().find(|name| pieces.tools.offers(name));
+        Self {
+            markers,
+            by_first,
+            tags,
+            code: spec.and_then(|spec| spec.code.as_ref()),
+            interpreter: offered.unwrap_or(INTERPRETERS[0]),
+            mode: if in_thought && tags.is_some() { Mode::Thought { start: true } } else { Mode::Content },
+            fresh: true,
+            line_start: true,
+            trim: false,
+        }
+    }
+
+    /// The longest text that may be held back while no call is open, in bytes.
+    pub fn longest_hold(&self) -> usize {
+        let markers = self.markers.iter().map(|marker| marker.text.len());
+        let close = self.tags.map_or(0, |tags| tags.close.len());
+        MAX_GAP + markers.max().unwrap_or(0).max(close)
+    }
+
+    /// Whether a thought is being read.
+    pub fn in_reasoning(&self) -> bool {
+        matches!(self.mode, Mode::Thought { .. })
+    }
+
+    /// Whether a call is being read, so that its text is kept.
+    pub fn in_call(&self) -> bool {
+        matches!(self.mode, Mode::Calls(_) | Mode::Malformed { .. })
+    }
+
+    /// Reads as far as the text goes.
+    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) {
+        while match self.mode {
+            Mode::Content => self.content(input, pieces),
+            Mode::Thought { start } => self.thought(start, input, pieces),
+            Mode::Calls(_) => self.calls(input, pieces),
+            Mode::Malformed { close } => self.malformed(close, input, pieces),
+        } {}
+    }
+
+    fn content(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+        if self.trim {
+            input.skip_whitespace();
+            self.trim = input.rest().is_empty();
+        }
+        let found = self.find(input);
+        let end = found.as_ref().map_or(input.rest().len(), |found| found.offset);
+        let marker = found.and_then(|found| found.marker);
+        let gap = if marker.is_none() && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
+        self.emit(&input.rest()[..end - gap], pieces);
+        input.skip(end - gap);
+        let Some(marker) = marker else { return false };
+        let Marker { text, what, .. } = &self.markers[marker];
+        match what {
+            What::Nothing => {
+                input.skip(gap + text.len());
+                (self.line_start, self.trim) = (true, self.fresh);
+            }
+            What::Thought => {
+                input.skip(gap + text.len());
+                self.mode = Mode::Thought { start: true };
+            }
+            What::Calls { form, weak, keep, name } => {
+                input.mark(0);
+                let reader = Reader::new(form, text, *weak, name.clone());
+                input.skip(gap + if *keep { 0 } else { text.len() });
+                let calls = Calls { reader, weak: *weak, marker: gap + text.len(), announced: pieces.announced() };
+                self.mode = Mode::Calls(Box::new(calls));
+            }
+        }
+        true
+    }
+
+    /// The first place where a marker stands or may stand.
+    fn find(&self, input: &Input) -> Option<Found> {
+        let rest = input.rest();
+        let first_ink = rest.len() - rest.trim_start().len();
+        let bytes = rest.as_bytes();
+        for (offset, byte) in bytes.iter().enumerate() {
+            let mut maybe = false;
+            for which in &self.by_first[usize::from(*byte)] {
+                let Marker { text, place, .. } = &self.markers[*which];
+                let fits = match place {
+                    Place::Anywhere => true,
+                    Place::Start => self.fresh && offset <= first_ink,
+                    Place::Line if offset == 0 => self.line_start,
+                    Place::Line => bytes[offset - 1] == b'\n',
+                };
+                if !fits {
+                    continue;
+                }
+                match input.starts_at(offset, text) {
+                    Match::Yes => return Some(Found { offset, marker: Some(*which) }),
+                    Match::Maybe => maybe = true,
+                    Match::No => {}
+                }
+            }
+            if maybe {
+                return Some(Found { offset, marker: None });
+            }
+        }
+        None
+    }
+
+    fn emit(&mut self, text: &str, pieces: &mut Pieces) {
+        pieces.text(text);
+        if let Some(last) = text.bytes().last() {
+            self.line_start = last == b'\n';
+            self.fresh &= text.trim().is_empty();
+        }
+    }
+
+    fn thought(&mut self, start: bool, input: &mut Input, pieces: &mut Pieces) -> bool {
+        let Some(tags) = self.tags else {
+            self.mode = Mode::Content;
+            return true;
+        };
+        if start {
+            input.skip_whitespace();
+            // Where the prompt has opened the thought, models open it once more at times.
+            match input.starts(tags.open) {
+                Match::Yes => input.skip(tags.open.len()),
+                Match::Maybe => {}
+                Match::No if input.rest().is_empty() => {}
+                Match::No => {
+                    self.mode = Mode::Thought { start: false };
+                    return true;
+                }
+            }
+            return !input.rest().is_empty() && input.starts(tags.open) != Match::Maybe;
+        }
+        let found = input.find(&[tags.close]);
+        let closed = matches!(found, Some((_, Some(_))));
+        let end = found.map_or(input.rest().len(), |(offset, _)| offset);
+        let gap = if !closed && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
+        pieces.reasoning(&input.rest()[..end - gap]);
+        input.skip(end - gap);
+        if closed {
+            input.skip(gap + tags.close.len());
+            self.go_on();
+        }
+        closed
+    }
+
+    /// To content, after a call or a thought.
+    fn go_on(&mut self) {
+        self.mode = Mode::Content;
+        (self.fresh, self.line_start, self.trim) = (true, true, true);
+    }
+
+    fn calls(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+        let Mode::Calls(calls) = &mut self.mode else { return true };
+        match calls.reader.read(input, pieces) {
+            Step::Wait if !input.has_ended() => return false,
+            Step::Done => {
+                input.unmark();
+                self.go_on();
+            }
+            Step::Code { name, rewind } => match self.code {
+                Some(form) => {
+                    if rewind {
+                        input.rewind(calls.marker);
+                    }
+                    let name = if rewind { self.interpreter } else { name };
+                    calls.reader = Reader::code(form, name);
+                }
+                None => self.no_call(input, pieces),
+            },
+            // Nothing but the marker's look: it was ordinary text.
+            step => {
+                let first = pieces.announced() == calls.announced;
+                match calls.weak && !pieces.is_open() || first && step == Step::NotACall {
+                    true => self.no_call(input, pieces),
+                    false => self.mode = Mode::Malformed { close: calls.reader.close() },
+                }
+            }
+        }
+        true
+    }
+
+    /// What stands behind the marker is no call: the marker goes out, and what follows is read as content.
+    fn no_call(&mut self, input: &mut Input, pieces: &mut Pieces) {
+        let Mode::Calls(calls) = &self.mode else { return };
+        let first = pieces.announced() == calls.announced;
+        // Of a further call, its first character goes out.
+        let whole = input.raw().len();
+        let keep = if first { calls.marker } else { input.raw().chars().next().map_or(0, char::len_utf8) };
+        input.rewind(keep.min(whole));
+        match calls.weak {
+            true => {
+                let raw = input.raw().to_owned();
+                self.emit(&raw, pieces);
+            }
+            false => {
+                pieces.malformed(input.raw());
+                (self.fresh, self.line_start) = (false, false);
+            }
+        }
+        input.unmark();
+        (self.mode, self.trim) = (Mode::Content, false);
+    }
+
+    fn malformed(&mut self, close: Option<&'static str>, input: &mut Input, pieces: &mut Pieces) -> bool {
+        let opens = |marker: &&Marker| matches!(marker.what, What::Calls { .. }) && marker.place == Place::Anywhere;
+        let mut ends: Vec<&str> = close.into_iter().collect();
+        ends.extend(self.markers.iter().filter(opens).map(|marker| marker.text.as_str()));
+        let found = input.find(&ends);
+        let end = found.map_or(input.rest().len(), |(offset, _)| offset);
+        input.skip(end);
+        match found {
+            Some((_, Some(0))) => input.skip(close.map_or(0, str::len)),
+            Some((_, Some(_))) => {}
+            _ if input.is_over() => {}
+            _ => return false,
+        }
+        pieces.malformed(input.raw());
+        input.unmark();
+        self.mode = Mode::Content;
+        (self.fresh, self.line_start, self.trim) = (false, false, false);
+        true
+    }
+}
+
+/// Bytes of white space at the end of `text` that are held, since a marker may follow.
+fn gap(text: &str) -> usize {
+    let white = text.len() - text.trim_end().len();
+    let mut gap = white.min(MAX_GAP);
+    while !text.is_char_boundary(text.len() - gap) {
+        gap -= 1;
+    }
+    gap
+}

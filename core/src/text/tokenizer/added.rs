@@ -1,0 +1,141 @@
+//! Finds added tokens (special and user-defined ones) in a text, before anything else looks at it.
+
+use std::ops::Range;
+
+use super::pattern::{Finder, Pattern};
+use super::trie::Trie;
+use super::{Special, TokenizerError};
+
+/// The longest added token that is looked for. Real ones are at most about 100 bytes (Gemma's runs of spaces); the bound
+/// keeps the search linear in the text.
+pub(super) const MAX_BYTES: usize = 256;
+
+/// A token that is found in text as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Added {
+    /// Its id.
+    pub id: u32,
+    /// What is looked for.
+    pub content: String,
+    /// Whether it is looked for only where special tokens are wanted.
+    pub special: bool,
+    /// Whether it must not touch a letter, digit or the like.
+    pub single_word: bool,
+    /// Whether white space before it belongs to it.
+    pub lstrip: bool,
+    /// Whether white space behind it belongs to it.
+    pub rstrip: bool,
+}
+
+impl Added {
+    /// A token without conditions.
+    pub fn new(id: u32, content: impl Into<String>, special: bool) -> Self {
+        Self { id, content: content.into(), special, single_word: false, lstrip: false, rstrip: false }
+    }
+}
+
+/// A set of added tokens.
+#[derive(Debug)]
+pub(super) struct AddedTokens {
+    /// From contents to places in `list`.
+    trie: Trie,
+    list: Vec<Added>,
+    /// What a single word must not touch; only where some token asks.
+    word: Option<Finder>,
+}
+
+impl AddedTokens {
+    /// Collects tokens. Empty ones are never found; of two with the same content the first counts.
+    pub fn new(list: Vec<Added>) -> Result<Self, TokenizerError> {
+        if let Some(long) = list.iter().find(|added| added.content.len() > MAX_BYTES) {
+            return Err(TokenizerError::SpecialTooLong { id: long.id as usize, len: long.content.len() });
+        }
+        let word = if list.iter().any(|added| added.single_word) {
+            let pattern = Pattern::new(r"\w").map_err(TokenizerError::pattern(r"\w"))?;
+            Some(Finder::Regex(pattern))
+        } else {
+            None
+        };
+        let trie = Trie::new(list.iter().zip(0..).map(|(added, at)| (added.content.as_bytes(), at)));
+        Ok(Self { trie, list, word })
+    }
+
+    /// Whether none is ever found.
+    pub fn is_empty(&self) -> bool {
+        self.trie.is_empty()
+    }
+
+    /// Cuts `text` at its added tokens, leftmost first and of those at one place the longest, as HF's tokenizers do: what is a
+    /// special token by its looks but is not wanted as one stays text as a whole.
+    pub fn cut(&self, text: &str, special: Special, mut piece: impl FnMut(Range<usize>, Option<u32>)) {
+        let (mut at, mut start) = (0, 0);
+        while !self.is_empty() && at < text.len() {
+            let Some((len, place)) = self.trie.longest(&text.as_bytes()[at..]) else {
+                at += 1;
+                continue;
+            };
+            let found = at..at + len;
+            at = found.end;
+            let Some(added) = self.list.get(place as usize).filter(|added| self.counts(added, text, &found, special)) else {
+                continue;
+            };
+            let (before, after) = (&text[start..found.start.max(start)], &text[found.end..]);
+            let from = if added.lstrip { start + before.trim_end().len() } else { found.start.max(start) };
+            let to = if added.rstrip { text.len() - after.trim_start().len() } else { found.end };
+            if start < from {
+                piece(start..from, None);
+            }
+            piece(from..to, Some(added.id));
+            (at, start) = (to, to);
+        }
+        if start < text.len() {
+            piece(start..text.len(), None);
+        }
+    }
+
+    fn counts(&self, added: &Added, text: &str, found: &Range<usize>, special: Special) -> bool {
+        if added.special && special == Special::AsText {
+            return false;
+        }
+        if !added.single_word {
+            return true;
+        }
+        let before = text[..found.start].chars().next_back();
+        let after = text[found.end..].chars().next();
+        !before.into_iter().chain(after).any(|c| self.is_word(c))
+    }
+
+    fn is_word(&self, c: char) -> bool {
+        let mut is_word = false;
+        if let Some(finder) = &self.word {
+            finder.cut(c.encode_utf8(&mut [0; 4]), |_, found| is_word |= found);
+        }
+        is_word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(list: Vec<Added>, text: &str, special: Special) -> Vec<(&str, Option<u32>)> {
+        let mut pieces = Vec::new();
+        AddedTokens::new(list).unwrap().cut(text, special, |range, id| pieces.push((&text[range], id)));
+        pieces
+    }
+
+    #[test]
+    fn the_longest_counts_and_conditions_are_kept() {
+        let plain = |id, content: &str| Added::new(id, content, false);
+        let list = vec![plain(1, "<a>"), plain(2, "<a>b"), Added::new(3, "<s>", true)];
+        assert_eq!(
+            cut(list.clone(), "x<a>b<a><s>", Special::Parse),
+            [("x", None), ("<a>b", Some(2)), ("<a>", Some(1)), ("<s>", Some(3))]
+        );
+        assert_eq!(cut(list, "<s><a>", Special::AsText), [("<s>", None), ("<a>", Some(1))]);
+        let word = vec![Added { single_word: true, ..plain(1, "ab") }];
+        assert_eq!(cut(word, "ab abc éab ab", Special::Parse), [("ab", Some(1)), (" abc éab ", None), ("ab", Some(1))]);
+        let strips = vec![Added { lstrip: true, rstrip: true, ..plain(1, "|") }];
+        assert_eq!(cut(strips, "a | | b", Special::Parse), [("a", None), (" | ", Some(1)), ("| ", Some(1)), ("b", None)]);
+    }
+}

@@ -1,0 +1,69 @@
+//! The tokens at which a model stops.
+
+use super::vocab::{TokenKind, Vocab};
+
+/// The special tokens that a file names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpecialIds {
+    /// Begin of text (`[CLS]` where a vocabulary has that instead).
+    pub bos: Option<u32>,
+    /// End of text.
+    pub eos: Option<u32>,
+    /// End of a turn.
+    pub eot: Option<u32>,
+    /// End of a message after which the turn goes on.
+    pub eom: Option<u32>,
+    /// Stands for text that the vocabulary cannot spell.
+    pub unknown: Option<u32>,
+    /// Ends a text for models that embed (`[SEP]`).
+    pub separator: Option<u32>,
+}
+
+/// Names of tokens with which families end a turn. Files often name only one of several.
+const TURN_ENDS: &[&str] = &[
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|end_of_turn|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|eot|>",
+    "<|eom|>",
+    "<EOT>",
+    "<｜end▁of▁sentence｜>",
+];
+/// Names that end a turn only in a vocabulary that also has `marker`.
+const FAMILY_TURN_ENDS: &[(&str, &[&str])] = &[
+    // GLM-4: the model hands over to the next speaker.
+    ("[gMASK]", &["<|user|>", "<|observation|>"]),
+    // gpt-oss (harmony): `<|end|>` only ends a channel's message there.
+    ("<|channel|>", &["<|return|>", "<|call|>"]),
+];
+
+/// The tokens at which generation ends, sorted.
+pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
+    let mut named: Vec<(&[u8], u32)> = vocab
+        .kinds()
+        .filter(|&(_, kind)| matches!(kind, TokenKind::Control | TokenKind::UserDefined))
+        .map(|(id, _)| (vocab.bytes(id), id))
+        .collect();
+    named.sort_unstable();
+    let find = |name: &str| {
+        let at = named.binary_search_by_key(&name.as_bytes(), |&(bytes, _)| bytes).ok()?;
+        Some(named[at].1)
+    };
+    let is_harmony = find("<|channel|>").is_some() && find("<|return|>").is_some();
+    let mut stops: Vec<u32> = [ids.eos, ids.eot, ids.eom].into_iter().flatten().collect();
+    stops.extend(TURN_ENDS.iter().filter(|&&name| !(is_harmony && name == "<|end|>")).filter_map(|name| find(name)));
+    for (marker, names) in FAMILY_TURN_ENDS {
+        if find(marker).is_some() {
+            stops.extend(names.iter().filter_map(|name| find(name)));
+        }
+    }
+    stops.sort_unstable();
+    stops.dedup();
+    stops
+}

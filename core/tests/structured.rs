@@ -1,0 +1,90 @@
+//! Answers of ember that are held to a form: schemas, regular expressions, grammars, choices, natively on both devices.
+
+use inglenook::device::Device;
+use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::request::Request;
+use inglenook::engine::{Engine, EngineOptions};
+use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::source::Memory;
+use pollster::block_on;
+use serde_json::{Value, json};
+
+const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+
+fn gpu() -> Device {
+    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
+}
+
+fn load(device: Device) -> Engine {
+    block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
+}
+
+fn request(question: &str, more: Value) -> Request {
+    let mut request =
+        json!({"messages": [{"role": "user", "content": question}], "temperature": 1.5, "max_tokens": 600});
+    for (key, value) in more.as_object().expect("an object") {
+        request[key] = value.clone();
+    }
+    Request::from_json(&request.to_string()).expect("a request")
+}
+
+/// The text and tokens of an answer, and why it ended.
+fn answer(engine: &mut Engine, request: Request) -> (String, Vec<u32>, Finish) {
+    let mut generation = engine.generate(request).expect("a good request");
+    let mut text = String::new();
+    loop {
+        match block_on(engine.next(&mut generation)).expect("generates").expect("an end") {
+            Event::Text { text: piece } => text += &piece,
+            Event::Done { reason, .. } => return (text, generation.tokens().to_vec(), reason),
+            other => panic!("{other:?} in a plain answer"),
+        }
+    }
+}
+
+#[test]
+fn a_choice_is_one_of_its_texts_and_the_same_on_both_devices() {
+    let (mut on_gpu, mut on_cpu) = (load(gpu()), load(Device::Cpu));
+    let choices = ["red", "green", "blue", "a long way off"];
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..20 {
+        let format = json!({"type": "choice", "choices": choices});
+        let more = json!({"response_format": format, "seed": seed});
+        let (text, tokens, finish) = answer(&mut on_gpu, request("Which colour?", more.clone()));
+        assert!(choices.contains(&text.as_str()), "{text:?}");
+        assert_eq!(finish, Finish::Stop);
+        assert_eq!(answer(&mut on_cpu, request("Which colour?", more)).1, tokens);
+        seen.insert(text);
+    }
+    assert!(seen.len() >= 2, "the temperature shows: {seen:?}");
+}
+
+#[test]
+fn a_schema_is_kept() {
+    let mut engine = load(gpu());
+    let schema = json!({"type": "object", "properties": {
+        "name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 130},
+        "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "maxItems": 3}},
+        "required": ["name", "age", "tags"], "additionalProperties": false});
+    for seed in 0..10 {
+        let format = json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema}});
+        let (text, _, finish) = answer(&mut engine, request("Who?", json!({"response_format": format, "seed": seed})));
+        assert_eq!(finish, Finish::Stop, "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(value["age"].as_u64().is_some_and(|age| age <= 130), "{text}");
+        eprintln!("{text}");
+    }
+}
+
+#[test]
+fn what_comes_before_a_trigger_is_free() {
+    let mut engine = load(gpu());
+    let plain = answer(&mut engine, request("What is the opposite of hot?", json!({"temperature": 0})));
+    assert!(plain.0.contains("hot is "), "{}", plain.0);
+    let format = json!({"type": "regex", "regex": "[0-9]{3}!", "trigger": "hot is "});
+    let more = json!({"temperature": 0, "response_format": format});
+    let (text, _, finish) = answer(&mut engine, request("What is the opposite of hot?", more));
+    let (front, back) = text.split_once("hot is ").expect("the trigger stays");
+    assert!(plain.0.starts_with(front));
+    assert!(back.len() == 4 && back.ends_with('!') && back[..3].bytes().all(|b| b.is_ascii_digit()), "{text}");
+    assert_eq!(finish, Finish::Stop);
+}

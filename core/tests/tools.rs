@@ -1,0 +1,155 @@
+//! ember calls tools: by itself, because it must, and within a schema; and answers from what they give.
+
+use inglenook::device::Device;
+use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::request::Request;
+use inglenook::engine::{Engine, EngineOptions};
+use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::source::Memory;
+use pollster::block_on;
+use serde_json::{Value, json};
+
+const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+
+fn load() -> Engine {
+    let gpu = block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    let options = EngineOptions::default();
+    block_on(Engine::load(Device::Gpu(gpu), &Memory(EMBER), &options, &mut |_| true)).expect("ember loads")
+}
+
+fn tool(name: &str, about: &str, properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().expect("an object").keys().collect();
+    let parameters =
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    json!({"type": "function", "function": {"name": name, "description": about, "parameters": parameters}})
+}
+
+fn tools() -> Value {
+    json!([
+        tool("get_weather", "Get the weather in a city", json!({"city": {"type": "string"}})),
+        tool("set_timer", "Start a timer", json!({"minutes": {"type": "integer", "maximum": 99}})),
+    ])
+}
+
+/// What an answer consists of; each call's arguments as they stand in the end.
+#[derive(Debug, Default)]
+struct Answer {
+    text: String,
+    /// Id, name and JSON of the arguments.
+    calls: Vec<(String, String, String)>,
+    pieces: usize,
+    finish: Option<Finish>,
+}
+
+fn answer(engine: &mut Engine, request: &Value) -> Answer {
+    let mut generation = engine.generate(Request::from_json(&request.to_string()).expect("a request")).expect("good");
+    let mut answer = Answer::default();
+    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+        match event {
+            Event::Text { text } => answer.text += &text,
+            Event::ToolCall { index, id, name } => {
+                assert_eq!(index as usize, answer.calls.len());
+                answer.calls.push((id, name, String::new()));
+            }
+            Event::ToolArguments { index, text } => {
+                answer.calls[index as usize].2 += &text;
+                answer.pieces += 1;
+            }
+            Event::Done { reason, .. } => answer.finish = Some(reason),
+            other => panic!("{other:?} after {answer:?}"),
+        }
+    }
+    answer
+}
+
+fn arguments(call: &(String, String, String)) -> Value {
+    serde_json::from_str(&call.2).unwrap_or_else(|error| panic!("{call:?}: {error}"))
+}
+
+#[test]
+fn a_tool_is_called_and_its_result_is_answered_from() {
+    let mut engine = load();
+    let mut messages = vec![json!({"role": "user", "content": "What is the weather in Paris?"})];
+    let first = answer(&mut engine, &json!({"messages": messages, "tools": tools(), "temperature": 0}));
+    assert_eq!(first.finish, Some(Finish::ToolCalls), "{first:?}");
+    let [call] = &first.calls[..] else { panic!("{first:?}") };
+    assert_eq!((call.1.as_str(), arguments(call)), ("get_weather", json!({"city": "Paris"})));
+    assert!(first.pieces >= 2, "the arguments come piece by piece: {first:?}");
+    assert_eq!(first.text, "");
+
+    let function = json!({"name": call.1, "arguments": call.2});
+    messages.push(json!({"role": "assistant", "content": null, "tool_calls": [{"id": call.0, "type": "function", "function": function}]}));
+    messages.push(
+        json!({"role": "tool", "tool_call_id": call.0, "content": "{\"temperature\": 21, \"condition\": \"sunny\"}"}),
+    );
+    let second = answer(&mut engine, &json!({"messages": messages, "tools": tools(), "temperature": 0}));
+    assert_eq!(second.finish, Some(Finish::Stop), "{second:?}");
+    assert!(second.text.contains("21") && second.text.contains("sunny"), "{second:?}");
+}
+
+#[test]
+fn a_call_that_is_required_is_a_call_with_arguments_of_its_schema() {
+    let mut engine = load();
+    for seed in 0..8 {
+        let named = json!({"type": "function", "function": {"name": "set_timer"}});
+        for (choice, question) in [(json!("required"), "Hello!"), (named, "What is the opposite of hot?")] {
+            let messages = json!([{"role": "user", "content": question}]);
+            let request = json!({"messages": messages, "tools": tools(), "tool_choice": choice, "temperature": 1.5,
+                "seed": seed, "max_tokens": 400, "parallel_tool_calls": false});
+            let answer = answer(&mut engine, &request);
+            assert_eq!(answer.finish, Some(Finish::ToolCalls), "{answer:?}");
+            let [call] = &answer.calls[..] else { panic!("{answer:?}") };
+            let arguments = arguments(call);
+            match call.1.as_str() {
+                "get_weather" if choice == "required" => assert!(arguments["city"].is_string(), "{call:?}"),
+                "set_timer" => assert!(arguments["minutes"].as_i64().is_some_and(|n| n <= 99), "{call:?}"),
+                other => panic!("{other} was called"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strict_tool_keeps_its_schema_where_the_model_calls_it_by_itself() {
+    let mut engine = load();
+    let mut tools = tools();
+    // Nobody says minutes like this: without the schema, ember would write a number.
+    tools[1]["function"]["parameters"]["properties"]["minutes"] = json!({"enum": ["five", "ten"]});
+    tools[1]["function"]["strict"] = json!(true);
+    let messages = json!([{"role": "user", "content": "Set a timer for 10 minutes."}]);
+    let answer = answer(&mut engine, &json!({"messages": messages, "tools": tools, "temperature": 0}));
+    let [call] = &answer.calls[..] else { panic!("{answer:?}") };
+    assert!(["five", "ten"].contains(&arguments(call)["minutes"].as_str().expect("a string")), "{call:?}");
+    assert_eq!(answer.finish, Some(Finish::ToolCalls));
+}
+
+#[test]
+fn a_model_that_must_not_call_does_not_know_of_tools() {
+    let mut engine = load();
+    let request = |choice: &str| {
+        json!({"messages": [{"role": "user", "content": "What is the weather in Paris?"}],
+        "tools": tools(), "tool_choice": choice, "temperature": 0})
+    };
+    assert_eq!(answer(&mut engine, &request("none")).calls, []);
+    assert_eq!(answer(&mut engine, &request("auto")).calls.len(), 1);
+}
+
+#[test]
+fn tools_that_are_none_are_refused_by_their_place() {
+    let mut engine = load();
+    let refused = |engine: &mut Engine, more: Value| {
+        let mut request = json!({"messages": [{"role": "user", "content": "Hi"}], "tools": tools()});
+        more.as_object().expect("an object").iter().for_each(|(key, value)| request[key] = value.clone());
+        let request = Request::from_json(&request.to_string()).expect("a request");
+        let error = engine.generate(request).expect_err("a bad request");
+        assert_eq!(error.code(), "BadRequest");
+        error.to_string()
+    };
+    assert!(refused(&mut engine, json!({"tools": [tools()[0], {"type": "function"}]})).contains("tools[1]"));
+    let missing = json!({"tool_choice": {"type": "function", "function": {"name": "fly"}}});
+    assert!(refused(&mut engine, missing).contains("fly"));
+    assert!(refused(&mut engine, json!({"tools": [], "tool_choice": "required"})).contains("no tools"));
+    assert!(refused(&mut engine, json!({"tool_dialect": "klingon"})).contains("hermes"));
+    let both = json!({"tool_choice": "required", "response_format": {"type": "json_object"}});
+    assert!(refused(&mut engine, both).contains("tool_choice"));
+}

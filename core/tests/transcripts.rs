@@ -1,0 +1,247 @@
+//! Transcripts of generated text, taken apart by `text::output`: a file a case under `tests/transcripts`.
+//!
+//! Each is parsed whole, cut in two at every byte, in single characters and in random pieces; all ways must give the same. What is
+//! held back outside calls is checked after every piece. `INGLENOOK_FULL=1 cargo test -p inglenook --test transcripts` tries many more
+//! random ways.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inglenook::text::output::{Dialect, OutputFormat, OutputParser, Piece, ReasoningFormat, ToolSpec};
+use serde_json::{Map, Value, json};
+
+/// What comes in: text, or a control token's name.
+#[derive(Debug, Clone, PartialEq)]
+enum Input {
+    Text(String),
+    Control(String),
+}
+
+/// What comes out, with the pieces of a kind joined.
+#[derive(Debug, Clone, PartialEq)]
+enum Outcome {
+    Text(String),
+    Reasoning(String),
+    Call { id: String, name: String, arguments: String },
+    Malformed { text: String, announced: bool },
+}
+
+struct Case {
+    name: String,
+    format: OutputFormat,
+    starts_in_reasoning: bool,
+    tools: Vec<ToolSpec>,
+    input: Vec<Input>,
+    expected: Vec<Value>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/transcripts")
+}
+
+fn tools(list: &Value) -> Vec<ToolSpec> {
+    let list = list.as_array().expect("a list of tools").iter();
+    let text = |tool: &Value| tool["name"].as_str().expect("a tool's name").to_owned();
+    list.map(|tool| ToolSpec { name: text(tool), parameters: tool["parameters"].clone() }).collect()
+}
+
+fn load(path: &Path, all_tools: &Value) -> Case {
+    let name = format!("{}", path.strip_prefix(folder()).unwrap().display());
+    let case: Value =
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let known = ["dialect", "reasoning", "starts_in_reasoning", "tools", "text", "pieces"];
+    let keys = case.as_object().unwrap().keys();
+    assert!(keys.clone().all(|key| known.contains(&key.as_str())), "{name}: unknown key among {keys:?}");
+    let part = |part: &Value| match part {
+        Value::String(text) => Input::Text(text.clone()),
+        part => Input::Control(part["control"].as_str().expect("a control token").to_owned()),
+    };
+    Case {
+        format: OutputFormat {
+            dialect: case["dialect"].as_str().map(|name| Dialect::from_name(name).expect("a dialect's name")),
+            reasoning: case["reasoning"]
+                .as_str()
+                .map(|name| ReasoningFormat::from_name(name).expect("a format's name")),
+            id_seed: 1,
+        },
+        starts_in_reasoning: case["starts_in_reasoning"] == true,
+        tools: tools(case.get("tools").unwrap_or(all_tools)),
+        input: match &case["text"] {
+            Value::Array(parts) => parts.iter().map(part).collect(),
+            text => vec![part(text)],
+        },
+        expected: case["pieces"].as_array().expect("pieces").clone(),
+        name,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let all_tools: Value = serde_json::from_str(&fs::read_to_string(folder().join("tools.json")).unwrap()).unwrap();
+    let entries = |path: &Path| {
+        let mut paths: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let folders = entries(&folder()).into_iter().filter(|path| path.is_dir());
+    folders.flat_map(|folder| entries(&folder)).map(|path| load(&path, &all_tools)).collect()
+}
+
+fn parser(case: &Case) -> OutputParser {
+    OutputParser::new(&case.format, &case.tools, case.starts_in_reasoning)
+}
+
+/// Parses `input` piece by piece and checks, after every piece, what must hold.
+fn parse(case: &Case, input: &[Input]) -> Vec<Outcome> {
+    let mut parser = parser(case);
+    let mut pieces = Vec::new();
+    for part in input {
+        match part {
+            Input::Text(text) => parser.push(text, &mut pieces),
+            Input::Control(name) => parser.push_control(name, &mut pieces),
+        }
+        let held = parser.held();
+        assert!(
+            parser.in_call() || held <= parser.longest_hold(),
+            "{}: {held} bytes are held after {part:?}",
+            case.name
+        );
+    }
+    parser.finish(&mut pieces);
+    assert_eq!(parser.held(), 0, "{}: something is kept at the end", case.name);
+    join(&case.name, &pieces)
+}
+
+/// Joins the pieces and checks their order: a call begins, has arguments and ends before anything else comes.
+fn join(name: &str, pieces: &[Piece]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    let mut open = None;
+    let mut next = 0;
+    for piece in pieces {
+        match (piece, outcomes.last_mut()) {
+            (Piece::Text(text), Some(Outcome::Text(last))) if open.is_none() => last.push_str(text),
+            (Piece::Reasoning(text), Some(Outcome::Reasoning(last))) if open.is_none() => last.push_str(text),
+            (Piece::Text(text), _) if open.is_none() => outcomes.push(Outcome::Text(text.clone())),
+            (Piece::Reasoning(text), _) if open.is_none() => outcomes.push(Outcome::Reasoning(text.clone())),
+            (Piece::CallBegin { index, id, name }, _) if open.is_none() && *index == next => {
+                let (id, name) = (id.clone(), name.clone());
+                outcomes.push(Outcome::Call { id, name, arguments: String::new() });
+                (open, next) = (Some(*index), next + 1);
+            }
+            (Piece::CallArguments { index, text }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
+                arguments.push_str(text);
+            }
+            (Piece::CallEnd { index }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
+                let object: Result<Map<String, Value>, _> = serde_json::from_str(arguments);
+                assert!(object.is_ok(), "{name}: the arguments are no object: {arguments:?}");
+                open = None;
+            }
+            (Piece::Malformed { index, text }, _) if *index == open => {
+                if open.take().is_some() {
+                    outcomes.pop();
+                }
+                outcomes.push(Outcome::Malformed { text: text.clone(), announced: index.is_some() });
+            }
+            (piece, last) => panic!("{name}: {piece:?} must not come after {last:?}"),
+        }
+    }
+    assert_eq!(open, None, "{name}: a call is left open");
+    outcomes
+}
+
+/// An outcome as a case file writes it. The id only where the file gives one.
+fn written(outcome: &Outcome, expected: Option<&Value>) -> Value {
+    match outcome {
+        Outcome::Text(text) => json!({"text": text}),
+        Outcome::Reasoning(text) => json!({"reasoning": text}),
+        Outcome::Malformed { text, announced } => json!({"malformed": text, "announced": announced}),
+        Outcome::Call { id, name, arguments } => {
+            let arguments: Value = serde_json::from_str(arguments).unwrap();
+            let mut call = json!({"call": name, "arguments": arguments});
+            if expected.is_some_and(|expected| expected.get("id").is_some()) {
+                call["id"] = id.as_str().into();
+            }
+            call
+        }
+    }
+}
+
+/// The input with its texts cut at `cuts`, which count bytes over all texts; inside a character, a cut moves to its beginning.
+fn cut(input: &[Input], cuts: &[usize]) -> Vec<Input> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for part in input {
+        let Input::Text(text) = part else {
+            parts.push(part.clone());
+            continue;
+        };
+        let mut from = 0;
+        for at in cuts.iter().filter_map(|cut| cut.checked_sub(begin)).filter(|at| *at < text.len()) {
+            let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            if at > from {
+                parts.push(Input::Text(text[from..at].to_owned()));
+                from = at;
+            }
+        }
+        parts.push(Input::Text(text[from..].to_owned()));
+        begin += text.len();
+    }
+    parts
+}
+
+fn bytes(input: &[Input]) -> usize {
+    input.iter().map(|part| if let Input::Text(text) = part { text.len() } else { 0 }).sum()
+}
+
+/// Marsaglia's xorshift: random enough to cut texts.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit.max(1) as u64) as usize
+    }
+}
+
+fn full() -> bool {
+    std::env::var_os("INGLENOOK_FULL").is_some()
+}
+
+#[test]
+fn transcripts_give_their_pieces_however_they_are_cut() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let whole = parse(&case, &case.input);
+        let got: Vec<Value> =
+            whole.iter().enumerate().map(|(i, outcome)| written(outcome, case.expected.get(i))).collect();
+        if got != case.expected {
+            let (got, expected) = (Value::from(got), Value::from(case.expected.clone()));
+            wrong.push(format!("{}\n     got: {got}\nexpected: {expected}", case.name));
+            continue;
+        }
+        let len = bytes(&case.input);
+        let mut ways: Vec<Vec<usize>> = (0..=len).map(|at| vec![at]).collect();
+        ways.push((0..=len).collect());
+        for _ in 0..if full() { 1000 } else { 20 } {
+            let mut cuts: Vec<usize> = (0..random.below(len / 2 + 1)).map(|_| random.below(len)).collect();
+            cuts.sort_unstable();
+            ways.push(cuts);
+        }
+        for cuts in ways {
+            assert_eq!(parse(&case, &cut(&case.input, &cuts)), whole, "{} cut at {cuts:?}", case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_dialect_has_cases() {
+    let cases = cases();
+    for name in Dialect::names() {
+        let count =
+            cases.iter().filter(|case| case.format.dialect.is_some_and(|dialect| dialect.name() == name)).count();
+        assert!(count >= 8, "{name} has {count} cases");
+    }
+}
