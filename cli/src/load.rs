@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use inglenook::engine::{Engine, EngineOptions, Info, Progress};
+use inglenook::engine::{Engine, EngineOptions, Info, Progress, Prompts};
 use inglenook::error::Error;
+use inglenook::format::gguf::Gguf;
 use inglenook::source::{Memory, ReadAt, Source, SourceError};
+use inglenook::text::Tokenizer;
 
 use crate::arguments::ModelArguments;
 use crate::interrupt::{self, Interrupted};
@@ -33,6 +35,33 @@ pub fn source(model: Option<&Path>) -> Result<Box<dyn Source>> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let source = ReadAt::new(file).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Box::new(source))
+}
+
+/// The metadata of the file, or of the built-in model. No weight is read.
+///
+/// # Errors
+/// When the file cannot be opened or is no valid GGUF.
+pub fn gguf(model: Option<&Path>) -> Result<Gguf> {
+    let source = source(model)?;
+    pollster::block_on(Gguf::read(source.as_ref())).with_context(|| format!("cannot read {}", name(model)))
+}
+
+/// The model's tokenizer.
+///
+/// # Errors
+/// As [`gguf`]; when its vocabulary does not hold together.
+pub fn tokenizer(model: Option<&Path>) -> Result<Tokenizer> {
+    let gguf = gguf(model)?;
+    Tokenizer::from_gguf(&gguf.metadata).with_context(|| format!("{} has no tokenizer that can be used", name(model)))
+}
+
+/// The model's tokenizer and template.
+///
+/// # Errors
+/// As [`tokenizer`]; when its template is none.
+pub fn prompts(model: Option<&Path>) -> Result<Prompts> {
+    let gguf = gguf(model)?;
+    Prompts::from_gguf(&gguf.metadata).with_context(|| format!("{} cannot make prompts", name(model)))
 }
 
 /// Loads the model that the arguments name, onto the device that they name.

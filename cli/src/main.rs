@@ -10,6 +10,7 @@ mod commands;
 mod device;
 mod interrupt;
 mod load;
+mod printer;
 mod show;
 
 use std::io;
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     Chat(commands::chat::Options),
     Run(commands::run::Options),
+    Tokenize(commands::tokenize::Options),
+    Render(commands::render::Options),
     Inspect(commands::inspect::Options),
     Devices(commands::devices::Options),
     Bench(commands::bench::Options),
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
     let done = interrupt::listen().and_then(|()| match command {
         Command::Chat(options) => commands::chat::run(&options),
         Command::Run(options) => commands::run::run(&options),
+        Command::Tokenize(options) => commands::tokenize::run(&options),
+        Command::Render(options) => commands::render::run(&options),
         Command::Inspect(options) => commands::inspect::run(&options),
         Command::Devices(options) => commands::devices::run(&options),
         Command::Bench(options) => commands::bench::run(&options),

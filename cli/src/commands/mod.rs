@@ -5,5 +5,7 @@ pub mod chat;
 pub mod devices;
 pub mod evaluate;
 pub mod inspect;
+pub mod render;
 pub mod run;
 pub mod synth;
+pub mod tokenize;

@@ -1,6 +1,6 @@
 //! `inglenook run`: one answer to one prompt.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -8,21 +8,26 @@ use inglenook::engine::event::Finish;
 use inglenook::engine::request::Request;
 use serde_json::json;
 
-use crate::answer::{Answer, Printer, answer};
-use crate::arguments::{ModelArguments, SamplingArguments};
+use crate::answer::answer;
+use crate::arguments::{AnswerArguments, ModelArguments};
 use crate::interrupt::Interrupted;
 use crate::load;
+use crate::printer::Printer;
 
 const EXAMPLES: &str = "\
 Examples:
   inglenook run \"What is the opposite of hot?\"
   inglenook run --model qwen3-0.6b-q4_k_m.gguf --temperature 0 \"Name three rivers.\"
   git diff | inglenook run --model coder.gguf --system \"Write a commit message.\" -
-  inglenook run --raw --max-tokens 40 \"Once upon a time\"";
+  inglenook run --raw --max-tokens 40 \"Once upon a time\"
+  inglenook run --tools tools.json \"What is the weather in Oslo?\"
+  inglenook run --choice yes --choice no \"Is ice cold?\"
+  inglenook run --json-schema person.json --json \"Who wrote Faust?\"
+  inglenook run --rule 'mask:/[0-9]{4}/' --stop 'The end' \"Tell me a story.\"";
 
 /// Answer one prompt
 ///
-/// The answer goes to standard output, everything else to standard error.
+/// The answer goes to standard output, a tool call as a line `name({...})`; thoughts and everything else go to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
@@ -32,15 +37,15 @@ pub struct Options {
     #[arg(short, long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
     /// Continue the prompt as plain text, without the model's chat template
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["tools", "template", "var"])]
     raw: bool,
-    /// Print one JSON object with text, token ids, usage and timings
+    /// Print OpenAI's completion object, with the tokens' ids and timings
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    sampling: SamplingArguments,
+    answer: AnswerArguments,
 }
 
 /// Loads the model, answers, and prints.
@@ -52,11 +57,11 @@ pub fn run(options: &Options) -> Result<()> {
     request.check()?;
     let mut engine = load::engine(&options.model)?;
     let mut printer = Printer::new();
-    let answer = answer(&mut engine, request, |text| if options.json { Ok(()) } else { printer.print(text) })?;
-    if options.json {
-        printer.print(&as_json(&answer, &engine)?)?;
-    }
+    let answer = answer(&mut engine, request, |part| if options.json { Ok(()) } else { printer.show(part) })?;
     printer.end_line()?;
+    if options.json {
+        writeln!(io::stdout(), "{}", answer.completion(engine.info()))?;
+    }
     if options.model.verbose {
         eprintln!("{}", answer.summary());
     }
@@ -64,11 +69,11 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn request(options: &Options) -> Result<Request> {
+    let mut request = options.answer.request()?;
     let prompt = match options.prompt.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin().by_ref()).context("cannot read the prompt")?,
+        "-" => io::read_to_string(io::stdin().by_ref()).context("cannot read the prompt")?,
         prompt => prompt.to_string(),
     };
-    let mut request = options.sampling.request();
     if options.raw || prompt.is_empty() {
         request.prompt = Some(prompt);
     } else {
@@ -77,11 +82,4 @@ fn request(options: &Options) -> Result<Request> {
         request.messages.push(message("user", &prompt));
     }
     Ok(request)
-}
-
-fn as_json(answer: &Answer, engine: &inglenook::engine::Engine) -> Result<String> {
-    let mut object = serde_json::to_value(answer)?;
-    object["model"] = json!(engine.info().model.name);
-    object["adapter"] = json!(engine.info().adapter.name);
-    Ok(serde_json::to_string(&object)?)
 }

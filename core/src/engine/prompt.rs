@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::request::{Request, RequestError};
 use crate::error::Error;
+use crate::format::gguf::Metadata;
 use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, starts_in_reasoning};
 use crate::text::{ChatTemplate, Special, TemplateInput, Tokenizer, vocabulary};
 
@@ -34,6 +35,16 @@ impl Prompts {
         Prompts { tokenizer, template, format }
     }
 
+    /// Of the model whose file has this metadata.
+    ///
+    /// # Errors
+    /// A tokenizer or a template that cannot be used.
+    pub fn from_gguf(metadata: &Metadata) -> Result<Prompts, Error> {
+        let tokenizer = Arc::new(Tokenizer::from_gguf(metadata)?);
+        let template = metadata.opt_str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        Ok(Prompts::new(tokenizer, template))
+    }
+
     /// The prompt's text for a conversation, as the model's template renders it.
     ///
     /// # Errors
@@ -57,6 +68,14 @@ impl Prompts {
             local_time: request.local_time,
         };
         Ok(template.render(&input)?)
+    }
+
+    /// The tokens of a request's prompt.
+    ///
+    /// # Errors
+    /// As [`Prompts::render`].
+    pub fn tokens(&self, request: &Request) -> Result<Vec<u32>, Error> {
+        Ok(self.prompt(request)?.tokens)
     }
 
     /// The tokens of a request's prompt, and how its answer is to be read.

@@ -116,12 +116,12 @@ fn once(engine: &mut Engine, request: Request) -> Result<Run> {
             return Err(Interrupted.into());
         }
         match event {
-            Event::Text { .. } => {
-                start.get_or_insert_with(|| engine.counters());
-            }
             Event::Done { usage, timings, .. } => {
                 let before = start.context("the model's answer has no text to count from")?;
                 return Ok(Run { usage, timings, counters: engine.counters().since(&before) });
+            }
+            _ => {
+                start.get_or_insert_with(|| engine.counters());
             }
         }
     }

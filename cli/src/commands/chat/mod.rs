@@ -10,21 +10,27 @@ use anyhow::Result;
 use clap::Args;
 use inglenook::engine::Engine;
 use inglenook::engine::event::Finish;
+use inglenook::engine::request::Request;
 use inglenook::error::Error;
 
 use self::command::Command;
 use self::conversation::Conversation;
 use self::lines::{Line, Lines};
-use crate::answer::{Answer, Printer, answer};
-use crate::arguments::{ModelArguments, SamplingArguments};
+use crate::answer::{Answer, answer};
+use crate::arguments::{AnswerArguments, ModelArguments};
 use crate::interrupt::{self, Interrupted};
 use crate::load;
+use crate::printer::Printer;
+use crate::show;
 
 const EXAMPLES: &str = "\
 Examples:
   inglenook chat
   inglenook chat --model qwen3-0.6b-q4_k_m.gguf --system \"Answer in one sentence.\"
   inglenook chat --device cpu --temperature 0 < questions.txt
+  inglenook chat --tools tools.json --rule 'mask:/[0-9]{4}/'
+
+Where the model calls a tool, the next line that you enter is what the tool gives.
 
 Ctrl-C stops an answer, ctrl-D or /exit leaves, /help lists the other commands.";
 
@@ -43,7 +49,7 @@ pub struct Options {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    sampling: SamplingArguments,
+    answer: AnswerArguments,
 }
 
 /// Loads the model and talks until the user leaves.
@@ -51,10 +57,11 @@ pub struct Options {
 /// # Errors
 /// What is wrong with file or device; [`Interrupted`] after ctrl-C where nobody sits at a terminal.
 pub fn run(options: &Options) -> Result<()> {
-    options.sampling.check()?;
+    let request = options.answer.request()?;
     let mut chat = Chat {
         engine: load::engine(&options.model)?,
         conversation: Conversation::new(options.system.clone()),
+        request,
         options,
         printer: Printer::new(),
         last: None,
@@ -81,6 +88,8 @@ pub fn run(options: &Options) -> Result<()> {
 struct Chat<'a> {
     engine: Engine,
     conversation: Conversation,
+    /// What each answer is asked for, but for the messages.
+    request: Request,
     options: &'a Options,
     printer: Printer,
     last: Option<Answer>,
@@ -96,18 +105,30 @@ impl Chat<'_> {
         }
     }
 
-    /// One turn. A request that the engine refuses is told and forgotten; the conversation goes on.
-    fn ask(&mut self, question: String) -> Result<()> {
+    /// Takes a question, or what a tool gives. A request that the engine refuses is told and forgotten; the conversation goes on.
+    fn say(&mut self, text: &str) -> Result<()> {
+        if let Some(messages) = self.conversation.say(text) {
+            self.ask(Request { messages, ..self.request.clone() })?;
+        }
+        if let Some(call) = self.conversation.next_call() {
+            eprintln!("(what does {} give?)", show::on_one_line(&call.to_string(), 200));
+        }
+        Ok(())
+    }
+
+    /// One answer.
+    fn ask(&mut self, request: Request) -> Result<()> {
         interrupt::forget();
-        let mut request = self.options.sampling.request();
-        request.messages = self.conversation.with(&question);
-        let answered = answer(&mut self.engine, request, |text| self.printer.print(text));
+        let answered = answer(&mut self.engine, request, |part| self.printer.show(part));
         self.printer.end_line()?;
         let answer = match answered {
             Ok(answer) => answer,
-            Err(error) => return tell(error),
+            Err(error) => {
+                self.conversation.forget();
+                return tell(error);
+            }
         };
-        self.conversation.add(question, &answer.text);
+        self.conversation.add(&answer);
         let stopped = answer.reason == Finish::Aborted;
         if stopped && !self.interactive {
             return Err(Interrupted.into());
@@ -115,8 +136,11 @@ impl Chat<'_> {
         if stopped {
             eprintln!("(stopped)");
         }
-        if answer.reason == Finish::Length && self.options.sampling.max_tokens.is_none() {
+        if answer.reason == Finish::Length && self.request.max_tokens.is_none() {
             eprintln!("(the context is full: /new begins a new conversation, --context gives more room)");
+        }
+        if answer.reason == Finish::ContentFilter {
+            eprintln!("(ended by a content rule)");
         }
         if self.options.model.verbose {
             eprintln!("{}", answer.summary());
@@ -128,7 +152,7 @@ impl Chat<'_> {
     fn obey(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Nothing | Command::Exit => {}
-            Command::Ask(question) => self.ask(question)?,
+            Command::Ask(text) => self.say(&text)?,
             Command::Help => eprintln!("{}", command::HELP),
             Command::New => {
                 self.conversation.clear();

@@ -127,10 +127,10 @@ fn evaluate(engine: &mut Engine, suite: &Suite, failures: bool) -> Result<Vec<Ta
             bar.finish_and_clear();
             return Err(Interrupted.into());
         }
-        let passed = case.expect.is_met_by(&answer.text);
+        let passed = case.expect.is_met_by(&answer.text, &answer.calls);
         if failures && !passed {
             let question = case.messages.last().map(|message| message["content"].to_string()).unwrap_or_default();
-            bar.suspend(|| eprintln!("{}: {question} -> {:?}", case.category, answer.text));
+            bar.suspend(|| eprintln!("{}: {question} -> {}", case.category, answer.message()));
         }
         count(&mut tallies, &case.category, passed);
         bar.inc(1);

@@ -1,7 +1,9 @@
 //! When an answer is as expected. The rules are those of `models/ember/make_eval.py`.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::answer::ToolCall;
 
 /// What is expected of an answer.
 #[derive(Debug, Deserialize)]
@@ -11,18 +13,19 @@ pub enum Expectation {
     Contains(String),
     /// The answer, trimmed, is the text.
     Equals(String),
-    /// The answer holds exactly one `<tool_call>` block, whose JSON equals this.
+    /// The answer holds exactly one tool call, whose name and arguments equal these.
     ToolCall(Value),
 }
 
 impl Expectation {
-    /// Whether `answer` is as expected.
-    pub fn is_met_by(&self, answer: &str) -> bool {
+    /// Whether an answer of this text and these calls is as expected.
+    pub fn is_met_by(&self, text: &str, calls: &[ToolCall]) -> bool {
         match self {
-            Expectation::Contains(word) => contains_word(answer, word),
-            Expectation::Equals(text) => answer.trim() == text,
-            Expectation::ToolCall(call) => match tool_calls(answer).as_slice() {
-                [block] => serde_json::from_str(block).is_ok_and(|found: Value| same(&found, call)),
+            Expectation::Contains(word) => contains_word(text, word),
+            Expectation::Equals(whole) => text.trim() == whole,
+            Expectation::ToolCall(expected) => match calls {
+                [ToolCall { name, arguments, .. }] => serde_json::from_str(arguments)
+                    .is_ok_and(|arguments: Value| same(&json!({ "name": name, "arguments": arguments }), expected)),
                 _ => false,
             },
         }
@@ -36,10 +39,6 @@ fn contains_word(text: &str, word: &str) -> bool {
         let bytes = text.as_bytes();
         !part(bytes[..start].last()) && !part(bytes.get(start + word.len()))
     })
-}
-
-fn tool_calls(text: &str) -> Vec<&str> {
-    text.split("<tool_call>").skip(1).filter_map(|rest| Some(rest.split_once("</tool_call>")?.0)).collect()
 }
 
 /// Equality of JSON where `1` and `1.0` are the same number.
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     fn met(expectation: &str, answer: &str) -> bool {
-        serde_json::from_str::<Expectation>(expectation).unwrap().is_met_by(answer)
+        serde_json::from_str::<Expectation>(expectation).unwrap().is_met_by(answer, &[])
     }
 
     #[test]
@@ -78,12 +77,16 @@ mod tests {
 
     #[test]
     fn a_tool_call_is_compared_as_json_and_stands_alone() {
-        let expected = r#"{"tool_call":{"name":"add","arguments":{"a":1,"b":"x"}}}"#;
-        let call = r#"<tool_call>{"arguments":{"b":"x","a":1.0},"name":"add"}</tool_call>"#;
-        assert!(met(expected, call));
-        assert!(!met(expected, &call.repeat(2)));
-        assert!(!met(expected, &call.replace("1.0", "2")));
-        assert!(!met(expected, &call.replace("}</", "</")));
-        assert!(!met(expected, "<tool_call>{}"));
+        let expected: Expectation =
+            serde_json::from_str(r#"{"tool_call":{"name":"add","arguments":{"a":1,"b":"x"}}}"#).unwrap();
+        let call =
+            |name: &str, arguments: &str| ToolCall { id: "any".into(), name: name.into(), arguments: arguments.into() };
+        let right = call("add", r#"{"b":"x","a":1.0}"#);
+        assert!(expected.is_met_by("", std::slice::from_ref(&right)));
+        assert!(expected.is_met_by("so:", std::slice::from_ref(&right)));
+        assert!(!expected.is_met_by("", &[right.clone(), right]));
+        assert!(!expected.is_met_by("", &[call("add", r#"{"b":"x","a":2}"#)]));
+        assert!(!expected.is_met_by("", &[call("and", r#"{"b":"x","a":1}"#)]));
+        assert!(!expected.is_met_by("add({\"a\": 1})", &[]));
     }
 }

@@ -19,7 +19,8 @@
 //!
 //! The text from the first byte on that some continuation could still make part of a match, and not a byte more: never more than
 //! [`MAX_MATCH`]. Time is linear in the text. For a string a byte costs a constant (Knuth, Morris and Pratt's automaton), for a regex
-//! at most the number of its states.
+//! at most the number of its states. (A mask whose match might have been longer looks again at what it had looked ahead: at most
+//! [`MAX_MATCH`] for each match.)
 
 mod error;
 mod finder;

@@ -1,0 +1,108 @@
+//! Arguments that several commands share.
+
+mod form;
+mod prompt;
+mod rule;
+mod sampling;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use inglenook::engine::request::Request;
+use inglenook::text::ContentRules;
+use serde_json::{Map, Value};
+
+use crate::device::Choice;
+
+pub use form::FormArguments;
+pub use prompt::PromptArguments;
+pub use sampling::SamplingArguments;
+
+/// Which model, and where it runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model and device")]
+pub struct ModelArguments {
+    /// A GGUF file; without one, the built-in model ember
+    #[arg(short, long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Tokens of context [default: 4096, or what the model was trained for if that is less]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub context: Option<u32>,
+    /// Keep keys and values in f32 instead of f16: twice the memory, exact comparisons
+    #[arg(long)]
+    pub exact_kv: bool,
+    /// Say on standard error what was loaded, where it runs and how fast it was
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Where it runs.
+#[derive(Debug, Args)]
+pub struct DeviceArguments {
+    /// `auto` (the best GPU, else the CPU), `gpu`, `cpu`, or a part of an adapter's name
+    #[arg(short, long, value_name = "DEVICE", default_value = "auto")]
+    pub device: Choice,
+    /// Ask the GPU for no more than every WebGPU device gives
+    #[arg(long)]
+    pub default_limits: bool,
+}
+
+/// What is asked of an answer, but for the question.
+#[derive(Debug, Args)]
+pub struct AnswerArguments {
+    #[command(flatten)]
+    prompt: PromptArguments,
+    #[command(flatten)]
+    form: FormArguments,
+    #[command(flatten)]
+    pub sampling: SamplingArguments,
+}
+
+impl AnswerArguments {
+    /// A request for such an answer, still without a prompt.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or what no model could do.
+    pub fn request(&self) -> Result<Request> {
+        let mut fields = Map::new();
+        self.prompt.add_to(&mut fields)?;
+        self.form.add_to(&mut fields)?;
+        let mut request = read(fields)?;
+        self.sampling.add_to(&mut request);
+        Request { prompt: Some("any".into()), ..request.clone() }.check()?;
+        ContentRules::new(&request.stop.strings(), &request.content_rules)?;
+        Ok(request)
+    }
+}
+
+/// A request of these fields.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn read(fields: Map<String, Value>) -> Result<Request> {
+    let mut request = Request::from_json(&Value::Object(fields).to_string())?;
+    // Without a library for time zones, the local clock is that of UTC.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    request.local_time.get_or_insert(now.as_secs() as i64);
+    Ok(request)
+}
+
+/// The JSON in a file.
+///
+/// # Errors
+/// When the file cannot be read, or is no JSON.
+pub fn json_file(path: &Path) -> Result<Value> {
+    serde_json::from_str(&text_file(path)?).with_context(|| format!("{} is no JSON", path.display()))
+}
+
+/// The text in a file.
+///
+/// # Errors
+/// When the file cannot be read, or is no UTF-8.
+pub fn text_file(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
