@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if remembers {
             value = adjust(value, history[sequence * VOCAB + token], s);
         }
-        if masked && (mask[sequence * MASK_WORDS + token / 32u] >> (token % 32u) & 1u) == 0u {
+        if masked && ((mask[sequence * MASK_WORDS + token / 32u] >> (token % 32u)) & 1u) == 0u {
             value = bitcast<f32>(HIGHEST_BITS | 0x80000000u);
         }
         if filters {

@@ -37,9 +37,20 @@ export interface WasmTokenizer {
   free(): void;
 }
 
-/** Compiles grammars for one vocabulary. Only the engine calls `compile`, with and for what they agree on. */
+/** Compiles grammars for one vocabulary. Only the engine calls `compile`, and what comes of it. */
 export interface WasmGrammars {
-  compile(specJson: string): object;
+  compile(specJson: string): WasmMatcher;
+  free(): void;
+}
+
+/** A position in a text that a grammar describes. */
+export interface WasmMatcher {
+  mask(): Uint32Array;
+  accept(token: number): void;
+  land(token: number, budget: number): number;
+  forced(): Uint32Array;
+  isComplete(): boolean;
+  mustStop(): boolean;
   free(): void;
 }
 

@@ -1,6 +1,6 @@
 /** A stand-in for the grammar module: it constrains nothing, and refuses what the real one would not understand. */
 
-import type { GrammarModule, WasmGrammars } from '../src/wasm.js';
+import type { GrammarModule, WasmGrammars, WasmMatcher } from '../src/wasm.js';
 import { wasmError } from './fake-wasm.js';
 
 /** What became of it. */
@@ -26,14 +26,14 @@ export function fakeGrammarModule(): { readonly module: GrammarModule; readonly 
       log.made += 1;
     }
 
-    compile(specJson: string): object {
+    compile(specJson: string): WasmMatcher {
       if (this.#freed) throw new Error('null pointer passed to rust');
       const spec: unknown = JSON.parse(specJson);
       if (JSON.stringify(spec).includes('"unsupported"')) {
         throw wasmError('BadRequest', 'The schema has `unsupported`, which is not supported. Leave it out.');
       }
       log.compiled.push(spec);
-      return {};
+      return anything();
     }
 
     free(): void {
@@ -44,4 +44,17 @@ export function fakeGrammarModule(): { readonly module: GrammarModule; readonly 
   }
 
   return { module: { WasmGrammars: FakeGrammars }, log };
+}
+
+/** A matcher that allows everything and forces nothing. */
+function anything(): WasmMatcher {
+  return {
+    mask: () => Uint32Array.of(0xffffffff),
+    accept: () => undefined,
+    land: (token) => token,
+    forced: () => new Uint32Array(),
+    isComplete: () => true,
+    mustStop: () => false,
+    free: () => undefined,
+  };
 }

@@ -8,8 +8,12 @@ use std::collections::HashMap;
 use super::{Matcher, Vocabulary};
 use crate::Match;
 
-/// What closes, the most at once first.
-const CLOSERS: [&str; 10] = ["\"}]", "\"}}", "\"}", "\"]", "}}", "}]", "]}", "\"", "}", "]"];
+/// What closes, the most at once first: with a text before it, and without.
+const QUOTED: [&str; 5] = ["\"}]", "\"}}", "\"}", "\"]", "\""];
+const BRACKETS: [&str; 5] = ["}}", "}]", "]}", "}", "]"];
+
+/// How often something that closes is taken before it counts as a filler.
+const PATIENCE: usize = 4;
 
 /// What fills, the simplest first. What opens comes last.
 const FILLERS: &str =
@@ -17,15 +21,18 @@ const FILLERS: &str =
 
 /// The tokens of a vocabulary that a completion is made of.
 pub struct Closers {
-    closers: Vec<u32>,
+    quoted: Vec<u32>,
+    brackets: Vec<u32>,
     fillers: Vec<u32>,
 }
 
 impl Closers {
     /// Looks them up by their bytes.
     pub fn new(token: impl Fn(&[u8]) -> Option<u32>) -> Closers {
+        let known = |texts: [&str; 5]| texts.iter().filter_map(|text| token(text.as_bytes())).collect();
         Closers {
-            closers: CLOSERS.iter().filter_map(|text| token(text.as_bytes())).collect(),
+            quoted: known(QUOTED),
+            brackets: known(BRACKETS),
             fillers: FILLERS.bytes().filter_map(|byte| token(&[byte])).collect(),
         }
     }
@@ -55,11 +62,16 @@ pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> O
 
 /// Go on by the token that looks most like an end.
 fn step(matcher: &mut Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, usize>) -> Option<u32> {
-    let Closers { closers, fillers } = vocabulary.closers();
-    let mut fillers = fillers.clone();
-    fillers.sort_by_key(|token| used.get(token).copied().unwrap_or(0));
-    if let Some(&token) = closers.iter().chain(&fillers).find(|&&token| matcher.accept(token).is_ok()) {
-        return Some(token);
+    let Closers { quoted, brackets, fillers } = vocabulary.closers();
+    let times = |token: &u32| used.get(token).copied().unwrap_or(0);
+    // Within a text a bracket closes nothing. Where it is not known that the output is one, brackets that help nothing fall behind.
+    let brackets: &[u32] = if matcher.is_in_text() { &[] } else { brackets };
+    let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
+    let fillers = fillers.iter().map(|token| (times(token) + 1, *token));
+    let mut candidates: Vec<(usize, u32)> = closers.chain(fillers).collect();
+    candidates.sort_by_key(|(times, _)| *times);
+    if let Some((_, token)) = candidates.iter().find(|(_, token)| matcher.accept(*token).is_ok()) {
+        return Some(*token);
     }
     let mut mask = vec![0; vocabulary.len().div_ceil(32)];
     matcher.mask(&mut mask).ok()?;

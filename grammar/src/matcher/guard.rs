@@ -39,15 +39,24 @@ impl Guard {
         Guard { place: Place::Between, depth: 0 }
     }
 
+    /// Whether a string has begun and not ended.
+    pub fn is_in_text(&self) -> bool {
+        matches!(self.place, Place::Text | Place::Escape)
+    }
+
     /// Go on by these bytes; whether they stay within the limits.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
-        bytes.iter().fold(true, |within, &byte| self.step(byte) && within)
+        let mut within = true;
+        for &byte in bytes {
+            within &= self.step(byte);
+        }
+        within
     }
 
     /// Take the tokens out of `mask` that would go beyond the limits. `bytes` gives what a token writes.
     pub fn restrict<'a>(&self, mask: &mut [u32], bytes: impl Fn(u32) -> &'a [u8]) {
         // Within a text there is nothing to limit, and it is where most tokens are allowed.
-        if matches!(self.place, Place::Text | Place::Escape) {
+        if self.is_in_text() {
             return;
         }
         let beyond: Vec<u32> = tokens(mask).filter(|&token| !self.clone().push(bytes(token))).collect();

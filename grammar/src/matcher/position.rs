@@ -35,6 +35,11 @@ impl Matcher {
         self.vocabulary.eos().contains(&token)
     }
 
+    /// Whether the output is known to be within a JSON string.
+    pub(super) fn is_in_text(&self) -> bool {
+        self.guard.is_some_and(|guard| guard.is_in_text())
+    }
+
     /// Keep up with a token that was taken.
     fn advance(&mut self, token: u32) {
         if let Some(guard) = &mut self.guard {

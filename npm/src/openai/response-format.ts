@@ -14,8 +14,8 @@ export interface JsonSchemaFormat extends Triggered {
   readonly json_schema: {
     readonly name?: string;
     readonly description?: string;
-    /** Of the draft 2020-12. A feature that cannot be held to is a `BadRequestError` that names it. */
-    readonly schema: Readonly<Record<string, unknown>>;
+    /** Of the draft 2020-12. A feature that cannot be held to is an error that names it. */
+    readonly schema: Readonly<Record<string, unknown>> | boolean;
     /** As OpenAI has it: no properties beside those that the schema names. */
     readonly strict?: boolean | null;
   };
@@ -49,7 +49,7 @@ const FIELDS: Readonly<Record<string, (format: Readonly<Record<string, unknown>>
   json_object: () => ({}),
   json_schema: ({ json_schema }) => {
     const { schema } = (json_schema ?? {}) as Partial<JsonSchemaFormat['json_schema']>;
-    if (typeof schema !== 'object' || schema === null) {
+    if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null)) {
       throw wrong('json_schema', 'needs a `json_schema` with the `schema` in it, as an object');
     }
     return { json_schema };
