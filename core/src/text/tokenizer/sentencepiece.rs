@@ -5,7 +5,6 @@
 
 use super::added::{Added, AddedTokens};
 use super::charsmap::Charsmap;
-use super::decoding::Decoding;
 use super::gguf::{byte_tokens, candidates, marked_vocab};
 use super::normalize::{SentencePiece, Step};
 use super::spm::{Spm, SpmOptions};
@@ -46,7 +45,10 @@ impl Tokenizer {
     pub fn from_sentencepiece(bytes: &[u8]) -> Result<Self, TokenizerError> {
         let file = File::read(bytes)?;
         if file.space_as_suffix || !file.escape_spaces {
-            return Err(unsupported("the way of marking spaces", "treat_whitespace_as_suffix or no escape_whitespaces"));
+            return Err(unsupported(
+                "the way of marking spaces",
+                "treat_whitespace_as_suffix or no escape_whitespaces",
+            ));
         }
         let vocab = marked_vocab(&file.tokens, &file.kinds)?;
         let bytes = file.byte_fallback.then(|| byte_tokens(&vocab));
@@ -59,7 +61,11 @@ impl Tokenizer {
         let model = match file.model {
             1 => {
                 let scores = file.scores.iter().map(|&score| f64::from(score)).collect();
-                Model::Unigram(Unigram::new(candidates(&vocab), scores, UnigramOptions { bytes, unknown, single: true })?)
+                Model::Unigram(Unigram::new(
+                    candidates(&vocab),
+                    scores,
+                    UnigramOptions { bytes, unknown, single: true },
+                )?)
             }
             2 => {
                 let options = SpmOptions { scores: &file.scores, bytes, unknown, finds_user_defined: true };
@@ -83,8 +89,13 @@ impl Tokenizer {
         let added = vocab.kinds().zip(&file.tokens).filter_map(|((id, kind), &text)| {
             matches!(kind, TokenKind::Control | TokenKind::Unknown).then(|| Added::new(id, text, true))
         });
-        let ids = SpecialIds { bos: control("<s>").or_else(|| control("<bos>")), eos: control("</s>").or_else(|| control("<eos>")), unknown, ..SpecialIds::default() };
-        let decoding = if file.add_prefix { Decoding::Spaces(1) } else { Decoding::Plain };
+        let ids = SpecialIds {
+            bos: control("<s>").or_else(|| control("<bos>")),
+            eos: control("</s>").or_else(|| control("<eos>")),
+            unknown,
+            ..SpecialIds::default()
+        };
+        let decoding = normalizer.decoding();
         Ok(Self {
             added: AddedTokens::new(added.collect())?,
             normalizer: vec![Step::SentencePiece(normalizer)],

@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn white_space_keeps_its_last_character_for_the_text() {
-        assert_eq!(cut(r"\w+|\s+(?!\S)|\s+", "a   b \n"), ["a", "  ", "~ ", "b", " \n"].map(|piece| piece.replace('~', "")));
+        assert_eq!(
+            cut(r"\w+|\s+(?!\S)|\s+", "a   b \n"),
+            ["a", "  ", "~ ", "b", " \n"].map(|piece| piece.replace('~', ""))
+        );
         assert_eq!(cut(r"\s+(?!\S)", "a   b c "), ["~a", "  ", "~ b c", " "]);
         assert_eq!(cut(r"\s+$", "a  b  \n\n  c  "), ["~a  b", "  \n", "~\n  c", "  "]);
     }
