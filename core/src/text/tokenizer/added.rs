@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::pattern::{Finder, Pattern};
+use super::pattern::Finder;
+use super::pre::regex;
 use super::trie::Trie;
 use super::{Special, TokenizerError};
 
@@ -51,8 +52,7 @@ impl AddedTokens {
             return Err(TokenizerError::SpecialTooLong { id: long.id as usize, len: long.content.len() });
         }
         let word = if list.iter().any(|added| added.single_word) {
-            let pattern = Pattern::new(r"\w").map_err(TokenizerError::pattern(r"\w"))?;
-            Some(Finder::Regex(pattern))
+            Some(regex(r"\w")?)
         } else {
             None
         };

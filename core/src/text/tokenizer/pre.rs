@@ -220,5 +220,5 @@ pub(super) fn cut(pattern: &str, behavior: Behavior) -> Result<split::Step, Toke
 
 /// A pattern, compiled.
 pub(super) fn regex(pattern: &str) -> Result<Finder, TokenizerError> {
-    Ok(Finder::Regex(Pattern::new(pattern).map_err(TokenizerError::pattern(pattern))?))
+    Ok(Finder::Regex(Box::new(Pattern::new(pattern).map_err(TokenizerError::pattern(pattern))?)))
 }

@@ -27,7 +27,7 @@ pub(super) enum Finder {
     /// A string. An empty one is found nowhere.
     Literal(String),
     /// A regular expression.
-    Regex(Pattern),
+    Regex(Box<Pattern>),
 }
 
 impl Finder {
@@ -172,7 +172,7 @@ mod tests {
 
     fn cut(pattern: &str, text: &str) -> Vec<String> {
         let mut pieces = Vec::new();
-        let finder = Finder::Regex(Pattern::new(pattern).unwrap());
+        let finder = Finder::Regex(Box::new(Pattern::new(pattern).unwrap()));
         finder.cut(text, |range, found| pieces.push(format!("{}{}", if found { "" } else { "~" }, &text[range])));
         pieces
     }
