@@ -46,7 +46,13 @@ fn check(cases: &[(String, Value)]) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} documents are wrong:\n{}", wrong.len(), cases.len() as u64 * walks(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} documents are wrong:\n{}",
+        wrong.len(),
+        cases.len() as u64 * walks(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

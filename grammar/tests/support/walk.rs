@@ -38,7 +38,8 @@ pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, f
             None => {
                 let allowed = allowed(&mut matcher, tokens);
                 let token = allowed[chance.below(allowed.len())];
-                let left = (free + budget).checked_sub(taken).unwrap_or_else(|| panic!("it did not land: {}", text(&output)));
+                let left =
+                    (free + budget).checked_sub(taken).unwrap_or_else(|| panic!("it did not land: {}", text(&output)));
                 if taken < free { matcher.accept(token).map(|()| token) } else { matcher.land(token, left) }.unwrap()
             }
         };
@@ -60,8 +61,13 @@ fn allowed(matcher: &mut impl Match, tokens: &[Token]) -> Vec<u32> {
     // Two words more than needed: what is no token must not be allowed.
     let mut mask = vec![u32::MAX; tokens.len().div_ceil(32) + 2];
     matcher.mask(&mut mask).unwrap();
-    let allowed: Vec<u32> = (0..mask.len() as u32 * 32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
+    let allowed: Vec<u32> =
+        (0..mask.len() as u32 * 32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
     assert!(allowed.iter().all(|&id| (id as usize) < tokens.len()), "a token outside of the vocabulary is allowed");
-    assert_eq!(allowed.contains(&256), matcher.is_complete(), "the end is allowed exactly where the output is complete");
+    assert_eq!(
+        allowed.contains(&256),
+        matcher.is_complete(),
+        "the end is allowed exactly where the output is complete"
+    );
     allowed
 }
