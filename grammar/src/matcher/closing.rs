@@ -16,9 +16,11 @@ const BRACKETS: [&str; 5] = ["}}", "}]", "]}", "}", "]"];
 /// How often something that closes is taken before it counts as a filler.
 const PATIENCE: usize = 4;
 
-/// What fills, the simplest first. What opens comes last.
-const FILLERS: &str =
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ>)/._:@-+,; \n\t'!#$%&*=?^`|~\\<(\"[{";
+/// What fills, the simplest first.
+const FILLERS: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ>)/._:@-+,; \n\t'!#$%&*=?^`|~\\<";
+
+/// What opens something, and is taken where nothing else is left.
+const OPENERS: &str = "\"([{";
 
 /// The tokens of a vocabulary that a completion is made of.
 pub struct Closers {
