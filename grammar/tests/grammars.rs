@@ -23,9 +23,11 @@ fn every_text_of_every_regex_matches() {
         let whole = regex::Regex::new(&format!(r"\A(?:{pattern}{})\z", line_end(pattern))).unwrap();
         let spec = Spec::Regex { regex: pattern.to_owned() };
         for seed in 0..walks() {
-            let text = walk(&mut compiler, &tokens, &spec, seed, 20, 100);
-            if !whole.is_match(&text) {
-                wrong.push(format!("{}: {text:?}", case["name"]));
+            match walk(&mut compiler, &tokens, &spec, seed, 20, 100) {
+                Some(text) if whole.is_match(&text) => {}
+                Some(text) => wrong.push(format!("{}: {text:?}", case["name"])),
+                // Its end is a word that the search for one does not guess.
+                None => assert_eq!(case["name"], "tail-choice", "it does not land"),
             }
         }
     }
@@ -55,7 +57,7 @@ fn every_text_of_every_grammar_belongs_to_it() {
         let recogniser = Recogniser::new(&std::fs::read_to_string(path.with_extension("gbnf")).unwrap());
         let spec = if path.extension().is_some_and(|ending| ending == "gbnf") { Spec::Gbnf { grammar } } else { Spec::Lark { grammar } };
         for seed in 0..walks() {
-            let text = walk(&mut compiler, &tokens, &spec, seed, 30, 150);
+            let text = walk(&mut compiler, &tokens, &spec, seed, 30, 150).expect("it lands");
             if !recogniser.accepts(&text) {
                 wrong.push(format!("{}: {text:?}", path.display()));
             }
@@ -79,7 +81,7 @@ fn choices_end_where_one_of_them_does() {
     let mut compiler = compiler(&tokens);
     let choices: Vec<String> = ["yes", "yes, but", "no", "näh", "\"quoted\"\n"].map(str::to_owned).to_vec();
     let spec = Spec::Choice { choices: choices.clone() };
-    let texts: Vec<String> = (0..60).map(|seed| walk(&mut compiler, &tokens, &spec, seed, 30, 30)).collect();
+    let texts: Vec<String> = (0..60).map(|seed| walk(&mut compiler, &tokens, &spec, seed, 30, 30).unwrap()).collect();
     assert!(texts.iter().all(|text| choices.contains(text)), "{texts:?}");
     assert!(choices.iter().all(|choice| texts.contains(choice)), "each is found once: {texts:?}");
 }

@@ -20,14 +20,14 @@ impl Chance {
 
 /// One output: tokens are drawn from the mask, each as likely as any other, for `free` tokens; then the output is landed.
 ///
-/// Checked on the way: forced tokens are what the mask allows, an end is allowed exactly where the output is complete,
-/// and the output lands within `budget` tokens after the free ones.
-pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, free: usize, budget: usize) -> String {
+/// Checked on the way: forced tokens are what the mask allows, and an end is allowed exactly where the output is complete. `None` if the
+/// output is not complete after `budget` more tokens than the free ones.
+pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, free: usize, budget: usize) -> Option<String> {
     let mut matcher = compiler.compile(spec).unwrap_or_else(|error| panic!("{}: {error}", spec.to_json()));
     let mut chance = Chance::new(seed);
     let mut output = Vec::new();
     let mut taken = 0;
-    while !matcher.must_stop() {
+    while !matcher.must_stop() && taken < free + budget {
         let forced = matcher.forced().unwrap();
         let chosen = match forced.first() {
             Some(&token) => {
@@ -38,8 +38,7 @@ pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, f
             None => {
                 let allowed = allowed(&mut matcher, tokens);
                 let token = allowed[chance.below(allowed.len())];
-                let left =
-                    (free + budget).checked_sub(taken).unwrap_or_else(|| panic!("it did not land: {}", text(&output)));
+                let left = free + budget - taken;
                 if taken < free { matcher.accept(token).map(|()| token) } else { matcher.land(token, left) }.unwrap()
             }
         };
@@ -49,11 +48,10 @@ pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, f
         }
         output.extend_from_slice(&tokens[chosen as usize].bytes);
     }
-    text(&output)
-}
-
-fn text(output: &[u8]) -> String {
-    String::from_utf8(output.to_vec()).unwrap_or_else(|error| panic!("an output that is no UTF-8: {error}"))
+    if !matcher.is_complete() {
+        return None;
+    }
+    Some(String::from_utf8(output).unwrap_or_else(|error| panic!("an output that is no UTF-8: {error}")))
 }
 
 /// The tokens of the mask.
