@@ -360,7 +360,7 @@ fn escape(c: char) -> String {
         '\r' => r"\r".to_owned(),
         '\t' => r"\t".to_owned(),
         _ if c.is_control() => format!(r"\x{{{:x}}}", c as u32),
-        _ if c.is_ascii_punctuation() => format!(r"\{c}"),
+        _ if regex_syntax::is_meta_character(c) || c == '/' => format!(r"\{c}"),
         _ => c.to_string(),
     }
 }

@@ -13,11 +13,14 @@ use crate::Match;
 const QUOTED: [&str; 5] = ["\"}]", "\"}}", "\"}", "\"]", "\""];
 const BRACKETS: [&str; 5] = ["}}", "}]", "]}", "}", "]"];
 
-/// How often something that closes is taken before it counts as a filler.
+/// How often something that closes or ends is taken before others are.
 const PATIENCE: usize = 4;
 
+/// What often stands at the end of something.
+const ENDERS: &str = "\n.;>)/' ";
+
 /// What fills, the simplest first.
-const FILLERS: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ>)/._:@-+,; \n\t'!#$%&*=?^`|~\\<";
+const FILLERS: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:@-+,\t!#$%&*=?^`|~\\<";
 
 /// What opens something, and is taken where nothing else is left.
 const OPENERS: &str = "\"([{";
@@ -26,6 +29,7 @@ const OPENERS: &str = "\"([{";
 pub struct Closers {
     quoted: Vec<u32>,
     brackets: Vec<u32>,
+    enders: Vec<u32>,
     fillers: Vec<u32>,
     openers: Vec<u32>,
 }
@@ -35,7 +39,13 @@ impl Closers {
     pub fn new(token: impl Fn(&[u8]) -> Option<u32>) -> Closers {
         let known = |texts: [&str; 5]| texts.iter().filter_map(|text| token(text.as_bytes())).collect();
         let bytes = |text: &str| text.bytes().filter_map(|byte| token(&[byte])).collect();
-        Closers { quoted: known(QUOTED), brackets: known(BRACKETS), fillers: bytes(FILLERS), openers: bytes(OPENERS) }
+        Closers {
+            quoted: known(QUOTED),
+            brackets: known(BRACKETS),
+            enders: bytes(ENDERS),
+            fillers: bytes(FILLERS),
+            openers: bytes(OPENERS),
+        }
     }
 }
 
@@ -78,17 +88,18 @@ fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order
 
 /// What may lead out, the most promising first.
 fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, usize>, order: Order) -> Vec<u32> {
-    let Closers { quoted, brackets, fillers, openers } = vocabulary.closers();
+    let Closers { quoted, brackets, enders, fillers, openers } = vocabulary.closers();
     let times = |token: &u32| used.get(token).copied().unwrap_or(0);
     // Within a text a bracket closes nothing. Where it is not known that the output is one, brackets that help nothing fall behind.
     let brackets: &[u32] = if matcher.is_in_text() { &[] } else { brackets };
     let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
+    let enders = enders.iter().map(|token| (times(token) / PATIENCE + 1, *token));
     let fillers = fillers.iter().enumerate().map(|(place, token)| match order {
         Order::Rotating => (times(token) + 1, *token),
         Order::Forward => (place + 1, *token),
         Order::Backward => (fillers.len() - place, *token),
     });
-    let mut candidates: Vec<(usize, u32)> = closers.chain(fillers).collect();
+    let mut candidates: Vec<(usize, u32)> = closers.chain(enders).chain(fillers).collect();
     candidates.sort_by_key(|(rank, _)| *rank);
     candidates.into_iter().map(|(_, token)| token).chain(openers.iter().copied()).collect()
 }

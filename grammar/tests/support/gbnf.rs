@@ -34,7 +34,8 @@ impl Recogniser {
     pub fn accepts(&self, text: &str) -> bool {
         // An item is a rule, an alternative, how far it has come, and where it began.
         type Item = (usize, usize, usize, usize);
-        let mut sets: Vec<Vec<Item>> = vec![(0..self.rules[0].len()).map(|alternative| (0, alternative, 0, 0)).collect()];
+        let mut sets: Vec<Vec<Item>> =
+            vec![(0..self.rules[0].len()).map(|alternative| (0, alternative, 0, 0)).collect()];
         for (at, next) in text.chars().map(Some).chain([None]).enumerate() {
             let mut set = std::mem::take(&mut sets[at]);
             let mut known: HashSet<Item> = set.iter().copied().collect();
@@ -68,7 +69,8 @@ impl Recogniser {
                         }
                         let waiting = if origin == at { set.clone() } else { sets[origin].clone() };
                         for (user, choice, dot, begun) in waiting {
-                            if matches!(self.rules[user][choice].get(dot), Some(Symbol::Rule(wanted)) if *wanted == rule) {
+                            if matches!(self.rules[user][choice].get(dot), Some(Symbol::Rule(wanted)) if *wanted == rule)
+                            {
                                 add((user, choice, dot + 1, begun), &mut set);
                             }
                         }

@@ -22,7 +22,14 @@ impl Chance {
 ///
 /// Checked on the way: forced tokens are what the mask allows, and an end is allowed exactly where the output is complete. `None` if the
 /// output is not complete after `budget` more tokens than the free ones.
-pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, free: usize, budget: usize) -> Option<String> {
+pub fn walk(
+    compiler: &mut Compiler,
+    tokens: &[Token],
+    spec: &Spec,
+    seed: u64,
+    free: usize,
+    budget: usize,
+) -> Option<String> {
     let mut matcher = compiler.compile(spec).unwrap_or_else(|error| panic!("{}: {error}", spec.to_json()));
     let mut chance = Chance::new(seed);
     let mut output = Vec::new();
