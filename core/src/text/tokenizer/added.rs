@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::pattern::{Finder, Pattern};
+use super::pattern::Finder;
+use super::pre::regex;
 use super::trie::Trie;
 use super::{Special, TokenizerError};
 
@@ -51,8 +52,7 @@ impl AddedTokens {
             return Err(TokenizerError::SpecialTooLong { id: long.id as usize, len: long.content.len() });
         }
         let word = if list.iter().any(|added| added.single_word) {
-            let pattern = Pattern::new(r"\w").map_err(TokenizerError::pattern(r"\w"))?;
-            Some(Finder::Regex(pattern))
+            Some(regex(r"\w")?)
         } else {
             None
         };
@@ -76,7 +76,8 @@ impl AddedTokens {
             };
             let found = at..at + len;
             at = found.end;
-            let Some(added) = self.list.get(place as usize).filter(|added| self.counts(added, text, &found, special)) else {
+            let Some(added) = self.list.get(place as usize).filter(|added| self.counts(added, text, &found, special))
+            else {
                 continue;
             };
             let (before, after) = (&text[start..found.start.max(start)], &text[found.end..]);
@@ -136,6 +137,9 @@ mod tests {
         let word = vec![Added { single_word: true, ..plain(1, "ab") }];
         assert_eq!(cut(word, "ab abc éab ab", Special::Parse), [("ab", Some(1)), (" abc éab ", None), ("ab", Some(1))]);
         let strips = vec![Added { lstrip: true, rstrip: true, ..plain(1, "|") }];
-        assert_eq!(cut(strips, "a | | b", Special::Parse), [("a", None), (" | ", Some(1)), ("| ", Some(1)), ("b", None)]);
+        assert_eq!(
+            cut(strips, "a | | b", Special::Parse),
+            [("a", None), (" | ", Some(1)), ("| ", Some(1)), ("b", None)]
+        );
     }
 }

@@ -21,8 +21,8 @@ mod normalize;
 mod pattern;
 mod pre;
 mod sentencepiece;
-mod spm;
 mod split;
+mod spm;
 mod stops;
 mod trie;
 mod unigram;
@@ -75,7 +75,11 @@ enum Model {
     Unigram(Unigram),
     WordPiece(WordPiece),
     /// Every word is a token or unknown.
-    Words { spellings: Vocab, index: WordIndex, unknown: Option<u32> },
+    Words {
+        spellings: Vocab,
+        index: WordIndex,
+        unknown: Option<u32>,
+    },
 }
 
 /// A model's tokenizer. Immutable; share it behind an `Arc`.
@@ -196,8 +200,7 @@ impl Tokenizer {
     /// Appends what `id` adds to a decoded text.
     pub(super) fn append_bytes(&self, id: u32, beginning: &mut Beginning, out: &mut Vec<u8>) {
         if !self.is_control(id) {
-            let bytes = self.decoding.bytes(&self.vocab, id, beginning);
-            bytes.iter().for_each(|bytes| out.extend_from_slice(bytes));
+            self.decoding.append(&self.vocab, id, beginning, out);
         }
     }
 
