@@ -53,7 +53,7 @@ impl Error {
             Error::Model(ModelError::Architecture { .. } | ModelError::Feature { .. }) => "Unsupported",
             Error::Model(_) => "BadFile",
             Error::Plan(_) => "WrongAnswer",
-            Error::Tokenizer(TokenizerError::UnknownModel(_) | TokenizerError::UnknownPre(_)) => "Unsupported",
+            Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
             Error::Tokenizer(_) => "BadFile",
             Error::Template(_) | Error::Request(_) => "BadRequest",
             Error::Grammar(error) => error.code(),

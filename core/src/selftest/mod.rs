@@ -5,6 +5,7 @@ mod engine;
 mod facade;
 mod kernels;
 pub mod synthetic;
+pub mod tokenizers;
 
 use std::pin::Pin;
 

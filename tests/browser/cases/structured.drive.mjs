@@ -1,64 +1,46 @@
-// ember at a temperature at which it talks nonsense, held to JSON schemas: whatever it says, an independent validator accepts.
-// By default a few of the schemas in tests/structured; with --full all of them.
-import { readdirSync, readFileSync } from "node:fs";
-import { Ajv } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+// ember at a temperature at which it talks nonsense, held to JSON schemas and regular expressions: whatever it says, an independent
+// validator accepts. By default a few of those in tests/structured; with --full all of them.
 import { engineIn } from "../lib/structured.mjs";
+import { readRegexes, readSchemas } from "../lib/structured-corpus.mjs";
 
 export const timeoutSeconds = 3600;
 
-const CORPUS = new URL("../../structured/", import.meta.url);
-/** Schemas of a run that is not full. */
+/** Of schemas and of expressions each, in a run that is not full. */
 const A_FEW = 16;
-
-/** @typedef {{ name: string, schema: any }} Case */
 
 /** @param {import("../lib/harness.mjs").DrivenCheck} t */
 export default async function (t) {
-  const all = readCorpus();
-  t.ok(all.length > A_FEW, `more than ${A_FEW} schemas, not ${all.length}`);
-  // Every so many-th, so that the few stand for all.
-  const step = t.full ? 1 : Math.floor(all.length / A_FEW);
-  const chosen = all.filter((_, i) => i % step === 0);
   const create = await engineIn(await t.openPage(`${t.address}/tests/browser/page.html`));
-  const started = performance.now();
-  let tokens = 0;
-  for (const { name, schema } of chosen) {
-    const answer = await create({
-      messages: [{ role: "user", content: "Tell me something." }],
-      response_format: { type: "json_schema", json_schema: { name: "test", schema } },
-      temperature: 1.5,
-      seed: 7,
-      max_tokens: 600,
-    });
-    if (!("text" in answer)) throw new Error(`${name}: ${JSON.stringify(answer)}`);
-    t.equal(answer.finish_reason, "stop", `${name}: how the document ended (${answer.text})`);
-    t.ok(isValid(schema, JSON.parse(answer.text)), `${name}: a valid document, not ${answer.text}`);
-    tokens += answer.usage.completion_tokens;
-  }
-  t.note("valid", `${chosen.length} of ${chosen.length}, ${tokens} tokens, ${Math.round((performance.now() - started) / 1000)} s`);
-}
-
-/** @returns {Case[]} */
-function readCorpus() {
-  const lines = readFileSync(new URL("schemas.jsonl", CORPUS), "utf8").trim().split("\n");
-  const realistic = new URL("realistic/", CORPUS);
-  const files = readdirSync(realistic).sort();
-  return [
-    ...lines.map((line) => JSON.parse(line)),
-    ...files.map((name) => ({ name, schema: JSON.parse(readFileSync(new URL(name, realistic), "utf8")) })),
-  ];
+  const failures = [...(await check(t, create, "schemas", readSchemas())), ...(await check(t, create, "regexes", readRegexes()))];
+  t.ok(failures.length === 0, `every answer to be of its form, but\n${failures.join("\n")}`);
 }
 
 /**
- * @param {any} schema
- * @param {unknown} document
+ * @param {import("../lib/harness.mjs").Check} t
+ * @param {Awaited<ReturnType<typeof engineIn>>} create
+ * @param {string} what
+ * @param {import("../lib/structured-corpus.mjs").Case[]} all
+ * @returns {Promise<string[]>} what was wrong
  */
-function isValid(schema, document) {
-  // Formats that the validator does not know are no errors; neither are keywords that say nothing.
-  const options = { strict: false, logger: /** @type {const} */ (false) };
-  const ajv = schema.$schema?.includes("draft-07") ? new Ajv(options) : new Ajv2020(options);
-  formats.default(ajv);
-  return ajv.validate(schema, document);
+async function check(t, create, what, all) {
+  t.ok(all.length > A_FEW, `more than ${A_FEW} ${what}, not ${all.length}`);
+  // Every so many-th, so that the few stand for all.
+  const step = t.full ? 1 : Math.floor(all.length / A_FEW);
+  const chosen = all.filter((_, i) => i % step === 0);
+  const started = performance.now();
+  const failures = [];
+  let tokens = 0;
+  for (const { name, response_format, accepts } of chosen) {
+    const messages = [{ role: "user", content: "Tell me something." }];
+    const answer = await create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
+    if (!("text" in answer)) {
+      failures.push(`${name}: ${answer.code}: ${answer.message}`);
+      continue;
+    }
+    tokens += answer.usage.completion_tokens;
+    if (answer.finish_reason !== "stop" || !accepts(answer.text)) failures.push(`${name} (${answer.finish_reason}): ${answer.text}`);
+  }
+  const seconds = Math.round((performance.now() - started) / 1000);
+  t.note(what, `${chosen.length - failures.length} of ${chosen.length} right, ${tokens} tokens, ${seconds} s`);
+  return failures;
 }

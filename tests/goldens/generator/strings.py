@@ -1,9 +1,12 @@
-"""The strings that every tokenizer golden encodes: cases that have gone wrong somewhere, and seeded mixtures of them."""
+"""The strings that every tokenizer golden encodes: cases that have gone wrong somewhere, and seeded mixtures of all kinds."""
 
 import random
+from pathlib import Path
 from unicodedata import ucd_3_2_0
 
-COUNT = 400
+CORPUS = Path(__file__).with_name("corpus.txt")
+
+COUNT = 20_000
 SEED = 7
 
 WHITESPACE = [
@@ -57,7 +60,10 @@ SPECIAL_LOOKALIKES = [
     "<|im_end|", "<| im_end |>", "<|IM_END|>", "<|im_start|><|im_start|>", "<tool_call>\n{\"name\": \"f\"}\n</tool_call>", "<tool_call",
     "<think>\nhm\n</think>\n\nyes", "</think>", " <think> ", "<|begin_of_text|>", "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi",
     "<|start_header_id|>", "<s>", "</s>", "<s>a</s>", "[INST] Hi [/INST]", "[INST", "[AVAILABLE_TOOLS]", "[TOOL_CALLS] []", "<unk>", "<pad>",
-    "<bos>", "<|eot_id|", "<<|eot_id|>>", "<|reserved_special_token_0|>", "e\u0301<|im_end|>e\u0301",
+    "<bos>", "<|eot_id|", "<<|eot_id|>>", "<|reserved_special_token_0|>", "e\u0301<|im_end|>e\u0301", "[CLS]", "[MASK]", "a [MASK] b", "[UNK]",
+    "[PAD][SEP]", "<mask>", "a <mask> b", "<eos>", "<start_of_turn>user\n", "<end_of_turn>", "<|user|>", "<|user|> \n x", "<|assistant|>", "[gMASK]<sop>",
+    "<｜begin▁of▁sentence｜>", "<｜User｜>hi<｜Assistant｜>", "<|start|>assistant<|channel|>final<|message|>", "<|START_OF_TURN_TOKEN|>", "<extra_id_0>",
+    "<extra_id_1> x", "<h1>", "<table><tr>", "</h1>\n", "tokenword", "a tokenword.", "tokenwords", " NORMAL ", "normal", "#x##y", "##ing", "▁▁", "▁▁▁▁x",
 ]  # fmt: skip
 
 GROUPS = [WHITESPACE, WORDS, NUMBERS, PUNCTUATION, CODE, LANGUAGES, COMBINING, EMOJI, CONTROL, SPECIAL_LOOKALIKES]
@@ -74,23 +80,99 @@ def scalar(rng: random.Random) -> str:
             return character
 
 
+# Blocks of letters, for words of one script: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Devanagari, Bengali, Tamil, Thai,
+# Tibetan, Georgian, Hangul jamo, Ethiopic, Cherokee, Khmer, kana, Han, Hangul, half- and full-width forms, Gothic, mathematical letters.
+SCRIPTS = [
+    (0x41, 0x7A), (0xC0, 0x24F), (0x370, 0x3FF), (0x400, 0x4FF), (0x531, 0x587), (0x5B0, 0x5EA), (0x60C, 0x6D5), (0x901, 0x970),
+    (0x981, 0x9FA), (0xB82, 0xBF2), (0xE01, 0xE5B), (0xF00, 0xFBC), (0x10A0, 0x10F8), (0x1100, 0x11F9), (0x1200, 0x137C), (0x13A0, 0x13F4),
+    (0x1780, 0x17E9), (0x3041, 0x30FE), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0xFF01, 0xFFEE), (0x10330, 0x1034A), (0x1D400, 0x1D7FF),
+]  # fmt: skip
+# What joins and modifies emoji, and some to be joined.
+EMOJI_PARTS = [
+    *"😀👍👩👨👧🏽🏿❤☺✨🌙🇫🇷🇯🇵", "\u200d", "\ufe0f", "\ufe0e", "\u20e3", "💻", "1", "#", " ", "🏴\U000e0067\U000e0062\U000e007f",
+]  # fmt: skip
+SPACES = [" ", " ", " ", "  ", "   ", "\t", "\n", "\n", "\n\n", "\r\n", "\u00a0", "\u3000", "\u2003", "\u200b", "\u0085", "\u2028", "\x0b", "\x1c", "▁"]
+MARKS = list(".,;:!?'\"()[]{}<>|/\\-_=+*&^%$#@~`") + ["...", "—", "“", "”", "’", "。", "、", "«", "€", "²", "½", "£", "©", "١", "५", "１"]
+
+
 def mixture(rng: random.Random) -> str:
-    """Up to eight pieces: strings from the groups above, and runs of random characters."""
+    """Up to four pieces: strings from the groups above, and runs of random characters."""
     pieces = []
-    for _ in range(rng.randint(2, 8)):
+    for _ in range(rng.randint(1, 4)):
         if rng.random() < 0.2:
             pieces.append("".join(scalar(rng) for _ in range(rng.randint(1, 5))))
         else:
-            pieces.append(rng.choice(rng.choice(GROUPS))[:60])
+            pieces.append(rng.choice(rng.choice(GROUPS))[:40])
         pieces.append(rng.choice(["", "", " ", "\n"]))
     return "".join(pieces)
 
 
+def words(rng: random.Random) -> str:
+    """Words of one script, or of two."""
+    pieces = []
+    for _ in range(rng.randint(1, 5)):
+        first, last = rng.choice(SCRIPTS[:3] if rng.random() < 0.3 else SCRIPTS)
+        for _ in range(rng.randint(1, 7)):
+            character = chr(rng.randint(first, last))
+            if ucd_3_2_0.category(character) not in ("Cn", "Cs"):
+                pieces.append(character)
+        pieces.append(rng.choice([" ", " ", "", "-", ", ", "."]))
+    return "".join(pieces)
+
+
+def numbers(rng: random.Random) -> str:
+    """Digits, signs and letters close together."""
+    pieces = [rng.choice(MARKS) if rng.random() < 0.25 else "".join(rng.choices("0123456789", k=rng.randint(1, 7))) for _ in range(rng.randint(1, 6))]
+    return "".join(piece + rng.choice(["", "", " ", "a", "x "]) for piece in pieces)
+
+
+def spaces(rng: random.Random) -> str:
+    """Runs of white space of all kinds around letters and marks."""
+    pieces = []
+    for _ in range(rng.randint(1, 5)):
+        pieces += rng.choices(SPACES, k=rng.randint(1, 5))
+        pieces.append(rng.choice(["", "a", "The", "x.", "{", "\"", "1", "é", "字"]))
+    return "".join(pieces)
+
+
+def emoji(rng: random.Random) -> str:
+    """Emoji, whole and broken."""
+    return "".join(rng.choices(EMOJI_PARTS, k=rng.randint(1, 9)))
+
+
+def code(rng: random.Random) -> str:
+    """Something like a line of a program, or of its output."""
+    name = lambda: "".join(rng.choices(["get", "Set", "_", "HTTP", "value", "x", "2", "Item", "idx", "__", "toString"], k=rng.randint(1, 3)))  # noqa: E731
+    pieces = [rng.choice(["", "    ", "\t", "  ", "\n\t\t"])]
+    for _ in range(rng.randint(2, 6)):
+        pieces += [name(), rng.choice(MARKS), rng.choice(["", " ", rng.choice(MARKS), "\n"])]
+    return "".join(pieces)
+
+
+def lookalikes(rng: random.Random) -> str:
+    """Names of special tokens, whole, cut, doubled and run together."""
+    pieces = []
+    for _ in range(rng.randint(1, 4)):
+        name = rng.choice(SPECIAL_LOOKALIKES)
+        start = rng.randint(0, 3) if rng.random() < 0.2 else 0
+        pieces += [name[start : len(name) - (rng.randint(0, 3) if rng.random() < 0.2 else 0)], rng.choice(["", "", " ", "\n", "a", "  "])]
+    return "".join(pieces)
+
+
+def sentences(rng: random.Random, lines: list[str]) -> str:
+    """A stretch of the corpus, begun and ended anywhere."""
+    line = rng.choice(lines)
+    start = rng.randrange(max(len(line) - 10, 1))
+    return line[start : start + rng.randint(5, 70)]
+
+
 def strings() -> list[str]:
-    """COUNT different strings: all those above, then mixtures."""
+    """COUNT different strings: all those written above, then mixtures of each kind."""
     rng = random.Random(SEED)
+    lines = CORPUS.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line]
+    makers = [mixture, mixture, words, words, numbers, spaces, emoji, code, lookalikes, lambda rng: sentences(rng, lines)]
     found = dict.fromkeys(text for group in GROUPS for text in group)
     while len(found) < COUNT:
-        found[mixture(rng)] = None
-    assert len(found) == COUNT, f"{len(found)} handwritten strings are more than {COUNT}"
+        found[makers[len(found) % len(makers)](rng)] = None
     return list(found)

@@ -128,10 +128,11 @@ pub(super) struct Bpe {
 pub(super) fn single_bytes(vocab: &Vocab, spells: impl Fn(u32) -> bool) -> Vec<Option<u32>> {
     let mut bytes = vec![None; 256];
     for (id, kind) in vocab.kinds() {
-        if let (TokenKind::Normal | TokenKind::Byte, &[byte]) = (kind, vocab.bytes(id)) {
-            if spells(id) {
+        match (kind, vocab.bytes(id)) {
+            (TokenKind::Normal | TokenKind::Byte, &[byte]) if spells(id) => {
                 bytes[usize::from(byte)].get_or_insert(id);
             }
+            _ => {}
         }
     }
     bytes

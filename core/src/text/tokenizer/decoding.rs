@@ -10,6 +10,8 @@ pub(super) enum Decoding {
     Plain,
     /// Without this many of the spaces that the tokens begin with: encoding put them there.
     Spaces(usize),
+    /// The first token loses all its spaces.
+    FirstWithoutSpaces,
     /// Tokens are words with a space in front, which the first one loses, unless it continues a word: then it gets its mark back.
     Words {
         /// The mark of continuing tokens.
@@ -33,23 +35,24 @@ impl Decoding {
         Beginning { spaces: if let Decoding::Spaces(spaces) = self { *spaces } else { 0 }, begun: false }
     }
 
-    /// What the token `id` adds to a text: two stretches, either of which may be empty.
-    pub fn bytes<'s>(&'s self, vocab: &'s Vocab, id: u32, at: &mut Beginning) -> [&'s [u8]; 2] {
+    /// Appends to `out` what the token `id` adds to a text.
+    pub fn append(&self, vocab: &Vocab, id: u32, at: &mut Beginning, out: &mut Vec<u8>) {
         let bytes = vocab.bytes(id);
         let first = !at.begun;
         at.begun |= !bytes.is_empty();
         match self {
             Decoding::Words { mark, continues } if first => match continues.get(id as usize) {
-                Some(true) => [mark.as_bytes(), bytes],
-                _ => [&[], bytes.strip_prefix(b" ").unwrap_or(bytes)],
+                Some(true) => out.extend([mark.as_bytes(), bytes].concat()),
+                _ => out.extend_from_slice(bytes.strip_prefix(b" ").unwrap_or(bytes)),
             },
+            Decoding::FirstWithoutSpaces if first => out.extend(bytes.iter().filter(|&&byte| byte != b' ')),
             Decoding::Spaces(_) if at.spaces > 0 => {
                 let taken = bytes.iter().take(at.spaces).take_while(|&&byte| byte == b' ').count();
                 // Anything but a space ends it.
                 at.spaces = if taken == bytes.len() { at.spaces - taken } else { 0 };
-                [&[], &bytes[taken..]]
+                out.extend_from_slice(&bytes[taken..]);
             }
-            _ => [&[], bytes],
+            _ => out.extend_from_slice(bytes),
         }
     }
 }

@@ -164,6 +164,11 @@ pub enum TokenizerError {
 }
 
 impl TokenizerError {
+    /// Whether the file is sound, and only asks for what is not built in.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::UnknownModel(_) | Self::UnknownPre(_) | Self::Unsupported { .. } | Self::Pattern { .. })
+    }
+
     /// Makes an error of the reason why `pattern` cannot be used.
     pub(super) fn pattern(pattern: &str) -> impl FnOnce(String) -> Self {
         let shown: String = pattern.chars().take(200).collect();

@@ -1,7 +1,5 @@
 //! What of a GGUF file's metadata makes a tokenizer, checked.
 
-use std::borrow::Cow;
-
 use crate::format::gguf::{Array, GgufError, Metadata, Value};
 
 use super::added::{Added, AddedTokens};
@@ -137,7 +135,9 @@ impl<'a> Parts<'a> {
                 return Err(TokenizerError::IdOutOfRange { key, id, size });
             }
         }
-        for (wanted, flag, key, id) in [(ADD_BOS, self.add_bos, BOS, bos), (ADD_EOS, self.add_eos, EOS, eos.or(separator))] {
+        for (wanted, flag, key, id) in
+            [(ADD_BOS, self.add_bos, BOS, bos), (ADD_EOS, self.add_eos, EOS, eos.or(separator))]
+        {
             if flag == Some(true) && id.is_none() {
                 return Err(TokenizerError::MissingId { wanted, key });
             }
@@ -343,7 +343,7 @@ fn spaces(parts: &Parts<'_>, removes_extra: bool) -> Result<(SentencePiece, Deco
         remove_extra: parts.remove_extra_whitespaces.unwrap_or(removes_extra),
         ..SentencePiece::default()
     };
-    let decoding = if normalizer.add_prefix { Decoding::Spaces(1) } else { Decoding::Plain };
+    let decoding = normalizer.decoding();
     Ok((normalizer, decoding))
 }
 
@@ -402,8 +402,7 @@ fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerEr
     let initial = texts()
         .filter_map(|(id, text)| Some((text.strip_prefix(SPACE_MARK)?.as_bytes(), id)))
         .filter(|&(_, id)| is_text(id));
-    let continuing =
-        texts().filter(|&(id, text)| is_text(id) && !begins(text)).map(|(id, text)| (text.as_bytes(), id));
+    let continuing = texts().filter(|&(id, text)| is_text(id) && !begins(text)).map(|(id, text)| (text.as_bytes(), id));
     let model = WordPiece::new(initial, continuing, parts.ids.unknown, MAX_WORD_CHARS)?;
 
     let mut vocab = Vocab::with_capacity(parts.tokens.len(), parts.tokens.iter().map(|text| text.len()).sum());
@@ -413,8 +412,11 @@ fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerEr
         vocab.push(json::without_space_before_marks(&text).into_owned().into_bytes(), kind);
     }
     let continues = texts().map(|(id, text)| is_text(id) && !begins(text)).collect();
-    // The file does not say whether the model ignores case, but a vocabulary without a capital leaves no choice.
-    let ignores_case = !texts().any(|(id, text)| is_text(id) && !is_phantom(text) && text.chars().any(char::is_uppercase));
+    // The file does not say whether the model ignores case, but a vocabulary without a capitalised word leaves no choice.
+    let is_capital = |c: char| !c.to_lowercase().eq([c]);
+    let is_capitalised = |word: &str| word.chars().count() > 1 && word.starts_with(is_capital);
+    let mut words = texts().filter(|&(id, _)| is_text(id)).filter_map(|(_, text)| text.strip_prefix(SPACE_MARK));
+    let ignores_case = !words.any(is_capitalised);
     Ok(Kind {
         vocab,
         model: Model::WordPiece(model),
@@ -424,10 +426,4 @@ fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerEr
         adds_bos: true,
         adds_eos: true,
     })
-}
-
-/// Whether a token is a name in brackets, which no text becomes.
-fn is_phantom(text: &str) -> bool {
-    let text: Cow<'_, str> = text.into();
-    text.starts_with('[') && text.ends_with(']')
 }

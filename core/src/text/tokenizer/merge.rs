@@ -96,7 +96,8 @@ impl Merger {
             let right = self.symbols[left.next as usize];
             let Some(id) = joined((key >> 32) as u32, &left, &right) else { continue };
             self.symbols[left.next as usize].len = 0;
-            self.symbols[at as usize] = Symbol { id, len: right.start + right.len - left.start, next: right.next, ..left };
+            self.symbols[at as usize] =
+                Symbol { id, len: right.start + right.len - left.start, next: right.next, ..left };
             // Left first: SentencePiece remembers what it was offered last.
             if left.prev != END {
                 self.offer(left.prev, &rank);

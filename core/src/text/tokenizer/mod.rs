@@ -21,8 +21,8 @@ mod normalize;
 mod pattern;
 mod pre;
 mod sentencepiece;
-mod spm;
 mod split;
+mod spm;
 mod stops;
 mod trie;
 mod unigram;
@@ -75,7 +75,11 @@ enum Model {
     Unigram(Unigram),
     WordPiece(WordPiece),
     /// Every word is a token or unknown.
-    Words { spellings: Vocab, index: WordIndex, unknown: Option<u32> },
+    Words {
+        spellings: Vocab,
+        index: WordIndex,
+        unknown: Option<u32>,
+    },
 }
 
 /// A model's tokenizer. Immutable; share it behind an `Arc`.
@@ -127,6 +131,20 @@ impl Tokenizer {
     pub fn encode_with_offsets(&self, text: &str, special: Special) -> Vec<(u32, Range<usize>)> {
         let mut out = Vec::with_capacity(text.len() / 4 + 1);
         self.run(text, special, true, &mut |id, range| out.push((id, range)));
+        out
+    }
+
+    /// The places in `text` that [`encode_prompt`](Self::encode_prompt) must be told of if it is to stay plain text within a prompt:
+    /// byte offsets at which it looks like a special token, in order.
+    pub fn look_alikes(&self, text: &str) -> Vec<usize> {
+        self.added.look_alikes(text)
+    }
+
+    /// The ids of a prompt in which special tokens are wanted, but not at the places `unwanted` (byte offsets, in order): there it is
+    /// what a user wrote.
+    pub fn encode_prompt(&self, text: &str, unwanted: &[usize], add_bos: bool) -> Vec<u32> {
+        let mut out = if add_bos { self.prefix().to_vec() } else { Vec::new() };
+        self.run_guarded(text, Special::Parse, unwanted, false, &mut |id, _| out.push(id));
         out
     }
 
@@ -196,8 +214,7 @@ impl Tokenizer {
     /// Appends what `id` adds to a decoded text.
     pub(super) fn append_bytes(&self, id: u32, beginning: &mut Beginning, out: &mut Vec<u8>) {
         if !self.is_control(id) {
-            let bytes = self.decoding.bytes(&self.vocab, id, beginning);
-            bytes.iter().for_each(|bytes| out.extend_from_slice(bytes));
+            self.decoding.append(&self.vocab, id, beginning, out);
         }
     }
 
@@ -208,10 +225,25 @@ impl Tokenizer {
 
     /// Calls `emit` with each token of `text` and, if `tracked`, the bytes of `text` that it stands for.
     fn run(&self, text: &str, special: Special, tracked: bool, emit: &mut dyn FnMut(u32, Range<usize>)) {
+        self.run_guarded(text, special, &[], tracked, emit);
+    }
+
+    /// [`run`](Self::run), but no special token begins at the places `unwanted`.
+    fn run_guarded(
+        &self,
+        text: &str,
+        special: Special,
+        unwanted: &[usize],
+        tracked: bool,
+        emit: &mut dyn FnMut(u32, Range<usize>),
+    ) {
         let mut merger = Merger::default();
-        self.added.cut(text, special, |range, token| match token {
+        self.added.cut(text, special, unwanted, |range, token| match token {
             Some(id) => emit(id, range),
             None => {
+                let first = unwanted.partition_point(|&at| at < range.start);
+                let guarded = unwanted.get(first).is_some_and(|&at| at < range.end);
+                let special = if guarded { Special::AsText } else { special };
                 let mut start = range.start;
                 for part in parts_of(&text[range], MAX_PART) {
                     self.run_part(part, start == 0, special, tracked, &mut merger, &mut |id, range| {
@@ -236,7 +268,7 @@ impl Tokenizer {
         let mut text = Aligned::new(text, tracked);
         normalize::run(&self.normalizer, &mut text);
         let mut list = Vec::new();
-        self.added_normal.cut(text.as_str(), special, |range, token| list.push(Piece { range, token }));
+        self.added_normal.cut(text.as_str(), special, &[], |range, token| list.push(Piece { range, token }));
         let mut pieces = Pieces { text, list, at_start };
         pieces.run(&self.splitter);
         for piece in &pieces.list {

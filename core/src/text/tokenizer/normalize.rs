@@ -8,6 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::aligned::{Aligned, Rewriter};
 use super::charsmap::Charsmap;
+use super::decoding::Decoding;
 use super::pattern::Finder;
 use super::trie::Trie;
 
@@ -193,6 +194,15 @@ fn graphemes(map: &Charsmap, out: &mut Rewriter<'_>) {
 }
 
 impl SentencePiece {
+    /// What decoding takes away at the beginning: the space that was put there, or all.
+    pub fn decoding(&self) -> Decoding {
+        match (self.remove_extra, self.add_prefix) {
+            (true, _) => Decoding::Spaces(usize::MAX),
+            (false, true) => Decoding::Spaces(1),
+            (false, false) => Decoding::Plain,
+        }
+    }
+
     /// Writes the normal form of the text.
     fn run(&self, out: &mut Rewriter<'_>) {
         if self.remove_extra {

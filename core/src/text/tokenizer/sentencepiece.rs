@@ -5,7 +5,6 @@
 
 use super::added::{Added, AddedTokens};
 use super::charsmap::Charsmap;
-use super::decoding::Decoding;
 use super::gguf::{byte_tokens, candidates, marked_vocab};
 use super::normalize::{SentencePiece, Step};
 use super::spm::{Spm, SpmOptions};
@@ -22,6 +21,9 @@ struct File<'a> {
     kinds: Vec<TokenKind>,
     /// `TrainerSpec.ModelType`: 1 unigram, 2 byte pairs, 3 words, 4 characters.
     model: u64,
+    /// Begin and end of text; a number that no control token has means that there is none.
+    bos: u64,
+    eos: u64,
     byte_fallback: bool,
     space_as_suffix: bool,
     charsmap: &'a [u8],
@@ -46,20 +48,27 @@ impl Tokenizer {
     pub fn from_sentencepiece(bytes: &[u8]) -> Result<Self, TokenizerError> {
         let file = File::read(bytes)?;
         if file.space_as_suffix || !file.escape_spaces {
-            return Err(unsupported("the way of marking spaces", "treat_whitespace_as_suffix or no escape_whitespaces"));
+            return Err(unsupported(
+                "the way of marking spaces",
+                "treat_whitespace_as_suffix or no escape_whitespaces",
+            ));
         }
         let vocab = marked_vocab(&file.tokens, &file.kinds)?;
         let bytes = file.byte_fallback.then(|| byte_tokens(&vocab));
         let first = |wanted: TokenKind| file.kinds.iter().zip(0..).find(|&(&kind, _)| kind == wanted).map(|(_, id)| id);
-        let control = |text: &str| {
-            let mut tokens = file.tokens.iter().zip(&file.kinds).zip(0u32..);
-            tokens.find(|((token, kind), _)| **token == text && **kind == TokenKind::Control).map(|(_, id)| id)
+        let control = |id: u64| {
+            let id = usize::try_from(id).ok().filter(|&id| file.kinds.get(id) == Some(&TokenKind::Control))?;
+            u32::try_from(id).ok()
         };
         let unknown = first(TokenKind::Unknown);
         let model = match file.model {
             1 => {
                 let scores = file.scores.iter().map(|&score| f64::from(score)).collect();
-                Model::Unigram(Unigram::new(candidates(&vocab), scores, UnigramOptions { bytes, unknown, single: true })?)
+                Model::Unigram(Unigram::new(
+                    candidates(&vocab),
+                    scores,
+                    UnigramOptions { bytes, unknown, single: true },
+                )?)
             }
             2 => {
                 let options = SpmOptions { scores: &file.scores, bytes, unknown, finds_user_defined: true };
@@ -80,11 +89,13 @@ impl Tokenizer {
             add_prefix: file.add_prefix,
             remove_extra: file.remove_extra,
         };
-        let added = vocab.kinds().zip(&file.tokens).filter_map(|((id, kind), &text)| {
-            matches!(kind, TokenKind::Control | TokenKind::Unknown).then(|| Added::new(id, text, true))
-        });
-        let ids = SpecialIds { bos: control("<s>").or_else(|| control("<bos>")), eos: control("</s>").or_else(|| control("<eos>")), unknown, ..SpecialIds::default() };
-        let decoding = if file.add_prefix { Decoding::Spaces(1) } else { Decoding::Plain };
+        let added = vocab
+            .kinds()
+            .zip(&file.tokens)
+            .filter(|((_, kind), _)| matches!(kind, TokenKind::Control | TokenKind::Unknown))
+            .map(|((id, _), &text)| Added::new(id, text, true));
+        let ids = SpecialIds { bos: control(file.bos), eos: control(file.eos), unknown, ..SpecialIds::default() };
+        let decoding = normalizer.decoding();
         Ok(Self {
             added: AddedTokens::new(added.collect())?,
             normalizer: vec![Step::SentencePiece(normalizer)],
@@ -111,6 +122,8 @@ impl<'a> File<'a> {
             kinds: Vec::new(),
             // The schema's defaults.
             model: 1,
+            bos: 1,
+            eos: 2,
             byte_fallback: false,
             space_as_suffix: false,
             charsmap: &[],
@@ -161,6 +174,8 @@ impl<'a> File<'a> {
             match field? {
                 (3, Wire::Varint(model)) => self.model = model,
                 (24, Wire::Varint(flag)) => self.space_as_suffix = flag != 0,
+                (41, Wire::Varint(id)) => self.bos = id,
+                (42, Wire::Varint(id)) => self.eos = id,
                 (35, Wire::Varint(flag)) => self.byte_fallback = flag != 0,
                 _ => {}
             }

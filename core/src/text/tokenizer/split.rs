@@ -147,7 +147,8 @@ impl Pieces<'_> {
     /// it leaves unread is copied.
     fn rewrite(&mut self, wants: impl Fn(usize, &str) -> bool, change: impl Fn(&mut Rewriter<'_>, usize)) {
         let text = self.text.as_str();
-        let wanted = |(index, piece): (usize, &Piece)| piece.token.is_none() && wants(index, &text[piece.range.clone()]);
+        let wanted =
+            |(index, piece): (usize, &Piece)| piece.token.is_none() && wants(index, &text[piece.range.clone()]);
         let wanted: Vec<bool> = self.list.iter().enumerate().map(wanted).collect();
         if !wanted.contains(&true) {
             return;
@@ -204,7 +205,6 @@ pub(super) fn metaspace(mark: char, prepend: Prepend, cuts: bool) -> Vec<Step> {
     }
     steps
 }
-
 
 #[cfg(test)]
 mod tests {

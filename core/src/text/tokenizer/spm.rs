@@ -45,7 +45,8 @@ type Splits = RefCell<HashMap<u32, usize>>;
 impl Spm {
     /// Builds the encoder for `vocab`.
     pub fn new(options: SpmOptions<'_>, vocab: &Vocab) -> Result<Self, TokenizerError> {
-        let user_defined = vocab.kinds().filter(|&(_, kind)| options.finds_user_defined && kind == TokenKind::UserDefined);
+        let user_defined =
+            vocab.kinds().filter(|&(_, kind)| options.finds_user_defined && kind == TokenKind::UserDefined);
         Ok(Self {
             words: WordIndex::new(vocab, |_, kind| {
                 matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Unused)
@@ -83,7 +84,11 @@ impl Spm {
         let splits = splits.into_inner();
         for symbol in merger.symbols() {
             let range = symbol.range();
-            let known = if symbol.id == NO_TOKEN { self.words.get(vocab, &text.as_bytes()[range.clone()]) } else { Some(symbol.id) };
+            let known = if symbol.id == NO_TOKEN {
+                self.words.get(vocab, &text.as_bytes()[range.clone()])
+            } else {
+                Some(symbol.id)
+            };
             match known {
                 Some(id) if splits.contains_key(&id) => writer.split_again(vocab, id, range, &splits),
                 known => writer.write(known, range),
@@ -154,7 +159,8 @@ impl Writer<'_> {
             match token.and_then(|id| splits.get(&id)) {
                 Some(&left) if left > 0 && left < range.len() => {
                     let middle = range.start + left;
-                    let token = |range: Range<usize>| (self.spm.words.get(vocab, &self.text.as_bytes()[range.clone()]), range);
+                    let token =
+                        |range: Range<usize>| (self.spm.words.get(vocab, &self.text.as_bytes()[range.clone()]), range);
                     open.push(token(middle..range.end));
                     open.push(token(range.start..middle));
                 }

@@ -176,7 +176,8 @@ fn every_pre_tokenizer_of_the_table_compiles_and_loses_nothing() {
     let text = "a\u{0}b \u{a0}\u{2028}ſ's 中文字 😀👩‍👩‍👧 \r\n\t١٢٣ ǅ \u{ad}//\n";
     for name in pre::names() {
         let words = words(name, text).concat();
-        let plain: Option<Vec<u8>> = super::alphabet::spelled(&words).filter(|_| pre::row(Some(name)).unwrap().in_alphabet());
+        let plain: Option<Vec<u8>> =
+            super::alphabet::spelled(&words).filter(|_| pre::row(Some(name)).unwrap().in_alphabet());
         assert!(words == text || plain.as_deref() == Some(text.as_bytes()), "{name}");
     }
 }

@@ -35,6 +35,13 @@ pub(super) struct UnigramOptions {
     pub single: bool,
 }
 
+impl UnigramOptions {
+    /// A sum as it is kept.
+    fn kept(&self, sum: f64) -> f64 {
+        if self.single { f64::from(sum as f32) } else { sum }
+    }
+}
+
 /// A token that takes part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
@@ -76,7 +83,8 @@ impl Unigram {
             scores[token.id as usize] = token.bytes.len() as f64 * best - 0.1;
         }
         let trie = Trie::new(tokens.map(|token| (token.bytes, token.id)));
-        Ok(Self { trie, scores, unknown_score: worst - UNKNOWN_PENALTY, options })
+        let unknown_score = options.kept(worst - UNKNOWN_PENALTY);
+        Ok(Self { trie, scores, unknown_score, options })
     }
 
     /// Calls `emit` with each token of `word` and the bytes that it spells.
@@ -110,9 +118,8 @@ impl Unigram {
             let before = best[start].map_or(0.0, |best| best.score);
             let mut has_single = false;
             let mut offer = |len: usize, score: f64, token| {
-                let sum = before + score;
-                let score = if self.options.single { f64::from(sum as f32) } else { sum };
                 let place = &mut best[start + len];
+                let score = self.options.kept(before + score);
                 if place.is_none_or(|best| score > best.score) {
                     *place = Some(Best { score, start, token });
                 }
@@ -144,7 +151,8 @@ mod tests {
 
     #[test]
     fn the_best_sum_wins_and_unknowns_join() {
-        let words: &[(&str, f64)] = &[("<unk>", 0.0), ("a", -1.0), ("b", -1.5), ("ab", -2.0), ("abb", -4.5), ("<x>", -9.0)];
+        let words: &[(&str, f64)] =
+            &[("<unk>", 0.0), ("a", -1.0), ("b", -1.5), ("ab", -2.0), ("abb", -4.5), ("<x>", -9.0)];
         let tokens = words.iter().zip(0..).skip(1).map(|((text, _), id)| Candidate {
             id,
             bytes: text.as_bytes(),

@@ -97,7 +97,8 @@ mod tests {
         let config = TokenizerConfig::parse(one).unwrap();
         assert_eq!((config.bos_token.as_deref(), config.eos_token.as_deref()), (Some("<s>"), Some("</s>")));
         assert_eq!((config.pad_token, config.chat_templates[0].name.as_str()), (None, "default"));
-        let named = br#"{"chat_template": [{"name": "tool_use", "template": "u"}, {"name": "default", "template": "d"}]}"#;
+        let named =
+            br#"{"chat_template": [{"name": "tool_use", "template": "u"}, {"name": "default", "template": "d"}]}"#;
         let names: Vec<String> =
             TokenizerConfig::parse(named).unwrap().chat_templates.into_iter().map(|template| template.name).collect();
         assert_eq!(names, ["default", "tool_use"]);

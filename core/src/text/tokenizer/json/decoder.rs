@@ -36,6 +36,8 @@ pub(super) struct Decoder {
     steps: Vec<Step>,
     /// Spaces that the text loses at its beginning.
     leading: usize,
+    /// Whether the first token loses its spaces.
+    strips_first: bool,
     /// Whether tokens have been joined: what comes behind is about the whole text.
     fused: bool,
 }
@@ -79,7 +81,7 @@ impl Decoder {
                 self.steps.push(Step::Replace(Finder::Literal(mark.into()), " ".into()));
                 let adds: bool = member_or(value, "add_prefix_space", true)?;
                 let scheme: &str = member_or(value, "prepend_scheme", if adds { "always" } else { "never" })?;
-                self.leading += usize::from(scheme != "never");
+                self.strips_first |= scheme != "never";
             }
             "WordPiece" => {
                 let mark = member_or(value, "prefix", "##".to_owned())?;
@@ -91,7 +93,8 @@ impl Decoder {
     }
 
     fn append_strip(&mut self, value: &Value) -> Result<(), TokenizerError> {
-        let (content, start, stop) = (member(value, "content")?, member_or(value, "start", 0)?, member_or(value, "stop", 0)?);
+        let (content, start, stop) =
+            (member(value, "content")?, member_or(value, "start", 0)?, member_or(value, "stop", 0)?);
         match (self.fused, content, stop) {
             (false, ..) => self.steps.push(Step::Strip { content, start, stop }),
             (true, ' ', 0) => self.leading += start,
@@ -102,8 +105,9 @@ impl Decoder {
 
     /// What each token adds, and what is special about the beginning.
     pub fn vocab(&self, texts: &[&str], kinds: &[TokenKind]) -> Result<(Vocab, Decoding), TokenizerError> {
-        let words = self.steps.iter().find_map(|step| if let Step::Words { mark, .. } = step { Some(mark) } else { None });
-        if words.is_some() && (self.steps.len() > 1 || self.leading > 0) {
+        let words =
+            self.steps.iter().find_map(|step| if let Step::Words { mark, .. } = step { Some(mark) } else { None });
+        if words.is_some() && (self.steps.len() > 1 || self.leading > 0 || self.strips_first) {
             return Err(damaged("words are decoded together with something else"));
         }
         let mut vocab = Vocab::with_capacity(texts.len(), texts.iter().map(|text| text.len()).sum());
@@ -118,6 +122,10 @@ impl Decoder {
                 let continues = texts.iter().map(|text| !mark.is_empty() && text.starts_with(mark.as_str())).collect();
                 Decoding::Words { mark: mark.clone(), continues }
             }
+            None if self.strips_first && self.leading > 0 => {
+                return Err(unsupported("behind Metaspace, the decoder", "Strip"));
+            }
+            None if self.strips_first => Decoding::FirstWithoutSpaces,
             None if self.leading > 0 => Decoding::Spaces(self.leading),
             None => Decoding::Plain,
         };
@@ -146,11 +154,17 @@ impl Decoder {
                     finder.cut(&text, |range, found| replaced.push_str(if found { with } else { &text[range] }));
                     text = Cow::Owned(replaced);
                 }
-                Step::Strip { content, start, stop } => text = Cow::Owned(strip(&text, *content, *start, *stop).to_owned()),
+                Step::Strip { content, start, stop } => {
+                    text = Cow::Owned(strip(&text, *content, *start, *stop).to_owned())
+                }
                 Step::Words { mark, cleanup } => {
                     let rest = text.strip_prefix(mark.as_str()).filter(|_| !mark.is_empty());
                     let word = rest.map_or_else(|| format!(" {text}"), str::to_owned);
-                    text = if *cleanup { Cow::Owned(without_space_before_marks(&word).into_owned()) } else { Cow::Owned(word) };
+                    text = if *cleanup {
+                        Cow::Owned(without_space_before_marks(&word).into_owned())
+                    } else {
+                        Cow::Owned(word)
+                    };
                 }
             }
         }

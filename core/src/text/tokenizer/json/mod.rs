@@ -143,16 +143,22 @@ impl Tokenizer {
         let file: File<'_> = serde_json::from_slice(json).map_err(damaged)?;
         let mut parsed = model::parse(file.model.get())?;
         let decoder = decoder::Decoder::parse(file.decoder.as_ref())?;
-        let mut table = Table::new(std::mem::take(&mut parsed.tokens), &file.added_tokens, decoder.has_bytes() || parsed.has_bytes)?;
+        let mut table = Table::new(
+            std::mem::take(&mut parsed.tokens),
+            &file.added_tokens,
+            decoder.has_bytes() || parsed.has_bytes,
+        )?;
         let unknown = parsed.unknown(&table.texts())?;
         let added = add(&mut table, &file.added_tokens, unknown)?;
 
         let normalizer = file.normalizer.as_ref().map(normalizer::parse).transpose()?.unwrap_or_default();
         let splitter = splitter::parse(file.pre_tokenizer.as_ref())?;
         let texts = table.texts();
-        let (vocab, decoding) = decoder.vocab(&texts, &table.kinds)?;
+        let (added, added_normal) = by_normalization(added, &file.added_tokens, &normalizer);
+        let (vocab, decoding) = decoder.vocab(&decoded_texts(&texts, &added_normal), &table.kinds)?;
         let model = parsed.build(&texts, &table.kinds, &vocab, unknown, splitter.bytes)?;
-        let by_text = |wanted: &str| texts.iter().position(|text| *text == wanted).and_then(|id| u32::try_from(id).ok());
+        let by_text =
+            |wanted: &str| texts.iter().position(|text| *text == wanted).and_then(|id| u32::try_from(id).ok());
         let affixes = post::parse(file.post_processor.as_ref(), &by_text)?;
         let named = |name: &Option<String>| name.as_deref().and_then(by_text);
         let ids = SpecialIds {
@@ -161,7 +167,6 @@ impl Tokenizer {
             unknown,
             ..SpecialIds::default()
         };
-        let (added, added_normal) = by_normalization(added, &file.added_tokens, &normalizer);
         Ok(Self {
             added: AddedTokens::new(added)?,
             added_normal: AddedTokens::new(added_normal)?,
@@ -180,7 +185,11 @@ impl Tokenizer {
 }
 
 /// Enters the added tokens. One whose content the model has is that token, whatever id it names, as in the reference.
-fn add<'a>(table: &mut Table<'a>, tokens: &[AddedToken<'a>], unknown: Option<u32>) -> Result<Vec<Added>, TokenizerError> {
+fn add<'a>(
+    table: &mut Table<'a>,
+    tokens: &[AddedToken<'a>],
+    unknown: Option<u32>,
+) -> Result<Vec<Added>, TokenizerError> {
     let texts = table.texts();
     let by_text = ids_by_text(&texts);
     let ids: Vec<u32> =
@@ -201,6 +210,15 @@ fn add<'a>(table: &mut Table<'a>, tokens: &[AddedToken<'a>], unknown: Option<u32
         });
     }
     Ok(added)
+}
+
+/// The texts of tokens for decoding: that of one which is looked for in normalised text is its normal form, as in the reference.
+fn decoded_texts<'t>(texts: &[&'t str], added_normal: &'t [Added]) -> Vec<&'t str> {
+    let mut texts = texts.to_vec();
+    for added in added_normal.iter().filter(|added| !added.special) {
+        texts[added.id as usize] = &added.content;
+    }
+    texts
 }
 
 /// Parts the tokens that are looked for in the text as written from those looked for in the normalised text, whose contents

@@ -250,18 +250,21 @@ impl Parsed<'_> {
         match self.kind {
             Kind::Bpe(file) => file.build(texts, kinds, vocab, unknown, bytes, in_bytes),
             Kind::Unigram { scores, .. } => {
-                let is_text = |kind: TokenKind| matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Byte);
+                let is_text =
+                    |kind: TokenKind| matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Byte);
                 // Added tokens behind the model's own are none of its business.
                 let own = texts.iter().zip(kinds).zip(0u32..).take(scores.len());
                 let tokens = own.filter(|((_, kind), _)| is_text(**kind));
-                let tokens = tokens.map(|((text, _), id)| Candidate { id, bytes: text.as_bytes(), user_defined: false });
+                let tokens =
+                    tokens.map(|((text, _), id)| Candidate { id, bytes: text.as_bytes(), user_defined: false });
                 Ok(Model::Unigram(Unigram::new(tokens, scores, UnigramOptions { bytes, unknown, single: false })?))
             }
             Kind::WordPiece(file) => {
                 let mark = file.continuing_subword_prefix.as_str();
                 let tokens = texts.iter().zip(kinds).zip(0u32..).filter(|((_, kind), _)| **kind == TokenKind::Normal);
                 let initial = tokens.map(|((text, _), id)| (text.as_bytes(), id));
-                let continuing = initial.clone().filter_map(|(text, id)| Some((text.strip_prefix(mark.as_bytes())?, id)));
+                let continuing =
+                    initial.clone().filter_map(|(text, id)| Some((text.strip_prefix(mark.as_bytes())?, id)));
                 let model = WordPiece::new(initial, continuing, unknown, file.max_input_chars_per_word)?;
                 Ok(Model::WordPiece(model))
             }
@@ -291,7 +294,12 @@ impl BpeFile<'_> {
         if let Some((index, merge)) = self.merges.iter().enumerate().find(|(_, merge)| merge.halves().is_none()) {
             return Err(TokenizerError::BadMerge { index, text: merge.0.to_string() });
         }
-        let merges = MergeTable::new(&ids_by_text(texts), texts.len(), self.merges.iter().filter_map(Merge::halves), prefix.len())?;
+        let merges = MergeTable::new(
+            &ids_by_text(texts),
+            texts.len(),
+            self.merges.iter().filter_map(Merge::halves),
+            prefix.len(),
+        )?;
         let spells = |id: u32| spelled(texts[id as usize]).is_some();
         let (units, whole_words) = if in_bytes {
             let words = WordIndex::new(vocab, |id, kind| kind == TokenKind::Normal && spells(id));

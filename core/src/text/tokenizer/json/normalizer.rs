@@ -14,7 +14,7 @@ const MARKS: &str = r"\p{M}";
 const NONSPACING_MARKS: &str = r"\p{Mn}";
 
 /// What `BertNormalizer` throws away: control characters, and what stands for no character.
-const BERT_CONTROL: &str = r"[\x{00}\x{FFFD}\p{Cc}\p{Cf}\p{Co}\p{Cn}&&[^\t\n\r]]";
+const BERT_CONTROL: &str = r"[\u0000\uFFFD\p{Cc}\p{Cf}\p{Co}&&[^\t\n\r]]";
 
 /// The ideographs that `BertNormalizer` sets apart (`is_chinese_char` of BERT's own tokenization.py).
 const BERT_IDEOGRAPHS: &str = "[\u{4e00}-\u{9fff}\u{3400}-\u{4dbf}\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{f900}-\u{faff}\u{2f800}-\u{2fa1f}]";
@@ -41,9 +41,10 @@ pub(super) fn parse(value: &Value) -> Result<Vec<Step>, TokenizerError> {
         "NFKD" => one(Step::Form(Form::Nfkd)),
         "Lowercase" => one(Step::Lowercase),
         "StripAccents" => one(Step::Replace(regex(MARKS)?, String::new())),
-        "Strip" => {
-            one(Step::Strip { left: member_or(value, "strip_left", true)?, right: member_or(value, "strip_right", true)? })
-        }
+        "Strip" => one(Step::Strip {
+            left: member_or(value, "strip_left", true)?,
+            right: member_or(value, "strip_right", true)?,
+        }),
         "Prepend" => one(Step::Prepend(member(value, "prepend")?)),
         "Replace" => one(Step::Replace(finder(value)?, member(value, "content")?)),
         "Nmt" => {
@@ -93,7 +94,8 @@ pub fn bert(
 
 /// The `pattern` of a part: a string or a regular expression.
 pub(super) fn finder(value: &Value) -> Result<Finder, TokenizerError> {
-    let pattern: &Value = value.get("pattern").ok_or_else(|| damaged(format!("{} without a pattern", type_of(value))))?;
+    let pattern: &Value =
+        value.get("pattern").ok_or_else(|| damaged(format!("{} without a pattern", type_of(value))))?;
     match (pattern, pattern.get("String"), pattern.get("Regex")) {
         (Value::String(text), ..) | (_, Some(Value::String(text)), _) => Ok(Finder::Literal(text.clone())),
         (_, _, Some(Value::String(pattern))) => regex(pattern),
@@ -132,7 +134,9 @@ mod tests {
 
     #[test]
     fn base64_is_decoded() {
-        for (text, bytes) in [("", &b""[..]), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9v", b"foo"), ("/+8A", &[0xff, 0xef, 0])] {
+        for (text, bytes) in
+            [("", &b""[..]), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9v", b"foo"), ("/+8A", &[0xff, 0xef, 0])]
+        {
             assert_eq!(base64(text).as_deref(), Some(bytes), "{text}");
         }
         assert_eq!(base64("Zm9v\n"), None);

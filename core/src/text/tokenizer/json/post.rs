@@ -53,7 +53,9 @@ fn template(value: &Value, by_text: &impl Fn(&str) -> Option<u32>) -> Result<Aff
                 return Err(missing(name));
             }
             if seen_text { &mut after } else { &mut before }.extend(listed);
-        } else if part.get("Sequence").is_some_and(|text| text.get("id").and_then(Value::as_str) == Some("A")) && !seen_text {
+        } else if part.get("Sequence").is_some_and(|text| text.get("id").and_then(Value::as_str) == Some("A"))
+            && !seen_text
+        {
             seen_text = true;
         } else {
             return Err(damaged("the template has a part that is neither a special token nor the text"));

@@ -26,7 +26,8 @@ pub(super) fn parse(value: Option<&Value>) -> Result<Splitter, TokenizerError> {
     if let Some(value) = value {
         append(value, &mut steps)?;
     }
-    let bytes = matches!(steps.last(), Some(Step::Alphabet)) && steps.iter().filter(|step| matches!(step, Step::Alphabet)).count() == 1;
+    let bytes = matches!(steps.last(), Some(Step::Alphabet))
+        && steps.iter().filter(|step| matches!(step, Step::Alphabet)).count() == 1;
     if bytes {
         steps.pop();
     }

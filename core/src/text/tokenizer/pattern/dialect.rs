@@ -200,7 +200,9 @@ impl<'p> Translator<'p> {
         if c == '{' {
             let end = self.rest.find('}').ok_or("a { without a }")?;
             let counts = &self.rest[1..end];
-            if !counts.starts_with(|c: char| c.is_ascii_digit()) || counts.contains(|c: char| !c.is_ascii_digit() && c != ',') {
+            if !counts.starts_with(|c: char| c.is_ascii_digit())
+                || counts.contains(|c: char| !c.is_ascii_digit() && c != ',')
+            {
                 return Err(format!("the quantifier {{{counts}}}"));
             }
             self.out.push_str(&self.rest[..=end]);
@@ -287,7 +289,9 @@ impl<'p> Translator<'p> {
                             out.push_str(&format!("-{}", self.escape()?.0));
                             last = None;
                         }
-                        (Some(from), '\\') => return Err(format!("a range from {from} to an escape where case is ignored")),
+                        (Some(from), '\\') => {
+                            return Err(format!("a range from {from} to an escape where case is ignored"));
+                        }
                         _ => out.push_str(r"\-"),
                     }
                 }
@@ -353,7 +357,9 @@ fn unknown_property(text: &str) -> String {
 
 /// A character that means itself, in a class or outside.
 fn literal(c: char) -> String {
-    if c.is_ascii_punctuation() && !matches!(c, '<' | '>' | '\'' | '"' | '/' | ',' | ':' | ';' | '@' | '`' | '_' | '%' | '!' | '=') {
+    if c.is_ascii_punctuation()
+        && !matches!(c, '<' | '>' | '\'' | '"' | '/' | ',' | ':' | ';' | '@' | '`' | '_' | '%' | '!' | '=')
+    {
         format!("\\{c}")
     } else {
         c.to_string()
@@ -415,7 +421,10 @@ mod tests {
     fn case_possession_and_lines_are_written_out() {
         assert_eq!(plain("(?i:'s|'ll)"), "(?:'[sSſ]|'[lL][lL])");
         assert_eq!(plain("(?i:[sd-f])x"), "(?:[sSſd-fD-F])x");
-        assert_eq!(plain(r"[^\r\n\p{L}\p{N}]?+\p{L}+| ?[^\s\p{L}]++[\r\n]*"), r"[^\r\n\p{L}\p{N}]?\p{L}+| ?[^\s\p{L}]+[\r\n]*");
+        assert_eq!(
+            plain(r"[^\r\n\p{L}\p{N}]?+\p{L}+| ?[^\s\p{L}]++[\r\n]*"),
+            r"[^\r\n\p{L}\p{N}]?\p{L}+| ?[^\s\p{L}]+[\r\n]*"
+        );
         assert_eq!(plain(r"\s+$"), r"\s+(?m:$)");
         assert_eq!(plain(r"[!-/:-~]"), r"[!-/:-\~]");
         assert_eq!(plain(r"[\u0001-\u0008\n-\r\-a-]"), r"[\x{0001}-\x{0008}\n-\r\-a\-]");
