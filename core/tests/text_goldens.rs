@@ -1,4 +1,4 @@
-//! Tokenizers and chat templates against what the reference implementations answered (`tests/goldens`).
+//! Tokenizers against what the reference implementations answered (`tests/goldens`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use inglenook::format::gguf::Gguf;
 use inglenook::source::Memory;
-use inglenook::text::{ChatTemplate, Special, StreamDecoder, TemplateError, TemplateInput, Tokenizer};
+use inglenook::text::{Special, StreamDecoder, Tokenizer};
 use serde_json::Value;
 
 fn goldens(folder: &str) -> PathBuf {
@@ -63,32 +63,4 @@ fn every_text_has_the_references_ids_and_decodes_as_there() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-#[test]
-fn every_template_renders_as_transformers_renders_it() {
-    let mut wrong = Vec::new();
-    let templates = cases("templates");
-    assert!(templates.len() >= 70);
-    for (name, case) in templates {
-        let list = |key: &str| case.get(key).and_then(Value::as_array).map(Vec::as_slice);
-        let template = ChatTemplate::new(case["template"].as_str().unwrap()).unwrap();
-        let found = template.render(&TemplateInput {
-            messages: list("messages").unwrap(),
-            tools: list("tools"),
-            add_generation_prompt: case["add_generation_prompt"].as_bool().unwrap(),
-            bos_token: case["bos_token"].as_str().unwrap(),
-            eos_token: case["eos_token"].as_str().unwrap(),
-            extra: case.get("variables").and_then(Value::as_object),
-            ..TemplateInput::default()
-        });
-        let expected = match case.get("error") {
-            Some(message) => Err(TemplateError::Raised(message.as_str().unwrap().to_owned())),
-            None => Ok(case["expected"].as_str().unwrap().to_owned()),
-        };
-        if found != expected {
-            wrong.push(format!("{name}:\n{found:?}\nnot\n{expected:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
 }

@@ -129,6 +129,7 @@ impl Engine {
             tools: request.tools.as_deref().filter(|tools| !tools.is_empty()),
             documents: None,
             add_generation_prompt: true,
+            continue_final_message: false,
             bos_token: &bos,
             eos_token: &eos,
             extra: request.chat_template_kwargs.as_ref(),
