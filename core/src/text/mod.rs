@@ -10,5 +10,5 @@ pub mod tokenizer;
 
 pub use decode::StreamDecoder;
 pub use stop::StopMatcher;
-pub use template::{ChatTemplate, TemplateError, TemplateInput};
+pub use template::{ChatInput, ChatTemplate, ChatTemplates, Prompt, TemplateError, TemplateInput};
 pub use tokenizer::{Special, Tokenizer, TokenizerError};

@@ -40,6 +40,41 @@ pub enum TemplateError {
     /// The template builds or writes too much text.
     #[error("the chat template builds far more text than the conversation has; it may repeat itself without end")]
     TooMuchText,
+    /// The model has no template, and its vocabulary proves none.
+    #[error("the model has no chat template; name a built-in one, such as \"chatml\"")]
+    NoTemplate,
+    /// There is no template of that name.
+    #[error("there is no chat template \"{name}\"; there are {known}")]
+    NoSuchTemplate {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A message is not what OpenAI's API calls one.
+    #[error("message {at} cannot be used: {why}")]
+    Message {
+        /// Its place, from 0.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The template has no place for something in the conversation.
+    #[error("the chat template has no place for {0}; leave them out, or name a template that has one")]
+    Unsupported(&'static str),
+    /// The template has no place for a kind of content.
+    #[error("the chat template has no place for content of type \"{0}\"; leave it out, or use a model that takes it")]
+    Part(String),
+    /// A tool result that answers no call.
+    #[error(
+        "message {at} is the result of a tool call \"{id}\", but no message before it calls that; give the call, too"
+    )]
+    ToolResult {
+        /// The message's place, from 0.
+        at: usize,
+        /// The id that it names; empty if none.
+        id: String,
+    },
     /// The last message cannot be continued.
     #[error("the last message cannot be continued: {0}")]
     CannotContinue(&'static str),

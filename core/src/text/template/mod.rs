@@ -4,17 +4,27 @@
 //! and a few functions of its own). A template is a program from a stranger: its steps, its depth and its output are bounded, it
 //! reads nothing but its input, and whatever it asks for that does not exist is an error that says so.
 
+pub mod builtin;
+mod calls;
+mod capabilities;
+mod choice;
 mod error;
 mod finish;
+mod history;
 mod jinja;
 mod json;
+mod parts;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use serde_json::Value as Json;
 
+pub use capabilities::Capabilities;
+pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
 use jinja::{Meter, Program, Value};
 
@@ -52,6 +62,7 @@ pub struct TemplateInput<'a> {
 pub struct ChatTemplate {
     program: Program,
     source: String,
+    capabilities: OnceLock<Capabilities>,
 }
 
 impl ChatTemplate {
@@ -64,12 +75,18 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong(source.len()));
         }
-        Ok(Self { program: Program::parse(source)?, source: source.to_owned() })
+        let program = Program::parse(source)?;
+        Ok(Self { program, source: source.to_owned(), capabilities: OnceLock::new() })
     }
 
     /// The template's own text.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What the template can take. Found out at the first call, and kept.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.capabilities.get_or_init(|| Capabilities::probe(self))
     }
 
     /// The prompt for a conversation.
@@ -78,27 +95,23 @@ impl ChatTemplate {
     /// The template refuses the conversation ([`TemplateError::Raised`]), asks for what does not exist, fails, or exceeds a bound;
     /// the last message cannot be continued.
     pub fn render(&self, input: &TemplateInput<'_>) -> Result<String, TemplateError> {
-        self.render_counting(input).map(|(text, _)| text)
+        self.answer(input, None)
     }
 
-    /// The prompt, and the number of steps that it took.
-    ///
-    /// # Errors
-    /// As [`Self::render`].
-    pub fn render_counting(&self, input: &TemplateInput<'_>) -> Result<(String, u64), TemplateError> {
+    /// The prompt, in at most so many steps.
+    fn answer(&self, input: &TemplateInput<'_>, most: Option<u64>) -> Result<String, TemplateError> {
         let mut messages: Vec<Json> = input.messages.iter().map(finish::plain_message).collect();
         let cut = match input.continue_final_message {
             true => Some(finish::mark(&mut messages, &self.source, input.add_generation_prompt)?),
             false => None,
         };
-        let mut meter = Meter::new(input_len(input));
+        let mut meter = Meter::new(input_len(input), most);
         let variables = variables(&mut meter, input, &messages)?;
-        let rendered = self.program.render(meter, variables, input.local_time)?;
-        let text = match cut {
-            Some(cut) => cut.apply(rendered.text)?,
-            None => rendered.text,
-        };
-        Ok((text, rendered.steps))
+        let text = self.program.render(meter, variables, input.local_time)?;
+        match cut {
+            Some(cut) => cut.apply(text),
+            None => Ok(text),
+        }
     }
 }
 

@@ -32,22 +32,16 @@ pub const MAX_VALUE_DEPTH: u32 = 128;
 pub struct Meter {
     steps: u64,
     bytes: u64,
-    granted_steps: u64,
     depth: u32,
 }
 
 impl Meter {
-    /// For an input of so many bytes.
-    pub fn new(input: usize) -> Self {
+    /// For an input of so many bytes, and with at most so many steps if that is given.
+    pub fn new(input: usize, most_steps: Option<u64>) -> Self {
         let input = input as u64;
         let steps = STEPS.saturating_add(input.saturating_mul(STEPS_PER_BYTE));
         let bytes = BYTES.saturating_add(input.saturating_mul(BYTES_PER_BYTE));
-        Self { steps, bytes, granted_steps: steps, depth: 0 }
-    }
-
-    /// Steps taken so far.
-    pub fn taken(&self) -> u64 {
-        self.granted_steps - self.steps
+        Self { steps: steps.min(most_steps.unwrap_or(u64::MAX)), bytes, depth: 0 }
     }
 
     pub fn step(&mut self, count: usize) -> Result<(), TemplateError> {

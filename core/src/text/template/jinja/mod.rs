@@ -45,12 +45,6 @@ pub(super) use value::Value;
 #[derive(Debug)]
 pub(super) struct Program(ast::Block);
 
-/// A rendered text, and what it took.
-pub(super) struct Rendered {
-    pub text: String,
-    pub steps: u64,
-}
-
 impl Program {
     /// Parses a template.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
@@ -63,7 +57,7 @@ impl Program {
         meter: Meter,
         variables: Vec<(&str, Value)>,
         local_time: Option<i64>,
-    ) -> Result<Rendered, TemplateError> {
+    ) -> Result<String, TemplateError> {
         let globals = Rc::new(Scope::default());
         for (name, function) in Function::ALL {
             globals.set(&name.into(), Value::Function(function));
@@ -74,6 +68,6 @@ impl Program {
         let mut vm = Vm::new(meter, local_time);
         let mut text = String::new();
         vm.block(&self.0, &Scope::within(&globals), &mut text)?;
-        Ok(Rendered { text, steps: vm.meter.taken() })
+        Ok(text)
     }
 }
