@@ -107,7 +107,8 @@ fn schemas() -> Vec<(String, Value)> {
         (case["name"].as_str().expect("a name").to_owned(), case["schema"].clone())
     };
     let mut schemas: Vec<(String, Value)> = lines.lines().map(line).collect();
-    let mut files: Vec<PathBuf> = fs::read_dir(corpus("realistic")).expect("the corpus").map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(corpus("realistic")).expect("the corpus").map(|f| f.unwrap().path()).collect();
     files.sort();
     for file in files {
         let schema = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");

@@ -10,6 +10,7 @@ mod constraint;
 mod decode;
 pub mod event;
 mod generation;
+mod guard;
 mod output;
 mod prompt;
 pub mod request;
@@ -27,7 +28,7 @@ use crate::kernels::kv::KvType;
 use crate::model::{Architecture, Config, Model};
 use crate::plan::{Choice, Workshop};
 use crate::source::Source;
-use crate::text::{ChatTemplate, Tokenizer};
+use crate::text::Tokenizer;
 pub use constraint::GrammarSlot;
 use decode::Runner;
 pub use generation::Generation;
@@ -135,8 +136,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         let gguf = Gguf::read(source).await?;
         let config = Config::read(&gguf)?;
-        let tokenizer = Arc::new(Tokenizer::from_gguf(&gguf.metadata)?);
-        let template = gguf.metadata.opt_str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        let prompts = Prompts::from_gguf(&gguf.metadata)?;
         let context = context(&config, options);
         let mut weights = |read, all| progress(Progress::Weights(read, all));
         let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
@@ -146,7 +146,7 @@ impl Engine {
         let runner = Runner::new(&mut workshop, model, context, kv).await?;
         let recommended = recommended(&gguf.metadata)?;
         let info = Info {
-            model: model_info(&gguf, runner.model().config(), runner.context(), template.is_some(), recommended),
+            model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
             adapter: device.facts(),
             memory: runner.memory(),
             kernels: workshop.choices().to_vec(),
@@ -154,9 +154,9 @@ impl Engine {
         Ok(Engine {
             device,
             runner,
-            prompts: Rc::new(Prompts::new(tokenizer.clone(), template)),
-            grammars: grammars(&tokenizer),
-            tokenizer,
+            grammars: grammars(prompts.tokenizer()),
+            tokenizer: prompts.tokenizer().clone(),
+            prompts: Rc::new(prompts),
             recommended,
             info,
             cached: Vec::new(),

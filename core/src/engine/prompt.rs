@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::guard;
 use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::format::gguf::Metadata;
 use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, starts_in_reasoning};
-use crate::text::{ChatTemplate, Special, TemplateInput, Tokenizer, vocabulary};
+use crate::text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
 
 /// What a model's file says of prompts. Shared by an engine and whoever asks for a prompt alone.
 #[derive(Debug)]
 pub struct Prompts {
     tokenizer: Arc<Tokenizer>,
-    template: Option<ChatTemplate>,
-    /// How the model writes calls and thoughts, as its template shows.
-    format: OutputFormat,
+    templates: ChatTemplates,
 }
 
 /// A prompt, and how its answer is to be read.
@@ -28,46 +27,42 @@ pub(super) struct Prompt {
     pub starts_in_reasoning: bool,
 }
 
-impl Prompts {
-    /// Of a model with this tokenizer and this template.
-    pub fn new(tokenizer: Arc<Tokenizer>, template: Option<ChatTemplate>) -> Prompts {
-        let format = format(template.as_ref().map_or("", ChatTemplate::source), &tokenizer);
-        Prompts { tokenizer, template, format }
-    }
+/// A conversation as text.
+struct Rendered<'t> {
+    text: String,
+    /// Places in the text that look like special tokens and are none: byte offsets, in order.
+    plain: Vec<usize>,
+    template: &'t ChatTemplate,
+}
 
+impl Prompts {
     /// Of the model whose file has this metadata.
     ///
     /// # Errors
-    /// A tokenizer or a template that cannot be used.
+    /// A tokenizer that cannot be used. (A template that cannot be is an error where it is asked for.)
     pub fn from_gguf(metadata: &Metadata) -> Result<Prompts, Error> {
         let tokenizer = Arc::new(Tokenizer::from_gguf(metadata)?);
-        let template = metadata.opt_str("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
-        Ok(Prompts::new(tokenizer, template))
+        let is_control = |name: &str| vocabulary::control(&tokenizer, name).is_some();
+        let templates = ChatTemplates::from_gguf(metadata).with_proof(&is_control);
+        Ok(Prompts { tokenizer, templates })
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// Whether conversations can become prompts without a template being named.
+    pub fn can_chat(&self) -> bool {
+        self.templates.choose(None, false).is_ok()
     }
 
     /// The prompt's text for a conversation, as the model's template renders it.
     ///
     /// # Errors
-    /// [`RequestError::NoTemplate`], or what the template says.
+    /// What the template says.
     pub fn render(&self, request: &Request) -> Result<String, Error> {
-        let template = self.template.as_ref().ok_or(RequestError::NoTemplate)?;
-        let ids = self.tokenizer.special_ids();
-        let name = |id: Option<u32>| {
-            let bytes = id.map(|id| self.tokenizer.token_bytes(id)).unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
-        };
-        let (bos, eos) = (name(ids.bos), name(ids.eos));
-        let input = TemplateInput {
-            messages: &request.messages,
-            tools: request.offered_tools(),
-            documents: None,
-            add_generation_prompt: true,
-            bos_token: &bos,
-            eos_token: &eos,
-            extra: request.chat_template_kwargs.as_ref(),
-            local_time: request.local_time,
-        };
-        Ok(template.render(&input)?)
+        Ok(self.rendered(request)?.text)
     }
 
     /// The tokens of a request's prompt.
@@ -83,29 +78,88 @@ impl Prompts {
     /// # Errors
     /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Unknown`].
     pub(super) fn prompt(&self, request: &Request) -> Result<Prompt, Error> {
-        let format = named(request, self.format)?;
         let tools = tools(request)?;
         if let Some(text) = &request.prompt {
-            let tokens = self.tokenizer.encode(text, Special::AsText, self.tokenizer.adds_bos());
+            let special = if request.parse_special { Special::Parse } else { Special::AsText };
+            let tokens = self.tokenizer.encode(text, special, self.tokenizer.adds_bos());
+            let format = named(request, OutputFormat::default())?;
             return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false });
         }
-        let text = self.render(request)?;
+        let Rendered { text, plain, template } = self.rendered(request)?;
+        let format = named(request, self.format(template))?;
         let bos = self.tokenizer.special_ids().bos.map(|id| self.tokenizer.token_bytes(id));
         let has_bos = bos.is_some_and(|bos| text.as_bytes().starts_with(bos));
-        let tokens = self.tokenizer.encode(&text, Special::Parse, self.tokenizer.adds_bos() && !has_bos);
+        let tokens = self.tokenizer.encode_prompt(&text, &plain, self.tokenizer.adds_bos() && !has_bos);
         let starts_in_reasoning = format.reasoning.is_some_and(|format| starts_in_reasoning(&text, format));
         Ok(Prompt { tokens, format, tools, starts_in_reasoning })
     }
+
+    fn rendered(&self, request: &Request) -> Result<Rendered<'_>, Error> {
+        let (tools, documents) = (request.offered_tools(), request.documents.as_deref());
+        let values = request.messages.iter().chain(tools.into_iter().flatten()).chain(documents.into_iter().flatten());
+        let mark = guard::mark_for(values).filter(|_| !request.parse_special);
+        let Some(mark) = mark else {
+            let (text, template) = self.render_with(request, &request.messages, tools, documents)?;
+            return Ok(Rendered { text, plain: Vec::new(), template });
+        };
+        let guarded = |values: &[Value]| guard::guarded(values, &self.tokenizer, mark);
+        let (tools, documents) = (tools.map(guarded), documents.map(guarded));
+        let (text, template) =
+            self.render_with(request, &guarded(&request.messages), tools.as_deref(), documents.as_deref())?;
+        let (text, plain) = guard::unguard(&text, mark);
+        Ok(Rendered { text, plain, template })
+    }
+
+    fn render_with(
+        &self,
+        request: &Request,
+        messages: &[Value],
+        tools: Option<&[Value]>,
+        documents: Option<&[Value]>,
+    ) -> Result<(String, &ChatTemplate), Error> {
+        let ids = self.tokenizer.special_ids();
+        let name = |id: Option<u32>| {
+            let bytes = id.map(|id| self.tokenizer.token_bytes(id)).unwrap_or_default();
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let (bos, eos) = (name(ids.bos), name(ids.eos));
+        let extra = variables(request);
+        let rendered = self.templates.render(&ChatInput {
+            messages,
+            tools,
+            documents,
+            add_generation_prompt: request.add_generation_prompt.unwrap_or(!request.continue_final_message),
+            continue_final_message: request.continue_final_message,
+            template: request.chat_template.as_deref(),
+            extra: Some(&extra),
+            bos_token: &bos,
+            eos_token: &eos,
+            local_time: request.local_time,
+        })?;
+        Ok((rendered.text, rendered.template))
+    }
+
+    /// How a model with this template writes.
+    fn format(&self, template: &ChatTemplate) -> OutputFormat {
+        let has_token = |text: &str| vocabulary::has_token(&self.tokenizer, text);
+        OutputFormat {
+            dialect: Dialect::detect(template.source(), &has_token),
+            reasoning: ReasoningFormat::detect(template.source(), &has_token),
+            id_seed: 0,
+        }
+    }
 }
 
-/// How a model whose template is `source` writes.
-fn format(source: &str, tokenizer: &Tokenizer) -> OutputFormat {
-    let has_token = |text: &str| vocabulary::has_token(tokenizer, text);
-    OutputFormat {
-        dialect: Dialect::detect(source, &has_token),
-        reasoning: ReasoningFormat::detect(source, &has_token),
-        id_seed: 0,
+/// What a template sees beside the conversation: what the caller gives, and the switches by which templates know whether the model is
+/// to think.
+fn variables(request: &Request) -> Map<String, Value> {
+    let mut variables = request.chat_template_kwargs.clone().unwrap_or_default();
+    if let Some(enabled) = request.reasoning.enabled {
+        for name in ["enable_thinking", "thinking"] {
+            variables.entry(name).or_insert(Value::Bool(enabled));
+        }
     }
+    variables
 }
 
 /// The format, but as the request names it.

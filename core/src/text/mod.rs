@@ -12,5 +12,5 @@ pub mod vocabulary;
 
 pub use decode::StreamDecoder;
 pub use rules::{ContentRules, RuleError, RuleSpec};
-pub use template::{ChatTemplate, TemplateError, TemplateInput};
+pub use template::{ChatInput, ChatTemplate, ChatTemplates, Prompt, TemplateError, TemplateInput};
 pub use tokenizer::{Special, Tokenizer, TokenizerError};

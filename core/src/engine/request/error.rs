@@ -39,9 +39,6 @@ pub enum RequestError {
         /// Tokens of the context.
         context: u32,
     },
-    /// Messages for a model without a template.
-    #[error("this model has no chat template; give a plain `prompt` instead of `messages`")]
-    NoTemplate,
     /// Tools that the model's dialect cannot be made to call.
     #[error(
         "this model's way of calling tools is not known, so it cannot be made to call one; use `tool_choice` \"auto\", or \

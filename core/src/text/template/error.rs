@@ -1,15 +1,13 @@
 //! What can go wrong with a chat template.
 
-use minijinja::ErrorKind;
-
 /// Why a template could not be parsed or rendered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// The template itself is too long.
     #[error("the chat template has {0} bytes, more than {max}; give a shorter one", max = super::MAX_SOURCE)]
     TooLong(usize),
-    /// An expression, or a chain of `elif`, is too long.
-    #[error("the chat template has too long an expression or too many branches (line {0}); give a simpler one")]
+    /// Blocks or brackets are nested too deeply.
+    #[error("the chat template nests blocks or brackets too deeply (line {0}); give a simpler one")]
     TooComplex(usize),
     /// The template is not valid Jinja.
     #[error("the chat template cannot be parsed: {message} (line {line}); give a corrected one")]
@@ -19,7 +17,7 @@ pub enum TemplateError {
         /// The line, from 1; 0 if unknown.
         line: usize,
     },
-    /// The template calls a function, filter, test or method that does not exist.
+    /// The template uses a function, filter, test, method or tag that does not exist.
     #[error("the chat template uses something unknown: {message} (line {line}); give a template without it")]
     Unknown {
         /// What is unknown.
@@ -36,12 +34,50 @@ pub enum TemplateError {
     /// The template takes too many steps.
     #[error("the chat template does not end within the allowed number of steps; it may loop without end")]
     TooManySteps,
-    /// The template nests too deeply.
-    #[error("the chat template nests macros or loops too deeply; it may call itself without end")]
+    /// The template's macros, or its input's values, nest too deeply.
+    #[error("the chat template nests macros or values too deeply; it may call itself without end")]
     TooDeep,
     /// The template builds or writes too much text.
     #[error("the chat template builds far more text than the conversation has; it may repeat itself without end")]
     TooMuchText,
+    /// The model has no template, and its vocabulary proves none.
+    #[error("the model has no chat template; name a built-in one, such as \"chatml\"")]
+    NoTemplate,
+    /// There is no template of that name.
+    #[error("there is no chat template \"{name}\"; there are {known}")]
+    NoSuchTemplate {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A message is not what OpenAI's API calls one.
+    #[error("message {at} cannot be used: {why}")]
+    Message {
+        /// Its place, from 0.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The template has no place for something in the conversation.
+    #[error("the chat template has no place for {0}; leave them out, or name a template that has one")]
+    Unsupported(&'static str),
+    /// The template has no place for a kind of content.
+    #[error("the chat template has no place for content of type \"{0}\"; leave it out, or use a model that takes it")]
+    Part(String),
+    /// A tool result that answers no call.
+    #[error(
+        "message {at} is the result of a tool call \"{id}\", but no message before it calls that; give the call, too"
+    )]
+    ToolResult {
+        /// The message's place, from 0.
+        at: usize,
+        /// The id that it names; empty if none.
+        id: String,
+    },
+    /// The last message cannot be continued.
+    #[error("the last message cannot be continued: {0}")]
+    CannotContinue(&'static str),
     /// The template fails on this conversation in another way.
     #[error("the chat template failed: {message} (line {line}); the conversation may lack what it expects")]
     Failed {
@@ -52,43 +88,23 @@ pub enum TemplateError {
     },
 }
 
-/// Marks an error of our own functions as it passes through the template engine.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct Own(pub TemplateError);
-
-impl Own {
-    /// Wraps `error` so that the engine carries it.
-    pub fn into_engine(error: TemplateError) -> minijinja::Error {
-        minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()).with_source(Own(error))
-    }
-}
-
 impl TemplateError {
-    /// From the template engine's error.
-    pub(super) fn from_engine(error: &minijinja::Error) -> Self {
-        let mut source = std::error::Error::source(error);
-        while let Some(inner) = source {
-            if let Some(Own(own)) = inner.downcast_ref() {
-                return own.clone();
-            }
-            source = inner.source();
-        }
-        let line = error.line().unwrap_or(0);
-        let message = match error.detail() {
-            Some(detail) => format!("{}: {detail}", error.kind()),
-            None => error.kind().to_string(),
-        };
-        match error.kind() {
-            ErrorKind::OutOfFuel => Self::TooManySteps,
-            ErrorKind::SyntaxError | ErrorKind::InvalidDelimiter => Self::Syntax { message, line },
-            ErrorKind::UnknownFilter
-            | ErrorKind::UnknownTest
-            | ErrorKind::UnknownFunction
-            | ErrorKind::UnknownMethod
-            | ErrorKind::TemplateNotFound => Self::Unknown { message, line },
-            _ if error.detail() == Some("recursion limit exceeded") => Self::TooDeep,
-            _ => Self::Failed { message, line },
+    /// A failure on a line that is not known here.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), line: 0 }
+    }
+
+    /// Something unknown, on a line that is not known here.
+    pub(super) fn unknown(message: impl Into<String>) -> Self {
+        Self::Unknown { message: message.into(), line: 0 }
+    }
+
+    /// The same error with its line, unless it has one.
+    pub(super) fn at(self, at: usize) -> Self {
+        match self {
+            Self::Failed { message, line: 0 } => Self::Failed { message, line: at },
+            Self::Unknown { message, line: 0 } => Self::Unknown { message, line: at },
+            other => other,
         }
     }
 }

@@ -1,31 +1,43 @@
 //! JSON into a template's values, and out of them as Python's `json.dumps` writes it, which is what models saw in training.
 
 use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use minijinja::value::{Value, ValueKind};
-use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
 use super::TemplateError;
-use super::error::Own;
-
-/// Deepest nesting that is written.
-const MAX_DEPTH: usize = 128;
+use super::jinja::{Meter, Value};
 
 /// A JSON value as a template sees it. Objects keep their order.
-pub(super) fn from_json(json: &Json) -> Value {
-    match json {
-        Json::Null => Value::from(()),
-        Json::Bool(value) => Value::from(*value),
+///
+/// # Errors
+/// [`TemplateError::TooDeep`] for what nests too deeply.
+pub(super) fn from_json(meter: &mut Meter, json: &Json) -> Result<Value, TemplateError> {
+    meter.enter()?;
+    let value = match json {
+        Json::Null => Value::None,
+        Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (Some(value), _) => Value::from(value),
-            (None, Some(value)) => Value::from(value),
-            (None, None) => number.as_f64().map_or(Value::from(()), Value::from),
+            (Some(value), _) => Value::Int(value.into()),
+            (None, Some(value)) => Value::Int(value.into()),
+            (None, None) => number.as_f64().map_or(Value::None, Value::Float),
         },
-        Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => items.iter().map(from_json).collect(),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), from_json(value)))),
-    }
+        Json::String(text) => Value::text(text.as_str()),
+        Json::Array(items) => {
+            let items: Result<Vec<Value>, TemplateError> = items.iter().map(|item| from_json(meter, item)).collect();
+            Value::list(meter, items?)?
+        }
+        Json::Object(map) => {
+            let mut pairs = Vec::with_capacity(map.len());
+            for (key, value) in map {
+                pairs.push((Value::text(key.as_str()), from_json(meter, value)?));
+            }
+            Value::Dict(Rc::new(meter.dict(pairs)?))
+        }
+    };
+    meter.leave();
+    Ok(value)
 }
 
 /// The options of `json.dumps`.
@@ -34,17 +46,20 @@ pub(super) struct JsonStyle {
     pub ensure_ascii: bool,
     pub sort_keys: bool,
     /// What each level is indented with; none: all on one line.
-    pub indent: Option<String>,
+    pub indent: Option<Arc<str>>,
     /// Between items, and between key and value; none: `", "` (`","` when indented) and `": "`.
     pub separators: Option<(String, String)>,
 }
 
-/// Writes a template's value, in at most about `room` bytes.
-pub(super) fn to_json(value: &Value, style: &JsonStyle, room: usize) -> Result<String, Error> {
+/// Writes a template's value.
+///
+/// # Errors
+/// What is no JSON, such as a function or what is undefined.
+pub(super) fn to_json(meter: &mut Meter, value: &Value, style: &JsonStyle) -> Result<String, TemplateError> {
     let item = if style.indent.is_some() { "," } else { ", " };
     let (item, key) = style.separators.as_ref().map_or((item, ": "), |(item, key)| (item, key));
-    let mut writer = Writer { out: String::new(), style, item, key, room };
-    writer.value(value, 0)?;
+    let mut writer = Writer { out: String::new(), style, item, key };
+    writer.value(meter, value, 0)?;
     Ok(writer.out)
 }
 
@@ -53,66 +68,61 @@ struct Writer<'a> {
     style: &'a JsonStyle,
     item: &'a str,
     key: &'a str,
-    room: usize,
 }
 
 impl Writer<'_> {
-    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        if depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::BadSerialization, "tojson: the value is nested too deeply"));
-        }
-        // Parts that are shared are written as often as they occur, which may be without end.
-        if self.out.len() > self.room {
-            return Err(Own::into_engine(TemplateError::TooMuchText));
-        }
-        match value.kind() {
-            ValueKind::None => self.out.push_str("null"),
-            ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number if value.is_integer() => self.out.push_str(&value.to_string()),
-            ValueKind::Number => self.out.push_str(&float(f64::try_from(value.clone())?)),
-            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => {
-                let items = value.try_iter()?;
-                self.container('[', ']', depth, items, |writer, item| writer.value(&item, depth + 1))?;
-            }
-            ValueKind::Map => {
-                let mut keys: Vec<Value> = value.try_iter()?.collect();
-                if self.style.sort_keys {
-                    keys.sort();
-                }
-                self.container('{', '}', depth, keys.into_iter(), |writer, key| {
-                    writer.map_key(&key)?;
-                    writer.out.push_str(writer.key);
-                    writer.value(&value.get_item(&key)?, depth + 1)
+    fn value(&mut self, meter: &mut Meter, value: &Value, depth: usize) -> Result<(), TemplateError> {
+        meter.enter()?;
+        let begins = self.out.len();
+        match value {
+            Value::List(list) | Value::Tuple(list) | Value::Group(list) => {
+                self.container(meter, ('[', ']'), depth, &list.items, |writer, meter, item| {
+                    writer.value(meter, item, depth + 1)
                 })?;
             }
-            kind => {
-                let message = format!("tojson: a value of kind {kind} is not JSON");
-                return Err(Error::new(ErrorKind::BadSerialization, message));
+            Value::Dict(dict) => {
+                let mut pairs: Vec<&(Value, Value)> = dict.pairs.iter().collect();
+                if self.style.sort_keys {
+                    pairs = sorted(meter, pairs)?;
+                }
+                self.container(meter, ('{', '}'), depth, &pairs, |writer, meter, (key, value)| {
+                    let key = scalar(key).map_or_else(|| key.as_str().unwrap_or_default().into(), String::from);
+                    writer.string(&key);
+                    writer.out.push_str(writer.key);
+                    writer.value(meter, value, depth + 1)
+                })?;
             }
+            _ => match (value.as_str(), scalar(value)) {
+                (Some(text), _) => self.string(text),
+                (None, Some(text)) => self.out.push_str(&text),
+                (None, None) => {
+                    let message = format!("Object of type {} is not JSON serializable", value.kind());
+                    return Err(TemplateError::failed(message));
+                }
+            },
         }
-        Ok(())
+        meter.leave();
+        let is_container = matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_));
+        meter.build(if is_container { 2 } else { self.out.len() - begins })
     }
 
-    fn container(
+    fn container<T>(
         &mut self,
-        open: char,
-        close: char,
+        meter: &mut Meter,
+        (open, close): (char, char),
         depth: usize,
-        items: impl Iterator<Item = Value>,
-        mut write: impl FnMut(&mut Self, Value) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        items: &[T],
+        mut write: impl FnMut(&mut Self, &mut Meter, &T) -> Result<(), TemplateError>,
+    ) -> Result<(), TemplateError> {
         self.out.push(open);
-        let mut empty = true;
-        for item in items {
-            if !empty {
-                self.out.push_str(self.item);
-            }
-            empty = false;
+        for (at, item) in items.iter().enumerate() {
+            let begins = self.out.len();
+            self.out.push_str(if at > 0 { self.item } else { "" });
             self.new_line(depth + 1);
-            write(self, item)?;
+            meter.build(self.out.len() - begins + self.key.len())?;
+            write(self, meter, item)?;
         }
-        if !empty {
+        if !items.is_empty() {
             self.new_line(depth);
         }
         self.out.push(close);
@@ -126,18 +136,6 @@ impl Writer<'_> {
                 self.out.push_str(indent);
             }
         }
-    }
-
-    /// Keys are strings; Python writes the other scalars as their JSON text.
-    fn map_key(&mut self, key: &Value) -> Result<(), Error> {
-        match key.as_str() {
-            Some(text) => self.string(text),
-            None => {
-                let text = to_json(key, &JsonStyle::default(), self.room)?;
-                self.string(&text);
-            }
-        }
-        Ok(())
     }
 
     fn string(&mut self, text: &str) {
@@ -162,6 +160,21 @@ impl Writer<'_> {
         }
         self.out.push('"');
     }
+}
+
+/// What stands for a value that is neither text nor a container: also a key's text, where it is no text.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::None => Some("null".into()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Float(number) => Some(float(*number)),
+        _ => None,
+    }
+}
+
+fn sorted<'v>(meter: &mut Meter, pairs: Vec<&'v (Value, Value)>) -> Result<Vec<&'v (Value, Value)>, TemplateError> {
+    super::jinja::sort(meter, pairs, false, |(key, _)| key)
 }
 
 /// A float as Python's `repr` writes it: the shortest digits that read back the same, with an exponent below 1e-4 and from

@@ -1,46 +1,41 @@
 //! Chat templates: the Jinja programs that models carry to turn messages into a prompt.
 //!
-//! Rendered as HF transformers renders them (`apply_chat_template`, which runs jinja2 with `trim_blocks`, `lstrip_blocks`, loop
-//! controls and a few functions of its own). A template is a program from a stranger: its steps, its depth and its output are
-//! bounded, it reads nothing but its input, and whatever it asks for that does not exist is an error that says so.
+//! Rendered exactly as HF transformers renders them (`apply_chat_template`: jinja2 with `trim_blocks`, `lstrip_blocks`, loop controls
+//! and a few functions of its own). A template is a program from a stranger: its steps, its depth and its output are bounded, it
+//! reads nothing but its input, and whatever it asks for that does not exist is an error that says so.
 
-mod budget;
+pub mod builtin;
+mod calls;
+mod capabilities;
+mod choice;
 mod error;
-mod functions;
+mod finish;
+mod history;
+mod jinja;
 mod json;
-mod methods;
-mod operators;
-mod source;
+mod parts;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
-use minijinja::machinery::{self, CompiledTemplate, TemplateConfig};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Value};
 use serde_json::Value as Json;
 
+pub use capabilities::Capabilities;
+pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
+use jinja::{Meter, Program, Value};
 
 /// Longest template that is taken, in bytes. The longest public ones have about 30 KB.
 pub const MAX_SOURCE: usize = 512 << 10;
 
-/// Most steps of the template engine a rendering may take. A long template takes about 200 a message.
-const MAX_STEPS: u64 = 1_000_000;
-
-/// Deepest nesting of macros, loops and blocks (a macro call counts 10).
-const MAX_DEPTH: usize = 200;
-
-const NAME: &str = "chat_template";
-
 /// What a template is rendered from. Fields that are none are `None` to the template, as in transformers.
 #[derive(Clone, Debug, Default)]
 pub struct TemplateInput<'a> {
-    /// The conversation: an array of objects with `role`, `content` and what else the template knows.
+    /// The conversation: an array of objects with `role`, `content` and what else the template knows. Members that are null are left
+    /// out, and reasoning is given under each name that templates know it by, as transformers does.
     pub messages: &'a [Json],
     /// The tools on offer: an array of OpenAI's tool objects.
     pub tools: Option<&'a [Json]>,
@@ -48,6 +43,9 @@ pub struct TemplateInput<'a> {
     pub documents: Option<&'a [Json]>,
     /// Whether the prompt ends with the beginning of the assistant's turn.
     pub add_generation_prompt: bool,
+    /// Whether the prompt ends within the last message, for the model to go on with it. Not together with
+    /// `add_generation_prompt`.
+    pub continue_final_message: bool,
     /// The text of the begin-of-text token; empty where there is none.
     pub bos_token: &'a str,
     /// The text of the end-of-text token; empty where there is none.
@@ -60,93 +58,89 @@ pub struct TemplateInput<'a> {
 }
 
 /// A template that is known to be valid. Make it once for a model; rendering does not change it.
+#[derive(Debug)]
 pub struct ChatTemplate {
-    env: Environment<'static>,
-    config: TemplateConfig,
+    program: Program,
     source: String,
+    capabilities: OnceLock<Capabilities>,
 }
 
 impl ChatTemplate {
     /// Takes a template.
     ///
     /// # Errors
-    /// [`TemplateError::TooLong`], [`TemplateError::TooComplex`] and [`TemplateError::Syntax`].
+    /// [`TemplateError::TooLong`], [`TemplateError::TooComplex`], [`TemplateError::Syntax`], and [`TemplateError::Unknown`] for a
+    /// tag that does not exist.
     pub fn new(source: &str) -> Result<Self, TemplateError> {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong(source.len()));
         }
-        let syntax_config = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        let syntax_config = syntax_config.map_err(|error| TemplateError::from_engine(&error))?;
-        let config = TemplateConfig { syntax_config, default_auto_escape: Arc::new(|_| AutoEscape::None) };
-        let mut env = Environment::new();
-        env.set_fuel(Some(MAX_STEPS));
-        env.set_recursion_limit(MAX_DEPTH);
-        functions::install(&mut env);
-        operators::install(&mut env);
-        let source = source::prepare(source, &config.syntax_config)?;
-        let template = Self { env, config, source };
-        template.compile()?;
-        Ok(template)
+        let program = Program::parse(source)?;
+        Ok(Self { program, source: source.to_owned(), capabilities: OnceLock::new() })
+    }
+
+    /// The template's own text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What the template can take. Found out at the first call, and kept.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.capabilities.get_or_init(|| Capabilities::probe(self))
     }
 
     /// The prompt for a conversation.
     ///
     /// # Errors
-    /// The template refuses the conversation ([`TemplateError::Raised`]), asks for what does not exist, fails, or exceeds a bound.
+    /// The template refuses the conversation ([`TemplateError::Raised`]), asks for what does not exist, fails, or exceeds a bound;
+    /// the last message cannot be continued.
     pub fn render(&self, input: &TemplateInput<'_>) -> Result<String, TemplateError> {
-        let compiled = self.compile()?;
-        let mut env = self.env.clone();
-        budget::grant(&mut env, input_len(input));
-        let mut text = String::new();
-        let mut output = machinery::make_string_output(&mut text);
-        let rendered = machinery::eval(
-            &env,
-            &compiled.instructions,
-            context(input),
-            &compiled.blocks,
-            &mut output,
-            AutoEscape::None,
-        );
-        // The state ends here, before the output it may refer to.
-        rendered.map(drop).map_err(|error| TemplateError::from_engine(&error))?;
-        Ok(text)
+        self.answer(input, None)
     }
 
-    /// Its source, as it is run.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// Compiles the template anew for each use, which takes well under a millisecond; the program borrows its source.
-    fn compile(&self) -> Result<CompiledTemplate<'_>, TemplateError> {
-        let mut compiled = CompiledTemplate::new(NAME, &self.source, &self.config)
-            .map_err(|error| TemplateError::from_engine(&error))?;
-        budget::instrument(&mut compiled.instructions);
-        compiled.blocks.values_mut().for_each(budget::instrument);
-        Ok(compiled)
-    }
-}
-
-impl fmt::Debug for ChatTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatTemplate").field("source", &self.source).finish_non_exhaustive()
+    /// The prompt, in at most so many steps.
+    fn answer(&self, input: &TemplateInput<'_>, most: Option<u64>) -> Result<String, TemplateError> {
+        let mut messages: Vec<Json> = input.messages.iter().map(finish::plain_message).collect();
+        let cut = match input.continue_final_message {
+            true => Some(finish::mark(&mut messages, &self.source, input.add_generation_prompt)?),
+            false => None,
+        };
+        let mut meter = Meter::new(input_len(input), most);
+        let variables = variables(&mut meter, input, &messages)?;
+        let text = self.program.render(meter, variables, input.local_time)?;
+        match cut {
+            Some(cut) => cut.apply(text),
+            None => Ok(text),
+        }
     }
 }
 
 /// The variables that a template sees.
-fn context(input: &TemplateInput<'_>) -> Value {
-    let list = |items: &[Json]| items.iter().map(json::from_json).collect::<Value>();
-    let own = [
-        ("messages", list(input.messages)),
-        ("tools", input.tools.map_or(Value::from(()), list)),
-        ("documents", input.documents.map_or(Value::from(()), list)),
-        ("add_generation_prompt", Value::from(input.add_generation_prompt)),
-        ("bos_token", Value::from(input.bos_token)),
-        ("eos_token", Value::from(input.eos_token)),
-        ("strftime_now", time::strftime_now(input.local_time)),
+fn variables<'a>(
+    meter: &mut Meter,
+    input: &'a TemplateInput<'_>,
+    messages: &[Json],
+) -> Result<Vec<(&'a str, Value)>, TemplateError> {
+    let mut list = |items: Option<&[Json]>| match items {
+        Some(items) => {
+            let items: Result<Vec<Value>, TemplateError> =
+                items.iter().map(|item| json::from_json(meter, item)).collect();
+            Value::list(meter, items?)
+        }
+        None => Ok(Value::None),
+    };
+    let mut variables = vec![
+        ("messages", list(Some(messages))?),
+        ("tools", list(input.tools)?),
+        ("documents", list(input.documents)?),
+        ("add_generation_prompt", Value::Bool(input.add_generation_prompt)),
+        ("bos_token", Value::text(input.bos_token)),
+        ("eos_token", Value::text(input.eos_token)),
     ];
-    let extra = input.extra.into_iter().flatten().map(|(name, value)| (name.as_str(), json::from_json(value)));
-    Value::from_pairs(own.into_iter().chain(extra))
+    for (name, value) in input.extra.into_iter().flatten() {
+        variables.push((name, json::from_json(meter, value)?));
+    }
+    Ok(variables)
 }
 
 /// Bytes of text in the input.
@@ -159,8 +153,8 @@ fn input_len(input: &TemplateInput<'_>) -> usize {
 fn json_len(value: &Json) -> usize {
     match value {
         Json::String(text) => text.len(),
-        Json::Array(items) => items.iter().map(json_len).sum(),
-        Json::Object(map) => map.iter().map(|(key, value)| key.len() + json_len(value)).sum(),
+        Json::Array(items) => items.iter().map(json_len).sum::<usize>() + 8,
+        Json::Object(map) => map.iter().map(|(key, value)| key.len() + json_len(value)).sum::<usize>() + 8,
         _ => 8,
     }
 }

@@ -1,10 +1,5 @@
 //! `strftime_now`: the caller's time in the words of C's `strftime`, in English as Python's default locale has it.
 
-use minijinja::value::Value;
-
-use super::TemplateError;
-use super::error::Own;
-
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
     "January",
@@ -21,16 +16,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// The function for one rendering.
-pub(super) fn strftime_now(local_time: Option<i64>) -> Value {
-    Value::from_function(move |format: &str| match local_time {
-        Some(seconds) => Ok(strftime(format, seconds)),
-        None => Err(Own::into_engine(TemplateError::NoTime)),
-    })
-}
-
 /// Formats a local time given in seconds since 1970-01-01 00:00. Unknown directives stay as they are.
-fn strftime(format: &str, seconds: i64) -> String {
+pub(super) fn strftime(format: &str, seconds: i64) -> String {
     let time = Civil::new(seconds);
     let mut out = String::new();
     let mut chars = format.chars();

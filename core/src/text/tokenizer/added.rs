@@ -51,11 +51,7 @@ impl AddedTokens {
         if let Some(long) = list.iter().find(|added| added.content.len() > MAX_BYTES) {
             return Err(TokenizerError::SpecialTooLong { id: long.id as usize, len: long.content.len() });
         }
-        let word = if list.iter().any(|added| added.single_word) {
-            Some(regex(r"\w")?)
-        } else {
-            None
-        };
+        let word = if list.iter().any(|added| added.single_word) { Some(regex(r"\w")?) } else { None };
         let trie = Trie::new(list.iter().zip(0..).map(|(added, at)| (added.content.as_bytes(), at)));
         Ok(Self { trie, list, word })
     }

@@ -1,0 +1,230 @@
+//! Brings a conversation in the form of OpenAI's API into the form that a template takes, so that nothing in it is lost without a
+//! word: what a template has no place for is an error.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::calls::{CallIds, one_by_one};
+use super::capabilities::Capabilities;
+use super::{ChatTemplate, TemplateError, parts};
+
+/// The messages as `template` takes them.
+///
+/// - Content that is null or missing is an empty text; only a message that calls tools goes without where the template allows it, as
+///   in transformers.
+/// - Content parts: see [`parts`]. Calls and results: see [`super::calls`].
+/// - Several calls in a message become several messages where the template knows only one.
+/// - `developer` becomes `system` where the template does not know it.
+/// - System messages at the beginning go before the first user message's text, with an empty line between, where the template refuses
+///   or leaves out a system message.
+///
+/// # Errors
+/// [`TemplateError::Message`], [`TemplateError::Unsupported`], [`TemplateError::Part`] and [`TemplateError::ToolResult`].
+pub(super) fn normalise(
+    messages: &[Json],
+    has_tools: bool,
+    template: &ChatTemplate,
+) -> Result<Vec<Json>, TemplateError> {
+    let known = template.capabilities();
+    if has_tools && !known.tools {
+        return Err(TemplateError::Unsupported("tools"));
+    }
+    let mut ids = CallIds::new(known);
+    let mut normal = Vec::with_capacity(messages.len());
+    for (at, message) in messages.iter().enumerate() {
+        let wrong = |why| TemplateError::Message { at, why };
+        let members = message.as_object().ok_or_else(|| wrong("it is no object"))?;
+        let role = members.get("role").and_then(Json::as_str).ok_or_else(|| wrong("it has no role"))?;
+        let mut members = members.clone();
+        if role == "developer" && !known.developer {
+            members.insert("role".into(), json!("system"));
+        }
+        match role {
+            "assistant" => ids.calls(at, &mut members)?,
+            "tool" => ids.result(at, &mut members)?,
+            _ => {}
+        }
+        content(&mut members, known)?;
+        normal.push(members);
+    }
+    if !known.system {
+        merge_system(&mut normal);
+    }
+    if known.calls && !known.parallel_calls {
+        normal = one_by_one(normal);
+    }
+    Ok(normal.into_iter().map(Json::Object).collect())
+}
+
+fn content(members: &mut Map<String, Json>, known: &Capabilities) -> Result<(), TemplateError> {
+    let calls = members.get("tool_calls").and_then(Json::as_array).is_some_and(|calls| !calls.is_empty());
+    let given = members.get("content").filter(|content| !content.is_null());
+    let content = match given {
+        None if calls && known.calls_without_content => {
+            members.remove("content");
+            return Ok(());
+        }
+        None => parts::content(&json!(""), known)?,
+        Some(content) => parts::content(content, known)?,
+    };
+    members.insert("content".into(), content);
+    Ok(())
+}
+
+/// Puts the text of system messages at the beginning before that of the first user message.
+fn merge_system(messages: &mut Vec<Map<String, Json>>) {
+    let is_system = |message: &Map<String, Json>| message.get("role").is_some_and(|role| role == "system");
+    let leading = messages.iter().take_while(|message| is_system(message)).count();
+    if leading == 0 {
+        return;
+    }
+    let system: Vec<String> = messages.drain(..leading).map(|message| text(&message).into_owned()).collect();
+    let system = system.join("\n\n");
+    match messages.first_mut().filter(|message| message.get("role").is_some_and(|role| role == "user")) {
+        Some(_) if system.is_empty() => {}
+        Some(user) => match user.get_mut("content") {
+            Some(Json::Array(parts)) => parts.insert(0, json!({"type": "text", "text": format!("{system}\n\n")})),
+            _ => {
+                let merged = format!("{system}\n\n{}", text(user));
+                user.insert("content".into(), json!(merged));
+            }
+        },
+        None => {
+            let user = [("role".to_owned(), json!("user")), ("content".to_owned(), json!(system))];
+            messages.insert(0, user.into_iter().collect());
+        }
+    }
+}
+
+/// A message's text, of parts too.
+fn text(message: &Map<String, Json>) -> Cow<'_, str> {
+    match message.get("content") {
+        Some(Json::String(text)) => Cow::Borrowed(text),
+        Some(Json::Array(parts)) => parts::joined(parts).into(),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(source: &str, messages: Json) -> Result<Json, TemplateError> {
+        let template = ChatTemplate::new(source).unwrap();
+        normalise(messages.as_array().unwrap(), false, &template).map(Json::Array)
+    }
+
+    const CHATML: &str = include_str!("builtin/chatml.jinja");
+    const GEMMA_REFUSING: &str = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}\
+                                  {% for m in messages %}{{ m.role ~ ':' + m.content }}{% endfor %}";
+
+    fn call(id: &str, arguments: Json) -> Json {
+        json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}})
+    }
+
+    #[test]
+    fn content_is_what_the_template_takes() {
+        let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+        let messages =
+            json!([{"role": "user", "content": parts}, {"role": "assistant", "content": null}, {"role": "assistant"}]);
+        let joined = json!([{"role": "user", "content": "a\nb"}, {"role": "assistant", "content": ""}, {"role": "assistant", "content": ""}]);
+        assert_eq!(normal(CHATML, messages.clone()).unwrap(), joined);
+        let parts_only = "{% for m in messages %}{% for p in m.content %}{{ p['text'] + '' }}{% endfor %}{% endfor %}";
+        let kept = normal(parts_only, messages).unwrap();
+        assert_eq!((&kept[0]["content"], &kept[1]["content"]), (&parts, &json!([{"type": "text", "text": ""}])));
+    }
+
+    #[test]
+    fn images_stay_parts_under_the_name_that_the_template_knows_or_are_an_error() {
+        let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}]);
+        assert_eq!(normal(CHATML, image.clone()), Err(TemplateError::Part("image_url".into())));
+        let knows = "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}\
+                     {{ '<img>' if p.type == 'image' else p.text }}{% endfor %}{% endif %}{% endfor %}";
+        let kept = normal(knows, image).unwrap();
+        assert_eq!(kept[0]["content"], json!([{"type": "image", "image_url": {"url": "u"}, "image": {"url": "u"}}]));
+    }
+
+    #[test]
+    fn system_messages_are_merged_only_where_they_are_refused() {
+        let messages = json!([
+            {"role": "system", "content": "s"}, {"role": "developer", "content": "d"}, {"role": "user", "content": "u"},
+        ]);
+        let merged = json!([{"role": "user", "content": "s\n\nd\n\nu"}]);
+        assert_eq!(normal(GEMMA_REFUSING, messages.clone()).unwrap(), merged);
+        let kept = normal(CHATML, messages).unwrap();
+        assert_eq!((&kept[0]["role"], &kept[1]["role"]), (&json!("system"), &json!("system")));
+        let alone = normal(GEMMA_REFUSING, json!([{"role": "system", "content": "s"}])).unwrap();
+        assert_eq!(alone, json!([{"role": "user", "content": "s"}]));
+    }
+
+    #[test]
+    fn arguments_become_objects_and_results_get_their_calls_names() {
+        let messages = json!([
+            {"role": "user", "content": "u"},
+            {"role": "assistant", "content": null, "tool_calls": [call("1", json!("{\"a\": 1}")), call("2", json!("{\"a\": "))]},
+            {"role": "tool", "tool_call_id": "2", "content": "r"},
+            {"role": "tool", "content": "q"},
+        ]);
+        let normal = normal(CHATML, messages).unwrap();
+        let calls = &normal[1]["tool_calls"];
+        assert_eq!(calls[0]["function"]["arguments"], json!({"a": 1}));
+        assert_eq!(calls[1]["function"]["arguments"], json!("{\"a\": "));
+        assert_eq!((&normal[2]["name"], &normal[3]["name"]), (&json!("f"), &json!("f")));
+        assert_eq!(normal[3]["tool_call_id"], "1");
+    }
+
+    #[test]
+    fn a_result_without_a_call_is_an_error_that_names_it() {
+        let lone = json!([{"role": "user", "content": "u"}, {"role": "tool", "tool_call_id": "x", "content": "r"}]);
+        assert_eq!(normal(CHATML, lone), Err(TemplateError::ToolResult { at: 1, id: "x".into() }));
+    }
+
+    #[test]
+    fn ids_have_the_models_own_form() {
+        let messages = json!([
+            {"role": "user", "content": "u"},
+            {"role": "assistant", "tool_calls": [call("call_0123456789", json!({})), call("abcdef123", json!({}))]},
+            {"role": "tool", "tool_call_id": "call_0123456789", "content": "r"},
+        ]);
+        let normal = normal(include_str!("builtin/mistral-v7.jinja"), messages).unwrap();
+        let id = normal[1]["tool_calls"][0]["id"].as_str().unwrap();
+        assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+        assert_eq!(normal[1]["tool_calls"][1]["id"], "abcdef123");
+        assert_eq!(normal[2]["tool_call_id"], id);
+    }
+
+    #[test]
+    fn calls_come_one_by_one_where_the_template_knows_one() {
+        let one = "{% for m in messages %}{% if m.tool_calls %}{% if m.tool_calls | length > 1 %}{{ raise_exception('one') }}{% endif %}\
+                   {{ m.tool_calls[0].function.name }}{{ m.tool_calls[0].function.arguments | tojson }}{% else %}{{ m.content }}{% endif %}{% endfor %}";
+        let messages = json!([
+            {"role": "user", "content": "u"},
+            {"role": "assistant", "content": "c", "tool_calls": [call("1", json!({})), call("2", json!({}))]},
+            {"role": "tool", "tool_call_id": "2", "content": "r2"},
+            {"role": "tool", "tool_call_id": "1", "content": "r1"},
+        ]);
+        let normal = normal(one, messages).unwrap();
+        let seen: Vec<(&str, &str)> = normal.as_array().unwrap()[1..]
+            .iter()
+            .map(|message| {
+                let id = message["tool_calls"][0]["id"].as_str().or(message["tool_call_id"].as_str());
+                (id.unwrap(), message["content"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(seen, [("1", "c"), ("1", "r1"), ("2", ""), ("2", "r2")]);
+    }
+
+    #[test]
+    fn what_the_template_has_no_place_for_is_an_error() {
+        let plain = "{% for m in messages %}{{ m.role + m.content }}{% endfor %}";
+        let template = ChatTemplate::new(plain).unwrap();
+        assert_eq!(normalise(&[], true, &template), Err(TemplateError::Unsupported("tools")));
+        let calls =
+            json!([{"role": "user", "content": "u"}, {"role": "assistant", "tool_calls": [call("1", json!({}))]}]);
+        assert_eq!(normal(plain, calls), Err(TemplateError::Unsupported("tool calls")));
+        let nameless = json!([{"role": "assistant", "tool_calls": [{"function": {}}]}]);
+        assert!(matches!(normal(CHATML, nameless), Err(TemplateError::Message { at: 0, .. })));
+        assert!(matches!(normal(CHATML, json!(["x"])), Err(TemplateError::Message { at: 0, .. })));
+    }
+}

@@ -1,0 +1,146 @@
+//! Attributes, items and slices. As in jinja2, `a.b` is an attribute before it is a key and `a['b']` the other way round, so a
+//! mapping's methods hide keys of their names in one form and stand in for missing keys in the other.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::super::TemplateError;
+use super::compare::check_hashable;
+use super::meter::{Meter, check_depth};
+use super::methods;
+use super::value::{Method, Missing, Value};
+
+/// `value.name`
+pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Value, TemplateError> {
+    if let Some(found) = own_attribute(value, name)? {
+        return Ok(found);
+    }
+    match value {
+        Value::Dict(dict) => {
+            meter.scan(name.len())?;
+            Ok(dict.get_text(name).cloned().unwrap_or_else(|| missing(value, name)))
+        }
+        Value::Undefined(missing) => Err(TemplateError::failed(missing.describe())),
+        _ => Ok(missing(value, name)),
+    }
+}
+
+/// `value[key]`
+pub fn item(meter: &mut Meter, value: &Value, key: &Value) -> Result<Value, TemplateError> {
+    let found = match value {
+        Value::Undefined(missing) => return Err(TemplateError::failed(missing.describe())),
+        Value::Dict(dict) if check_hashable(meter, key).is_ok() => dict.get(meter, key)?.cloned(),
+        Value::List(list) | Value::Tuple(list) | Value::Group(list) => {
+            position(key, list.items.len()).and_then(|at| list.items.get(at).cloned())
+        }
+        Value::Range(range) => position(key, range.len()).map(|at| range.get(at)),
+        Value::Str(text) | Value::Safe(text) => {
+            meter.scan(text.len())?;
+            let at = key.as_int().and_then(|_| position(key, text.chars().count()));
+            at.and_then(|at| text.chars().nth(at)).map(|c| Value::text(c.to_string()))
+        }
+        _ => None,
+    };
+    match (found, key) {
+        (Some(found), _) => Ok(found),
+        (None, Value::Str(name) | Value::Safe(name)) => {
+            Ok(own_attribute(value, name)?.unwrap_or_else(|| missing(value, name)))
+        }
+        _ => Ok(Value::Undefined(Missing::Item(value.kind()))),
+    }
+}
+
+/// What a value has besides its items: its methods, a namespace's values, what `loop` tells.
+fn own_attribute(value: &Value, name: &Arc<str>) -> Result<Option<Value>, TemplateError> {
+    let found = match value {
+        Value::Namespace(namespace) => {
+            let values = namespace.values.borrow();
+            return Ok(values.iter().find(|(found, _)| **found == **name).map(|(_, value)| value.clone()));
+        }
+        Value::Loop(looping) => looping.attribute(name),
+        Value::Group(pair) if &**name == "grouper" => pair.items.first().cloned(),
+        Value::Group(pair) if &**name == "list" => pair.items.last().cloned(),
+        Value::Cycler(cycler) if &**name == "current" => cycler.items.items.get(cycler.at.get()).cloned(),
+        Value::Macro(value) => value.attribute(name),
+        _ => None,
+    };
+    if found.is_some() {
+        return Ok(found);
+    }
+    if name.starts_with("__") || methods::changes(value, name) {
+        return Ok(Some(Value::Undefined(Missing::Unsafe(name.clone()))));
+    }
+    if !methods::exists(value, name) {
+        return Ok(None);
+    }
+    let depth = value.depth() + 1;
+    check_depth(depth)?;
+    Ok(Some(Value::Method(Rc::new(Method { of: value.clone(), name: name.clone(), depth }))))
+}
+
+fn missing(value: &Value, name: &Arc<str>) -> Value {
+    Value::Undefined(Missing::Attribute(value.kind(), name.clone()))
+}
+
+/// A place from the beginning, for a number that may count from the end.
+fn position(key: &Value, len: usize) -> Option<usize> {
+    let at = key.as_int()?;
+    let at = if at < 0 { at.checked_add(len as i128)? } else { at };
+    usize::try_from(at).ok().filter(|at| *at < len)
+}
+
+/// `value[start:stop:step]`
+pub fn slice(meter: &mut Meter, value: &Value, bounds: [Value; 3]) -> Result<Value, TemplateError> {
+    let [start, stop, step] = bounds;
+    let number = |bound: &Value| match bound {
+        Value::None => Ok(None),
+        _ => bound.as_int().map(Some).ok_or_else(|| TemplateError::failed("slice indices must be integers or None")),
+    };
+    let (start, stop, step) = (number(&start)?, number(&stop)?, number(&step)?.unwrap_or(1));
+    if step == 0 {
+        return Err(TemplateError::failed("slice step cannot be zero"));
+    }
+    let places = |len: usize| places(len, start, stop, step);
+    match value {
+        Value::Undefined(missing) => Err(TemplateError::failed(missing.describe())),
+        Value::List(list) => {
+            let items = places(list.items.len()).map(|at| list.items[at].clone()).collect();
+            Value::list(meter, items)
+        }
+        Value::Tuple(tuple) => {
+            let items = places(tuple.items.len()).map(|at| tuple.items[at].clone()).collect();
+            Value::tuple(meter, items)
+        }
+        Value::Range(range) => {
+            let items = places(range.len()).map(|at| range.get(at)).collect();
+            Value::list(meter, items)
+        }
+        Value::Str(text) | Value::Safe(text) => {
+            meter.build(text.len() * 4)?;
+            let chars: Vec<char> = text.chars().collect();
+            let sliced: String = places(chars.len()).map(|at| chars[at]).collect();
+            Ok(Value::Str(sliced.into()))
+        }
+        _ => Ok(Value::Undefined(Missing::Item(value.kind()))),
+    }
+}
+
+/// The places that a slice takes of `len` items.
+fn places(len: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> impl Iterator<Item = usize> {
+    let len = len as i128;
+    // What a bound that is left out means, and the least and most that one can be.
+    let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
+    let clamp = |bound: i128| {
+        let bound = if bound < 0 { bound.saturating_add(len) } else { bound };
+        bound.clamp(low, high)
+    };
+    let first = start.map_or(if step > 0 { low } else { high }, clamp);
+    let end = stop.map_or(if step > 0 { high } else { low }, clamp);
+    let mut at = first;
+    std::iter::from_fn(move || {
+        let within = if step > 0 { at < end } else { at > end };
+        let place = usize::try_from(at).ok().filter(|_| within)?;
+        at = at.saturating_add(step);
+        Some(place)
+    })
+}

@@ -1,0 +1,202 @@
+//! Filters that make text.
+
+use std::sync::Arc;
+
+use super::super::super::TemplateError;
+use super::super::super::json::{JsonStyle, to_json as write_json};
+use super::super::arguments::{self, Args, flag, required};
+use super::super::escape as html;
+use super::super::eval::Vm;
+use super::super::strings;
+use super::super::text::{self, lines};
+use super::super::value::Value;
+use super::super::{format as formatting, print};
+
+/// A filter of a text alone.
+fn change(
+    vm: &mut Vm,
+    value: &Value,
+    of: &str,
+    args: Args,
+    change: impl FnOnce(&str) -> String,
+) -> Result<Value, TemplateError> {
+    let [] = args.bind(of, [])?;
+    let text = strings::of(vm, value)?;
+    Value::built(&mut vm.meter, change(&text))
+}
+
+pub fn upper(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    change(vm, &value, "upper", args, str::to_uppercase)
+}
+
+pub fn lower(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    change(vm, &value, "lower", args, str::to_lowercase)
+}
+
+pub fn capitalize(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    change(vm, &value, "capitalize", args, text::capitalize)
+}
+
+pub fn title(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    change(vm, &value, "title", args, text::title_words)
+}
+
+pub fn strip_tags(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    change(vm, &value, "striptags", args, html::strip_tags)
+}
+
+pub fn string(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [] = args.bind("string", [])?;
+    match value {
+        Value::Str(_) | Value::Safe(_) => Ok(value),
+        _ => strings::of(vm, &value).map(Value::Str),
+    }
+}
+
+pub fn safe(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [] = args.bind("safe", [])?;
+    strings::of(vm, &value).map(Value::Safe)
+}
+
+pub fn escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    if matches!(value, Value::Safe(_)) {
+        return Ok(value);
+    }
+    force_escape(vm, value, args)
+}
+
+pub fn force_escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [] = args.bind("escape", [])?;
+    let text = strings::of(vm, &value)?;
+    Ok(Value::Safe(html::escape(&mut vm.meter, &text)?.into()))
+}
+
+pub fn url_encode(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [] = args.bind("urlencode", [])?;
+    let Value::Dict(dict) = &value else {
+        let text = strings::of(vm, &value)?;
+        return Value::built(&mut vm.meter, html::percent_encode(&text));
+    };
+    let mut out = String::new();
+    for (key, value) in &dict.pairs {
+        let (key, value) = (strings::of(vm, key)?, strings::of(vm, value)?);
+        out.push_str(if out.is_empty() { "" } else { "&" });
+        let pair = [html::percent_encode(&key), html::percent_encode(&value)]
+            .map(|text| text.replace('/', "%2F").replace("%20", "+"));
+        out.push_str(&pair.join("="));
+    }
+    Value::built(&mut vm.meter, out)
+}
+
+pub fn word_count(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [] = args.bind("wordcount", [])?;
+    let text = strings::of(vm, &value)?;
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    Ok(Value::Int(words.count() as i128))
+}
+
+/// `trim(chars=none)`
+pub fn trim(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [chars] = args.bind("trim", ["chars"])?;
+    let text = strings::of(vm, &value)?;
+    let stripped = strings::strip(&text, chars.as_ref(), "trim")?;
+    Value::built(&mut vm.meter, stripped.to_owned())
+}
+
+/// `replace(old, new, count=none)`
+pub fn replace(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [old, new, count] = args.bind("replace", ["old", "new", "count"])?;
+    let text = strings::of(vm, &value)?;
+    let old = strings::of(vm, &required("replace", old)?)?;
+    let new = strings::of(vm, &required("replace", new)?)?;
+    let count = arguments::int(count.filter(|count| !matches!(count, Value::None)), -1)?;
+    strings::replace(vm, &text, &old, &new, count)
+}
+
+/// printf-style formatting, by place or by name.
+pub fn format(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let pattern = strings::of(vm, &value)?;
+    let values = if args.named.is_empty() {
+        Value::tuple(&mut vm.meter, args.positional)?
+    } else {
+        let pairs = args.named.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
+        Value::Dict(std::rc::Rc::new(vm.meter.dict(pairs)?))
+    };
+    formatting::percent(&mut vm.meter, &pattern, &values)
+}
+
+/// `center(width=80)`
+pub fn center(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [width] = args.bind("center", ["width"])?;
+    let text = strings::of(vm, &value)?;
+    let width = Args { positional: vec![width.unwrap_or(Value::Int(80))], named: Vec::new() };
+    strings::call(vm, &text, "center", width)
+}
+
+/// `truncate(length=255, killwords=false, end='...', leeway=5)`
+pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [length, kill_words, end, leeway] = args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
+    let text = strings::of(vm, &value)?;
+    let end: Arc<str> = end.map_or(Ok("...".into()), |end| strings::of(vm, &end))?;
+    let size = |value, default| arguments::int(value, default).map(|size| usize::try_from(size).unwrap_or(0));
+    let (length, leeway) = (size(length, 255)?, size(leeway, 5)?);
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Ok(Value::Str(text));
+    }
+    let kept = length.saturating_sub(end.chars().count());
+    let cut = &text[..text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at)];
+    let cut = if flag(kill_words) { cut } else { cut.rsplit_once(' ').map_or(cut, |(words, _)| words) };
+    Value::built(&mut vm.meter, format!("{cut}{end}"))
+}
+
+/// `indent(width=4, first=false, blank=false)`; the width may be the text itself.
+pub fn indent(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [width, first, blank] = args.bind("indent", ["width", "first", "blank"])?;
+    let (first, blank) = (flag(first), flag(blank));
+    let text = strings::of(vm, &value)?;
+    let indent = indentation(vm, width.unwrap_or(Value::Int(4)))?;
+    // A line break is put behind the text, as jinja2 does, so that one at its end counts.
+    let text = format!("{text}\n");
+    let lines = lines(&text, false);
+    vm.meter.build(text.len().saturating_add(lines.len().saturating_mul(indent.len() + 1)))?;
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in lines.into_iter().enumerate() {
+        let indented = if at == 0 { first } else { blank || !line.is_empty() };
+        out.push_str(if at > 0 { "\n" } else { "" });
+        out.push_str(if indented { &indent } else { "" });
+        out.push_str(line);
+    }
+    Ok(Value::Str(out.into()))
+}
+
+/// A number of spaces, or the text itself.
+fn indentation(vm: &mut Vm, width: Value) -> Result<Arc<str>, TemplateError> {
+    if let Value::Str(text) | Value::Safe(text) = width {
+        return Ok(text);
+    }
+    let width = usize::try_from(arguments::int(Some(width), 0)?).unwrap_or(0);
+    vm.meter.build(width)?;
+    Ok(" ".repeat(width).into())
+}
+
+/// `tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`: `json.dumps`, with no escaping of HTML.
+pub fn to_json(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
+    let [ensure_ascii, indent, separators, sort_keys] =
+        args.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"])?;
+    let given = |value: Option<Value>| value.filter(|value| !matches!(value, Value::None));
+    let separators = match given(separators) {
+        Some(pair) => match &pair.iterate(&mut vm.meter)?.items[..] {
+            [item, key] => Some((print::text(&mut vm.meter, item)?, print::text(&mut vm.meter, key)?)),
+            _ => return Err(TemplateError::failed("tojson: separators must be a pair")),
+        },
+        None => None,
+    };
+    let style = JsonStyle {
+        ensure_ascii: flag(ensure_ascii),
+        sort_keys: flag(sort_keys),
+        indent: given(indent).map(|indent| indentation(vm, indent)).transpose()?,
+        separators,
+    };
+    let text = write_json(&mut vm.meter, &value, &style)?;
+    Ok(Value::Str(text.into()))
+}

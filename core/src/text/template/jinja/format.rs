@@ -1,0 +1,255 @@
+//! Python's two ways of formatting: `'%s' % value` and `'{}'.format(value)`.
+
+use super::super::TemplateError;
+use super::access;
+use super::meter::Meter;
+use super::print;
+use super::spec::{Align, Spec};
+use super::value::Value;
+
+/// `pattern % arguments`.
+pub fn percent(meter: &mut Meter, pattern: &str, arguments: &Value) -> Result<Value, TemplateError> {
+    let single = [arguments.clone()];
+    let items = match arguments {
+        Value::Tuple(tuple) => &tuple.items[..],
+        _ => &single,
+    };
+    let mut next = items.iter();
+    let mut out = String::new();
+    let mut rest = pattern;
+    let mut used = false;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let directive = Directive::read(meter, &rest[at + 1..], &mut next)?;
+        rest = directive.rest;
+        if directive.kind == '%' {
+            out.push('%');
+            continue;
+        }
+        let value = match directive.key {
+            Some(key) => match arguments {
+                Value::Dict(dict) => {
+                    dict.get_text(key).ok_or_else(|| TemplateError::failed(format!("no key '{key}'")))?
+                }
+                _ => return Err(TemplateError::failed("format requires a mapping")),
+            },
+            None => next.next().ok_or_else(|| TemplateError::failed("not enough arguments for format string"))?,
+        };
+        used = true;
+        let text = directive.format(meter, value)?;
+        out.push_str(&text);
+    }
+    out.push_str(rest);
+    let all_used = next.len() == 0 || matches!(arguments, Value::Dict(_)) || (used && next.len() == 0);
+    if !all_used {
+        return Err(TemplateError::failed("not all arguments converted during string formatting"));
+    }
+    Value::built(meter, out)
+}
+
+/// One `%…`.
+struct Directive<'a> {
+    key: Option<&'a str>,
+    spec: Spec,
+    kind: char,
+    rest: &'a str,
+}
+
+impl<'a> Directive<'a> {
+    fn read<'v>(
+        meter: &mut Meter,
+        text: &'a str,
+        arguments: &mut impl Iterator<Item = &'v Value>,
+    ) -> Result<Self, TemplateError> {
+        let incomplete = || TemplateError::failed("incomplete format");
+        let mut rest = text;
+        let mut key = None;
+        if let Some(named) = rest.strip_prefix('(') {
+            let (name, after) = named.split_once(')').ok_or_else(incomplete)?;
+            (key, rest) = (Some(name), after);
+        }
+        let flags = rest.trim_start_matches(['-', '+', ' ', '0', '#']);
+        let has = |flag: char| rest[..rest.len() - flags.len()].contains(flag);
+        let mut spec = Spec { align: Some(if has('-') { Align::Left } else { Align::Right }), ..Spec::default() };
+        spec.zero = has('0') && !has('-');
+        spec.alternate = has('#');
+        spec.sign = if has('+') {
+            '+'
+        } else if has(' ') {
+            ' '
+        } else {
+            '-'
+        };
+        rest = flags;
+        let mut star_or_number = |rest: &mut &'a str| -> Result<usize, TemplateError> {
+            let Some(after) = rest.strip_prefix('*') else {
+                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                let number = if end == 0 { Ok(0) } else { rest[..end].parse() };
+                *rest = &rest[end..];
+                return number.map_err(|_| TemplateError::TooMuchText);
+            };
+            *rest = after;
+            let given = arguments.next().and_then(Value::as_int);
+            given.and_then(|given| usize::try_from(given).ok()).ok_or_else(|| TemplateError::failed("* wants a number"))
+        };
+        spec.width = star_or_number(&mut rest)?;
+        if let Some(after) = rest.strip_prefix('.') {
+            rest = after;
+            spec.precision = Some(star_or_number(&mut rest)?);
+        }
+        meter.build(spec.width)?;
+        let kind = rest.chars().next().ok_or_else(incomplete)?;
+        Ok(Self { key, spec, kind, rest: &rest[kind.len_utf8()..] })
+    }
+
+    fn format(&self, meter: &mut Meter, value: &Value) -> Result<String, TemplateError> {
+        let wants_number = || {
+            let kind = value.kind();
+            TemplateError::failed(format!("%{} format: a number is required, not {kind}", self.kind))
+        };
+        match self.kind {
+            's' => {
+                let text = print::text(meter, value)?;
+                self.spec.text(meter, &text)
+            }
+            'r' | 'a' => {
+                let mut text = String::new();
+                print::write_repr(meter, value, &mut text)?;
+                self.spec.text(meter, &text)
+            }
+            'c' => {
+                let code = value.as_int().and_then(|code| char::from_u32(u32::try_from(code).ok()?));
+                let c = code.or_else(|| value.as_str().and_then(|text| text.chars().next()));
+                self.spec.text(meter, &c.ok_or_else(wants_number)?.to_string())
+            }
+            'd' | 'i' | 'u' => {
+                let number = match value {
+                    Value::Float(number) if number.is_finite() => *number as i128,
+                    _ => value.as_int().ok_or_else(wants_number)?,
+                };
+                self.spec.whole(meter, number, 'd')
+            }
+            'o' | 'x' | 'X' => self.spec.whole(meter, value.as_int().ok_or_else(wants_number)?, self.kind),
+            'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
+                self.spec.floating(meter, value.as_float().ok_or_else(wants_number)?, self.kind)
+            }
+            kind => Err(TemplateError::failed(format!("unsupported format character '{kind}'"))),
+        }
+    }
+}
+
+/// `pattern.format(*positional, **named)`.
+pub fn braces(
+    meter: &mut Meter,
+    pattern: &str,
+    positional: &[Value],
+    named: &[(std::sync::Arc<str>, Value)],
+) -> Result<Value, TemplateError> {
+    let mut fields = Fields { positional, named, next: 0 };
+    let text = fields.fill(meter, pattern, 0)?;
+    Value::built(meter, text)
+}
+
+struct Fields<'a> {
+    positional: &'a [Value],
+    named: &'a [(std::sync::Arc<str>, Value)],
+    /// The next field without a name.
+    next: usize,
+}
+
+impl Fields<'_> {
+    fn fill(&mut self, meter: &mut Meter, pattern: &str, level: usize) -> Result<String, TemplateError> {
+        let mut out = String::new();
+        let mut rest = pattern;
+        while let Some(at) = rest.find(['{', '}']) {
+            out.push_str(&rest[..at]);
+            let brace = &rest[at..at + 1];
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix(brace) {
+                out.push_str(brace);
+                rest = after;
+                continue;
+            }
+            if brace == "}" || level > 1 {
+                return Err(TemplateError::failed("a single brace in a format string"));
+            }
+            let end = field_end(rest).ok_or_else(|| TemplateError::failed("a format field has no end"))?;
+            let text = self.field(meter, &rest[..end], level)?;
+            out.push_str(&text);
+            meter.build(text.len())?;
+            rest = &rest[end + 1..];
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    /// `name!conversion:spec`
+    fn field(&mut self, meter: &mut Meter, field: &str, level: usize) -> Result<String, TemplateError> {
+        let (field, spec) = field.split_once(':').unwrap_or((field, ""));
+        let (name, conversion) = field.split_once('!').map_or((field, None), |(name, kind)| (name, Some(kind)));
+        let value = self.value(meter, name)?;
+        let spec = if spec.contains('{') { self.fill(meter, spec, level + 1)? } else { spec.to_owned() };
+        let (spec, kind) = Spec::parse(&spec)?;
+        meter.build(spec.width)?;
+        match conversion {
+            None => spec.value(meter, &value, kind),
+            Some("s") => {
+                let text = print::text(meter, &value)?;
+                spec.text(meter, &text)
+            }
+            Some("r" | "a") => {
+                let mut text = String::new();
+                print::write_repr(meter, &value, &mut text)?;
+                spec.text(meter, &text)
+            }
+            Some(_) => Err(TemplateError::failed("an unknown conversion in a format string")),
+        }
+    }
+
+    /// A field's value: `0`, `name`, `name.attribute`, `name[item]`.
+    fn value(&mut self, meter: &mut Meter, name: &str) -> Result<Value, TemplateError> {
+        let end = name.find(['.', '[']).unwrap_or(name.len());
+        let (first, mut rest) = name.split_at(end);
+        let missing = || TemplateError::failed(format!("the format field '{first}' is not given"));
+        let mut value = if first.is_empty() {
+            self.next += 1;
+            self.positional.get(self.next - 1).cloned().ok_or_else(missing)?
+        } else if let Ok(at) = first.parse::<usize>() {
+            self.positional.get(at).cloned().ok_or_else(missing)?
+        } else {
+            let found = self.named.iter().find(|(name, _)| **name == *first);
+            found.map(|(_, value)| value.clone()).ok_or_else(missing)?
+        };
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('[') {
+                let (item, after) = after.split_once(']').ok_or_else(|| TemplateError::failed("a field has no ']'"))?;
+                let key = item.parse().map_or_else(|_| Value::text(item), Value::Int);
+                value = access::item(meter, &value, &key)?;
+                rest = after;
+            } else {
+                let after = &rest[1..];
+                let end = after.find(['.', '[']).unwrap_or(after.len());
+                value = access::attribute(meter, &value, &after[..end].into())?;
+                rest = &after[end..];
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// Where the brace is that ends a field, past those within it.
+fn field_end(text: &str) -> Option<usize> {
+    let mut level = 0;
+    text.char_indices().find_map(|(at, c)| match c {
+        '{' => {
+            level += 1;
+            None
+        }
+        '}' if level == 0 => Some(at),
+        '}' => {
+            level -= 1;
+            None
+        }
+        _ => None,
+    })
+}

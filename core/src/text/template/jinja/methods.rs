@@ -1,0 +1,137 @@
+//! Python's methods of texts, lists and mappings. None changes its value: jinja2's sandbox allows none that would.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::super::TemplateError;
+use super::arguments::{Args, required};
+use super::eval::Vm;
+use super::value::{Value, View};
+use super::{compare, strings};
+
+/// Whether a value has a method of that name.
+pub fn exists(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Str(_) | Value::Safe(_) => strings::METHODS.contains(&name),
+        Value::List(_) => matches!(name, "count" | "index" | "copy"),
+        Value::Tuple(_) | Value::Range(_) => matches!(name, "count" | "index"),
+        Value::Dict(_) => matches!(name, "get" | "items" | "keys" | "values" | "copy" | "fromkeys"),
+        Value::Float(_) => name == "is_integer",
+        Value::Int(_) | Value::Bool(_) => matches!(name, "bit_length" | "bit_count"),
+        Value::Loop(_) => matches!(name, "cycle" | "changed"),
+        Value::Cycler(_) => matches!(name, "next" | "reset"),
+        _ => false,
+    }
+}
+
+/// Whether Python's method of that name would change the value.
+pub fn changes(value: &Value, name: &str) -> bool {
+    match value {
+        Value::List(_) => {
+            matches!(name, "append" | "clear" | "extend" | "insert" | "pop" | "remove" | "reverse" | "sort")
+        }
+        Value::Dict(_) => matches!(name, "clear" | "pop" | "popitem" | "setdefault" | "update"),
+        _ => false,
+    }
+}
+
+pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value, TemplateError> {
+    vm.meter.step(1)?;
+    match value {
+        Value::Str(text) | Value::Safe(text) => strings::call(vm, text, name, args),
+        Value::List(_) | Value::Tuple(_) | Value::Range(_) => sequence(vm, value, name, args),
+        Value::Dict(dict) => match name {
+            "get" => {
+                let [key, default] = args.bind("get", ["key", "default"])?;
+                let found = dict.get(&mut vm.meter, &required("get", key)?)?.cloned();
+                Ok(found.or(default).unwrap_or(Value::None))
+            }
+            "fromkeys" => {
+                let [keys, default] = args.bind("fromkeys", ["iterable", "value"])?;
+                let keys = required("fromkeys", keys)?.iterate(&mut vm.meter)?;
+                let default = default.unwrap_or(Value::None);
+                let pairs = keys.items.iter().map(|key| (key.clone(), default.clone())).collect();
+                Ok(Value::Dict(Rc::new(vm.meter.dict(pairs)?)))
+            }
+            _ => {
+                let [] = args.bind(name, [])?;
+                Ok(match name {
+                    "keys" => Value::View(View::Keys, dict.clone()),
+                    "values" => Value::View(View::Values, dict.clone()),
+                    "items" => Value::View(View::Items, dict.clone()),
+                    _ => value.clone(),
+                })
+            }
+        },
+        Value::Float(number) if name == "is_integer" => {
+            let [] = args.bind(name, [])?;
+            Ok(Value::Bool(number.fract() == 0.0))
+        }
+        Value::Int(_) | Value::Bool(_) => {
+            let [] = args.bind(name, [])?;
+            let size = value.as_int().unwrap_or(0).unsigned_abs();
+            let bits = if name == "bit_count" { size.count_ones() } else { u128::BITS - size.leading_zeros() };
+            Ok(Value::Int(bits.into()))
+        }
+        Value::Loop(looping) if name == "cycle" => {
+            let count = args.positional.len();
+            let chosen = looping.index.get().checked_rem(count).and_then(|at| args.positional.get(at));
+            chosen.cloned().ok_or_else(|| TemplateError::failed("no items for cycling given"))
+        }
+        Value::Loop(looping) => {
+            let now = Rc::new(vm.meter.items(args.positional)?);
+            let before = looping.changed.replace(Some(now.clone()));
+            let same = match before {
+                Some(before) => compare::equal(&mut vm.meter, &Value::Tuple(before), &Value::Tuple(now))?,
+                None => false,
+            };
+            Ok(Value::Bool(!same))
+        }
+        Value::Cycler(cycler) if name == "next" => {
+            let at = cycler.at.get();
+            cycler.at.set((at + 1) % cycler.items.items.len().max(1));
+            Ok(cycler.items.items.get(at).cloned().unwrap_or(Value::None))
+        }
+        Value::Cycler(cycler) => {
+            cycler.at.set(0);
+            Ok(Value::None)
+        }
+        _ => Err(unknown(value, name)),
+    }
+}
+
+pub fn unknown(value: &Value, name: &str) -> TemplateError {
+    TemplateError::unknown(format!("the method '{name}' of '{}'", value.kind()))
+}
+
+fn sequence(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value, TemplateError> {
+    if name == "copy" {
+        let [] = args.bind(name, [])?;
+        return Ok(value.clone());
+    }
+    let [wanted] = args.bind(name, ["value"])?;
+    let wanted = required(name, wanted)?;
+    let items = value.iterate(&mut vm.meter)?;
+    let mut count = 0;
+    for (at, item) in items.items.iter().enumerate() {
+        if compare::equal(&mut vm.meter, item, &wanted)? {
+            if name == "index" {
+                return Ok(Value::Int(at as i128));
+            }
+            count += 1;
+        }
+    }
+    if name == "index" {
+        return Err(TemplateError::failed(format!("the value is not in the {}", value.kind())));
+    }
+    Ok(Value::Int(count))
+}
+
+/// The names of arguments that may only be given by place.
+pub fn positional<const N: usize>(name: &str, args: Args) -> Result<[Option<Value>; N], TemplateError> {
+    if let Some((keyword, _)) = args.named.first() {
+        let keyword: &Arc<str> = keyword;
+        return Err(TemplateError::failed(format!("{name} takes no keyword argument '{keyword}'")));
+    }
+    args.bind(name, [""; N])
+}

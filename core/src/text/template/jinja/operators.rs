@@ -1,0 +1,154 @@
+//! Arithmetic as Python defines it, for numbers, texts and lists.
+
+use super::super::TemplateError;
+use super::ast::Arithmetic;
+use super::escape::escape;
+use super::format;
+use super::meter::Meter;
+use super::value::Value;
+
+/// `left operator right`.
+pub fn arithmetic(
+    meter: &mut Meter,
+    operator: Arithmetic,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, TemplateError> {
+    if let Value::Undefined(missing) = left {
+        return Err(TemplateError::failed(missing.describe()));
+    }
+    if let (Arithmetic::Rem, Some(pattern)) = (operator, left.as_str()) {
+        return format::percent(meter, pattern, right);
+    }
+    if let Value::Undefined(missing) = right {
+        return Err(TemplateError::failed(missing.describe()));
+    }
+    if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {
+        return whole(operator, a, b);
+    }
+    if let (Some(a), Some(b)) = (left.as_float(), right.as_float()) {
+        return floating(operator, a, b);
+    }
+    match operator {
+        Arithmetic::Add => add(meter, left, right),
+        Arithmetic::Mul => multiply(meter, left, right),
+        _ => Err(unsupported(operator, left, right)),
+    }
+}
+
+fn symbol(operator: Arithmetic) -> &'static str {
+    match operator {
+        Arithmetic::Add => "+",
+        Arithmetic::Sub => "-",
+        Arithmetic::Mul => "*",
+        Arithmetic::Div => "/",
+        Arithmetic::FloorDiv => "//",
+        Arithmetic::Rem => "%",
+        Arithmetic::Pow => "**",
+    }
+}
+
+fn unsupported(operator: Arithmetic, left: &Value, right: &Value) -> TemplateError {
+    let (symbol, left, right) = (symbol(operator), left.kind(), right.kind());
+    TemplateError::failed(format!("unsupported operand types for {symbol}: '{left}' and '{right}'"))
+}
+
+fn whole(operator: Arithmetic, a: i128, b: i128) -> Result<Value, TemplateError> {
+    let result = match operator {
+        Arithmetic::Add => a.checked_add(b),
+        Arithmetic::Sub => a.checked_sub(b),
+        Arithmetic::Mul => a.checked_mul(b),
+        Arithmetic::Div => return floating(operator, a as f64, b as f64),
+        Arithmetic::FloorDiv | Arithmetic::Rem if b == 0 => return Err(zero_division()),
+        Arithmetic::FloorDiv => a.checked_div(b).map(|q| if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q }),
+        Arithmetic::Rem => a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
+        Arithmetic::Pow if b < 0 => return floating(operator, a as f64, b as f64),
+        Arithmetic::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+    };
+    result.map(Value::Int).ok_or_else(|| TemplateError::failed("a number is too large"))
+}
+
+fn floating(operator: Arithmetic, a: f64, b: f64) -> Result<Value, TemplateError> {
+    if b == 0.0 && matches!(operator, Arithmetic::Div | Arithmetic::FloorDiv | Arithmetic::Rem) {
+        return Err(zero_division());
+    }
+    Ok(Value::Float(match operator {
+        Arithmetic::Add => a + b,
+        Arithmetic::Sub => a - b,
+        Arithmetic::Mul => a * b,
+        Arithmetic::Div => a / b,
+        Arithmetic::FloorDiv => ((a - remainder(a, b)) / b).round(),
+        Arithmetic::Rem => remainder(a, b),
+        Arithmetic::Pow => a.powf(b),
+    }))
+}
+
+/// With the sign of the right side.
+fn remainder(a: f64, b: f64) -> f64 {
+    let rest = a % b;
+    if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+}
+
+fn zero_division() -> TemplateError {
+    TemplateError::failed("division by zero")
+}
+
+fn add(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
+    match (left, right) {
+        (Value::Str(a), Value::Str(b)) => concatenate(meter, a, b).map(|text| Value::Str(text.into())),
+        (Value::Safe(a), Value::Safe(b)) => concatenate(meter, a, b).map(|text| Value::Safe(text.into())),
+        (Value::Safe(a), Value::Str(b)) => {
+            let b = escape(meter, b)?;
+            concatenate(meter, a, &b).map(|text| Value::Safe(text.into()))
+        }
+        (Value::Str(a), Value::Safe(b)) => {
+            let a = escape(meter, a)?;
+            concatenate(meter, &a, b).map(|text| Value::Safe(text.into()))
+        }
+        (Value::List(a), Value::List(b)) => Value::list(meter, [&a.items[..], &b.items].concat()),
+        (Value::Tuple(a), Value::Tuple(b)) => Value::tuple(meter, [&a.items[..], &b.items].concat()),
+        _ => Err(unsupported(Arithmetic::Add, left, right)),
+    }
+}
+
+fn concatenate(meter: &mut Meter, left: &str, right: &str) -> Result<String, TemplateError> {
+    meter.build(left.len() + right.len())?;
+    Ok([left, right].concat())
+}
+
+fn multiply(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
+    let (repeated, times) = match (left.as_int(), right.as_int()) {
+        (None, Some(times)) => (left, times),
+        (Some(times), None) => (right, times),
+        _ => return Err(unsupported(Arithmetic::Mul, left, right)),
+    };
+    let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
+    match repeated {
+        Value::Str(text) | Value::Safe(text) => {
+            meter.build(text.len().saturating_mul(times))?;
+            Ok(Value::Str(text.repeat(times).into()))
+        }
+        Value::List(list) => repeat(meter, &list.items, times).and_then(|items| Value::list(meter, items)),
+        Value::Tuple(tuple) => repeat(meter, &tuple.items, times).and_then(|items| Value::tuple(meter, items)),
+        _ => Err(unsupported(Arithmetic::Mul, left, right)),
+    }
+}
+
+fn repeat(meter: &mut Meter, items: &[Value], times: usize) -> Result<Vec<Value>, TemplateError> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    meter.build(items.len().saturating_mul(times).saturating_mul(size_of::<Value>()))?;
+    Ok(std::iter::repeat_n(items, times).flatten().cloned().collect())
+}
+
+/// `-value` and `+value`.
+pub fn signed(value: &Value, negative: bool) -> Result<Value, TemplateError> {
+    match (value, value.as_int()) {
+        (_, Some(number)) if negative => whole(Arithmetic::Sub, 0, number),
+        (_, Some(number)) => Ok(Value::Int(number)),
+        (Value::Float(number), _) => Ok(Value::Float(if negative { -number } else { *number })),
+        (Value::Undefined(missing), _) => Err(TemplateError::failed(missing.describe())),
+        _ => Err(TemplateError::failed(format!("bad operand type for a sign: '{}'", value.kind()))),
+    }
+}

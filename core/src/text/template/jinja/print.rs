@@ -1,0 +1,133 @@
+//! Values as text: Python's `str` and `repr`.
+
+use super::super::TemplateError;
+use super::super::json::float as json_float;
+use super::meter::Meter;
+use super::text::is_printable;
+use super::value::Value;
+
+/// Appends `str(value)`, as `{{ value }}` writes it.
+pub fn write(meter: &mut Meter, value: &Value, out: &mut String) -> Result<(), TemplateError> {
+    match value {
+        Value::Undefined(_) => Ok(()),
+        Value::Str(text) | Value::Safe(text) => {
+            meter.build(text.len())?;
+            out.push_str(text);
+            Ok(())
+        }
+        _ => write_repr(meter, value, out),
+    }
+}
+
+/// `str(value)`.
+pub fn text(meter: &mut Meter, value: &Value) -> Result<String, TemplateError> {
+    let mut out = String::new();
+    write(meter, value, &mut out)?;
+    Ok(out)
+}
+
+/// Appends `repr(value)`.
+pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut String) -> Result<(), TemplateError> {
+    meter.enter()?;
+    let begins = out.len();
+    match value {
+        Value::None => out.push_str("None"),
+        Value::Bool(true) => out.push_str("True"),
+        Value::Bool(false) => out.push_str("False"),
+        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Float(number) => out.push_str(&float(*number)),
+        Value::Str(text) | Value::Safe(text) => {
+            meter.build(text.len())?;
+            quote(text, out);
+        }
+        Value::List(list) => write_items(meter, ("[", "]"), &list.items, out)?,
+        Value::Tuple(tuple) if tuple.items.len() == 1 => write_items(meter, ("(", ",)"), &tuple.items, out)?,
+        Value::Tuple(tuple) | Value::Group(tuple) => write_items(meter, ("(", ")"), &tuple.items, out)?,
+        Value::Dict(dict) => write_pairs(meter, ("{", "}"), &dict.pairs, out)?,
+        Value::View(..) => {
+            let items = value.iterate(meter)?;
+            out.push_str(value.kind());
+            write_items(meter, ("([", "])"), &items.items, out)?;
+        }
+        Value::Range(range) if range.step == 1 => out.push_str(&format!("range({}, {})", range.start, range.stop)),
+        Value::Range(range) => out.push_str(&format!("range({}, {}, {})", range.start, range.stop, range.step)),
+        Value::Namespace(namespace) => {
+            let values = namespace.values.borrow().clone();
+            let pairs: Vec<_> = values.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
+            write_pairs(meter, ("<Namespace {", "}>"), &pairs, out)?;
+        }
+        Value::Macro(value) => out.push_str(&format!("<Macro '{}'>", value.node.name)),
+        Value::Undefined(_) => out.push_str("Undefined"),
+        _ => out.push_str(&format!("<{}>", value.kind())),
+    }
+    meter.leave();
+    meter.build(if value.as_str().is_some() { 0 } else { (out.len() - begins).min(64) })
+}
+
+fn write_items(
+    meter: &mut Meter,
+    brackets: (&str, &str),
+    items: &[Value],
+    out: &mut String,
+) -> Result<(), TemplateError> {
+    out.push_str(brackets.0);
+    for (at, item) in items.iter().enumerate() {
+        out.push_str(if at > 0 { ", " } else { "" });
+        write_repr(meter, item, out)?;
+    }
+    out.push_str(brackets.1);
+    Ok(())
+}
+
+fn write_pairs(
+    meter: &mut Meter,
+    brackets: (&str, &str),
+    pairs: &[(Value, Value)],
+    out: &mut String,
+) -> Result<(), TemplateError> {
+    out.push_str(brackets.0);
+    for (at, (key, value)) in pairs.iter().enumerate() {
+        out.push_str(if at > 0 { ", " } else { "" });
+        write_repr(meter, key, out)?;
+        out.push_str(": ");
+        write_repr(meter, value, out)?;
+    }
+    out.push_str(brackets.1);
+    Ok(())
+}
+
+/// A float as `str` writes it.
+pub fn float(number: f64) -> String {
+    match number {
+        _ if number.is_nan() => "nan".into(),
+        f64::INFINITY => "inf".into(),
+        f64::NEG_INFINITY => "-inf".into(),
+        _ => json_float(number),
+    }
+}
+
+/// A text in quotes, with what is not printable escaped.
+fn quote(text: &str, out: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => {
+                let code = u32::from(c);
+                out.push_str(&match code {
+                    0..=0xff => format!("\\x{code:02x}"),
+                    0x100..=0xffff => format!("\\u{code:04x}"),
+                    _ => format!("\\U{code:08x}"),
+                });
+            }
+        }
+    }
+    out.push(quote);
+}

@@ -1,0 +1,121 @@
+//! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inglenook::text::{ChatTemplate, TemplateError, TemplateInput};
+use serde_json::Value;
+
+/// 2026-02-01 09:05:07, as in tests/goldens/generator/templates.py.
+const NOW: i64 = 1_769_936_707;
+
+fn tests(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests").join(path)
+}
+
+/// The files of a folder with their names, in order.
+fn files(folder: &str, extension: &str) -> Vec<(String, PathBuf)> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(tests(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    paths.into_iter().map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// A template of the goldens: one of theirs, or one that ships with the engine.
+fn template(name: &str) -> String {
+    let own = tests(&format!("goldens/generator/jinja/{name}.jinja"));
+    let builtin = tests(&format!("../core/src/text/template/builtin/{name}.jinja"));
+    fs::read_to_string(if own.exists() { own } else { builtin }).unwrap()
+}
+
+fn conversation(name: &str) -> Value {
+    json(&tests(&format!("goldens/generator/conversations/{name}.json")))
+}
+
+/// What a case of `golden` asks for.
+fn input<'a>(golden: &'a Value, case: &'a Value, conversation: &'a Value) -> TemplateInput<'a> {
+    let list = |key: &str| conversation.get(key).and_then(Value::as_array).map(Vec::as_slice);
+    let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");
+    let continues = conversation.get("continue").is_some();
+    TemplateInput {
+        messages: list("messages").unwrap(),
+        tools: list("tools"),
+        documents: list("documents"),
+        add_generation_prompt: !continues && case.get("prompt").is_none(),
+        continue_final_message: continues,
+        bos_token: text("bos"),
+        eos_token: text("eos"),
+        extra: case.get("variables").and_then(Value::as_object),
+        local_time: Some(NOW),
+    }
+}
+
+/// Whether an answer is the reference's: the same text, the same message of the template's own, or some error where it fails.
+fn agrees(found: &Result<String, TemplateError>, case: &Value) -> bool {
+    match (found, case.get("expected"), case.get("raises")) {
+        (Ok(found), Some(expected), _) => found == expected,
+        (Err(TemplateError::Raised(found)), _, Some(raised)) => found == raised,
+        (Err(TemplateError::TooManySteps | TemplateError::TooMuchText), ..) => false,
+        (Err(_), None, None) => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn every_template_renders_as_transformers_renders_it() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let goldens = files("goldens/templates", "json");
+    assert!(goldens.len() >= 80);
+    for (name, path) in goldens {
+        let golden = json(&path);
+        let template = ChatTemplate::new(&template(&name)).unwrap();
+        for case in golden["cases"].as_array().unwrap() {
+            let topic = case["conversation"].as_str().unwrap();
+            let conversation = conversation(topic);
+            let found = template.render(&input(&golden, case, &conversation));
+            count += 1;
+            if !agrees(&found, case) {
+                wrong.push(format!("{name}, {topic}: {found:?}\nnot {case}"));
+            }
+        }
+    }
+    assert!(count >= 1700, "{count}");
+    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn the_language_answers_as_jinja2_answers() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let plain = conversation("plain");
+    for (_, path) in files("goldens/templates/expressions", "json") {
+        let golden = json(&path);
+        for case in golden["cases"].as_array().unwrap() {
+            let template = ChatTemplate::new(case["template"].as_str().unwrap());
+            let found = template.and_then(|template| template.render(&input(&golden, case, &plain)));
+            count += 1;
+            if !agrees(&found, case) {
+                wrong.push(format!("{found:?}\nnot {case}"));
+            }
+        }
+    }
+    assert!(count >= 220, "{count}");
+    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn what_is_absent_is_named() {
+    let lines = fs::read_to_string(tests("goldens/generator/expressions/absent.txt")).unwrap();
+    let plain = conversation("plain");
+    for source in lines.lines() {
+        let template = ChatTemplate::new(source);
+        let found = template.and_then(|template| template.render(&input(&plain, &plain, &plain)));
+        let Err(TemplateError::Unknown { message, line: 1 }) = found else { panic!("{source}: {found:?}") };
+        // The message quotes the name.
+        let quoted = message.split('\'').any(|part| part.len() > 1 && part != "str" && source.contains(part));
+        assert!(quoted, "{source}: {message}");
+    }
+}
