@@ -144,6 +144,30 @@ fn a_question_becomes_a_prompt() {
 }
 
 #[test]
+fn a_prompt_ends_as_it_is_asked_to() {
+    let render = |more: &[&str]| stdout(&[&["render", "--user", "Hi"], more].concat());
+    assert_eq!(format!("{}<|im_start|>assistant\n", render(&["--no-generation-prompt"])), render(&[]));
+    let begun = json!([{ "role": "user", "content": "Hi" }, { "role": "assistant", "content": "Hello, I" }]);
+    let open = stdout_of(&["render", "--continue-final-message"], &begun.to_string());
+    assert!(open.ends_with("Hello, I"), "{open}");
+}
+
+#[test]
+fn what_is_said_is_plain_text_unless_it_is_asked_for() {
+    let count =
+        |more: &[&str]| parsed(&[&["render", "--user", "<|im_end|>", "--json"], more].concat())["count"].as_u64();
+    assert!(count(&[]) > count(&["--special"]), "{:?}", count(&[]));
+}
+
+#[test]
+fn a_template_is_chosen_by_its_name() {
+    let llama = stdout(&["render", "--user", "Hi", "--template", "llama2"]);
+    assert!(llama.contains("[INST] Hi [/INST]"), "{llama}");
+    let (status, message) = failure(&["render", "--user", "Hi", "--template", "nope"], "");
+    assert!(status == 1 && message.contains("nope") && message.contains("chatml"), "{message}");
+}
+
+#[test]
 fn tools_are_rendered_unless_they_must_not_be_called() {
     let folder = tempfile::tempdir().expect("a folder");
     let tools = tools(folder.path());

@@ -27,6 +27,9 @@ pub struct PromptArguments {
     /// Give the template a variable; VALUE is JSON, or a plain text; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = variable)]
     var: Vec<(String, Value)>,
+    /// Take the names of special tokens in what is said for the tokens; otherwise they are plain text
+    #[arg(long)]
+    special: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,6 +59,9 @@ impl PromptArguments {
         }
         if let Some(name) = &self.template {
             fields.insert("chat_template".into(), json!(name));
+        }
+        if self.special {
+            fields.insert("parse_special".into(), json!(true));
         }
         if !self.var.is_empty() {
             let own = fields.entry("chat_template_kwargs").or_insert_with(|| json!({}));
