@@ -1,7 +1,8 @@
 //! Opening a model: its source, the device, a progress bar, ctrl-C.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -46,13 +47,23 @@ pub fn gguf(model: Option<&Path>) -> Result<Gguf> {
     pollster::block_on(Gguf::read(source.as_ref())).with_context(|| format!("cannot read {}", name(model)))
 }
 
-/// The model's tokenizer.
+/// The tokenizer of a model's file, of a `tokenizer.json` (with the `tokenizer_config.json` beside it, if there is one) or of a
+/// `tokenizer.model`.
 ///
 /// # Errors
 /// As [`gguf`]; when its vocabulary does not hold together.
-pub fn tokenizer(model: Option<&Path>) -> Result<Tokenizer> {
-    let gguf = gguf(model)?;
-    Tokenizer::from_gguf(&gguf.metadata).with_context(|| format!("{} has no tokenizer that can be used", name(model)))
+pub fn tokenizer(model: Option<&Path>) -> Result<Arc<Tokenizer>> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let tokenizer = match model.and_then(|path| Some((path, path.extension()?.to_str()?))) {
+        Some((path, "json")) => {
+            let config = path.with_file_name("tokenizer_config.json");
+            let config = if config.is_file() { Some(read(&config)?) } else { None };
+            Tokenizer::from_json(&read(path)?, config.as_deref())
+        }
+        Some((path, "model")) => Tokenizer::from_sentencepiece(&read(path)?),
+        _ => Tokenizer::from_gguf(&gguf(model)?.metadata),
+    };
+    Ok(Arc::new(tokenizer.with_context(|| format!("{} has no tokenizer that can be used", name(model)))?))
 }
 
 /// The model's tokenizer and template.

@@ -6,7 +6,7 @@
 mod ecma;
 
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
 use crate::GrammarError;
 
@@ -24,7 +24,7 @@ const EMPTY: &str = "(?:)";
 
 /// A Lark grammar of the texts that the whole expression (Rust's syntax) matches.
 pub fn to_lark(pattern: &str) -> Result<String, GrammarError> {
-    match print(pattern, &parse(pattern, pattern)?)?.as_str() {
+    match print(pattern, &parse(pattern, pattern)?, &Class::clone)?.as_str() {
         EMPTY => Ok("start: \"\"".to_owned()),
         regex => Ok(format!("start: TEXT\nTEXT: /{}/", escape_for_lark(regex))),
     }
@@ -33,7 +33,8 @@ pub fn to_lark(pattern: &str) -> Result<String, GrammarError> {
 /// The same search in Rust's syntax for an expression of a JSON schema. Where the two languages differ in what `\s` or `.` match,
 /// the result matches what both do, so that whichever a validator uses accepts it.
 pub fn from_schema(pattern: &str) -> Result<String, GrammarError> {
-    print(pattern, &parse(pattern, &ecma::to_rust(pattern).map_err(|reason| refused(pattern, reason))?)?)
+    let rust = ecma::to_rust(pattern).map_err(|reason| refused(pattern, reason))?;
+    print(pattern, &parse(pattern, &rust)?, &writable)
 }
 
 /// Inside `/…/`, a slash must be escaped and a line must not end.
@@ -89,9 +90,9 @@ fn expanded(hir: &Hir) -> u64 {
     }
 }
 
-/// The expression as text, with groups that capture nothing: llguidance gives a meaning of its own to the names of some.
-fn print(pattern: &str, hir: &Hir) -> Result<String, GrammarError> {
-    Ok(without_captures(hir).map_err(|look| refused(pattern, unsupported(look)))?.to_string())
+/// The expression as text, simplified by `simplify`.
+fn print(pattern: &str, hir: &Hir, class: &dyn Fn(&Class) -> Class) -> Result<String, GrammarError> {
+    Ok(simplify(hir, class).map_err(|look| refused(pattern, unsupported(look)))?.to_string())
 }
 
 fn unsupported(look: Look) -> &'static str {
@@ -103,20 +104,36 @@ fn unsupported(look: Look) -> &'static str {
     }
 }
 
-fn without_captures(hir: &Hir) -> Result<Hir, Look> {
-    let all = |parts: &[Hir]| parts.iter().map(without_captures).collect::<Result<Vec<_>, _>>();
+/// The same with each class replaced, and with groups that capture nothing: llguidance gives a meaning of its own to the names of some.
+fn simplify(hir: &Hir, class: &dyn Fn(&Class) -> Class) -> Result<Hir, Look> {
+    let all = |parts: &[Hir]| parts.iter().map(|part| simplify(part, class)).collect::<Result<Vec<_>, _>>();
     match hir.kind() {
-        HirKind::Look(Look::Start | Look::End) => Ok(hir.clone()),
+        HirKind::Look(Look::Start | Look::End) | HirKind::Empty | HirKind::Literal(_) => Ok(hir.clone()),
         HirKind::Look(look) => Err(*look),
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => Ok(hir.clone()),
-        HirKind::Capture(capture) => without_captures(&capture.sub),
+        HirKind::Class(old) => Ok(Hir::class(class(old))),
+        HirKind::Capture(capture) => simplify(&capture.sub, class),
         HirKind::Repetition(repetition) => {
-            let sub = Box::new(without_captures(&repetition.sub)?);
-            Ok(Hir::repetition(regex_syntax::hir::Repetition { sub, ..repetition.clone() }))
+            let sub = Box::new(simplify(&repetition.sub, class)?);
+            Ok(Hir::repetition(Repetition { sub, ..repetition.clone() }))
         }
         HirKind::Concat(parts) => Ok(Hir::concat(all(parts)?)),
         HirKind::Alternation(parts) => Ok(Hir::alternation(all(parts)?)),
     }
+}
+
+/// The class without the control characters that a JSON string can only hold as `\u0000`, which documents do not use (see
+/// `schema::layout`). Besides, llguidance 1.9.1 lets quotes and backslashes into a class that has all control characters.
+fn writable(class: &Class) -> Class {
+    let ranges = [('\u{8}', '\u{a}'), ('\u{c}', '\u{d}'), (' ', '~'), ('\u{80}', char::MAX)];
+    let mut writable = ClassUnicode::new(ranges.map(|(first, last)| ClassUnicodeRange::new(first, last)));
+    match class {
+        Class::Unicode(class) => writable.intersect(class),
+        Class::Bytes(bytes) => match bytes.to_unicode_class() {
+            Some(class) => writable.intersect(&class),
+            None => return class.clone(),
+        },
+    }
+    Class::Unicode(writable)
 }
 
 #[cfg(test)]
@@ -141,6 +158,12 @@ mod tests {
             let message = to_lark(pattern).unwrap_err().to_string();
             assert!(message.contains(word) && message.contains("regular expression"), "{message}");
         }
+    }
+
+    #[test]
+    fn classes_in_schemas_have_no_characters_that_documents_cannot_hold() {
+        assert_eq!(from_schema("[^\"]").unwrap(), "[\u{8}-\n\u{c}\r !\\#-\\~\u{80}-\u{10ffff}]");
+        assert_eq!(from_schema("(?-u)[\\x00-c]").unwrap(), from_schema("[\\x00-c]").unwrap());
     }
 
     #[test]

@@ -35,7 +35,8 @@ fn check(cases: &[(String, Value)]) {
         let validator = jsonschema::options().should_validate_formats(true).build(schema).unwrap();
         let spec = Spec::JsonSchema { schema: schema.clone(), strict: false };
         for seed in 0..walks() {
-            let text = walk(&mut compiler, &tokens, &spec, seed, 60, 400);
+            let text =
+                walk(&mut compiler, &tokens, &spec, seed, 60, 400).unwrap_or_else(|| panic!("{name} does not land"));
             match serde_json::from_str::<Value>(&text) {
                 Err(error) => wrong.push(format!("{name}: {text}: {error}")),
                 Ok(document) => {
@@ -46,7 +47,13 @@ fn check(cases: &[(String, Value)]) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} documents are wrong:\n{}", wrong.len(), cases.len() as u64 * walks(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} documents are wrong:\n{}",
+        wrong.len(),
+        cases.len() as u64 * walks(),
+        wrong.join("\n")
+    );
 }
 
 #[test]

@@ -164,13 +164,13 @@ impl WasmEngine {
         self.shared.with_open(|open| open.tokenizer.encode(text, special, false))
     }
 
-    /// The text of tokens, control tokens left out.
+    /// The text of tokens, names of control tokens included.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
         self.shared.with_open(|open| {
             let size = open.tokenizer.vocab_size();
             match ids.iter().find(|id| **id as usize >= size) {
                 Some(id) => Err(errors::misuse(&format!("there is no token {id}: the vocabulary has {size}"))),
-                None => Ok(open.tokenizer.decode(ids)),
+                None => Ok(vocabulary::spell(&open.tokenizer, ids)),
             }
         })?
     }

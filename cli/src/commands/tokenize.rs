@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use inglenook::text::{Special, Tokenizer};
+use inglenook::text::{Special, StreamDecoder, Tokenizer};
 use serde_json::{Value, json};
 
 use crate::{arguments, load};
@@ -68,8 +69,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A token, and the bytes of the text that it stands for.
-type Token = (u32, Range<usize>);
+/// A token, and the bytes of the text that it stands for, where there is one.
+type Token = (u32, Option<Range<usize>>);
 
 fn text(options: &Options) -> Result<String> {
     if let Some(path) = &options.file {
@@ -92,36 +93,34 @@ fn ids(text: &str) -> Result<Vec<u32>> {
 fn of_text(tokenizer: &Tokenizer, text: &str, options: &Options) -> Vec<Token> {
     let special = if options.special { Special::Parse } else { Special::AsText };
     let prefix = tokenizer.encode("", special, options.bos && tokenizer.adds_bos());
-    let prefix = prefix.into_iter().map(|id| (id, 0..0));
-    prefix.chain(tokenizer.encode_with_offsets(text, special)).collect()
+    let prefix = prefix.into_iter().map(|id| (id, None));
+    let own = tokenizer.encode_with_offsets(text, special).into_iter().map(|(id, place)| (id, Some(place)));
+    prefix.chain(own).collect()
 }
 
-/// Tokens with the bytes they stand for when their texts are joined.
 fn of_ids(tokenizer: &Tokenizer, ids: &[u32]) -> Result<Vec<Token>> {
     let size = tokenizer.vocab_size();
-    let mut at = 0;
-    let place = |&id: &u32| {
-        if id as usize >= size {
-            bail!("{id} is no token's id; the vocabulary has {size} tokens, from 0 on");
-        }
-        let begin = at;
-        at += tokenizer.token_bytes(id).len();
-        Ok((id, begin..at))
-    };
-    ids.iter().map(place).collect()
+    match ids.iter().find(|&&id| id as usize >= size) {
+        Some(id) => bail!("{id} is no token's id; the vocabulary has {size} tokens, from 0 on"),
+        None => Ok(ids.iter().map(|&id| (id, None)).collect()),
+    }
 }
 
-fn decoded(tokenizer: &Tokenizer, tokens: &[Token], special: bool) -> String {
-    let ids = tokens.iter().map(|(id, _)| *id);
-    if special {
-        let bytes: Vec<u8> = ids.flat_map(|id| tokenizer.token_bytes(id).iter().copied()).collect();
-        return String::from_utf8_lossy(&bytes).into_owned();
+/// The text that tokens stand for, with the names of control tokens if they are wanted.
+fn decoded(tokenizer: &Arc<Tokenizer>, tokens: &[Token], special: bool) -> String {
+    let mut decoder = StreamDecoder::new(tokenizer.clone());
+    let mut text = String::new();
+    for &(id, _) in tokens {
+        text += &decoder.push(id);
+        if special && tokenizer.is_control(id) {
+            text += &String::from_utf8_lossy(tokenizer.token_bytes(id));
+        }
     }
-    tokenizer.decode(&ids.collect::<Vec<u32>>())
+    text + &decoder.flush()
 }
 
 fn line(tokenizer: &Tokenizer, (id, place): &Token) -> String {
-    let place = format!("{}..{}", place.start, place.end);
+    let place = place.as_ref().map_or_else(String::new, |place| format!("{}..{}", place.start, place.end));
     format!("{id:>8}  {place:>14}  {}\n", piece(tokenizer.token_bytes(*id)))
 }
 
@@ -133,10 +132,15 @@ fn piece(bytes: &[u8]) -> String {
     }
 }
 
-fn object(tokenizer: &Tokenizer, tokens: &[Token], options: &Options) -> Value {
+fn object(tokenizer: &Arc<Tokenizer>, tokens: &[Token], options: &Options) -> Value {
     let token = |(id, place): &Token| {
         let piece = String::from_utf8_lossy(tokenizer.token_bytes(*id));
-        json!({ "id": id, "piece": piece, "start": place.start, "end": place.end })
+        let mut token = json!({ "id": id, "piece": piece });
+        if let Some(Range { start, end }) = place {
+            token["start"] = json!(start);
+            token["end"] = json!(end);
+        }
+        token
     };
     let ids: Vec<u32> = tokens.iter().map(|(id, _)| *id).collect();
     let list: Vec<Value> = tokens.iter().map(token).collect();

@@ -184,7 +184,7 @@ impl<'a> Parser<'a> {
                     limit: MAX_RULES,
                 });
             }
-            self.space(nested);
+            self.space(open.len() > 1);
         }
         Ok(open.pop().map(|open| open.alternatives).unwrap_or_default())
     }
@@ -360,7 +360,7 @@ fn escape(c: char) -> String {
         '\r' => r"\r".to_owned(),
         '\t' => r"\t".to_owned(),
         _ if c.is_control() => format!(r"\x{{{:x}}}", c as u32),
-        _ if c.is_ascii_punctuation() => format!(r"\{c}"),
+        _ if regex_syntax::is_meta_character(c) || c == '/' => format!(r"\{c}"),
         _ => c.to_string(),
     }
 }
@@ -406,6 +406,11 @@ mod tests {
         let grammar = parse("# a comment\nroot ::= (\n \"a\" # and\n b\n) |\n \"c\"\n\nb ::=\n \"d\"").unwrap();
         assert_eq!(grammar.rules.len(), 3);
         assert_eq!(grammar.rules[0].len(), 2);
+    }
+
+    #[test]
+    fn a_line_ends_after_a_group() {
+        assert_eq!(parse("root ::= (a)*\na ::= \"x\"").unwrap().rules.len(), 3);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Ways to complete an output soon, for when the tokens run out.
 //!
-//! A search that takes at each step what looks like an end: closing quotes and brackets first, then simple characters, each filler
-//! once before any comes again (so that `a*b` gets to its `b`), and what opens something last. What it finds is a way, not the shortest one.
+//! A search that takes at each step what looks like an end: closing quotes and brackets first, then simple characters, and what opens
+//! something last. Which character leads out cannot be seen, so several orders are tried: each filler once before any comes again
+//! (then `a*b` gets to its `b`), always the first, always the last. What is found is a way out, not the shortest one.
 
 use std::collections::HashMap;
 
@@ -12,34 +13,58 @@ use crate::Match;
 const QUOTED: [&str; 5] = ["\"}]", "\"}}", "\"}", "\"]", "\""];
 const BRACKETS: [&str; 5] = ["}}", "}]", "]}", "}", "]"];
 
-/// How often something that closes is taken before it counts as a filler.
+/// How often something that closes or ends is taken before others are.
 const PATIENCE: usize = 4;
 
-/// What fills, the simplest first. What opens comes last.
-const FILLERS: &str =
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ>)/._:@-+,; \n\t'!#$%&*=?^`|~\\<(\"[{";
+/// What often stands at the end of something.
+const ENDERS: &str = "\n.;>)/' ";
+
+/// What fills, the simplest first.
+const FILLERS: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:@-+,\t!#$%&*=?^`|~\\<";
+
+/// What opens something, and is taken where nothing else is left.
+const OPENERS: &str = "\"([{";
 
 /// The tokens of a vocabulary that a completion is made of.
 pub struct Closers {
     quoted: Vec<u32>,
     brackets: Vec<u32>,
+    enders: Vec<u32>,
     fillers: Vec<u32>,
+    openers: Vec<u32>,
 }
 
 impl Closers {
     /// Looks them up by their bytes.
     pub fn new(token: impl Fn(&[u8]) -> Option<u32>) -> Closers {
         let known = |texts: [&str; 5]| texts.iter().filter_map(|text| token(text.as_bytes())).collect();
+        let bytes = |text: &str| text.bytes().filter_map(|byte| token(&[byte])).collect();
         Closers {
             quoted: known(QUOTED),
             brackets: known(BRACKETS),
-            fillers: FILLERS.bytes().filter_map(|byte| token(&[byte])).collect(),
+            enders: bytes(ENDERS),
+            fillers: bytes(FILLERS),
+            openers: bytes(OPENERS),
         }
     }
 }
 
+/// In which order fillers are tried.
+#[derive(Clone, Copy)]
+enum Order {
+    Rotating,
+    Forward,
+    Backward,
+}
+
 /// Tokens that complete the output, at most `limit` of them, if the search finds any. None are needed where it is complete.
 pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> Option<Vec<u32>> {
+    [Order::Rotating, Order::Forward, Order::Backward]
+        .into_iter()
+        .find_map(|order| search(matcher, vocabulary, limit, order))
+}
+
+fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order) -> Option<Vec<u32>> {
     let mut matcher = matcher.clone();
     let mut found = Vec::new();
     let mut used: HashMap<u32, usize> = HashMap::new();
@@ -49,7 +74,8 @@ pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> O
             return None;
         }
         if forced.is_empty() {
-            let token = step(&mut matcher, vocabulary, &used)?;
+            let candidates = candidates(&matcher, vocabulary, &used, order);
+            let token = step(&mut matcher, vocabulary, candidates)?;
             *used.entry(token).or_default() += 1;
             found.push(token);
         } else {
@@ -60,18 +86,28 @@ pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> O
     Some(found)
 }
 
-/// Go on by the token that looks most like an end.
-fn step(matcher: &mut Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, usize>) -> Option<u32> {
-    let Closers { quoted, brackets, fillers } = vocabulary.closers();
+/// What may lead out, the most promising first.
+fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, usize>, order: Order) -> Vec<u32> {
+    let Closers { quoted, brackets, enders, fillers, openers } = vocabulary.closers();
     let times = |token: &u32| used.get(token).copied().unwrap_or(0);
     // Within a text a bracket closes nothing. Where it is not known that the output is one, brackets that help nothing fall behind.
     let brackets: &[u32] = if matcher.is_in_text() { &[] } else { brackets };
     let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
-    let fillers = fillers.iter().map(|token| (times(token) + 1, *token));
-    let mut candidates: Vec<(usize, u32)> = closers.chain(fillers).collect();
-    candidates.sort_by_key(|(times, _)| *times);
-    if let Some((_, token)) = candidates.iter().find(|(_, token)| matcher.accept(*token).is_ok()) {
-        return Some(*token);
+    let enders = enders.iter().map(|token| (times(token) / PATIENCE + 1, *token));
+    let fillers = fillers.iter().enumerate().map(|(place, token)| match order {
+        Order::Rotating => (times(token) + 1, *token),
+        Order::Forward => (place + 1, *token),
+        Order::Backward => (fillers.len() - place, *token),
+    });
+    let mut candidates: Vec<(usize, u32)> = closers.chain(enders).chain(fillers).collect();
+    candidates.sort_by_key(|(rank, _)| *rank);
+    candidates.into_iter().map(|(_, token)| token).chain(openers.iter().copied()).collect()
+}
+
+/// Go on by the first candidate that is allowed, or by any token.
+fn step(matcher: &mut Matcher, vocabulary: &Vocabulary, candidates: Vec<u32>) -> Option<u32> {
+    if let Some(token) = candidates.into_iter().find(|token| matcher.accept(*token).is_ok()) {
+        return Some(token);
     }
     let mut mask = vec![0; vocabulary.len().div_ceil(32)];
     matcher.mask(&mut mask).ok()?;

@@ -1,6 +1,8 @@
 //! ECMAScript's regular expressions in Rust's syntax. Where the two read the same text differently, the result matches what both
 //! do (in a negated class it excludes what either does).
 
+use regex_syntax::is_escapeable_character;
+
 /// Digits and letters of words are Unicode's in Rust and ASCII's in ECMAScript.
 const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Za-z_";
@@ -79,7 +81,9 @@ fn escape<'a>(rest: &'a str, place: Place, out: &mut String) -> Result<&'a str, 
         'u' => return unicode(after, out),
         'b' if place != Place::Outside => out.push_str(r"\x08"),
         '0' if !after.starts_with(|next: char| next.is_ascii_digit()) => out.push_str(r"\x00"),
-        _ => out.extend(['\\', c]),
+        // ECMAScript lets any character be escaped, Rust only some.
+        _ if c.is_alphanumeric() || is_escapeable_character(c) => out.extend(['\\', c]),
+        _ => out.push(c),
     }
     Ok(after)
 }
@@ -135,6 +139,7 @@ mod tests {
             (r"\u00e9\ud83d\ude00\u{1f600}", r"\u{e9}\u{1f600}\u{1f600}"),
             (r"[\b]\0\/\.", r"[\x08]\x00\/\."),
             ("a]", "a]"),
+            (r"\<\%\ü\_", r"<\%\ü_"),
         ] {
             assert_eq!(to_rust(ecma).as_deref(), Ok(rust), "{ecma}");
         }

@@ -14,6 +14,9 @@ const MAX_LENGTH: u64 = 100_000;
 /// Integers beyond this lose digits as 64-bit floats, which is what JavaScript and the compiler compute in.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Largest number that must be a multiple of another.
+const MAX_MULTIPLE: i64 = 1_000_000_000_000_000;
+
 /// `type`.
 pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
     let Some(types) = map.get("type") else { return Ok(()) };
@@ -58,6 +61,14 @@ pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Valu
             return Err(path.wrong("it must be a number above 0"));
         }
         out.insert("multipleOf".to_owned(), divisor.clone());
+        // Beyond this it would depend on the reader's arithmetic whether a number is a multiple.
+        for (bounds, limit) in
+            [(["minimum", "exclusiveMinimum"], -MAX_MULTIPLE), (["maximum", "exclusiveMaximum"], MAX_MULTIPLE)]
+        {
+            if !bounds.iter().any(|bound| out.contains_key(*bound)) {
+                out.insert(bounds[0].to_owned(), json!(limit));
+            }
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What the tests of whole outputs share: a vocabulary, walks at random through what a grammar allows, and the corpus.
 
+#[cfg(test)]
+pub mod gbnf;
 pub mod walk;
 
 use std::path::PathBuf;

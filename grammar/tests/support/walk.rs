@@ -20,14 +20,21 @@ impl Chance {
 
 /// One output: tokens are drawn from the mask, each as likely as any other, for `free` tokens; then the output is landed.
 ///
-/// Checked on the way: forced tokens are what the mask allows, an end is allowed exactly where the output is complete,
-/// and the output lands within `budget` tokens after the free ones.
-pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, free: usize, budget: usize) -> String {
+/// Checked on the way: forced tokens are what the mask allows, and an end is allowed exactly where the output is complete. `None` if the
+/// output is not complete after `budget` more tokens than the free ones.
+pub fn walk(
+    compiler: &mut Compiler,
+    tokens: &[Token],
+    spec: &Spec,
+    seed: u64,
+    free: usize,
+    budget: usize,
+) -> Option<String> {
     let mut matcher = compiler.compile(spec).unwrap_or_else(|error| panic!("{}: {error}", spec.to_json()));
     let mut chance = Chance::new(seed);
     let mut output = Vec::new();
     let mut taken = 0;
-    while !matcher.must_stop() {
+    while !matcher.must_stop() && taken < free + budget {
         let forced = matcher.forced().unwrap();
         let chosen = match forced.first() {
             Some(&token) => {
@@ -38,7 +45,7 @@ pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, f
             None => {
                 let allowed = allowed(&mut matcher, tokens);
                 let token = allowed[chance.below(allowed.len())];
-                let left = (free + budget).checked_sub(taken).unwrap_or_else(|| panic!("it did not land: {}", text(&output)));
+                let left = free + budget - taken;
                 if taken < free { matcher.accept(token).map(|()| token) } else { matcher.land(token, left) }.unwrap()
             }
         };
@@ -48,11 +55,10 @@ pub fn walk(compiler: &mut Compiler, tokens: &[Token], spec: &Spec, seed: u64, f
         }
         output.extend_from_slice(&tokens[chosen as usize].bytes);
     }
-    text(&output)
-}
-
-fn text(output: &[u8]) -> String {
-    String::from_utf8(output.to_vec()).unwrap_or_else(|error| panic!("an output that is no UTF-8: {error}"))
+    if !matcher.is_complete() {
+        return None;
+    }
+    Some(String::from_utf8(output).unwrap_or_else(|error| panic!("an output that is no UTF-8: {error}")))
 }
 
 /// The tokens of the mask.
@@ -60,8 +66,13 @@ fn allowed(matcher: &mut impl Match, tokens: &[Token]) -> Vec<u32> {
     // Two words more than needed: what is no token must not be allowed.
     let mut mask = vec![u32::MAX; tokens.len().div_ceil(32) + 2];
     matcher.mask(&mut mask).unwrap();
-    let allowed: Vec<u32> = (0..mask.len() as u32 * 32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
+    let allowed: Vec<u32> =
+        (0..mask.len() as u32 * 32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
     assert!(allowed.iter().all(|&id| (id as usize) < tokens.len()), "a token outside of the vocabulary is allowed");
-    assert_eq!(allowed.contains(&256), matcher.is_complete(), "the end is allowed exactly where the output is complete");
+    assert_eq!(
+        allowed.contains(&256),
+        matcher.is_complete(),
+        "the end is allowed exactly where the output is complete"
+    );
     allowed
 }

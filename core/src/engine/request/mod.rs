@@ -38,6 +38,9 @@ pub struct Request {
     /// The form that the answer must have.
     #[serde(deserialize_with = "null_is_default")]
     pub response_format: ResponseFormat,
+    /// Whether names of special tokens in messages and prompts are these tokens; by default what users wrote is text.
+    #[serde(deserialize_with = "null_is_default")]
+    pub parse_special: bool,
     /// Documents to answer from, for templates that know them.
     pub documents: Option<Vec<Value>>,
     /// Which of the file's templates, or which built-in one, renders the conversation.

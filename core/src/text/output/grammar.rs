@@ -6,11 +6,11 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::reader::is_name;
-use super::tools::{ToolSpec, Types};
+use super::tools::{SCHEMA_DEPTH, ToolSpec, Types};
 
 /// Which calls a grammar forces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub enum ConstraintError {
         /// The tool.
         tool: String,
     },
+    /// More arguments than the dialect's grammar can name.
+    #[error("the tool {tool:?} has more than {MAX_ARGUMENTS} arguments: put some of them into an object")]
+    TooManyArguments {
+        /// The tool.
+        tool: String,
+    },
     /// More schema than is compiled.
     #[error(
         "the parameters of the tools up to {tool:?} are larger than {MAX_SCHEMA_BYTES} bytes: offer fewer tools, or shorten their schemas"
@@ -54,7 +60,9 @@ pub enum ConstraintError {
 /// The deepest nesting of a schema's JSON.
 const MAX_SCHEMA_DEPTH: usize = 64;
 /// The longest JSON text of all tools' schemas, in bytes.
-const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+const MAX_SCHEMA_BYTES: usize = 192 * 1024;
+/// The most arguments of a tool in a dialect that names each outside JSON.
+const MAX_ARGUMENTS: usize = 64;
 
 /// A part of a call's text.
 #[derive(Debug)]
@@ -95,7 +103,7 @@ pub(super) enum Arguments {
 #[derive(Debug)]
 pub(super) struct Tagging {
     /// Around the key, up to the value.
-    pub key: (&'static str, &'static str),
+    pub key: (&'static [Part], &'static [Part]),
     /// What ends the value.
     pub end: &'static str,
     /// What stands between the tags.
@@ -139,6 +147,10 @@ impl Dialect {
         let patterns = self.spec().patterns.iter();
         let fitting = |(token, _): &&(Option<&str>, Pattern)| token.is_none_or(|token| control(token).is_some());
         let Some((_, pattern)) = patterns.clone().find(fitting) else { return Ok(None) };
+        let crowded = |tool: &&&ToolSpec| Property::all(tool).len() > MAX_ARGUMENTS;
+        if let (false, Some(tool)) = (matches!(pattern.arguments, Arguments::Json), tools.iter().find(crowded)) {
+            return Err(ConstraintError::TooManyArguments { tool: tool.name.clone() });
+        }
         let mut writer = Writer { out: String::new(), control, string_end: None };
         writer.start(pattern, if choice == Choice::Auto { self.trigger() } else { None }, parallel);
         writer.bodies(pattern, &tools);
@@ -243,14 +255,13 @@ impl Writer<'_> {
             let (name, between) = (literal(&tool.name), self.parts(pattern.between));
             let after = self.parts(pattern.after);
             self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
-            let schema = Schema::of(tool);
             match &pattern.arguments {
                 Arguments::Json => {
-                    let json = schema.whole();
+                    let json = object(tool);
                     self.write(format_args!("arguments_{index}: %json {json}\n"));
                 }
-                Arguments::Tagged(tagging) => self.tagged(index, &schema, tagging),
-                Arguments::Python => self.python(index, &schema),
+                Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
+                Arguments::Python => self.python(index, &Property::all(tool)),
             }
         }
         if let Some(end) = self.string_end {
@@ -263,69 +274,71 @@ impl Writer<'_> {
     }
 
     /// Arguments between tags, in the schema's order.
-    fn tagged(&mut self, tool: usize, schema: &Schema<'_>, tagging: &'static Tagging) {
+    fn tagged(&mut self, tool: usize, properties: &[Property<'_>], tagging: &'static Tagging) {
         let mut sequence = String::from("\"\"");
-        let mut rules = String::new();
-        for (index, property) in schema.properties().enumerate() {
+        for (index, property) in properties.iter().enumerate() {
             let optional = if property.required { "" } else { "?" };
             let _ = write!(sequence, " argument_{tool}_{index}{optional}");
-            let (open, close) = tagging.key;
-            let key = match ((self.control)(open), self.marker(tagging.gap)) {
-                (None, _) => literal(&format!("{open}{}{close}", property.key)),
-                (Some(id), _) => format!("<[{id}]> {}", literal(&format!("{}{close}", property.key))),
-            };
-            let gap = literal(tagging.gap);
+        }
+        self.write(format_args!("arguments_{tool}: {sequence}\n"));
+        for (index, property) in properties.iter().enumerate() {
+            let (open, close) = (self.parts(tagging.key.0), self.parts(tagging.key.1));
+            let (key, end, gap) = (literal(property.key), self.marker(tagging.end), literal(tagging.gap));
             let value = match property.plain_strings() {
-                Some(texts) => format!(
-                    "({}) {}",
-                    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(" | "),
-                    self.marker(tagging.end)
-                ),
+                Some(texts) => {
+                    let texts: Vec<String> = texts.into_iter().map(literal).collect();
+                    format!("({}) {end}", texts.join(" | "))
+                }
                 None if property.is_text() => {
                     self.string_end = Some(tagging.end);
                     "string".to_owned()
                 }
-                None => format!("json_{tool}_{index} {}", self.marker(tagging.end)),
+                None => format!("json_{tool}_{index} {end}"),
             };
-            let _ = writeln!(rules, "argument_{tool}_{index}: {key} {value} {gap}");
+            self.write(format_args!("argument_{tool}_{index}: {open} {key} {close} {value} {gap}\n"));
             if value.starts_with("json_") {
-                let _ = writeln!(rules, "json_{tool}_{index}: %json {}", property.json());
+                self.write(format_args!("json_{tool}_{index}: %json {}\n", property.json()));
             }
         }
-        self.write(format_args!("arguments_{tool}: {sequence}\n{rules}"));
     }
 
-    /// Keyword arguments in the schema's order, with commas between those that are there.
-    fn python(&mut self, tool: usize, schema: &Schema<'_>) {
-        let mut rules = String::new();
-        let mut count = 0;
-        for (index, property) in schema.properties().enumerate() {
-            let next = index + 1;
-            let (first, more) = match property.required {
-                true => (String::new(), format!("\", \" pair_{tool}_{index}")),
-                false => (format!(" | first_{tool}_{next}"), format!("(\", \" pair_{tool}_{index})?")),
-            };
-            let _ = writeln!(rules, "first_{tool}_{index}: pair_{tool}_{index} more_{tool}_{next}{first}");
-            let _ = writeln!(rules, "more_{tool}_{index}: {more} more_{tool}_{next}");
-            let value = match property.types() {
-                types if types == (Types { boolean: true, ..Types::default() }) => "(\"True\" | \"False\")".to_owned(),
-                _ => format!("json_{tool}_{index}"),
-            };
-            let _ = writeln!(rules, "pair_{tool}_{index}: {} {value}", literal(&format!("{}=", property.key)));
-            if value.starts_with("json_") {
-                let _ = writeln!(rules, "json_{tool}_{index}: %json {}", property.json());
+    /// Keyword arguments with commas between those that are there: first the required ones, then the others in the schema's order.
+    fn python(&mut self, tool: usize, properties: &[Property<'_>]) {
+        let pairs = |required: bool| {
+            let of_kind = properties.iter().enumerate().filter(move |(_, property)| property.required == required);
+            of_kind.map(move |(index, _)| format!("pair_{tool}_{index}")).collect::<Vec<_>>()
+        };
+        let behind = |optional: &[String]| optional.iter().map(|pair| format!(" (\", \" {pair})?")).collect::<String>();
+        let (required, optional) = (pairs(true), pairs(false));
+        let sequence = match required.is_empty() {
+            false => required.join(" \", \" ") + &behind(&optional),
+            // With nothing that is always there, which argument is the first decides where commas stand.
+            true => {
+                let first = |at: usize| format!("{}{}", optional[at], behind(&optional[at + 1..]));
+                let mut firsts: Vec<String> = (0..optional.len()).map(first).collect();
+                firsts.push("\"\"".to_owned());
+                firsts.join(" | ")
             }
-            count = next;
+        };
+        self.write(format_args!("arguments_{tool}: {sequence}\n"));
+        for (index, property) in properties.iter().enumerate() {
+            let key = literal(&format!("{}=", property.key));
+            if property.types() == (Types { boolean: true, ..Types::default() }) {
+                self.write(format_args!("pair_{tool}_{index}: {key} (\"True\" | \"False\")\n"));
+            } else {
+                let json = property.json();
+                self.write(format_args!("pair_{tool}_{index}: {key} json_{tool}_{index}\n"));
+                self.write(format_args!("json_{tool}_{index}: %json {json}\n"));
+            }
         }
-        self.write(format_args!(
-            "arguments_{tool}: first_{tool}_0\n{rules}first_{tool}_{count}: \"\"\nmore_{tool}_{count}: \"\"\n"
-        ));
     }
 }
 
-/// A tool's parameters.
-struct Schema<'a> {
-    root: &'a Value,
+/// The schema of all of a tool's arguments.
+fn object(tool: &ToolSpec) -> Value {
+    let mut schema = tool.parameters.as_object().cloned().unwrap_or_default();
+    schema.entry("type").or_insert_with(|| "object".into());
+    Value::Object(schema)
 }
 
 /// One argument of a tool.
@@ -336,34 +349,27 @@ struct Property<'a> {
     required: bool,
 }
 
-impl<'a> Schema<'a> {
-    fn of(tool: &'a ToolSpec) -> Self {
-        Self { root: &tool.parameters }
-    }
-
-    /// The schema of the whole object.
-    fn whole(&self) -> Value {
-        let mut schema = self.root.as_object().cloned().unwrap_or_default();
-        schema.entry("type").or_insert_with(|| "object".into());
-        spaced(schema)
-    }
-
-    fn properties(&self) -> impl Iterator<Item = Property<'a>> {
-        let root = self.root;
-        let required =
-            move |key: &str| root["required"].as_array().is_some_and(|keys| keys.iter().any(|name| name == key));
+impl<'a> Property<'a> {
+    /// All arguments of `tool`.
+    fn all(tool: &'a ToolSpec) -> Vec<Self> {
+        let root = &tool.parameters;
+        let required = root["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         let properties = root["properties"].as_object().into_iter().flatten();
-        properties.map(move |(key, schema)| Property { key, schema, root, required: required(key) })
+        let property = |(key, schema): (&'a String, &'a Value)| Self {
+            key,
+            schema,
+            root,
+            required: required.iter().any(|name| name == key),
+        };
+        properties.map(property).collect()
     }
-}
 
-impl Property<'_> {
     fn types(&self) -> Types {
-        Types::of(self.schema, self.root, 8)
+        Types::of(self.schema, self.root, SCHEMA_DEPTH)
     }
 
     /// The strings that are allowed, if they are listed and there is nothing else.
-    fn plain_strings(&self) -> Option<Vec<&str>> {
+    fn plain_strings(&self) -> Option<Vec<&'a str>> {
         let listed = self.schema["enum"].as_array().map(Vec::as_slice).unwrap_or_default();
         let texts: Option<Vec<&str>> = listed.iter().chain(self.schema.get("const")).map(Value::as_str).collect();
         texts.filter(|texts| !texts.is_empty())
@@ -383,13 +389,6 @@ impl Property<'_> {
                 schema.entry(definitions).or_insert_with(|| values.clone());
             }
         }
-        spaced(schema)
+        Value::Object(schema)
     }
-}
-
-/// The schema, with white space as templates write it and no other.
-fn spaced(mut schema: Map<String, Value>) -> Value {
-    let spaces = json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
-    schema.insert("x-guidance".to_owned(), spaces);
-    Value::Object(schema)
 }

@@ -80,10 +80,10 @@ impl Messages {
 
     /// A header, or text without one.
     fn between(&mut self, input: &mut Input) -> bool {
-        let rest = input.rest().trim_start();
+        // White space between messages is none of them.
+        input.skip_whitespace();
+        let rest = input.rest();
         if rest.is_empty() {
-            // White space between messages is none of them.
-            input.skip_whitespace();
             return false;
         }
         // An answer goes on in the header that the prompt has begun, or begins one.

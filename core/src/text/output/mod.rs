@@ -31,6 +31,8 @@ mod python;
 mod reader;
 mod reasoning;
 mod tagged;
+#[cfg(test)]
+mod tests;
 mod tools;
 
 pub use dialect::Dialect;

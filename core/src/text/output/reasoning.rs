@@ -127,8 +127,9 @@ impl ReasoningFormat {
     /// The format that a chat template's source shows, or that the vocabulary has tokens for while the template does not say.
     pub fn detect(template_source: &str, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
         let shown = ROWS.iter().find(|row| row.signs.iter().all(|sign| template_source.contains(sign)));
-        let known =
-            || ROWS.iter().find(|row| row.tags.is_some_and(|tags| has_token(tags.open) && has_token(tags.close)));
+        let tokens =
+            |tags: Tags| [tags.open, tags.close].iter().chain(tags.around_answer).all(|token| has_token(token));
+        let known = || ROWS.iter().find(|row| row.tags.is_some_and(tokens));
         shown.or_else(known).map(|row| row.format)
     }
 

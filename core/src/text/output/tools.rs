@@ -111,7 +111,7 @@ impl Types {
 }
 
 /// How deep alternatives and references are followed for an argument's types.
-const SCHEMA_DEPTH: usize = 8;
+pub(super) const SCHEMA_DEPTH: usize = 8;
 
 /// The tools of a request.
 #[derive(Debug, Default)]

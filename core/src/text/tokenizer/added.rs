@@ -66,8 +66,15 @@ impl AddedTokens {
     }
 
     /// Cuts `text` at its added tokens, leftmost first and of those at one place the longest, as HF's tokenizers do: what is a
-    /// special token by its looks but is not wanted as one stays text as a whole.
-    pub fn cut(&self, text: &str, special: Special, mut piece: impl FnMut(Range<usize>, Option<u32>)) {
+    /// special token by its looks but is not wanted as one stays text as a whole. No special token is wanted at the places
+    /// `unwanted`, which are in order.
+    pub fn cut(
+        &self,
+        text: &str,
+        special: Special,
+        unwanted: &[usize],
+        mut piece: impl FnMut(Range<usize>, Option<u32>),
+    ) {
         let (mut at, mut start) = (0, 0);
         while !self.is_empty() && at < text.len() {
             let Some((len, place)) = self.trie.longest(&text.as_bytes()[at..]) else {
@@ -76,10 +83,11 @@ impl AddedTokens {
             };
             let found = at..at + len;
             at = found.end;
-            let Some(added) = self.list.get(place as usize).filter(|added| self.counts(added, text, &found, special))
-            else {
+            let Some(added) = self.list.get(place as usize) else { continue };
+            let unwanted = added.special && unwanted.binary_search(&found.start).is_ok();
+            if unwanted || !self.counts(added, text, &found, special) {
                 continue;
-            };
+            }
             let (before, after) = (&text[start..found.start.max(start)], &text[found.end..]);
             let from = if added.lstrip { start + before.trim_end().len() } else { found.start.max(start) };
             let to = if added.rstrip { text.len() - after.trim_start().len() } else { found.end };
@@ -92,6 +100,15 @@ impl AddedTokens {
         if start < text.len() {
             piece(start..text.len(), None);
         }
+    }
+
+    /// The places at which a text looks like a special token, in order.
+    pub fn look_alikes(&self, text: &str) -> Vec<usize> {
+        let special = |at: &usize| {
+            let found = self.trie.longest(&text.as_bytes()[*at..]);
+            found.and_then(|(_, place)| self.list.get(place as usize)).is_some_and(|added| added.special)
+        };
+        (0..text.len()).filter(special).collect()
     }
 
     fn counts(&self, added: &Added, text: &str, found: &Range<usize>, special: Special) -> bool {
@@ -121,7 +138,7 @@ mod tests {
 
     fn cut(list: Vec<Added>, text: &str, special: Special) -> Vec<(&str, Option<u32>)> {
         let mut pieces = Vec::new();
-        AddedTokens::new(list).unwrap().cut(text, special, |range, id| pieces.push((&text[range], id)));
+        AddedTokens::new(list).unwrap().cut(text, special, &[], |range, id| pieces.push((&text[range], id)));
         pieces
     }
 

@@ -134,6 +134,20 @@ impl Tokenizer {
         out
     }
 
+    /// The places in `text` that [`encode_prompt`](Self::encode_prompt) must be told of if it is to stay plain text within a prompt:
+    /// byte offsets at which it looks like a special token, in order.
+    pub fn look_alikes(&self, text: &str) -> Vec<usize> {
+        self.added.look_alikes(text)
+    }
+
+    /// The ids of a prompt in which special tokens are wanted, but not at the places `unwanted` (byte offsets, in order): there it is
+    /// what a user wrote.
+    pub fn encode_prompt(&self, text: &str, unwanted: &[usize], add_bos: bool) -> Vec<u32> {
+        let mut out = if add_bos { self.prefix().to_vec() } else { Vec::new() };
+        self.run_guarded(text, Special::Parse, unwanted, false, &mut |id, _| out.push(id));
+        out
+    }
+
     /// Number of tokens of a text, special look-alikes taken as plain text, without a begin-of-text token.
     pub fn count_tokens(&self, text: &str) -> usize {
         let mut count = 0;
@@ -211,10 +225,25 @@ impl Tokenizer {
 
     /// Calls `emit` with each token of `text` and, if `tracked`, the bytes of `text` that it stands for.
     fn run(&self, text: &str, special: Special, tracked: bool, emit: &mut dyn FnMut(u32, Range<usize>)) {
+        self.run_guarded(text, special, &[], tracked, emit);
+    }
+
+    /// [`run`](Self::run), but no special token begins at the places `unwanted`.
+    fn run_guarded(
+        &self,
+        text: &str,
+        special: Special,
+        unwanted: &[usize],
+        tracked: bool,
+        emit: &mut dyn FnMut(u32, Range<usize>),
+    ) {
         let mut merger = Merger::default();
-        self.added.cut(text, special, |range, token| match token {
+        self.added.cut(text, special, unwanted, |range, token| match token {
             Some(id) => emit(id, range),
             None => {
+                let first = unwanted.partition_point(|&at| at < range.start);
+                let guarded = unwanted.get(first).is_some_and(|&at| at < range.end);
+                let special = if guarded { Special::AsText } else { special };
                 let mut start = range.start;
                 for part in parts_of(&text[range], MAX_PART) {
                     self.run_part(part, start == 0, special, tracked, &mut merger, &mut |id, range| {
@@ -239,7 +268,7 @@ impl Tokenizer {
         let mut text = Aligned::new(text, tracked);
         normalize::run(&self.normalizer, &mut text);
         let mut list = Vec::new();
-        self.added_normal.cut(text.as_str(), special, |range, token| list.push(Piece { range, token }));
+        self.added_normal.cut(text.as_str(), special, &[], |range, token| list.push(Piece { range, token }));
         let mut pieces = Pieces { text, list, at_start };
         pieces.run(&self.splitter);
         for piece in &pieces.list {

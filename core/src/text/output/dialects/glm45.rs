@@ -42,7 +42,7 @@ pub static SPEC: Spec = Spec {
             before: &[Text("<tool_call>")],
             between: &[Text("\n")],
             arguments: Arguments::Tagged(Tagging {
-                key: ("<arg_key>", "</arg_key>\n<arg_value>"),
+                key: (&[Text("<arg_key>")], &[Text("</arg_key>"), Text("\n"), Text("<arg_value>")]),
                 end: "</arg_value>",
                 gap: "\n",
             }),

@@ -43,7 +43,7 @@ pub static SPEC: Spec = Spec {
             before: &[Text("<invoke name=\"")],
             between: &[Text("\">\n")],
             arguments: Arguments::Tagged(Tagging {
-                key: ("<parameter name=\"", "\">"),
+                key: (&[Text("<parameter name=\"")], &[Text("\">")]),
                 end: "</parameter>",
                 gap: "\n",
             }),

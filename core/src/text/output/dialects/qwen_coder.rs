@@ -52,7 +52,11 @@ pub static SPEC: Spec = Spec {
             lead: &[],
             before: &[Text("<tool_call>"), Text("\n<function=")],
             between: &[Text(">\n")],
-            arguments: Arguments::Tagged(Tagging { key: ("<parameter=", ">\n"), end: "\n</parameter>", gap: "\n" }),
+            arguments: Arguments::Tagged(Tagging {
+                key: (&[Text("<parameter=")], &[Text(">\n")]),
+                end: "\n</parameter>",
+                gap: "\n",
+            }),
             after: &[Text("</function>\n"), Text("</tool_call>")],
             separator: &[Text("\n")],
             tail: &[],

@@ -26,7 +26,11 @@ pub static SPEC: Spec = Spec {
             lead: &[],
             before: &[Text("<seed:tool_call>"), Text("\n<function=")],
             between: &[Text(">\n")],
-            arguments: Arguments::Tagged(Tagging { key: ("<parameter=", ">"), end: "</parameter>", gap: "\n" }),
+            arguments: Arguments::Tagged(Tagging {
+                key: (&[Text("<parameter=")], &[Text(">")]),
+                end: "</parameter>",
+                gap: "\n",
+            }),
             after: &[Text("</function>\n"), Text("</seed:tool_call>")],
             separator: &[Text("\n")],
             tail: &[],

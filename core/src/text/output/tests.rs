@@ -1,0 +1,309 @@
+//! What holds for any text: nothing is lost, cuts do not matter, time is linear and memory bounded.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::reader::Form;
+use super::{Dialect, OutputFormat, OutputParser, Piece, ReasoningFormat, ToolSpec};
+
+const FORMATS: [ReasoningFormat; 9] = [
+    ReasoningFormat::Think,
+    ReasoningFormat::Thinking,
+    ReasoningFormat::Reasoning,
+    ReasoningFormat::Seed,
+    ReasoningFormat::Mistral,
+    ReasoningFormat::Command,
+    ReasoningFormat::Granite,
+    ReasoningFormat::Gemma,
+    ReasoningFormat::Harmony,
+];
+
+fn dialects() -> impl Iterator<Item = Dialect> {
+    Dialect::names().filter_map(Dialect::from_name)
+}
+
+fn tools() -> Vec<ToolSpec> {
+    let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "object"}}});
+    ["get", "get_all"].map(|name| ToolSpec { name: name.to_owned(), parameters: parameters.clone() }).into()
+}
+
+/// The pieces of `parts`, with neighbours of a kind joined.
+fn parse(dialect: Option<Dialect>, reasoning: Option<ReasoningFormat>, parts: &[&str]) -> Vec<Piece> {
+    let mut parser = OutputParser::new(&OutputFormat { dialect, reasoning, id_seed: 0 }, &tools(), false);
+    let mut pieces = Vec::new();
+    for part in parts {
+        parser.push(part, &mut pieces);
+        assert!(parser.in_call() || parser.held() <= parser.longest_hold(), "{} bytes are held", parser.held());
+    }
+    parser.finish(&mut pieces);
+    let mut joined: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match (joined.last_mut(), &piece) {
+            (Some(Piece::Text(last)), Piece::Text(text)) | (Some(Piece::Reasoning(last)), Piece::Reasoning(text)) => {
+                last.push_str(text);
+            }
+            (Some(Piece::CallArguments { text: last, .. }), Piece::CallArguments { text, .. }) => last.push_str(text),
+            _ => joined.push(piece),
+        }
+    }
+    joined
+}
+
+fn chars(text: &str) -> Vec<&str> {
+    text.split("").filter(|part| !part.is_empty()).collect()
+}
+
+/// All that pieces say. Of a call that was withdrawn, its own text says it all.
+fn said(pieces: &[Piece]) -> String {
+    let mut said = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) | Piece::Reasoning(text) | Piece::Malformed { text, .. } => said.push_str(text),
+            Piece::CallArguments { text, .. } => said.push_str(text),
+            Piece::CallBegin { id, name, .. } => {
+                said.push_str(id);
+                said.push_str(name);
+            }
+            Piece::CallEnd { .. } => {}
+        }
+        said.push('\n');
+    }
+    said
+}
+
+/// Arguments of calls that ended are JSON objects, and no call is left open.
+fn check_calls(pieces: &[Piece]) {
+    let mut arguments = String::new();
+    let mut open = None;
+    for piece in pieces {
+        match piece {
+            Piece::CallBegin { index, .. } => {
+                assert_eq!(open.replace(*index), None);
+                arguments.clear();
+            }
+            Piece::CallArguments { index, text } => {
+                assert_eq!(open, Some(*index));
+                arguments.push_str(text);
+            }
+            Piece::CallEnd { index } => {
+                assert_eq!(open.take(), Some(*index));
+                let object: serde_json::Result<serde_json::Map<_, _>> = serde_json::from_str(&arguments);
+                assert!(object.is_ok(), "{arguments}");
+            }
+            Piece::Malformed { index, .. } => assert_eq!(open.take(), *index),
+            Piece::Text(_) | Piece::Reasoning(_) => assert_eq!(open, None),
+        }
+    }
+    assert_eq!(open, None);
+}
+
+/// Parts of calls in any dialect. `§` stands for a word of which no other is in the text.
+const FRAGMENTS: [&str; 40] = [
+    "§",
+    "§",
+    "§",
+    "§",
+    "§",
+    " ",
+    "\n",
+    "{",
+    "}",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    ":",
+    "\"",
+    "\"",
+    "'",
+    "\\",
+    "é",
+    "=",
+    ">",
+    "```",
+    "get",
+    "get\n",
+    "a",
+    "a=",
+    "all\n",
+    "{\"name\": \"get\", ",
+    "{\"tool_name\": \"get\", ",
+    "\"arguments\": {",
+    "\"parameters\": {",
+    "\"a\": \"",
+    "\"b\": {}",
+    "true",
+    "-1.5",
+    "None",
+    "<think>",
+    "</think>",
+];
+
+/// [`FRAGMENTS`] and, three times over, the dialect's own markers.
+fn fragments(dialect: Dialect) -> Vec<&'static str> {
+    let spec = dialect.spec();
+    let mut own: Vec<&str> = spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).collect();
+    own.extend(spec.ornaments.iter().map(|(text, _)| *text));
+    for opener in spec.openers {
+        match opener.form {
+            Form::Params(form) => {
+                own.extend([form.open, form.name_end, form.key.0, form.key.1, form.value, form.close, form.last()])
+            }
+            Form::Python(form) => own.extend(form.close),
+            Form::Envelope(form) | Form::JsonOr(form, _) => own.extend(form.close),
+            Form::Named(form) => own.extend(form.close.into_iter().chain(form.name_ends.iter().copied())),
+        }
+    }
+    FRAGMENTS.into_iter().chain(own.repeat(3)).collect()
+}
+
+const HARMONY_FRAGMENTS: [&str; 14] = [
+    "§",
+    "{\"a\": 1}",
+    "{",
+    "<|start|>",
+    "assistant",
+    "<|channel|>",
+    "analysis",
+    "final",
+    "commentary to=functions.get",
+    "<|constrain|>json",
+    "<|message|>",
+    "<|end|>",
+    "<|call|>",
+    " ",
+];
+
+fn fill(fragments: &[&str], choice: &[usize]) -> (String, Vec<String>) {
+    let mut words = Vec::new();
+    let mut text = String::new();
+    for index in choice {
+        match fragments[index % fragments.len()] {
+            "§" => {
+                words.push(format!("w{}x", words.len()));
+                text.push_str(words.last().unwrap());
+            }
+            fragment => text.push_str(fragment),
+        }
+    }
+    (text, words)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("INGLENOOK_FULL").is_some() { 20_000 } else { 200 }))]
+
+    #[test]
+    fn text_without_markers_passes_unchanged(text in "([ -~éß日😀\\n]|<|tool|\\{\"|\\[|>>|``|think){0,60}") {
+        for dialect in dialects().map(Some).chain([None]) {
+            for reasoning in FORMATS.into_iter().map(Some).chain([None]) {
+                let harmony = dialect == Some(Dialect::Harmony) || (dialect.is_none() && reasoning == Some(ReasoningFormat::Harmony));
+                // Between messages, and so before text that has no header, white space is none.
+                let expected = if harmony { text.trim_start() } else { &text };
+                let expected: Vec<Piece> = if expected.is_empty() { vec![] } else { vec![Piece::Text(expected.to_owned())] };
+                prop_assert_eq!(&parse(dialect, reasoning, &[&text]), &expected);
+                prop_assert_eq!(&parse(dialect, reasoning, &chars(&text)), &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn no_word_between_fragments_of_markers_is_lost(choice in prop::collection::vec(any::<usize>(), 0..40)) {
+        for dialect in dialects().filter(|dialect| *dialect != Dialect::Harmony) {
+            let (text, words) = fill(&fragments(dialect), &choice);
+            let pieces = parse(Some(dialect), Some(ReasoningFormat::Think), &[&text]);
+            check_calls(&pieces);
+            let said = said(&pieces);
+            for word in &words {
+                prop_assert!(said.contains(word.as_str()), "{}: {word} of {text:?} is lost in {pieces:?}", dialect.name());
+            }
+            prop_assert_eq!(parse(Some(dialect), Some(ReasoningFormat::Think), &chars(&text)), pieces, "{}: {:?}", dialect.name(), text);
+        }
+    }
+
+    #[test]
+    fn messages_in_any_order_are_read_the_same_however_they_are_cut(choice in prop::collection::vec(0usize..HARMONY_FRAGMENTS.len(), 0..20)) {
+        let (text, _) = fill(&HARMONY_FRAGMENTS, &choice);
+        let pieces = parse(Some(Dialect::Harmony), None, &[&text]);
+        check_calls(&pieces);
+        prop_assert_eq!(parse(Some(Dialect::Harmony), None, &chars(&text)), pieces, "{:?}", text);
+    }
+}
+
+/// The longest that a hostile text of a quarter of a megabyte may take here, where quadratic time would take minutes.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[test]
+fn hostile_text_takes_linear_time() {
+    let full = std::env::var_os("INGLENOOK_FULL").is_some();
+    let size = if full { 1 << 20 } else { 1 << 18 };
+    let nested = "{\"name\":\"get\",\"arguments\":".to_owned();
+    let units = [
+        "{", "[", "(", "<", ">", "\"", "\\", "`", " ", "\n", "a", "get\n", "é", "｜", "'", "{\"a\":", &nested,
+        "<think>", "</think>",
+    ];
+    for dialect in dialects() {
+        let spec = dialect.spec();
+        let openers = spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).chain([""]);
+        let begins: Vec<&str> = openers.collect();
+        for unit in units.into_iter().chain(begins.iter().copied()).filter(|unit| !unit.is_empty()) {
+            let text = unit.repeat(size / unit.len());
+            for begin in &begins {
+                let start = Instant::now();
+                let mut parts = vec![*begin];
+                // One piece for the first beginning; small ones for the others.
+                if begin.is_empty() {
+                    parts.push(&text)
+                } else {
+                    parts.extend(pieces_of(&text, 61))
+                }
+                check_calls(&parse(Some(dialect), Some(ReasoningFormat::Think), &parts));
+                assert!(start.elapsed() < PATIENCE, "{}: {begin:?} and many {unit:?}", dialect.name());
+                if !full {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// `text` in pieces of about `len` bytes.
+fn pieces_of(text: &str, len: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = (len.min(rest.len())..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+        let (part, behind) = rest.split_at(end);
+        parts.push(part);
+        rest = behind;
+    }
+    parts
+}
+
+#[test]
+fn arguments_nested_without_end_are_malformed() {
+    for open in ["[", "{\"a\":"] {
+        let text = format!("<tool_call>{{\"name\": \"get\", \"arguments\": {{\"a\": {}", open.repeat(1 << 16));
+        let pieces = parse(Some(Dialect::Hermes), None, &pieces_of(&text, 1000));
+        assert_eq!(pieces.last(), Some(&Piece::Malformed { index: Some(0), text }));
+    }
+}
+
+#[test]
+fn ids_follow_from_the_seed() {
+    let id = |seed| {
+        let format = OutputFormat { dialect: Some(Dialect::Mistral), reasoning: None, id_seed: seed };
+        let mut pieces = Vec::new();
+        OutputParser::new(&format, &[], false).push("[TOOL_CALLS]get[ARGS]{}", &mut pieces);
+        match pieces.swap_remove(0) {
+            Piece::CallBegin { id, .. } => id,
+            piece => panic!("{piece:?}"),
+        }
+    };
+    assert_eq!(id(1), id(1));
+    assert_ne!(id(1), id(2));
+    assert_eq!(id(1).len(), 9);
+}
