@@ -31,7 +31,7 @@ export default async function (t) {
 async function tokens(t, engine) {
   const text = "Once upon a time: 17 + 25, é🔥<|im_end|>\n";
   const [plain, special] = [await engine.tokenize(text), await engine.tokenize(text, { special: true })];
-  t.equal([await engine.detokenize(plain), await engine.detokenize(special)], [text, text.replace("<|im_end|>", "")], "the text of its tokens");
+  t.equal([await engine.detokenize(plain), await engine.detokenize(special)], [text, text], "the text of its tokens");
   t.ok(special.length < plain.length, "the name of a special token to be one token only where that is asked for");
   t.equal(await engine.countTokens(text), plain.length, "the count of its tokens");
   const unknown = await engine.detokenize([4_000_000_000]).catch((/** @type {any} */ error) => error);
