@@ -44,6 +44,14 @@ fn with_input(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("the program ends")
 }
 
+/// The text of an answer in OpenAI's form.
+fn content(completion: &Value) -> String {
+    completion["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap_or_else(|| panic!("a text in {completion}"))
+        .to_string()
+}
+
 fn golden(name: &str) -> String {
     format!("{}/../tests/goldens/models/{name}", env!("CARGO_MANIFEST_DIR"))
 }
@@ -51,7 +59,7 @@ fn golden(name: &str) -> String {
 #[test]
 fn help_names_every_command_but_the_hidden_one() {
     let help = stdout(&["--help"]);
-    for command in ["chat", "run", "inspect", "devices", "bench", "evaluate"] {
+    for command in ["chat", "run", "tokenize", "render", "inspect", "devices", "bench", "evaluate"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(stdout(&[command, "--help"]).contains("Usage: "), "{command}");
     }
@@ -127,8 +135,11 @@ fn gpu_and_cpu_give_the_same_greedy_tokens() {
     let (gpu, cpu) = (run("gpu"), run("cpu"));
     assert_eq!(gpu["tokens"], cpu["tokens"]);
     assert_ne!(gpu["adapter"], cpu["adapter"]);
-    assert_eq!(cpu["reason"], "stop", "{cpu}");
-    assert!(cpu["text"].as_str().is_some_and(|text| text.len() > 2), "{cpu}");
+    assert_eq!(cpu["object"], "chat.completion");
+    assert_eq!(cpu["choices"][0]["finish_reason"], "stop", "{cpu}");
+    assert!(content(&cpu).len() > 2, "{cpu}");
+    let usage = |key: &str| cpu["usage"][key].as_u64().unwrap_or_else(|| panic!("{key} in {cpu}"));
+    assert_eq!(usage("total_tokens"), usage("prompt_tokens") + usage("completion_tokens"));
 }
 
 #[test]
@@ -136,8 +147,7 @@ fn an_answer_is_all_that_standard_output_gets() {
     let arguments = ["run", "-", "-t", "0", "-n", "12", "-d", "cpu", "--verbose"];
     let ran = with_input(&arguments, "Hello!");
     let told = json(&["run", "Hello!", "-t", "0", "-n", "12", "-d", "cpu", "--json"]);
-    let text = told["text"].as_str().expect("a text");
-    assert_eq!(String::from_utf8_lossy(&ran.stdout).trim_end_matches('\n'), text.trim_end_matches('\n'));
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).trim_end_matches('\n'), content(&told).trim_end_matches('\n'));
     assert!(String::from_utf8_lossy(&ran.stderr).contains("tok/s"));
 }
 
@@ -145,7 +155,7 @@ fn an_answer_is_all_that_standard_output_gets() {
 fn a_stop_text_ends_the_answer_and_is_no_part_of_it() {
     let ask = |stop: &[&str]| {
         let arguments = [&["run", "Tell me a story.", "-t", "0", "-n", "24", "-d", "cpu", "--json"], stop];
-        json(&arguments.concat())["text"].as_str().expect("a text").to_string()
+        content(&json(&arguments.concat()))
     };
     let whole = ask(&[]);
     let stop: String = whole.chars().skip(5).take(4).collect();
@@ -192,8 +202,8 @@ fn evaluate_counts_what_is_as_expected() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("prompts.json");
     let ask = |category: &str, expect: Value| serde_json::json!({ "category": category, "messages": [{ "role": "user", "content": "Hello!" }], "expect": expect });
-    let answer = json(&["run", "Hello!", "-t", "0", "-n", "16", "-d", "cpu", "--json"])["text"].clone();
-    let right = serde_json::json!({ "equals": answer.as_str().unwrap().trim() });
+    let answer = content(&json(&["run", "Hello!", "-t", "0", "-n", "16", "-d", "cpu", "--json"]));
+    let right = serde_json::json!({ "equals": answer.trim() });
     let wrong = serde_json::json!({ "contains": "xylophone" });
     let suite =
         serde_json::json!({ "max_tokens": 16, "cases": [ask("a", right), ask("a", wrong.clone()), ask("b", wrong)] });

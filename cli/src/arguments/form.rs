@@ -32,7 +32,7 @@ pub struct FormArguments {
     #[arg(long, value_name = "TEXT", requires = "answer_form")]
     trigger: Option<String>,
     /// Tokens of thought at most; then the answer begins
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Tools, reasoning, template")]
     reasoning_budget: Option<u32>,
     /// End or mask the answer where something would appear in it: `stop:TEXT`, `mask:TEXT`, `stop:/REGEX/`, `mask:/REGEX/`, or
     /// a rule as JSON; may be given several times

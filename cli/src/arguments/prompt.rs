@@ -10,7 +10,7 @@ use super::json_file;
 
 /// Tools, reasoning, template.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Tools and template")]
+#[command(next_help_heading = "Tools, reasoning, template")]
 pub struct PromptArguments {
     /// Offer the tools in this file: a JSON list of OpenAI's tool objects
     #[arg(long, value_name = "FILE")]

@@ -111,7 +111,7 @@ impl Chat<'_> {
             self.ask(Request { messages, ..self.request.clone() })?;
         }
         if let Some(call) = self.conversation.next_call() {
-            eprintln!("(what does {} give?)", show::on_one_line(&call.to_string(), 200));
+            eprintln!("(what does {} give? the next line is its result)", show::harmless(&call.to_string()));
         }
         Ok(())
     }
