@@ -190,3 +190,45 @@ fn a_long_conversation_is_rendered_in_a_few_milliseconds() {
         assert!(prompt.matches("21.5 °C").count() >= 7 && prompt.len() < limit, "{}", prompt.len());
     }
 }
+
+/// Templates with letters lost, doubled and swapped neither panic nor run away. `INGLENOOK_FULL=1` tries a hundred times as many.
+#[test]
+fn mutated_templates_answer_or_fail() {
+    let times = if std::env::var_os("INGLENOOK_FULL").is_some() { 1000 } else { 10 };
+    let conversations = ["tools", "parts", "documents"].map(conversation);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % limit.max(1) as u64).unwrap()
+    };
+    for (name, _) in files("goldens/templates", "json") {
+        let whole: Vec<char> = template(&name).chars().collect();
+        for _ in 0..times {
+            let mut letters = whole.clone();
+            for _ in 0..=below(4) {
+                let at = below(letters.len() - 20);
+                let (to, len) = (below(letters.len() - 20), below(12));
+                match below(4) {
+                    0 => drop(letters.drain(at..at + len)),
+                    1 => {
+                        let piece: Vec<char> = letters[at..at + len].to_vec();
+                        letters.splice(to..to, piece);
+                    }
+                    2 => letters.swap(at, to),
+                    _ => letters[at] = ['{', '}', '%', '\'', '[', '(', '-', '|', '.', '0', '\u{e9}', '\n'][below(12)],
+                }
+            }
+            let source: String = letters.into_iter().collect();
+            let start = std::time::Instant::now();
+            if let Ok(template) = ChatTemplate::new(&source) {
+                for conversation in &conversations {
+                    // Whatever it answers: a text or an error.
+                    let _ = template.render(&input(conversation, conversation, conversation));
+                }
+            }
+            assert!(start.elapsed().as_secs() < 5, "{source}");
+        }
+    }
+}
