@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::reader::is_name;
-use super::tools::{SCHEMA_DEPTH, ToolSpec, Types};
+use super::tools::{ToolSpec, Types};
 
 /// Which calls a grammar forces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum ConstraintError {
     },
     /// More schema than is compiled.
     #[error(
-        "the parameters of the tools up to {tool:?} are larger than {MAX_SCHEMA_BYTES} bytes: offer fewer tools, or shorten their schemas"
+        "the parameters of the tools up to {tool:?} make a grammar of more than {MAX_BYTES} bytes: offer fewer tools, or shorten their schemas"
     )]
     TooLarge {
         /// The tool that is too much.
@@ -59,8 +59,8 @@ pub enum ConstraintError {
 
 /// The deepest nesting of a schema's JSON.
 const MAX_SCHEMA_DEPTH: usize = 64;
-/// The longest JSON text of all tools' schemas, in bytes.
-const MAX_SCHEMA_BYTES: usize = 192 * 1024;
+/// The longest grammar, in bytes; nearly all of it is schemas.
+const MAX_BYTES: usize = 256 * 1024;
 /// The most arguments of a tool in a dialect that names each outside JSON.
 const MAX_ARGUMENTS: usize = 64;
 
@@ -70,7 +70,7 @@ pub(super) enum Part {
     /// This text, or the control token of this name where the vocabulary has one.
     Text(&'static str),
     /// A text that this regular expression matches.
-    Pattern(&'static str),
+    Regex(&'static str),
     /// These parts, or nothing.
     Optional(&'static [Part]),
 }
@@ -153,14 +153,13 @@ impl Dialect {
         }
         let mut writer = Writer { out: String::new(), control, string_end: None };
         writer.start(pattern, if choice == Choice::Auto { self.trigger() } else { None }, parallel);
-        writer.bodies(pattern, &tools);
+        writer.bodies(pattern, &tools)?;
         Ok(Some(writer.out))
     }
 }
 
 /// Whether all tools can be forced.
 fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
-    let mut bytes = 0;
     for tool in tools {
         let name = || tool.name.clone();
         if !is_name(&tool.name) || tool.name.contains('\\') {
@@ -168,10 +167,6 @@ fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
         }
         if is_deeper(&tool.parameters, MAX_SCHEMA_DEPTH) {
             return Err(ConstraintError::TooDeep { tool: name() });
-        }
-        bytes += tool.parameters.to_string().len();
-        if bytes > MAX_SCHEMA_BYTES {
-            return Err(ConstraintError::TooLarge { tool: name() });
         }
     }
     Ok(())
@@ -215,7 +210,7 @@ impl Writer<'_> {
     fn part(&self, part: &Part) -> String {
         match part {
             Part::Text(text) => self.marker(text),
-            Part::Pattern(regex) => format!("/{regex}/"),
+            Part::Regex(regex) => format!("/{regex}/"),
             Part::Optional(parts) => format!("({})?", self.parts(*parts)),
         }
     }
@@ -248,7 +243,7 @@ impl Writer<'_> {
     }
 
     /// A rule for each tool: its name, what is between, its arguments, what is after.
-    fn bodies(&mut self, pattern: &'static Pattern, tools: &[&ToolSpec]) {
+    fn bodies(&mut self, pattern: &'static Pattern, tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
         let names: Vec<String> = (0..tools.len()).map(|tool| format!("body_{tool}")).collect();
         self.write(format_args!("body: {}\n", names.join(" | ")));
         for (index, tool) in tools.iter().enumerate() {
@@ -263,6 +258,9 @@ impl Writer<'_> {
                 Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
                 Arguments::Python => self.python(index, &Property::all(tool)),
             }
+            if self.out.len() > MAX_BYTES {
+                return Err(ConstraintError::TooLarge { tool: tool.name.clone() });
+            }
         }
         if let Some(end) = self.string_end {
             // As many bytes as the ending allows: the first one ends the value.
@@ -271,6 +269,7 @@ impl Writer<'_> {
                 None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
             }
         }
+        Ok(())
     }
 
     /// Arguments between tags, in the schema's order.
@@ -365,7 +364,7 @@ impl<'a> Property<'a> {
     }
 
     fn types(&self) -> Types {
-        Types::of(self.schema, self.root, SCHEMA_DEPTH)
+        Types::of(self.schema, self.root)
     }
 
     /// The strings that are allowed, if they are listed and there is nothing else.
@@ -384,11 +383,122 @@ impl<'a> Property<'a> {
     /// The argument's schema on its own, with the definitions that it may refer to.
     fn json(&self) -> Value {
         let mut schema = self.schema.as_object().cloned().unwrap_or_default();
+        let refers = self.schema.to_string().contains("\"$ref\"");
         for definitions in ["$defs", "definitions"] {
-            if let Some(values) = self.root.get(definitions) {
+            if let (true, Some(values)) = (refers, self.root.get(definitions)) {
                 schema.entry(definitions).or_insert_with(|| values.clone());
             }
         }
         Value::Object(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tool(name: &str, parameters: Value) -> ToolSpec {
+        ToolSpec { name: name.to_owned(), parameters }
+    }
+
+    /// The grammar where the vocabulary has the control tokens `controls`, with ids from 7 on.
+    fn grammar(dialect: Dialect, tools: &[ToolSpec], choice: Choice<'_>, parallel: bool, controls: &[&str]) -> String {
+        let control = |name: &str| controls.iter().position(|control| *control == name).map(|at| at as u32 + 7);
+        dialect.constraint(tools, choice, parallel, &control).unwrap().unwrap()
+    }
+
+    #[test]
+    fn json_dialects_put_the_schema_between_the_template_s_words() {
+        let now = [tool("now", json!({"properties": {}}))];
+        assert_eq!(
+            grammar(Dialect::Hermes, &now, Choice::Required, true, &[]),
+            r#"start: "<tool_call>" "\n{\"name\": \"" body ("\n" "<tool_call>" "\n{\"name\": \"" body)*
+body: body_0
+body_0: "now" "\", \"arguments\": " arguments_0 "}\n" "</tool_call>"
+arguments_0: %json {"properties":{},"type":"object"}
+"#
+        );
+    }
+
+    #[test]
+    fn behind_a_trigger_the_grammar_goes_on_and_control_tokens_are_ids() {
+        let tools = [tool("now", Value::Null), tool("get", Value::Null)];
+        let controls = ["<|tool_call_start|>", "<|tool_call_end|>"];
+        assert_eq!(
+            grammar(Dialect::Lfm2, &tools, Choice::Auto, false, &controls),
+            r#"start: "[" body "]" <[8]>
+body: body_0 | body_1
+body_0: "now" "(" arguments_0 ")"
+arguments_0: ""
+body_1: "get" "(" arguments_1 ")"
+arguments_1: ""
+"#
+        );
+        let mistral = grammar(Dialect::Mistral, &tools, Choice::Named("get"), false, &["[TOOL_CALLS]", "[ARGS]"]);
+        assert!(mistral.starts_with("start: <[7]> body\nbody: body_0\nbody_0: \"get\" <[8]> arguments_0"), "{mistral}");
+        assert!(
+            grammar(Dialect::Mistral, &tools, Choice::Required, false, &[])
+                .starts_with("start: \"[TOOL_CALLS]\" \" [\"")
+        );
+    }
+
+    #[test]
+    fn tags_hold_text_or_json_or_one_of_the_listed_strings() {
+        let properties = json!({"q": {"type": "string"}, "n": {"type": "integer"}, "u": {"enum": ["a", "b"]}});
+        let tools = [tool("find", json!({"properties": properties, "required": ["q"]}))];
+        assert_eq!(
+            grammar(Dialect::Glm45, &tools, Choice::Required, false, &["</arg_value>"]),
+            r#"start: "<tool_call>" body
+body: body_0
+body_0: "find" "\n" arguments_0 "</tool_call>"
+arguments_0: "" argument_0_0 argument_0_1? argument_0_2?
+argument_0_0: "<arg_key>" "q" "</arg_key>" "\n" "<arg_value>" string "\n"
+argument_0_1: "<arg_key>" "n" "</arg_key>" "\n" "<arg_value>" json_0_1 <[7]> "\n"
+json_0_1: %json {"type":"integer"}
+argument_0_2: "<arg_key>" "u" "</arg_key>" "\n" "<arg_value>" ("a" | "b") <[7]> "\n"
+string: /(.|\n)*/ <[7]>
+"#
+        );
+    }
+
+    #[test]
+    fn commas_stand_between_the_keyword_arguments_that_are_there() {
+        let properties = json!({"a": {"type": "boolean"}, "b": {"$ref": "#/$defs/n"}});
+        let schema = json!({"properties": properties, "$defs": {"n": {"type": "number"}}});
+        let optional = grammar(Dialect::Gemma, &[tool("f", schema.clone())], Choice::Required, false, &[]);
+        let line =
+            "arguments_0: pair_0_0 (\", \" pair_0_1)? | pair_0_1 | \"\"\npair_0_0: \"a=\" (\"True\" | \"False\")\n";
+        assert!(optional.contains(line), "{optional}");
+        assert!(
+            optional.contains(r##"json_0_1: %json {"$ref":"#/$defs/n","$defs":{"n":{"type":"number"}}}"##),
+            "{optional}"
+        );
+        let mut required = schema;
+        required["required"] = json!(["b"]);
+        let required = grammar(Dialect::Gemma, &[tool("f", required)], Choice::Required, false, &[]);
+        assert!(required.contains("arguments_0: pair_0_1 (\", \" pair_0_0)?\n"), "{required}");
+    }
+
+    #[test]
+    fn what_cannot_be_forced_is_an_error_that_names_the_tool() {
+        let error =
+            |tools: &[ToolSpec], choice| Dialect::Gemma.constraint(tools, choice, false, &|_| None).unwrap_err();
+        let now = tool("now", Value::Null);
+        assert_eq!(error(&[], Choice::Required), ConstraintError::NoTools);
+        assert_eq!(error(&[now], Choice::Named("then")), ConstraintError::UnknownTool("then".into()));
+        assert_eq!(error(&[tool("a b", Value::Null)], Choice::Auto), ConstraintError::UnwritableName("a b".into()));
+        let mut deep = json!({});
+        for _ in 0..100 {
+            deep = json!({"properties": {"a": deep}});
+        }
+        assert_eq!(error(&[tool("f", deep)], Choice::Auto), ConstraintError::TooDeep { tool: "f".into() });
+        let many: serde_json::Map<String, Value> = (0..65).map(|i| (format!("a{i}"), json!({}))).collect();
+        let many = tool("f", json!({"properties": many}));
+        assert_eq!(error(&[many], Choice::Auto), ConstraintError::TooManyArguments { tool: "f".into() });
+        let large = tool("f", json!({"properties": {"a": {"enum": [1, "x".repeat(1 << 19)]}}}));
+        assert_eq!(error(&[large], Choice::Auto), ConstraintError::TooLarge { tool: "f".into() });
+        assert_eq!(Dialect::Llama3.constraint(&[tool("now", Value::Null)], Choice::Auto, false, &|_| None), Ok(None));
     }
 }
