@@ -1,5 +1,4 @@
-//! Grammars that force tool calls: for each dialect, the text of a Lark grammar in which arguments are valid under the tool's
-//! schema.
+//! The text of a grammar that forces tool calls, from a dialect's [`Pattern`].
 //!
 //! The grammar is llguidance's kind of Lark: `%json {…}` stands for the JSON texts of a schema and `<[7]>` for the token 7. Names,
 //! keys and the order of optional arguments are those of the schema; white space is what the dialect's template writes.
@@ -8,61 +7,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::dialect::Dialect;
-use super::reader::is_name;
 use super::tools::{ToolSpec, Types};
-
-/// Which calls a grammar forces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice<'a> {
-    /// The model has begun a call by itself: the grammar goes on right behind [`Dialect::trigger`].
-    Auto,
-    /// The answer is a call of any tool.
-    Required,
-    /// The answer is a call of the tool with this name.
-    Named(&'a str),
-}
-
-/// Why there is no grammar for these tools.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConstraintError {
-    /// Nothing to choose from.
-    #[error("a tool call is required, but no tools are offered: give `tools`, or set `tool_choice` to \"auto\"")]
-    NoTools,
-    /// `tool_choice` names a tool that is not there.
-    #[error("`tool_choice` names the tool {0:?}, which is not among `tools`")]
-    UnknownTool(String),
-    /// A name that the dialect cannot write.
-    #[error("the tool name {0:?} has white space, quotes, brackets or more than 256 bytes: rename the tool")]
-    UnwritableName(String),
-    /// A schema within a schema, too many times.
-    #[error("the parameters of the tool {tool:?} are nested deeper than {MAX_SCHEMA_DEPTH} levels: flatten the schema")]
-    TooDeep {
-        /// The tool.
-        tool: String,
-    },
-    /// More arguments than the dialect's grammar can name.
-    #[error("the tool {tool:?} has more than {MAX_ARGUMENTS} arguments: put some of them into an object")]
-    TooManyArguments {
-        /// The tool.
-        tool: String,
-    },
-    /// More schema than is compiled.
-    #[error(
-        "the parameters of the tools up to {tool:?} make a grammar of more than {MAX_BYTES} bytes: offer fewer tools, or shorten their schemas"
-    )]
-    TooLarge {
-        /// The tool that is too much.
-        tool: String,
-    },
-}
-
-/// The deepest nesting of a schema's JSON.
-const MAX_SCHEMA_DEPTH: usize = 64;
-/// The longest grammar, in bytes; nearly all of it is schemas.
-const MAX_BYTES: usize = 256 * 1024;
-/// The most arguments of a tool in a dialect that names each outside JSON.
-const MAX_ARGUMENTS: usize = 64;
 
 /// A part of a call's text.
 #[derive(Debug)]
@@ -110,86 +55,8 @@ pub(super) struct Tagging {
     pub gap: &'static str,
 }
 
-impl Dialect {
-    /// The grammar, in llguidance's Lark, of an answer that calls `tools` as `choice` says, with arguments that are valid under
-    /// their schemas; more than one call only if `parallel`. `None` where the model decides and the dialect has no
-    /// [`Dialect::trigger`].
-    ///
-    /// `control` gives the id of the control token of a name: the vocabulary's markers are written as tokens where it has such,
-    /// and as text where not. A thought before the call is not part of the grammar (but for harmony, where it is optional): it
-    /// begins where the answer proper does.
-    ///
-    /// In the dialects that write strings without quotes, a string is any text, or one of its `enum`; `pattern` and lengths of
-    /// such strings are not forced.
-    ///
-    /// # Errors
-    ///
-    /// If no such tool is offered, or a name or a schema is not one that can be forced.
-    pub fn constraint(
-        self,
-        tools: &[ToolSpec],
-        choice: Choice<'_>,
-        parallel: bool,
-        control: &dyn Fn(&str) -> Option<u32>,
-    ) -> Result<Option<String>, ConstraintError> {
-        let tools: Vec<&ToolSpec> = match choice {
-            Choice::Named(name) => tools.iter().filter(|tool| tool.name == name).take(1).collect(),
-            Choice::Auto | Choice::Required => tools.iter().collect(),
-        };
-        match choice {
-            Choice::Named(name) if tools.is_empty() => return Err(ConstraintError::UnknownTool(name.to_owned())),
-            _ if tools.is_empty() => return Err(ConstraintError::NoTools),
-            _ => check(&tools)?,
-        }
-        if choice == Choice::Auto && self.trigger().is_none() {
-            return Ok(None);
-        }
-        let patterns = self.spec().patterns.iter();
-        let fitting = |(token, _): &&(Option<&str>, Pattern)| token.is_none_or(|token| control(token).is_some());
-        let Some((_, pattern)) = patterns.clone().find(fitting) else { return Ok(None) };
-        let crowded = |tool: &&&ToolSpec| Property::all(tool).len() > MAX_ARGUMENTS;
-        if let (false, Some(tool)) = (matches!(pattern.arguments, Arguments::Json), tools.iter().find(crowded)) {
-            return Err(ConstraintError::TooManyArguments { tool: tool.name.clone() });
-        }
-        let mut writer = Writer { out: String::new(), control, string_end: None };
-        writer.start(pattern, if choice == Choice::Auto { self.trigger() } else { None }, parallel);
-        writer.bodies(pattern, &tools)?;
-        Ok(Some(writer.out))
-    }
-}
-
-/// Whether all tools can be forced.
-fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
-    for tool in tools {
-        let name = || tool.name.clone();
-        if !is_name(&tool.name) || tool.name.contains('\\') {
-            return Err(ConstraintError::UnwritableName(name()));
-        }
-        if is_deeper(&tool.parameters, MAX_SCHEMA_DEPTH) {
-            return Err(ConstraintError::TooDeep { tool: name() });
-        }
-    }
-    Ok(())
-}
-
-/// Whether arrays and objects lie more than `max` deep in one another. No recursion, whatever the depth.
-fn is_deeper(value: &Value, max: usize) -> bool {
-    let mut open = vec![(value, 0)];
-    while let Some((value, depth)) = open.pop() {
-        if depth > max {
-            return true;
-        }
-        match value {
-            Value::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(map) => open.extend(map.values().map(|item| (item, depth + 1))),
-            _ => {}
-        }
-    }
-    false
-}
-
 /// Writes a grammar.
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     out: String,
     control: &'a dyn Fn(&str) -> Option<u32>,
     /// What ends a string without quotes, if one occurs.
@@ -201,7 +68,22 @@ fn literal(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// `control` gives the id of the control token of a name.
+    pub fn new(control: &'a dyn Fn(&str) -> Option<u32>) -> Self {
+        Self { out: String::new(), control, string_end: None }
+    }
+
+    /// The grammar.
+    pub fn finish(self) -> String {
+        self.out
+    }
+
+    /// Bytes of the grammar so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Appends formatted text; that cannot fail for a String.
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.out.write_fmt(text);
@@ -228,7 +110,7 @@ impl Writer<'_> {
     }
 
     /// The rule `start`. Behind a `trigger`, what stands up to it has been written already.
-    fn start(&mut self, pattern: &Pattern, trigger: Option<&str>, parallel: bool) {
+    pub fn start(&mut self, pattern: &Pattern, trigger: Option<&str>, parallel: bool) {
         let first: Vec<&Part> = pattern.lead.iter().chain(pattern.before).collect();
         let is_trigger = |part: &&Part| matches!(part, Part::Text(text) if Some(*text) == trigger);
         let behind = first.iter().position(is_trigger).map_or(0, |at| at + 1);
@@ -242,34 +124,34 @@ impl Writer<'_> {
         self.write(format_args!("start: {}\n", rule.trim()));
     }
 
-    /// A rule for each tool: its name, what is between, its arguments, what is after.
-    fn bodies(&mut self, pattern: &'static Pattern, tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
-        let names: Vec<String> = (0..tools.len()).map(|tool| format!("body_{tool}")).collect();
+    /// The rule `body`, for `count` tools.
+    pub fn bodies(&mut self, count: usize) {
+        let names: Vec<String> = (0..count).map(|tool| format!("body_{tool}")).collect();
         self.write(format_args!("body: {}\n", names.join(" | ")));
-        for (index, tool) in tools.iter().enumerate() {
-            let (name, between) = (literal(&tool.name), self.parts(pattern.between));
-            let after = self.parts(pattern.after);
-            self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
-            match &pattern.arguments {
-                Arguments::Json => {
-                    let json = object(tool);
-                    self.write(format_args!("arguments_{index}: %json {json}\n"));
-                }
-                Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
-                Arguments::Python => self.python(index, &Property::all(tool)),
+    }
+
+    /// The rules of a tool: its name, what is between, its arguments, what is after.
+    pub fn body(&mut self, pattern: &'static Pattern, index: usize, tool: &ToolSpec) {
+        let (name, between) = (literal(&tool.name), self.parts(pattern.between));
+        let after = self.parts(pattern.after);
+        self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
+        match &pattern.arguments {
+            Arguments::Json => {
+                let json = object(tool);
+                self.write(format_args!("arguments_{index}: %json {json}\n"));
             }
-            if self.out.len() > MAX_BYTES {
-                return Err(ConstraintError::TooLarge { tool: tool.name.clone() });
-            }
+            Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
+            Arguments::Python => self.python(index, &Property::all(tool)),
         }
-        if let Some(end) = self.string_end {
-            // As many bytes as the ending allows: the first one ends the value.
-            match (self.control)(end) {
-                Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
-                None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
-            }
+    }
+
+    /// The rule `string`, if a body has used it: any text, up to the first ending.
+    pub fn string(&mut self) {
+        let Some(end) = self.string_end else { return };
+        match (self.control)(end) {
+            Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
+            None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
         }
-        Ok(())
     }
 
     /// Arguments between tags, in the schema's order.
@@ -341,8 +223,8 @@ fn object(tool: &ToolSpec) -> Value {
 }
 
 /// One argument of a tool.
-struct Property<'a> {
-    key: &'a str,
+pub(super) struct Property<'a> {
+    pub key: &'a str,
     schema: &'a Value,
     root: &'a Value,
     required: bool,
@@ -350,7 +232,7 @@ struct Property<'a> {
 
 impl<'a> Property<'a> {
     /// All arguments of `tool`.
-    fn all(tool: &'a ToolSpec) -> Vec<Self> {
+    pub fn all(tool: &'a ToolSpec) -> Vec<Self> {
         let root = &tool.parameters;
         let required = root["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         let properties = root["properties"].as_object().into_iter().flatten();
@@ -397,6 +279,7 @@ impl<'a> Property<'a> {
 mod tests {
     use serde_json::json;
 
+    use super::super::{Choice, Dialect};
     use super::*;
 
     fn tool(name: &str, parameters: Value) -> ToolSpec {
@@ -479,26 +362,5 @@ string: /(.|\n)*/ <[7]>
         required["required"] = json!(["b"]);
         let required = grammar(Dialect::Gemma, &[tool("f", required)], Choice::Required, false, &[]);
         assert!(required.contains("arguments_0: pair_0_1 (\", \" pair_0_0)?\n"), "{required}");
-    }
-
-    #[test]
-    fn what_cannot_be_forced_is_an_error_that_names_the_tool() {
-        let error =
-            |tools: &[ToolSpec], choice| Dialect::Gemma.constraint(tools, choice, false, &|_| None).unwrap_err();
-        let now = tool("now", Value::Null);
-        assert_eq!(error(&[], Choice::Required), ConstraintError::NoTools);
-        assert_eq!(error(&[now], Choice::Named("then")), ConstraintError::UnknownTool("then".into()));
-        assert_eq!(error(&[tool("a b", Value::Null)], Choice::Auto), ConstraintError::UnwritableName("a b".into()));
-        let mut deep = json!({});
-        for _ in 0..100 {
-            deep = json!({"properties": {"a": deep}});
-        }
-        assert_eq!(error(&[tool("f", deep)], Choice::Auto), ConstraintError::TooDeep { tool: "f".into() });
-        let many: serde_json::Map<String, Value> = (0..65).map(|i| (format!("a{i}"), json!({}))).collect();
-        let many = tool("f", json!({"properties": many}));
-        assert_eq!(error(&[many], Choice::Auto), ConstraintError::TooManyArguments { tool: "f".into() });
-        let large = tool("f", json!({"properties": {"a": {"enum": [1, "x".repeat(1 << 19)]}}}));
-        assert_eq!(error(&[large], Choice::Auto), ConstraintError::TooLarge { tool: "f".into() });
-        assert_eq!(Dialect::Llama3.constraint(&[tool("now", Value::Null)], Choice::Auto, false, &|_| None), Ok(None));
     }
 }
