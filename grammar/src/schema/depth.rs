@@ -17,10 +17,9 @@ pub fn check(schema: &Value) -> Result<(), GrammarError> {
     let mut pending = vec![(schema, 0)];
     while let Some((value, level)) = pending.pop() {
         check_limit("levels of schemas, through references too", level, MAX_LEVELS)?;
-        if let Some(number) = value.get("$ref").and_then(Value::as_str).and_then(number) {
-            if let Some(definition) = definitions.get(number).filter(|_| !std::mem::replace(&mut seen[number], true)) {
-                pending.push((definition, level + 1));
-            }
+        let number = value.get("$ref").and_then(Value::as_str).and_then(number).filter(|&number| number < seen.len());
+        if let Some(number) = number.filter(|&number| !std::mem::replace(&mut seen[number], true)) {
+            pending.push((definitions[number], level + 1));
         }
         match value {
             Value::Object(map) => {

@@ -1,12 +1,10 @@
 //! Descriptions from strangers: each ends in a typed error, or in outputs as bounded as any other's.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use inglenook_grammar::{GrammarError, Match, Spec};
 
-use support::{compiler, corpus, tokens, walk::Chance};
+use crate::support::{compiler, corpus, tokens, walk::Chance};
 
 /// What a description may take, from its text to the end of a short walk. In a development build on a busy machine; the slowest
 /// take a tenth of it.
