@@ -1,14 +1,12 @@
 //! Regular expressions, and grammars in GBNF and in Lark: what comes out belongs to the language, as others see it.
 
-mod support;
-
 use std::path::PathBuf;
 
 use inglenook_grammar::{GrammarError, Match, Spec};
 use serde_json::Value;
 
-use support::gbnf::Recogniser;
-use support::{compiler, corpus, tokens, walk::walk, walks};
+use crate::support::gbnf::Recogniser;
+use crate::support::{compiler, corpus, tokens, walk::walk, walks};
 
 #[test]
 fn every_text_of_every_regex_matches() {

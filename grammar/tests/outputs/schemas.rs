@@ -1,11 +1,9 @@
 //! JSON schemas: what comes out is what an independent validator accepts, whatever a model chooses.
 
-mod support;
-
 use inglenook_grammar::{Spec, Token};
 use serde_json::Value;
 
-use support::{compiler, corpus, tokens, walk::walk, walks};
+use crate::support::{compiler, corpus, tokens, walk::walk, walks};
 
 /// The name and the schema of each case.
 fn generated() -> Vec<(String, Value)> {

@@ -43,7 +43,7 @@ impl Recogniser {
             let mut following = Vec::new();
             let mut index = 0;
             while index < set.len() {
-                let item @ (rule, alternative, dot, origin) = set[index];
+                let (rule, alternative, dot, origin) = set[index];
                 index += 1;
                 let mut add = |item: Item, set: &mut Vec<Item>| {
                     if known.insert(item) {
@@ -76,7 +76,6 @@ impl Recogniser {
                         }
                     }
                 }
-                let _ = item;
             }
             let is_end = |item: &Item| item.0 == 0 && item.3 == 0 && item.2 == self.rules[0][item.1].len();
             if next.is_none() {
