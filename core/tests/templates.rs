@@ -119,3 +119,116 @@ fn what_is_absent_is_named() {
         assert!(quoted, "{source}: {message}");
     }
 }
+
+/// A hostile template's file begins with a comment that names the error it must end in.
+#[test]
+fn hostile_templates_end_in_typed_errors() {
+    let plain = conversation("plain");
+    let mut sources: Vec<(String, String)> = files("malformed/templates", "jinja")
+        .into_iter()
+        .map(|(name, path)| (name, fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(sources.len() >= 38);
+    // What would be too long for a file.
+    let long = |error: &str, repeated: &str, times| format!("{{#- {error} -#}}{}", repeated.repeat(times));
+    sources.extend([
+        ("megabyte".to_owned(), long("TooLong", "x", 1 << 20)),
+        ("deep_blocks".to_owned(), long("TooComplex", "{% if 1 %}", 20_000)),
+        (
+            "deep_brackets".to_owned(),
+            long("TooComplex", "{{ [", 1) + &"[".repeat(99_999) + &"]".repeat(100_000) + " }}",
+        ),
+        ("deep_conditions".to_owned(), long("TooComplex", "{{ 1", 1) + &" if 1".repeat(40_000) + " }}"),
+        ("dotted_filter".to_owned(), long("Unknown", "{{ 1 | a", 1) + &".a".repeat(100_000) + " }}"),
+    ]);
+    let mut wrong = Vec::new();
+    for (name, source) in sources {
+        let wanted = source.split(['{', '#', '-', ' ', '}']).find(|word| !word.is_empty()).unwrap().to_owned();
+        let start = std::time::Instant::now();
+        let found = ChatTemplate::new(&source).and_then(|template| template.render(&input(&plain, &plain, &plain)));
+        println!("{name}: {:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
+        if !found.as_ref().is_err_and(|error| format!("{error:?}").starts_with(&wanted)) {
+            wrong.push(format!("{name}: {found:?}, not {wanted}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Asking what a template can take is bounded, too.
+#[test]
+fn hostile_templates_answer_no_question() {
+    for (name, path) in files("malformed/templates", "jinja") {
+        if let Ok(template) = ChatTemplate::new(&fs::read_to_string(path).unwrap()) {
+            let start = std::time::Instant::now();
+            assert!(template.capabilities().text, "{name} is given everything as it is");
+            println!("{name}: {:.1} ms", start.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+}
+
+/// A long conversation in two of the longer forms. Prints how long it takes; see the figures in ARCHITECTURE.md.
+#[test]
+fn a_long_conversation_is_rendered_in_a_few_milliseconds() {
+    let turns = conversation("tools");
+    let tools = turns["tools"].as_array().unwrap();
+    for (name, limit) in [("qwen3", 60_000), ("llama32", 60_000)] {
+        let template = ChatTemplate::new(&template(name)).unwrap();
+        let messages: Vec<Value> =
+            turns["messages"].as_array().unwrap()[1..].iter().cycle().take(50).cloned().collect();
+        let bos = "<|begin_of_text|>";
+        let input = TemplateInput {
+            messages: &messages,
+            tools: Some(tools),
+            add_generation_prompt: true,
+            bos_token: bos,
+            local_time: Some(NOW),
+            ..TemplateInput::default()
+        };
+        let start = std::time::Instant::now();
+        let prompt = template.render(&input).unwrap();
+        println!("{name}, 50 messages: {:.2} ms", start.elapsed().as_secs_f64() * 1000.0);
+        assert!(prompt.matches("21.5 °C").count() >= 7 && prompt.len() < limit, "{}", prompt.len());
+    }
+}
+
+/// Templates with letters lost, doubled and swapped neither panic nor run away. `INGLENOOK_FULL=1` tries a hundred times as many.
+#[test]
+fn mutated_templates_answer_or_fail() {
+    let times = if std::env::var_os("INGLENOOK_FULL").is_some() { 1000 } else { 10 };
+    let conversations = ["tools", "parts", "documents"].map(conversation);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % limit.max(1) as u64).unwrap()
+    };
+    for (name, _) in files("goldens/templates", "json") {
+        let whole: Vec<char> = template(&name).chars().collect();
+        for _ in 0..times {
+            let mut letters = whole.clone();
+            for _ in 0..=below(4) {
+                let at = below(letters.len() - 20);
+                let (to, len) = (below(letters.len() - 20), below(12));
+                match below(4) {
+                    0 => drop(letters.drain(at..at + len)),
+                    1 => {
+                        let piece: Vec<char> = letters[at..at + len].to_vec();
+                        letters.splice(to..to, piece);
+                    }
+                    2 => letters.swap(at, to),
+                    _ => letters[at] = ['{', '}', '%', '\'', '[', '(', '-', '|', '.', '0', '\u{e9}', '\n'][below(12)],
+                }
+            }
+            let source: String = letters.into_iter().collect();
+            let start = std::time::Instant::now();
+            if let Ok(template) = ChatTemplate::new(&source) {
+                for conversation in &conversations {
+                    // Whatever it answers: a text or an error.
+                    let _ = template.render(&input(conversation, conversation, conversation));
+                }
+            }
+            assert!(start.elapsed().as_secs() < 5, "{source}");
+        }
+    }
+}

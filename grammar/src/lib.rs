@@ -24,5 +24,6 @@ pub use error::GrammarError;
 pub use face::{Grammars, LANDING, Match};
 #[cfg(feature = "matcher")]
 pub use matcher::{Compiler, Matcher, Tokenize, Vocabulary};
+pub use prepare::{Ready, prepare};
 pub use spec::{MAX_SPEC, Spec};
 pub use token::{Token, pack, unpack};

@@ -6,7 +6,7 @@ use crate::{GrammarError, Spec, gbnf, lark, regex, schema};
 
 /// Most choices in a [`Spec::Choice`], and most bytes of all of them.
 const MAX_CHOICES: usize = 10_000;
-const MAX_CHOICE_BYTES: usize = 256 << 10;
+const MAX_CHOICE_BYTES: usize = 64 << 10;
 
 /// What the compiler takes.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 import { AbortedError, EngineClosedError, fromWire, InternalError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { EngineInfo } from './info.js';
-import type { StoppableEvents } from './openai/content-filter.js';
 import type { LoadProgress } from './progress.js';
 import type {
   Answers,
@@ -15,6 +14,12 @@ import type {
   Report,
   RequestJson,
 } from './protocol.js';
+
+/** An answer under way. */
+export interface AnswerEvents extends AsyncIterable<GenerationEvent> {
+  /** End it early, its last event still to come. */
+  stop(): void;
+}
 
 interface Pending {
   resolve(value: unknown): void;
@@ -63,8 +68,8 @@ export class Connection {
     }
   }
 
-  /** Start an answer. Leaving its iteration early, or the signal, cancels it; `stop()` does too, but its last event still comes. */
-  generate(request: RequestJson, signal: AbortSignal | undefined): StoppableEvents {
+  /** Start an answer. Leaving its iteration early, or the signal, cancels it. */
+  generate(request: RequestJson, signal: AbortSignal | undefined): AnswerEvents {
     this.#throwIfClosed();
     if (signal?.aborted) throw new AbortedError('The request was aborted before it began.');
     const id = this.#nextId();

@@ -36,7 +36,7 @@ export class Engine {
     return this.#connection.ask({ about: 'tokens', text: checkText(text), special: options.special === true });
   }
 
-  /** The text of tokens; special ones have none. Ids that the model does not have are a `BadRequestError`. */
+  /** The text of tokens, special ones included. Ids that the model does not have are a `BadRequestError`. */
   async detokenize(ids: Iterable<number>): Promise<string> {
     const tokens = Array.from(ids);
     const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id > 0xffff_ffff);

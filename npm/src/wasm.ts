@@ -11,7 +11,7 @@ export interface WasmEngine {
   count_tokens(text: string): number;
   /** With `special`, texts of special tokens become those tokens; without, a text is only a text. */
   tokenize(text: string, special: boolean): Uint32Array;
-  /** Special tokens have no text. Throws for an id that the vocabulary does not have. */
+  /** Throws for an id that the vocabulary does not have. */
   detokenize(ids: Uint32Array): string;
   /** The prompt of a request, as the model would get it. */
   render(requestJson: string): string;

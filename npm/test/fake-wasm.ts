@@ -153,7 +153,7 @@ class FakeEngine implements WasmEngine {
     if (!(ids instanceof Uint32Array)) throw new TypeError('ids must be a Uint32Array');
     const unknown = ids.find((id) => id > FAKE_END);
     if (unknown !== undefined) throw wasmError('BadRequest', `There is no token ${unknown}. Use ids of this model.`);
-    return Array.from(ids, (id) => (id === FAKE_END ? '' : String.fromCodePoint(id))).join('');
+    return Array.from(ids, (id) => (id === FAKE_END ? '<|end|>' : String.fromCodePoint(id))).join('');
   }
 
   render(requestJson: string): string {

@@ -1,6 +1,8 @@
 //! The checks of `inglenook::selftest` for JavaScript to run, the same in Chromium, Firefox and Node as natively; and the
 //! parts of this crate one by one, for tests/browser to look at.
 
+use std::sync::Arc;
+
 use inglenook::device::Device;
 use inglenook::engine::score::{ScoreError, ScoreOptions, Scorer};
 use inglenook::format::gguf::Gguf;
@@ -9,6 +11,7 @@ use inglenook::kernels::kv::KvType;
 use inglenook::plan::Workshop;
 use inglenook::selftest;
 use inglenook::selftest::synthetic::{Shape, Synthetic};
+use inglenook::selftest::tokenizers::{VocabularyFile, compare, read_vocabulary};
 use inglenook::source::{Memory, Source};
 use js_sys::{Array, Float32Array, Object, Promise, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
@@ -93,6 +96,30 @@ pub fn selftest_tensors(source: JsSource) -> Promise {
     host::promise(async move {
         let header = Gguf::read(&source).await.map_err(errors::to_js)?;
         Ok((header.tensors().len() as u32).into())
+    })
+}
+
+/// Compares a tokenizer with its reference on each `step`-th string: see `selftest::tokenizers::compare`. `kind` is the
+/// ending of the vocabulary's file, `gguf`, `json` or `model`. Gives the number of strings compared, and what was wrong.
+#[wasm_bindgen(unchecked_return_type = "Promise<[number, string[]]>")]
+pub fn selftest_tokenizer(
+    vocabulary: Vec<u8>,
+    kind: String,
+    strings: Vec<u8>,
+    checksums: Vec<u8>,
+    step: usize,
+) -> Promise {
+    host::promise(async move {
+        let kind = match kind.as_str() {
+            "gguf" => VocabularyFile::Gguf,
+            "json" => VocabularyFile::Json,
+            "model" => VocabularyFile::SentencePiece,
+            _ => return Err(errors::misuse("a vocabulary is a file of gguf, json or model")),
+        };
+        let tokenizer = read_vocabulary(&vocabulary, kind).await.map_err(errors::internal)?;
+        let found = compare(&Arc::new(tokenizer), &strings, &checksums, step).map_err(errors::internal)?;
+        let first: Array = found.first.iter().map(JsValue::from).collect();
+        Ok(Array::of2(&(found.compared as u32).into(), &first.into()).into())
     })
 }
 

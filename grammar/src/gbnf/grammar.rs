@@ -2,6 +2,9 @@
 
 use crate::GrammarError;
 
+/// How long a regular rule may be with all that it names, and with its repetitions, written out.
+const MAX_EXPANDED: u64 = 50_000;
+
 /// Rules by their numbers; groups in parentheses are rules, too. The first is `root`.
 #[derive(Debug, Default)]
 pub struct Grammar {
@@ -37,6 +40,16 @@ impl Item {
     /// The atom once.
     pub fn once(atom: Atom) -> Item {
         Item { atom, least: 1, most: Some(1) }
+    }
+
+    /// How many characters it is long, its repetitions written out.
+    fn size(&self, rules: &[u64]) -> u64 {
+        let once = match &self.atom {
+            Atom::Literal(text) => text.len() as u64,
+            Atom::Class(_) | Atom::Token(_) => 1,
+            Atom::Rule(rule) => rules[*rule],
+        };
+        once.max(1).saturating_mul(u64::from(self.most.unwrap_or(self.least).max(1)))
     }
 
     fn rule(&self) -> Option<usize> {
@@ -80,6 +93,27 @@ impl Grammar {
                 Atom::Literal(_) | Atom::Class(_) => true,
             })
         })
+    }
+
+    /// Refuse regular rules that are too long when written out: a terminal is a regular expression.
+    pub fn check_size(&self) -> Result<(), GrammarError> {
+        let mut sizes = vec![0u64; self.rules.len()];
+        let regular = self.regular();
+        // Each round gets one level further; sizes only grow, and levels are bounded by the number of rules.
+        loop {
+            let mut grown = false;
+            for (number, rule) in self.rules.iter().enumerate().filter(|(number, _)| regular[*number]) {
+                let size = rule.iter().flatten().fold(1u64, |sum, item| sum.saturating_add(item.size(&sizes)));
+                if size > MAX_EXPANDED {
+                    let what = "a rule and what it names written out, in characters".to_owned();
+                    return Err(GrammarError::TooLarge { what, limit: MAX_EXPANDED as usize });
+                }
+                grown |= std::mem::replace(&mut sizes[number], size) != size;
+            }
+            if !grown {
+                return Ok(());
+            }
+        }
     }
 
     /// Which rules can be reached from the first.

@@ -17,6 +17,7 @@ use crate::GrammarError;
 pub fn to_lark(grammar: &str) -> Result<String, GrammarError> {
     let mut grammar = parse::parse(grammar)?;
     grammar.prune()?;
+    grammar.check_size()?;
     Ok(emit::emit(&grammar))
 }
 
@@ -53,6 +54,15 @@ mod tests {
     fn what_never_ends_is_left_out_or_refused() {
         assert!(matches!(to_lark("root ::= \"a\" root"), Err(GrammarError::Unsatisfiable(_))));
         assert_eq!(lark("root ::= \"a\" | loop | \"b\" loop?\nloop ::= \"x\" loop"), "start: T0\nT0: \"a\" | \"b\"\n");
+    }
+
+    #[test]
+    fn what_doubles_itself_is_too_large() {
+        let doubling: String = (0..40).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect();
+        assert!(matches!(
+            to_lark(&format!("root ::= r0\n{doubling}r40 ::= \"y\"")),
+            Err(GrammarError::TooLarge { .. })
+        ));
     }
 
     #[test]

@@ -105,7 +105,14 @@ fn writes_json(spec: &Spec) -> bool {
     }
 }
 
-/// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states: each takes 1 to 2 KB.
+/// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states, of which each takes 1 to 2 KB, and
+/// of items, of which an object of a thousand optional properties needs four a property.
 fn limits() -> ParserLimits {
-    ParserLimits { max_lexer_states: 50_000, verbose_errors: false, ..ParserLimits::default() }
+    ParserLimits {
+        max_lexer_states: 50_000,
+        max_items_in_row: 6_000,
+        initial_lexer_fuel: 500_000,
+        verbose_errors: false,
+        ..ParserLimits::default()
+    }
 }

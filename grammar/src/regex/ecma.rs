@@ -82,7 +82,7 @@ fn escape<'a>(rest: &'a str, place: Place, out: &mut String) -> Result<&'a str, 
         'b' if place != Place::Outside => out.push_str(r"\x08"),
         '0' if !after.starts_with(|next: char| next.is_ascii_digit()) => out.push_str(r"\x00"),
         // ECMAScript lets any character be escaped, Rust only some.
-        _ if c.is_alphanumeric() || is_escapeable_character(c) => out.extend(['\\', c]),
+        _ if c.is_ascii_alphanumeric() || is_escapeable_character(c) => out.extend(['\\', c]),
         _ => out.push(c),
     }
     Ok(after)
@@ -139,7 +139,7 @@ mod tests {
             (r"\u00e9\ud83d\ude00\u{1f600}", r"\u{e9}\u{1f600}\u{1f600}"),
             (r"[\b]\0\/\.", r"[\x08]\x00\/\."),
             ("a]", "a]"),
-            (r"\<\%\ü\_", r"<\%\ü_"),
+            (r"\<\%\ü\_", r"<\%ü\_"),
         ] {
             assert_eq!(to_rust(ecma).as_deref(), Ok(rust), "{ecma}");
         }

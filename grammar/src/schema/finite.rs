@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::depth;
 use crate::GrammarError;
 
 /// Replace what no finite document satisfies by `false`.
@@ -41,9 +42,7 @@ fn is_finite(schema: &Value, finite: &[bool]) -> bool {
 }
 
 fn is_known(reference: &Value, finite: &[bool]) -> bool {
-    let number =
-        reference.as_str().and_then(|name| name.rsplit('/').next()).and_then(|name| name.parse::<usize>().ok());
-    number.and_then(|number| finite.get(number)).copied().unwrap_or(false)
+    reference.as_str().and_then(depth::number).and_then(|number| finite.get(number)).copied().unwrap_or(false)
 }
 
 /// Whether a string, a number, a boolean or null will do.

@@ -7,6 +7,7 @@
 //! document satisfies becomes `false`.
 
 mod arrays;
+mod depth;
 mod disjoint;
 mod finite;
 mod formats;
@@ -15,8 +16,6 @@ mod path;
 mod rewrite;
 mod scalars;
 mod strict;
-#[cfg(test)]
-mod tests;
 
 use serde_json::{Value, json};
 
@@ -32,6 +31,7 @@ pub fn prepare(schema: &Value, strict: bool) -> Result<Value, GrammarError> {
         strict::check(schema)?;
     }
     let mut ready = rewrite::rewrite(schema)?;
+    depth::check(&ready)?;
     finite::prune(&mut ready)?;
     ready["x-guidance"] = layout();
     Ok(ready)

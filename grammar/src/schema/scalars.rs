@@ -60,6 +60,9 @@ pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Valu
         if divisor.as_f64().is_none_or(|divisor| divisor <= 0.0) {
             return Err(path.wrong("it must be a number above 0"));
         }
+        if !is_simple(divisor) {
+            return Err(path.unsupported(format!("multiples of {divisor}, which has more than four digits")));
+        }
         out.insert("multipleOf".to_owned(), divisor.clone());
         // Beyond this it would depend on the reader's arithmetic whether a number is a multiple.
         for (bounds, limit) in
@@ -71,6 +74,14 @@ pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Valu
         }
     }
     Ok(())
+}
+
+/// Whether a number above 0 has at most four digits, wherever its point stands: the matcher counts remainders in as many states.
+fn is_simple(number: &Value) -> bool {
+    let text = number.to_string();
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
+    let exponent = number.as_f64().map_or(f64::MAX, f64::log10);
+    mantissa.trim_start_matches('0').trim_end_matches('0').len() <= 4 && exponent.abs() < 9.0
 }
 
 fn number(value: &Value, path: &Path) -> Result<Value, GrammarError> {

@@ -1,5 +1,6 @@
 /** The caller's own look at an answer, piece by piece, before it is yielded. */
 
+import type { AnswerEvents } from '../connection.js';
 import { BadRequestError } from '../errors.js';
 import type { GenerationEvent } from '../protocol.js';
 
@@ -12,14 +13,9 @@ export type Segment = 'word' | 'sentence' | 'line';
  */
 export type ContentFilter = (segment: string) => boolean | string | Promise<boolean | string>;
 
-/** An answer under way that can be asked to end early, its last event still to come. */
-export interface StoppableEvents extends AsyncIterable<GenerationEvent> {
-  stop(): void;
-}
-
 /** The events as the caller's filter lets them through. What the filter throws ends the answer and is thrown on. */
 export async function* filterContent(
-  events: StoppableEvents,
+  events: AnswerEvents,
   filter: ContentFilter,
 ): AsyncGenerator<GenerationEvent, void, undefined> {
   let ended = false;

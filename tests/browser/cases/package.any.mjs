@@ -18,6 +18,7 @@ export default async function (t) {
   const { createEngine } = await import(`../../../npm/dist/${entry}`);
   const engine = await createEngine({ model: "ember" });
   await tokens(t, engine);
+  await prompts(t, engine);
   await rules(t, engine);
   await forms(t, engine);
   await calls(t, engine);
@@ -31,13 +32,27 @@ export default async function (t) {
 async function tokens(t, engine) {
   const text = "Once upon a time: 17 + 25, é🔥<|im_end|>\n";
   const [plain, special] = [await engine.tokenize(text), await engine.tokenize(text, { special: true })];
-  t.equal([await engine.detokenize(plain), await engine.detokenize(special)], [text, text.replace("<|im_end|>", "")], "the text of its tokens");
+  t.equal([await engine.detokenize(plain), await engine.detokenize(special)], [text, text], "the text of its tokens");
   t.ok(special.length < plain.length, "the name of a special token to be one token only where that is asked for");
   t.equal(await engine.countTokens(text), plain.length, "the count of its tokens");
   const unknown = await engine.detokenize([4_000_000_000]).catch((/** @type {any} */ error) => error);
   t.equal(unknown.code, "BadRequest", "the code of an id that no token has");
-  const prompt = await engine.applyChatTemplate(OPPOSITE);
-  t.equal(prompt, "<|im_start|>user\nWhat is the opposite of hot?<|im_end|>\n<|im_start|>assistant\n", "the prompt");
+}
+
+/**
+ * @param {import("../lib/harness.mjs").Check} t
+ * @param {any} engine
+ */
+async function prompts(t, engine) {
+  const question = "<|im_start|>user\nWhat is the opposite of hot?<|im_end|>\n";
+  const prompt = (/** @type {object} */ options) => engine.applyChatTemplate({ ...OPPOSITE, ...options });
+  t.equal(await prompt({}), `${question}<|im_start|>assistant\n`, "the prompt");
+  t.equal(await prompt({ add_generation_prompt: false }), question, "the prompt without the beginning of an answer");
+  const begun = [...OPPOSITE.messages, { role: "assistant", content: "The opposite of hot is" }];
+  const continued = await prompt({ messages: begun, continue_final_message: true });
+  t.equal(continued, `${question}<|im_start|>assistant\nThe opposite of hot is`, "the prompt that goes on with an answer");
+  const unknown = await prompt({ chat_template: "no such template" }).catch((/** @type {any} */ error) => error);
+  t.ok(unknown instanceof Error && unknown.message.includes("no such template"), `an unknown template to be named: ${unknown}`);
 }
 
 /**

@@ -8,6 +8,9 @@ export const timeoutSeconds = 3600;
 /** Of schemas and of expressions each, in a run that is not full. */
 const A_FEW = 16;
 
+/** Characters of a wrong answer that are told. */
+const TOLD = 200;
+
 /** @param {import("../lib/harness.mjs").DrivenCheck} t */
 export default async function (t) {
   const create = await engineIn(await t.openPage(`${t.address}/tests/browser/page.html`));
@@ -38,7 +41,7 @@ async function check(t, create, what, all) {
       continue;
     }
     tokens += answer.usage.completion_tokens;
-    if (answer.finish_reason !== "stop" || !accepts(answer.text)) failures.push(`${name} (${answer.finish_reason}): ${answer.text}`);
+    if (answer.finish_reason !== "stop" || !accepts(answer.text)) failures.push(`${name} (${answer.finish_reason}): ${answer.text.slice(0, TOLD)}`);
   }
   const seconds = Math.round((performance.now() - started) / 1000);
   t.note(what, `${chosen.length - failures.length} of ${chosen.length} right, ${tokens} tokens, ${seconds} s`);

@@ -2,8 +2,8 @@
 
 use super::code::CodeForm;
 use super::dialects::{
-    command, deepseek, functionary, gemma, glm4, glm45, harmony, hermes, kimi, lfm2, llama3, minimax, mistral,
-    qwen_coder, seed,
+    command, deepseek, functionary, gemma, glm4, glm45, granite, harmony, hermes, kimi, lfm2, llama3, minimax, mistral,
+    nemotron, qwen_coder, seed,
 };
 use super::grammar::Pattern;
 use super::ids::IdForm;
@@ -48,6 +48,10 @@ pub enum Dialect {
     CommandR7b,
     /// `kimi-k2`: Kimi K2.
     KimiK2,
+    /// `granite`: Granite 3 and Phi-4-mini.
+    Granite,
+    /// `nemotron`: Nemotron Nano and Super.
+    Nemotron,
 }
 
 /// Where in content a marker counts.
@@ -104,7 +108,7 @@ pub(super) struct Spec {
 }
 
 /// All dialects. In a template the first whose signs are there counts, so that special forms come before general ones.
-const ALL: [Dialect; 18] = [
+const ALL: [Dialect; 20] = [
     Dialect::Harmony,
     Dialect::Deepseek,
     Dialect::DeepseekV31,
@@ -119,6 +123,8 @@ const ALL: [Dialect; 18] = [
     Dialect::CommandR,
     Dialect::Functionary,
     Dialect::FunctionaryV31,
+    Dialect::Granite,
+    Dialect::Nemotron,
     Dialect::Hermes,
     Dialect::Llama3,
     Dialect::Gemma,
@@ -180,6 +186,8 @@ impl Dialect {
             Self::CommandR => &command::SPEC_R,
             Self::CommandR7b => &command::SPEC_R7B,
             Self::KimiK2 => &kimi::SPEC,
+            Self::Granite => &granite::SPEC,
+            Self::Nemotron => &nemotron::SPEC,
         }
     }
 }
@@ -222,6 +230,8 @@ mod tests {
             ("Action: ```json [{\"tool_name\": title}]```", Dialect::CommandR),
             ("<|START_ACTION|>[", Dialect::CommandR7b),
             ("<|tool_calls_section_begin|>", Dialect::KimiK2),
+            ("{{ '<|tool_call|>' }}", Dialect::Granite),
+            ("<TOOLCALL>[", Dialect::Nemotron),
         ] {
             assert_eq!(detect(source), Some(dialect), "{source}");
         }

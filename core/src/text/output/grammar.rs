@@ -1,5 +1,4 @@
-//! Grammars that force tool calls: for each dialect, the text of a Lark grammar in which arguments are valid under the tool's
-//! schema.
+//! The text of a grammar that forces tool calls, from a dialect's [`Pattern`].
 //!
 //! The grammar is llguidance's kind of Lark: `%json {…}` stands for the JSON texts of a schema and `<[7]>` for the token 7. Names,
 //! keys and the order of optional arguments are those of the schema; white space is what the dialect's template writes.
@@ -8,61 +7,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::dialect::Dialect;
-use super::reader::is_name;
-use super::tools::{SCHEMA_DEPTH, ToolSpec, Types};
-
-/// Which calls a grammar forces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice<'a> {
-    /// The model has begun a call by itself: the grammar goes on right behind [`Dialect::trigger`].
-    Auto,
-    /// The answer is a call of any tool.
-    Required,
-    /// The answer is a call of the tool with this name.
-    Named(&'a str),
-}
-
-/// Why there is no grammar for these tools.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConstraintError {
-    /// Nothing to choose from.
-    #[error("a tool call is required, but no tools are offered: give `tools`, or set `tool_choice` to \"auto\"")]
-    NoTools,
-    /// `tool_choice` names a tool that is not there.
-    #[error("`tool_choice` names the tool {0:?}, which is not among `tools`")]
-    UnknownTool(String),
-    /// A name that the dialect cannot write.
-    #[error("the tool name {0:?} has white space, quotes, brackets or more than 256 bytes: rename the tool")]
-    UnwritableName(String),
-    /// A schema within a schema, too many times.
-    #[error("the parameters of the tool {tool:?} are nested deeper than {MAX_SCHEMA_DEPTH} levels: flatten the schema")]
-    TooDeep {
-        /// The tool.
-        tool: String,
-    },
-    /// More arguments than the dialect's grammar can name.
-    #[error("the tool {tool:?} has more than {MAX_ARGUMENTS} arguments: put some of them into an object")]
-    TooManyArguments {
-        /// The tool.
-        tool: String,
-    },
-    /// More schema than is compiled.
-    #[error(
-        "the parameters of the tools up to {tool:?} are larger than {MAX_SCHEMA_BYTES} bytes: offer fewer tools, or shorten their schemas"
-    )]
-    TooLarge {
-        /// The tool that is too much.
-        tool: String,
-    },
-}
-
-/// The deepest nesting of a schema's JSON.
-const MAX_SCHEMA_DEPTH: usize = 64;
-/// The longest JSON text of all tools' schemas, in bytes.
-const MAX_SCHEMA_BYTES: usize = 192 * 1024;
-/// The most arguments of a tool in a dialect that names each outside JSON.
-const MAX_ARGUMENTS: usize = 64;
+use super::tools::{ToolSpec, Types};
 
 /// A part of a call's text.
 #[derive(Debug)]
@@ -70,7 +15,7 @@ pub(super) enum Part {
     /// This text, or the control token of this name where the vocabulary has one.
     Text(&'static str),
     /// A text that this regular expression matches.
-    Pattern(&'static str),
+    Regex(&'static str),
     /// These parts, or nothing.
     Optional(&'static [Part]),
 }
@@ -110,91 +55,8 @@ pub(super) struct Tagging {
     pub gap: &'static str,
 }
 
-impl Dialect {
-    /// The grammar, in llguidance's Lark, of an answer that calls `tools` as `choice` says, with arguments that are valid under
-    /// their schemas; more than one call only if `parallel`. `None` where the model decides and the dialect has no
-    /// [`Dialect::trigger`].
-    ///
-    /// `control` gives the id of the control token of a name: the vocabulary's markers are written as tokens where it has such,
-    /// and as text where not. A thought before the call is not part of the grammar (but for harmony, where it is optional): it
-    /// begins where the answer proper does.
-    ///
-    /// In the dialects that write strings without quotes, a string is any text, or one of its `enum`; `pattern` and lengths of
-    /// such strings are not forced.
-    ///
-    /// # Errors
-    ///
-    /// If no such tool is offered, or a name or a schema is not one that can be forced.
-    pub fn constraint(
-        self,
-        tools: &[ToolSpec],
-        choice: Choice<'_>,
-        parallel: bool,
-        control: &dyn Fn(&str) -> Option<u32>,
-    ) -> Result<Option<String>, ConstraintError> {
-        let tools: Vec<&ToolSpec> = match choice {
-            Choice::Named(name) => tools.iter().filter(|tool| tool.name == name).take(1).collect(),
-            Choice::Auto | Choice::Required => tools.iter().collect(),
-        };
-        match choice {
-            Choice::Named(name) if tools.is_empty() => return Err(ConstraintError::UnknownTool(name.to_owned())),
-            _ if tools.is_empty() => return Err(ConstraintError::NoTools),
-            _ => check(&tools)?,
-        }
-        if choice == Choice::Auto && self.trigger().is_none() {
-            return Ok(None);
-        }
-        let patterns = self.spec().patterns.iter();
-        let fitting = |(token, _): &&(Option<&str>, Pattern)| token.is_none_or(|token| control(token).is_some());
-        let Some((_, pattern)) = patterns.clone().find(fitting) else { return Ok(None) };
-        let crowded = |tool: &&&ToolSpec| Property::all(tool).len() > MAX_ARGUMENTS;
-        if let (false, Some(tool)) = (matches!(pattern.arguments, Arguments::Json), tools.iter().find(crowded)) {
-            return Err(ConstraintError::TooManyArguments { tool: tool.name.clone() });
-        }
-        let mut writer = Writer { out: String::new(), control, string_end: None };
-        writer.start(pattern, if choice == Choice::Auto { self.trigger() } else { None }, parallel);
-        writer.bodies(pattern, &tools);
-        Ok(Some(writer.out))
-    }
-}
-
-/// Whether all tools can be forced.
-fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
-    let mut bytes = 0;
-    for tool in tools {
-        let name = || tool.name.clone();
-        if !is_name(&tool.name) || tool.name.contains('\\') {
-            return Err(ConstraintError::UnwritableName(name()));
-        }
-        if is_deeper(&tool.parameters, MAX_SCHEMA_DEPTH) {
-            return Err(ConstraintError::TooDeep { tool: name() });
-        }
-        bytes += tool.parameters.to_string().len();
-        if bytes > MAX_SCHEMA_BYTES {
-            return Err(ConstraintError::TooLarge { tool: name() });
-        }
-    }
-    Ok(())
-}
-
-/// Whether arrays and objects lie more than `max` deep in one another. No recursion, whatever the depth.
-fn is_deeper(value: &Value, max: usize) -> bool {
-    let mut open = vec![(value, 0)];
-    while let Some((value, depth)) = open.pop() {
-        if depth > max {
-            return true;
-        }
-        match value {
-            Value::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(map) => open.extend(map.values().map(|item| (item, depth + 1))),
-            _ => {}
-        }
-    }
-    false
-}
-
 /// Writes a grammar.
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     out: String,
     control: &'a dyn Fn(&str) -> Option<u32>,
     /// What ends a string without quotes, if one occurs.
@@ -206,7 +68,22 @@ fn literal(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// `control` gives the id of the control token of a name.
+    pub fn new(control: &'a dyn Fn(&str) -> Option<u32>) -> Self {
+        Self { out: String::new(), control, string_end: None }
+    }
+
+    /// The grammar.
+    pub fn finish(self) -> String {
+        self.out
+    }
+
+    /// Bytes of the grammar so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Appends formatted text; that cannot fail for a String.
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.out.write_fmt(text);
@@ -215,7 +92,7 @@ impl Writer<'_> {
     fn part(&self, part: &Part) -> String {
         match part {
             Part::Text(text) => self.marker(text),
-            Part::Pattern(regex) => format!("/{regex}/"),
+            Part::Regex(regex) => format!("/{regex}/"),
             Part::Optional(parts) => format!("({})?", self.parts(*parts)),
         }
     }
@@ -233,7 +110,7 @@ impl Writer<'_> {
     }
 
     /// The rule `start`. Behind a `trigger`, what stands up to it has been written already.
-    fn start(&mut self, pattern: &Pattern, trigger: Option<&str>, parallel: bool) {
+    pub fn start(&mut self, pattern: &Pattern, trigger: Option<&str>, parallel: bool) {
         let first: Vec<&Part> = pattern.lead.iter().chain(pattern.before).collect();
         let is_trigger = |part: &&Part| matches!(part, Part::Text(text) if Some(*text) == trigger);
         let behind = first.iter().position(is_trigger).map_or(0, |at| at + 1);
@@ -247,29 +124,33 @@ impl Writer<'_> {
         self.write(format_args!("start: {}\n", rule.trim()));
     }
 
-    /// A rule for each tool: its name, what is between, its arguments, what is after.
-    fn bodies(&mut self, pattern: &'static Pattern, tools: &[&ToolSpec]) {
-        let names: Vec<String> = (0..tools.len()).map(|tool| format!("body_{tool}")).collect();
+    /// The rule `body`, for `count` tools.
+    pub fn bodies(&mut self, count: usize) {
+        let names: Vec<String> = (0..count).map(|tool| format!("body_{tool}")).collect();
         self.write(format_args!("body: {}\n", names.join(" | ")));
-        for (index, tool) in tools.iter().enumerate() {
-            let (name, between) = (literal(&tool.name), self.parts(pattern.between));
-            let after = self.parts(pattern.after);
-            self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
-            match &pattern.arguments {
-                Arguments::Json => {
-                    let json = object(tool);
-                    self.write(format_args!("arguments_{index}: %json {json}\n"));
-                }
-                Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
-                Arguments::Python => self.python(index, &Property::all(tool)),
+    }
+
+    /// The rules of a tool: its name, what is between, its arguments, what is after.
+    pub fn body(&mut self, pattern: &'static Pattern, index: usize, tool: &ToolSpec) {
+        let (name, between) = (literal(&tool.name), self.parts(pattern.between));
+        let after = self.parts(pattern.after);
+        self.write(format_args!("body_{index}: {name} {between} arguments_{index} {after}\n"));
+        match &pattern.arguments {
+            Arguments::Json => {
+                let json = object(tool);
+                self.write(format_args!("arguments_{index}: %json {json}\n"));
             }
+            Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
+            Arguments::Python => self.python(index, &Property::all(tool)),
         }
-        if let Some(end) = self.string_end {
-            // As many bytes as the ending allows: the first one ends the value.
-            match (self.control)(end) {
-                Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
-                None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
-            }
+    }
+
+    /// The rule `string`, if a body has used it: any text, up to the first ending.
+    pub fn string(&mut self) {
+        let Some(end) = self.string_end else { return };
+        match (self.control)(end) {
+            Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
+            None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
         }
     }
 
@@ -342,8 +223,8 @@ fn object(tool: &ToolSpec) -> Value {
 }
 
 /// One argument of a tool.
-struct Property<'a> {
-    key: &'a str,
+pub(super) struct Property<'a> {
+    pub key: &'a str,
     schema: &'a Value,
     root: &'a Value,
     required: bool,
@@ -351,7 +232,7 @@ struct Property<'a> {
 
 impl<'a> Property<'a> {
     /// All arguments of `tool`.
-    fn all(tool: &'a ToolSpec) -> Vec<Self> {
+    pub fn all(tool: &'a ToolSpec) -> Vec<Self> {
         let root = &tool.parameters;
         let required = root["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         let properties = root["properties"].as_object().into_iter().flatten();
@@ -365,7 +246,7 @@ impl<'a> Property<'a> {
     }
 
     fn types(&self) -> Types {
-        Types::of(self.schema, self.root, SCHEMA_DEPTH)
+        Types::of(self.schema, self.root)
     }
 
     /// The strings that are allowed, if they are listed and there is nothing else.
@@ -384,11 +265,102 @@ impl<'a> Property<'a> {
     /// The argument's schema on its own, with the definitions that it may refer to.
     fn json(&self) -> Value {
         let mut schema = self.schema.as_object().cloned().unwrap_or_default();
+        let refers = self.schema.to_string().contains("\"$ref\"");
         for definitions in ["$defs", "definitions"] {
-            if let Some(values) = self.root.get(definitions) {
+            if let (true, Some(values)) = (refers, self.root.get(definitions)) {
                 schema.entry(definitions).or_insert_with(|| values.clone());
             }
         }
         Value::Object(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Choice, Dialect};
+    use super::*;
+
+    fn tool(name: &str, parameters: Value) -> ToolSpec {
+        ToolSpec { name: name.to_owned(), parameters }
+    }
+
+    /// The grammar where the vocabulary has the control tokens `controls`, with ids from 7 on.
+    fn grammar(dialect: Dialect, tools: &[ToolSpec], choice: Choice<'_>, parallel: bool, controls: &[&str]) -> String {
+        let control = |name: &str| controls.iter().position(|control| *control == name).map(|at| at as u32 + 7);
+        dialect.constraint(tools, choice, parallel, &control).unwrap().unwrap()
+    }
+
+    #[test]
+    fn json_dialects_put_the_schema_between_the_template_s_words() {
+        let now = [tool("now", json!({"properties": {}}))];
+        assert_eq!(
+            grammar(Dialect::Hermes, &now, Choice::Required, true, &[]),
+            r#"start: "<tool_call>" "\n{\"name\": \"" body ("\n" "<tool_call>" "\n{\"name\": \"" body)*
+body: body_0
+body_0: "now" "\", \"arguments\": " arguments_0 "}\n" "</tool_call>"
+arguments_0: %json {"properties":{},"type":"object"}
+"#
+        );
+    }
+
+    #[test]
+    fn behind_a_trigger_the_grammar_goes_on_and_control_tokens_are_ids() {
+        let tools = [tool("now", Value::Null), tool("get", Value::Null)];
+        let controls = ["<|tool_call_start|>", "<|tool_call_end|>"];
+        assert_eq!(
+            grammar(Dialect::Lfm2, &tools, Choice::Auto, false, &controls),
+            r#"start: "[" body "]" <[8]>
+body: body_0 | body_1
+body_0: "now" "(" arguments_0 ")"
+arguments_0: ""
+body_1: "get" "(" arguments_1 ")"
+arguments_1: ""
+"#
+        );
+        let mistral = grammar(Dialect::Mistral, &tools, Choice::Named("get"), false, &["[TOOL_CALLS]", "[ARGS]"]);
+        assert!(mistral.starts_with("start: <[7]> body\nbody: body_0\nbody_0: \"get\" <[8]> arguments_0"), "{mistral}");
+        assert!(
+            grammar(Dialect::Mistral, &tools, Choice::Required, false, &[])
+                .starts_with("start: \"[TOOL_CALLS]\" \" [\"")
+        );
+    }
+
+    #[test]
+    fn tags_hold_text_or_json_or_one_of_the_listed_strings() {
+        let properties = json!({"q": {"type": "string"}, "n": {"type": "integer"}, "u": {"enum": ["a", "b"]}});
+        let tools = [tool("find", json!({"properties": properties, "required": ["q"]}))];
+        assert_eq!(
+            grammar(Dialect::Glm45, &tools, Choice::Required, false, &["</arg_value>"]),
+            r#"start: "<tool_call>" body
+body: body_0
+body_0: "find" "\n" arguments_0 "</tool_call>"
+arguments_0: "" argument_0_0 argument_0_1? argument_0_2?
+argument_0_0: "<arg_key>" "q" "</arg_key>" "\n" "<arg_value>" string "\n"
+argument_0_1: "<arg_key>" "n" "</arg_key>" "\n" "<arg_value>" json_0_1 <[7]> "\n"
+json_0_1: %json {"type":"integer"}
+argument_0_2: "<arg_key>" "u" "</arg_key>" "\n" "<arg_value>" ("a" | "b") <[7]> "\n"
+string: /(.|\n)*/ <[7]>
+"#
+        );
+    }
+
+    #[test]
+    fn commas_stand_between_the_keyword_arguments_that_are_there() {
+        let properties = json!({"a": {"type": "boolean"}, "b": {"$ref": "#/$defs/n"}});
+        let schema = json!({"properties": properties, "$defs": {"n": {"type": "number"}}});
+        let optional = grammar(Dialect::Gemma, &[tool("f", schema.clone())], Choice::Required, false, &[]);
+        let line =
+            "arguments_0: pair_0_0 (\", \" pair_0_1)? | pair_0_1 | \"\"\npair_0_0: \"a=\" (\"True\" | \"False\")\n";
+        assert!(optional.contains(line), "{optional}");
+        assert!(
+            optional.contains(r##"json_0_1: %json {"$ref":"#/$defs/n","$defs":{"n":{"type":"number"}}}"##),
+            "{optional}"
+        );
+        let mut required = schema;
+        required["required"] = json!(["b"]);
+        let required = grammar(Dialect::Gemma, &[tool("f", required)], Choice::Required, false, &[]);
+        assert!(required.contains("arguments_0: pair_0_1 (\", \" pair_0_0)?\n"), "{required}");
     }
 }

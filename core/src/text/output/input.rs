@@ -75,11 +75,16 @@ impl Input {
 
     /// The first place from the cursor on where one of `markers` stands or may stand: its offset and, if one does, which.
     pub fn find(&self, markers: &[&str]) -> Option<(usize, Option<usize>)> {
-        let bytes = self.rest().as_bytes();
-        for (offset, byte) in bytes.iter().enumerate() {
+        self.find_within(usize::MAX, markers)
+    }
+
+    /// As [`Input::find`], for places less than `bytes` away. Where nothing is read unless a marker is found, looking further than
+    /// that could take quadratic time.
+    pub fn find_within(&self, bytes: usize, markers: &[&str]) -> Option<(usize, Option<usize>)> {
+        for (offset, byte) in self.rest().bytes().take(bytes).enumerate() {
             let mut maybe = false;
             for (which, marker) in markers.iter().enumerate() {
-                if marker.as_bytes().first() != Some(byte) {
+                if marker.as_bytes().first() != Some(&byte) {
                     continue;
                 }
                 match self.starts_at(offset, marker) {

@@ -102,7 +102,7 @@ impl Messages {
 
     fn header(&mut self, input: &mut Input) -> bool {
         let ends = [MESSAGE, "<|end|>", "<|return|>", "<|call|>"];
-        let found = input.find(&ends);
+        let found = input.find_within(MAX_HEADER + 1, &ends);
         let len = found.map_or(input.rest().len(), |(len, _)| len);
         match found {
             Some((_, Some(0))) if len <= MAX_HEADER => {

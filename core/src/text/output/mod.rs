@@ -14,6 +14,7 @@
 //! `<think>` is text. A call's marker counts anywhere outside thoughts.
 
 mod code;
+mod constraint;
 mod dialect;
 mod dialects;
 mod envelope;
@@ -35,8 +36,8 @@ mod tagged;
 mod tests;
 mod tools;
 
+pub use constraint::{Choice, ConstraintError};
 pub use dialect::Dialect;
-pub use grammar::{Choice, ConstraintError};
 pub use parser::{OutputFormat, OutputParser};
 pub use piece::Piece;
 pub use reasoning::{ReasoningBudget, ReasoningFormat, starts_in_reasoning};

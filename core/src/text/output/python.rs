@@ -241,6 +241,7 @@ impl PythonReader {
     }
 }
 
-fn is_word(c: char) -> bool {
+/// Whether `c` may stand in a name, of a tool or of an argument.
+pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '-')
 }

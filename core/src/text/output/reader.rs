@@ -11,6 +11,9 @@ use super::python::{PythonForm, PythonReader};
 /// The longest name of a tool, key or id that is read, in bytes.
 pub(super) const MAX_NAME: usize = 256;
 
+/// The longest text that names a call or an argument, with an id and white space around, in bytes.
+const MAX_HEAD: usize = 2 * MAX_NAME;
+
 /// Where a reader stands after it has read what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -153,10 +156,13 @@ pub(super) struct Head {
 /// Reads up to the first of `ends` and moves no cursor. What is too long, or has white space inside where it must not, is
 /// refused with `fail`, and the same whether the end has come yet or not.
 pub(super) fn head(ends: &[&str], spaces: bool, input: &Input, fail: Step) -> Result<Head, Step> {
-    let found = input.find(ends);
+    let found = input.find_within(MAX_HEAD + 1, ends);
     let len = found.map_or(input.rest().len(), |(len, _)| len);
+    if len > MAX_HEAD {
+        return Err(fail);
+    }
     let text = input.rest()[..len].trim();
-    if len > 2 * MAX_NAME || (!spaces && text.contains(char::is_whitespace)) {
+    if !spaces && text.contains(char::is_whitespace) {
         return Err(fail);
     }
     let Some((_, Some(end))) = found else { return Err(Step::Wait) };

@@ -17,6 +17,8 @@ pub enum ReasoningFormat {
     Command,
     /// `<think>…</think><response>…</response>`: Granite 3.3.
     Granite,
+    /// `<think>…</think><answer>…</answer>`: Hunyuan.
+    Hunyuan,
     /// `<|channel>thought\n…<channel|>`: Gemma 4.
     Gemma,
     /// The channel `analysis`: gpt-oss.
@@ -48,7 +50,7 @@ const fn tags(open: &'static str, close: &'static str) -> Option<Tags> {
 }
 
 /// All formats; in a template the first whose signs are there counts.
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     Row {
         format: ReasoningFormat::Harmony,
         name: "harmony",
@@ -93,7 +95,15 @@ const ROWS: [Row; 9] = [
         name: "granite",
         tags: Some(Tags { open: "<think>", close: "</think>", around_answer: &["<response>", "</response>"] }),
         closing: "</think><response>",
-        signs: &["<think>", "<response>"],
+        // Others have `<response>` around the results of tools.
+        signs: &["<think></think>", "<response></response>"],
+    },
+    Row {
+        format: ReasoningFormat::Hunyuan,
+        name: "hunyuan",
+        tags: Some(Tags { open: "<think>", close: "</think>", around_answer: &["<answer>", "</answer>"] }),
+        closing: "\n</think>\n<answer>\n",
+        signs: &["<think>", "<answer>"],
     },
     Row {
         format: ReasoningFormat::Think,
@@ -133,7 +143,8 @@ impl ReasoningFormat {
         shown.or_else(known).map(|row| row.format)
     }
 
-    /// The format of a name: `think`, `thinking`, `reasoning`, `seed`, `mistral`, `command`, `granite`, `gemma` or `harmony`.
+    /// The format of a name: `think`, `thinking`, `reasoning`, `seed`, `mistral`, `command`, `granite`, `hunyuan`,
+    /// `gemma` or `harmony`.
     pub fn from_name(name: &str) -> Option<Self> {
         ROWS.iter().find(|row| row.name == name).map(|row| row.format)
     }
@@ -219,7 +230,7 @@ mod tests {
     #[test]
     fn every_format_has_a_row_of_its_own() {
         use ReasoningFormat::*;
-        for format in [Think, Thinking, Reasoning, Seed, Mistral, Command, Granite, Gemma, Harmony] {
+        for format in [Think, Thinking, Reasoning, Seed, Mistral, Command, Granite, Hunyuan, Gemma, Harmony] {
             assert_eq!(format.row().format, format);
             assert_eq!(ReasoningFormat::from_name(format.name()), Some(format));
         }
@@ -230,6 +241,8 @@ mod tests {
         let detect = |source: &str| ReasoningFormat::detect(source, &|_| false);
         assert_eq!(detect("{{ '<|im_start|>assistant\\n<think>\\n\\n</think>' }}"), Some(ReasoningFormat::Think));
         assert_eq!(detect("<think></think><response></response>"), Some(ReasoningFormat::Granite));
+        assert_eq!(detect("<think> </think> <response>{{ result }}</response>"), Some(ReasoningFormat::Think));
+        assert_eq!(detect("<think></think><answer></answer>"), Some(ReasoningFormat::Hunyuan));
         assert_eq!(detect("<|start|>assistant<|channel|>analysis<|message|>"), Some(ReasoningFormat::Harmony));
         assert_eq!(detect("[SYSTEM_PROMPT] [THINK] [/THINK]"), Some(ReasoningFormat::Mistral));
         assert_eq!(detect("{{ messages }}"), None);

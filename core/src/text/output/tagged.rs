@@ -229,17 +229,14 @@ impl Tagged {
         };
         if start {
             input.skip_whitespace();
-            // Where the prompt has opened the thought, models open it once more at times.
             match input.starts(tags.open) {
+                _ if input.rest().is_empty() => return false,
+                Match::Maybe => return false,
+                // Where the prompt has opened the thought, models open it once more at times.
                 Match::Yes => input.skip(tags.open.len()),
-                Match::Maybe => {}
-                Match::No if input.rest().is_empty() => {}
-                Match::No => {
-                    self.mode = Mode::Thought { start: false };
-                    return true;
-                }
+                Match::No => self.mode = Mode::Thought { start: false },
             }
-            return !input.rest().is_empty() && input.starts(tags.open) != Match::Maybe;
+            return true;
         }
         let found = input.find(&[tags.close]);
         let closed = matches!(found, Some((_, Some(_))));
@@ -278,7 +275,7 @@ impl Tagged {
                 }
                 None => self.no_call(input, pieces),
             },
-            // Nothing but the marker's look: it was ordinary text.
+            // The reader failed, or the text is over in the middle of a call.
             step => {
                 let first = pieces.announced() == calls.announced;
                 match calls.weak && !pieces.is_open() || first && step == Step::NotACall {

@@ -74,25 +74,26 @@ impl Types {
         })
     }
 
-    /// What `schema` allows. References and alternatives are followed `depth` deep, within the schema `root`.
-    pub fn of(schema: &Value, root: &Value, depth: usize) -> Self {
-        match &schema["type"] {
-            Value::String(name) => return Self::named(name),
-            Value::Array(names) => {
-                return names.iter().filter_map(Value::as_str).map(Self::named).fold(Self::default(), Self::or);
+    /// What `schema` allows, within the schema `root`. Alternatives and references are followed, as far as [`MAX_VISITS`] goes.
+    pub fn of(schema: &Value, root: &Value) -> Self {
+        let mut types = Self::default();
+        let mut open = vec![schema];
+        for _ in 0..MAX_VISITS {
+            let Some(schema) = open.pop() else { break };
+            let named = schema["type"].as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(&schema["type"]));
+            let named = named.iter().filter_map(Value::as_str).map(Self::named).fold(Self::default(), Self::or);
+            let values = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
+            let listed = values.map(|value| Self::named(type_name(value))).fold(Self::default(), Self::or);
+            let own = if named.unknown() { listed } else { named };
+            types = types.or(own);
+            if own.unknown() {
+                open.extend(schema["$ref"].as_str().and_then(|path| root.pointer(path.strip_prefix('#')?)));
+                open.extend(
+                    ["anyOf", "oneOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten().take(MAX_VISITS),
+                );
             }
-            _ => {}
         }
-        let values = schema["enum"].as_array().map(Vec::as_slice).unwrap_or_default().iter().chain(schema.get("const"));
-        let listed = values.map(|value| Self::of_json(&value.to_string())).fold(Self::default(), Self::or);
-        if !listed.unknown() || depth == 0 {
-            return listed;
-        }
-        if let Some(target) = schema["$ref"].as_str().and_then(|path| root.pointer(path.strip_prefix('#')?)) {
-            return Self::of(target, root, depth - 1);
-        }
-        let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();
-        alternatives.map(|schema| Self::of(schema, root, depth - 1)).fold(Self::default(), Self::or)
+        types
     }
 
     /// The JSON text for an argument that the model wrote as plain `text`: a value of an allowed type if the text is one,
@@ -110,8 +111,20 @@ impl Types {
     }
 }
 
-/// How deep alternatives and references are followed for an argument's types.
-pub(super) const SCHEMA_DEPTH: usize = 8;
+/// How many schemas are looked at for an argument's types: references may lead in circles.
+const MAX_VISITS: usize = 256;
+
+/// The name of a value's type, as schemas have it.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
 
 /// The tools of a request.
 #[derive(Debug, Default)]
@@ -137,7 +150,7 @@ impl Tools {
     /// The types that the argument `key` of `tool` may have; none if nothing is known of it.
     pub fn types(&self, tool: &str, key: &str) -> Types {
         let root = self.parameters(tool);
-        root["properties"].get(key).map_or(Types::default(), |schema| Types::of(schema, root, SCHEMA_DEPTH))
+        root["properties"].get(key).map_or(Types::default(), |schema| Types::of(schema, root))
     }
 
     /// The name of the argument of `tool` at a position: for calls that name no arguments.
@@ -153,7 +166,7 @@ mod tests {
     use super::*;
 
     fn value(schema: Value, text: &str) -> String {
-        Types::of(&schema, &schema, SCHEMA_DEPTH).value(text)
+        Types::of(&schema, &schema).value(text)
     }
 
     #[test]
@@ -178,7 +191,7 @@ mod tests {
         assert_eq!(value(schema, "7"), "7");
         let endless = json!({"$ref": "#"});
         assert_eq!(value(endless, "text"), "\"text\"");
-        let wide = json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}, {"$ref": "#"}]});
+        let wide = json!({"anyOf": vec![json!({"$ref": "#"}); 1000]});
         assert_eq!(value(wide, "text"), "\"text\"");
     }
 }

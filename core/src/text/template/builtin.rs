@@ -1,8 +1,11 @@
 //! Templates for files that carry none: written for inglenook, in the forms that models of these names were trained on. One is only
 //! taken if the caller names it, or if the vocabulary's own control tokens leave no doubt.
 
+/// How many there are.
+pub(super) const COUNT: usize = 17;
+
 /// All, with their names.
-const ALL: [(&str, &str); 17] = [
+const ALL: [(&str, &str); COUNT] = [
     ("alpaca", include_str!("builtin/alpaca.jinja")),
     ("chatml", include_str!("builtin/chatml.jinja")),
     ("command-r", include_str!("builtin/command-r.jinja")),

@@ -125,7 +125,7 @@ impl Asking<'_> {
             media: self.media(),
             system: with("system"),
             developer: self.template.source().contains("developer") && with("developer"),
-            tools: offering.ask(&[first.clone()]).is_some_and(|text| text.contains(MARK)),
+            tools: offering.ask(std::slice::from_ref(&first)).is_some_and(|text| text.contains(MARK)),
             calls: has_calls,
             parallel_calls: has_calls && calls.shows(&calls.parallel(&arguments), OTHER),
             results: calls.shows(&calls.messages(arguments.clone(), MARK, Some("")), RESULT),

@@ -27,7 +27,7 @@ pub struct ChatTemplates {
     /// The name of the built-in one that the vocabulary proves.
     proven: Option<&'static str>,
     /// Built-in ones that were used.
-    builtin: [OnceLock<ChatTemplate>; 17],
+    builtin: [OnceLock<ChatTemplate>; builtin::COUNT],
 }
 
 /// A request for a prompt, in OpenAI's terms. Fields are as in [`TemplateInput`].

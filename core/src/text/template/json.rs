@@ -115,14 +115,15 @@ impl Writer<'_> {
         mut write: impl FnMut(&mut Self, &mut Meter, &T) -> Result<(), TemplateError>,
     ) -> Result<(), TemplateError> {
         self.out.push(open);
+        let indent = self.style.indent.as_ref().map_or(0, |indent| indent.len() + 1);
         for (at, item) in items.iter().enumerate() {
-            let begins = self.out.len();
+            meter.build(self.item.len() + self.key.len() + indent.saturating_mul(depth + 1))?;
             self.out.push_str(if at > 0 { self.item } else { "" });
             self.new_line(depth + 1);
-            meter.build(self.out.len() - begins + self.key.len())?;
             write(self, meter, item)?;
         }
         if !items.is_empty() {
+            meter.build(indent.saturating_mul(depth + 1))?;
             self.new_line(depth);
         }
         self.out.push(close);

@@ -29,7 +29,7 @@ pub use error::TemplateError;
 use jinja::{Meter, Program, Value};
 
 /// Longest template that is taken, in bytes. The longest public ones have about 30 KB.
-pub const MAX_SOURCE: usize = 512 << 10;
+pub const MAX_SOURCE: usize = 256 << 10;
 
 /// What a template is rendered from. Fields that are none are `None` to the template, as in transformers.
 #[derive(Clone, Debug, Default)]

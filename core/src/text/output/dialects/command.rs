@@ -8,7 +8,7 @@
 
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::envelope::EnvelopeForm;
-use super::super::grammar::{Arguments, Part::Pattern as Regex, Part::Text, Pattern};
+use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::reader::Form;
 

@@ -5,7 +5,7 @@
 //! ```
 
 use super::super::dialect::Spec;
-use super::super::grammar::{Arguments, Part::Optional, Part::Pattern as Regex, Part::Text, Pattern};
+use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
 
 pub static SPEC: Spec = Spec {

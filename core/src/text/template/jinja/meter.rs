@@ -13,13 +13,13 @@ const STEPS_PER_BYTE: u64 = 16;
 
 /// Bytes that a rendering may build beside what its input earns it: every text and list that is put together counts, whether or not
 /// it is kept.
-const BYTES: u64 = 16 << 20;
+const BYTES: u64 = 8 << 20;
 
 /// Bytes that each byte of the input earns: a template may gather a conversation message by message.
 const BYTES_PER_BYTE: u64 = 64;
 
 /// Bytes that are read in the time of a step.
-const SCANNED_A_STEP: usize = 32;
+const SCANNED_A_STEP: usize = 16;
 
 /// Deepest nesting of what is being evaluated: a macro that calls itself takes about 10 a call.
 const MAX_DEPTH: u32 = 300;

@@ -243,6 +243,8 @@ fn join(vm: &mut Vm, separator: &str, args: Args) -> Result<Value, TemplateError
 
 /// All occurrences, or the first `count`.
 pub fn replace(vm: &mut Vm, text: &str, old: &str, new: &str, count: i128) -> Result<Value, TemplateError> {
+    // Each occurrence costs more than its bytes, and there may be one a letter.
+    vm.meter.step(text.len() / 4)?;
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let found = text.matches(old).count().min(most);
     vm.meter.build(text.len().saturating_add(found.saturating_mul(new.len())))?;

@@ -1,0 +1,77 @@
+//! Descriptions from strangers: each ends in a typed error, or in outputs as bounded as any other's.
+
+use std::time::{Duration, Instant};
+
+use inglenook_grammar::{GrammarError, Match, Spec};
+
+use crate::support::{compiler, corpus, tokens, walk::Chance};
+
+/// What a description may take, from its text to the end of a short walk. In a development build on a busy machine; the slowest
+/// take a tenth of it.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Steps of a walk.
+const STEPS: usize = 40;
+
+#[test]
+fn every_file_ends_in_a_typed_error_or_in_a_bounded_output() {
+    let tokens = tokens();
+    let mut compiler = compiler(&tokens);
+    let mut wrong = Vec::new();
+    let mut files: Vec<_> =
+        std::fs::read_dir(corpus("malformed/grammars")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let begun = Instant::now();
+        let outcome = Spec::from_json(&text)
+            .and_then(|spec| compiler.compile(&spec))
+            .and_then(|matcher| walk(matcher, tokens.len()));
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if std::env::var_os("INGLENOOK_FULL").is_some() {
+            println!(
+                "{name}: {:?}: {}",
+                begun.elapsed(),
+                outcome.as_ref().map_or_else(ToString::to_string, |steps| format!("{steps} steps"))
+            );
+        }
+        if begun.elapsed() > TIME {
+            wrong.push(format!("{name} takes {:?}", begun.elapsed()));
+        }
+        if let Err(error @ (GrammarError::Internal(_) | GrammarError::Refused { .. } | GrammarError::Vocabulary(_))) =
+            outcome
+        {
+            wrong.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A walk of some steps; how many there were.
+fn walk(mut matcher: impl Match, tokens: usize) -> Result<usize, GrammarError> {
+    let mut chance = Chance::new(1);
+    let mut mask = vec![0; tokens.div_ceil(32)];
+    for step in 0..STEPS {
+        for token in matcher.forced()? {
+            matcher.accept(token)?;
+        }
+        if matcher.must_stop() {
+            return Ok(step);
+        }
+        matcher.mask(&mut mask)?;
+        let allowed: Vec<u32> = (0..tokens as u32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
+        matcher.accept(allowed[chance.below(allowed.len())])?;
+    }
+    if matcher.must_stop() {
+        return Ok(STEPS);
+    }
+    let token = any(&mut matcher, &mut mask)?;
+    matcher.land(token, 20).map(|_| STEPS)
+}
+
+/// Any token that is allowed now, or the end.
+fn any(matcher: &mut impl Match, mask: &mut [u32]) -> Result<u32, GrammarError> {
+    matcher.mask(mask)?;
+    let word = mask.iter().position(|word| *word != 0).unwrap_or_default();
+    Ok(word as u32 * 32 + mask[word].trailing_zeros())
+}
