@@ -213,6 +213,16 @@ fn evaluate_counts_what_is_as_expected() {
     assert_eq!(scores["categories"]["b"]["passed"], 0);
 }
 
+/// Its cases hold calls and their results, which the engine takes in OpenAI's form alone.
+#[test]
+fn the_built_in_model_is_scored_on_its_own_prompts() {
+    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ember/eval.json");
+    let scores = json(&["evaluate", suite, "--each", "1", "--json", "-d", "cpu"]);
+    for category in ["addition", "tools", "tool_answer", "no_tool"] {
+        assert_eq!(scores["categories"][category]["passed"], 1, "{category}: {scores}");
+    }
+}
+
 /// A model of random weights goes on until it is stopped.
 #[cfg(unix)]
 #[test]

@@ -2,7 +2,7 @@
 
 `{"max_tokens", "cases": [{"category", "messages", "tools"?, "expect"}]}`, where `expect` is one of
 `{"contains": TEXT}` (TEXT stands in the answer as a whole word), `{"equals": TEXT}` (the answer, trimmed, is TEXT) and
-`{"tool_call": {"name", "arguments"}}` (the answer holds exactly one `<tool_call>` block, whose JSON equals this).
+`{"tool_call": {"name", "arguments"}}` (the answer holds exactly one tool call, whose name and arguments equal these).
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import chat
 from skills import EXACT_SKILLS
 from text import SYSTEM
-from tools import Tool, call_text, tool_case, toolbox
+from tools import Tool, tool_case, toolbox
 
 EACH = {"addition": 150, "opposites": 120, "plurals": 120, "reversal": 120, "counting": 120, "tools": 150, "tools_unseen": 50, "tool_answer": 60, "no_tool": 60}
 IDENTITY = ["Who are you?", "What is your name?", "what's your name", "Hello, who are you?", "Are you ChatGPT?", "Introduce yourself, please.", "Tell me your name",
@@ -41,7 +41,9 @@ def tool_answer(rng):
         if case and case[2] and target.intent.draws:
             break
     question, call, (result, answer) = case
-    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": call_text(call)}, {"role": "tool", "content": result}]
+    function = {"name": call["name"], "arguments": json.dumps(call["arguments"], ensure_ascii=False)}
+    made = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_0", "type": "function", "function": function}]}
+    messages = [{"role": "user", "content": question}, made, {"role": "tool", "tool_call_id": "call_0", "content": result}]
     return {"messages": messages, "tools": [tool.signature for tool in tools], "expect": {"equals": answer}}
 
 
