@@ -81,7 +81,7 @@ mod tests {
     fn a_mark_is_one_that_no_text_has() {
         let values = [json!({"a": ["x\u{fdd0}"]}), json!("\u{fdd1}")];
         assert_eq!(mark_for(values.iter()), Some('\u{fdd2}'));
-        let all = json!(MARKS.into_iter().collect::<String>());
+        let all = json!(MARKS.collect::<String>());
         assert_eq!(mark_for([&all].into_iter()), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Answers of ember that are held to a form: schemas, regular expressions, grammars, choices, natively on both devices.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod corpus;
+#[path = "../../../grammar/tests/outputs/support/gbnf.rs"]
+mod gbnf;
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, Finish};
@@ -12,10 +13,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-/// Of the corpus, every so many-th case is tried, or all with `INGLENOOK_FULL=1`.
-const STRIDE: usize = 12;
-
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
 
 fn gpu() -> Device {
     Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
@@ -93,54 +91,4 @@ fn what_comes_before_a_trigger_is_free() {
     assert!(plain.0.starts_with(front));
     assert!(back.len() == 4 && back.ends_with('!') && back[..3].bytes().all(|b| b.is_ascii_digit()), "{text}");
     assert_eq!(finish, Finish::Stop);
-}
-
-fn corpus(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/structured").join(file)
-}
-
-/// Named schemas: those of all features, then the realistic ones.
-fn schemas() -> Vec<(String, Value)> {
-    let lines = fs::read_to_string(corpus("schemas.jsonl")).expect("the corpus");
-    let line = |line: &str| {
-        let case: Value = serde_json::from_str(line).expect("a case");
-        (case["name"].as_str().expect("a name").to_owned(), case["schema"].clone())
-    };
-    let mut schemas: Vec<(String, Value)> = lines.lines().map(line).collect();
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(corpus("realistic")).expect("the corpus").map(|f| f.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let schema = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
-        schemas.push((file.file_stem().unwrap().to_string_lossy().into_owned(), schema));
-    }
-    schemas
-}
-
-fn chosen<T>(all: Vec<T>) -> Vec<T> {
-    let stride = if std::env::var_os("INGLENOOK_FULL").is_some() { 1 } else { STRIDE };
-    all.into_iter().step_by(stride).collect()
-}
-
-/// Whatever ember says at a temperature of 1.5, a validator that knows nothing of grammars accepts it.
-#[test]
-fn every_schema_is_kept_at_a_temperature_of_nonsense() {
-    let mut engine = load(gpu());
-    let schemas = schemas();
-    assert!(schemas.len() >= 340);
-    let mut wrong = Vec::new();
-    let (mut count, mut tokens) = (0, 0);
-    for (name, schema) in chosen(schemas) {
-        let format = json!({"type": "json_schema", "json_schema": {"name": "test", "schema": schema}});
-        let more = json!({"response_format": format, "seed": 7});
-        let (text, generated, finish) = answer(&mut engine, request("Tell me something.", more));
-        let validator = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
-        let valid = serde_json::from_str(&text).is_ok_and(|value: Value| validator.is_valid(&value));
-        if !valid || finish != Finish::Stop {
-            wrong.push(format!("{name}: {finish:?} {text}"));
-        }
-        (count, tokens) = (count + 1, tokens + generated.len());
-    }
-    println!("{count} documents of {tokens} tokens");
-    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
