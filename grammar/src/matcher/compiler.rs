@@ -29,7 +29,8 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler for these tokens. The tokens are sorted into tries here, once.
+    /// A compiler for these tokens. They are sorted into several tries here, which takes about a second for 150,000: one compiler serves a
+    /// model for good.
     ///
     /// # Errors
     /// When the vocabulary cannot be matched over.
