@@ -71,7 +71,12 @@ fn gguf_vocabularies_that_lie_are_refused_by_name() {
         ("gpt2", "tokenizer.ggml.add_bos_token", true.into(), "bos_token_id is missing"),
         ("gpt2", "tokenizer.ggml.pre", "superbpe".into(), "\"superbpe\" is not known"),
         ("t5", "tokenizer.ggml.precompiled_charsmap", bytes(&[0xff; 9]), "character map is damaged"),
-        ("rwkv", "tokenizer.ggml.pre", "default".into(), "\"rwkv\" is not supported (supported: gpt2, llama, t5, bert, gemma4)"),
+        (
+            "rwkv",
+            "tokenizer.ggml.pre",
+            "default".into(),
+            "\"rwkv\" is not supported (supported: gpt2, llama, t5, bert, gemma4)",
+        ),
         ("plamo2", "tokenizer.ggml.pre", "default".into(), "\"plamo2\" is not supported"),
     ] {
         let error = try_out(&vocabulary(model, set(key, value))).unwrap_err();
@@ -107,7 +112,9 @@ fn a_million_tokens_are_loaded() {
 #[test]
 fn a_json_vocabulary_of_a_hundred_thousand_merges_is_loaded() {
     let vocab: Vec<String> = (0..100_000).map(|id| format!("\"{id}\":{id}")).collect();
-    let merges: Vec<String> = (1..10).flat_map(|left| (0..10_000).map(move |right| format!("[\"{left}\",\"{right}\"]"))).collect();
-    let json = format!(r#"{{"model":{{"type":"BPE","vocab":{{{}}},"merges":[{}]}}}}"#, vocab.join(","), merges.join(","));
+    let merges: Vec<String> =
+        (1..10).flat_map(|left| (0..10_000).map(move |right| format!("[\"{left}\",\"{right}\"]"))).collect();
+    let json =
+        format!(r#"{{"model":{{"type":"BPE","vocab":{{{}}},"merges":[{}]}}}}"#, vocab.join(","), merges.join(","));
     assert_eq!(try_out(&Vocabulary::Json(json.into_bytes())), Ok(()));
 }

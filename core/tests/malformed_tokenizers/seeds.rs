@@ -64,7 +64,8 @@ fn byte_level() -> Json {
     let letters = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ').chain('Ā'..='Ń');
     let names = ["<s>", "word", "</s>"].map(String::from).into_iter().chain(letters.map(String::from));
     let words = ["aa", "aaaa", "Ġa", "Ġb"].map(String::from);
-    let vocab: serde_json::Map<String, Json> = names.chain(words).zip(0..).map(|(text, id)| (text, json!(id))).collect();
+    let vocab: serde_json::Map<String, Json> =
+        names.chain(words).zip(0..).map(|(text, id)| (text, json!(id))).collect();
     json!({
         "version": "1.0",
         "added_tokens": [added(0, "<s>"), added(1, "word"), added(2, "</s>")],
@@ -84,7 +85,8 @@ fn sentencepiece() -> Json {
     let bytes = (0..=255).map(|byte| format!("<0x{byte:02X}>"));
     let names = ["<s>", "word", "</s>"].map(String::from).into_iter().chain(bytes);
     let words = WORDS.iter().map(|(text, _)| (*text).to_owned());
-    let vocab: serde_json::Map<String, Json> = names.chain(words).zip(0..).map(|(text, id)| (text, json!(id))).collect();
+    let vocab: serde_json::Map<String, Json> =
+        names.chain(words).zip(0..).map(|(text, id)| (text, json!(id))).collect();
     json!({
         "added_tokens": [added(0, "<s>"), added(1, "word"), added(2, "</s>")],
         "normalizer": {"type": "Sequence", "normalizers": [
@@ -120,7 +122,8 @@ fn unigram() -> Json {
 
 fn word_piece() -> Json {
     let names = ["<s>", "word", "</s>", "hello", "##lo", "##a", "a", "##b", "1", "##2", "don", "'", "t"];
-    let vocab: serde_json::Map<String, Json> = names.iter().zip(0..).map(|(text, id)| ((*text).to_owned(), json!(id))).collect();
+    let vocab: serde_json::Map<String, Json> =
+        names.iter().zip(0..).map(|(text, id)| ((*text).to_owned(), json!(id))).collect();
     json!({
         "added_tokens": [added(0, "<s>"), added(1, "word"), added(2, "</s>")],
         "normalizer": {"type": "Lowercase"},
@@ -164,7 +167,10 @@ fn gguf(model: &str) -> Vocabulary {
             let letters = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ').chain('Ā'..='Ń').map(String::from);
             letters.chain(["aa", "aaaa", "Ġa"].map(String::from)).map(|text| (text, 1)).unzip()
         }
-        "bert" => ["[UNK]", "[CLS]", "[SEP]", "▁hello", "lo", "▁a", "a", "▁don", "▁'"].map(|text| (text.to_owned(), 1)).into_iter().unzip(),
+        "bert" => ["[UNK]", "[CLS]", "[SEP]", "▁hello", "lo", "▁a", "a", "▁don", "▁'"]
+            .map(|text| (text.to_owned(), 1))
+            .into_iter()
+            .unzip(),
         _ => {
             let words = WORDS.iter().map(|(text, _)| ((*text).to_owned(), 1));
             words.chain((0..=255).map(|byte| (format!("<0x{byte:02X}>"), 6))).unzip()
@@ -172,7 +178,8 @@ fn gguf(model: &str) -> Vocabulary {
     };
     let special = [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<user>", 4)].map(|(text, kind)| (text.to_owned(), kind));
     let (names, kinds): (Vec<String>, Vec<i32>) = special.into_iter().chain(names.into_iter().zip(kinds)).unzip();
-    let scores: Vec<f32> = (0..names.len()).map(|id| WORDS.get(id.wrapping_sub(4)).map_or(0.0, |(_, score)| *score)).collect();
+    let scores: Vec<f32> =
+        (0..names.len()).map(|id| WORDS.get(id.wrapping_sub(4)).map_or(0.0, |(_, score)| *score)).collect();
     let mut writer = GgufWriter::new();
     writer
         .entry("tokenizer.ggml.model", model)

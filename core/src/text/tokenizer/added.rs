@@ -57,11 +57,7 @@ impl AddedTokens {
     /// Collects tokens. Empty ones are never found; of two with the same content the first counts.
     pub fn new(list: Vec<Added>) -> Result<Self, TokenizerError> {
         list.iter().try_for_each(Added::check)?;
-        let word = if list.iter().any(|added| added.single_word) {
-            Some(regex(r"\w")?)
-        } else {
-            None
-        };
+        let word = if list.iter().any(|added| added.single_word) { Some(regex(r"\w")?) } else { None };
         let trie = Trie::new(list.iter().zip(0..).map(|(added, at)| (added.content.as_bytes(), at)));
         Ok(Self { trie, list, word })
     }

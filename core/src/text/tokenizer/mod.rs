@@ -21,6 +21,7 @@ mod normalize;
 mod pattern;
 mod pre;
 mod sentencepiece;
+mod spelling;
 mod split;
 mod spm;
 mod stops;

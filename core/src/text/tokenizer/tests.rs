@@ -333,11 +333,23 @@ fn word_piece() -> Tokenizer {
 #[test]
 fn a_megabyte_of_anything_encodes_in_linear_time() {
     // A tenth of a second when optimised and alone on the machine; anything quadratic takes hours.
-    let (size, limit) = if cfg!(debug_assertions) { (1 << 18, Duration::from_secs(8)) } else { (1 << 20, Duration::from_secs(1)) };
+    let (size, limit) =
+        if cfg!(debug_assertions) { (1 << 18, Duration::from_secs(8)) } else { (1 << 20, Duration::from_secs(1)) };
     let vocab = Gpt2::new(MERGES);
     let texts = ["a", " ", "é", "😀", "\n", "1", "ab ", " \n", "<", "'", "e\u{301}", "\u{301}"]
         .map(|unit| unit.repeat(size / unit.len()));
-    let pres = ["gpt-2", "llama-bpe", "qwen2", "smollm", "tekken", "gpt-4o", "falcon", "deepseek-llm", "kimi-k2", "exaone-moe"];
+    let pres = [
+        "gpt-2",
+        "llama-bpe",
+        "qwen2",
+        "smollm",
+        "tekken",
+        "gpt-4o",
+        "falcon",
+        "deepseek-llm",
+        "kimi-k2",
+        "exaone-moe",
+    ];
     let byte_level = pres.map(|pre| (pre, Tokenizer::new(&vocab.parts(pre)).unwrap()));
     let others = [("spm", spm(PIECES, true)), ("unigram", scored("t5")), ("WordPiece", word_piece())];
     for (name, tokenizer) in byte_level.iter().chain(&others) {

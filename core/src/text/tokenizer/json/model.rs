@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::super::alphabet::spelled;
 use super::super::bpe::{self, Bpe, MergeTable, Units};
 use super::super::bytes::{ByteTokens, byte_token};
-use super::super::gguf::chars;
+use super::super::spelling::chars;
 use super::super::unigram::{Candidate, Unigram, UnigramOptions};
 use super::super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::super::wordpiece::WordPiece;

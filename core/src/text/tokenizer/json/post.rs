@@ -21,7 +21,11 @@ pub(super) fn parse(value: Option<&Value>, by_text: &impl Fn(&str) -> Option<u32
 
 /// Refuses more special tokens than any model wants.
 fn check(count: usize) -> Result<(), TokenizerError> {
-    if count <= MAX_AFFIXES { Ok(()) } else { Err(damaged(format!("more than {MAX_AFFIXES} special tokens around a text"))) }
+    if count <= MAX_AFFIXES {
+        Ok(())
+    } else {
+        Err(damaged(format!("more than {MAX_AFFIXES} special tokens around a text")))
+    }
 }
 
 fn affixes(value: &Value, by_text: &impl Fn(&str) -> Option<u32>) -> Result<Affixes, TokenizerError> {
