@@ -11,4 +11,4 @@ pub mod tokenizer;
 pub use decode::StreamDecoder;
 pub use stop::StopMatcher;
 pub use template::{ChatTemplate, TemplateError, TemplateInput};
-pub use tokenizer::{Special, Tokenizer, TokenizerError};
+pub use tokenizer::{NamedTemplate, Special, Tokenizer, TokenizerConfig, TokenizerError};

@@ -234,12 +234,12 @@ fn added(parts: &Parts<'_>, vocab: &Vocab) -> Result<AddedTokens, TokenizerError
 }
 
 /// The merges of `parts`.
-fn merges(parts: &Parts<'_>) -> Result<MergeTable, TokenizerError> {
+fn merges(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<MergeTable, TokenizerError> {
     if let Some((index, text)) = parts.merges.iter().enumerate().find(|(_, text)| bpe::halves(text).is_none()) {
         return Err(TokenizerError::BadMerge { index, text: (*text).to_owned() });
     }
     let halves = parts.merges.iter().filter_map(|text| bpe::halves(text));
-    MergeTable::new(&ids_by_text(&parts.tokens), parts.tokens.len(), halves, 0)
+    MergeTable::new(&ids_by_text(&parts.tokens), kinds, halves, 0)
 }
 
 /// A byte-level vocabulary ("gpt2").
@@ -254,7 +254,8 @@ fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerE
     let whole_words = row.whole_words.then(|| {
         WordIndex::new(&vocab, |id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
     });
-    let model = Bpe { units, merges: merges(parts)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
+    let model =
+        Bpe { units, merges: merges(parts, kinds)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
     Ok(Kind {
         model: Model::Bpe(model),
         normalizer: row.normalizer(),
@@ -272,7 +273,7 @@ fn merged_characters(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, Tok
     let chars = chars(&parts.tokens, kinds, Some(byte_tokens(&vocab)));
     let model = Bpe {
         units: Units::Chars(chars),
-        merges: merges(parts)?,
+        merges: merges(parts, kinds)?,
         whole_words: None,
         unknown: parts.ids.unknown,
         fuse_unknown: true,
