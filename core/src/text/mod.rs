@@ -13,4 +13,4 @@ pub mod vocabulary;
 pub use decode::StreamDecoder;
 pub use rules::{ContentRules, RuleError, RuleSpec};
 pub use template::{ChatInput, ChatTemplate, ChatTemplates, Prompt, TemplateError, TemplateInput};
-pub use tokenizer::{Special, Tokenizer, TokenizerError};
+pub use tokenizer::{NamedTemplate, Special, Tokenizer, TokenizerConfig, TokenizerError};

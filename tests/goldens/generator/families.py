@@ -166,11 +166,11 @@ SENTENCEPIECE = [
     Pieces(
         "gemma", 1301, normalizer=SPACES_TO_MARKS,
         pre_tokenizer=[{"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}],
-        special=["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"], user_defined=["\n\n", "<h1>", "</h1>", "<table>"],
+        special=["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"], user_defined=["\n\n", "▁▁", "▁▁▁▁", "<h1>", "</h1>", "<table>"],
         before=["<bos>"], decoder=sequence("decoders", FROM_MARKS, *BYTE_FALLBACK), pre="default",
         options=LLAMA_OPTIONS | {
             "add_dummy_prefix": False, "pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3, "pad_piece": "<pad>", "eos_piece": "<eos>", "bos_piece": "<bos>",
-            "control_symbols": ["<start_of_turn>", "<end_of_turn>"], "user_defined_symbols": ["\n\n", "<h1>", "</h1>", "<table>"],
+            "control_symbols": ["<start_of_turn>", "<end_of_turn>"], "user_defined_symbols": ["\n\n", "▁▁", "▁▁▁▁", "<h1>", "</h1>", "<table>"],
         },
     ),
     Pieces(

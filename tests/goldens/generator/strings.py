@@ -92,6 +92,7 @@ EMOJI_PARTS = [
     *"😀👍👩👨👧🏽🏿❤☺✨🌙🇫🇷🇯🇵", "\u200d", "\ufe0f", "\ufe0e", "\u20e3", "💻", "1", "#", " ", "🏴\U000e0067\U000e0062\U000e007f",
 ]  # fmt: skip
 SPACES = [" ", " ", " ", "  ", "   ", "\t", "\n", "\n", "\n\n", "\r\n", "\u00a0", "\u3000", "\u2003", "\u200b", "\u0085", "\u2028", "\x0b", "\x1c", "▁"]
+NAME_PARTS = ["get", "Set", "_", "HTTP", "value", "x", "2", "Item", "idx", "__", "toString"]
 MARKS = list(".,;:!?'\"()[]{}<>|/\\-_=+*&^%$#@~`") + ["...", "—", "“", "”", "’", "。", "、", "«", "€", "²", "½", "£", "©", "١", "५", "１"]
 
 
@@ -142,10 +143,10 @@ def emoji(rng: random.Random) -> str:
 
 def code(rng: random.Random) -> str:
     """Something like a line of a program, or of its output."""
-    name = lambda: "".join(rng.choices(["get", "Set", "_", "HTTP", "value", "x", "2", "Item", "idx", "__", "toString"], k=rng.randint(1, 3)))  # noqa: E731
     pieces = [rng.choice(["", "    ", "\t", "  ", "\n\t\t"])]
     for _ in range(rng.randint(2, 6)):
-        pieces += [name(), rng.choice(MARKS), rng.choice(["", " ", rng.choice(MARKS), "\n"])]
+        name = "".join(rng.choices(NAME_PARTS, k=rng.randint(1, 3)))
+        pieces += [name, rng.choice(MARKS), rng.choice(["", " ", rng.choice(MARKS), "\n"])]
     return "".join(pieces)
 
 

@@ -8,6 +8,7 @@ file. NAME.json.crc holds a checksum for each string of strings.jsonl (little-en
 NAME.model.crc the same of what sentencepiece gives, for the families that it trains.
 """
 
+import base64
 import json
 import re
 import struct
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import gguf
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from . import families
@@ -107,20 +109,12 @@ def pieces_json(family: Pieces, pieces: sentencepiece.SentencePieceProcessor) ->
         }  # fmt: skip
     state = assemble(family, model)
     if family.name == "t5":
-        state["normalizer"]["precompiled_charsmap"] = base64_charsmap(pieces)
+        state["normalizer"]["precompiled_charsmap"] = base64.b64encode(charsmap(pieces)).decode("ascii")
     return state
 
 
 def charsmap(pieces: sentencepiece.SentencePieceProcessor) -> bytes:
-    from sentencepiece import sentencepiece_model_pb2
-
     return sentencepiece_model_pb2.ModelProto.FromString(pieces.serialized_model_proto()).normalizer_spec.precompiled_charsmap
-
-
-def base64_charsmap(pieces: sentencepiece.SentencePieceProcessor) -> str:
-    import base64
-
-    return base64.b64encode(charsmap(pieces)).decode("ascii")
 
 
 def train_word_piece(family: Family, texts: list[str]) -> dict:
@@ -178,8 +172,7 @@ class SentencePiece:
         self.pieces = pieces
         names = [pieces.id_to_piece(token) for token in range(pieces.get_piece_size()) if pieces.is_control(token) or pieces.is_unknown(token)]
         self.names = re.compile("(" + "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) + ")")
-        ids = lambda names: [pieces.piece_to_id(name) for name in names]  # noqa: E731
-        self.before, self.after = ids(family.before), ids(family.after)
+        self.before, self.after = ([pieces.piece_to_id(name) for name in names] for names in (family.before, family.after))
 
     def whole(self, text: str) -> list[int]:
         ids = list(self.before)
@@ -197,12 +190,15 @@ def checksum(answer: tuple[list[int], list[int], str]) -> int:
     """CRC-32 of the ids with names of special tokens taken as text, of those of the whole text with special tokens, and of the decoded
     text of the first."""
     plain, whole, decoded = answer
-    numbers = lambda ids: struct.pack(f"<{len(ids)}I", *ids)  # noqa: E731
-    return zlib.crc32(numbers(plain) + END + numbers(whole) + END + decoded.encode("utf-8"))
+    return zlib.crc32(words(plain) + END + words(whole) + END + decoded.encode("utf-8"))
+
+
+def words(numbers: list[int]) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)
 
 
 def write_checksums(path: Path, answers: list) -> None:
-    path.write_bytes(struct.pack(f"<{len(answers)}I", *map(checksum, answers)))
+    path.write_bytes(words([checksum(answer) for answer in answers]))
 
 
 def writer_for(path: Path, family: Family, kind: str) -> gguf.GGUFWriter:

@@ -1,11 +1,11 @@
-"""Small byte-level BPE vocabularies, and the GGUF metadata that describes one.
+"""The byte-level BPE vocabularies of the tiny checkpoints, and the GGUF metadata that describes one.
 
 The pre-tokenizers are those of the `tokenizer.json` files which the models of each family ship; `NAME` is what
 llama.cpp's converter writes as `tokenizer.ggml.pre` for them.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gguf
@@ -18,12 +18,6 @@ LLAMA3_SPLIT = (
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN2_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
-TEKKEN_SPLIT = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|"
-    r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-
 LLAMA3_CHAT = (
     "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
     "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
@@ -40,15 +34,13 @@ class Family:
     """A kind of byte-level tokenizer. Special tokens are hidden from users; user-defined ones are only never split."""
 
     pre: str
-    split: str | None  # None: GPT-2's own pattern, built into the ByteLevel pre-tokenizer
+    split: str
     special: list[str]
     user_defined: list[str] = field(default_factory=list)
     bos: str | None = None
     eos: str = ""
     chat_template: str = ""
     nfc: bool = False
-    # Each digit is cut off before the pattern applies.
-    split_digits: bool = False
     # Llama 3 looks a whole word up in the vocabulary before it applies merges.
     ignore_merges: bool = False
     # Whole words that get an id but no merges, so that `ignore_merges` makes a difference.
@@ -74,40 +66,14 @@ QWEN2 = Family(
     chat_template=CHATML,
     nfc=True,
 )
-GPT2 = Family(pre="gpt-2", split=None, special=["<|endoftext|>"], bos="<|endoftext|>", eos="<|endoftext|>")
-SMOLLM = Family(
-    pre="smollm",
-    split=None,
-    split_digits=True,
-    special=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-    bos="<|im_start|>",
-    eos="<|im_end|>",
-)
-TEKKEN = Family(
-    pre="tekken",
-    split=TEKKEN_SPLIT,
-    special=["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[TOOL_CALLS]"],
-    bos="<s>",
-    eos="</s>",
-    ignore_merges=True,
-    unmerged=["Ġlighthouse", "Ġember"],
-)
 
 
-# Cuts at spaces alone. Merges learned over it join what the families' own patterns keep apart (digits, letters and
-# punctuation, capitals), so that applying a wrong pattern changes the ids.
-BROAD_SPLIT = r" ?\S+|\s+"
-
-
-def train(family: Family, size: int, broad: bool = False) -> Tokenizer:
-    """A tokenizer of exactly `size` tokens, trained on the corpus; special and user-defined tokens come last.
-
-    Its merges are learned over the family's own pre-tokens, or over those of BROAD_SPLIT if `broad`.
-    """
+def train(family: Family, size: int) -> Tokenizer:
+    """A tokenizer of exactly `size` tokens, trained on the corpus; special and user-defined tokens come last."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=family.ignore_merges))
     if family.nfc:
         tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizer(replace(family, split=BROAD_SPLIT, split_digits=False) if broad else family)
+    tokenizer.pre_tokenizer = pre_tokenizer(family)
     tokenizer.decoder = decoders.ByteLevel()
 
     added = len(family.special) + len(family.user_defined)
@@ -117,7 +83,6 @@ def train(family: Family, size: int, broad: bool = False) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train([str(CORPUS)], trainer)
-    tokenizer.pre_tokenizer = pre_tokenizer(family)
     tokenizer = with_unmerged(tokenizer, family.unmerged)
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in family.special])
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in family.user_defined])
@@ -126,13 +91,8 @@ def train(family: Family, size: int, broad: bool = False) -> Tokenizer:
 
 
 def pre_tokenizer(family: Family) -> pre_tokenizers.PreTokenizer:
-    steps = []
-    if family.split_digits:
-        steps.append(pre_tokenizers.Digits(individual_digits=True))
-    if family.split is not None:
-        steps.append(pre_tokenizers.Split(Regex(family.split), behavior="isolated", invert=False))
-    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=family.split is None))
-    return pre_tokenizers.Sequence(steps)
+    split = pre_tokenizers.Split(Regex(family.split), behavior="isolated", invert=False)
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 def with_unmerged(tokenizer: Tokenizer, words: list[str]) -> Tokenizer:
@@ -159,6 +119,6 @@ def add_to(writer: gguf.GGUFWriter, tokenizer: Tokenizer, family: Family) -> Non
     if family.bos:
         writer.add_bos_token_id(tokenizer.token_to_id(family.bos))
     writer.add_eos_token_id(tokenizer.token_to_id(family.eos))
-    writer.add_add_bos_token(family.pre in ("llama-bpe", "tekken"))
+    writer.add_add_bos_token(family.pre == "llama-bpe")
     if family.chat_template:
         writer.add_chat_template(family.chat_template)

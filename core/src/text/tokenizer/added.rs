@@ -33,6 +33,14 @@ impl Added {
     pub fn new(id: u32, content: impl Into<String>, special: bool) -> Self {
         Self { id, content: content.into(), special, single_word: false, lstrip: false, rstrip: false }
     }
+
+    /// Refuses a token that is too long to be looked for.
+    pub fn check(&self) -> Result<(), TokenizerError> {
+        match self.content.len() {
+            len if len > MAX_BYTES => Err(TokenizerError::SpecialTooLong { id: self.id as usize, len }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A set of added tokens.
@@ -48,9 +56,7 @@ pub(super) struct AddedTokens {
 impl AddedTokens {
     /// Collects tokens. Empty ones are never found; of two with the same content the first counts.
     pub fn new(list: Vec<Added>) -> Result<Self, TokenizerError> {
-        if let Some(long) = list.iter().find(|added| added.content.len() > MAX_BYTES) {
-            return Err(TokenizerError::SpecialTooLong { id: long.id as usize, len: long.content.len() });
-        }
+        list.iter().try_for_each(Added::check)?;
         let word = if list.iter().any(|added| added.single_word) { Some(regex(r"\w")?) } else { None };
         let trie = Trie::new(list.iter().zip(0..).map(|(added, at)| (added.content.as_bytes(), at)));
         Ok(Self { trie, list, word })

@@ -17,10 +17,17 @@ struct Span {
 /// What one step did, in order.
 type Layer = Vec<Span>;
 
+/// A text may become so many times as long, and [`SLACK`] bytes more. Unicode's own forms stay below 18 times; without a bound, a file could
+/// put a megabyte in place of every letter.
+const GROWTH: usize = 32;
+const SLACK: usize = 4096;
+
 /// A text with its history.
 #[derive(Debug)]
 pub(super) struct Aligned<'t> {
     text: Cow<'t, str>,
+    /// Where replacing ends.
+    limit: usize,
     /// One layer a step that changed something; none where nobody asks for offsets.
     layers: Option<Vec<Layer>>,
 }
@@ -28,7 +35,8 @@ pub(super) struct Aligned<'t> {
 impl<'t> Aligned<'t> {
     /// The original. `tracked`: whether [`origin`](Self::origin) will be asked.
     pub fn new(text: &'t str, tracked: bool) -> Self {
-        Self { text: Cow::Borrowed(text), layers: tracked.then(Vec::new) }
+        let limit = text.len().saturating_mul(GROWTH).saturating_add(SLACK);
+        Self { text: Cow::Borrowed(text), limit, layers: tracked.then(Vec::new) }
     }
 
     /// The text as it is now.
@@ -40,6 +48,7 @@ impl<'t> Aligned<'t> {
     pub fn rewrite(&mut self, step: impl FnOnce(&mut Rewriter<'_>)) {
         let mut rewriter = Rewriter {
             source: &self.text,
+            limit: self.limit,
             at: 0,
             out: String::with_capacity(self.text.len()),
             layer: self.layers.is_some().then(Vec::new),
@@ -80,6 +89,7 @@ fn back(layer: &Layer, at: usize, is_end: bool) -> usize {
 #[derive(Debug)]
 pub(super) struct Rewriter<'s> {
     source: &'s str,
+    limit: usize,
     at: usize,
     out: String,
     layer: Option<Layer>,
@@ -109,9 +119,12 @@ impl<'s> Rewriter<'s> {
         }
     }
 
-    /// Writes `with` in place of the next `len` bytes.
+    /// Writes `with` in place of the next `len` bytes. Beyond the bound of a text's growth those are copied.
     pub fn replace(&mut self, len: usize, with: &str) {
-        if len > 0 || !with.is_empty() {
+        let grown = self.out.len() + with.len() + self.rest().len() - len;
+        if with.len() > len && grown > self.limit {
+            self.keep(len);
+        } else if len > 0 || !with.is_empty() {
             self.out.push_str(with);
             self.advance(len, false);
         }
@@ -160,5 +173,20 @@ mod tests {
             assert_eq!(text.origin(range.clone()), origin, "{range:?}");
         }
         assert_eq!(text.origin(0..len), 0..6);
+    }
+
+    #[test]
+    fn a_text_grows_within_bounds() {
+        let original = "a".repeat(1000);
+        let mut text = Aligned::new(&original, false);
+        for _ in 0..4 {
+            text.rewrite(|out| {
+                while !out.rest().is_empty() {
+                    out.replace(1, &"a".repeat(100));
+                }
+            });
+        }
+        let len = text.as_str().len();
+        assert!((GROWTH * 1000..=GROWTH * 1000 + SLACK).contains(&len), "{len}");
     }
 }

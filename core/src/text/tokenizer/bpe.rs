@@ -24,14 +24,14 @@ pub(super) struct MergeTable {
 }
 
 impl MergeTable {
-    /// From pairs of texts, best first, over tokens with these texts. `prefix`: how many bytes of the right text the joint text
-    /// leaves out.
+    /// From pairs of texts, best first, over tokens with these texts and kinds. `prefix`: how many bytes of the right text the
+    /// joint text leaves out. A merge that would make a control token is left out: no text becomes one.
     ///
     /// # Errors
     /// A text, or a joint text, is no token.
     pub fn new<'a>(
         tokens: &HashMap<&str, u32>,
-        size: usize,
+        kinds: &[TokenKind],
         merges: impl Iterator<Item = (&'a str, &'a str)>,
         prefix: usize,
     ) -> Result<Self, TokenizerError> {
@@ -44,13 +44,17 @@ impl MergeTable {
             text.clear();
             text.push_str(left);
             text.push_str(right.get(prefix..).unwrap_or(right));
-            sorted.push((id_of(index, left)?, id_of(index, right)?, u32::MAX - rank));
-            joined.push(id_of(index, &text)?);
+            let (left, right, whole) = (id_of(index, left)?, id_of(index, right)?, id_of(index, &text)?);
+            if !matches!(kinds[whole as usize], TokenKind::Control | TokenKind::Unknown) {
+                sorted.push((left, right, u32::MAX - rank));
+            }
+            joined.push(whole);
         }
         // Of the same merge given twice, the later counts, as in the reference.
         sorted.sort_unstable();
         sorted.dedup_by_key(|row| (row.0, row.1));
 
+        let size = kinds.len();
         let mut starts = vec![0u32; size + 1];
         for row in &sorted {
             starts[row.0 as usize + 1] += 1;

@@ -143,7 +143,7 @@ pub enum TokenizerError {
         /// How many tokens there are.
         count: usize,
     },
-    /// Two tokens have the same id, or a name that should be a token's is none.
+    /// Two tokens have the same id.
     #[error("token {id} is both {first:?} and {second:?}; the file is damaged")]
     SameId {
         /// The id.

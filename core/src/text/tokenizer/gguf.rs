@@ -4,15 +4,15 @@ use crate::format::gguf::{Array, GgufError, Metadata, Value};
 
 use super::added::{Added, AddedTokens};
 use super::alphabet::spelled;
-use super::bpe::{self, Bpe, Chars, MergeTable, Units};
-use super::bytes::{ByteTokens, byte_token};
+use super::bpe::{self, Bpe, MergeTable, Units};
 use super::charsmap::Charsmap;
 use super::decoding::Decoding;
 use super::json::bert_normalizer;
 use super::normalize::{self, SPACE_MARK, SentencePiece};
 use super::pattern::Finder;
+use super::spelling::{byte_level_vocab, byte_tokens, candidates, chars, marked_vocab};
 use super::spm::{Spm, SpmOptions};
-use super::unigram::{Candidate, Unigram, UnigramOptions};
+use super::unigram::{Unigram, UnigramOptions};
 use super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::wordpiece::WordPiece;
 use super::{MAX_TOKENS, Model, SpecialIds, Tokenizer, TokenizerError, json, pre, split, stops};
@@ -214,10 +214,18 @@ impl Tokenizer {
     }
 }
 
+/// Whether user-defined tokens are part of the text for the encoder, as SentencePiece has it. Where a space is put in front of what
+/// follows such a token, as Llama 2's `tokenizer.json` does, they are found before.
+fn finds_user_defined(parts: &Parts<'_>) -> bool {
+    parts.model == "llama" && parts.add_space_prefix == Some(false)
+}
+
 /// Control, unknown and user-defined tokens, which are looked for as they are written.
 fn added(parts: &Parts<'_>, vocab: &Vocab) -> Result<AddedTokens, TokenizerError> {
     let added = vocab.kinds().zip(&parts.tokens).filter_map(|((id, kind), &text)| match kind {
         TokenKind::Control | TokenKind::Unknown => Some(Added::new(id, text, true)),
+        TokenKind::UserDefined if finds_user_defined(parts) => None,
+        TokenKind::UserDefined if parts.model == "gemma4" => Some(Added::new(id, text, false)),
         // Marks stand for spaces in the text.
         TokenKind::UserDefined => Some(Added::new(id, String::from_utf8_lossy(vocab.bytes(id)), false)),
         _ => None,
@@ -226,12 +234,12 @@ fn added(parts: &Parts<'_>, vocab: &Vocab) -> Result<AddedTokens, TokenizerError
 }
 
 /// The merges of `parts`.
-fn merges(parts: &Parts<'_>) -> Result<MergeTable, TokenizerError> {
+fn merges(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<MergeTable, TokenizerError> {
     if let Some((index, text)) = parts.merges.iter().enumerate().find(|(_, text)| bpe::halves(text).is_none()) {
         return Err(TokenizerError::BadMerge { index, text: (*text).to_owned() });
     }
     let halves = parts.merges.iter().filter_map(|text| bpe::halves(text));
-    MergeTable::new(&ids_by_text(&parts.tokens), parts.tokens.len(), halves, 0)
+    MergeTable::new(&ids_by_text(&parts.tokens), kinds, halves, 0)
 }
 
 /// A byte-level vocabulary ("gpt2").
@@ -246,7 +254,8 @@ fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerE
     let whole_words = row.whole_words.then(|| {
         WordIndex::new(&vocab, |id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
     });
-    let model = Bpe { units, merges: merges(parts)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
+    let model =
+        Bpe { units, merges: merges(parts, kinds)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
     Ok(Kind {
         model: Model::Bpe(model),
         normalizer: row.normalizer(),
@@ -258,38 +267,13 @@ fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerE
     })
 }
 
-/// The token bytes of a byte-level vocabulary. A text with a character outside the alphabet is taken as it stands, as the
-/// reference's decoder does; so are special tokens, which are written plainly.
-pub(super) fn byte_level_vocab(tokens: &[&str], kinds: &[TokenKind]) -> Vocab {
-    let mut vocab = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
-    for (&text, &kind) in tokens.iter().zip(kinds) {
-        let spelled = match kind {
-            TokenKind::Control | TokenKind::UserDefined | TokenKind::Unknown => None,
-            _ => spelled(text),
-        };
-        match spelled {
-            Some(bytes) => vocab.push(bytes, kind),
-            None => vocab.push(text.bytes(), kind),
-        }
-    }
-    vocab
-}
-
-/// Characters by the spellings of tokens.
-pub(super) fn chars(tokens: &[&str], kinds: &[TokenKind], bytes: Option<ByteTokens>) -> Chars {
-    let mut spellings = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
-    tokens.iter().zip(kinds).for_each(|(text, &kind)| spellings.push(text.bytes(), kind));
-    let index = WordIndex::new(&spellings, |_, kind| kind == TokenKind::Normal);
-    Chars { spellings, index, bytes, prefix: String::new(), suffix: String::new() }
-}
-
 /// Merges over characters, with byte tokens for the rest ("gemma4").
 fn merged_characters(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
     let vocab = marked_vocab(&parts.tokens, kinds)?;
     let chars = chars(&parts.tokens, kinds, Some(byte_tokens(&vocab)));
     let model = Bpe {
         units: Units::Chars(chars),
-        merges: merges(parts)?,
+        merges: merges(parts, kinds)?,
         whole_words: None,
         unknown: parts.ids.unknown,
         fuse_unknown: true,
@@ -303,34 +287,6 @@ fn merged_characters(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, Tok
         adds_bos: true,
         adds_eos: false,
     })
-}
-
-/// The token bytes of a vocabulary that marks spaces with "▁" and spells bytes `<0xNN>`.
-pub(super) fn marked_vocab(tokens: &[&str], kinds: &[TokenKind]) -> Result<Vocab, TokenizerError> {
-    let mut vocab = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
-    let mut seen = [false; 256];
-    for (id, (&text, &kind)) in tokens.iter().zip(kinds).enumerate() {
-        match kind {
-            TokenKind::Byte => match byte_token(text) {
-                Some(byte) if !seen[usize::from(byte)] => {
-                    seen[usize::from(byte)] = true;
-                    vocab.push([byte], kind);
-                }
-                _ => return Err(TokenizerError::BadByteToken { id, text: text.to_owned() }),
-            },
-            TokenKind::Control | TokenKind::Unknown => vocab.push(text.bytes(), kind),
-            _ => vocab.push(text.replace(SPACE_MARK, " ").into_bytes(), kind),
-        }
-    }
-    Ok(vocab)
-}
-
-/// The byte tokens of a [`marked_vocab`].
-pub(super) fn byte_tokens(vocab: &Vocab) -> ByteTokens {
-    ByteTokens::new(vocab.kinds().filter_map(|(id, kind)| match (kind, vocab.bytes(id)) {
-        (TokenKind::Byte, &[byte]) => Some((byte, id)),
-        _ => None,
-    }))
 }
 
 /// What SentencePiece does with spaces, and with a character map if there is one.
@@ -355,7 +311,7 @@ fn spm(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
         scores: &parts.scores,
         bytes: Some(byte_tokens(&vocab)),
         unknown: parts.ids.unknown,
-        finds_user_defined: false,
+        finds_user_defined: finds_user_defined(parts),
     };
     Ok(Kind {
         model: Model::Spm(Spm::new(options, &vocab)?),
@@ -386,12 +342,6 @@ fn unigram(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerErro
         adds_eos: true,
         vocab,
     })
-}
-
-/// The tokens that a unigram model spells with.
-pub(super) fn candidates(vocab: &Vocab) -> impl Iterator<Item = Candidate<'_>> + Clone {
-    let text = vocab.kinds().filter(|(_, kind)| matches!(kind, TokenKind::Normal | TokenKind::UserDefined));
-    text.map(|(id, kind)| Candidate { id, bytes: vocab.bytes(id), user_defined: kind == TokenKind::UserDefined })
 }
 
 /// BERT's WordPiece ("bert"). Files mark words ("▁") where `tokenizer.json` marks what continues them ("##").

@@ -21,6 +21,7 @@ mod normalize;
 mod pattern;
 mod pre;
 mod sentencepiece;
+mod spelling;
 mod split;
 mod spm;
 mod stops;
@@ -126,11 +127,13 @@ impl Tokenizer {
         out
     }
 
-    /// The ids of `text`, each with the bytes of `text` that it stands for. Ranges never go back, but several tokens may share a
-    /// character, and a character that the normalizer dropped belongs to none.
+    /// The ids of `text`, each with the bytes of `text` that it stands for: whole characters, so that each range is a part of the
+    /// text. Several tokens may share a character, and one that the normalizer dropped belongs to none.
     pub fn encode_with_offsets(&self, text: &str, special: Special) -> Vec<(u32, Range<usize>)> {
         let mut out = Vec::with_capacity(text.len() / 4 + 1);
-        self.run(text, special, true, &mut |id, range| out.push((id, range)));
+        self.run(text, special, true, &mut |id, range| {
+            out.push((id, text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end)));
+        });
         out
     }
 

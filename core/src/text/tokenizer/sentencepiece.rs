@@ -5,8 +5,8 @@
 
 use super::added::{Added, AddedTokens};
 use super::charsmap::Charsmap;
-use super::gguf::{byte_tokens, candidates, marked_vocab};
 use super::normalize::{SentencePiece, Step};
+use super::spelling::{byte_tokens, candidates, marked_vocab};
 use super::spm::{Spm, SpmOptions};
 use super::trie::Trie;
 use super::unigram::{Unigram, UnigramOptions};

@@ -13,7 +13,14 @@ use super::super::decoding::Decoding;
 use super::super::pattern::Finder;
 use super::super::vocab::{TokenKind, Vocab};
 use super::normalizer::finder;
-use super::{damaged, member, member_or, type_of, unsupported};
+use super::{check_steps, damaged, member, member_or, type_of, unsupported};
+
+/// The decoded tokens may be so many times as long as the spelled ones, and [`SLACK`] bytes more.
+const GROWTH: usize = 4;
+const SLACK: usize = 1 << 16;
+
+/// Longer than any sound token becomes.
+const MAX_LEN: usize = 1 << 20;
 
 /// What happens to one token.
 #[derive(Debug)]
@@ -66,7 +73,10 @@ impl Decoder {
         match name {
             "Sequence" => {
                 let parts: Vec<Value> = member(value, "decoders")?;
-                parts.iter().try_for_each(|part| self.append(part))?;
+                for part in &parts {
+                    self.append(part)?;
+                    check_steps("decoder", self.steps.len())?;
+                }
             }
             "ByteLevel" => {
                 self.steps.push(Step::Alphabet);
@@ -110,12 +120,19 @@ impl Decoder {
         if words.is_some() && (self.steps.len() > 1 || self.leading > 0 || self.strips_first) {
             return Err(damaged("words are decoded together with something else"));
         }
-        let mut vocab = Vocab::with_capacity(texts.len(), texts.iter().map(|text| text.len()).sum());
+        let spelled: usize = texts.iter().map(|text| text.len()).sum();
+        let mut vocab = Vocab::with_capacity(texts.len(), spelled);
+        let mut decoded = 0;
         for (&text, &kind) in texts.iter().zip(kinds) {
-            match kind {
-                TokenKind::Control | TokenKind::Unknown => vocab.push(text.bytes(), kind),
-                _ => vocab.push(self.bytes(text, kind), kind),
+            let bytes = match kind {
+                TokenKind::Control | TokenKind::Unknown => text.as_bytes().to_vec(),
+                _ => self.bytes(text, kind),
+            };
+            decoded += bytes.len();
+            if decoded > GROWTH * spelled + SLACK {
+                return Err(damaged(format!("the decoder makes more than {GROWTH} bytes of one")));
             }
+            vocab.push(bytes, kind);
         }
         let decoding = match words {
             Some(mark) => {
@@ -151,7 +168,12 @@ impl Decoder {
                 }
                 Step::Replace(finder, with) => {
                     let mut replaced = String::with_capacity(text.len());
-                    finder.cut(&text, |range, found| replaced.push_str(if found { with } else { &text[range] }));
+                    finder.cut(&text, |range, found| {
+                        // What is longer is refused when it has been counted.
+                        if replaced.len() <= MAX_LEN {
+                            replaced.push_str(if found { with } else { &text[range] });
+                        }
+                    });
                     text = Cow::Owned(replaced);
                 }
                 Step::Strip { content, start, stop } => {

@@ -28,6 +28,9 @@ pub(super) use splitter::bert as bert_splitter;
 
 const FILE: &str = "tokenizer.json";
 
+/// The most steps that a normalizer, a pre-tokenizer or a decoder may have. Published ones have up to about 10.
+const MAX_STEPS: usize = 32;
+
 /// The parts of the file. The model is read apart, for it is large.
 #[derive(Deserialize)]
 struct File<'a> {
@@ -68,6 +71,11 @@ fn damaged(problem: impl ToString) -> TokenizerError {
 
 fn unsupported(part: &'static str, name: impl Into<String>) -> TokenizerError {
     TokenizerError::Unsupported { part, name: name.into() }
+}
+
+/// Refuses a part of too many steps.
+fn check_steps(part: &str, steps: usize) -> Result<(), TokenizerError> {
+    if steps <= MAX_STEPS { Ok(()) } else { Err(damaged(format!("the {part} has more than {MAX_STEPS} steps"))) }
 }
 
 /// The `type` of a part.
@@ -154,11 +162,11 @@ impl Tokenizer {
         let normalizer = file.normalizer.as_ref().map(normalizer::parse).transpose()?.unwrap_or_default();
         let splitter = splitter::parse(file.pre_tokenizer.as_ref())?;
         let texts = table.texts();
-        let (added, added_normal) = by_normalization(added, &file.added_tokens, &normalizer);
+        let (added, added_normal) = by_normalization(added, &file.added_tokens, &normalizer)?;
         let (vocab, decoding) = decoder.vocab(&decoded_texts(&texts, &added_normal), &table.kinds)?;
         let model = parsed.build(&texts, &table.kinds, &vocab, unknown, splitter.bytes)?;
-        let by_text =
-            |wanted: &str| texts.iter().position(|text| *text == wanted).and_then(|id| u32::try_from(id).ok());
+        let ids_by_text = ids_by_text(&texts);
+        let by_text = |wanted: &str| ids_by_text.get(wanted).copied();
         let affixes = post::parse(file.post_processor.as_ref(), &by_text)?;
         let named = |name: &Option<String>| name.as_deref().and_then(by_text);
         let ids = SpecialIds {
@@ -227,17 +235,18 @@ fn by_normalization(
     added: Vec<Added>,
     tokens: &[AddedToken<'_>],
     normalizer: &[normalize::Step],
-) -> (Vec<Added>, Vec<Added>) {
+) -> Result<(Vec<Added>, Vec<Added>), TokenizerError> {
     let (mut written, mut normal) = (Vec::new(), Vec::new());
     for (mut added, token) in added.into_iter().zip(tokens) {
         if token.normalized {
             let mut content = Aligned::new(&token.content, false);
             normalize::run(normalizer, &mut content);
             added.content = content.as_str().to_owned();
+            added.check()?;
             normal.push(added);
         } else {
             written.push(added);
         }
     }
-    (written, normal)
+    Ok((written, normal))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::super::alphabet::spelled;
 use super::super::bpe::{self, Bpe, MergeTable, Units};
 use super::super::bytes::{ByteTokens, byte_token};
-use super::super::gguf::chars;
+use super::super::spelling::chars;
 use super::super::unigram::{Candidate, Unigram, UnigramOptions};
 use super::super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::super::wordpiece::WordPiece;
@@ -294,12 +294,8 @@ impl BpeFile<'_> {
         if let Some((index, merge)) = self.merges.iter().enumerate().find(|(_, merge)| merge.halves().is_none()) {
             return Err(TokenizerError::BadMerge { index, text: merge.0.to_string() });
         }
-        let merges = MergeTable::new(
-            &ids_by_text(texts),
-            texts.len(),
-            self.merges.iter().filter_map(Merge::halves),
-            prefix.len(),
-        )?;
+        let merges =
+            MergeTable::new(&ids_by_text(texts), kinds, self.merges.iter().filter_map(Merge::halves), prefix.len())?;
         let spells = |id: u32| spelled(texts[id as usize]).is_some();
         let (units, whole_words) = if in_bytes {
             let words = WordIndex::new(vocab, |id, kind| kind == TokenKind::Normal && spells(id));

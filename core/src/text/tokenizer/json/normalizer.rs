@@ -7,7 +7,7 @@ use super::super::charsmap::Charsmap;
 use super::super::normalize::{Form, Step};
 use super::super::pattern::Finder;
 use super::super::pre::regex;
-use super::{damaged, member, member_or, type_of, unsupported};
+use super::{check_steps, damaged, member, member_or, type_of, unsupported};
 
 /// Marks that carry accents, of all kinds and of the kind that takes no room.
 const MARKS: &str = r"\p{M}";
@@ -32,6 +32,7 @@ pub(super) fn parse(value: &Value) -> Result<Vec<Step>, TokenizerError> {
             let mut steps = Vec::new();
             for part in &parts {
                 steps.extend(parse(part)?);
+                check_steps("normalizer", steps.len())?;
             }
             Ok(steps)
         }

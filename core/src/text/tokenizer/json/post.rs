@@ -5,12 +5,30 @@ use serde_json::Value;
 use super::super::TokenizerError;
 use super::{damaged, member, type_of, unsupported};
 
+/// The most special tokens around a text. Published files have up to about 4.
+const MAX_AFFIXES: usize = 64;
+
 /// The ids in front, and those behind.
 type Affixes = (Vec<u32>, Vec<u32>);
 
 /// Reads a post-processor. `by_text`: the id of a token.
 pub(super) fn parse(value: Option<&Value>, by_text: &impl Fn(&str) -> Option<u32>) -> Result<Affixes, TokenizerError> {
     let Some(value) = value else { return Ok(Affixes::default()) };
+    let affixes = affixes(value, by_text)?;
+    check(affixes.0.len() + affixes.1.len())?;
+    Ok(affixes)
+}
+
+/// Refuses more special tokens than any model wants.
+fn check(count: usize) -> Result<(), TokenizerError> {
+    if count <= MAX_AFFIXES {
+        Ok(())
+    } else {
+        Err(damaged(format!("more than {MAX_AFFIXES} special tokens around a text")))
+    }
+}
+
+fn affixes(value: &Value, by_text: &impl Fn(&str) -> Option<u32>) -> Result<Affixes, TokenizerError> {
     match type_of(value) {
         "ByteLevel" => Ok(Affixes::default()),
         "Sequence" => {
@@ -49,6 +67,7 @@ fn template(value: &Value, by_text: &impl Fn(&str) -> Option<u32>) -> Result<Aff
                 Some(token) => member(token, "ids")?,
                 None => return Err(missing(name)),
             };
+            check(before.len() + after.len() + listed.len())?;
             if by_text(name).is_none_or(|id| !listed.contains(&id)) {
                 return Err(missing(name));
             }

@@ -7,7 +7,7 @@ use super::super::pattern::Finder;
 use super::super::pre::{GPT2, NUMERIC, PUNCTUATION, cut, regex};
 use super::super::split::{Behavior, Prepend, Step, metaspace};
 use super::normalizer::finder;
-use super::{damaged, member, member_or, type_of, unsupported};
+use super::{check_steps, damaged, member, member_or, type_of, unsupported};
 
 const WHITE_SPACE: &str = r"\s";
 
@@ -40,6 +40,7 @@ fn append(value: &Value, steps: &mut Vec<Step>) -> Result<(), TokenizerError> {
             let parts: Vec<Value> = member(value, "pretokenizers")?;
             for part in &parts {
                 append(part, steps)?;
+                check_steps("pre-tokenizer", steps.len())?;
             }
         }
         "ByteLevel" => {
