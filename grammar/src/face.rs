@@ -3,9 +3,6 @@
 
 use crate::GrammarError;
 
-/// How many tokens before the end of a budget an output should begin to be landed: see [`Match::land`].
-pub const LANDING: usize = 200;
-
 /// Compiles descriptions of outputs for one vocabulary.
 pub trait Grammars {
     /// A matcher at the beginning of what `spec_json` (a [`Spec`](crate::Spec) as JSON) describes.
@@ -30,12 +27,16 @@ pub trait Match {
     /// When the token is not one that may come next.
     fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
 
+    /// How many tokens before the end of a budget an output should begin to be landed: what completes it from here takes fewer. To
+    /// be asked at the beginning, where most of what is required is still to come; costs up to some tens of milliseconds.
+    fn landing(&mut self) -> usize;
+
     /// Go on by `token` if the output can then still be completed by at most `budget` tokens, this one included and the
     /// end-of-text token not; else by one that completes it sooner. Gives the token that was taken.
     ///
     /// Once the output can be completed within the budget, it will be, if from there on every token that is not forced is taken by this
     /// (and the budget is counted down by every token). Where no completion is found at all, `token` is taken. Finding one
-    /// costs a few milliseconds, so this is for the last tokens of a budget: [`LANDING`] of them.
+    /// costs a few milliseconds, so this is for the last tokens of a budget: see [`Match::landing`].
     ///
     /// # Errors
     /// When the token is not one that may come next.

@@ -21,7 +21,7 @@ mod spec;
 mod token;
 
 pub use error::GrammarError;
-pub use face::{Grammars, LANDING, Match};
+pub use face::{Grammars, Match};
 #[cfg(feature = "matcher")]
 pub use matcher::{Compiler, Matcher, Tokenize, Vocabulary};
 pub use prepare::{Ready, prepare};

@@ -51,6 +51,7 @@ function anything(): WasmMatcher {
   return {
     mask: () => Uint32Array.of(0xffffffff),
     accept: () => undefined,
+    landing: () => 0,
     land: (token) => token,
     forced: () => new Uint32Array(),
     isComplete: () => true,

@@ -17,6 +17,8 @@ export interface JsMatcher {
   /** The tokens that may come next: bit t % 32 of word t / 32. */
   mask(): Uint32Array;
   accept(token: number): void;
+  /** How many tokens before the end of a budget `land` should take the place of `accept`. */
+  landing(): number;
   /** Goes on by a token with which the text can still end within `budget` tokens; gives the token taken. */
   land(token: number, budget: number): number;
   forced(): Uint32Array;
@@ -41,6 +43,8 @@ extern "C" {
     fn mask_js(this: &JsMatcher) -> Result<Uint32Array, JsValue>;
     #[wasm_bindgen(method, catch, js_name = accept)]
     fn accept_js(this: &JsMatcher, token: u32) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = landing)]
+    fn landing_js(this: &JsMatcher) -> Result<usize, JsValue>;
     #[wasm_bindgen(method, catch, js_name = land)]
     fn land_js(this: &JsMatcher, token: u32, budget: usize) -> Result<u32, JsValue>;
     #[wasm_bindgen(method, catch, js_name = forced)]
@@ -79,6 +83,10 @@ impl Match for Owned {
 
     fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
         self.0.accept_js(token).map_err(failure)
+    }
+
+    fn landing(&mut self) -> usize {
+        self.0.landing_js().unwrap_or(0)
     }
 
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
-use inglenook_grammar::{GrammarError, Grammars, LANDING, Match, Spec};
+use inglenook_grammar::{GrammarError, Grammars, Match, Spec};
 
 use super::request::RequestError;
 use crate::error::Error;
@@ -42,6 +42,8 @@ pub(super) struct Constraint {
     ready: Option<Box<dyn Match>>,
     /// Under way, while the grammar holds.
     current: Option<Box<dyn Match>>,
+    /// Tokens before the end of the budget at which the text begins to be brought to its end.
+    landing: usize,
     trigger: Option<Trigger>,
     /// Whether the answer goes on freely once a text of the grammar is complete, up to the next trigger.
     repeats: bool,
@@ -100,11 +102,23 @@ impl Constraint {
         let trigger = trigger.filter(|trigger| !trigger.is_empty());
         let trigger = trigger.map(|text| Trigger { bytes: text.into_bytes(), tail: Vec::new() });
         let mask = vec![0; mask_words(vocab) as usize];
-        let mut constraint = Constraint { grammars, spec, ready: Some(ready), current: None, trigger, repeats, mask };
+        let mut constraint =
+            Constraint { grammars, spec, ready: Some(ready), current: None, landing: 0, trigger, repeats, mask };
         if constraint.trigger.is_none() {
-            constraint.current = constraint.ready.take();
+            constraint.begin()?;
         }
         Ok(constraint)
+    }
+
+    /// Lets the grammar hold from here on.
+    fn begin(&mut self) -> Result<(), Error> {
+        let mut matcher = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.grammars.compile(&self.spec)?,
+        };
+        self.landing = matcher.landing();
+        self.current = Some(matcher);
+        Ok(())
     }
 
     /// Whether the next token must be one of [`Constraint::mask`].
@@ -120,7 +134,7 @@ impl Constraint {
     /// Where the grammar does not allow the token, or cannot be compiled again.
     pub fn take(&mut self, tokenizer: &Tokenizer, token: u32, budget: usize) -> Result<Vec<u32>, Error> {
         let Some(current) = &mut self.current else { return self.watch(tokenizer, token) };
-        let taken = match budget <= LANDING {
+        let taken = match budget <= self.landing {
             true => current.land(token, budget)?,
             false => {
                 current.accept(token)?;
@@ -137,10 +151,7 @@ impl Constraint {
     fn watch(&mut self, tokenizer: &Tokenizer, token: u32) -> Result<Vec<u32>, Error> {
         let bytes = tokenizer.token_bytes(token);
         let Some(rest) = self.trigger.as_mut().and_then(|trigger| trigger.push(bytes)) else { return Ok(vec![token]) };
-        self.current = Some(match self.ready.take() {
-            Some(ready) => ready,
-            None => self.grammars.compile(&self.spec)?,
-        });
+        self.begin()?;
         Ok(match std::str::from_utf8(&bytes[..bytes.len() - rest]) {
             Ok(front) if rest > 0 => tokenizer.encode(front, Special::AsText, false),
             _ => vec![token],

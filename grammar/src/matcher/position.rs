@@ -9,6 +9,15 @@ use super::guard::Guard;
 use super::{Vocabulary, closing, failure};
 use crate::{GrammarError, Match};
 
+/// The longest completion that is looked for at an output's beginning, in tokens.
+const LONGEST_COMPLETION: usize = 2000;
+
+/// How early an output is landed that could be complete at once, in tokens.
+const SHORTEST_LANDING: usize = 64;
+
+/// How early an output is landed for which no completion is found at its beginning, in tokens.
+const BLIND_LANDING: usize = 200;
+
 /// A position in an output. A clone goes on by itself, and costs as much as the output so far is long.
 #[derive(Clone)]
 pub struct Matcher {
@@ -95,6 +104,14 @@ impl Match for Matcher {
             Err(error) => return Err(failure::of_step(&error.to_string())),
         }
         Ok(())
+    }
+
+    fn landing(&mut self) -> usize {
+        match closing::completion(self, &self.vocabulary, LONGEST_COMPLETION) {
+            // Half as much again, since by then the output may have begun what it need not have.
+            Some(completion) => completion.len() * 3 / 2 + SHORTEST_LANDING,
+            None => BLIND_LANDING,
+        }
     }
 
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {

@@ -32,6 +32,11 @@ impl WasmMatcher {
         self.matcher.accept(token).map_err(to_js)
     }
 
+    /// How many tokens before the end of a budget `land` should take the place of `accept`; to be asked at the beginning.
+    pub fn landing(&mut self) -> usize {
+        self.matcher.landing()
+    }
+
     /// Go on by a token if the output can still be completed by `budget` tokens with this one, else by one that completes it
     /// sooner. Gives the token that was taken.
     pub fn land(&mut self, token: u32, budget: usize) -> Result<u32, JsValue> {
