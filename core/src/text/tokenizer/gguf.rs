@@ -195,7 +195,10 @@ impl Tokenizer {
         };
         let ids = parts.ids;
         let suffix = ids.separator.filter(|_| parts.add_sep == Some(true) || parts.model == "bert").or(ids.eos);
-        let adds_eos = parts.add_eos.or(parts.add_sep).unwrap_or(kind.adds_eos);
+        let adds_eos = match (parts.add_eos, parts.add_sep) {
+            (None, None) => kind.adds_eos,
+            flags => flags.0 == Some(true) || flags.1 == Some(true),
+        };
         let vocab = kind.vocab;
         Ok(Self {
             added: added(parts, &vocab)?,

@@ -332,7 +332,7 @@ fn word_piece() -> Tokenizer {
 
 #[test]
 fn a_megabyte_of_anything_encodes_in_linear_time() {
-    // A tenth of a second a megabyte when optimised and alone on the machine; anything quadratic takes hours.
+    // INGLENOOK_TIMES prints the times. A tenth of a second a megabyte when optimised and alone on the machine; anything quadratic takes hours.
     let (size, limit) = (if cfg!(debug_assertions) { 1 << 18 } else { 1 << 20 }, Duration::from_secs(8));
     let vocab = Gpt2::new(MERGES);
     let texts = ["a", " ", "é", "😀", "\n", "1", "ab ", " \n", "<", "'", "e\u{301}", "\u{301}"]
@@ -404,6 +404,11 @@ fn a_whole_text_has_what_the_model_wants_around_it() {
     assert_eq!(word_piece().encode_whole("a", Special::AsText), [1, 3, 2]);
     assert_eq!(scored("t5").encode_whole("a", Special::AsText).last(), Some(&2));
     assert_eq!(scored("llama").encode_whole("a", Special::AsText)[0], 1);
+    let vocab = Gpt2::new(MERGES);
+    let separator = vocab.id("<|im_end|>");
+    let mut parts = vocab.parts("roberta-bpe");
+    (parts.ids.separator, parts.add_sep, parts.add_eos) = (Some(separator), Some(true), Some(false));
+    assert_eq!(Tokenizer::new(&parts).unwrap().encode_whole("a", Special::AsText), [u32::from(b'a'), separator]);
     let json = br#"{"added_tokens": [], "post_processor": {"type": "TemplateProcessing", "single": [
         {"SpecialToken": {"id": "[x]", "type_id": 0}}, {"SpecialToken": {"id": "[y]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "special_tokens": {"[x]": {"id": "[x]", "ids": [1]}, "[y]": {"id": "[y]", "ids": [2]}}},
