@@ -52,3 +52,64 @@ fn layout() -> Value {
         "json_allowed_escapes": "nrbtf\"\\",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(schema: Value, strict: bool) -> String {
+        prepare(&schema, strict).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_enforced_is_named_with_its_place() {
+        let within = |schema: Value| json!({"type": "object", "properties": {"a/b": {"items": schema}}});
+        for (schema, place) in [
+            (json!({"not": {}}), "not"),
+            (json!({"uniqueItems": true}), "uniqueItems"),
+            (json!({"pattern": "(?=a)"}), "pattern"),
+            (json!({"format": "regex"}), "format"),
+            (json!({"minProperties": 2}), "minProperties"),
+            (json!({"oneOf": [{"minimum": 1}, {"maximum": 3}]}), "oneOf"),
+            (json!({"$ref": "other.json"}), "$ref"),
+            (json!({"enum": [1, 1e300]}), "enum/1"),
+            (json!({"multipleOf": 0.12345}), "multipleOf"),
+        ] {
+            let message = refused(within(schema), false);
+            assert!(message.contains("cannot be enforced"), "{message}");
+            assert!(message.contains(&format!("#/properties/a~1b/items/{place}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn strict_mode_has_openais_rules() {
+        let closed = json!({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"], "additionalProperties": false});
+        assert!(prepare(&closed, true).is_ok());
+        for (key, value, word) in [
+            ("additionalProperties", json!(true), "additionalProperties"),
+            ("required", json!([]), "\"a\""),
+            ("type", json!("array"), "root"),
+        ] {
+            let mut broken = closed.clone();
+            broken[key] = value;
+            assert!(refused(broken.clone(), true).contains(word), "{broken}");
+        }
+        assert!(
+            refused(
+                json!({"type": "object", "required": ["a"], "additionalProperties": false, "properties": {"a": {
+                    "anyOf": [{"type": "object"}]
+                }}}),
+                true
+            )
+            .contains("#/properties/a/anyOf/0")
+        );
+    }
+
+    #[test]
+    fn what_says_nothing_is_left_out() {
+        let ready =
+            prepare(&json!({"title": "T", "type": "integer", "x-guidance": {"lenient": true}, "default": 1}), false)
+                .unwrap();
+        assert_eq!(ready, json!({"type": "integer", "$defs": {}, "x-guidance": layout()}));
+    }
+}
