@@ -3,6 +3,19 @@
 /** Text for long prompts: plain words, since their meaning does not matter to the time they take. */
 const WORDS = "the fire was low and the old dog slept beside it while rain ran down the window".split(" ");
 
+/** Twelve of them, so that the answer ends by itself; the same as `inglenook bench` asks for. */
+const PEOPLE = {
+  type: "array",
+  minItems: 12,
+  maxItems: 12,
+  items: {
+    type: "object",
+    properties: { name: { type: "string", maxLength: 8 }, age: { type: "integer", minimum: 0, maximum: 99 } },
+    required: ["name", "age"],
+    additionalProperties: false,
+  },
+};
+
 /**
  * @param {any} createEngine of the npm package
  * @param {{ model: string, promptTokens: number, tokens: number }} options `model` as `createEngine` takes it;
@@ -13,8 +26,8 @@ export async function benchEngine(createEngine, { model, promptTokens, tokens })
   const started = performance.now();
   const engine = await createEngine({ model });
   const loadMs = performance.now() - started;
-  const ask = (/** @type {string} */ content) => {
-    const request = { messages: [{ role: "user", content }], max_tokens: tokens, temperature: 0 };
+  const ask = (/** @type {string} */ content, more = {}) => {
+    const request = { messages: [{ role: "user", content }], max_tokens: tokens, temperature: 0, ...more };
     return engine.chat.completions.create(request);
   };
   // Pipelines are compiled and caches filled by the first answer.
@@ -24,6 +37,10 @@ export async function benchEngine(createEngine, { model, promptTokens, tokens })
   const before = await engine.counters();
   const decoded = await decode(ask, tokens);
   const after = await engine.counters();
+  const people = { max_tokens: 1000, response_format: { type: "json_schema", json_schema: { name: "people", schema: PEOPLE } } };
+  // The module for grammars is loaded by the first.
+  await ask("Tell me of people.", people);
+  const form = await ask("Tell me of people.", people);
   const row = {
     model: engine.info.model.name,
     weights: engine.info.model.weightTypes.join(" "),
@@ -33,6 +50,7 @@ export async function benchEngine(createEngine, { model, promptTokens, tokens })
     prefill_tok_s: rate(long.usage.prompt_tokens, long.timings.prefill_ms),
     decode_tokens: decoded.tokens,
     decode_tok_s: rate(decoded.tokens, decoded.ms),
+    form_tok_s: rate(form.usage.completion_tokens - 1, form.timings.decode_ms),
     ...perToken(before, after, decoded.tokens),
   };
   await engine.close();

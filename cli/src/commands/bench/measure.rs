@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use inglenook::engine::Engine;
 use inglenook::engine::event::{Event, Timings, Usage};
-use inglenook::engine::request::Request;
+use inglenook::engine::request::{FormatKind, NamedSchema, Request, ResponseFormat};
 use inglenook::gpu::Counters;
 use serde_json::json;
 
@@ -26,6 +26,8 @@ pub struct Measured {
     pub tokens: u32,
     /// Generated tokens a second, from the second token on.
     pub decode_rate: f64,
+    /// The same of an answer that is held to a JSON schema.
+    pub form_rate: f64,
     /// What the GPU did in `steps` steps of decoding, after the first text.
     counters: Counters,
     steps: u64,
@@ -62,12 +64,19 @@ pub fn measure(engine: &mut Engine, prompt_tokens: u32, tokens: u32, runs: u32) 
     let median_of = |rate: fn(&Run) -> f64| median(&mut all.iter().map(rate).collect::<Vec<_>>());
     let prefill_rate = median_of(|run| per_second(run.usage.prompt_tokens.into(), run.timings.prefill_ms));
     let decode_rate = median_of(|run| per_second((run.usage.completion_tokens - 1).into(), run.timings.decode_ms));
+    once(engine, form(&prompt))?;
+    let mut forms = Vec::new();
+    for _ in 0..runs {
+        let run = once(engine, form(&prompt))?;
+        forms.push(per_second((run.usage.completion_tokens - 1).into(), run.timings.decode_ms));
+    }
     let last = all.pop().context("there is at least one run")?;
     Ok(Measured {
         prompt_tokens: last.usage.prompt_tokens,
         prefill_rate,
         tokens: last.usage.completion_tokens,
         decode_rate,
+        form_rate: median(&mut forms),
         counters: last.counters,
         // The CPU runs ahead of the tokens it has seen, so steps are counted by what they consist of.
         steps: last.counters.dispatches / engine.step_costs().0.max(1) as u64,
@@ -95,6 +104,23 @@ fn request(engine: &Engine, prompt: &str, tokens: u32) -> Request {
         max_tokens: Some(tokens),
         temperature: Some(0.0),
         logit_bias: Some(ends.collect()),
+        ..Request::default()
+    }
+}
+
+/// A list of twelve people, as JSON; enough room that it ends by itself.
+fn form(prompt: &str) -> Request {
+    let schema = json!({"type": "array", "minItems": 12, "maxItems": 12, "items": {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "minimum": 0, "maximum": 99}},
+        "required": ["name", "age"], "additionalProperties": false}});
+    let kind = FormatKind::JsonSchema {
+        json_schema: NamedSchema { name: "people".into(), schema: Some(schema), strict: None },
+    };
+    Request {
+        prompt: Some(prompt.to_string()),
+        temperature: Some(0.0),
+        response_format: ResponseFormat { kind, trigger: None },
         ..Request::default()
     }
 }

@@ -108,6 +108,7 @@ impl Row<'_> {
         add("prefill_tok_s", rounded(measured.prefill_rate, 2));
         add("decode_tokens", json!(measured.tokens));
         add("decode_tok_s", rounded(measured.decode_rate, 2));
+        add("form_tok_s", rounded(measured.form_rate, 2));
         for (name, per_token) in measured.per_token() {
             add(&format!("{name}_per_token"), rounded(per_token, 3));
         }
@@ -130,6 +131,7 @@ impl Row<'_> {
              load     {:.1} s\n\
              prefill  {:.1} tok/s, {} tokens\n\
              decode   {:.1} tok/s, {} tokens (medians of {})\n\
+             a form   {:.1} tok/s, held to a JSON schema\n\
              reads    {} of weights a token: {:.2} GB/s, {:.0} % of the {:.2} GB/s of a copy\n\
              a step   {}",
             if info.model.name.is_empty() { "unnamed model" } else { &info.model.name },
@@ -142,6 +144,7 @@ impl Row<'_> {
             measured.decode_rate,
             measured.tokens,
             self.runs,
+            measured.form_rate,
             show::bytes(read_bytes),
             self.read_rate() / 1e9,
             self.read_rate() / self.copy_rate * 100.0,
