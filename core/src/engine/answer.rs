@@ -1,17 +1,15 @@
 //! The beginning of an answer: a request is checked, and everything that its tokens will meet is made ready.
 
-use inglenook_grammar::Spec;
-
 use super::Engine;
 use super::constraint::{Constraint, Wanted};
 use super::generation::{Generation, Progress, Thought};
 use super::output::Output;
 use super::prompt::Prompt;
-use super::request::{Request, RequestError, ToolChoice};
+use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS};
-use crate::text::output::{Choice, ConstraintError, Dialect, ReasoningBudget, ReasoningFormat};
-use crate::text::{Special, vocabulary};
+use crate::text::Special;
+use crate::text::output::{ReasoningBudget, ReasoningFormat};
 
 impl Engine {
     /// Checks a request and turns it into a generation. The device is not touched before the first [`Engine::next`].
@@ -72,53 +70,6 @@ impl Engine {
             closing: self.tokenizer.encode(closing, Special::Parse, false),
             closed: false,
         }
-    }
-
-    /// What the answer must be held to.
-    fn wanted(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, RequestError> {
-        // A thought comes before whatever form the answer has.
-        let thought = prompt.format.reasoning.filter(|_| prompt.starts_in_reasoning).map(ReasoningFormat::answer_begin);
-        let form = request.response_format.spec();
-        let choice = match &request.tool_choice {
-            ToolChoice::Required => Choice::Required,
-            ToolChoice::Named(name) => Choice::Named(name),
-            ToolChoice::Auto | ToolChoice::None => {
-                let trigger = request.response_format.trigger.as_deref().or(thought).map(str::to_owned);
-                return match form {
-                    Some(spec) => Ok(Some(Wanted { spec, trigger, repeats: false })),
-                    None if request.strict_tools() => self.strict_calls(request, prompt),
-                    None => Ok(None),
-                };
-            }
-        };
-        if form.is_some() {
-            return Err(RequestError::TwoFormats);
-        }
-        if prompt.tools.is_empty() {
-            return Err(ConstraintError::NoTools.into());
-        }
-        let dialect = prompt.format.dialect.ok_or(RequestError::NoDialect)?;
-        let grammar = self.calls(dialect, request, prompt, choice)?.ok_or(RequestError::NoDialect)?;
-        Ok(Some(Wanted { spec: Spec::Lark { grammar }, trigger: thought.map(str::to_owned), repeats: false }))
-    }
-
-    /// Where the model calls a tool by itself, and has tools whose schemas must be kept.
-    fn strict_calls(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, RequestError> {
-        let Some(dialect) = prompt.format.dialect else { return Ok(None) };
-        let trigger = dialect.trigger().map(str::to_owned);
-        let grammar = self.calls(dialect, request, prompt, Choice::Auto)?;
-        Ok(grammar.map(|grammar| Wanted { spec: Spec::Lark { grammar }, trigger, repeats: true }))
-    }
-
-    fn calls(
-        &self,
-        dialect: Dialect,
-        request: &Request,
-        prompt: &Prompt,
-        choice: Choice<'_>,
-    ) -> Result<Option<String>, RequestError> {
-        let control = |name: &str| vocabulary::control(&self.tokenizer, name);
-        Ok(dialect.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
     }
 }
 

@@ -22,7 +22,11 @@ impl GrammarSlot {
         *self.0.borrow_mut() = Some(grammars);
     }
 
-    fn compile(&self, spec: &str) -> Result<Box<dyn Match>, Error> {
+    /// A matcher for a description.
+    ///
+    /// # Errors
+    /// What is wrong with the description; nobody is there to compile it.
+    pub(super) fn compile(&self, spec: &str) -> Result<Box<dyn Match>, Error> {
         let mut grammars = self.0.borrow_mut();
         Ok(grammars.as_mut().ok_or(RequestError::NoGrammars)?.compile(spec)?)
     }

@@ -8,6 +8,7 @@ mod answer;
 mod compiler;
 mod constraint;
 mod decode;
+mod decoding;
 pub mod event;
 mod generation;
 mod guard;
@@ -15,6 +16,7 @@ mod output;
 mod prompt;
 pub mod request;
 pub mod score;
+mod wanted;
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -89,8 +89,14 @@ impl Prompts {
         let format = named(request, self.format(template))?;
         let bos = self.tokenizer.special_ids().bos.map(|id| self.tokenizer.token_bytes(id));
         let has_bos = bos.is_some_and(|bos| text.as_bytes().starts_with(bos));
-        let tokens = self.tokenizer.encode_prompt(&text, &plain, self.tokenizer.adds_bos() && !has_bos);
-        let starts_in_reasoning = format.reasoning.is_some_and(|format| starts_in_reasoning(&text, format));
+        let mut tokens = self.tokenizer.encode_prompt(&text, &plain, self.tokenizer.adds_bos() && !has_bos);
+        let mut starts_in_reasoning = format.reasoning.is_some_and(|format| starts_in_reasoning(&text, format));
+        // A form leaves no room for a thought of the model's own accord: where one is wanted before it, the prompt opens it.
+        let wanted = request.needs_grammar() && request.reasoning.enabled == Some(true) && !starts_in_reasoning;
+        if let Some(opening) = format.reasoning.filter(|_| wanted).and_then(ReasoningFormat::opening_text) {
+            tokens.extend(self.tokenizer.encode(opening, Special::Parse, false));
+            starts_in_reasoning = true;
+        }
         Ok(Prompt { tokens, format, tools, starts_in_reasoning })
     }
 

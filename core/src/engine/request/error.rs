@@ -70,7 +70,10 @@ pub enum RequestError {
     #[error("this engine was made without the module for grammars; give it one before asking for structured output")]
     NoGrammars,
     /// Two things that the answer must be.
-    #[error("the answer cannot be held to both `response_format` and `tool_choice`; leave one of them out")]
+    #[error(
+        "the answer cannot be held to this `response_format` and call tools, too; leave one of them out, or ask for JSON \
+         with `tool_choice` \"auto\""
+    )]
     TwoFormats,
     /// A second request while the first is being answered.
     #[error("another answer is being generated; wait for its end or cancel it first")]

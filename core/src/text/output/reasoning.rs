@@ -164,6 +164,11 @@ impl ReasoningFormat {
         self.tags().map_or("<|channel|>final<|message|>", |tags| tags.close)
     }
 
+    /// What opens a thought at the beginning of an answer, where the model would not do so by itself; harmony's does.
+    pub fn opening_text(self) -> Option<&'static str> {
+        self.tags().map(|tags| tags.open)
+    }
+
     /// What ends a thought and begins the answer: what has to be put behind a thought that is cut short.
     pub fn closing_text(self) -> &'static str {
         self.row().closing

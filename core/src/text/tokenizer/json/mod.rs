@@ -8,6 +8,7 @@ mod decoder;
 mod model;
 mod normalizer;
 mod post;
+mod score;
 mod splitter;
 
 use std::borrow::Cow;

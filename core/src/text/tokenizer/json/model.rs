@@ -14,6 +14,7 @@ use super::super::unigram::{Candidate, Unigram, UnigramOptions};
 use super::super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::super::wordpiece::WordPiece;
 use super::super::{Model, TokenizerError};
+use super::score::Score;
 use super::{damaged, unsupported};
 
 /// A model as it was read: its tokens, with their ids, and the rest.
@@ -64,7 +65,7 @@ struct BpeFile<'a> {
 #[derive(Deserialize)]
 struct UnigramFile<'a> {
     #[serde(borrow)]
-    vocab: Vec<(Cow<'a, str>, f64)>,
+    vocab: Vec<(Cow<'a, str>, Score)>,
     unk_id: Option<u32>,
     #[serde(default)]
     byte_fallback: bool,
@@ -194,7 +195,7 @@ pub(super) fn parse(json: &str) -> Result<Parsed<'_>, TokenizerError> {
         }
         "Unigram" => {
             let file: UnigramFile<'_> = read(json)?;
-            let scores = file.vocab.iter().map(|&(_, score)| score).collect();
+            let scores = file.vocab.iter().map(|(_, score)| score.0).collect();
             let tokens = file.vocab.into_iter().zip(0u32..).map(|((text, _), id)| (text, id)).collect();
             Ok(Parsed { tokens, has_bytes: file.byte_fallback, kind: Kind::Unigram { unk_id: file.unk_id, scores } })
         }

@@ -1,0 +1,213 @@
+//! The decode loop: from a generation's state to steps on the device, and from the tokens they choose back to the generation.
+//!
+//! Tokens are chosen in one of two ways. Freely, steps are queued in groups ahead of the reads. Under a mask that depends on
+//! the token before, each choice is read before the next. Where something other than the chosen token has to follow (what a
+//! grammar forces, the end of a thought that is too long), or the way changes, decoding resumes from the tokens that stand.
+
+use web_time::Instant;
+
+use super::Engine;
+use super::event::{Event, Finish};
+use super::generation::{Generation, Phase, Progress, Then};
+use super::request::RequestError;
+use crate::error::Error;
+use crate::kernels::sampling::{MASKED, history_words, stop_words};
+
+/// Submissions queued ahead, so that the GPU works while the CPU waits.
+const AHEAD: usize = 2;
+
+impl Engine {
+    /// The next event of a generation; none after [`Event::Done`].
+    ///
+    /// # Errors
+    /// [`RequestError::Busy`] while another generation is under way; failures of the device, after which nothing follows.
+    pub async fn next(&mut self, generation: &mut Generation) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = generation.progress.events.pop_front() {
+                return Ok(Some(event));
+            }
+            let moved = match generation.progress.phase {
+                Phase::Done => return Ok(None),
+                _ if generation.progress.cancelled => {
+                    self.finish(generation, Finish::Aborted);
+                    Ok(())
+                }
+                Phase::Waiting => self.begin(generation).await,
+                Phase::Prefill(done) => self.prefill(generation, done).await,
+                Phase::Decode if generation.is_masked() => self.decode_masked(generation).await,
+                Phase::Decode => self.decode(generation).await,
+            };
+            if let Err(error) = moved {
+                generation.progress.phase = Phase::Done;
+                self.release(generation);
+                self.cached.clear();
+                return Err(error);
+            }
+        }
+    }
+
+    async fn begin(&mut self, generation: &mut Generation) -> Result<(), Error> {
+        if self.active.is_some_and(|active| active != generation.id) {
+            return Err(RequestError::Busy.into());
+        }
+        self.active = Some(generation.id);
+        while let Some(pending) = self.abandoned.pop_front() {
+            pending.wait().await?;
+        }
+        generation.progress.started = Instant::now();
+        // The last token always goes through the decode plan, which answers it.
+        let prompt = &generation.prompt[..generation.prompt.len() - 1];
+        let same = self.cached.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        self.cached.truncate(same);
+        generation.progress.usage.cached_tokens = same as u32;
+        generation.progress.phase = Phase::Prefill(same as u32);
+        Ok(())
+    }
+
+    async fn prefill(&mut self, generation: &mut Generation, done: u32) -> Result<(), Error> {
+        let last = generation.prompt.len() - 1;
+        if (done as usize) < last {
+            let end = last.min((done + self.runner.chunk()) as usize);
+            self.compute(&generation.prompt[done as usize..end]);
+            self.runner.settle().await?;
+            generation.progress.phase = Phase::Prefill(end as u32);
+            return Ok(());
+        }
+        generation.progress.phase = Phase::Decode;
+        match generation.advance(None)? {
+            Then::End(finish) => self.finish(generation, finish),
+            Then::GoOn | Then::Resume => {
+                self.write_history(generation);
+                self.resume(generation);
+            }
+        }
+        Ok(())
+    }
+
+    async fn decode(&mut self, generation: &mut Generation) -> Result<(), Error> {
+        while generation.progress.queued.len() < AHEAD && !generation.all_submitted() {
+            let (first, steps) = (generation.progress.submitted, generation.next_group());
+            generation.progress.queued.push_back((self.runner.decode(first, steps), steps));
+            generation.progress.submitted += steps;
+        }
+        let Some((pending, steps)) = generation.progress.queued.pop_front() else {
+            self.finish(generation, Finish::Length);
+            return Ok(());
+        };
+        let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
+        generation.progress.first_token.get_or_insert_with(Instant::now);
+        for token in &tokens[..steps as usize] {
+            // A step has computed keys and values of the token before the one it chose.
+            self.cached.push(generation.token(self.cached.len()));
+            match generation.advance(Some(*token))? {
+                Then::GoOn => {}
+                Then::Resume => {
+                    // Steps queued ahead have gone another way; the queue's order keeps them apart from what follows.
+                    self.abandon_reads(generation);
+                    self.write_history(generation);
+                    self.resume(generation);
+                    break;
+                }
+                Then::End(finish) => {
+                    self.finish(generation, finish);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn decode_masked(&mut self, generation: &mut Generation) -> Result<(), Error> {
+        let Some(constraint) = &mut generation.constraint else { return Ok(()) };
+        let pending = self.runner.choose(generation.progress.submitted, constraint.mask()?);
+        generation.progress.submitted += 1;
+        let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
+        generation.progress.first_token.get_or_insert_with(Instant::now);
+        let [token] = tokens[..] else { return Ok(()) };
+        let then = generation.advance(Some(token))?;
+        if let Then::End(finish) = then {
+            self.finish(generation, finish);
+            return Ok(());
+        }
+        if then == Then::GoOn {
+            // The forward pass over it was queued with the choice.
+            self.cached.push(token);
+            return Ok(());
+        }
+        if generation.token(self.cached.len()) == token {
+            self.cached.push(token);
+        }
+        if generation.params.remembers() {
+            self.write_history(generation);
+        }
+        self.resume(generation);
+        Ok(())
+    }
+
+    /// Computes keys and values of tokens that follow the cached ones.
+    fn compute(&mut self, tokens: &[u32]) {
+        for chunk in tokens.chunks(self.runner.chunk() as usize) {
+            self.runner.prefill(self.cached.len() as u32, chunk);
+            self.cached.extend_from_slice(chunk);
+        }
+    }
+
+    /// Decodes from the tokens that stand.
+    fn resume(&mut self, generation: &Generation) {
+        let last = generation.len() - 1;
+        self.cached.truncate(last);
+        let missing: Vec<u32> = (self.cached.len()..last).map(|position| generation.token(position)).collect();
+        self.compute(&missing);
+        let mut params = generation.params;
+        params.flags |= if generation.is_masked() { MASKED } else { 0 };
+        let token = generation.token(last);
+        self.runner.resume(token, last as u32, generation.progress.submitted, params);
+        if generation.is_masked() {
+            self.runner.forward();
+            self.cached.push(token);
+        }
+    }
+
+    fn write_history(&self, generation: &Generation) {
+        let vocab = self.runner.model().config().vocab;
+        let history = history_words(vocab, &generation.prompt, generation.tokens(), &generation.bias);
+        self.runner.begin(&history, &stop_words(&generation.stop_ids).unwrap_or_default());
+    }
+
+    fn finish(&mut self, generation: &mut Generation, reason: Finish) {
+        generation.progress.phase = Phase::Done;
+        self.release(generation);
+        let Progress { events, usage, .. } = &mut generation.progress;
+        let mut reason = reason;
+        if reason != Finish::Aborted {
+            let ended = generation.output.finish(events);
+            reason = match reason {
+                Finish::Stop | Finish::Length if ended.is_some() => ended.unwrap_or(reason),
+                Finish::Stop if generation.output.called() => Finish::ToolCalls,
+                reason => reason,
+            };
+        }
+        let (usage, timings) = (*usage, generation.progress.timings());
+        generation.progress.events.push_back(Event::Done { reason, usage, timings });
+    }
+
+    fn abandon_reads(&mut self, generation: &mut Generation) {
+        self.abandoned.extend(generation.progress.queued.drain(..).map(|(pending, _)| pending));
+    }
+
+    /// Gives the device to whoever comes next.
+    fn release(&mut self, generation: &mut Generation) {
+        self.abandon_reads(generation);
+        if self.active == Some(generation.id) {
+            self.active = None;
+        }
+    }
+
+    /// Ends a generation that nobody will move on any more, so that another can begin.
+    pub fn abandon(&mut self, generation: &mut Generation) {
+        if generation.progress.phase != Phase::Done {
+            generation.progress.phase = Phase::Done;
+            self.release(generation);
+        }
+    }
+}

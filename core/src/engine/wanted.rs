@@ -1,0 +1,92 @@
+//! What an answer is to be held to: the form that the request gives it, calls that must come, calls of strict tools.
+
+use inglenook_grammar::Spec;
+use serde_json::{Value, json};
+
+use super::Engine;
+use super::constraint::Wanted;
+use super::prompt::Prompt;
+use super::request::{Request, RequestError, ToolChoice};
+use crate::error::Error;
+use crate::text::output::{Choice, ConstraintError, ReasoningFormat};
+use crate::text::vocabulary;
+
+impl Engine {
+    /// What the answer to a request must be held to, if to anything.
+    ///
+    /// # Errors
+    /// Tools that cannot be forced, and a form that leaves no room for them.
+    pub(super) fn wanted(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, Error> {
+        let form = request.response_format.spec();
+        let choice = match (&request.tool_choice, &form) {
+            (ToolChoice::Required | ToolChoice::Named(_), Some(_)) => return Err(RequestError::TwoFormats.into()),
+            (ToolChoice::Required, None) => Choice::Required,
+            (ToolChoice::Named(name), None) => Choice::Named(name),
+            (ToolChoice::Auto | ToolChoice::None, Some(spec)) => return self.form(spec, request, prompt).map(Some),
+            (ToolChoice::Auto | ToolChoice::None, None) => return self.strict_calls(request, prompt),
+        };
+        if prompt.tools.is_empty() {
+            return Err(RequestError::from(ConstraintError::NoTools).into());
+        }
+        let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoDialect)?;
+        Ok(Some(Wanted { spec: Spec::Lark { grammar }, trigger: thought(prompt), repeats: false }))
+    }
+
+    /// The form, behind a thought or the caller's trigger. Where tools are offered and nothing comes before the form, calls may come in
+    /// its place.
+    fn form(&self, spec: &Spec, request: &Request, prompt: &Prompt) -> Result<Wanted, Error> {
+        if let Some(trigger) = &request.response_format.trigger {
+            return Ok(Wanted { spec: spec.clone(), trigger: Some(trigger.clone()), repeats: false });
+        }
+        if prompt.format.reasoning == Some(ReasoningFormat::Harmony) {
+            // Calls have a channel of their own before the one of the answer.
+            let trigger = Some(ReasoningFormat::Harmony.answer_begin().to_owned());
+            return Ok(Wanted { spec: spec.clone(), trigger, repeats: false });
+        }
+        let spec = match self.calls(request, prompt, Choice::Required) {
+            _ if prompt.tools.is_empty() => spec.clone(),
+            Ok(Some(calls)) => {
+                // Said in its own words what is wrong with it.
+                self.grammars.compile(&spec.to_json())?;
+                either(&calls, spec)?
+            }
+            Ok(None) => return Err(RequestError::NoDialect.into()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Wanted { spec, trigger: thought(prompt), repeats: false })
+    }
+
+    /// Where the model calls a tool by itself, and has tools whose schemas must be kept.
+    fn strict_calls(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, Error> {
+        if !request.strict_tools() {
+            return Ok(None);
+        }
+        let trigger = prompt.format.dialect.and_then(|dialect| dialect.trigger()).map(str::to_owned);
+        let grammar = self.calls(request, prompt, Choice::Auto)?;
+        Ok(grammar.map(|grammar| Wanted { spec: Spec::Lark { grammar }, trigger, repeats: true }))
+    }
+
+    /// A grammar of calls in the model's dialect; none where the dialect is not known, or has no such grammar.
+    fn calls(&self, request: &Request, prompt: &Prompt, choice: Choice<'_>) -> Result<Option<String>, RequestError> {
+        let Some(dialect) = prompt.format.dialect else { return Ok(None) };
+        let control = |name: &str| vocabulary::control(&self.tokenizer, name);
+        Ok(dialect.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
+    }
+}
+
+/// The end of the thought that the prompt has opened: the answer proper comes behind it.
+fn thought(prompt: &Prompt) -> Option<String> {
+    let format = prompt.format.reasoning.filter(|_| prompt.starts_in_reasoning)?;
+    Some(format.answer_begin().to_owned())
+}
+
+/// A grammar of `calls`, or of an answer of the form.
+fn either(calls: &str, form: &Spec) -> Result<Spec, RequestError> {
+    let schema = match form {
+        Spec::JsonSchema { schema, .. } => schema.clone(),
+        Spec::JsonObject => json!({"type": "object"}),
+        _ => return Err(RequestError::TwoFormats),
+    };
+    let calls = calls.replacen("start:", "calls:", 1);
+    Ok(Spec::Lark { grammar: format!("start: calls | form\nform: %json {}\n{calls}", Value::to_string(&schema)) })
+}
