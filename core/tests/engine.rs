@@ -144,7 +144,9 @@ fn steady_decoding_creates_nothing_and_reads_every_fourth_step() {
 fn bad_requests_are_refused_with_a_code() {
     let mut engine = load(Device::Cpu);
     let long = "word ".repeat(6000);
-    for request in [Request::default(), ask(&long), Request { top_p: Some(2.0), ..ask("hi") }] {
+    let bias = json!({"4000000": 1}).as_object().cloned();
+    let beyond = Request { logit_bias: bias, ..ask("hi") };
+    for request in [Request::default(), ask(&long), Request { top_p: Some(2.0), ..ask("hi") }, beyond] {
         let error = engine.generate(request).expect_err("a bad request");
         assert_eq!(error.code(), "BadRequest", "{error}");
     }

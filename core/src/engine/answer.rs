@@ -30,6 +30,9 @@ impl Engine {
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
         let bias = request.bias()?;
+        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.runner.model().config().vocab) {
+            return Err(RequestError::NoSuchToken(*token).into());
+        }
         let mut params = request.sampling(&self.recommended, limit, seed);
         params.flags |= if bias.is_empty() { 0 } else { BIASED };
         Ok(Generation {

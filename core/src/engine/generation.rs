@@ -146,8 +146,13 @@ impl Generation {
         let mut resume = false;
         loop {
             while let Some(token) = queue.pop_front() {
+                let was_free = !self.is_masked();
                 let tokens = self.hold(token)?;
                 resume |= tokens != [token];
+                if was_free && self.is_masked() {
+                    // What would have followed freely has no place in the grammar that begins here.
+                    queue.clear();
+                }
                 for token in tokens {
                     if let Some(finish) = self.take(token) {
                         return Ok(Then::End(self.judge(finish)));

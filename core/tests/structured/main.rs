@@ -92,3 +92,27 @@ fn what_comes_before_a_trigger_is_free() {
     assert!(back.len() == 4 && back.ends_with('!') && back[..3].bytes().all(|b| b.is_ascii_digit()), "{text}");
     assert_eq!(finish, Finish::Stop);
 }
+
+/// What a grammar leaves no choice of is neither sampled nor read back, and a masked step makes no GPU object.
+#[test]
+fn tokens_that_must_come_are_not_sampled() {
+    let mut engine = load(gpu());
+    let only = "It was a dark and stormy night, and nobody had a choice.";
+    let before = engine.counters();
+    let format = json!({"type": "choice", "choices": [only]});
+    let (text, _, finish) = answer(&mut engine, request("Go on.", json!({"response_format": format})));
+    assert_eq!((text.as_str(), finish), (only, Finish::Stop));
+    assert_eq!(engine.counters().since(&before).reads, 0);
+
+    let schema = json!({"type": "object", "additionalProperties": false,
+        "required": ["a_long_name_of_a_property", "another_long_name"],
+        "properties": {"a_long_name_of_a_property": {"type": "boolean"}, "another_long_name": {"enum": [1, 2]}}});
+    let format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
+    let ask = || request("Go on.", json!({"response_format": format, "seed": 3}));
+    answer(&mut engine, ask());
+    let before = engine.counters();
+    let (text, tokens, _) = answer(&mut engine, ask());
+    let spent = engine.counters().since(&before);
+    assert!(spent.reads * 2 < tokens.len() as u64, "{} reads for {} tokens: {text}", spent.reads, tokens.len());
+    assert_eq!(spent.objects(), 0, "{spent:?}");
+}

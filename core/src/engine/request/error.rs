@@ -28,6 +28,9 @@ pub enum RequestError {
     /// A stop string or a content rule that cannot be served.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// A bias of a token that the model does not have.
+    #[error("`logit_bias` names the token {0}, which this model does not have; ids are those of its own tokenizer")]
+    NoSuchToken(u32),
     /// The prompt does not fit.
     #[error(
         "the prompt has {tokens} tokens, and the context of {context} leaves no room for an answer; shorten the \
