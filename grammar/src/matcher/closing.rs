@@ -50,8 +50,10 @@ impl Closers {
 }
 
 /// In which order fillers are tried.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Order {
+    /// The description's own words first, each once, then as [`Order::Rotating`].
+    Words,
     Rotating,
     Forward,
     Backward,
@@ -59,8 +61,11 @@ enum Order {
 
 /// Tokens that complete the output, at most `limit` of them, if the search finds any. None are needed where it is complete.
 pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> Option<Vec<u32>> {
-    [Order::Rotating, Order::Forward, Order::Backward]
+    let has_words = !matcher.words().is_empty();
+    let orders = [Order::Words, Order::Rotating, Order::Forward, Order::Backward];
+    orders
         .into_iter()
+        .filter(|order| has_words || *order != Order::Words)
         .find_map(|order| search(matcher, vocabulary, limit, order))
 }
 
@@ -68,12 +73,17 @@ fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order
     let mut matcher = matcher.clone();
     let mut found = Vec::new();
     let mut used: HashMap<u32, usize> = HashMap::new();
+    let mut words = if order == Order::Words { matcher.words().to_vec() } else { Vec::new() };
     while !matcher.is_complete() {
         let forced = matcher.forced().ok()?;
         if found.len() + forced.len().max(1) > limit {
             return None;
         }
         if forced.is_empty() {
+            if let Some(word) = step_by_word(&mut matcher, vocabulary, &mut words) {
+                found.extend(word);
+                continue;
+            }
             let candidates = candidates(&matcher, vocabulary, &used, order);
             let token = step(&mut matcher, vocabulary, candidates)?;
             *used.entry(token).or_default() += 1;
@@ -95,13 +105,30 @@ fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, us
     let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
     let enders = enders.iter().map(|token| (times(token) / PATIENCE + 1, *token));
     let fillers = fillers.iter().enumerate().map(|(place, token)| match order {
-        Order::Rotating => (times(token) + 1, *token),
+        Order::Words | Order::Rotating => (times(token) + 1, *token),
         Order::Forward => (place + 1, *token),
         Order::Backward => (fillers.len() - place, *token),
     });
     let mut candidates: Vec<(usize, u32)> = closers.chain(enders).chain(fillers).collect();
     candidates.sort_by_key(|(rank, _)| *rank);
     candidates.into_iter().map(|(_, token)| token).chain(openers.iter().copied()).collect()
+}
+
+/// Go on by the first of the words that may come here, unless something closes already; it is used up then.
+fn step_by_word(matcher: &mut Matcher, vocabulary: &Vocabulary, words: &mut Vec<Vec<u32>>) -> Option<Vec<u32>> {
+    let mut closers = vocabulary.closers().quoted.iter().chain(&vocabulary.closers().brackets);
+    if words.is_empty() || closers.any(|token| matcher.clone().accept(*token).is_ok()) {
+        return None;
+    }
+    let place = words.iter().position(|word| {
+        let mut next = matcher.clone();
+        let fits = word.iter().all(|token| next.accept(*token).is_ok());
+        if fits {
+            *matcher = next;
+        }
+        fits
+    })?;
+    Some(words.remove(place))
 }
 
 /// Go on by the first candidate that is allowed, or by any token.

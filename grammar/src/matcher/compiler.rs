@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
-use llguidance::toktrie::{InferenceCapabilities, TokEnv};
+use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokenizerEnv};
 use llguidance::{ParserFactory, TokenParser, panic_utils};
 
 use super::guard::Guard;
+use super::words::words;
 use super::{Matcher, Vocabulary, failure};
 use crate::prepare::{Ready, prepare};
 use crate::{GrammarError, Grammars, Match, Spec};
@@ -64,7 +65,8 @@ impl Compiler {
 
     fn begin(&self, parser: &TokenParser, spec: &Spec) -> Matcher {
         let guard = writes_json(spec).then(Guard::new);
-        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone(), guard)
+        let words = words(spec).into_iter().map(|word| self.vocabulary.tokenize_bytes(word.as_bytes())).collect();
+        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone(), guard, words)
     }
 
     fn take_cached(&mut self, key: &str) -> Option<TokenParser> {

@@ -11,6 +11,7 @@ mod failure;
 mod guard;
 mod position;
 mod vocabulary;
+mod words;
 
 pub use compiler::Compiler;
 pub use position::Matcher;

@@ -15,6 +15,9 @@ const LONGEST_COMPLETION: usize = 2000;
 /// How early an output is landed that could be complete at once, in tokens.
 const SHORTEST_LANDING: usize = 64;
 
+/// How many tokens pass before a completion is looked for again where none was found.
+const PATIENCE: usize = 7;
+
 /// How early an output is landed for which no completion is found at its beginning, in tokens.
 const BLIND_LANDING: usize = 200;
 
@@ -25,14 +28,28 @@ pub struct Matcher {
     vocabulary: Arc<Vocabulary>,
     /// Where the output is JSON.
     guard: Option<Guard>,
+    /// Words that the description spells out, as tokens.
+    words: Arc<[Vec<u32>]>,
     /// Tokens that are known to complete the output from here.
     completion: Option<VecDeque<u32>>,
+    /// For so many tokens no completion is looked for: none was found just now.
+    hopeless: usize,
     ended: bool,
 }
 
 impl Matcher {
-    pub(super) fn new(inner: llguidance::Matcher, vocabulary: Arc<Vocabulary>, guard: Option<Guard>) -> Matcher {
-        Matcher { inner, vocabulary, guard, completion: None, ended: false }
+    pub(super) fn new(
+        inner: llguidance::Matcher,
+        vocabulary: Arc<Vocabulary>,
+        guard: Option<Guard>,
+        words: Arc<[Vec<u32>]>,
+    ) -> Matcher {
+        Matcher { inner, vocabulary, guard, words, completion: None, hopeless: 0, ended: false }
+    }
+
+    /// Words that the description spells out, as tokens.
+    pub(super) fn words(&self) -> &[Vec<u32>] {
+        &self.words
     }
 
     /// Whether llguidance has come to the end of the grammar by itself.
@@ -117,7 +134,13 @@ impl Match for Matcher {
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {
         let mut next = self.clone();
         next.accept(token)?;
-        if next.ended || next.can_complete(budget.saturating_sub(1)) || !self.can_complete(budget) {
+        next.hopeless = self.hopeless.saturating_sub(1);
+        if self.hopeless > 0 || next.ended || next.can_complete(budget.saturating_sub(1)) {
+            *self = next;
+            return Ok(token);
+        }
+        if !self.can_complete(budget) {
+            next.hopeless = PATIENCE;
             *self = next;
             return Ok(token);
         }
