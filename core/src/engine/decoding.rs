@@ -3,6 +3,11 @@
 //! Tokens are chosen in one of two ways. Freely, steps are queued in groups ahead of the reads. Under a mask that depends on
 //! the token before, each choice is read before the next. Where something other than the chosen token has to follow (what a
 //! grammar forces, the end of a thought that is too long), or the way changes, decoding resumes from the tokens that stand.
+//!
+//! Where a grammar allows nearly every token, as within a text, waiting for each would be a waste: tokens are chosen freely there, too,
+//! and the first that may not come is chosen again under a mask. That draws from the same distribution, and with the same noise the
+//! same token: the best of all, where it is allowed, is the best of those allowed. (top_k, top_p and min_p then cut before the
+//! grammar does.)
 
 use web_time::Instant;
 
@@ -76,7 +81,7 @@ impl Engine {
         generation.progress.phase = Phase::Decode;
         match generation.advance(None)? {
             Then::End(finish) => self.finish(generation, finish),
-            Then::GoOn | Then::Resume => {
+            Then::GoOn | Then::Resume | Then::Refused => {
                 self.write_history(generation);
                 self.resume(generation);
             }
@@ -85,7 +90,7 @@ impl Engine {
     }
 
     async fn decode(&mut self, generation: &mut Generation) -> Result<(), Error> {
-        while generation.progress.queued.len() < AHEAD && !generation.all_submitted() {
+        while generation.progress.queued.len() < AHEAD && generation.next_group() > 0 {
             let (first, steps) = (generation.progress.submitted, generation.next_group());
             generation.progress.queued.push_back((self.runner.decode(first, steps), steps));
             generation.progress.submitted += steps;
@@ -101,7 +106,7 @@ impl Engine {
             self.cached.push(generation.token(self.cached.len()));
             match generation.advance(Some(*token))? {
                 Then::GoOn => {}
-                Then::Resume => {
+                Then::Resume | Then::Refused => {
                     // Steps queued ahead have gone another way; the queue's order keeps them apart from what follows.
                     self.abandon_reads(generation);
                     self.write_history(generation);
@@ -119,10 +124,17 @@ impl Engine {
 
     async fn decode_masked(&mut self, generation: &mut Generation) -> Result<(), Error> {
         let Some(constraint) = &mut generation.constraint else { return Ok(()) };
-        let pending = self.runner.choose(generation.progress.submitted, constraint.mask()?);
+        let mask = constraint.mask()?;
+        if !generation.progress.refused && is_open(mask, self.tokenizer.vocab_size()) {
+            generation.progress.trusted = Some(0);
+            self.resume(generation);
+            return Ok(());
+        }
+        let pending = self.runner.choose(generation.progress.submitted, mask);
         generation.progress.submitted += 1;
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
+        generation.progress.refused = false;
         let [token] = tokens[..] else { return Ok(()) };
         let then = generation.advance(Some(token))?;
         if let Then::End(finish) = then {
@@ -210,4 +222,10 @@ impl Engine {
             self.release(generation);
         }
     }
+}
+
+/// Whether a mask allows most tokens of a vocabulary.
+fn is_open(mask: &[u32], vocab: usize) -> bool {
+    let allowed: u32 = mask.iter().map(|word| word.count_ones()).sum();
+    allowed as usize * 2 > vocab
 }

@@ -39,6 +39,11 @@ pub(super) struct Progress {
     pub queued: VecDeque<(Pending, u32)>,
     /// Steps submitted so far.
     pub submitted: u32,
+    /// Under a grammar that allows nearly every token: tokens are chosen without a mask, and looked at afterwards. So many were allowed
+    /// one after the other; none where a mask is needed.
+    pub trusted: Option<u32>,
+    /// Whether the last token that was chosen like that was wrong: the next needs the mask, however much it allows.
+    pub refused: bool,
     pub events: VecDeque<Event>,
     pub generated: Vec<u32>,
     pub cancelled: bool,
@@ -73,6 +78,8 @@ pub(super) enum Then {
     GoOn,
     /// Decode from the tokens that stand.
     Resume,
+    /// Decode from there under a mask: the token is none that may come.
+    Refused,
     /// End.
     End(Finish),
 }
@@ -84,6 +91,8 @@ impl Progress {
             phase: Phase::Waiting,
             queued: VecDeque::new(),
             submitted: 0,
+            trusted: None,
+            refused: false,
             events: VecDeque::new(),
             generated: Vec::new(),
             cancelled: false,
@@ -136,7 +145,7 @@ impl Generation {
 
     /// Whether the next token is chosen under a mask.
     pub(super) fn is_masked(&self) -> bool {
-        self.constraint.as_ref().is_some_and(Constraint::holds)
+        self.constraint.as_ref().is_some_and(Constraint::holds) && self.progress.trusted.is_none()
     }
 
     /// Takes the token that the model chose, and what has to follow it; at the beginning, what has to come first.
@@ -146,10 +155,10 @@ impl Generation {
         let mut resume = false;
         loop {
             while let Some(token) = queue.pop_front() {
-                let was_free = !self.is_masked();
-                let tokens = self.hold(token)?;
+                let was_free = !self.is_held();
+                let Some(tokens) = self.hold(token)? else { return Ok(Then::Refused) };
                 resume |= tokens != [token];
-                if was_free && self.is_masked() {
+                if was_free && self.is_held() {
                     // What would have followed freely has no place in the grammar that begins here.
                     queue.clear();
                 }
@@ -165,6 +174,9 @@ impl Generation {
             }
             resume = true;
         }
+        if resume {
+            self.progress.trusted = None;
+        }
         if self.constraint.as_mut().is_some_and(Constraint::must_stop) {
             return Ok(Then::End(Finish::Stop));
         }
@@ -177,14 +189,36 @@ impl Generation {
         if finish == Finish::Length && complete { Finish::Stop } else { finish }
     }
 
-    /// Tells the constraint of a token; the tokens to take in its place.
-    fn hold(&mut self, token: u32) -> Result<Vec<u32>, Error> {
+    /// Whether the grammar holds.
+    fn is_held(&self) -> bool {
+        self.constraint.as_ref().is_some_and(Constraint::holds)
+    }
+
+    /// Tells the constraint of a token; the tokens to take in its place. None where it was chosen without a mask, and may not come.
+    fn hold(&mut self, token: u32) -> Result<Option<Vec<u32>>, Error> {
         let remaining = self.remaining() as usize;
-        match &mut self.constraint {
-            Some(constraint) if !self.stop_ids.contains(&token) => {
-                Ok(constraint.take(self.output.tokenizer(), token, remaining)?)
+        let trusted = self.progress.trusted;
+        let Some(constraint) = &mut self.constraint else { return Ok(Some(vec![token])) };
+        if self.stop_ids.contains(&token) {
+            let may_end = trusted.is_none() || constraint.is_complete();
+            if !may_end {
+                self.progress.trusted = None;
+                self.progress.refused = true;
             }
-            _ => Ok(vec![token]),
+            return Ok(may_end.then(|| vec![token]));
+        }
+        match constraint.take(self.output.tokenizer(), token, remaining) {
+            Ok(tokens) => {
+                self.progress.trusted = trusted.map(|run| run + 1);
+                Ok(Some(tokens))
+            }
+            // Under a mask this is an error; here it is what was to be found out, and the matcher has not moved.
+            Err(_) if trusted.is_some() => {
+                self.progress.trusted = None;
+                self.progress.refused = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -215,21 +249,19 @@ impl Generation {
         Ok(())
     }
 
-    pub(super) fn all_submitted(&self) -> bool {
-        self.remaining() <= self.in_flight()
-    }
-
     /// Steps that are submitted and not yet read.
     pub(super) fn in_flight(&self) -> u32 {
         self.progress.queued.iter().map(|(_, steps)| steps).sum()
     }
 
-    /// Steps of the next submission: one, so that the first token comes at once; then what completes a group; then groups.
+    /// Steps of the next submission: one, so that the first token comes at once; then what completes a group; then groups. While tokens
+    /// are chosen on trust, half as many may be under way as were right, since those behind a wrong one are lost.
     pub(super) fn next_group(&self) -> u32 {
         let wanted = match self.progress.submitted {
             0 => 1,
             steps => GROUP - steps % GROUP,
         };
-        wanted.min(self.remaining() - self.in_flight())
+        let trust = self.progress.trusted.map_or(u32::MAX, |run| (run / 2).max(1));
+        wanted.min(self.remaining().min(trust).saturating_sub(self.in_flight()))
     }
 }
