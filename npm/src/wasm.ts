@@ -47,7 +47,7 @@ export interface WasmGrammars {
 export interface WasmMatcher {
   mask(): Uint32Array;
   accept(token: number): void;
-  landing(): number;
+  landing(budget: number): number;
   land(token: number, budget: number): number;
   forced(): Uint32Array;
   isComplete(): boolean;

@@ -18,7 +18,7 @@ export interface JsMatcher {
   mask(): Uint32Array;
   accept(token: number): void;
   /** How many tokens before the end of a budget `land` should take the place of `accept`. */
-  landing(): number;
+  landing(budget: number): number;
   /** Goes on by a token with which the text can still end within `budget` tokens; gives the token taken. */
   land(token: number, budget: number): number;
   forced(): Uint32Array;
@@ -44,7 +44,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = accept)]
     fn accept_js(this: &JsMatcher, token: u32) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = landing)]
-    fn landing_js(this: &JsMatcher) -> Result<usize, JsValue>;
+    fn landing_js(this: &JsMatcher, budget: usize) -> Result<usize, JsValue>;
     #[wasm_bindgen(method, catch, js_name = land)]
     fn land_js(this: &JsMatcher, token: u32, budget: usize) -> Result<u32, JsValue>;
     #[wasm_bindgen(method, catch, js_name = forced)]
@@ -85,8 +85,8 @@ impl Match for Owned {
         self.0.accept_js(token).map_err(failure)
     }
 
-    fn landing(&mut self) -> usize {
-        self.0.landing_js().unwrap_or(0)
+    fn landing(&mut self, budget: usize) -> usize {
+        self.0.landing_js(budget).unwrap_or(0)
     }
 
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {

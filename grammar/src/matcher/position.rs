@@ -123,9 +123,10 @@ impl Match for Matcher {
         Ok(())
     }
 
-    fn landing(&mut self) -> usize {
+    fn landing(&mut self, budget: usize) -> usize {
         match closing::completion(self, &self.vocabulary, LONGEST_COMPLETION) {
             // Half as much again, since by then the output may have begun what it need not have.
+            Some(completion) if completion.len() > budget => 0,
             Some(completion) => completion.len() * 3 / 2 + SHORTEST_LANDING,
             None => BLIND_LANDING,
         }

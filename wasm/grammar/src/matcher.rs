@@ -33,8 +33,8 @@ impl WasmMatcher {
     }
 
     /// How many tokens before the end of a budget `land` should take the place of `accept`; to be asked at the beginning.
-    pub fn landing(&mut self) -> usize {
-        self.matcher.landing()
+    pub fn landing(&mut self, budget: usize) -> usize {
+        self.matcher.landing(budget)
     }
 
     /// Go on by a token if the output can still be completed by `budget` tokens with this one, else by one that completes it
