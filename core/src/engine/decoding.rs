@@ -104,7 +104,15 @@ impl Engine {
         for token in &tokens[..steps as usize] {
             // A step has computed keys and values of the token before the one it chose.
             self.cached.push(generation.token(self.cached.len()));
-            match generation.advance(Some(*token))? {
+            let then = match generation.advance(Some(*token))? {
+                // What has to come in its place, if anything has to.
+                Then::Refused => match generation.advance(None)? {
+                    Then::GoOn => Then::Resume,
+                    then => then,
+                },
+                then => then,
+            };
+            match then {
                 Then::GoOn => {}
                 Then::Resume | Then::Refused => {
                     // Steps queued ahead have gone another way; the queue's order keeps them apart from what follows.

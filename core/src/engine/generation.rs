@@ -177,7 +177,8 @@ impl Generation {
         if resume {
             self.progress.trusted = None;
         }
-        if self.constraint.as_mut().is_some_and(Constraint::must_stop) {
+        // On trust nothing is asked of the grammar but whether a token may come: the first that may not brings the rest up.
+        if self.progress.trusted.is_none() && self.constraint.as_mut().is_some_and(Constraint::must_stop) {
             return Ok(Then::End(Finish::Stop));
         }
         Ok(if resume || was_masked != self.is_masked() { Then::Resume } else { Then::GoOn })
@@ -243,7 +244,7 @@ impl Generation {
         if self.thought.budget.is_spent() && !self.thought.closed {
             queue.extend(&self.thought.closing);
             self.thought.closed = true;
-        } else if let Some(constraint) = &mut self.constraint {
+        } else if let Some(constraint) = self.constraint.as_mut().filter(|_| self.progress.trusted.is_none()) {
             constraint.forced(queue)?;
         }
         Ok(())
