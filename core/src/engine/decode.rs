@@ -32,6 +32,7 @@ pub struct Runner {
     choice: Plan,
     state: State,
     chunk: u32,
+    ahead: bool,
 }
 
 /// What stays on the device between steps.
@@ -65,7 +66,13 @@ impl State {
 
 impl Runner {
     /// Allocates the cache and builds the plans.
-    pub async fn new(workshop: &mut Workshop, model: Model, context: u32, kv: KvType) -> Result<Runner, Error> {
+    pub async fn new(
+        workshop: &mut Workshop,
+        model: Model,
+        context: u32,
+        kv: KvType,
+        ahead: Option<bool>,
+    ) -> Result<Runner, Error> {
         let device = workshop.device().clone();
         let config = model.config();
         let options = KvOptions {
@@ -83,7 +90,8 @@ impl Runner {
         let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
         let choice =
             Plan::build(workshop, record_choice(&forward.kept()[LOGITS], model.config().vocab, &state)).await?;
-        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk })
+        let ahead = ahead.unwrap_or(!device.facts().software);
+        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, ahead })
     }
 
     /// The model.
@@ -154,13 +162,22 @@ impl Runner {
         plan::submit(&self.device, &[&self.forward]);
     }
 
-    /// Queues the second half of step number `step`, the choice of a token of `mask`, and asks for that token; then the first
-    /// half of the next step, which is under way while the token is looked at.
+    /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. Where steps run ahead, its first half is
+    /// there already, and the first half of the next step is queued behind it, to be under way while the token is looked at.
     pub fn choose(&self, step: u32, mask: &[u32]) -> Pending {
         self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
+        if !self.ahead {
+            return self.decode(step, 1);
+        }
         let pending = plan::submit_and_read(&self.device, &[&self.choice], &self.tokens(step, 1));
         self.forward();
         pending
+    }
+
+    /// Whether the first half of a step is queued before the mask of its second is known. A software adapter would only take the
+    /// time from those who make the mask.
+    pub fn runs_ahead(&self) -> bool {
+        self.ahead
     }
 
     /// The ring's place for the tokens of `steps` steps.

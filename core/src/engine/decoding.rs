@@ -13,7 +13,7 @@ use web_time::Instant;
 
 use super::Engine;
 use super::event::{Event, Finish};
-use super::generation::{Generation, Phase, Progress, Then};
+use super::generation::{GROUP, Generation, Phase, Progress, Then};
 use super::request::RequestError;
 use crate::error::Error;
 use crate::kernels::sampling::{MASKED, history_words, stop_words};
@@ -133,8 +133,9 @@ impl Engine {
     async fn decode_masked(&mut self, generation: &mut Generation) -> Result<(), Error> {
         let Some(constraint) = &mut generation.constraint else { return Ok(()) };
         let mask = constraint.mask()?;
-        if !generation.progress.refused && is_open(mask, self.tokenizer.vocab_size()) {
-            generation.progress.trusted = Some(0);
+        let trust = trust(mask, self.tokenizer.vocab_size()).filter(|_| !generation.progress.refused);
+        if trust.is_some() {
+            generation.progress.trusted = trust;
             self.resume(generation);
             return Ok(());
         }
@@ -144,18 +145,20 @@ impl Engine {
         generation.progress.first_token.get_or_insert_with(Instant::now);
         generation.progress.refused = false;
         let [token] = tokens[..] else { return Ok(()) };
+        if !self.runner.runs_ahead() {
+            self.cached.push(generation.token(self.cached.len()));
+        }
         let then = generation.advance(Some(token))?;
         if let Then::End(finish) = then {
             self.finish(generation, finish);
             return Ok(());
         }
-        if then == Then::GoOn {
+        if self.runner.runs_ahead() {
             // The forward pass over it was queued with the choice.
             self.cached.push(token);
-            return Ok(());
         }
-        if generation.token(self.cached.len()) == token {
-            self.cached.push(token);
+        if then == Then::GoOn {
+            return Ok(());
         }
         if generation.params.remembers() {
             self.write_history(generation);
@@ -182,7 +185,7 @@ impl Engine {
         params.flags |= if generation.is_masked() { MASKED } else { 0 };
         let token = generation.token(last);
         self.runner.resume(token, last as u32, generation.progress.submitted, params);
-        if generation.is_masked() {
+        if generation.is_masked() && self.runner.runs_ahead() {
             self.runner.forward();
             self.cached.push(token);
         }
@@ -232,8 +235,13 @@ impl Engine {
     }
 }
 
-/// Whether a mask allows most tokens of a vocabulary.
-fn is_open(mask: &[u32], vocab: usize) -> bool {
-    let allowed: u32 = mask.iter().map(|word| word.count_ones()).sum();
-    allowed as usize * 2 > vocab
+/// How far tokens may be chosen without this mask: as if so many had been right already. Not at all where it forbids a good part of the
+/// vocabulary.
+fn trust(mask: &[u32], vocab: usize) -> Option<u32> {
+    let allowed: usize = mask.iter().map(|word| word.count_ones() as usize).sum();
+    match allowed * 100 / vocab.max(1) {
+        98.. => Some(4 * GROUP),
+        50..98 => Some(0),
+        _ => None,
+    }
 }

@@ -13,7 +13,7 @@ use crate::plan::Pending;
 use crate::text::output::ReasoningBudget;
 
 /// Steps in a submission once an answer is under way: a read for every four tokens.
-const GROUP: u32 = 4;
+pub(super) const GROUP: u32 = 4;
 
 /// One answer in the making. Move it on with [`Engine::next`].
 #[derive(Debug)]

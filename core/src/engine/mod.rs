@@ -48,6 +48,8 @@ pub struct EngineOptions {
     pub context: Option<u32>,
     /// Exact keys and values (f32) instead of f16.
     pub exact_kv: bool,
+    /// Whether, under a grammar, the next forward pass begins before a token is read; by default where the device is a real GPU.
+    pub run_ahead: Option<bool>,
 }
 
 /// What loading is doing.
@@ -145,7 +147,7 @@ impl Engine {
         progress(Progress::Kernels);
         let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
         let mut workshop = Workshop::new(device.clone());
-        let runner = Runner::new(&mut workshop, model, context, kv).await?;
+        let runner = Runner::new(&mut workshop, model, context, kv, options.run_ahead).await?;
         let recommended = recommended(&gguf.metadata)?;
         let info = Info {
             model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),

@@ -20,7 +20,11 @@ fn gpu() -> Device {
 }
 
 fn load(device: Device) -> Engine {
-    block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
+    load_with(device, &EngineOptions::default())
+}
+
+fn load_with(device: Device, options: &EngineOptions) -> Engine {
+    block_on(Engine::load(device, &Memory(EMBER), options, &mut |_| true)).expect("ember loads")
 }
 
 fn request(question: &str, more: Value) -> Request {
@@ -115,4 +119,21 @@ fn tokens_that_must_come_are_not_sampled() {
     let spent = engine.counters().since(&before);
     assert!(spent.reads * 2 < tokens.len() as u64, "{} reads for {} tokens: {text}", spent.reads, tokens.len());
     assert_eq!(spent.objects(), 0, "{spent:?}");
+}
+
+/// The next forward pass may begin before a token is read, or after it: the tokens are the same.
+#[test]
+fn running_ahead_changes_no_token() {
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["name", "age", "tags"],
+        "properties": {"name": {"type": "string", "maxLength": 40}, "age": {"type": "integer"},
+            "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 4}}});
+    let answers = [Some(false), Some(true)].map(|run_ahead| {
+        let mut engine = load_with(gpu(), &EngineOptions { run_ahead, ..EngineOptions::default() });
+        [1, 2, 3].map(|seed| {
+            let format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
+            answer(&mut engine, request("Who?", json!({"response_format": format, "seed": seed})))
+        })
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].iter().all(|(text, _, finish)| *finish == Finish::Stop && text.ends_with('}')));
 }
