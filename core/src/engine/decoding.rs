@@ -133,7 +133,7 @@ impl Engine {
     async fn decode_masked(&mut self, generation: &mut Generation) -> Result<(), Error> {
         let Some(constraint) = &mut generation.constraint else { return Ok(()) };
         let mask = constraint.mask()?;
-        let trust = trust(mask, self.tokenizer.vocab_size()).filter(|_| !generation.progress.refused);
+        let trust = trust(mask, self.tokenizer.vocab_size()).filter(|_| generation.progress.wary == 0);
         if trust.is_some() {
             generation.progress.trusted = trust;
             self.resume(generation);
@@ -143,7 +143,7 @@ impl Engine {
         generation.progress.submitted += 1;
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
-        generation.progress.refused = false;
+        generation.progress.wary = generation.progress.wary.saturating_sub(1);
         let [token] = tokens[..] else { return Ok(()) };
         if !self.runner.runs_ahead() {
             self.cached.push(generation.token(self.cached.len()));

@@ -15,6 +15,12 @@ use crate::text::output::ReasoningBudget;
 /// Steps in a submission once an answer is under way: a read for every four tokens.
 pub(super) const GROUP: u32 = 4;
 
+/// Tokens on trust that make up for the steps lost behind a wrong one.
+const LONG_RUN: u32 = 32;
+
+/// Tokens under the mask, at most, before any is chosen on trust again.
+const MOST_WARY: u32 = 32;
+
 /// One answer in the making. Move it on with [`Engine::next`].
 #[derive(Debug)]
 pub struct Generation {
@@ -42,8 +48,10 @@ pub(super) struct Progress {
     /// Under a grammar that allows nearly every token: tokens are chosen without a mask, and looked at afterwards. So many were allowed
     /// one after the other; none where a mask is needed.
     pub trusted: Option<u32>,
-    /// Whether the last token that was chosen like that was wrong: the next needs the mask, however much it allows.
-    pub refused: bool,
+    /// How many tokens need the mask before any is chosen like that again.
+    pub wary: u32,
+    /// How many it will be the next time: more with every time that it soon went wrong.
+    pub wariness: u32,
     pub events: VecDeque<Event>,
     pub generated: Vec<u32>,
     pub cancelled: bool,
@@ -92,7 +100,8 @@ impl Progress {
             queued: VecDeque::new(),
             submitted: 0,
             trusted: None,
-            refused: false,
+            wary: 0,
+            wariness: 1,
             events: VecDeque::new(),
             generated: Vec::new(),
             cancelled: false,
@@ -100,6 +109,13 @@ impl Progress {
             started: Instant::now(),
             first_token: None,
         }
+    }
+
+    /// A token that was chosen on trust may not come.
+    fn distrust(&mut self) {
+        let run = self.trusted.take().unwrap_or(0);
+        self.wariness = if run < LONG_RUN { (2 * self.wariness).min(MOST_WARY) } else { 1 };
+        self.wary = self.wariness;
     }
 
     pub(super) fn timings(&self) -> Timings {
@@ -203,8 +219,7 @@ impl Generation {
         if self.stop_ids.contains(&token) {
             let may_end = trusted.is_none() || constraint.is_complete();
             if !may_end {
-                self.progress.trusted = None;
-                self.progress.refused = true;
+                self.progress.distrust();
             }
             return Ok(may_end.then(|| vec![token]));
         }
@@ -215,8 +230,7 @@ impl Generation {
             }
             // Under a mask this is an error; here it is what was to be found out, and the matcher has not moved.
             Err(_) if trusted.is_some() => {
-                self.progress.trusted = None;
-                self.progress.refused = true;
+                self.progress.distrust();
                 Ok(None)
             }
             Err(error) => Err(error),
