@@ -15,9 +15,6 @@ const LONGEST_COMPLETION: usize = 2000;
 /// How early an output is landed that could be complete at once, in tokens.
 const SHORTEST_LANDING: usize = 64;
 
-/// How many tokens pass before a completion is looked for again where none was found.
-const PATIENCE: usize = 7;
-
 /// How early an output is landed for which no completion is found at its beginning, in tokens.
 const BLIND_LANDING: usize = 200;
 
@@ -32,8 +29,6 @@ pub struct Matcher {
     words: Arc<[Vec<u32>]>,
     /// Tokens that are known to complete the output from here.
     completion: Option<VecDeque<u32>>,
-    /// For so many tokens no completion is looked for: none was found just now.
-    hopeless: usize,
     ended: bool,
 }
 
@@ -44,7 +39,7 @@ impl Matcher {
         guard: Option<Guard>,
         words: Arc<[Vec<u32>]>,
     ) -> Matcher {
-        Matcher { inner, vocabulary, guard, words, completion: None, hopeless: 0, ended: false }
+        Matcher { inner, vocabulary, guard, words, completion: None, ended: false }
     }
 
     /// Words that the description spells out, as tokens.
@@ -125,23 +120,16 @@ impl Match for Matcher {
 
     fn landing(&mut self, budget: usize) -> usize {
         match closing::completion(self, &self.vocabulary, LONGEST_COMPLETION) {
-            // Half as much again, since by then the output may have begun what it need not have.
-            Some(completion) if completion.len() > budget => 0,
-            Some(completion) => completion.len() * 3 / 2 + SHORTEST_LANDING,
-            None => BLIND_LANDING,
+            // Twice as much, since by then the output may have begun what it need not have.
+            Some(completion) => budget.min(completion.len() * 2 + SHORTEST_LANDING),
+            None => budget.min(BLIND_LANDING),
         }
     }
 
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {
         let mut next = self.clone();
         next.accept(token)?;
-        next.hopeless = self.hopeless.saturating_sub(1);
-        if self.hopeless > 0 || next.ended || next.can_complete(budget.saturating_sub(1)) {
-            *self = next;
-            return Ok(token);
-        }
-        if !self.can_complete(budget) {
-            next.hopeless = PATIENCE;
+        if next.ended || next.can_complete(budget.saturating_sub(1)) || !self.can_complete(budget) {
             *self = next;
             return Ok(token);
         }
