@@ -95,7 +95,8 @@ impl Trigger {
 }
 
 impl Constraint {
-    /// A grammar over a vocabulary of `vocab` tokens, for an answer of at most `budget` of them, that holds from the beginning, or from behind the `wanted` trigger on.
+    /// A grammar over a vocabulary of `vocab` tokens, for an answer of at most `budget` of them, that holds from the beginning, or
+    /// from behind the `wanted` trigger on.
     ///
     /// # Errors
     /// Where the grammar cannot be compiled, or nobody is there to compile it.

@@ -161,7 +161,7 @@ impl Generation {
 
     /// Whether the next token is chosen under a mask.
     pub(super) fn is_masked(&self) -> bool {
-        self.constraint.as_ref().is_some_and(Constraint::holds) && self.progress.trusted.is_none()
+        self.is_held() && self.progress.trusted.is_none()
     }
 
     /// Takes the token that the model chose, and what has to follow it; at the beginning, what has to come first.
