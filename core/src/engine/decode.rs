@@ -21,6 +21,11 @@ use crate::plan::{self, Pending, Plan, Recorder, Workshop};
 const CHUNK: u32 = 256;
 const SOFTWARE_CHUNK: u32 = 64;
 
+/// So many tokens take less time one by one than as a chunk. A chunk takes that of all the rows that its matmuls compute at once: on
+/// a GPU as much as one token, on a software adapter nearly three times as much.
+const FEW: usize = 1;
+const SOFTWARE_FEW: usize = 2;
+
 /// A model ready to run.
 #[derive(Debug)]
 pub struct Runner {
@@ -32,7 +37,7 @@ pub struct Runner {
     choice: Plan,
     state: State,
     chunk: u32,
-    ahead: bool,
+    few: usize,
 }
 
 /// What stays on the device between steps.
@@ -66,13 +71,7 @@ impl State {
 
 impl Runner {
     /// Allocates the cache and builds the plans.
-    pub async fn new(
-        workshop: &mut Workshop,
-        model: Model,
-        context: u32,
-        kv: KvType,
-        ahead: Option<bool>,
-    ) -> Result<Runner, Error> {
+    pub async fn new(workshop: &mut Workshop, model: Model, context: u32, kv: KvType) -> Result<Runner, Error> {
         let device = workshop.device().clone();
         let config = model.config();
         let options = KvOptions {
@@ -90,8 +89,8 @@ impl Runner {
         let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
         let choice =
             Plan::build(workshop, record_choice(&forward.kept()[LOGITS], model.config().vocab, &state)).await?;
-        let ahead = ahead.unwrap_or(!device.facts().software);
-        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, ahead })
+        let few = if device.facts().software { SOFTWARE_FEW } else { FEW };
+        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, few })
     }
 
     /// The model.
@@ -123,8 +122,20 @@ impl Runner {
         }
     }
 
-    /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` on.
-    pub fn prefill(&self, position: u32, tokens: &[u32]) {
+    /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` on. Overwrites the decoding
+    /// state's token and position.
+    pub fn compute(&self, position: u32, tokens: &[u32]) {
+        if tokens.len() > self.few {
+            return self.prefill(position, tokens);
+        }
+        for (token, position) in tokens.iter().zip(position..) {
+            let words = batch::words(&[Row::new(*token, position, 0)]);
+            self.device.write(&self.state.decode_batch, 0, bytemuck::cast_slice(&words));
+            plan::submit(&self.device, &[&self.forward]);
+        }
+    }
+
+    fn prefill(&self, position: u32, tokens: &[u32]) {
         let rows: Vec<Row> =
             tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, 0)).collect();
         self.device.write(&self.state.prefill_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
@@ -136,10 +147,14 @@ impl Runner {
         self.device.settle().await
     }
 
-    /// Sets what an answer's tokens are chosen by: its history and its stop tokens, as words for the sampler.
-    pub fn begin(&self, history: &[u32], stops: &[u32]) {
-        self.device.write(&self.state.history, 0, bytemuck::cast_slice(history));
-        self.device.write(&self.state.stops, 0, bytemuck::cast_slice(stops));
+    /// Sets an answer's stop tokens, as words for the sampler.
+    pub fn set_stops(&self, words: &[u32]) {
+        self.device.write(&self.state.stops, 0, bytemuck::cast_slice(words));
+    }
+
+    /// Sets what penalties and biases go by, as words for the sampler.
+    pub fn set_history(&self, words: &[u32]) {
+        self.device.write(&self.state.history, 0, bytemuck::cast_slice(words));
     }
 
     /// Sets the state for decoding from `token` at `position` on; the next step is number `step`.
@@ -151,33 +166,19 @@ impl Runner {
     }
 
     /// Queues `steps` decode steps, of which the first is number `first`, and asks for their tokens: one submission, one
-    /// read. The steps must not wrap around the ring.
-    pub fn decode(&self, first: u32, steps: u32) -> Pending {
+    /// read. The steps must not wrap around the ring. `has_logits`: the first half of the first step is there already.
+    pub fn decode(&self, first: u32, steps: u32, has_logits: bool) -> Pending {
         let plans = [&self.forward, &self.choice].repeat(steps as usize);
-        plan::submit_and_read(&self.device, &plans, &self.tokens(first, steps))
+        plan::submit_and_read(&self.device, &plans[usize::from(has_logits)..], &self.tokens(first, steps))
     }
 
-    /// Queues the first half of a step: the logits after the batch's token.
-    pub fn forward(&self) {
-        plan::submit(&self.device, &[&self.forward]);
-    }
-
-    /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. Where steps run ahead, its first half is
-    /// there already, and the first half of the next step is queued behind it, to be under way while the token is looked at.
-    pub fn choose(&self, step: u32, mask: &[u32]) -> Pending {
+    /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. The first half of the next step
+    /// is queued behind it, to be under way while the token is looked at.
+    pub fn choose(&self, step: u32, mask: &[u32], has_logits: bool) -> Pending {
         self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
-        if !self.ahead {
-            return self.decode(step, 1);
-        }
-        let pending = plan::submit_and_read(&self.device, &[&self.choice], &self.tokens(step, 1));
-        self.forward();
+        let pending = self.decode(step, 1, has_logits);
+        plan::submit(&self.device, &[&self.forward]);
         pending
-    }
-
-    /// Whether the first half of a step is queued before the mask of its second is known. A software adapter would only take the
-    /// time from those who make the mask.
-    pub fn runs_ahead(&self) -> bool {
-        self.ahead
     }
 
     /// The ring's place for the tokens of `steps` steps.

@@ -45,7 +45,7 @@ impl Engine {
             if let Err(error) = moved {
                 generation.progress.phase = Phase::Done;
                 self.release(generation);
-                self.cached.clear();
+                self.computed.truncate(0);
                 return Err(error);
             }
         }
@@ -62,8 +62,7 @@ impl Engine {
         generation.progress.started = Instant::now();
         // The last token always goes through the decode plan, which answers it.
         let prompt = &generation.prompt[..generation.prompt.len() - 1];
-        let same = self.cached.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        self.cached.truncate(same);
+        let same = self.computed.keep_common(prompt);
         generation.progress.usage.cached_tokens = same as u32;
         generation.progress.phase = Phase::Prefill(same as u32);
         Ok(())
@@ -82,7 +81,7 @@ impl Engine {
         match generation.advance(None)? {
             Then::End(finish) => self.finish(generation, finish),
             Then::GoOn | Then::Resume | Then::Refused => {
-                self.write_history(generation);
+                self.runner.set_stops(&stop_words(&generation.stop_ids).unwrap_or_default());
                 self.resume(generation);
             }
         }
@@ -92,7 +91,9 @@ impl Engine {
     async fn decode(&mut self, generation: &mut Generation) -> Result<(), Error> {
         while generation.progress.queued.len() < AHEAD && generation.next_group() > 0 {
             let (first, steps) = (generation.progress.submitted, generation.next_group());
-            generation.progress.queued.push_back((self.runner.decode(first, steps), steps));
+            let has_logits = self.computed.has_logits_of(generation.len());
+            generation.progress.queued.push_back((self.runner.decode(first, steps, has_logits), steps));
+            self.computed.set_logits(false);
             generation.progress.submitted += steps;
         }
         let Some((pending, steps)) = generation.progress.queued.pop_front() else {
@@ -101,9 +102,8 @@ impl Engine {
         };
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
-        for token in &tokens[..steps as usize] {
-            // A step has computed keys and values of the token before the one it chose.
-            self.cached.push(generation.token(self.cached.len()));
+        for (token, behind) in tokens[..steps as usize].iter().zip((0..steps).rev()) {
+            self.step_has_computed(generation, behind + generation.in_flight() == 0);
             let then = match generation.advance(Some(*token))? {
                 // What has to come in its place, if anything has to.
                 Then::Refused => match generation.advance(None)? {
@@ -117,7 +117,6 @@ impl Engine {
                 Then::Resume | Then::Refused => {
                     // Steps queued ahead have gone another way; the queue's order keeps them apart from what follows.
                     self.abandon_reads(generation);
-                    self.write_history(generation);
                     self.resume(generation);
                     break;
                 }
@@ -131,6 +130,7 @@ impl Engine {
     }
 
     async fn decode_masked(&mut self, generation: &mut Generation) -> Result<(), Error> {
+        let standing = generation.len();
         let Some(constraint) = &mut generation.constraint else { return Ok(()) };
         let mask = constraint.mask()?;
         let trust = trust(mask, self.tokenizer.vocab_size()).filter(|_| generation.progress.wary == 0);
@@ -139,62 +139,64 @@ impl Engine {
             self.resume(generation);
             return Ok(());
         }
-        let pending = self.runner.choose(generation.progress.submitted, mask);
+        let has_logits = self.computed.has_logits_of(standing);
+        let pending = self.runner.choose(generation.progress.submitted, mask, has_logits);
         generation.progress.submitted += 1;
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
         generation.progress.wary = generation.progress.wary.saturating_sub(1);
         let [token] = tokens[..] else { return Ok(()) };
-        if !self.runner.runs_ahead() {
-            self.cached.push(generation.token(self.cached.len()));
-        }
+        self.step_has_computed(generation, true);
         let then = generation.advance(Some(token))?;
-        if let Then::End(finish) = then {
-            self.finish(generation, finish);
-            return Ok(());
+        // The forward pass over it was queued with the choice; another token may have taken its place.
+        let stands = generation.len() > standing && generation.token(standing) == token;
+        self.computed.extend(&[token][..usize::from(stands)]);
+        self.computed.set_logits(stands);
+        match then {
+            Then::GoOn => {}
+            Then::Resume | Then::Refused => self.resume(generation),
+            Then::End(finish) => self.finish(generation, finish),
         }
-        if self.runner.runs_ahead() {
-            // The forward pass over it was queued with the choice.
-            self.cached.push(token);
-        }
-        if then == Then::GoOn {
-            return Ok(());
-        }
-        if generation.params.remembers() {
-            self.write_history(generation);
-        }
-        self.resume(generation);
         Ok(())
+    }
+
+    /// A step that was read has computed keys and values of the token before the one it chose, unless they were there. The logits
+    /// are still its own where it was the last.
+    fn step_has_computed(&mut self, generation: &Generation, last: bool) {
+        if self.computed.len() < generation.len() {
+            self.computed.extend(&[generation.token(self.computed.len())]);
+        }
+        self.computed.set_logits(last);
     }
 
     /// Computes keys and values of tokens that follow the cached ones.
     fn compute(&mut self, tokens: &[u32]) {
         for chunk in tokens.chunks(self.runner.chunk() as usize) {
-            self.runner.prefill(self.cached.len() as u32, chunk);
-            self.cached.extend_from_slice(chunk);
+            self.runner.compute(self.computed.len() as u32, chunk);
+            self.computed.extend(chunk);
         }
     }
 
     /// Decodes from the tokens that stand.
     fn resume(&mut self, generation: &Generation) {
         let last = generation.len() - 1;
-        self.cached.truncate(last);
-        let missing: Vec<u32> = (self.cached.len()..last).map(|position| generation.token(position)).collect();
-        self.compute(&missing);
+        if !self.computed.has_logits_of(last + 1) {
+            self.computed.truncate(last);
+            let missing: Vec<u32> = (self.computed.len()..last).map(|position| generation.token(position)).collect();
+            self.compute(&missing);
+        }
+        debug_assert!(self.computed.tokens().enumerate().all(|(at, token)| token == generation.token(at)));
         let mut params = generation.params;
         params.flags |= if generation.is_masked() { MASKED } else { 0 };
-        let token = generation.token(last);
-        self.runner.resume(token, last as u32, generation.progress.submitted, params);
-        if generation.is_masked() && self.runner.runs_ahead() {
-            self.runner.forward();
-            self.cached.push(token);
+        if params.remembers() {
+            self.write_history(generation);
         }
+        self.runner.resume(generation.token(last), last as u32, generation.progress.submitted, params);
     }
 
     fn write_history(&self, generation: &Generation) {
         let vocab = self.runner.model().config().vocab;
-        let history = history_words(vocab, &generation.prompt, generation.tokens(), &generation.bias);
-        self.runner.begin(&history, &stop_words(&generation.stop_ids).unwrap_or_default());
+        self.runner.set_history(&history_words(vocab, &generation.prompt, generation.tokens(), &generation.bias));
     }
 
     fn finish(&mut self, generation: &mut Generation, reason: Finish) {

@@ -6,6 +6,7 @@
 mod answer;
 #[cfg(feature = "grammar")]
 mod compiler;
+mod computed;
 mod constraint;
 mod decode;
 mod decoding;
@@ -31,6 +32,7 @@ use crate::model::{Architecture, Config, Model};
 use crate::plan::{Choice, Workshop};
 use crate::source::Source;
 use crate::text::Tokenizer;
+use computed::Computed;
 pub use constraint::GrammarSlot;
 use decode::Runner;
 pub use generation::Generation;
@@ -48,8 +50,6 @@ pub struct EngineOptions {
     pub context: Option<u32>,
     /// Exact keys and values (f32) instead of f16.
     pub exact_kv: bool,
-    /// Whether, under a grammar, the next forward pass begins before a token is read; by default where the device is a real GPU.
-    pub run_ahead: Option<bool>,
 }
 
 /// What loading is doing.
@@ -118,8 +118,7 @@ pub struct Engine {
     grammars: GrammarSlot,
     recommended: Recommended,
     info: Info,
-    /// Tokens whose keys and values stand in the cache from position 0 on.
-    cached: Vec<u32>,
+    computed: Computed,
     /// The generation that has the device.
     active: Option<u64>,
     next_id: u64,
@@ -147,7 +146,7 @@ impl Engine {
         progress(Progress::Kernels);
         let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
         let mut workshop = Workshop::new(device.clone());
-        let runner = Runner::new(&mut workshop, model, context, kv, options.run_ahead).await?;
+        let runner = Runner::new(&mut workshop, model, context, kv).await?;
         let recommended = recommended(&gguf.metadata)?;
         let info = Info {
             model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
@@ -163,7 +162,7 @@ impl Engine {
             prompts: Rc::new(prompts),
             recommended,
             info,
-            cached: Vec::new(),
+            computed: Computed::default(),
             active: None,
             next_id: 0,
             abandoned: VecDeque::new(),
@@ -211,7 +210,7 @@ impl Engine {
 
     /// Forgets the conversation in the cache, so that the next prompt is computed from its beginning.
     pub fn forget(&mut self) {
-        self.cached.clear();
+        self.computed.truncate(0);
     }
 
     /// Gives all memory back at once.
