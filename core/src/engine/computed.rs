@@ -1,11 +1,11 @@
 //! What the device has computed and still holds.
 
-/// Tokens whose keys and values stand in the cache from position 0 on, and whether the logits on the device are those that follow
-/// the last of them.
+/// Tokens whose keys and values stand in the cache from position 0 on, and whether the device is ready to choose the one behind them:
+/// the forward pass over the last of them was the last of all.
 #[derive(Debug, Default)]
 pub(super) struct Computed {
     tokens: Vec<u32>,
-    logits: bool,
+    ready: bool,
 }
 
 impl Computed {
@@ -19,32 +19,32 @@ impl Computed {
 
     /// Keeps the first `len` tokens at most.
     pub fn truncate(&mut self, len: usize) {
-        self.logits &= len >= self.tokens.len();
+        self.ready &= len >= self.tokens.len();
         self.tokens.truncate(len);
     }
 
-    /// Keeps what `prompt` begins with; its length. What logits there are belong to another answer.
+    /// Keeps what another answer's `prompt` begins with; its length.
     pub fn keep_common(&mut self, prompt: &[u32]) -> usize {
         let same = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         self.truncate(same);
-        self.logits = false;
+        self.ready = false;
         same
     }
 
     /// Adds tokens whose keys and values are computed behind those there.
     pub fn extend(&mut self, tokens: &[u32]) {
         self.tokens.extend_from_slice(tokens);
-        self.logits = false;
+        self.ready = false;
     }
 
-    /// Says whether the logits on the device are those behind the last token.
-    pub fn set_logits(&mut self, there: bool) {
-        self.logits = there;
+    /// Says whether the device is ready to choose the token behind the last.
+    pub fn set_ready(&mut self, ready: bool) {
+        self.ready = ready;
     }
 
-    /// Whether logits are there that follow `len` tokens.
-    pub fn has_logits_of(&self, len: usize) -> bool {
-        self.logits && self.tokens.len() == len
+    /// Whether it is, and `len` tokens are there.
+    pub fn is_ready_at(&self, len: usize) -> bool {
+        self.ready && self.tokens.len() == len
     }
 }
 
@@ -53,18 +53,18 @@ mod tests {
     use super::Computed;
 
     #[test]
-    fn logits_are_those_of_the_last_token_only() {
+    fn the_device_is_ready_behind_the_last_token_only() {
         let mut computed = Computed::default();
         computed.extend(&[1, 2, 3]);
-        assert!(!computed.has_logits_of(3), "nobody has said so");
-        computed.set_logits(true);
-        assert!(computed.has_logits_of(3) && !computed.has_logits_of(2));
+        assert!(!computed.is_ready_at(3), "nobody has said so");
+        computed.set_ready(true);
+        assert!(computed.is_ready_at(3) && !computed.is_ready_at(2));
         computed.truncate(3);
-        assert!(computed.has_logits_of(3), "nothing is cut off");
+        assert!(computed.is_ready_at(3), "nothing is cut off");
         computed.truncate(2);
-        assert!(!computed.has_logits_of(2));
-        computed.set_logits(true);
+        assert!(!computed.is_ready_at(2));
+        computed.set_ready(true);
         assert_eq!(computed.keep_common(&[1, 2, 7]), 2);
-        assert!(!computed.has_logits_of(2), "they belong to another answer");
+        assert!(!computed.is_ready_at(2), "the pass was another answer's");
     }
 }

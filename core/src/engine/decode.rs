@@ -1,14 +1,15 @@
 //! The recorded plans of a model and the state they work on: prefill of a chunk, and the two halves of a decode step, which
-//! are the forward pass up to the logits and the choice of a token.
+//! are the forward pass up to the hidden state, and from there the logits and the choice of a token.
 //!
 //! The choice writes the batch that the next forward pass reads. So steps are queued one behind the other, and the CPU only
 //! ever reads the ring of chosen tokens, later. Where the choice depends on a mask that depends on the last token, the
-//! halves are submitted apart: the next forward pass is under way while the CPU reads the token and makes the mask.
+//! halves are submitted apart: the next forward pass is under way while the CPU reads the token and makes the mask. Tokens that
+//! nobody chooses need the first half alone.
 
 use super::Memory;
 use crate::device::{Device, Slice, Storage};
 use crate::error::Error;
-use crate::gpu::GpuError;
+use crate::gpu::{Facts, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::KvType;
 use crate::kernels::sampling::{self, RING, SampleInputs, SampleShape, SamplingParams, Scratch, StateBytes};
@@ -87,8 +88,8 @@ impl Runner {
         let state = State::new(&device, chunk, config.vocab)?;
         let prefill = Plan::build(workshop, record_prefill(&device, &model, &kv, &state, chunk)).await?;
         let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
-        let choice =
-            Plan::build(workshop, record_choice(&forward.kept()[LOGITS], model.config().vocab, &state)).await?;
+        let hidden = &forward.kept()[HIDDEN];
+        let choice = Plan::build(workshop, record_choice(&device, &model, &kv, &state, hidden)).await?;
         let few = if device.facts().software { SOFTWARE_FEW } else { FEW };
         Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, few })
     }
@@ -166,17 +167,17 @@ impl Runner {
     }
 
     /// Queues `steps` decode steps, of which the first is number `first`, and asks for their tokens: one submission, one
-    /// read. The steps must not wrap around the ring. `has_logits`: the first half of the first step is there already.
-    pub fn decode(&self, first: u32, steps: u32, has_logits: bool) -> Pending {
+    /// read. The steps must not wrap around the ring. `is_ready`: the first half of the first step is there already.
+    pub fn decode(&self, first: u32, steps: u32, is_ready: bool) -> Pending {
         let plans = [&self.forward, &self.choice].repeat(steps as usize);
-        plan::submit_and_read(&self.device, &plans[usize::from(has_logits)..], &self.tokens(first, steps))
+        plan::submit_and_read(&self.device, &plans[usize::from(is_ready)..], &self.tokens(first, steps))
     }
 
     /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. The first half of the next step
     /// is queued behind it, to be under way while the token is looked at.
-    pub fn choose(&self, step: u32, mask: &[u32], has_logits: bool) -> Pending {
+    pub fn choose(&self, step: u32, mask: &[u32], is_ready: bool) -> Pending {
         self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
-        let pending = self.decode(step, 1, has_logits);
+        let pending = self.decode(step, 1, is_ready);
         plan::submit(&self.device, &[&self.forward]);
         pending
     }
@@ -187,8 +188,8 @@ impl Runner {
     }
 }
 
-/// What the forward pass keeps for the choice.
-const LOGITS: &str = "logits";
+/// What the forward pass keeps for the choice: the last token's hidden state.
+const HIDDEN: &str = "hidden";
 
 fn record_prefill(device: &Device, model: &Model, kv: &KvCache, state: &State, chunk: u32) -> Recorder {
     let mut recorder = Recorder::new();
@@ -207,29 +208,19 @@ fn record_prefill(device: &Device, model: &Model, kv: &KvCache, state: &State, c
 
 fn record_forward(device: &Device, model: &Model, kv: &KvCache, state: &State) -> Recorder {
     let mut recorder = Recorder::new();
-    let facts = device.facts();
-    let mut pass = Forward {
-        recorder: &mut recorder,
-        config: model.config(),
-        kv,
-        batch: state.decode_batch.all(),
-        rows: 1,
-        one_sequence: false,
-        facts: &facts,
-    };
-    let hidden = model.forward(&mut pass);
-    let logits = model.logits(&mut pass, hidden);
-    recorder.keep(LOGITS, logits);
+    let hidden = model.forward(&mut decoding(&mut recorder, &device.facts(), model, kv, state));
+    recorder.keep(HIDDEN, hidden);
     recorder
 }
 
-fn record_choice(logits: &Slice, vocab: u32, state: &State) -> Recorder {
+fn record_choice(device: &Device, model: &Model, kv: &KvCache, state: &State, hidden: &Slice) -> Recorder {
     let mut recorder = Recorder::new();
-    let shape = SampleShape { rows: 1, vocab };
+    let logits = model.logits(&mut decoding(&mut recorder, &device.facts(), model, kv, state), hidden.clone());
+    let shape = SampleShape { rows: 1, vocab: model.config().vocab };
     let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(1, cols).into());
     let inputs = SampleInputs {
         batch: state.decode_batch.all().into(),
-        logits: logits.clone().into(),
+        logits: logits.into(),
         params: state.params.all().into(),
         history: state.history.all().into(),
         stops: state.stops.all().into(),
@@ -241,4 +232,16 @@ fn record_choice(logits: &Slice, vocab: u32, state: &State) -> Recorder {
     recorder.push(choose);
     recorder.push(finish);
     recorder
+}
+
+/// One token of one sequence.
+fn decoding<'a>(
+    recorder: &'a mut Recorder,
+    facts: &'a Facts,
+    model: &'a Model,
+    kv: &'a KvCache,
+    state: &State,
+) -> Forward<'a> {
+    let batch = state.decode_batch.all();
+    Forward { recorder, config: model.config(), kv, batch, rows: 1, one_sequence: false, facts }
 }

@@ -91,9 +91,9 @@ impl Engine {
     async fn decode(&mut self, generation: &mut Generation) -> Result<(), Error> {
         while generation.progress.queued.len() < AHEAD && generation.next_group() > 0 {
             let (first, steps) = (generation.progress.submitted, generation.next_group());
-            let has_logits = self.computed.has_logits_of(generation.len());
-            generation.progress.queued.push_back((self.runner.decode(first, steps, has_logits), steps));
-            self.computed.set_logits(false);
+            let is_ready = self.computed.is_ready_at(generation.len());
+            generation.progress.queued.push_back((self.runner.decode(first, steps, is_ready), steps));
+            self.computed.set_ready(false);
             generation.progress.submitted += steps;
         }
         let Some((pending, steps)) = generation.progress.queued.pop_front() else {
@@ -139,8 +139,8 @@ impl Engine {
             self.resume(generation);
             return Ok(());
         }
-        let has_logits = self.computed.has_logits_of(standing);
-        let pending = self.runner.choose(generation.progress.submitted, mask, has_logits);
+        let is_ready = self.computed.is_ready_at(standing);
+        let pending = self.runner.choose(generation.progress.submitted, mask, is_ready);
         generation.progress.submitted += 1;
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
@@ -151,7 +151,7 @@ impl Engine {
         // The forward pass over it was queued with the choice; another token may have taken its place.
         let stands = generation.len() > standing && generation.token(standing) == token;
         self.computed.extend(&[token][..usize::from(stands)]);
-        self.computed.set_logits(stands);
+        self.computed.set_ready(stands);
         match then {
             Then::GoOn => {}
             Then::Resume | Then::Refused => self.resume(generation),
@@ -160,13 +160,13 @@ impl Engine {
         Ok(())
     }
 
-    /// A step that was read has computed keys and values of the token before the one it chose, unless they were there. The logits
-    /// are still its own where it was the last.
+    /// A step that was read has computed keys and values of the token before the one it chose, unless they were there. Where it
+    /// was the last, that token can be chosen again.
     fn step_has_computed(&mut self, generation: &Generation, last: bool) {
         if self.computed.len() < generation.len() {
             self.computed.extend(&[generation.token(self.computed.len())]);
         }
-        self.computed.set_logits(last);
+        self.computed.set_ready(last);
     }
 
     /// Computes keys and values of tokens that follow the cached ones.
@@ -180,7 +180,7 @@ impl Engine {
     /// Decodes from the tokens that stand.
     fn resume(&mut self, generation: &Generation) {
         let last = generation.len() - 1;
-        if !self.computed.has_logits_of(last + 1) {
+        if !self.computed.is_ready_at(last + 1) {
             self.computed.truncate(last);
             let missing: Vec<u32> = (self.computed.len()..last).map(|position| generation.token(position)).collect();
             self.compute(&missing);

@@ -172,15 +172,15 @@ impl Forward<'_> {
     }
 
     /// `x · matrixᵀ`, `[rows, outputs]`.
-    pub fn linear(&mut self, x: Tensor, matrix: &Matrix) -> Tensor {
+    pub fn linear(&mut self, x: impl Into<Place>, matrix: &Matrix) -> Tensor {
         let out = self.recorder.tensor(self.rows, matrix.outputs);
-        self.matmul(x, matrix, None, (out, 0), Epilogue::Store);
+        self.matmul(&x.into(), matrix, None, (out, 0), Epilogue::Store);
         out
     }
 
     /// `residual += x · matrixᵀ`.
     pub fn add_linear(&mut self, x: Tensor, matrix: &Matrix, residual: Tensor) {
-        self.matmul(x, matrix, None, (residual, 0), Epilogue::Add);
+        self.matmul(&x.into(), matrix, None, (residual, 0), Epilogue::Add);
     }
 
     /// Attention over all earlier positions, before the output projection: `[rows, heads · head_dim]`. Keys and values of
@@ -189,7 +189,7 @@ impl Forward<'_> {
         let config = self.config;
         let qkv = self.recorder.tensor(self.rows, config.qkv_width());
         for (first, matrix) in &weights.qkv {
-            self.matmul(x, matrix, weights.bias.as_ref(), (qkv, *first), Epilogue::Store);
+            self.matmul(&x.into(), matrix, weights.bias.as_ref(), (qkv, *first), Epilogue::Store);
         }
         let (keys, values) = self.kv.layer(layer);
         let norms = weights.head_norms.as_ref().map_or_else(|| angles.storage.slice(0, 4), |norms| norms.slice.clone());
@@ -256,7 +256,7 @@ impl Forward<'_> {
         let hidden = match &weights.gate_up {
             GateUp::Paired(matrix) => {
                 let hidden = self.recorder.tensor(self.rows, matrix.outputs);
-                self.matmul(x, matrix, None, (hidden, 0), Epilogue::Gated(Activation::Silu));
+                self.matmul(&x.into(), matrix, None, (hidden, 0), Epilogue::Gated(Activation::Silu));
                 hidden
             }
             GateUp::Apart { gate, up } => {
@@ -289,7 +289,7 @@ impl Forward<'_> {
     /// One dispatch for each part: into the columns of `out` from `first` on.
     fn matmul(
         &mut self,
-        x: Tensor,
+        x: &Place,
         matrix: &Matrix,
         bias: Option<&Vector>,
         (out, first): (Tensor, u32),
@@ -307,7 +307,7 @@ impl Forward<'_> {
             });
             let matmul = Matmul {
                 batch: self.batch(),
-                x: x.into(),
+                x: x.clone(),
                 weights: part.weights.clone(),
                 bias,
                 out: out.into(),

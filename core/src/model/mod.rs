@@ -17,7 +17,7 @@ pub use weights::LoadError;
 
 use crate::device::Device;
 use crate::format::gguf::Gguf;
-use crate::kernels::Tensor;
+use crate::kernels::{Place, Tensor};
 use crate::source::Source;
 use layers::{Angles, AttentionWeights, GatedMlp};
 use weights::{Catalogue, Matrix, Vector};
@@ -108,7 +108,7 @@ impl Model {
     }
 
     /// Records the head: logits, `[rows, vocab]`.
-    pub fn logits(&self, pass: &mut Forward<'_>, hidden: Tensor) -> Tensor {
+    pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<Place>) -> Tensor {
         pass.linear(hidden, self.head.as_ref().unwrap_or(&self.embedding))
     }
 }

@@ -9,8 +9,19 @@ export const timeoutSeconds = 300;
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const MESSAGES = [{ role: "user", content: "Tell me a story." }];
 const CHOICE = { messages: MESSAGES, response_format: { type: "choice", choices: ["north", "south"] } };
-/** Tokens whose time is taken. */
-const TIMED_TOKENS = 96;
+/** How often times are taken. */
+const ROUNDS = 7;
+/** As long as ember's story: half of its tokens follow from the schema, the others are chosen. */
+const PERSON = {
+  type: "object",
+  properties: { name: { type: "string", maxLength: 8 }, age: { type: "integer", minimum: 0, maximum: 99 } },
+  required: ["name", "age"],
+  additionalProperties: false,
+};
+const PEOPLE = { type: "array", minItems: 3, maxItems: 3, items: PERSON };
+const THREE_PEOPLE = { type: "json_schema", json_schema: { name: "people", schema: PEOPLE } };
+/** Every token is chosen under another mask. */
+const DIGITS = { type: "regex", regex: "([0-9]{9} ){5}[0-9]" };
 
 /** @param {import("../lib/harness.mjs").DrivenCheck} t */
 export default async function (t) {
@@ -56,25 +67,32 @@ async function loadsWhenNeeded(t, create, asked, setDown) {
 }
 
 /**
- * The same many tokens with a form that leaves nearly everything open, and without one. Not a limit here: a busy machine would break
- * it.
+ * What a form costs, against a free answer of the same length: later tokens take longer, since they look back at more. Not a limit
+ * here: a busy machine would break it.
  * @param {import("../lib/harness.mjs").Check} t
  * @param {Awaited<ReturnType<typeof engineIn>>} create
  */
 async function times(t, create) {
-  const request = { messages: MESSAGES, max_tokens: TIMED_TOKENS, temperature: 1.5, seed: 5 };
-  const forms = {
-    free: {},
-    constrained: { response_format: { type: "regex", regex: "(?s).{1000}" } },
+  const rate = async (/** @type {object} */ form) => {
+    const answer = await create({ messages: MESSAGES, temperature: 0, ...form });
+    if (!("usage" in answer)) throw new Error(JSON.stringify(answer));
+    t.ok(answer.usage.completion_tokens > 40, `long enough: ${answer.usage.completion_tokens} tokens`);
+    return ((answer.usage.completion_tokens - 1) * 1000) / answer.timings.decode_ms;
   };
-  for (const [name, form] of Object.entries(forms)) {
-    /** @type {number[]} */
-    const rates = [];
-    for (let i = 0; i < 3; i += 1) {
-      const answer = await create({ ...request, ...form });
-      if (!("usage" in answer)) throw new Error(`${name}: ${JSON.stringify(answer)}`);
-      rates.push(((answer.usage.completion_tokens - 1) * 1000) / answer.timings.decode_ms);
-    }
-    t.note(`${name}, tokens/s`, Number(Math.max(...rates).toFixed(1)));
+  /** @type {Record<string, number[]>} */
+  const slower = { "JSON, % slower": [], "digits, % slower": [] };
+  const free = [];
+  for (let i = 0; i < ROUNDS; i += 1) {
+    const plain = await rate({});
+    free.push(plain);
+    slower["JSON, % slower"]?.push(100 * (1 - (await rate({ response_format: THREE_PEOPLE })) / plain));
+    slower["digits, % slower"]?.push(100 * (1 - (await rate({ response_format: DIGITS })) / plain));
   }
+  t.note("free, tokens/s", median(free));
+  for (const [name, percents] of Object.entries(slower)) t.note(name, median(percents));
+}
+
+/** @param {number[]} values */
+function median(values) {
+  return Number(values.sort((a, b) => a - b)[values.length >> 1]?.toFixed(1));
 }
