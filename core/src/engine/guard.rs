@@ -1,26 +1,49 @@
 //! What users write never steers a model: where it looks like a special token it is marked before a template mixes it with the
 //! template's own words, and found again behind that.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::text::Tokenizer;
 
-/// Characters that no text is meant to have (Unicode's noncharacters of one block); one that the conversation does not have
-/// serves as mark.
-const MARKS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
-
-/// A mark that no text of these values has; none where all of them are used, which nobody does by accident.
-pub(super) fn mark_for<'v>(values: impl Iterator<Item = &'v Value> + Clone) -> Option<char> {
-    MARKS.into_iter().find(|mark| !values.clone().any(|value| has(value, *mark)))
+/// Characters that no text is meant to have (Unicode's noncharacters of one block), then those without a meaning of their own. One
+/// that the conversation does not have serves as mark.
+fn marks() -> impl Iterator<Item = char> {
+    ('\u{fdd0}'..='\u{fdef}').chain('\u{e000}'..='\u{f8ff}')
 }
 
-fn has(value: &Value, mark: char) -> bool {
+/// How JSON in ASCII alone writes a mark, as templates with `tojson(ensure_ascii=true)` do.
+fn escaped(mark: char) -> String {
+    format!("\\u{:04x}", u32::from(mark))
+}
+
+/// A mark that no text of these values has, written as itself or escaped; none where somebody has used them all.
+pub(super) fn mark_for<'v>(values: impl Iterator<Item = &'v Value>) -> Option<char> {
+    let mut used = BTreeSet::new();
+    values.for_each(|value| collect(value, &mut used));
+    marks().find(|mark| !used.contains(mark))
+}
+
+/// Adds the marks that are used in a value's texts.
+fn collect(value: &Value, used: &mut BTreeSet<char>) {
     match value {
-        Value::String(text) => text.contains(mark),
-        Value::Array(items) => items.iter().any(|item| has(item, mark)),
-        Value::Object(members) => members.values().any(|member| has(member, mark)),
-        _ => false,
+        Value::String(text) => collect_text(text, used),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, used)),
+        Value::Object(members) => members.iter().for_each(|(key, member)| {
+            collect_text(key, used);
+            collect(member, used);
+        }),
+        _ => {}
     }
+}
+
+fn collect_text(text: &str, used: &mut BTreeSet<char>) {
+    used.extend(
+        text.chars().filter(|c| ('\u{e000}'..='\u{f8ff}').contains(c) || ('\u{fdd0}'..='\u{fdef}').contains(c)),
+    );
+    let escapes = text.match_indices("\\u").filter_map(|(at, _)| text.get(at + 2..at + 6));
+    used.extend(escapes.filter_map(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?)));
 }
 
 /// The values with `mark` in front of every place in their texts that looks like a special token.
@@ -30,37 +53,42 @@ pub(super) fn guarded(values: &[Value], tokenizer: &Tokenizer, mark: char) -> Ve
 
 fn guard(value: &Value, tokenizer: &Tokenizer, mark: char) -> Value {
     match value {
-        Value::String(text) => {
-            let mut marked = String::with_capacity(text.len());
-            let mut done = 0;
-            for at in tokenizer.look_alikes(text) {
-                marked.push_str(&text[done..at]);
-                marked.push(mark);
-                done = at;
-            }
-            marked.push_str(&text[done..]);
-            Value::String(marked)
-        }
+        Value::String(text) => Value::String(guard_text(text, tokenizer, mark)),
         Value::Array(items) => Value::Array(guarded(items, tokenizer, mark)),
         Value::Object(members) => {
-            Value::Object(members.iter().map(|(key, member)| (key.clone(), guard(member, tokenizer, mark))).collect())
+            let members = members.iter();
+            let members =
+                members.map(|(key, member)| (guard_text(key, tokenizer, mark), guard(member, tokenizer, mark)));
+            Value::Object(members.collect())
         }
         other => other.clone(),
     }
+}
+
+fn guard_text(text: &str, tokenizer: &Tokenizer, mark: char) -> String {
+    let mut marked = String::with_capacity(text.len());
+    let mut done = 0;
+    for at in tokenizer.look_alikes(text) {
+        marked.push_str(&text[done..at]);
+        marked.push(mark);
+        done = at;
+    }
+    marked.push_str(&text[done..]);
+    marked
 }
 
 /// The text without marks, and the places where they stood.
 pub(super) fn unguard(text: &str, mark: char) -> (String, Vec<usize>) {
     let mut plain = String::with_capacity(text.len());
     let mut places = Vec::new();
+    let escape = escaped(mark);
     for piece in text.split_inclusive(mark) {
-        match piece.strip_suffix(mark) {
-            Some(piece) => {
-                plain.push_str(piece);
-                places.push(plain.len());
-            }
-            None => plain.push_str(piece),
+        let ended = piece.strip_suffix(mark);
+        for (index, part) in ended.unwrap_or(piece).split(&escape).enumerate() {
+            places.extend((index > 0).then_some(plain.len()));
+            plain.push_str(part);
         }
+        places.extend(ended.map(|_| plain.len()));
     }
     (plain, places)
 }
@@ -75,13 +103,20 @@ mod tests {
     fn marks_are_found_where_they_were_put() {
         assert_eq!(unguard("a\u{fdd0}b\u{fdd0}", '\u{fdd0}'), ("ab".into(), vec![1, 2]));
         assert_eq!(unguard("", '\u{fdd0}'), (String::new(), vec![]));
+        assert_eq!(unguard("a\\ufdd0b\u{fdd0}c\\ufdd0", '\u{fdd0}'), ("abc".into(), vec![1, 2, 3]));
     }
 
     #[test]
     fn a_mark_is_one_that_no_text_has() {
-        let values = [json!({"a": ["x\u{fdd0}"]}), json!("\u{fdd1}")];
-        assert_eq!(mark_for(values.iter()), Some('\u{fdd2}'));
-        let all = json!(MARKS.collect::<String>());
-        assert_eq!(mark_for([&all].into_iter()), None);
+        let values = [json!({"a": ["x\u{fdd0}"], "\u{fdd1}": 1}), json!("\\uFDD2"), json!("\\ufdd3 \\u")];
+        assert_eq!(mark_for(values.iter()), Some('\u{fdd4}'));
+    }
+
+    #[test]
+    fn a_conversation_with_all_noncharacters_still_has_a_mark() {
+        let all = json!(('\u{fdd0}'..='\u{fdef}').collect::<String>());
+        assert_eq!(mark_for([&all].into_iter()), Some('\u{e000}'));
+        let more = json!(marks().collect::<String>());
+        assert_eq!(mark_for([&more].into_iter()), None);
     }
 }

@@ -102,12 +102,12 @@ impl Prompts {
 
     fn rendered(&self, request: &Request) -> Result<Rendered<'_>, Error> {
         let (tools, documents) = (request.offered_tools(), request.documents.as_deref());
-        let values = request.messages.iter().chain(tools.into_iter().flatten()).chain(documents.into_iter().flatten());
-        let mark = guard::mark_for(values).filter(|_| !request.parse_special);
-        let Some(mark) = mark else {
+        if request.parse_special {
             let (text, template) = self.render_with(request, &request.messages, tools, documents)?;
             return Ok(Rendered { text, plain: Vec::new(), template });
-        };
+        }
+        let values = request.messages.iter().chain(tools.into_iter().flatten()).chain(documents.into_iter().flatten());
+        let mark = guard::mark_for(values).ok_or(RequestError::NoMark)?;
         let guarded = |values: &[Value]| guard::guarded(values, &self.tokenizer, mark);
         let (tools, documents) = (tools.map(guarded), documents.map(guarded));
         let (text, template) =
