@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inglenook::text::{ChatTemplate, TemplateError, TemplateInput};
+use inglenook::text::{ChatInput, ChatTemplate, ChatTemplates, TemplateError, TemplateInput};
 use serde_json::Value;
 
 /// 2026-02-01 09:05:07, as in tests/goldens/generator/templates.py.
@@ -231,4 +231,52 @@ fn mutated_templates_answer_or_fail() {
             assert!(start.elapsed().as_secs() < 5, "{source}");
         }
     }
+}
+
+/// Every template that can offer tools also takes a history in which they were called: by its own words or, where it leaves calls to
+/// the content, in its dialect's.
+#[test]
+fn a_history_with_calls_fits_every_template_that_offers_tools() {
+    let tool = serde_json::json!([{"type": "function", "function": {"name": "get_weather", "description": "d",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "d"}}, "required": ["city"]}}}]);
+    let messages = serde_json::json!([
+        {"role": "user", "content": "Is it raining?"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "abcdef123", "type": "function", "function": {"name": "get_weather", "arguments": "{\"city\": \"Oslo\"}"}}]},
+        {"role": "tool", "tool_call_id": "abcdef123", "content": "It pours."},
+        {"role": "assistant", "content": "It does."},
+        {"role": "user", "content": "And now?"},
+    ]);
+    let (mut written, mut refused) = (Vec::new(), Vec::new());
+    for (name, path) in files("goldens/templates", "json") {
+        let golden = json(&path);
+        let source = template(&name);
+        let capabilities = ChatTemplate::new(&source).unwrap().capabilities().clone();
+        // These two are no chat templates: they try out the language.
+        if !capabilities.tools || ["idioms", "printing"].contains(&name.as_str()) {
+            continue;
+        }
+        let templates = ChatTemplates::from_hugging_face(&serde_json::json!({"chat_template": source}), None);
+        let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");
+        let rendered = templates.render(&ChatInput {
+            messages: messages.as_array().unwrap(),
+            tools: tool.as_array().map(Vec::as_slice),
+            add_generation_prompt: true,
+            bos_token: text("bos"),
+            eos_token: text("eos"),
+            local_time: Some(NOW),
+            ..ChatInput::default()
+        });
+        match rendered {
+            Ok(prompt) => {
+                let words = ["Is it raining?", "Oslo", "It pours.", "And now?"];
+                let missing = words.into_iter().filter(|word| !prompt.text.contains(word));
+                refused.extend(missing.map(|word| format!("{name}: no {word:?}")));
+                written.extend((!capabilities.calls).then_some(name));
+            }
+            Err(error) => refused.push(format!("{name}: {error}")),
+        }
+    }
+    assert_eq!(written, ["lfm2", "phi4-mini", "smollm3"]);
+    assert!(refused.is_empty(), "{refused:#?}");
 }

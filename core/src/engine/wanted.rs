@@ -43,15 +43,17 @@ impl Engine {
             let trigger = Some(ReasoningFormat::Harmony.answer_begin().to_owned());
             return Ok(Wanted { spec: spec.clone(), trigger, repeats: false });
         }
-        let spec = match self.calls(request, prompt, Choice::Required) {
-            _ if prompt.tools.is_empty() => spec.clone(),
-            Ok(Some(calls)) => {
-                // Said in its own words what is wrong with it.
-                self.grammars.compile(&spec.to_json())?;
-                either(&calls, spec)?
+        let spec = match prompt.tools.is_empty() {
+            true => spec.clone(),
+            false => {
+                let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoDialect)?;
+                let both = either(&calls, spec)?;
+                if self.grammars.compile(&both.to_json()).is_err() {
+                    // Where it is the form's fault, its own words say so.
+                    self.grammars.compile(&spec.to_json())?;
+                }
+                both
             }
-            Ok(None) => return Err(RequestError::NoDialect.into()),
-            Err(error) => return Err(error.into()),
         };
         Ok(Wanted { spec, trigger: thought(prompt), repeats: false })
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::grammar::{Arguments, Pattern, Property, Writer};
-use super::python::is_word;
+use super::python::is_identifier;
 use super::reader::is_name;
 use super::tools::ToolSpec;
 
@@ -140,11 +140,10 @@ fn check(tools: &[&ToolSpec]) -> Result<(), ConstraintError> {
 
 /// Whether the arguments of `tool` can be named one by one, where the form does that.
 fn check_arguments(tool: &ToolSpec, form: &Arguments) -> Result<(), ConstraintError> {
-    let in_python = |key: &str| key.starts_with(|c: char| c.is_alphabetic() || c == '_') && key.chars().all(is_word);
     let can_write = |key: &str| match form {
         Arguments::Json => true,
         Arguments::Tagged(_) => is_name(key),
-        Arguments::Python => is_name(key) && in_python(key),
+        Arguments::Python => is_name(key) && is_identifier(key),
     };
     let tool_name = || tool.name.clone();
     let properties = Property::all(tool);

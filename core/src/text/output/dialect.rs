@@ -231,6 +231,7 @@ mod tests {
             ("<|START_ACTION|>[", Dialect::CommandR7b),
             ("<|tool_calls_section_begin|>", Dialect::KimiK2),
             ("{{ '<|tool_call|>' }}", Dialect::Granite),
+            ("'<|tool|>' + tools + '<|/tool|>'", Dialect::Granite),
             ("<TOOLCALL>[", Dialect::Nemotron),
         ] {
             assert_eq!(detect(source), Some(dialect), "{source}");

@@ -35,6 +35,7 @@ mod tagged;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod written;
 
 pub use constraint::{Choice, ConstraintError};
 pub use dialect::Dialect;

@@ -241,6 +241,11 @@ impl PythonReader {
     }
 }
 
+/// Whether an argument of this name can be written with its name.
+pub(super) fn is_identifier(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_alphabetic() || c == '_') && key.chars().all(is_word)
+}
+
 /// Whether `c` may stand in a name, of a tool or of an argument.
 pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '-')

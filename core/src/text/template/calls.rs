@@ -4,10 +4,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::TemplateError;
 use super::capabilities::Capabilities;
+use crate::text::output::Dialect;
 
 /// The calls of a conversation so far.
 pub(super) struct CallIds<'a> {
     known: &'a Capabilities,
+    /// In which calls are written into the content, where the template leaves that to it.
+    written: Option<Dialect>,
     calls: Vec<Call>,
 }
 
@@ -21,8 +24,8 @@ struct Call {
 }
 
 impl<'a> CallIds<'a> {
-    pub fn new(known: &'a Capabilities) -> Self {
-        Self { known, calls: Vec::new() }
+    pub fn new(known: &'a Capabilities, dialect: Option<Dialect>) -> Self {
+        Self { known, written: dialect.filter(|_| !known.calls), calls: Vec::new() }
     }
 
     /// Brings an assistant message's calls into the template's form: arguments that are valid JSON texts become objects (or objects
@@ -40,16 +43,19 @@ impl<'a> CallIds<'a> {
             Some(Json::Array(calls)) => calls,
             Some(_) => return Err(wrong("its tool_calls are no list")),
         };
-        if !self.known.calls {
+        if !self.known.calls && self.written.is_none() {
             return Err(TemplateError::Unsupported("tool calls"));
         }
+        let mut pairs = Vec::new();
         for call in calls {
             let function = call.get_mut("function").and_then(Json::as_object_mut);
             let function = function.ok_or_else(|| wrong("one of its tool calls has no function"))?;
             let name = function.get("name").and_then(Json::as_str).map(str::to_owned);
             let name = name.ok_or_else(|| wrong("one of its tool calls has no name"))?;
             let arguments = function.remove("arguments").unwrap_or_else(|| json!({}));
-            function.insert("arguments".into(), self.arguments(arguments));
+            let arguments = self.arguments(arguments);
+            pairs.extend(self.written.map(|_| (name.clone(), arguments.clone())));
+            function.insert("arguments".into(), arguments);
             let given = call.get("id").and_then(Json::as_str).map(str::to_owned);
             let given = given.unwrap_or_else(|| format!("call{:05}", self.calls.len() + 1));
             let shown = if self.known.nine_letter_ids { nine_letters(&given) } else { given.clone() };
@@ -58,6 +64,11 @@ impl<'a> CallIds<'a> {
                 call["type"] = json!("function");
             }
             self.calls.push(Call { given, shown, name, answered: false });
+        }
+        if let Some(dialect) = self.written {
+            let text = dialect.written(&pairs).ok_or(TemplateError::Unsupported("tool calls"))?;
+            message.remove("tool_calls");
+            append(message, text);
         }
         Ok(())
     }
@@ -94,6 +105,19 @@ impl<'a> CallIds<'a> {
         }
         Ok(())
     }
+}
+
+/// Puts a text, on a line of its own, behind a message's content.
+fn append(message: &mut Map<String, Json>, text: String) {
+    let content = match message.remove("content") {
+        Some(Json::String(content)) if !content.is_empty() => json!(format!("{content}\n{text}")),
+        Some(Json::Array(mut parts)) if !parts.is_empty() => {
+            parts.push(json!({"type": "text", "text": format!("\n{text}")}));
+            json!(parts)
+        }
+        _ => json!(text),
+    };
+    message.insert("content".into(), content);
 }
 
 /// For templates that know only one call a message: each call in a message of its own, followed by its result. What else the

@@ -8,12 +8,14 @@ use serde_json::{Map, Value as Json, json};
 use super::calls::{CallIds, one_by_one};
 use super::capabilities::Capabilities;
 use super::{ChatTemplate, TemplateError, parts};
+use crate::text::output::Dialect;
 
 /// The messages as `template` takes them.
 ///
 /// - Content that is null or missing is an empty text; only a message that calls tools goes without where the template allows it, as
 ///   in transformers.
 /// - Content parts: see [`parts`]. Calls and results: see [`super::calls`].
+/// - Calls that the template leaves to the content are written into it, in the dialect that the template speaks of.
 /// - Several calls in a message become several messages where the template knows only one.
 /// - `developer` becomes `system` where the template does not know it.
 /// - System messages at the beginning go before the first user message's text, with an empty line between, where the template refuses
@@ -30,7 +32,7 @@ pub(super) fn normalise(
     if has_tools && !known.tools {
         return Err(TemplateError::Unsupported("tools"));
     }
-    let mut ids = CallIds::new(known);
+    let mut ids = CallIds::new(known, Dialect::detect(template.source(), &|_| false));
     let mut normal = Vec::with_capacity(messages.len());
     for (at, message) in messages.iter().enumerate() {
         let wrong = |why| TemplateError::Message { at, why };

@@ -22,7 +22,7 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "granite",
-    signs: &[&["<|tool_call|>"]],
+    signs: &[&["<|tool_call|>"], &["<|tool|>", "<|/tool|>"]],
     tokens: &["<|tool_call|>"],
     openers: &[Opener::strong("<|tool_call|>", &FORM)],
     names: None,

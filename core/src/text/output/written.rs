@@ -1,0 +1,153 @@
+//! Calls of a history, written as a dialect's models write them: for templates that leave that to the message's content.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
+use std::io::{Result, Write};
+
+use super::dialect::Dialect;
+use super::grammar::{Arguments, Part, Pattern, Tagging};
+use super::python::is_identifier;
+
+impl Dialect {
+    /// The text of an assistant's `calls`, names and arguments; none where this dialect cannot write them.
+    pub fn written(self, calls: &[(String, Value)]) -> Option<String> {
+        let (_, pattern) = self.spec().patterns.iter().find(|(token, _)| token.is_none())?;
+        let calls: Option<Vec<String>> = calls.iter().map(|(name, arguments)| call(pattern, name, arguments)).collect();
+        Some(parts(pattern.lead)? + &calls?.join(&parts(pattern.separator)?) + &parts(pattern.tail)?)
+    }
+}
+
+fn call(pattern: &Pattern, name: &str, given: &Value) -> Option<String> {
+    let arguments = match &pattern.arguments {
+        Arguments::Json => json(given),
+        Arguments::Tagged(tagging) => tagged(tagging, given)?,
+        Arguments::Python => keywords(given)?,
+    };
+    Some([&parts(pattern.before)?, name, &parts(pattern.between)?, &arguments, &parts(pattern.after)?].concat())
+}
+
+/// The fixed text of parts; none where the model has to find some of it. What may be left out is.
+fn parts(parts: &[Part]) -> Option<String> {
+    let texts = parts.iter().map(|part| match part {
+        Part::Text(text) => Some(*text),
+        Part::Optional(_) => Some(""),
+        Part::Regex(_) => None,
+    });
+    texts.collect()
+}
+
+fn tagged(tagging: &Tagging, given: &Value) -> Option<String> {
+    let (before, between) = (parts(tagging.key.0)?, parts(tagging.key.1)?);
+    let arguments = given.as_object()?.iter().map(|(key, value)| {
+        let value = value.as_str().map_or_else(|| json(value), str::to_owned);
+        [&before, key, &between, &value, tagging.end].concat()
+    });
+    Some(arguments.collect::<Vec<_>>().join(tagging.gap))
+}
+
+fn keywords(given: &Value) -> Option<String> {
+    let given = given.as_object()?;
+    let arguments = given.iter().map(|(key, value)| is_identifier(key).then(|| format!("{key}={}", python(value))));
+    Some(arguments.collect::<Option<Vec<_>>>()?.join(", "))
+}
+
+/// A value in Python's words. No deeper than the JSON that was read.
+fn python(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            let members =
+                members.iter().map(|(key, member)| format!("{}: {}", Value::from(key.as_str()), python(member)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A value as Python's `json.dumps` writes it, which is what models saw in training.
+fn json(value: &Value) -> String {
+    let mut out = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Spaced));
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `", "` between items, `": "` behind keys.
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
+
+    fn calls() -> Vec<(String, Value)> {
+        let arguments = json!({"city": "Málaga \"x\"", "days": [1, {"a": null}], "on": true});
+        vec![("get_weather".to_owned(), arguments), ("now".to_owned(), json!({}))]
+    }
+
+    #[test]
+    fn lfm2_writes_python() {
+        let text = "<|tool_call_start|>[get_weather(city=\"Málaga \\\"x\\\"\", days=[1, {\"a\": None}], on=True), now()]\
+                    <|tool_call_end|>";
+        assert_eq!(Dialect::Lfm2.written(&calls()).as_deref(), Some(text));
+        assert_eq!(Dialect::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))]), None);
+    }
+
+    #[test]
+    fn hermes_writes_json_dumps() {
+        let text = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"a\": [1, 2], \"b\": {}}}\n</tool_call>";
+        let call = ("now".to_owned(), json!({"a": [1, 2], "b": {}}));
+        assert_eq!(Dialect::Hermes.written(&[call]).as_deref(), Some(text));
+    }
+
+    /// What a dialect writes, it reads.
+    #[test]
+    fn written_calls_are_read_again() {
+        let types = json!({"city": {"type": "string"}, "days": {"type": "array"}, "on": {"type": "boolean"}});
+        let tool = |name: &str, parameters| ToolSpec { name: name.to_owned(), parameters };
+        let tools = [tool("get_weather", json!({"type": "object", "properties": types})), tool("now", json!({}))];
+        let mut written = 0;
+        for name in Dialect::names() {
+            let dialect = Dialect::from_name(name).unwrap();
+            let Some(text) = dialect.written(&calls()) else { continue };
+            let format = OutputFormat { dialect: Some(dialect), ..OutputFormat::default() };
+            let mut parser = OutputParser::new(&format, &tools, false);
+            let mut pieces = Vec::new();
+            parser.push(&text, &mut pieces);
+            parser.finish(&mut pieces);
+            let mut read: Vec<(String, String)> = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::CallBegin { name, .. } => read.push((name, String::new())),
+                    Piece::CallArguments { text, .. } => read.last_mut().unwrap().1.push_str(&text),
+                    _ => {}
+                }
+            }
+            let read: Vec<(String, Value)> =
+                read.into_iter().map(|(name, text)| (name, serde_json::from_str(&text).unwrap())).collect();
+            assert_eq!(read, calls(), "{name}: {text}");
+            written += 1;
+        }
+        assert!(written >= 10, "{written}");
+    }
+}
