@@ -148,14 +148,17 @@ impl Engine {
         let [token] = tokens[..] else { return Ok(()) };
         self.step_has_computed(generation, true);
         let then = generation.advance(Some(token))?;
+        if let Then::End(finish) = then {
+            // Behind a stop token, or at the limit, the batch was finished and the pass did nothing.
+            self.finish(generation, finish);
+            return Ok(());
+        }
         // The forward pass over it was queued with the choice; another token may have taken its place.
         let stands = generation.len() > standing && generation.token(standing) == token;
         self.computed.extend(&[token][..usize::from(stands)]);
         self.computed.set_ready(stands);
-        match then {
-            Then::GoOn => {}
-            Then::Resume | Then::Refused => self.resume(generation),
-            Then::End(finish) => self.finish(generation, finish),
+        if then != Then::GoOn {
+            self.resume(generation);
         }
         Ok(())
     }

@@ -117,6 +117,29 @@ fn tokens_that_must_come_are_not_sampled() {
     assert_eq!(spent.objects(), 0, "{spent:?}");
 }
 
+/// A stop token that is chosen under a mask ends the batch, so that the pass behind it computes nothing: the next turn must not find it
+/// in the cache.
+#[test]
+fn the_token_that_ends_a_form_is_computed_in_the_next_turn() {
+    let mut engine = load(gpu());
+    let question = "What is 17 + 25?";
+    let more = json!({"response_format": {"type": "regex", "regex": "[0-9]{1,60}"}, "temperature": 0});
+    let first = request(question, more);
+    let prompt = engine.prompts().tokens(&first).expect("a prompt").len();
+    let (text, tokens, _) = answer(&mut engine, first);
+    let ended = tokens.last().is_some_and(|token| engine.tokenizer().stop_ids().contains(token));
+    assert!(ended, "the answer ends by a token of its own: {text}");
+    let messages = json!([{"role": "user", "content": question}, {"role": "assistant", "content": text},
+        {"role": "user", "content": "Tell me a story."}]);
+    let mut next = engine.generate(request("", json!({"messages": messages}))).expect("a good request");
+    let usage = loop {
+        if let Some(Event::Done { usage, .. }) = block_on(engine.next(&mut next)).expect("generates") {
+            break usage;
+        }
+    };
+    assert_eq!(usage.cached_tokens as usize, prompt + tokens.len() - 1);
+}
+
 /// The forward pass over a chosen token begins before it is known whether it stays. Where another takes its place, because the answer
 /// has to come to its end, the engine asserts that it goes on from that other's keys and values.
 #[test]
