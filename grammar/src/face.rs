@@ -27,9 +27,8 @@ pub trait Match {
     /// When the token is not one that may come next.
     fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
 
-    /// How many tokens before the end of a budget an output should begin to be landed: what completes it from here takes fewer, where
-    /// that fits at all. To be asked at the beginning, where most of what is required is still to come; costs up to some tens of
-    /// milliseconds.
+    /// How many tokens must be left of a budget when this is asked again, since what completes the output grows with it; the whole
+    /// budget where it must be landed from here on. To be asked at the beginning; costs up to some tens of milliseconds.
     fn landing(&mut self, budget: usize) -> usize;
 
     /// Go on by `token` if the output can then still be completed by at most `budget` tokens, this one included and the

@@ -46,8 +46,10 @@ pub(super) struct Constraint {
     ready: Option<Box<dyn Match>>,
     /// Under way, while the grammar holds.
     current: Option<Box<dyn Match>>,
-    /// Tokens before the end of the budget at which the text begins to be brought to its end.
+    /// How many tokens may be left when it is looked at again how the text can be brought to its end.
     landing: usize,
+    /// Whether it is being brought to its end.
+    lands: bool,
     trigger: Option<Trigger>,
     /// Whether the answer goes on freely once a text of the grammar is complete, up to the next trigger.
     repeats: bool,
@@ -107,8 +109,17 @@ impl Constraint {
         let trigger = trigger.filter(|trigger| !trigger.is_empty());
         let trigger = trigger.map(|text| Trigger { bytes: text.into_bytes(), tail: Vec::new() });
         let mask = vec![0; mask_words(vocab) as usize];
-        let mut constraint =
-            Constraint { grammars, spec, ready: Some(ready), current: None, landing: 0, trigger, repeats, mask };
+        let mut constraint = Constraint {
+            grammars,
+            spec,
+            ready: Some(ready),
+            current: None,
+            landing: 0,
+            lands: false,
+            trigger,
+            repeats,
+            mask,
+        };
         if constraint.trigger.is_none() {
             constraint.begin(budget)?;
         }
@@ -122,6 +133,7 @@ impl Constraint {
             None => self.grammars.compile(&self.spec)?,
         };
         self.landing = matcher.landing(budget);
+        self.lands = self.landing >= budget;
         self.current = Some(matcher);
         Ok(())
     }
@@ -139,7 +151,11 @@ impl Constraint {
     /// Where the grammar does not allow the token, or cannot be compiled again.
     pub fn take(&mut self, tokenizer: &Tokenizer, token: u32, budget: usize) -> Result<Vec<u32>, Error> {
         let Some(current) = &mut self.current else { return self.watch(tokenizer, token, budget) };
-        let taken = match budget <= self.landing {
+        if !self.lands && budget <= self.landing {
+            self.landing = current.landing(budget);
+            self.lands = self.landing >= budget;
+        }
+        let taken = match self.lands {
             true => current.land(token, budget)?,
             false => {
                 current.accept(token)?;

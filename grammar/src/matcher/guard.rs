@@ -2,7 +2,8 @@
 //!
 //! A schema's number may have any number of digits, and its exponent, too: `1e999` is JSON, and too large for every reader. A value may be
 //! nested without end. Some readers stop at 128 levels. A hot model runs into both. So, where a document is being
-//! written, tokens that would go beyond these limits are taken out of the mask, unless no other is left.
+//! written, tokens that would go beyond these limits are taken out of the mask, unless no other is left; and those that would leave no other:
+//! what is nested as deep as it may be is closed where it can be, and the last digit of a number that its bound still excludes is no zero.
 
 /// Deepest nesting of arrays and objects. A token may go a few levels beyond.
 const MAX_DEPTH: u32 = 64;
@@ -59,13 +60,28 @@ impl Guard {
         if self.is_in_text() {
             return;
         }
-        let beyond: Vec<u32> = tokens(mask).filter(|&token| !self.clone().push(bytes(token))).collect();
+        let begins = |is: fn(u8) -> bool| move |token: &[u8]| token.first().is_some_and(|byte| is(*byte));
+        let (closes, counts) = (begins(|byte| matches!(byte, b']' | b'}')), begins(|byte| byte.is_ascii_digit()));
+        let must_close = self.depth >= MAX_DEPTH && tokens(mask).any(|token| closes(bytes(token)));
+        let must_count = matches!(self.place, Place::Number { .. }) && tokens(mask).all(|token| counts(bytes(token)));
+        let is_within = |token: &[u8]| {
+            let mut next = *self;
+            let within = next.push(token);
+            let dead_end = must_count && next.is_full() && token.ends_with(b"0");
+            within && !dead_end && (!must_close || closes(token))
+        };
+        let beyond: Vec<u32> = tokens(mask).filter(|&token| !is_within(bytes(token))).collect();
         if beyond.len() == tokens(mask).count() {
             return;
         }
         for token in beyond {
             mask[token as usize / 32] &= !(1 << (token % 32));
         }
+    }
+
+    /// Whether a number has as many digits as it may have.
+    fn is_full(&self) -> bool {
+        matches!(self.place, Place::Number { digits: MAX_DECIMALS.., point: true })
     }
 
     fn step(&mut self, byte: u8) -> bool {
@@ -152,5 +168,31 @@ mod tests {
         let mut mask = [0b1, 0];
         Guard::new().restrict(&mut mask, bytes);
         assert_eq!(mask, [0b1, 0]);
+    }
+
+    /// What of `tokens` is left behind `text`.
+    fn left<'t>(text: &str, tokens: &[&'t str]) -> Vec<&'t str> {
+        let mut guard = Guard::new();
+        guard.push(text.as_bytes());
+        let mut mask = [(1 << tokens.len()) - 1];
+        guard.restrict(&mut mask, |token| tokens[token as usize].as_bytes());
+        super::tokens(&mask).map(|token| tokens[token as usize]).collect()
+    }
+
+    /// Found where a number above 0.1 was all zeros, to the end of its budget.
+    #[test]
+    fn the_last_digit_of_a_number_that_is_excluded_is_no_zero() {
+        assert_eq!(left("0.1000000000000", &["0", "00", "7", "70", "07"]), ["7"]);
+        assert_eq!(left("0.100000000000", &["0", "00", "7", "07"]), ["0", "7", "07"]);
+        assert_eq!(left("0.1000000000000", &["0", "7", "}"]), ["0", "7", "}"], "it may end");
+    }
+
+    /// Found where two definitions that contain one another were nested by what had to follow their optional names.
+    #[test]
+    fn what_is_nested_too_deep_is_closed_where_it_can_be() {
+        let deep = "[".repeat(64);
+        assert_eq!(left(&deep, &["]", "1", "\"", "[", "]]"]), ["]", "]]"]);
+        assert_eq!(left(&deep, &["1", "\"", "["]), ["1", "\""]);
+        assert_eq!(left(&deep[1..], &["]", "1", "\""]), ["]", "1", "\""]);
     }
 }

@@ -12,8 +12,8 @@ use crate::{GrammarError, Match};
 /// The longest completion that is looked for at an output's beginning, in tokens.
 const LONGEST_COMPLETION: usize = 2000;
 
-/// How early an output is landed that could be complete at once, in tokens.
-const SHORTEST_LANDING: usize = 64;
+/// How many tokens before the last possible one an output is landed: what a token opens takes several to close.
+const EARLY: usize = 64;
 
 /// How early an output is landed for which no completion is found at its beginning, in tokens.
 const BLIND_LANDING: usize = 200;
@@ -120,8 +120,11 @@ impl Match for Matcher {
 
     fn landing(&mut self, budget: usize) -> usize {
         match closing::completion(self, &self.vocabulary, LONGEST_COMPLETION) {
-            // Twice as much, since by then the output may have begun what it need not have.
-            Some(completion) => budget.min(completion.len() * 2 + SHORTEST_LANDING),
+            Some(completion) => match budget.saturating_sub(completion.len()) {
+                ..=EARLY => budget,
+                // By then, three times as much may be open as was written.
+                spare => budget - spare.div_ceil(4),
+            },
             None => budget.min(BLIND_LANDING),
         }
     }
