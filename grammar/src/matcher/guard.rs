@@ -70,9 +70,16 @@ impl Guard {
             let dead_end = must_count && next.is_full() && token.ends_with(b"0");
             within && !dead_end && (!must_close || closes(token))
         };
-        let beyond: Vec<u32> = tokens(mask).filter(|&token| !is_within(bytes(token))).collect();
+        let mut beyond: Vec<u32> = tokens(mask).filter(|&token| !is_within(bytes(token))).collect();
         if beyond.len() == tokens(mask).count() {
-            return;
+            // Where it has to go deeper, not at once into what could not be closed again.
+            let leads = |token: u32| {
+                let mut next = *self;
+                next.push(bytes(token));
+                (next.depth, next.is_in_text())
+            };
+            let least = tokens(mask).map(leads).min();
+            beyond.retain(|&token| Some(leads(token)) != least);
         }
         for token in beyond {
             mask[token as usize / 32] &= !(1 << (token % 32));
@@ -193,6 +200,8 @@ mod tests {
         let deep = "[".repeat(64);
         assert_eq!(left(&deep, &["]", "1", "\"", "[", "]]"]), ["]", "]]"]);
         assert_eq!(left(&deep, &["1", "\"", "["]), ["1", "\""]);
+        assert_eq!(left(&deep, &["{\"", "{", "[{"]), ["{"]);
+        assert_eq!(left(&deep, &["{\"", "{", "{}"]), ["{}"]);
         assert_eq!(left(&deep[1..], &["]", "1", "\""]), ["]", "1", "\""]);
     }
 }
