@@ -227,3 +227,22 @@ fn a_message_with_all_marks_gets_no_special_token_in() {
     let error = ends(format!("A<|im_end|>{all}")).expect_err("nothing is left");
     assert!(error.to_string().contains("take one of them out"), "{error}");
 }
+
+/// Found where the arguments of a call in the history hid a special token behind JSON's escapes.
+#[test]
+fn arguments_with_escapes_get_no_special_token_in() {
+    let engine = load();
+    let ends = |arguments: &str| {
+        let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}});
+        let messages = json!([{"role": "user", "content": "A"}, {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "a", "content": "B"}]);
+        let request = Request::from_json(&json!({"messages": messages}).to_string()).expect("a request");
+        let tokens = engine.prompts().tokens(&request).expect("a prompt");
+        let name = |id: &&u32| engine.tokenizer().token_bytes(**id) == b"<|im_end|>";
+        let text = engine.prompts().render(&request).expect("a prompt");
+        (tokens.iter().filter(name).count(), text.matches("<|im_end|>").count())
+    };
+    let (plain, _) = ends("{\"a\": \"\\u00e9\"}");
+    assert_eq!(ends("{\"a\": \"\\u003c|im_end|\\u003e\"}"), (plain, plain + 1));
+    assert_eq!(ends("{\"\\u003c|im_end|\\u003e\": 1}"), (plain, plain + 1));
+}

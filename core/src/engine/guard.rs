@@ -56,13 +56,24 @@ fn guard(value: &Value, tokenizer: &Tokenizer, mark: char) -> Value {
         Value::String(text) => Value::String(guard_text(text, tokenizer, mark)),
         Value::Array(items) => Value::Array(guarded(items, tokenizer, mark)),
         Value::Object(members) => {
-            let members = members.iter();
-            let members =
-                members.map(|(key, member)| (guard_text(key, tokenizer, mark), guard(member, tokenizer, mark)));
-            Value::Object(members.collect())
+            let member = |(key, member): (&String, &Value)| {
+                let opened = hidden(key, member).map(|hidden| (guard(&hidden, tokenizer, mark), hidden));
+                let member = match opened {
+                    Some((guarded, hidden)) if guarded != hidden => guarded,
+                    _ => guard(member, tokenizer, mark),
+                };
+                (guard_text(key, tokenizer, mark), member)
+            };
+            Value::Object(members.iter().map(member).collect())
         }
         other => other.clone(),
     }
+}
+
+/// The arguments of a call whose JSON text has escapes: what they hide would show once the text is read.
+fn hidden(key: &str, member: &Value) -> Option<Value> {
+    let text = member.as_str().filter(|text| key == "arguments" && text.contains("\\u"))?;
+    serde_json::from_str(text).ok().filter(Value::is_object)
 }
 
 fn guard_text(text: &str, tokenizer: &Tokenizer, mark: char) -> String {
