@@ -90,8 +90,7 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
 /// As [`engine`].
 pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
     let device = device::open(&arguments.device.device, arguments.device.default_limits)?;
-    let options =
-        EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv, ..EngineOptions::default() };
+    let options = EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv };
     let mut bar = Bar::default();
     let mut progress = |progress| {
         bar.show(progress);
