@@ -56,7 +56,7 @@ impl LoadOptions {
 
     /// The engine's part.
     pub fn engine(&self) -> EngineOptions {
-        EngineOptions { context: self.context_length, exact_kv: self.exact_kv, ..EngineOptions::default() }
+        EngineOptions { context: self.context_length, exact_kv: self.exact_kv }
     }
 
     fn gpu(&self) -> GpuOptions {
