@@ -2,6 +2,7 @@
 //! template's own words, and found again behind that.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -9,9 +10,7 @@ use crate::text::Tokenizer;
 
 /// Characters that no text is meant to have (Unicode's noncharacters of one block), then those without a meaning of their own. One
 /// that the conversation does not have serves as mark.
-fn marks() -> impl Iterator<Item = char> {
-    ('\u{fdd0}'..='\u{fdef}').chain('\u{e000}'..='\u{f8ff}')
-}
+const MARKS: [RangeInclusive<char>; 2] = ['\u{fdd0}'..='\u{fdef}', '\u{e000}'..='\u{f8ff}'];
 
 /// How JSON in ASCII alone writes a mark, as templates with `tojson(ensure_ascii=true)` do.
 fn escaped(mark: char) -> String {
@@ -22,7 +21,7 @@ fn escaped(mark: char) -> String {
 pub(super) fn mark_for<'v>(values: impl Iterator<Item = &'v Value>) -> Option<char> {
     let mut used = BTreeSet::new();
     values.for_each(|value| collect(value, &mut used));
-    marks().find(|mark| !used.contains(mark))
+    MARKS.into_iter().flatten().find(|mark| !used.contains(mark))
 }
 
 /// Adds the marks that are used in a value's texts.
@@ -39,9 +38,7 @@ fn collect(value: &Value, used: &mut BTreeSet<char>) {
 }
 
 fn collect_text(text: &str, used: &mut BTreeSet<char>) {
-    used.extend(
-        text.chars().filter(|c| ('\u{e000}'..='\u{f8ff}').contains(c) || ('\u{fdd0}'..='\u{fdef}').contains(c)),
-    );
+    used.extend(text.chars().filter(|c| MARKS.iter().any(|marks| marks.contains(c))));
     let escapes = text.match_indices("\\u").filter_map(|(at, _)| text.get(at + 2..at + 6));
     used.extend(escapes.filter_map(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?)));
 }
@@ -127,7 +124,7 @@ mod tests {
     fn a_conversation_with_all_noncharacters_still_has_a_mark() {
         let all = json!(('\u{fdd0}'..='\u{fdef}').collect::<String>());
         assert_eq!(mark_for([&all].into_iter()), Some('\u{e000}'));
-        let more = json!(marks().collect::<String>());
+        let more = json!(MARKS.into_iter().flatten().collect::<String>());
         assert_eq!(mark_for([&more].into_iter()), None);
     }
 }
