@@ -1,16 +1,16 @@
 //! What grammars cost over a vocabulary of 150,000 tokens: compiling a schema, and the mask, the token and the landing of each step.
 //!
-//! `cargo bench -p inglenook-grammar` prints one line for each of the realistic schemas and one over all. Tokens are drawn at
-//! random, which is harder than what models write: more of the grammar is visited, and strings end late. Each walk is made
-//! three times, by matchers that know nothing of one another, and the least of the three times of each step counts: what a busy machine
-//! adds is not the grammar's.
+//! `cargo bench -p inglenook-grammar` prints one line for each of the realistic schemas, one for short texts, and one over all. Tokens
+//! are drawn at random, which is harder than what models write: more of the grammar is visited, and strings end late. Each walk is
+//! made three times, by matchers that know nothing of one another, and the least of the three times of each step counts: what a busy
+//! machine adds is not the grammar's.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inglenook_grammar::{Compiler, Match, Spec, Token, Vocabulary};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TOKENS: usize = 150_000;
 const STEPS: usize = 150;
@@ -26,7 +26,7 @@ fn main() {
         "schema", "compile ms", "p50 us", "p99 us", "max us", "accept us", "land us"
     );
     let mut all = Times::default();
-    let mut schemas: Vec<(String, Value)> = schemas().collect();
+    let mut schemas: Vec<(String, Value)> = schemas().chain(short_texts()).collect();
     schemas.sort_by(|one, other| one.0.cmp(&other.0));
     for (name, schema) in schemas {
         let rounds = (0..3).map(|round| {
@@ -103,6 +103,14 @@ fn schemas() -> impl Iterator<Item = (String, Value)> {
             serde_json::from_str(&text).expect("JSON"),
         )
     })
+}
+
+/// Texts that end soon: the steps with the most tokens that have to be looked at one by one.
+fn short_texts() -> impl Iterator<Item = (String, Value)> {
+    let text = |length: u32| json!({"type": "string", "maxLength": length});
+    let texts: Vec<Value> = (1..40).map(text).collect();
+    let schema = json!({"type": "array", "prefixItems": texts, "items": false, "minItems": texts.len()});
+    std::iter::once(("short-texts".to_owned(), schema))
 }
 
 /// Three walks through a schema, each landed after some steps.

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokenizerEnv};
 use llguidance::{ParserFactory, TokenParser, panic_utils};
 
@@ -38,7 +37,7 @@ impl Compiler {
     pub fn new(vocabulary: Arc<Vocabulary>) -> Result<Compiler, GrammarError> {
         let tokens: TokEnv = vocabulary.clone();
         let capabilities = InferenceCapabilities { ff_tokens: true, ..Default::default() };
-        let mut factory = ParserFactory::new(&tokens, capabilities, &SlicedBiasComputer::json_slices())
+        let mut factory = ParserFactory::new(&tokens, capabilities, &slices())
             .map_err(|error| GrammarError::Vocabulary(error.to_string()))?;
         factory.quiet();
         *factory.limits_mut() = limits();
@@ -106,6 +105,14 @@ fn writes_json(spec: &Spec) -> bool {
         Spec::Lark { grammar } => grammar.contains("%json"),
         Spec::Regex { .. } | Spec::Gbnf { .. } | Spec::Choice { .. } => false,
     }
+}
+
+/// Sets of tokens, as expressions, that a step allows as a whole where it can: blanks, and what a text may go on with. Each holds the
+/// one before it, and costs a trie of its own. Where the end of a text's room is near, the tokens between two of them are gone through one
+/// by one: these lengths make the most of that the least (`benches/masks.rs`).
+fn slices() -> Vec<String> {
+    let texts = ["{1,4}", "{1,7}", "{1,12}", "+"].map(|length| format!(r#"[^"\\\x00-\x1F\x7F]{length}"#));
+    [r"[\x20\x0A\x0D\x09]+".to_owned()].into_iter().chain(texts).collect()
 }
 
 /// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states, of which each takes 1 to 2 KB, and
