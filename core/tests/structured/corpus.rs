@@ -8,7 +8,7 @@ use inglenook::engine::Engine;
 use inglenook::engine::event::Finish;
 use serde_json::{Value, json};
 
-use crate::gbnf::Recogniser;
+use crate::readers::{self, Reader};
 use crate::{answer, gpu, load, request};
 
 /// Every so many-th case is tried, or all with `INGLENOOK_FULL=1`.
@@ -18,7 +18,7 @@ const STRIDE: usize = 12;
 struct Case {
     name: String,
     format: Value,
-    accepts: Box<dyn Fn(&str) -> bool>,
+    accepts: Reader,
 }
 
 fn corpus(name: &str) -> PathBuf {
@@ -65,13 +65,10 @@ fn schemas() -> Vec<Case> {
 fn regexes() -> Vec<Case> {
     let case = |line: Value| {
         let pattern = line["regex"].as_str().expect("a pattern").to_owned();
-        // A comment at the end of a verbose expression would hide the parenthesis that closes it.
-        let end = if pattern.contains("(?x)") { "\n" } else { "" };
-        let whole = regex::Regex::new(&format!(r"\A(?:{pattern}{end})\z")).expect("a pattern");
         Case {
             name: line["name"].to_string(),
+            accepts: readers::regex(&pattern),
             format: json!({"type": "regex", "regex": pattern}),
-            accepts: Box::new(move |text| whole.is_match(text)),
         }
     };
     lines("regexes.jsonl").into_iter().map(case).collect()
@@ -81,12 +78,11 @@ fn regexes() -> Vec<Case> {
 fn grammars() -> Vec<Case> {
     let case = |path: PathBuf| {
         let read = |path: &Path| fs::read_to_string(path).expect("a grammar");
-        let recogniser = Recogniser::new(&read(&path.with_extension("gbnf")));
         let kind = path.extension().expect("an ending").to_string_lossy().into_owned();
         Case {
             name: stem(&path),
             format: json!({"type": kind, "grammar": read(&path)}),
-            accepts: Box::new(move |text| recogniser.accepts(text)),
+            accepts: readers::gbnf(&read(&path.with_extension("gbnf"))),
         }
     };
     files("grammars").into_iter().map(case).collect()

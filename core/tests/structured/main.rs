@@ -1,8 +1,8 @@
 //! Answers of ember that are held to a form: schemas, regular expressions, grammars, choices, natively on both devices.
 
 mod corpus;
-#[path = "../../../grammar/tests/outputs/support/gbnf.rs"]
-mod gbnf;
+#[path = "../../../grammar/tests/outputs/support/readers/mod.rs"]
+mod readers;
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, Finish};

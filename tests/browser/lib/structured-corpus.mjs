@@ -1,49 +1,39 @@
-// The schemas and regular expressions of tests/structured, each with a judge that knows nothing of how an answer came about.
+// The schemas, regular expressions and grammars of tests/structured.
 import { readdirSync, readFileSync } from "node:fs";
-import { Ajv } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
 
 const CORPUS = new URL("../../structured/", import.meta.url);
 
-/** @typedef {{ name: string, response_format: object, accepts: (text: string) => boolean }} Case */
+/** @typedef {{ name: string, response_format: object, form: import("./judge.mjs").Form }} Case what to ask for, and what judges know it by */
 
 /** @returns {Case[]} */
 export function readSchemas() {
-  const realistic = readdirSync(new URL("realistic/", CORPUS)).sort();
-  const all = [
-    ...readLines("schemas.jsonl"),
-    ...realistic.map((name) => ({ name, schema: JSON.parse(read(`realistic/${name}`)) })),
-  ];
-  return all.map(({ name, schema }) => ({
+  const realistic = list("realistic/").map((name) => ({ name, schema: JSON.parse(read(`realistic/${name}`)) }));
+  return [...readLines("schemas.jsonl"), ...realistic].map(({ name, schema }) => ({
     name,
     response_format: { type: "json_schema", json_schema: { name: "test", schema } },
-    accepts: (text) => isValid(schema, JSON.parse(text)),
+    form: { schema },
   }));
 }
 
-/**
- * Those that mean the same here as in Rust's syntax.
- * @returns {Case[]}
- */
+/** @returns {Case[]} */
 export function readRegexes() {
-  return readLines("regexes.jsonl").flatMap(({ name, regex }) => {
-    const judge = /\\[dwsb]/i.test(regex) ? undefined : tryRegex(`^(?:${regex})$`);
-    return judge === undefined ? [] : [{ name, response_format: { type: "regex", regex }, accepts: (text) => judge.test(text) }];
-  });
+  return readLines("regexes.jsonl").map(({ name, regex }) => ({ name, response_format: { type: "regex", regex }, form: { regex } }));
 }
 
 /**
- * @param {string} source
- * @returns {RegExp | undefined}
+ * Each language is there twice, and its GBNF is what judges know.
+ * @returns {Case[]}
  */
-function tryRegex(source) {
-  try {
-    // There a dot matches some ends of lines too.
-    return new RegExp(source, "su");
-  } catch {
-    return undefined;
-  }
+export function readGrammars() {
+  return list("grammars/").map((name) => {
+    const [stem, type] = name.split(".");
+    return { name, response_format: { type, grammar: read(`grammars/${name}`) }, form: { gbnf: read(`grammars/${stem}.gbnf`) } };
+  });
+}
+
+/** @param {string} folder */
+function list(folder) {
+  return readdirSync(new URL(folder, CORPUS)).sort();
 }
 
 /** @param {string} file */
@@ -57,17 +47,4 @@ function read(file) {
  */
 function readLines(file) {
   return read(file).trim().split("\n").map((line) => JSON.parse(line));
-}
-
-/**
- * @param {any} schema
- * @param {unknown} document
- */
-function isValid(schema, document) {
-  // Formats that the validator does not know are no errors; neither are keywords that say nothing. Without a precision it takes no
-  // number of more than 21 digits for a multiple of anything.
-  const options = { strict: false, logger: /** @type {const} */ (false), multipleOfPrecision: 9 };
-  const ajv = schema.$schema?.includes("draft-07") ? new Ajv(options) : new Ajv2020(options);
-  formats.default(ajv);
-  return ajv.validate(schema, document);
 }

@@ -1,7 +1,6 @@
 //! What the tests of whole outputs share: a vocabulary, walks at random through what a grammar allows, and the corpus.
 
-#[cfg(test)]
-pub mod gbnf;
+pub mod readers;
 pub mod walk;
 
 use std::path::PathBuf;
