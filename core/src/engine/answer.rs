@@ -26,8 +26,7 @@ impl Engine {
         let output =
             Output::new(self.tokenizer.clone(), &request, &prompt.format, &prompt.tools, prompt.starts_in_reasoning)?;
         let wanted = self.wanted(&request, &prompt)?;
-        let budget = limit as usize - prompt.tokens.len();
-        let constraint = wanted.map(|wanted| self.constraint(wanted, budget)).transpose()?;
+        let constraint = wanted.map(|wanted| self.constraint(wanted)).transpose()?;
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
         let bias = request.bias()?;
@@ -63,8 +62,8 @@ impl Engine {
         Ok(tokens as u32 + request.max_tokens.unwrap_or(room).min(room))
     }
 
-    fn constraint(&self, wanted: Wanted, budget: usize) -> Result<Constraint, Error> {
-        Constraint::new(self.grammars.clone(), wanted, self.runner.model().config().vocab, budget)
+    fn constraint(&self, wanted: Wanted) -> Result<Constraint, Error> {
+        Constraint::new(self.grammars.clone(), wanted, self.runner.model().config().vocab)
     }
 
     fn thought(&self, request: &Request, prompt: &Prompt) -> Thought {

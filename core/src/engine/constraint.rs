@@ -46,7 +46,7 @@ pub(super) struct Constraint {
     ready: Option<Box<dyn Match>>,
     /// Under way, while the grammar holds.
     current: Option<Box<dyn Match>>,
-    /// How many tokens may be left when it is looked at again how the text can be brought to its end.
+    /// How many tokens may be left when it is looked at again how the text can be brought to its end; at first, as many as there are.
     landing: usize,
     /// Whether it is being brought to its end.
     lands: bool,
@@ -97,12 +97,11 @@ impl Trigger {
 }
 
 impl Constraint {
-    /// A grammar over a vocabulary of `vocab` tokens, for an answer of at most `budget` of them, that holds from the beginning, or
-    /// from behind the `wanted` trigger on.
+    /// A grammar over a vocabulary of `vocab` tokens that holds from the beginning, or from behind the `wanted` trigger on.
     ///
     /// # Errors
     /// Where the grammar cannot be compiled, or nobody is there to compile it.
-    pub fn new(grammars: GrammarSlot, wanted: Wanted, vocab: u32, budget: usize) -> Result<Constraint, Error> {
+    pub fn new(grammars: GrammarSlot, wanted: Wanted, vocab: u32) -> Result<Constraint, Error> {
         let Wanted { spec, trigger, repeats } = wanted;
         let spec = spec.to_json();
         let ready = grammars.compile(&spec)?;
@@ -121,20 +120,19 @@ impl Constraint {
             mask,
         };
         if constraint.trigger.is_none() {
-            constraint.begin(budget)?;
+            constraint.begin()?;
         }
         Ok(constraint)
     }
 
-    /// Lets the grammar hold from here on, for at most `budget` tokens.
-    fn begin(&mut self, budget: usize) -> Result<(), Error> {
-        let mut matcher = match self.ready.take() {
+    /// Lets the grammar hold from here on.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.current = Some(match self.ready.take() {
             Some(ready) => ready,
             None => self.grammars.compile(&self.spec)?,
-        };
-        self.landing = matcher.landing(budget);
-        self.lands = self.landing >= budget;
-        self.current = Some(matcher);
+        });
+        self.landing = usize::MAX;
+        self.lands = false;
         Ok(())
     }
 
@@ -150,7 +148,7 @@ impl Constraint {
     /// # Errors
     /// Where the grammar does not allow the token, or cannot be compiled again.
     pub fn take(&mut self, tokenizer: &Tokenizer, token: u32, budget: usize) -> Result<Vec<u32>, Error> {
-        let Some(current) = &mut self.current else { return self.watch(tokenizer, token, budget) };
+        let Some(current) = &mut self.current else { return self.watch(tokenizer, token) };
         if !self.lands && budget <= self.landing {
             self.landing = current.landing(budget);
             self.lands = self.landing >= budget;
@@ -169,10 +167,10 @@ impl Constraint {
     }
 
     /// Looks for the trigger.
-    fn watch(&mut self, tokenizer: &Tokenizer, token: u32, budget: usize) -> Result<Vec<u32>, Error> {
+    fn watch(&mut self, tokenizer: &Tokenizer, token: u32) -> Result<Vec<u32>, Error> {
         let bytes = tokenizer.token_bytes(token);
         let Some(rest) = self.trigger.as_mut().and_then(|trigger| trigger.push(bytes)) else { return Ok(vec![token]) };
-        self.begin(budget)?;
+        self.begin()?;
         Ok(match std::str::from_utf8(&bytes[..bytes.len() - rest]) {
             Ok(front) if rest > 0 => tokenizer.encode(front, Special::AsText, false),
             _ => vec![token],

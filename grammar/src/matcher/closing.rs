@@ -13,6 +13,10 @@ use crate::Match;
 const QUOTED: [&str; 5] = ["\"}]", "\"}}", "\"}", "\"]", "\""];
 const BRACKETS: [&str; 5] = ["}}", "}]", "]}", "}", "]"];
 
+/// Most tokens of a completion that are chosen: the grammar forces most. Where a text's end depends on all of it, each token takes the
+/// longer the more there are.
+const MOST_CHOSEN: usize = 500;
+
 /// How often something that closes or ends is taken before others are.
 const PATIENCE: usize = 4;
 
@@ -73,6 +77,7 @@ fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order
     let mut matcher = matcher.clone();
     let mut found = Vec::new();
     let mut used: HashMap<u32, usize> = HashMap::new();
+    let mut chosen = 0;
     let mut words = if order == Order::Words { matcher.words().to_vec() } else { Vec::new() };
     while !matcher.is_complete() {
         let forced = matcher.forced().ok()?;
@@ -83,6 +88,10 @@ fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order
             if let Some(word) = step_by_word(&mut matcher, vocabulary, &mut words) {
                 found.extend(word);
                 continue;
+            }
+            chosen += 1;
+            if chosen > MOST_CHOSEN {
+                return None;
             }
             let candidates = candidates(&matcher, vocabulary, &used, order);
             let token = step(&mut matcher, vocabulary, candidates)?;

@@ -9,7 +9,7 @@ use super::guard::Guard;
 use super::{Vocabulary, closing, failure};
 use crate::{GrammarError, Match};
 
-/// The longest completion that is looked for at an output's beginning, in tokens.
+/// The longest completion that is looked for before an output is landed, in tokens.
 const LONGEST_COMPLETION: usize = 2000;
 
 /// How many tokens before the last possible one an output is landed: what a token opens takes several to close.
@@ -145,7 +145,7 @@ impl Match for Matcher {
     }
 
     fn landing(&mut self, budget: usize) -> usize {
-        match closing::completion(self, &self.vocabulary, LONGEST_COMPLETION) {
+        match closing::completion(self, &self.vocabulary, budget.min(LONGEST_COMPLETION)) {
             Some(completion) => match budget.saturating_sub(completion.len()) {
                 ..=EARLY => budget,
                 // By then, three times as much may be open as was written.
@@ -197,14 +197,16 @@ mod tests {
 
     use super::*;
 
+    fn matcher(spec: Spec) -> Matcher {
+        let tokens: Vec<Token> = (0..=255u8).map(|byte| Token { bytes: vec![byte], control: false }).collect();
+        let vocabulary = Vocabulary::new(&tokens, &[0], Box::new(|_| Vec::new())).unwrap();
+        Compiler::new(Arc::new(vocabulary)).unwrap().compile(&spec).unwrap()
+    }
+
     /// Found where each of a palindrome's last 200 tokens had two searches through all of its ways on, for a quarter of a second.
     #[test]
     fn a_way_out_that_is_never_found_is_looked_for_ever_more_seldom() {
-        let tokens: Vec<Token> = (0..=255u8).map(|byte| Token { bytes: vec![byte], control: false }).collect();
-        let vocabulary = Vocabulary::new(&tokens, &[0], Box::new(|_| Vec::new())).unwrap();
-        let mut compiler = Compiler::new(Arc::new(vocabulary)).unwrap();
-        let grammar = r#"root ::= "a" root "a" | "b" root "b" | "c""#.to_owned();
-        let mut matcher = compiler.compile(&Spec::Gbnf { grammar }).unwrap();
+        let mut matcher = matcher(Spec::Gbnf { grammar: r#"root ::= "a" root "a" | "b" root "b" | "c""#.to_owned() });
         let pick = |step: u32| if step * step % 7 < 3 { b'a' } else { b'b' };
         (0..100).for_each(|step| matcher.accept(pick(step).into()).unwrap());
         let mut searches = 0;
@@ -213,5 +215,12 @@ mod tests {
             searches += usize::from(matcher.rest.left == matcher.rest.whole);
         }
         assert_eq!((searches, matcher.rest.whole), (6, 63));
+    }
+
+    /// Found where a palindrome was searched for an end of 2,000 tokens, for half a minute.
+    #[test]
+    fn a_way_out_with_too_many_choices_is_given_up() {
+        let landing = |length: usize| matcher(Spec::Regex { regex: format!("([ab]{{{length}}})+") }).landing(10_000);
+        assert_eq!((landing(400), landing(600)), (10_000 - (10_000 - 400) / 4, BLIND_LANDING));
     }
 }
