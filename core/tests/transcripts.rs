@@ -192,25 +192,13 @@ fn bytes(input: &[Input]) -> usize {
     input.iter().map(|part| if let Input::Text(text) = part { text.len() } else { 0 }).sum()
 }
 
-/// Marsaglia's xorshift: random enough to cut texts.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-}
-
 fn full() -> bool {
     std::env::var_os("INGLENOOK_FULL").is_some()
 }
 
 #[test]
 fn transcripts_give_their_pieces_however_they_are_cut() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = fastrand::Rng::with_seed(7);
     let mut wrong = Vec::new();
     for case in cases() {
         let whole = parse(&case, &case.input);
@@ -225,7 +213,7 @@ fn transcripts_give_their_pieces_however_they_are_cut() {
         let mut ways: Vec<Vec<usize>> = (0..=len).map(|at| vec![at]).collect();
         ways.push((0..=len).collect());
         for _ in 0..if full() { 1000 } else { 20 } {
-            let mut cuts: Vec<usize> = (0..random.below(len / 2 + 1)).map(|_| random.below(len)).collect();
+            let mut cuts: Vec<usize> = (0..random.usize(..len / 2 + 1)).map(|_| random.usize(..len.max(1))).collect();
             cuts.sort_unstable();
             ways.push(cuts);
         }

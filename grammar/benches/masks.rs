@@ -121,7 +121,7 @@ fn measure(compiler: &mut Compiler, tokens: &[Token], spec: Spec, times: &mut Ti
     let mut mask = vec![0; tokens.len().div_ceil(32)];
     for seed in 1..4 {
         let mut matcher = first.clone();
-        let mut chance = Chance(seed);
+        let mut random = fastrand::Rng::with_seed(seed);
         for step in 0..2 * STEPS {
             let forced = matcher.forced().expect("forced tokens");
             if matcher.must_stop() {
@@ -132,7 +132,7 @@ fn measure(compiler: &mut Compiler, tokens: &[Token], spec: Spec, times: &mut Ti
                 continue;
             }
             timed(&mut times.mask, || matcher.mask(&mut mask)).expect("a mask");
-            let token = chance.pick(&mask);
+            let token = pick(&mut random, &mask);
             let taken = match step < STEPS {
                 true => timed(&mut times.accept, || matcher.accept(token)).map(|()| token),
                 false => timed(&mut times.land, || matcher.land(token, 2 * STEPS - step)),
@@ -151,28 +151,18 @@ fn timed<T>(times: &mut Vec<Duration>, call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Numbers that look random: a linear congruential generator.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % bound as u64) as usize
-    }
-
-    /// One of the tokens of a mask.
-    fn pick(&mut self, mask: &[u32]) -> u32 {
-        let count: u32 = mask.iter().map(|word| word.count_ones()).sum();
-        let mut left = self.below(count as usize) as u32;
-        for (index, &word) in mask.iter().enumerate() {
-            if left < word.count_ones() {
-                let bit = (0..32).filter(|bit| word >> bit & 1 == 1).nth(left as usize).unwrap_or(0);
-                return index as u32 * 32 + bit;
-            }
-            left -= word.count_ones();
+/// One of the tokens of a mask.
+fn pick(random: &mut fastrand::Rng, mask: &[u32]) -> u32 {
+    let count: u32 = mask.iter().map(|word| word.count_ones()).sum();
+    let mut left = random.u32(..count);
+    for (index, &word) in mask.iter().enumerate() {
+        if left < word.count_ones() {
+            let bit = (0..32).filter(|bit| word >> bit & 1 == 1).nth(left as usize).unwrap_or(0);
+            return index as u32 * 32 + bit;
         }
-        0
+        left -= word.count_ones();
     }
+    0
 }
 
 /// Like a byte-level BPE vocabulary: bytes, white space, numbers, punctuation in runs, words with and without a space and a capital, and
@@ -184,24 +174,22 @@ fn vocabulary() -> Vec<Token> {
     words.extend((1..16).map(|length| vec![b'\n'; length]));
     words.extend((0..1000).map(|number| number.to_string().into_bytes()));
     words.extend((0x4e00..0x6e00).filter_map(char::from_u32).map(|c| c.to_string().into_bytes()));
-    let mut chance = Chance(7);
+    let mut random = fastrand::Rng::with_seed(7);
     let marks: Vec<char> = "{}[]()\"':,.;=<>/\\-_+*&|!?#@ \n".chars().collect();
-    words.extend(
-        (0..8000).map(|_| {
-            (0..2 + chance.below(3)).map(|_| marks[chance.below(marks.len())]).collect::<String>().into_bytes()
-        }),
-    );
+    words.extend((0..8000).map(|_| {
+        (0..2 + random.usize(..3)).map(|_| marks[random.usize(..marks.len())]).collect::<String>().into_bytes()
+    }));
     let syllables: Vec<&str> =
         "a e i o u an en in on er re th st ing ed ly ion al ar or is at it es de com pro con ment tion able un im \
         ka lo mi na po ra se ta vi zo bra cle dri fro gle pla qui sch tre wha"
             .split_whitespace()
             .collect();
     while words.len() < TOKENS {
-        let mut word: String = (0..1 + chance.below(4)).map(|_| syllables[chance.below(syllables.len())]).collect();
-        if chance.below(5) == 0 {
+        let mut word: String = (0..1 + random.usize(..4)).map(|_| syllables[random.usize(..syllables.len())]).collect();
+        if random.usize(..5) == 0 {
             word[..1].make_ascii_uppercase();
         }
-        if chance.below(2) == 0 {
+        if random.usize(..2) == 0 {
             word.insert(0, ' ');
         }
         words.push(word.into_bytes());

@@ -1,5 +1,6 @@
 //! A hundred thousand damaged files, the same ones at every run.
 
+use fastrand::Rng;
 use inglenook::format::gguf::write::GgufWriter;
 use inglenook::format::gguf::{Array, Strings, Value};
 use inglenook::format::quant::{WeightType, random_blocks};
@@ -15,11 +16,11 @@ const AWKWARD: [u64; 14] =
 #[test]
 fn a_hundred_thousand_mutations_are_answered() {
     let seeds = [every_type(), like_a_model()];
-    let mut random = Random(20);
+    let mut random = Rng::with_seed(20);
     let (mut accepted, mut refused) = (0, 0);
     for number in 0..FILES {
-        let mut bytes = seeds[random.below(seeds.len())].clone();
-        for _ in 0..1 + random.below(4) {
+        let mut bytes = seeds[random.usize(..seeds.len())].clone();
+        for _ in 0..1 + random.usize(..4) {
             mutate(&mut bytes, &seeds, &mut random);
         }
         match in_time(|| read(&bytes)) {
@@ -47,22 +48,22 @@ fn a_hundred_thousand_mutations_are_answered() {
 }
 
 /// One change, mostly in the header.
-fn mutate(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
+fn mutate(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Rng) {
     if bytes.is_empty() {
         bytes.push(0);
     }
-    let span = if random.below(8) == 0 { bytes.len() } else { bytes.len().min(1500) };
-    let at = random.below(span);
-    let awkward = AWKWARD[random.below(AWKWARD.len())].to_le_bytes();
-    let run = 1 + random.below(40);
+    let span = if random.usize(..8) == 0 { bytes.len() } else { bytes.len().min(1500) };
+    let at = random.usize(..span);
+    let awkward = AWKWARD[random.usize(..AWKWARD.len())].to_le_bytes();
+    let run = 1 + random.usize(..40);
     let end = (at + run).min(bytes.len());
-    match random.below(10) {
-        0 | 1 => bytes[at] ^= 1 << random.below(8),
-        2 => bytes[at] = random.next() as u8,
+    match random.usize(..10) {
+        0 | 1 => bytes[at] ^= 1 << random.usize(..8),
+        2 => bytes[at] = random.u8(..),
         3 => overwrite(bytes, at, &awkward[..4]),
         4 => overwrite(bytes, at, &awkward),
         // The counts and versions of the header proper.
-        5 => overwrite(bytes, 4 * random.below(6), &awkward[..4]),
+        5 => overwrite(bytes, 4 * random.usize(..6), &awkward[..4]),
         6 => bytes.truncate(at),
         7 => drop(bytes.drain(at..end)),
         8 => {
@@ -70,8 +71,8 @@ fn mutate(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
             bytes.splice(at..at, copy);
         }
         _ => {
-            let other = &seeds[random.below(seeds.len())];
-            let from = random.below(other.len());
+            let other = &seeds[random.usize(..seeds.len())];
+            let from = random.usize(..other.len());
             let piece = other[from..(from + run).min(other.len())].to_vec();
             overwrite(bytes, at, &piece);
         }
@@ -152,20 +153,4 @@ fn finish(mut writer: GgufWriter, shapes: &[(String, Vec<u64>, WeightType)]) -> 
         out.write(&random_blocks(*ty, 1, blocks, 1.0)).unwrap();
     }
     out.finish().unwrap()
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
 }

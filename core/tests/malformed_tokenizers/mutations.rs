@@ -1,5 +1,7 @@
 //! A hundred thousand damaged vocabularies, the same ones at every run.
 
+use fastrand::Rng;
+
 use crate::seeds;
 use crate::{Vocabulary, WORST, try_out};
 
@@ -49,11 +51,11 @@ fn a_hundred_thousand_mutations_are_answered() {
 
 fn run(share: u64, files: u64) -> (u64, u64) {
     let seeds = seeds::all();
-    let mut random = Random(20 + share);
+    let mut random = Rng::with_seed(20 + share);
     let (mut accepted, mut refused) = (0, 0);
     for _ in 0..files {
-        let mut vocabulary = seeds[random.below(seeds.len())].clone();
-        for _ in 0..1 + random.below(4) / 3 {
+        let mut vocabulary = seeds[random.usize(..seeds.len())].clone();
+        for _ in 0..1 + random.usize(..4) / 3 {
             mutate(&mut vocabulary, &mut random);
         }
         match try_out(&vocabulary) {
@@ -69,75 +71,59 @@ fn run(share: u64, files: u64) -> (u64, u64) {
     (accepted, refused)
 }
 
-fn mutate(vocabulary: &mut Vocabulary, random: &mut Random) {
+fn mutate(vocabulary: &mut Vocabulary, random: &mut Rng) {
     match vocabulary {
-        Vocabulary::Json(json) if random.below(4) > 1 => mutate_json(json, random),
-        Vocabulary::Json(json) if random.below(2) > 0 => mutate_letter(json, random),
+        Vocabulary::Json(json) if random.usize(..4) > 1 => mutate_json(json, random),
+        Vocabulary::Json(json) if random.usize(..2) > 0 => mutate_letter(json, random),
         other => mutate_bytes(other.bytes_mut(), random),
     }
 }
 
 /// Puts another value, one of the file's own or an awkward one, in place of a value.
-fn mutate_json(json: &mut Vec<u8>, random: &mut Random) {
+fn mutate_json(json: &mut Vec<u8>, random: &mut Rng) {
     let Some(target) = value_at(json, random) else { return };
-    let with = match random.below(3) {
+    let with = match random.usize(..3) {
         0 => value_at(json, random).map_or(Vec::new(), |range| json[range].to_vec()),
-        _ => AWKWARD[random.below(AWKWARD.len())].into(),
+        _ => AWKWARD[random.usize(..AWKWARD.len())].into(),
     };
     json.splice(target, with);
 }
 
 /// Puts another letter or digit in place of one, which mostly leaves JSON as JSON.
-fn mutate_letter(json: &mut [u8], random: &mut Random) {
-    let at = random.below(json.len().max(1));
+fn mutate_letter(json: &mut [u8], random: &mut Rng) {
+    let at = random.usize(..json.len().max(1));
     if let Some(byte) = json.iter_mut().skip(at).find(|byte| byte.is_ascii_alphanumeric()) {
         let others: &[u8] = if byte.is_ascii_digit() { b"0123456789" } else { b"abcdestwxyzABZ" };
-        *byte = others[random.below(others.len())];
+        *byte = others[random.usize(..others.len())];
     }
 }
 
 /// A value that stands behind a colon or in an array, at random.
-fn value_at(json: &[u8], random: &mut Random) -> Option<std::ops::Range<usize>> {
+fn value_at(json: &[u8], random: &mut Rng) -> Option<std::ops::Range<usize>> {
     // The vocabularies are the bulk of a file; the parts before and behind them are what matters most.
-    let span = if random.below(2) == 0 { json.len() } else { json.len().min(1200) };
-    let from = random.below(span.max(1));
+    let span = if random.usize(..2) == 0 { json.len() } else { json.len().min(1200) };
+    let from = random.usize(..span.max(1));
     let start = from + json[from..].iter().position(|byte| matches!(byte, b':' | b'[' | b','))? + 1;
     let mut values = serde_json::Deserializer::from_slice(&json[start..]).into_iter::<serde_json::Value>();
     values.next()?.ok()?;
     Some(start..start + values.byte_offset())
 }
 
-fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
+fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Rng) {
     if bytes.is_empty() {
         bytes.push(0);
     }
-    let at = random.below(bytes.len());
-    let end = (at + 1 + random.below(30)).min(bytes.len());
-    match random.below(7) {
-        0 | 1 => bytes[at] ^= 1 << random.below(8),
-        2 => bytes[at] = random.next() as u8,
+    let at = random.usize(..bytes.len());
+    let end = (at + 1 + random.usize(..30)).min(bytes.len());
+    match random.usize(..7) {
+        0 | 1 => bytes[at] ^= 1 << random.usize(..8),
+        2 => bytes[at] = random.u8(..),
         3 => bytes.iter_mut().skip(at).take(4).for_each(|byte| *byte = 0xff),
-        4 if random.below(4) == 0 => bytes.truncate(at),
+        4 if random.usize(..4) == 0 => bytes.truncate(at),
         4 | 5 => drop(bytes.drain(at..end)),
         _ => {
             let copy = bytes[at..end].to_vec();
             bytes.splice(at..at, copy);
         }
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
     }
 }

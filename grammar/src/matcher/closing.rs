@@ -2,7 +2,8 @@
 //!
 //! A search that takes at each step what looks like an end: closing quotes and brackets first, then simple characters, and what opens
 //! something last. Which character leads out cannot be seen, so several orders are tried: each filler once before any comes again
-//! (then `a*b` gets to its `b`), always the first, always the last. What is found is a way out, not the shortest one.
+//! (then `a*b` gets to its `b`), always the first, always the last, and openers before fillers (a name that goes on with any letter is
+//! only left by its bracket). What is found is a way out, not the shortest one.
 
 use std::collections::HashMap;
 
@@ -61,12 +62,14 @@ enum Order {
     Rotating,
     Forward,
     Backward,
+    /// Openers first, each once, then as [`Order::Rotating`].
+    Opening,
 }
 
 /// Tokens that complete the output, at most `limit` of them, if the search finds any. None are needed where it is complete.
 pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> Option<Vec<u32>> {
     let has_words = !matcher.words().is_empty();
-    let orders = [Order::Words, Order::Rotating, Order::Forward, Order::Backward];
+    let orders = [Order::Words, Order::Rotating, Order::Forward, Order::Backward, Order::Opening];
     orders
         .into_iter()
         .filter(|order| has_words || *order != Order::Words)
@@ -114,13 +117,17 @@ fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, us
     let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
     let enders = enders.iter().map(|token| (times(token) / PATIENCE + 1, *token));
     let fillers = fillers.iter().enumerate().map(|(place, token)| match order {
-        Order::Words | Order::Rotating => (times(token) + 1, *token),
+        Order::Words | Order::Rotating | Order::Opening => (times(token) + 1, *token),
         Order::Forward => (place + 1, *token),
         Order::Backward => (fillers.len() - place, *token),
     });
-    let mut candidates: Vec<(usize, u32)> = closers.chain(enders).chain(fillers).collect();
+    let openers = openers.iter().map(|token| match order {
+        Order::Opening => (times(token) + 1, *token),
+        _ => (usize::MAX, *token),
+    });
+    let mut candidates: Vec<(usize, u32)> = closers.chain(enders).chain(openers).chain(fillers).collect();
     candidates.sort_by_key(|(rank, _)| *rank);
-    candidates.into_iter().map(|(_, token)| token).chain(openers.iter().copied()).collect()
+    candidates.into_iter().map(|(_, token)| token).collect()
 }
 
 /// Go on by the first of the words that may come here, unless something closes already; it is used up then.

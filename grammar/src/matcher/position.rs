@@ -217,6 +217,15 @@ mod tests {
         assert_eq!((searches, matcher.rest.whole), (6, 63));
     }
 
+    /// Found where a function's name went on to the end of its budget.
+    #[test]
+    fn a_name_is_left_by_the_bracket_behind_it() {
+        let mut matcher =
+            matcher(Spec::Gbnf { grammar: r#"root ::= [a-z] [a-z0-9]* "(" [a-z]* ")" " {\n}""#.to_owned() });
+        matcher.accept(b'f'.into()).unwrap();
+        assert!(matcher.can_complete(20));
+    }
+
     /// Found where a palindrome was searched for an end of 2,000 tokens, for half a minute.
     #[test]
     fn a_way_out_with_too_many_choices_is_given_up() {

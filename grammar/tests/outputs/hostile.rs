@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use inglenook_grammar::{GrammarError, Match, Spec};
 
-use crate::support::{compiler, corpus, tokens, walk::Chance};
+use crate::support::{compiler, corpus, tokens};
 
 /// What a description may take, from its text to the end of a short walk. In a development build on a busy machine; the slowest
 /// take a tenth of it.
@@ -49,7 +49,7 @@ fn every_file_ends_in_a_typed_error_or_in_a_bounded_output() {
 
 /// A walk of some steps; how many there were.
 fn walk(mut matcher: impl Match, tokens: usize) -> Result<usize, GrammarError> {
-    let mut chance = Chance::new(1);
+    let mut random = fastrand::Rng::with_seed(1);
     let mut mask = vec![0; tokens.div_ceil(32)];
     for step in 0..STEPS {
         for token in matcher.forced()? {
@@ -60,7 +60,7 @@ fn walk(mut matcher: impl Match, tokens: usize) -> Result<usize, GrammarError> {
         }
         matcher.mask(&mut mask)?;
         let allowed: Vec<u32> = (0..tokens as u32).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
-        matcher.accept(allowed[chance.below(allowed.len())])?;
+        matcher.accept(allowed[random.usize(..allowed.len())])?;
     }
     if matcher.must_stop() {
         return Ok(STEPS);

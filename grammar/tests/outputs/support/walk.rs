@@ -2,22 +2,6 @@
 
 use inglenook_grammar::{Compiler, Match, Spec, Token};
 
-/// A generator of numbers that look random (a 64-bit linear congruential one), the same for the same seed.
-pub struct Chance(u64);
-
-impl Chance {
-    /// Different seeds give different walks.
-    pub fn new(seed: u64) -> Chance {
-        Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
-    }
-
-    /// Below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % bound as u64) as usize
-    }
-}
-
 /// One output: tokens are drawn from the mask, each as likely as any other, for `free` tokens; then the output is landed.
 ///
 /// Checked on the way: forced tokens are what the mask allows, and an end is allowed exactly where the output is complete. `None` if the
@@ -31,7 +15,7 @@ pub fn walk(
     budget: usize,
 ) -> Option<String> {
     let mut matcher = compiler.compile(spec).unwrap_or_else(|error| panic!("{}: {error}", spec.to_json()));
-    let mut chance = Chance::new(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut output = Vec::new();
     let mut taken = 0;
     while !matcher.must_stop() && taken < free + budget {
@@ -44,7 +28,7 @@ pub fn walk(
             }
             None => {
                 let allowed = allowed(&mut matcher, tokens);
-                let token = allowed[chance.below(allowed.len())];
+                let token = allowed[random.usize(..allowed.len())];
                 let left = free + budget - taken;
                 if taken < free { matcher.accept(token).map(|()| token) } else { matcher.land(token, left) }.unwrap()
             }
