@@ -83,6 +83,11 @@ test('texts become tokens and tokens texts; special ones only where asked for', 
   expect(await engine.tokenize('é<|end|>')).toEqual(Uint32Array.from([0xe9, 60, 124, 101, 110, 100, 124, 62]));
   expect(await engine.tokenize('é<|end|>', { special: true })).toEqual(Uint32Array.of(0xe9, FAKE_END));
   expect(await engine.tokenize('a\ud800b')).toEqual(Uint32Array.of(97, 0xfffd, 98));
+  expect(await engine.tokenizeWithOffsets('🔥a<|end|>', { special: true })).toEqual([
+    { id: 0x1f525, start: 0, end: 2 },
+    { id: 97, start: 2, end: 3 },
+    { id: FAKE_END, start: 3, end: 10 },
+  ]);
   expect(await engine.detokenize([0x1f525, FAKE_END])).toBe('🔥<|end|>');
   expect(await engine.detokenize(new Set([98, 97]))).toBe('ba');
   for (const wrong of [[1.5], [-1], [2 ** 32], [Number.NaN], [FAKE_END + 1]]) {

@@ -16,6 +16,13 @@ export interface TokenizeOptions {
   readonly special?: boolean;
 }
 
+/** A token and its place: it stands for `text.slice(start, end)`. */
+export interface TokenWithOffsets {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** One model, loaded and ready. Made by `createEngine`. */
 export class Engine {
   /** What is loaded, and on which device. */
@@ -34,6 +41,19 @@ export class Engine {
   /** The ids of a text's tokens, without any chat template or further tokens around it. */
   async tokenize(text: string, options: TokenizeOptions = {}): Promise<Uint32Array> {
     return this.#connection.ask({ about: 'tokens', text: checkText(text), special: options.special === true });
+  }
+
+  /**
+   * A text's tokens with their places in it, in JavaScript's own units: each stands for `text.slice(start, end)`. Tokens that share a
+   * character have all of it.
+   */
+  async tokenizeWithOffsets(text: string, options: TokenizeOptions = {}): Promise<TokenWithOffsets[]> {
+    const special = options.special === true;
+    const numbers = await this.#connection.ask({ about: 'offsets', text: checkText(text), special });
+    return Array.from({ length: numbers.length / 3 }, (_, index) => {
+      const [id = 0, start = 0, end = 0] = numbers.subarray(3 * index);
+      return { id, start, end };
+    });
   }
 
   /** The text of tokens, special ones included. Ids that the model does not have are a `BadRequestError`. */

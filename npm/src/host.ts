@@ -148,6 +148,8 @@ function answer(engine: WasmEngine, question: Question): Answers[keyof Answers] 
   switch (question.about) {
     case 'tokens':
       return engine.tokenize(question.text, question.special);
+    case 'offsets':
+      return engine.tokenize_with_offsets(question.text, question.special);
     case 'tokenCount':
       return engine.count_tokens(question.text);
     case 'text':

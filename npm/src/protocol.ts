@@ -37,6 +37,7 @@ export type RequestJson = string;
 /** What can be asked and has one answer, of the type in {@link Answers}. */
 export type Question =
   | { readonly about: 'tokens'; readonly text: string; readonly special: boolean }
+  | { readonly about: 'offsets'; readonly text: string; readonly special: boolean }
   | { readonly about: 'tokenCount'; readonly text: string }
   | { readonly about: 'text'; readonly tokens: Uint32Array }
   | { readonly about: 'prompt'; readonly request: RequestJson }
@@ -45,6 +46,8 @@ export type Question =
 /** What each question is answered with. */
 export interface Answers {
   readonly tokens: Uint32Array;
+  /** Three numbers a token: its id, where it begins and where it ends. */
+  readonly offsets: Uint32Array;
   readonly tokenCount: number;
   readonly text: string;
   readonly prompt: string;

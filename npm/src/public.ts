@@ -3,7 +3,7 @@
 export type { ChatCompletions } from './chat-completions.js';
 export type { ChatStream } from './chat-stream.js';
 export type { CreateEngineOptions } from './create-engine.js';
-export type { Engine, TokenizeOptions } from './engine.js';
+export type { Engine, TokenizeOptions, TokenWithOffsets } from './engine.js';
 export {
   AbortedError,
   AdapterTooSmallError,

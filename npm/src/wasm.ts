@@ -11,6 +11,8 @@ export interface WasmEngine {
   count_tokens(text: string): number;
   /** With `special`, texts of special tokens become those tokens; without, a text is only a text. */
   tokenize(text: string, special: boolean): Uint32Array;
+  /** As `tokenize`, but for each token its id and the UTF-16 offsets at which its part of the text begins and ends. */
+  tokenize_with_offsets(text: string, special: boolean): Uint32Array;
   /** Throws for an id that the vocabulary does not have. */
   detokenize(ids: Uint32Array): string;
   /** The prompt of a request, as the model would get it. */

@@ -148,6 +148,16 @@ class FakeEngine implements WasmEngine {
     return Uint32Array.from(parts.flatMap((part) => (special && part === '<|end|>' ? [FAKE_END] : codePoints(part))));
   }
 
+  tokenize_with_offsets(text: string, special: boolean): Uint32Array {
+    let end = 0;
+    const place = (id: number): number[] => {
+      const start = end;
+      end += id === FAKE_END ? '<|end|>'.length : String.fromCodePoint(id).length;
+      return [id, start, end];
+    };
+    return Uint32Array.from([...this.tokenize(text, special)].flatMap(place));
+  }
+
   detokenize(ids: Uint32Array): string {
     this.#mustBeOpen();
     if (!(ids instanceof Uint32Array)) throw new TypeError('ids must be a Uint32Array');

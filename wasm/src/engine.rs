@@ -164,6 +164,13 @@ impl WasmEngine {
         self.shared.with_open(|open| open.tokenizer.encode(text, special, false))
     }
 
+    /// The tokens of a text, each as its id and the UTF-16 offsets at which its part of the text begins and ends.
+    pub fn tokenize_with_offsets(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
+        let special = if special { Special::Parse } else { Special::AsText };
+        let tokens = self.shared.with_open(|open| open.tokenizer.encode_with_utf16_offsets(text, special))?;
+        Ok(tokens.into_iter().flat_map(|(id, units)| [id, units.start, units.end]).collect())
+    }
+
     /// The text of tokens, names of control tokens included.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
         self.shared.with_open(|open| {

@@ -35,6 +35,11 @@ async function tokens(t, engine) {
   t.equal([await engine.detokenize(plain), await engine.detokenize(special)], [text, text], "the text of its tokens");
   t.ok(special.length < plain.length, "the name of a special token to be one token only where that is asked for");
   t.equal(await engine.countTokens(text), plain.length, "the count of its tokens");
+  const places = await engine.tokenizeWithOffsets(text);
+  t.equal(places.map((/** @type {any} */ { id }) => id), [...plain], "the ids with offsets");
+  t.equal(places.at(-1).end, text.length, "the end of the last token, in UTF-16");
+  const fire = places.filter((/** @type {any} */ { start, end }) => text.slice(start, end).includes("🔥"));
+  t.ok(fire.length > 0, "a token of the emoji");
   const unknown = await engine.detokenize([4_000_000_000]).catch((/** @type {any} */ error) => error);
   t.equal(unknown.code, "BadRequest", "the code of an id that no token has");
 }

@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::json::{self, JsonScanner, Progress};
 use super::piece::Pieces;
-use super::reader::{Closing, MAX_NAME, Step, closing};
+use super::reader::{MAX_NAME, Step, closing};
 
 /// The keys of the objects, and what stands around them.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl EnvelopeReader {
                 State::Value(..) => self.value(input, pieces),
                 State::Arguments(_) => self.arguments(input, pieces),
                 State::AfterObject => self.after_object(input, pieces),
-                State::Close => self.closing(input, pieces),
+                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
                 _ => self.structure(input, pieces),
             };
             if let Err(step) = went_on {
@@ -272,17 +272,6 @@ impl EnvelopeReader {
         input.skip(gap);
         input.mark(0);
         self.state = state;
-    }
-
-    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
-        Err(match closing(input, self.form.close, self.form.open) {
-            Closing::Wait => Step::Wait,
-            Closing::Other => Step::Fail,
-            Closing::Closed => {
-                pieces.end();
-                Step::Done
-            }
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use super::envelope::pass_on;
 use super::input::{Input, Match};
 use super::json::{JsonScanner, Progress};
 use super::piece::Pieces;
-use super::reader::{Closing, Step, closing, head, is_name};
+use super::reader::{Step, closing, head, is_name};
 
 /// The markers around name and arguments.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl NamedReader {
                 State::Begin => self.begin(input, pieces),
                 State::Arguments(_) => self.arguments(input, pieces),
                 State::AfterFence => self.after_fence(input),
-                State::Close => Err(self.closing(input, pieces)),
+                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
             };
             if let Err(step) = went_on {
                 return step;
@@ -180,17 +180,6 @@ impl NamedReader {
                 Ok(())
             }
             Match::No => Err(Step::Fail),
-        }
-    }
-
-    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
-        match closing(input, self.form.close, self.form.open) {
-            Closing::Wait => Step::Wait,
-            Closing::Other => Step::Fail,
-            Closing::Closed => {
-                pieces.end();
-                Step::Done
-            }
         }
     }
 }

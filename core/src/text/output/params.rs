@@ -6,7 +6,7 @@
 use super::input::{Input, Match};
 use super::json::{push_quoted, quoted};
 use super::piece::Pieces;
-use super::reader::{Closing, MAX_NAME, Step, closing, expect, head, is_name};
+use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
 use super::tools::Types;
 
 /// The tags.
@@ -218,8 +218,7 @@ impl ParamsReader {
 
     fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
         let Some((open, close)) = self.form.wrapper else {
-            pieces.end();
-            return Err(Step::Done);
+            return Err(closing(input, pieces, None, ""));
         };
         input.skip_whitespace();
         match input.starts(self.form.open) {
@@ -232,13 +231,6 @@ impl ParamsReader {
             Match::Maybe if !input.rest().is_empty() => return Err(Step::Wait),
             _ => {}
         }
-        Err(match closing(input, Some(close), open) {
-            Closing::Wait => Step::Wait,
-            Closing::Other => Step::Fail,
-            Closing::Closed => {
-                pieces.end();
-                Step::Done
-            }
-        })
+        Err(closing(input, pieces, Some(close), open))
     }
 }

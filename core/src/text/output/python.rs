@@ -4,7 +4,7 @@ use super::input::Input;
 use super::json::{Progress, quoted};
 use super::literal::LiteralScanner;
 use super::piece::Pieces;
-use super::reader::{Closing, MAX_NAME, Step, closing, is_name};
+use super::reader::{MAX_NAME, Step, closing, is_name};
 
 /// What stands around the calls.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl PythonReader {
         loop {
             let went_on = match self.state {
                 State::AfterCall => self.after_call(input, pieces),
-                State::Close => self.closing(input, pieces),
+                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
                 _ => self.character(input, pieces),
             };
             if let Err(step) = went_on {
@@ -227,17 +227,6 @@ impl PythonReader {
         self.wrapped = false;
         self.state = State::Item;
         Ok(())
-    }
-
-    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
-        Err(match closing(input, self.form.close, self.form.open) {
-            Closing::Wait => Step::Wait,
-            Closing::Other => Step::Fail,
-            Closing::Closed => {
-                pieces.end();
-                Step::Done
-            }
-        })
     }
 }
 

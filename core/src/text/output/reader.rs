@@ -113,33 +113,22 @@ impl Reader {
     }
 }
 
-/// What stands where a call's closing marker should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
-    /// The marker, or the end of the text, or the dialect has no such marker. The cursor is behind it.
-    Closed,
-    /// That cannot be told yet.
-    Wait,
-    /// Another text.
-    Other,
-}
-
-/// Looks for the marker `close` behind white space. The next call's marker, `open`, closes a call as well: models forget.
-pub(super) fn closing(input: &mut Input, close: Option<&str>, open: &str) -> Closing {
-    let Some(close) = close else { return Closing::Closed };
-    input.skip_whitespace();
-    if input.is_over() {
-        return Closing::Closed;
-    }
-    match (input.starts(close), input.starts(open)) {
-        (Match::Yes, _) => {
-            input.skip(close.len());
-            Closing::Closed
+/// Ends the last call where its closing marker `close` stands, behind white space, and moves the cursor behind that. The end of the
+/// text and the next call's marker, `open`, close a call as well, since models forget; in a dialect without such a marker nothing
+/// need stand there.
+pub(super) fn closing(input: &mut Input, pieces: &mut Pieces, close: Option<&str>, open: &str) -> Step {
+    if let Some(close) = close {
+        input.skip_whitespace();
+        match (input.starts(close), input.starts(open)) {
+            _ if input.is_over() => {}
+            (Match::Yes, _) => input.skip(close.len()),
+            (_, Match::Yes) if !open.is_empty() => {}
+            (Match::Maybe, _) | (_, Match::Maybe) => return Step::Wait,
+            _ => return Step::Fail,
         }
-        (_, Match::Yes) if !open.is_empty() => Closing::Closed,
-        (Match::Maybe, _) | (_, Match::Maybe) => Closing::Wait,
-        _ => Closing::Other,
     }
+    pieces.end();
+    Step::Done
 }
 
 /// A short text up to one of several markers: a name, a key.

@@ -137,6 +137,19 @@ impl Tokenizer {
         out
     }
 
+    /// [`encode_with_offsets`](Self::encode_with_offsets) in UTF-16 code units, as JavaScript counts them.
+    pub fn encode_with_utf16_offsets(&self, text: &str, special: Special) -> Vec<(u32, Range<u32>)> {
+        let mut units = vec![0; text.len() + 1];
+        let mut before = 0;
+        for (place, c) in text.char_indices() {
+            units[place] = before;
+            before += c.len_utf16() as u32;
+        }
+        units[text.len()] = before;
+        let tokens = self.encode_with_offsets(text, special).into_iter();
+        tokens.map(|(id, bytes)| (id, units[bytes.start]..units[bytes.end])).collect()
+    }
+
     /// The places in `text` that [`encode_prompt`](Self::encode_prompt) must be told of if it is to stay plain text within a prompt:
     /// byte offsets at which it looks like a special token, in order.
     pub fn look_alikes(&self, text: &str) -> Vec<usize> {

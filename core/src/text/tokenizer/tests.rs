@@ -389,6 +389,12 @@ fn offsets_are_those_of_the_original_text() {
     let ids: Vec<u32> = found.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, tokenizer.encode(text, Special::Parse, false));
 
+    let units: Vec<u16> = text.encode_utf16().collect();
+    for ((id, bytes), (same, range)) in found.iter().zip(tokenizer.encode_with_utf16_offsets(text, Special::Parse)) {
+        let part = String::from_utf16(&units[range.start as usize..range.end as usize]).unwrap();
+        assert_eq!((same, part.as_str()), (*id, &text[bytes.clone()]));
+    }
+
     let found = spm(PIECES, true).encode_with_offsets("ab  é", Special::AsText);
     let ranges: Vec<_> = found.into_iter().map(|(_, range)| range).collect();
     // "▁ab": the space in front is none of the text's.
