@@ -55,6 +55,7 @@ impl Error {
             Error::Plan(_) => "WrongAnswer",
             Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
             Error::Tokenizer(_) => "BadFile",
+            Error::Template(TemplateError::Part(_)) | Error::Request(RequestError::Media { .. }) => "Unsupported",
             Error::Template(_) | Error::Request(_) => "BadRequest",
             Error::Grammar(error) => error.code(),
         }

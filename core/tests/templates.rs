@@ -256,21 +256,10 @@ fn a_history_with_calls_fits_every_template_that_offers_tools() {
         if !capabilities.tools || ["idioms", "printing"].contains(&name.as_str()) {
             continue;
         }
-        let templates = ChatTemplates::from_hugging_face(&serde_json::json!({"chat_template": source}), None);
-        let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");
-        let rendered = templates.render(&ChatInput {
-            messages: messages.as_array().unwrap(),
-            tools: tool.as_array().map(Vec::as_slice),
-            add_generation_prompt: true,
-            bos_token: text("bos"),
-            eos_token: text("eos"),
-            local_time: Some(NOW),
-            ..ChatInput::default()
-        });
-        match rendered {
+        match prompt(&source, &golden, &messages, tool.as_array()) {
             Ok(prompt) => {
                 let words = ["Is it raining?", "Oslo", "It pours.", "And now?"];
-                let missing = words.into_iter().filter(|word| !prompt.text.contains(word));
+                let missing = words.into_iter().filter(|word| !prompt.contains(word));
                 refused.extend(missing.map(|word| format!("{name}: no {word:?}")));
                 written.extend((!capabilities.calls).then_some(name));
             }
@@ -279,4 +268,48 @@ fn a_history_with_calls_fits_every_template_that_offers_tools() {
     }
     assert_eq!(written, ["lfm2", "phi4-mini", "smollm3"]);
     assert!(refused.is_empty(), "{refused:#?}");
+}
+
+/// A system message in the middle is shown, or refused with a word. Found where some templates, which know them only in front, left it
+/// out.
+#[test]
+fn no_system_message_is_left_out_in_silence() {
+    let messages = serde_json::json!([
+        {"role": "system", "content": "Speak plainly."},
+        {"role": "user", "content": "Is it raining?"},
+        {"role": "assistant", "content": "It is."},
+        {"role": "system", "content": "From now on, sing."},
+        {"role": "user", "content": "And now?"},
+    ]);
+    let (mut shown, mut left_out, mut silent) = (0, Vec::new(), Vec::new());
+    for (name, path) in files("goldens/templates", "json") {
+        match prompt(&template(&name), &json(&path), &messages, None) {
+            Ok(prompt) if prompt.contains("From now on, sing.") => shown += 1,
+            Ok(_) => silent.push(name),
+            Err(TemplateError::LeftOut(3)) => left_out.push(name),
+            // One wants documents, and says so by failing.
+            Err(TemplateError::Raised(_) | TemplateError::Failed { .. }) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert!(silent.is_empty(), "{silent:?}");
+    let known = ["alpaca-hf", "falcon3", "gpt-oss", "idioms", "minimax", "orion", "printing", "smollm3", "yi"];
+    assert_eq!(left_out, known);
+    assert!(shown >= 50, "{shown}");
+}
+
+/// The prompt that a template makes of a conversation, with the special tokens of its golden.
+fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Value>>) -> Result<String, TemplateError> {
+    let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");
+    let templates = ChatTemplates::from_hugging_face(&serde_json::json!({"chat_template": source}), None);
+    let rendered = templates.render(&ChatInput {
+        messages: messages.as_array().unwrap(),
+        tools: tools.map(Vec::as_slice),
+        add_generation_prompt: true,
+        bos_token: text("bos"),
+        eos_token: text("eos"),
+        local_time: Some(NOW),
+        ..ChatInput::default()
+    });
+    rendered.map(|prompt| prompt.text)
 }

@@ -1,5 +1,6 @@
 //! How conversations become prompts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::format::gguf::Metadata;
 use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, starts_in_reasoning};
+use crate::text::template::parts;
 use crate::text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
 
 /// What a model's file says of prompts. Shared by an engine and whoever asks for a prompt alone.
@@ -76,9 +78,12 @@ impl Prompts {
     /// The tokens of a request's prompt, and how its answer is to be read.
     ///
     /// # Errors
-    /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Unknown`].
+    /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Unknown`], [`RequestError::Media`].
     pub(super) fn prompt(&self, request: &Request) -> Result<Prompt, Error> {
         let tools = tools(request)?;
+        if let Some((at, kind)) = parts::media(&request.messages) {
+            return Err(RequestError::Media { at, kind: kind.to_owned() }.into());
+        }
         if let Some(text) = &request.prompt {
             let special = if request.parse_special { Special::Parse } else { Special::AsText };
             let tokens = self.tokenizer.encode(text, special, self.tokenizer.adds_bos());
@@ -190,18 +195,35 @@ fn named(request: &Request, format: OutputFormat) -> Result<OutputFormat, Reques
 
 /// The tools on offer.
 fn tools(request: &Request) -> Result<Vec<ToolSpec>, RequestError> {
+    let mut names = HashSet::new();
     let tools = request.offered_tools().unwrap_or_default().iter().enumerate();
     tools
         .map(|(index, tool)| {
             let wrong = |what| RequestError::BadTool { index, what };
             let function = tool.get("function").ok_or_else(|| wrong("it has no `function`"))?;
             let name = function.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-            let name = name.ok_or_else(|| wrong("its function has no `name`"))?.to_owned();
-            let parameters = function.get("parameters").cloned().unwrap_or(Value::Null);
-            match parameters {
-                Value::Null | Value::Object(_) => Ok(ToolSpec { name, parameters }),
-                _ => Err(wrong("its `parameters` are no JSON schema")),
+            let name = name.ok_or_else(|| wrong("its function has no `name`"))?;
+            if !names.insert(name) {
+                return Err(wrong("another tool has its name"));
             }
+            let parameters = function.get("parameters").cloned().unwrap_or(Value::Null);
+            if !may_describe_an_object(&parameters) {
+                return Err(wrong("its `parameters` are no JSON schema of an object"));
+            }
+            Ok(ToolSpec { name: name.to_owned(), parameters })
         })
         .collect()
+}
+
+/// Whether a tool's arguments, which are one object, may be of this schema. Nothing at all is a schema of any.
+fn may_describe_an_object(schema: &Value) -> bool {
+    match schema {
+        Value::Null => true,
+        Value::Object(schema) => match schema.get("type") {
+            Some(Value::Array(types)) => types.iter().any(|name| name == "object"),
+            Some(name) => name == "object",
+            None => true,
+        },
+        _ => false,
+    }
 }

@@ -246,7 +246,7 @@ fn refuse_unsupported(map: &Map<String, Value>, path: &Path) -> Result<(), Gramm
 /// An error if there is more of something than is taken.
 pub fn check_limit(what: &str, count: usize, limit: usize) -> Result<(), GrammarError> {
     if count > limit {
-        return Err(GrammarError::TooLarge { what: format!("more than {limit} for the {what}"), limit });
+        return Err(GrammarError::TooLarge { what: format!("{what}: {count}"), limit });
     }
     Ok(())
 }

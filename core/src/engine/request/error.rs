@@ -9,6 +9,9 @@ pub enum RequestError {
     /// Not JSON, or not of the request's form.
     #[error("the request cannot be read: {0}")]
     Form(String),
+    /// Longer than is read.
+    #[error("the request has {0} bytes, and at most {max} are read; shorten the conversation", max = super::MAX_JSON)]
+    TooLarge(usize),
     /// Nothing to answer.
     #[error("the request has no prompt; give `messages` with at least one message, or a `prompt` that is not empty")]
     Empty,
@@ -24,6 +27,19 @@ pub enum RequestError {
         found: String,
         /// What would do.
         wanted: &'static str,
+    },
+    /// A variable for the template in place of the request's own field.
+    #[error("`chat_template_kwargs` gives `{0}`, which is a field of the request itself; give it there")]
+    OwnVariable(String),
+    /// Content that the model cannot take in.
+    #[error(
+        "message {at} has content of type \"{kind}\", and this model takes only text; leave it out, or say in words what it has"
+    )]
+    Media {
+        /// The message's place, from 0.
+        at: usize,
+        /// The part's type.
+        kind: String,
     },
     /// A stop string or a content rule that cannot be served.
     #[error(transparent)]

@@ -3,14 +3,18 @@
 mod error;
 mod options;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::kernels::sampling::SamplingParams;
 use crate::text::rules::{RuleSpec, Segment};
 
 pub use error::RequestError;
 pub use options::{FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
+
+/// The longest request that is read, in bytes: many times what any context holds.
+pub const MAX_JSON: usize = 64 << 20;
 
 /// A request for a completion. Fields and defaults are OpenAI's, with those of local engines beside them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -71,8 +75,11 @@ pub struct Request {
     pub presence_penalty: Option<f32>,
     /// Added to a token's logit: token id → -100 to 100.
     pub logit_bias: Option<Map<String, Value>>,
-    /// The same seed and request give the same answer. By default each answer has its own.
+    /// The same seed and request give the same answer. By default each answer has its own. Negative ones are taken by their bits.
+    #[serde(deserialize_with = "seed")]
     pub seed: Option<u64>,
+    /// How many answers are wanted; there is only ever one.
+    pub n: Option<u64>,
     /// Texts at which the answer ends, and which are not part of it.
     #[serde(deserialize_with = "null_is_default")]
     pub stop: Stop,
@@ -102,9 +109,13 @@ impl Request {
     /// Reads a request from JSON.
     ///
     /// # Errors
-    /// [`RequestError::Form`].
+    /// [`RequestError::TooLarge`]; [`RequestError::Form`], which names the field that cannot be read.
     pub fn from_json(json: &str) -> Result<Request, RequestError> {
-        serde_json::from_str(json).map_err(|error| RequestError::Form(error.to_string()))
+        if json.len() > MAX_JSON {
+            return Err(RequestError::TooLarge(json.len()));
+        }
+        serde_json::from_str(json)
+            .map_err(|error| RequestError::Form(wrong_field(json).unwrap_or_else(|| error.to_string())))
     }
 
     /// Checks everything that can be checked without a model.
@@ -126,6 +137,17 @@ impl Request {
         range("presence_penalty", self.presence_penalty, -100.0..=100.0, "between -100 and 100")?;
         if self.max_tokens == Some(0) {
             return Err(RequestError::Range { name: "max_tokens", found: "0".into(), wanted: "at least 1" });
+        }
+        if let Some(n) = self.n.filter(|n| *n != 1) {
+            return Err(RequestError::Range {
+                name: "n",
+                found: n.to_string(),
+                wanted: "1; ask again for another answer",
+            });
+        }
+        let variables = self.chat_template_kwargs.iter().flat_map(Map::keys);
+        if let Some(name) = variables.into_iter().find(|name| OWN_VARIABLES.contains(&name.as_str())) {
+            return Err(RequestError::OwnVariable(name.clone()));
         }
         self.bias().map(|_| ())
     }
@@ -160,7 +182,7 @@ impl Request {
         let entries = self.logit_bias.iter().flatten();
         entries
             .map(|(token, bias)| {
-                let id = token.parse().map_err(|_| wrong(token.clone()))?;
+                let id = token.parse().map_err(|_| wrong(format!("{token:?}")))?;
                 let bias = bias.as_f64().filter(|bias| bias.abs() <= 100.0).ok_or_else(|| wrong(bias.to_string()))?;
                 Ok((id, bias as f32))
             })
@@ -182,6 +204,28 @@ impl Request {
             ..plain.seeded(self.seed.unwrap_or(seed))
         }
     }
+}
+
+/// Variables of a template that are made of fields of the request.
+const OWN_VARIABLES: [&str; 3] = ["messages", "tools", "documents"];
+
+/// Which field of a request cannot be read, and why; none where it is no object of fields at all.
+fn wrong_field(json: &str) -> Option<String> {
+    let fields: Map<String, Value> = serde_json::from_str(json).ok()?;
+    fields.into_iter().find_map(|(name, value)| {
+        let alone = Map::from_iter([(name.clone(), value)]);
+        let error = serde_json::from_str::<Request>(&Value::Object(alone).to_string()).err()?.to_string();
+        // The place is not that in the request.
+        let reason = error.rsplit_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
+        Some(format!("`{name}`: {reason}"))
+    })
+}
+
+/// OpenAI's seeds may be negative; ours have no sign.
+fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let given: Option<Number> = Option::deserialize(deserializer)?;
+    let whole = |number: Number| number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
+    given.map(|number| whole(number).ok_or_else(|| D::Error::custom("a seed is a whole number of 64 bits"))).transpose()
 }
 
 /// Clients write `null` for what they leave out.
@@ -253,9 +297,31 @@ mod tests {
         assert!(refused(r#"{"prompt":"a","temperature":-1}"#).contains("temperature"));
         assert!(refused(r#"{"prompt":"a","top_p":1.5}"#).contains("top_p"));
         assert!(refused(r#"{"prompt":"a","max_tokens":0}"#).contains("max_tokens"));
-        assert!(refused(r#"{"prompt":"a","max_tokens":-3}"#).contains("cannot be read"));
+        assert!(refused(r#"{"prompt":"a","n":2}"#).contains("`n`"));
+        assert!(refused(r#"{"prompt":"a","chat_template_kwargs":{"tools":[]}}"#).contains("`tools`"));
         assert!(refused(r#"{"prompt":"a","logit_bias":{"x":1}}"#).contains("logit_bias"));
         assert!(refused(r#"{"prompt":"a","logit_bias":{"1":1000}}"#).contains("logit_bias"));
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_is_named() {
+        let refused = |json: &str| Request::from_json(json).expect_err(json).to_string();
+        assert!(refused(r#"{"prompt":"a","max_tokens":-3}"#).contains("`max_tokens`: invalid value"));
+        assert!(
+            refused(r#"{"messages":[],"stop":5,"x":1}"#).ends_with("`stop`: expected a string or a list of strings")
+        );
+        assert!(refused(r#"{"prompt":"a","seed":1.5}"#).contains("`seed`"));
+        assert!(refused(r#"{"prompt":"a""#).contains("line 1 column 13"));
+        assert!(refused("[5]").contains("cannot be read"));
+        assert_eq!(refused(&" ".repeat(MAX_JSON + 1)), RequestError::TooLarge(MAX_JSON + 1).to_string());
+    }
+
+    #[test]
+    fn seeds_have_64_bits_with_a_sign_or_without() {
+        let read = |seed: &str| Request::from_json(&format!(r#"{{"seed":{seed}}}"#)).expect(seed).seed;
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(read("-1"), Some(u64::MAX));
+        assert_eq!((read("7"), read("null")), (Some(7), None));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// One stop string or several.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 pub enum Stop {
     /// None.
     #[default]
@@ -45,7 +45,10 @@ pub enum ToolChoice {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected \"auto\", \"none\", \"required\", or an object with a `function` that has a `name`"
+)]
 enum ToolChoiceForm {
     Word(ToolChoiceWord),
     Function { function: FunctionName },
@@ -77,6 +80,7 @@ impl From<ToolChoiceForm> for ToolChoice {
 
 /// The form that the answer must have: OpenAI's, and what local engines can do beside it.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(expecting = "an object with a `type`")]
 pub struct ResponseFormat {
     /// The form.
     #[serde(flatten)]
@@ -158,7 +162,7 @@ pub struct NamedSchema {
 
 /// How much the model may think.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "an object with `enabled` or `budget_tokens`")]
 pub struct Reasoning {
     /// Whether it thinks before it answers; by default as its template has it.
     pub enabled: Option<bool>,

@@ -215,10 +215,10 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The schema of all of a tool's arguments.
+/// The schema of all of a tool's arguments, whose other types it may allow do not count.
 fn object(tool: &ToolSpec) -> Value {
     let mut schema = tool.parameters.as_object().cloned().unwrap_or_default();
-    schema.entry("type").or_insert_with(|| "object".into());
+    schema.insert("type".into(), "object".into());
     Value::Object(schema)
 }
 
@@ -302,6 +302,19 @@ body: body_0
 body_0: "now" "\", \"arguments\": " arguments_0 "}\n" "</tool_call>"
 arguments_0: %json {"properties":{},"type":"object"}
 "#
+        );
+    }
+
+    /// Found where a call whose schema allowed `null`, too, had that for its arguments, and was none.
+    #[test]
+    fn arguments_are_an_object_whatever_else_the_schema_allows() {
+        let tools =
+            [tool("f", json!({"type": ["object", "null"]})), tool("g", json!({"anyOf": [{"type": "string"}, {}]}))];
+        let grammar = grammar(Dialect::Hermes, &tools, Choice::Required, false, &[]);
+        assert!(grammar.contains(r#"arguments_0: %json {"type":"object"}"#), "{grammar}");
+        assert!(
+            grammar.contains(r#"arguments_1: %json {"anyOf":[{"type":"string"},{}],"type":"object"}"#),
+            "{grammar}"
         );
     }
 

@@ -52,7 +52,8 @@ impl<'a> CallIds<'a> {
             let function = function.ok_or_else(|| wrong("one of its tool calls has no function"))?;
             let name = function.get("name").and_then(Json::as_str).map(str::to_owned);
             let name = name.ok_or_else(|| wrong("one of its tool calls has no name"))?;
-            let arguments = function.remove("arguments").unwrap_or_else(|| json!({}));
+            let arguments = function.remove("arguments").filter(|arguments| !arguments.is_null());
+            let arguments = arguments.unwrap_or_else(|| json!({}));
             let arguments = self.arguments(arguments);
             pairs.extend(self.written.map(|_| (name.clone(), arguments.clone())));
             function.insert("arguments".into(), arguments);
@@ -94,7 +95,7 @@ impl<'a> CallIds<'a> {
             Some(id) => self.calls.iter_mut().rev().find(|call| call.given == id),
             None => self.calls.iter_mut().find(|call| !call.answered),
         };
-        let call = call.ok_or_else(|| TemplateError::ToolResult { at, id: id.unwrap_or("").to_owned() })?;
+        let call = call.ok_or_else(|| TemplateError::ToolResult { at, id: id.map(str::to_owned) })?;
         if !self.known.results {
             return Err(TemplateError::Unsupported("tool results"));
         }

@@ -45,14 +45,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// Finds out. Takes well under a millisecond with usual templates. A template that answers nothing is given everything as it is.
     pub(super) fn probe(template: &ChatTemplate) -> Self {
-        // Some templates answer only where there are tools or documents.
-        let plain = [user(json!(MARK))];
-        let parts = [user(json!([{"type": "text", "text": MARK}]))];
-        let settings =
-            [(None, None), (Some(tool("f")), None), (None, Some(json!([{"title": "t", "text": "d", "doc_id": "1"}])))];
-        let asks = settings.into_iter().map(|(tools, documents)| Asking { template, tools, documents });
-        let mut asks = asks.filter(|asking| asking.says(&plain) || asking.says(&parts));
-        asks.next().map_or_else(Self::all, |asking| asking.all(&plain, &parts))
+        Asking::new(template).map_or_else(Self::all, |asking| asking.all())
     }
 
     /// Everything, as it comes.
@@ -82,9 +75,27 @@ struct Asking<'a> {
     template: &'a ChatTemplate,
     tools: Option<Json>,
     documents: Option<Json>,
+    /// Whether content may be a text.
+    text: bool,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    /// The first setting in which the template answers: some do so only where there are tools or documents.
+    fn new(template: &'a ChatTemplate) -> Option<Self> {
+        let settings =
+            [(None, None), (Some(tool("f")), None), (None, Some(json!([{"title": "t", "text": "d", "doc_id": "1"}])))];
+        settings.into_iter().find_map(|(tools, documents)| {
+            let mut asking = Asking { template, tools, documents, text: true };
+            asking.text = asking.says(&[user(json!(MARK))]);
+            (asking.text || asking.says(&[user(parts(MARK))])).then_some(asking)
+        })
+    }
+
+    /// Content in a form that the template takes.
+    fn content(&self, text: &str) -> Json {
+        if self.text { json!(text) } else { parts(text) }
+    }
+
     /// The prompt for a question, if the template has one.
     fn ask(&self, messages: &[Json]) -> Option<String> {
         let list = |json: &'_ Option<Json>| json.as_ref().and_then(Json::as_array).cloned();
@@ -107,12 +118,10 @@ impl Asking<'_> {
     }
 
     /// All questions.
-    fn all(&self, plain: &[Json], parts: &[Json]) -> Capabilities {
-        let text = self.says(plain);
-        let content = |content: &str| if text { json!(content) } else { json!([{"type": "text", "text": content}]) };
-        let first = user(content("x"));
-        let with = |role: &str| self.says(&[json!({"role": role, "content": content(MARK)}), first.clone()]);
-        let offering = Asking { template: self.template, tools: Some(tool(MARK)), documents: self.documents.clone() };
+    fn all(&self) -> Capabilities {
+        let first = user(self.content("x"));
+        let with = |role: &str| self.says(&[json!({"role": role, "content": self.content(MARK)}), first.clone()]);
+        let offering = Asking { tools: Some(tool(MARK)), documents: self.documents.clone(), ..*self };
         let calls = Calls { asking: self, first: &first };
         let object = calls.shows(&calls.messages(json!({"a": "v"}), MARK, Some("")), MARK);
         let as_text = || calls.shows(&calls.messages(json!("{\"a\": \"v\"}"), MARK, Some("")), MARK);
@@ -120,8 +129,8 @@ impl Asking<'_> {
         let arguments = if text_arguments { json!("{\"a\": \"v\"}") } else { json!({"a": "v"}) };
         let has_calls = object || text_arguments;
         Capabilities {
-            text,
-            parts: self.says(parts),
+            text: self.text,
+            parts: self.says(&[user(parts(MARK))]),
             media: self.media(),
             system: with("system"),
             developer: self.template.source().contains("developer") && with("developer"),
@@ -145,6 +154,11 @@ impl Asking<'_> {
         let Some(plain) = with(None) else { return Vec::new() };
         KINDS.into_iter().filter(|kind| with(Some(kind)).is_some_and(|text| text != plain)).collect()
     }
+}
+
+/// A text as the only part of a content.
+fn parts(text: &str) -> Json {
+    json!([{"type": "text", "text": text}])
 }
 
 fn user(content: Json) -> Json {

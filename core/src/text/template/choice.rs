@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
-use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history};
+use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out};
 use crate::format::gguf::{Metadata, Value};
 
 /// The name of the template that is taken where nothing speaks for another.
@@ -159,7 +159,7 @@ impl ChatTemplates {
         let tools = input.tools.filter(|tools| !tools.is_empty());
         let template = self.choose(input.template, tools.is_some())?;
         let messages = history::normalise(input.messages, tools.is_some(), template)?;
-        let text = template.render(&TemplateInput {
+        let normal = TemplateInput {
             messages: &messages,
             tools,
             documents: input.documents,
@@ -169,8 +169,12 @@ impl ChatTemplates {
             eos_token: input.eos_token,
             extra: input.extra,
             local_time: input.local_time,
-        })?;
-        Ok(Prompt { text, template })
+        };
+        let text = template.render(&normal)?;
+        match left_out::first(template, &normal, input.messages) {
+            Some(at) => Err(TemplateError::LeftOut(at)),
+            None => Ok(Prompt { text, template }),
+        }
     }
 }
 

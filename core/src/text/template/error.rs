@@ -59,6 +59,12 @@ pub enum TemplateError {
         /// What is wrong.
         why: &'static str,
     },
+    /// The template leaves out a message.
+    #[error(
+        "message {0} would be left out: the chat template has no place for its role there; give its text in a message of \
+         another role"
+    )]
+    LeftOut(usize),
     /// The template has no place for something in the conversation.
     #[error("the chat template has no place for {0}; leave them out, or name a template that has one")]
     Unsupported(&'static str),
@@ -67,13 +73,14 @@ pub enum TemplateError {
     Part(String),
     /// A tool result that answers no call.
     #[error(
-        "message {at} is the result of a tool call \"{id}\", but no message before it calls that; give the call, too"
+        "message {at} is a tool's result{}, but no message before it makes that call; give the call, too",
+        id.as_ref().map(|id| format!(" for the call {id:?}")).unwrap_or_default()
     )]
     ToolResult {
         /// The message's place, from 0.
         at: usize,
-        /// The id that it names; empty if none.
-        id: String,
+        /// The call's id, if it names one.
+        id: Option<String>,
     },
     /// The last message cannot be continued.
     #[error("the last message cannot be continued: {0}")]

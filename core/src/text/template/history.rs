@@ -47,7 +47,7 @@ pub(super) fn normalise(
             "tool" => ids.result(at, &mut members)?,
             _ => {}
         }
-        content(&mut members, known)?;
+        content(&mut members, known, wrong)?;
         normal.push(members);
     }
     if !known.system {
@@ -59,7 +59,11 @@ pub(super) fn normalise(
     Ok(normal.into_iter().map(Json::Object).collect())
 }
 
-fn content(members: &mut Map<String, Json>, known: &Capabilities) -> Result<(), TemplateError> {
+fn content(
+    members: &mut Map<String, Json>,
+    known: &Capabilities,
+    wrong: impl Fn(&'static str) -> TemplateError,
+) -> Result<(), TemplateError> {
     let calls = members.get("tool_calls").and_then(Json::as_array).is_some_and(|calls| !calls.is_empty());
     let given = members.get("content").filter(|content| !content.is_null());
     let content = match given {
@@ -67,8 +71,8 @@ fn content(members: &mut Map<String, Json>, known: &Capabilities) -> Result<(), 
             members.remove("content");
             return Ok(());
         }
-        None => parts::content(&json!(""), known)?,
-        Some(content) => parts::content(content, known)?,
+        None => parts::content(&json!(""), known, wrong)?,
+        Some(content) => parts::content(content, known, wrong)?,
     };
     members.insert("content".into(), content);
     Ok(())
@@ -179,7 +183,7 @@ mod tests {
     #[test]
     fn a_result_without_a_call_is_an_error_that_names_it() {
         let lone = json!([{"role": "user", "content": "u"}, {"role": "tool", "tool_call_id": "x", "content": "r"}]);
-        assert_eq!(normal(CHATML, lone), Err(TemplateError::ToolResult { at: 1, id: "x".into() }));
+        assert_eq!(normal(CHATML, lone), Err(TemplateError::ToolResult { at: 1, id: Some("x".into()) }));
     }
 
     #[test]
@@ -215,6 +219,21 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [("1", "c"), ("1", "r1"), ("2", ""), ("2", "r2")]);
+    }
+
+    #[test]
+    fn content_that_is_no_text_is_an_error() {
+        let of = |content: Json| normal(CHATML, json!([{"role": "user", "content": content}]));
+        for content in [
+            json!(5),
+            json!({"text": "a"}),
+            json!(true),
+            json!([{"type": "text"}]),
+            json!([{"type": "text", "text": 5}]),
+        ] {
+            assert!(matches!(of(content.clone()), Err(TemplateError::Message { at: 0, .. })), "{content}");
+        }
+        assert_eq!(of(json!(["a", {"text": "b"}])).unwrap()[0]["content"], "a\nb");
     }
 
     #[test]

@@ -13,7 +13,8 @@ mod finish;
 mod history;
 mod jinja;
 mod json;
-mod parts;
+mod left_out;
+pub(crate) mod parts;
 mod time;
 
 #[cfg(test)]

@@ -18,10 +18,17 @@ const ALIASES: [(&str, &str); 5] = [
 /// is wrapped for those that take only parts. Other parts stay parts, under the name of their kind that the template knows.
 ///
 /// # Errors
-/// [`TemplateError::Part`] for a part that the template has no place for.
-pub(super) fn content(content: &Json, known: &Capabilities) -> Result<Json, TemplateError> {
+/// [`TemplateError::Part`] for a part that the template has no place for; `wrong` with the reason where it is no content.
+pub(super) fn content(
+    content: &Json,
+    known: &Capabilities,
+    wrong: impl Fn(&'static str) -> TemplateError,
+) -> Result<Json, TemplateError> {
     match content {
         Json::Array(parts) => {
+            if parts.iter().any(|part| kind(part) == "text" && text(part).is_none()) {
+                return Err(wrong("one of its parts of text has no text"));
+            }
             let all_text = parts.iter().all(|part| kind(part) == "text");
             if all_text && !known.parts {
                 return Ok(json!(joined(parts)));
@@ -29,13 +36,27 @@ pub(super) fn content(content: &Json, known: &Capabilities) -> Result<Json, Temp
             parts.iter().map(|part| one(part, known)).collect()
         }
         Json::String(text) if !known.text && known.parts => Ok(json!([{"type": "text", "text": text}])),
-        _ => Ok(content.clone()),
+        Json::String(_) => Ok(content.clone()),
+        _ => Err(wrong("its content is neither a text nor a list of parts")),
     }
+}
+
+/// The first part among messages that is no text: the message's place, and the part's kind.
+pub(crate) fn media(messages: &[Json]) -> Option<(usize, &str)> {
+    let parts = messages.iter().enumerate().flat_map(|(at, message)| {
+        message["content"].as_array().into_iter().flatten().map(move |part| (at, kind(part)))
+    });
+    parts.into_iter().find(|(_, kind)| *kind != "text")
+}
+
+/// The text of a part of text.
+fn text(part: &Json) -> Option<&str> {
+    part.as_str().or(part["text"].as_str())
 }
 
 /// The texts of parts, joined by line breaks.
 pub(super) fn joined(parts: &[Json]) -> String {
-    let texts: Vec<&str> = parts.iter().filter_map(|part| part.as_str().or(part["text"].as_str())).collect();
+    let texts: Vec<&str> = parts.iter().filter_map(text).collect();
     texts.join("\n")
 }
 
@@ -52,8 +73,7 @@ fn kind(part: &Json) -> &str {
 fn one(part: &Json, known: &Capabilities) -> Result<Json, TemplateError> {
     let kind = kind(part);
     if kind == "text" {
-        let text = part.as_str().or(part["text"].as_str()).unwrap_or_default();
-        return Ok(json!({"type": "text", "text": text}));
+        return Ok(json!({"type": "text", "text": text(part)}));
     }
     if known.media.contains(&kind) {
         return Ok(part.clone());
