@@ -25,7 +25,7 @@ export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, Model
 export type { ContentFilter, Segment } from './openai/content-filter.js';
 export type { ContentRule } from './openai/content-rules.js';
 export { MessageBuilder } from './openai/delta.js';
-export type { ChatMessage, TextPart } from './openai/messages.js';
+export type { AudioPart, ChatMessage, ContentPart, ImagePart, TextPart } from './openai/messages.js';
 export type { JsonSchemaFormat, ResponseFormat } from './openai/response-format.js';
 export type { Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
 export type {

@@ -3,17 +3,32 @@
 import { BadRequestError, UnsupportedError } from '../errors.js';
 import type { ToolCall } from './tools.js';
 
-/** A part of a message; only text so far. */
+/** A part of a message that is text. */
 export interface TextPart {
   readonly type: 'text';
   readonly text: string;
 }
 
+/** An image. `applyChatTemplate` shows where it goes; a model of text refuses it. */
+export interface ImagePart {
+  readonly type: 'image_url';
+  readonly image_url: { readonly url: string };
+}
+
+/** A recording. `applyChatTemplate` shows where it goes; a model of text refuses it. */
+export interface AudioPart {
+  readonly type: 'input_audio';
+  readonly input_audio: { readonly data: string; readonly format: string };
+}
+
+/** What a message consists of, where it is more than one text. Texts alone become lines of one, unless the template takes parts. */
+export type ContentPart = TextPart | ImagePart | AudioPart;
+
 /** One turn of the conversation. An answer's message can be put here as it came. */
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   /** `null`, or nothing, where an assistant turn only called tools. */
-  readonly content?: string | readonly TextPart[] | null;
+  readonly content?: string | readonly ContentPart[] | null;
   readonly name?: string;
   /** What an assistant turn thought before it spoke. Whether the model sees it again is its template's choice. */
   readonly reasoning_content?: string | null;
@@ -23,10 +38,11 @@ export interface ChatMessage {
   readonly tool_call_id?: string;
 }
 
-/** A turn as the engine takes it: its content is one text, or none. */
-export type WasmMessage = Omit<ChatMessage, 'content'> & { readonly content: string | null };
+/** A turn as the engine takes it: its content is never left out. */
+export type WasmMessage = ChatMessage & { readonly content: string | readonly ContentPart[] | null };
 
 const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool']);
+const PARTS: ReadonlySet<unknown> = new Set<ContentPart['type']>(['text', 'image_url', 'input_audio']);
 
 /**
  * Check the form of a conversation. Which roles and orders a model's template takes is the engine's to say.
@@ -52,25 +68,24 @@ export function toMessages(messages: unknown): WasmMessage[] {
     checkCalls(message.tool_calls, place);
     // An answer's message may stand here as it came; these two say something of the answer and nothing to the model.
     const { refusal, malformed_tool_calls, ...turn } = message as ChatMessage & Record<string, unknown>;
-    return { ...turn, content: toText(message.content, place) };
+    return { ...turn, content: toContent(message.content, place) };
   });
 }
 
-function toText(content: ChatMessage['content'], place: string): string | null {
+function toContent(content: ChatMessage['content'], place: string): WasmMessage['content'] {
   if (content === undefined || content === null) return null;
   if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) {
-    throw new BadRequestError(`${place}.content must be a string or an array of text parts.`);
+  if (!Array.isArray(content)) throw new BadRequestError(`${place}.content must be a string or an array of parts.`);
+  for (const part of content as readonly (Partial<ContentPart> | null)[]) {
+    if (!PARTS.has(part?.type)) {
+      const known = [...PARTS].join(', ');
+      throw new UnsupportedError(`${place} has a part of type \`${String(part?.type)}\`; the types are ${known}.`);
+    }
+    if (part?.type === 'text' && typeof part.text !== 'string') {
+      throw new BadRequestError(`${place} has a text part without text.`);
+    }
   }
-  return content
-    .map((part: { readonly type: string; readonly text?: unknown }) => {
-      if (part?.type !== 'text') {
-        throw new UnsupportedError(`${place} has a part of type \`${String(part?.type)}\`; only text is supported.`);
-      }
-      if (typeof part.text !== 'string') throw new BadRequestError(`${place} has a text part without text.`);
-      return part.text;
-    })
-    .join('');
+  return content;
 }
 
 function checkCalls(calls: unknown, place: string): void {

@@ -96,23 +96,21 @@ test.each([
   expect(toWasmRequest({ messages: HELLO, response_format })).toEqual({ messages: HELLO, ...expected });
 });
 
-test('text parts become one text, and no content is none', () => {
+test('parts are the engine’s to join, and no content is none', () => {
   const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } } as const;
+  const content = [
+    { type: 'text', text: 'a' },
+    { type: 'image_url', image_url: { url: 'data:image/png;base64,' } },
+  ] as const;
   const { messages } = toWasmRequest({
     messages: [
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'a' },
-          { type: 'text', text: 'b' },
-        ],
-      },
+      { role: 'user', content },
       { role: 'assistant', content: null, tool_calls: [call] },
       { role: 'tool', tool_call_id: 'a', content: '1' },
     ],
   });
   expect(messages).toEqual([
-    { role: 'user', content: 'ab' },
+    { role: 'user', content },
     { role: 'assistant', content: null, tool_calls: [call] },
     { role: 'tool', tool_call_id: 'a', content: '1' },
   ]);
@@ -143,8 +141,8 @@ test.each([
   ['flag `g`', { messages: HELLO, content_rules: [{ match: /a/g }] }],
   ['lookaround', { messages: HELLO, response_format: { type: 'regex', regex: /a(?=b)/ } }],
   ['`n`', { messages: HELLO, n: 2 }],
-  ['image_url', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }],
-  ['input_audio', { messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }],
+  ['`smell`', { messages: [{ role: 'user', content: [{ type: 'smell' }] }] }],
+  ['`null`', { messages: [{ role: 'user', content: [{ type: null }] }] }],
 ])('what is not supported is named: %s', (name, request) => {
   expect(() => toWasmRequest(untyped(request))).toThrow(UnsupportedError);
   expect(() => toWasmRequest(untyped(request))).toThrow(name);

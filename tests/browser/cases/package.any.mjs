@@ -56,6 +56,14 @@ async function prompts(t, engine) {
   const begun = [...OPPOSITE.messages, { role: "assistant", content: "The opposite of hot is" }];
   const continued = await prompt({ messages: begun, continue_final_message: true });
   t.equal(continued, `${question}<|im_start|>assistant\nThe opposite of hot is`, "the prompt that goes on with an answer");
+  const text = (/** @type {string} */ text) => ({ type: "text", text });
+  const parts = { messages: [{ role: "user", content: [text("What is"), text("2 + 3?")] }], add_generation_prompt: false };
+  t.equal(await prompt(parts), "<|im_start|>user\nWhat is\n2 + 3?<|im_end|>\n", "the prompt of a message in parts");
+  const image = { type: "image_url", image_url: { url: "data:image/png;base64," } };
+  const unseen = await engine.chat.completions
+    .create({ messages: [{ role: "user", content: [text("What is this?"), image] }] })
+    .catch((/** @type {any} */ error) => error);
+  t.ok(unseen.code === "Unsupported" && unseen.message.includes("image_url"), `an image to be refused: ${unseen}`);
   const unknown = await prompt({ chat_template: "no such template" }).catch((/** @type {any} */ error) => error);
   t.ok(unknown instanceof Error && unknown.message.includes("no such template"), `an unknown template to be named: ${unknown}`);
 }
