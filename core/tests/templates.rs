@@ -196,13 +196,8 @@ fn a_long_conversation_is_rendered_in_a_few_milliseconds() {
 fn mutated_templates_answer_or_fail() {
     let times = if std::env::var_os("INGLENOOK_FULL").is_some() { 1000 } else { 10 };
     let conversations = ["tools", "parts", "documents"].map(conversation);
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |limit: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % limit.max(1) as u64).unwrap()
-    };
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut below = |limit: usize| random.usize(..limit.max(1));
     for (name, _) in files("goldens/templates", "json") {
         let whole: Vec<char> = template(&name).chars().collect();
         for _ in 0..times {

@@ -1,8 +1,10 @@
 //! Requests from strangers. `tests/malformed/requests/NAME.json` is what is sent to ember, and `NAME.expected` what must come of it: an
 //! error's message, or an answer.
 
+mod mutations;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use inglenook::device::Device;
@@ -13,7 +15,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
 
 /// Tokens of an answer, where the request says nothing.
 const MAX_TOKENS: u32 = 8;
@@ -28,6 +30,15 @@ fn load() -> Engine {
     block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
 }
 
+/// The requests.
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/malformed/requests");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    paths
+}
+
 /// What comes of a request. An error comes as its message.
 fn send(engine: &mut Engine, json: &[u8]) -> Result<(), String> {
     let json = std::str::from_utf8(json).map_err(|error| error.to_string())?;
@@ -39,7 +50,7 @@ fn send(engine: &mut Engine, json: &[u8]) -> Result<(), String> {
     while let Some(event) = block_on(engine.next(&mut generation)).map_err(|error| error.to_string())? {
         assert!(done.is_none(), "{event:?} after the end");
         if let Event::Done { usage, reason, .. } = event {
-            assert!(!must_call || reason == Finish::ToolCalls, "{reason:?} where a call must come");
+            assert!(!must_call || reason == Finish::ToolCalls || limit < 60, "{reason:?} where a call must come: {json}");
             done = Some(usage.completion_tokens);
         }
     }
@@ -51,10 +62,7 @@ fn send(engine: &mut Engine, json: &[u8]) -> Result<(), String> {
 #[test]
 fn every_request_is_answered_as_expected() {
     let mut engine = load();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/malformed/requests");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
+    let paths = files();
     assert!(paths.len() >= 100, "{} requests", paths.len());
     let mut wrong = Vec::new();
     for path in paths {
