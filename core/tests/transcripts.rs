@@ -224,6 +224,55 @@ fn transcripts_give_their_pieces_however_they_are_cut() {
     assert!(wrong.is_empty(), "{} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Text that no model should write: pieces are taken out of transcripts, doubled, and put among others. However it is cut, it must
+/// give the same.
+#[test]
+fn damaged_transcripts_give_the_same_however_they_are_cut() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let cases = cases();
+    let parts: Vec<Input> = cases.iter().flat_map(|case| case.input.clone()).collect();
+    for case in &cases {
+        for _ in 0..if full() { 1000 } else { 10 } {
+            let mut input = case.input.clone();
+            for _ in 0..=random.usize(..3) {
+                damage(&mut input, &parts, &mut random);
+            }
+            let whole = parse(case, &input);
+            let len = bytes(&input);
+            let some = (0..=len).filter(|_| random.usize(..6) == 0).collect();
+            for cuts in [(0..=len).collect::<Vec<usize>>(), some, vec![random.usize(..=len)]] {
+                assert_eq!(parse(case, &cut(&input, &cuts)), whole, "{}: {input:?} cut at {cuts:?}", case.name);
+            }
+        }
+    }
+}
+
+fn damage(input: &mut Vec<Input>, others: &[Input], random: &mut fastrand::Rng) {
+    let at = random.usize(..=input.len());
+    let Some(Input::Text(text)) = input.get_mut(at) else {
+        input.insert(at, others[random.usize(..others.len())].clone());
+        return;
+    };
+    let other = &others[random.usize(..others.len())];
+    let mut range = |text: &str, longest: usize| {
+        let from = text.floor_char_boundary(random.usize(..=text.len()));
+        from..text.floor_char_boundary((from + random.usize(..longest)).min(text.len()))
+    };
+    let own = range(text, 12);
+    let piece = match other {
+        Input::Text(other) => other[range(other, 24)].to_owned(),
+        Input::Control(name) => name.clone(),
+    };
+    match random.usize(..3) {
+        0 => text.replace_range(own, ""),
+        1 => {
+            let again = text[own.clone()].to_owned();
+            text.insert_str(own.start, &again);
+        }
+        _ => text.replace_range(own, &piece),
+    }
+}
+
 #[test]
 fn every_dialect_has_cases() {
     let cases = cases();
