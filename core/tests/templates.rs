@@ -293,6 +293,57 @@ fn no_system_message_is_left_out_in_silence() {
     assert!(shown >= 50, "{shown}");
 }
 
+/// Texts in parts come into the prompt whole, whoever says them. Found where some templates showed the first part alone of a system
+/// message, nothing of an answer, or a result as Python prints lists.
+#[test]
+fn parts_of_text_are_all_shown() {
+    let parts = serde_json::json!([{"type": "text", "text": "alpha one"}, {"type": "text", "text": "beta two"}]);
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "look", "description": "d",
+        "parameters": {"type": "object", "properties": {"at": {"type": "string", "description": "d"}}, "required": ["at"]}}}]);
+    let (mut shown, mut wrong) = (0, Vec::new());
+    for (name, path) in files("goldens/templates", "json") {
+        if ["idioms", "printing"].contains(&name.as_str()) {
+            continue;
+        }
+        let source = template(&name);
+        let capabilities = ChatTemplate::new(&source).unwrap().capabilities().clone();
+        let takes_results = capabilities.tools && capabilities.results;
+        for role in ["system", "user", "assistant", "tool"] {
+            let mut messages = serde_json::json!([
+                {"role": "system", "content": "s"},
+                {"role": "user", "content": "u"},
+                {"role": "assistant", "content": "", "tool_calls": [
+                    {"id": "abcdef123", "type": "function", "function": {"name": "look", "arguments": "{\"at\": \"x\"}"}}]},
+                {"role": "tool", "tool_call_id": "abcdef123", "content": "t"},
+                {"role": "assistant", "content": "a"},
+                {"role": "user", "content": "v"},
+            ]);
+            let list = messages.as_array_mut().unwrap();
+            if !takes_results {
+                list.drain(2..4);
+            }
+            // The last of its kind, since the first answer only calls.
+            let Some(message) = list.iter_mut().rev().find(|message| message["role"] == role) else { continue };
+            message["content"] = parts.clone();
+            match prompt(&source, &json(&path), &messages, tools.as_array().filter(|_| takes_results)) {
+                Ok(text) => {
+                    let printed = ["'type': 'text'", "\"type\": \"text\""].iter().any(|list| text.contains(list));
+                    let text = text.to_lowercase();
+                    let whole = text.contains("alpha one") && text.contains("beta two");
+                    wrong.extend((printed || !whole).then(|| format!("{name}, {role}: {text}")));
+                    shown += 1;
+                }
+                // One wants documents, another tools.
+                Err(TemplateError::Failed { message, .. }) if message.contains("'NoneType' object is not iterable") => {
+                }
+                Err(error) => wrong.push(format!("{name}, {role}: {error}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(shown >= 240, "{shown}");
+}
+
 /// The prompt that a template makes of a conversation, with the special tokens of its golden.
 fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Value>>) -> Result<String, TemplateError> {
     let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");

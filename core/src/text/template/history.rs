@@ -47,7 +47,7 @@ pub(super) fn normalise(
             "tool" => ids.result(at, &mut members)?,
             _ => {}
         }
-        content(&mut members, known, wrong)?;
+        content(&mut members, role, known, wrong)?;
         normal.push(members);
     }
     if !known.system {
@@ -61,6 +61,7 @@ pub(super) fn normalise(
 
 fn content(
     members: &mut Map<String, Json>,
+    role: &str,
     known: &Capabilities,
     wrong: impl Fn(&'static str) -> TemplateError,
 ) -> Result<(), TemplateError> {
@@ -71,8 +72,8 @@ fn content(
             members.remove("content");
             return Ok(());
         }
-        None => parts::content(&json!(""), known, wrong)?,
-        Some(content) => parts::content(content, known, wrong)?,
+        None => parts::content(&json!(""), role, known, wrong)?,
+        Some(content) => parts::content(content, role, known, wrong)?,
     };
     members.insert("content".into(), content);
     Ok(())

@@ -17,7 +17,8 @@ pub(super) fn first(template: &ChatTemplate, input: &TemplateInput<'_>, given: &
         let content = &mut messages[at]["content"];
         *content = if content.is_array() { json!([{"type": "text", "text": mark(at)}]) } else { json!(mark(at)) };
     }
-    let text = template.render(&TemplateInput { messages: &messages, ..input.clone() }).ok()?;
+    // A template may change the case.
+    let text = template.render(&TemplateInput { messages: &messages, ..input.clone() }).ok()?.to_lowercase();
     let found = odd.iter().position(|&at| !text.contains(&mark(at)))?;
     // Those in front may have gone into another message; all others are still there.
     self::odd(given).into_iter().nth_back(odd.len() - 1 - found)

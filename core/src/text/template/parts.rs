@@ -14,13 +14,15 @@ const ALIASES: [(&str, &str); 5] = [
     ("video_url", "video"),
 ];
 
-/// Content in a form that the template takes. Text parts are joined by line breaks for templates that take only texts, and a text
-/// is wrapped for those that take only parts. Other parts stay parts, under the name of their kind that the template knows.
+/// A message's content in a form that the template takes. Text parts are joined by line breaks where the template takes only texts,
+/// and in all messages but a user's; a text is wrapped for templates that take only parts. Other parts stay parts, under the name of
+/// their kind that the template knows.
 ///
 /// # Errors
 /// [`TemplateError::Part`] for a part that the template has no place for; `wrong` with the reason where it is no content.
 pub(super) fn content(
     content: &Json,
+    role: &str,
     known: &Capabilities,
     wrong: impl Fn(&'static str) -> TemplateError,
 ) -> Result<Json, TemplateError> {
@@ -30,7 +32,8 @@ pub(super) fn content(
                 return Err(wrong("one of its parts of text has no text"));
             }
             let all_text = parts.iter().all(|part| kind(part) == "text");
-            if all_text && !known.parts {
+            // Templates that take parts of a user's may take the first alone of others, or print them as they are.
+            if all_text && (!known.parts || known.text && role != "user") {
                 return Ok(json!(joined(parts)));
             }
             parts.iter().map(|part| one(part, known)).collect()
