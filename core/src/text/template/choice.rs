@@ -158,22 +158,28 @@ impl ChatTemplates {
     pub fn render(&self, input: &ChatInput<'_>) -> Result<Prompt<'_>, TemplateError> {
         let tools = input.tools.filter(|tools| !tools.is_empty());
         let template = self.choose(input.template, tools.is_some())?;
-        let messages = history::normalise(input.messages, tools.is_some(), template)?;
-        let normal = TemplateInput {
-            messages: &messages,
-            tools,
-            documents: input.documents,
-            add_generation_prompt: input.add_generation_prompt,
-            continue_final_message: input.continue_final_message,
-            bos_token: input.bos_token,
-            eos_token: input.eos_token,
-            extra: input.extra,
-            local_time: input.local_time,
-        };
-        let text = template.render(&normal)?;
-        match left_out::first(template, &normal, input.messages) {
-            Some(at) => Err(TemplateError::LeftOut(at)),
-            None => Ok(Prompt { text, template }),
+        let mut messages = history::normalise(input.messages, tools.is_some(), template)?;
+        loop {
+            let normal = TemplateInput {
+                messages: &messages,
+                tools,
+                documents: input.documents,
+                add_generation_prompt: input.add_generation_prompt,
+                continue_final_message: input.continue_final_message,
+                bos_token: input.bos_token,
+                eos_token: input.eos_token,
+                extra: input.extra,
+                local_time: input.local_time,
+            };
+            let text = template.render(&normal)?;
+            match left_out::first(template, &normal) {
+                None => return Ok(Prompt { text, template }),
+                // Some show it only where the last message is a user's, and not a tool's result.
+                Some(0) if messages[0]["role"] == "system" => history::merge_system(&mut messages),
+                Some(at) => {
+                    return Err(TemplateError::LeftOut(left_out::given_place(at, &messages, input.messages)));
+                }
+            }
         }
     }
 }
@@ -218,6 +224,23 @@ mod tests {
         assert_eq!((chosen(&listed, None, false), chosen(&listed, None, true)), ("a".into(), "b".into()));
         let file = ChatTemplates::from_hugging_face(&json!({"chat_template": "a"}), Some("c"));
         assert_eq!(chosen(&file, None, false), "c");
+    }
+
+    /// Found with Mistral's templates, which put a system message into the last message where that is a user's.
+    #[test]
+    fn a_system_message_that_goes_with_the_last_question_is_kept_where_a_result_is_last() {
+        let source = "{% for m in messages %}{% if m.role == 'user' %}[{{ messages[0].content ~ ' ' if loop.last and messages[0].role == 'system' }}\
+                      {{ m.content }}]{% elif m.role != 'system' %}{{ m.tool_calls or m.content }}{% endif %}{% endfor %}";
+        let templates = gguf(&[("tokenizer.chat_template", source)]);
+        let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let mut messages = vec![json!({"role": "system", "content": "s"}), json!({"role": "user", "content": "u"})];
+        let render =
+            |messages: &[Json]| templates.render(&ChatInput { messages, ..ChatInput::default() }).unwrap().text;
+        assert_eq!(render(&messages), "[s u]");
+        messages.push(json!({"role": "assistant", "tool_calls": [call]}));
+        messages.push(json!({"role": "tool", "tool_call_id": "1", "content": "r"}));
+        let text = render(&messages);
+        assert!(text.starts_with("[s\n\nu]") && text.ends_with('r'), "{text}");
     }
 
     #[test]

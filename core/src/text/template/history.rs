@@ -19,7 +19,7 @@ use crate::text::output::Dialect;
 /// - Several calls in a message become several messages where the template knows only one.
 /// - `developer` becomes `system` where the template does not know it.
 /// - System messages at the beginning go before the first user message's text, with an empty line between, where the template refuses
-///   or leaves out a system message.
+///   or leaves out a system message. (Where it leaves it out in some conversations, [`super::choice`] sees to that.)
 ///
 /// # Errors
 /// [`TemplateError::Message`], [`TemplateError::Unsupported`], [`TemplateError::Part`] and [`TemplateError::ToolResult`].
@@ -50,13 +50,14 @@ pub(super) fn normalise(
         content(&mut members, role, known, wrong)?;
         normal.push(members);
     }
-    if !known.system {
-        merge_system(&mut normal);
-    }
     if known.calls && !known.parallel_calls {
         normal = one_by_one(normal);
     }
-    Ok(normal.into_iter().map(Json::Object).collect())
+    let mut normal = normal.into_iter().map(Json::Object).collect();
+    if !known.system {
+        merge_system(&mut normal);
+    }
+    Ok(normal)
 }
 
 fn content(
@@ -80,35 +81,28 @@ fn content(
 }
 
 /// Puts the text of system messages at the beginning before that of the first user message.
-fn merge_system(messages: &mut Vec<Map<String, Json>>) {
-    let is_system = |message: &Map<String, Json>| message.get("role").is_some_and(|role| role == "system");
-    let leading = messages.iter().take_while(|message| is_system(message)).count();
+pub(super) fn merge_system(messages: &mut Vec<Json>) {
+    let leading = messages.iter().take_while(|message| message["role"] == "system").count();
     if leading == 0 {
         return;
     }
     let system: Vec<String> = messages.drain(..leading).map(|message| text(&message).into_owned()).collect();
     let system = system.join("\n\n");
-    match messages.first_mut().filter(|message| message.get("role").is_some_and(|role| role == "user")) {
+    match messages.first_mut().filter(|message| message["role"] == "user") {
         Some(_) if system.is_empty() => {}
-        Some(user) => match user.get_mut("content") {
-            Some(Json::Array(parts)) => parts.insert(0, json!({"type": "text", "text": format!("{system}\n\n")})),
-            _ => {
-                let merged = format!("{system}\n\n{}", text(user));
-                user.insert("content".into(), json!(merged));
-            }
+        Some(user) => match &mut user["content"] {
+            Json::Array(parts) => parts.insert(0, json!({"type": "text", "text": format!("{system}\n\n")})),
+            _ => user["content"] = json!(format!("{system}\n\n{}", text(user))),
         },
-        None => {
-            let user = [("role".to_owned(), json!("user")), ("content".to_owned(), json!(system))];
-            messages.insert(0, user.into_iter().collect());
-        }
+        None => messages.insert(0, json!({"role": "user", "content": system})),
     }
 }
 
 /// A message's text, of parts too.
-fn text(message: &Map<String, Json>) -> Cow<'_, str> {
-    match message.get("content") {
-        Some(Json::String(text)) => Cow::Borrowed(text),
-        Some(Json::Array(parts)) => parts::joined(parts).into(),
+fn text(message: &Json) -> Cow<'_, str> {
+    match &message["content"] {
+        Json::String(text) => Cow::Borrowed(text),
+        Json::Array(parts) => parts::joined(parts).into(),
         _ => Cow::Borrowed(""),
     }
 }
