@@ -33,7 +33,7 @@ WHOLE = ["plain", "chat", "tools", "odd", "reasoning"]
 
 
 class Clock(datetime):
-    """What `strftime_now` sees; core/tests/templates.rs gives the same time."""
+    """What `strftime_now` sees; core/tests/templates/ gives the same time."""
 
     @classmethod
     def now(cls, tz=None):

@@ -1,4 +1,4 @@
-//! Rendering, and its bounds. What the language answers is held to jinja2's answers by `core/tests/templates.rs`.
+//! Rendering, and its bounds. What the language answers is held to jinja2's answers by `core/tests/templates/`.
 
 use serde_json::{Value, json};
 

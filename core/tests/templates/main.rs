@@ -1,9 +1,11 @@
 //! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
 
+mod histories;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inglenook::text::{ChatInput, ChatTemplate, ChatTemplates, TemplateError, TemplateInput};
+use inglenook::text::{ChatTemplate, TemplateError, TemplateInput};
 use serde_json::Value;
 
 /// 2026-02-01 09:05:07, as in tests/goldens/generator/templates.py.
@@ -226,136 +228,4 @@ fn mutated_templates_answer_or_fail() {
             assert!(start.elapsed().as_secs() < 5, "{source}");
         }
     }
-}
-
-/// Every template that can offer tools also takes a history in which they were called: by its own words or, where it leaves calls to
-/// the content, in its dialect's.
-#[test]
-fn a_history_with_calls_fits_every_template_that_offers_tools() {
-    let tool = serde_json::json!([{"type": "function", "function": {"name": "get_weather", "description": "d",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "d"}}, "required": ["city"]}}}]);
-    let messages = serde_json::json!([
-        {"role": "user", "content": "Is it raining?"},
-        {"role": "assistant", "content": null, "tool_calls": [
-            {"id": "abcdef123", "type": "function", "function": {"name": "get_weather", "arguments": "{\"city\": \"Oslo\"}"}}]},
-        {"role": "tool", "tool_call_id": "abcdef123", "content": "It pours."},
-        {"role": "assistant", "content": "It does."},
-        {"role": "user", "content": "And now?"},
-    ]);
-    let (mut written, mut refused) = (Vec::new(), Vec::new());
-    for (name, path) in files("goldens/templates", "json") {
-        let golden = json(&path);
-        let source = template(&name);
-        let capabilities = ChatTemplate::new(&source).unwrap().capabilities().clone();
-        // These two are no chat templates: they try out the language.
-        if !capabilities.tools || ["idioms", "printing"].contains(&name.as_str()) {
-            continue;
-        }
-        match prompt(&source, &golden, &messages, tool.as_array()) {
-            Ok(prompt) => {
-                let words = ["Is it raining?", "Oslo", "It pours.", "And now?"];
-                let missing = words.into_iter().filter(|word| !prompt.contains(word));
-                refused.extend(missing.map(|word| format!("{name}: no {word:?}")));
-                written.extend((!capabilities.calls).then_some(name));
-            }
-            Err(error) => refused.push(format!("{name}: {error}")),
-        }
-    }
-    assert_eq!(written, ["lfm2", "phi4-mini", "smollm3"]);
-    assert!(refused.is_empty(), "{refused:#?}");
-}
-
-/// A system message in the middle is shown, or refused with a word. Found where some templates, which know them only in front, left it
-/// out.
-#[test]
-fn no_system_message_is_left_out_in_silence() {
-    let messages = serde_json::json!([
-        {"role": "system", "content": "Speak plainly."},
-        {"role": "user", "content": "Is it raining?"},
-        {"role": "assistant", "content": "It is."},
-        {"role": "system", "content": "From now on, sing."},
-        {"role": "user", "content": "And now?"},
-    ]);
-    let (mut shown, mut left_out, mut silent) = (0, Vec::new(), Vec::new());
-    for (name, path) in files("goldens/templates", "json") {
-        match prompt(&template(&name), &json(&path), &messages, None) {
-            Ok(prompt) if prompt.contains("From now on, sing.") => shown += 1,
-            Ok(_) => silent.push(name),
-            Err(TemplateError::LeftOut(3)) => left_out.push(name),
-            // One wants documents, and says so by failing.
-            Err(TemplateError::Raised(_) | TemplateError::Failed { .. }) => {}
-            Err(error) => panic!("{name}: {error}"),
-        }
-    }
-    assert!(silent.is_empty(), "{silent:?}");
-    let known = ["alpaca-hf", "falcon3", "gpt-oss", "idioms", "minimax", "orion", "printing", "smollm3", "yi"];
-    assert_eq!(left_out, known);
-    assert!(shown >= 50, "{shown}");
-}
-
-/// Texts in parts come into the prompt whole, whoever says them. Found where some templates showed the first part alone of a system
-/// message, nothing of an answer, or a result as Python prints lists.
-#[test]
-fn parts_of_text_are_all_shown() {
-    let parts = serde_json::json!([{"type": "text", "text": "alpha one"}, {"type": "text", "text": "beta two"}]);
-    let tools = serde_json::json!([{"type": "function", "function": {"name": "look", "description": "d",
-        "parameters": {"type": "object", "properties": {"at": {"type": "string", "description": "d"}}, "required": ["at"]}}}]);
-    let (mut shown, mut wrong) = (0, Vec::new());
-    for (name, path) in files("goldens/templates", "json") {
-        if ["idioms", "printing"].contains(&name.as_str()) {
-            continue;
-        }
-        let source = template(&name);
-        let capabilities = ChatTemplate::new(&source).unwrap().capabilities().clone();
-        let takes_results = capabilities.tools && capabilities.results;
-        for role in ["system", "user", "assistant", "tool"] {
-            let mut messages = serde_json::json!([
-                {"role": "system", "content": "s"},
-                {"role": "user", "content": "u"},
-                {"role": "assistant", "content": "", "tool_calls": [
-                    {"id": "abcdef123", "type": "function", "function": {"name": "look", "arguments": "{\"at\": \"x\"}"}}]},
-                {"role": "tool", "tool_call_id": "abcdef123", "content": "t"},
-                {"role": "assistant", "content": "a"},
-                {"role": "user", "content": "v"},
-            ]);
-            let list = messages.as_array_mut().unwrap();
-            if !takes_results {
-                list.drain(2..4);
-            }
-            // The last of its kind, since the first answer only calls.
-            let Some(message) = list.iter_mut().rev().find(|message| message["role"] == role) else { continue };
-            message["content"] = parts.clone();
-            match prompt(&source, &json(&path), &messages, tools.as_array().filter(|_| takes_results)) {
-                Ok(text) => {
-                    let printed = ["'type': 'text'", "\"type\": \"text\""].iter().any(|list| text.contains(list));
-                    let text = text.to_lowercase();
-                    let whole = text.contains("alpha one") && text.contains("beta two");
-                    wrong.extend((printed || !whole).then(|| format!("{name}, {role}: {text}")));
-                    shown += 1;
-                }
-                // One wants documents, another tools.
-                Err(TemplateError::Failed { message, .. }) if message.contains("'NoneType' object is not iterable") => {
-                }
-                Err(error) => wrong.push(format!("{name}, {role}: {error}")),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(shown >= 240, "{shown}");
-}
-
-/// The prompt that a template makes of a conversation, with the special tokens of its golden.
-fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Value>>) -> Result<String, TemplateError> {
-    let text = |key: &str| golden.get(key).and_then(Value::as_str).unwrap_or("");
-    let templates = ChatTemplates::from_hugging_face(&serde_json::json!({"chat_template": source}), None);
-    let rendered = templates.render(&ChatInput {
-        messages: messages.as_array().unwrap(),
-        tools: tools.map(Vec::as_slice),
-        add_generation_prompt: true,
-        bos_token: text("bos"),
-        eos_token: text("eos"),
-        local_time: Some(NOW),
-        ..ChatInput::default()
-    });
-    rendered.map(|prompt| prompt.text)
 }
