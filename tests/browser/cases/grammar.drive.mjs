@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const MESSAGES = [{ role: "user", content: "Tell me a story." }];
 const CHOICE = { messages: MESSAGES, response_format: { type: "choice", choices: ["north", "south"] } };
 /** How often times are taken. */
-const ROUNDS = 7;
+const ROUNDS = 21;
 /** As long as ember's story: half of its tokens follow from the schema, the others are chosen. */
 const PERSON = {
   type: "object",
