@@ -127,6 +127,20 @@ fn devices_name_the_one_that_answers() {
 }
 
 #[test]
+fn standard_error_stays_empty_when_there_is_no_window_system() {
+    for arguments in [vec!["devices"], vec!["run", "hello", "-n", "1"], vec!["run", "hello", "-n", "1", "-d", "gpu"]] {
+        let mut command = inglenook(&arguments);
+        for variable in ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "DISPLAY"] {
+            command.env_remove(variable);
+        }
+        let Output { status, stderr, .. } = command.output().expect("the program starts");
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert!(!status.success() || stderr.is_empty(), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("XDG_RUNTIME_DIR"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
 fn gpu_and_cpu_give_the_same_greedy_tokens() {
     let run = |device: &str| {
         let question = "What is the opposite of hot?";

@@ -65,7 +65,7 @@ impl Error {
 fn gpu_code(error: &GpuError) -> &'static str {
     match error {
         GpuError::NoWebGpu => "NoWebGpu",
-        GpuError::NoAdapter(_) | GpuError::Device(_) => "NoAdapter",
+        GpuError::NoAdapter(_) | GpuError::SoftwareOnly(_) | GpuError::Device(_) => "NoAdapter",
         GpuError::TooSmall { .. } => "TooSmall",
         GpuError::OutOfMemory(_) => "OutOfMemory",
         GpuError::Lost(_) => "Lost",

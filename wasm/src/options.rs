@@ -63,7 +63,7 @@ impl LoadOptions {
         let Features { f16, subgroups, dot4 } = self.without;
         GpuOptions {
             default_limits: self.default_limits,
-            without: Without { f16, subgroups, dot4 },
+            without: Without { f16, subgroups, dot4, ..Without::default() },
             ..GpuOptions::default()
         }
     }

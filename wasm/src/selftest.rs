@@ -30,7 +30,7 @@ pub fn selftest(prefix: String, plain: bool) -> Promise {
 }
 
 fn gpu_options(plain: bool) -> GpuOptions {
-    let without = Without { f16: plain, subgroups: plain, dot4: plain };
+    let without = Without { f16: plain, subgroups: plain, dot4: plain, ..Without::default() };
     GpuOptions { without, ..GpuOptions::default() }
 }
 

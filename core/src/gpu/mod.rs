@@ -28,6 +28,9 @@ pub enum GpuError {
     /// WebGPU or the native driver is there, but no adapter answers.
     #[error("no usable GPU adapter was found ({0}); check that a graphics driver is installed, or run on the CPU")]
     NoAdapter(String),
+    /// The only adapter is software, and [`GpuOptions::hardware_only`] wants none.
+    #[error("only the software adapter {0} was found; run on the CPU, which answers sooner")]
+    SoftwareOnly(String),
     /// The adapter is there but cannot hold what was asked for.
     #[error("the GPU allows {what} of at most {limit} bytes, and {wanted} are needed; use a smaller model or context")]
     TooSmall {
@@ -128,8 +131,20 @@ pub struct GpuOptions {
     pub default_limits: bool,
     /// Use an adapter whose name contains this (natively; case-insensitive).
     pub adapter: Option<String>,
+    /// Refuse software adapters, before anything is opened.
+    pub hardware_only: bool,
     /// Pretend these features are missing, to test plainer variants.
     pub without: Without,
+}
+
+impl GpuOptions {
+    /// What to ask an adapter for, one after the other, where its driver refuses: these options, then no optional features, then
+    /// no raised limits either.
+    fn wishes(&self) -> [GpuOptions; 3] {
+        let without = Without { f16: true, subgroups: true, timestamps: true, ..self.without };
+        let plain = GpuOptions { without, ..self.clone() };
+        [self.clone(), plain.clone(), GpuOptions { default_limits: true, ..plain }]
+    }
 }
 
 /// Features to leave unused.
@@ -141,6 +156,8 @@ pub struct Without {
     pub subgroups: bool,
     /// No packed integer dot product.
     pub dot4: bool,
+    /// No timing of passes.
+    pub timestamps: bool,
 }
 
 /// One kernel launch of a [`Pass`].
@@ -207,5 +224,22 @@ impl Counters {
             reads: self.reads - earlier.reads,
             written_bytes: self.written_bytes - earlier.written_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_drop_features_before_limits() {
+        let granted = |options: &GpuOptions| {
+            let without = options.without;
+            let features = [without.f16, without.subgroups, without.timestamps];
+            (features.map(|left_out| !left_out), options.default_limits)
+        };
+        let wishes = GpuOptions::default().wishes();
+        let expected = [([true; 3], false), ([false; 3], false), ([false; 3], true)];
+        assert_eq!(wishes.each_ref().map(granted), expected);
     }
 }

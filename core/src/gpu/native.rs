@@ -1,5 +1,7 @@
 //! The facade on wgpu.
 
+mod adapters;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
@@ -7,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
-use super::{Access, Counters, Dispatch, Facts, Features, GpuError, GpuOptions, Limits, Shader};
+use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader};
 
 /// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
 const POOLED_BYTES: u64 = 1 << 20;
@@ -103,52 +105,39 @@ impl Pass {
 }
 
 impl Gpu {
-    /// Opens the adapter that fits `options` best.
+    /// Opens the adapter that fits `options` best, with all that it offers; where its driver refuses, with less.
     pub async fn request(options: &GpuOptions) -> Result<Gpu, GpuError> {
-        let adapter = pick_adapter(options).await?;
-        let info = adapter.get_info();
-        let features = features_of(&adapter, &info, options);
-        let required = required_limits(&adapter, options);
+        let adapter = adapters::best(options).await?;
+        let mut refusal = None;
+        for wish in options.wishes() {
+            match Gpu::open(&adapter, &wish).await {
+                Ok(gpu) => return Ok(gpu),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| unreachable!("there is a first wish")))
+    }
+
+    async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Gpu, GpuError> {
+        let facts = adapters::facts(adapter, options);
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("inglenook"),
-                required_features: wgpu_features(&features),
-                required_limits: required.clone(),
+                required_features: adapters::required_features(&facts.features),
+                required_limits: adapters::required_limits(adapter, options),
                 ..Default::default()
             })
             .await
             .map_err(|error| GpuError::Device(error.to_string()))?;
         let state = Arc::new(State::default());
         watch(&device, &state);
-        let facts = Facts {
-            name: info.name,
-            backend: info.backend.to_string(),
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-            features,
-            limits: limits_of(&required),
-        };
         Ok(Gpu(Arc::new(Inner { device, queue, facts, state, layouts: Mutex::default(), staging: Mutex::default() })))
     }
 
     /// Every adapter of this machine, with what it can do; for `inglenook devices`.
     pub async fn list() -> Vec<Facts> {
         let options = GpuOptions::default();
-        let adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
-        adapters
-            .iter()
-            .map(|adapter| {
-                let info = adapter.get_info();
-                Facts {
-                    features: features_of(adapter, &info, &options),
-                    limits: limits_of(&required_limits(adapter, &options)),
-                    software: info.device_type == wgpu::DeviceType::Cpu,
-                    driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-                    backend: info.backend.to_string(),
-                    name: info.name,
-                }
-            })
-            .collect()
+        adapters::all().await.iter().map(|adapter| adapters::facts(adapter, &options)).collect()
     }
 
     /// What this GPU is and can do.
@@ -399,69 +388,6 @@ impl Drop for PendingRead {
         self.staging.unmap();
         let mut pool = self.gpu.0.staging.lock().expect("staging pool");
         pool.entry(self.staging.size()).or_default().push(self.staging.clone());
-    }
-}
-
-fn instance() -> wgpu::Instance {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::PRIMARY;
-    wgpu::Instance::new(descriptor)
-}
-
-/// Real GPUs before software ones, discrete before integrated.
-async fn pick_adapter(options: &GpuOptions) -> Result<wgpu::Adapter, GpuError> {
-    let adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
-    let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    let wanted = options.adapter.as_deref().unwrap_or("").to_lowercase();
-    let rank = |adapter: &wgpu::Adapter| match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    };
-    let fitting = adapters.into_iter().filter(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
-    fitting.min_by_key(rank).ok_or_else(|| {
-        let seen = if names.is_empty() { "none answered".to_string() } else { format!("seen: {}", names.join(", ")) };
-        GpuError::NoAdapter(seen)
-    })
-}
-
-fn features_of(adapter: &wgpu::Adapter, info: &wgpu::AdapterInfo, options: &GpuOptions) -> Features {
-    let has = adapter.features();
-    let subgroups = has.contains(wgpu::Features::SUBGROUP) && !options.without.subgroups;
-    Features {
-        f16: has.contains(wgpu::Features::SHADER_F16) && !options.without.f16,
-        subgroups: subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
-        // naga lowers dot4I8Packed everywhere, to the hardware's instruction where there is one.
-        dot4: !options.without.dot4,
-        timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY),
-    }
-}
-
-fn wgpu_features(features: &Features) -> wgpu::Features {
-    let mut wanted = wgpu::Features::empty();
-    wanted.set(wgpu::Features::SHADER_F16, features.f16);
-    wanted.set(wgpu::Features::SUBGROUP, features.subgroups.is_some());
-    wanted.set(wgpu::Features::TIMESTAMP_QUERY, features.timestamps);
-    wanted
-}
-
-fn required_limits(adapter: &wgpu::Adapter, options: &GpuOptions) -> wgpu::Limits {
-    if options.default_limits {
-        return wgpu::Limits { max_buffer_size: Limits::DEFAULT.buffer, ..wgpu::Limits::default() };
-    }
-    adapter.limits()
-}
-
-fn limits_of(limits: &wgpu::Limits) -> Limits {
-    Limits {
-        buffer: limits.max_buffer_size,
-        binding: limits.max_storage_buffer_binding_size,
-        storage_buffers: limits.max_storage_buffers_per_shader_stage,
-        workgroup_invocations: limits.max_compute_invocations_per_workgroup,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
-        workgroups: limits.max_compute_workgroups_per_dimension,
     }
 }
 
