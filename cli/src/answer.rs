@@ -98,7 +98,7 @@ impl Answer {
         message
     }
 
-    /// OpenAI's completion object, with the tokens' ids, timings and the adapter beside what it has.
+    /// OpenAI's completion object, with the tokens' ids, timings, the adapter and why it is this one beside what it has.
     pub fn completion(&self, info: &Info) -> Value {
         let Answer { usage, tokens, timings, .. } = self;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -117,6 +117,7 @@ impl Answer {
             "tokens": tokens,
             "timings": timings,
             "adapter": info.adapter.name,
+            "adapter_reason": info.reason,
         })
     }
 }

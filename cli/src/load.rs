@@ -9,12 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::engine::{Engine, EngineOptions, Info, Progress, Prompts};
 use inglenook::error::Error;
 use inglenook::format::gguf::Gguf;
+use inglenook::gpu::GpuOptions;
+use inglenook::placement::Placement;
 use inglenook::source::{Memory, ReadAt, Source, SourceError};
 use inglenook::text::Tokenizer;
 
 use crate::arguments::ModelArguments;
 use crate::interrupt::{self, Interrupted};
-use crate::{device, show};
+use crate::show;
 
 /// The built-in model.
 const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
@@ -89,14 +91,15 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
 /// # Errors
 /// As [`engine`].
 pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
-    let device = device::open(&arguments.device.device, arguments.device.default_limits)?;
+    let gpu = GpuOptions { default_limits: arguments.device.default_limits, ..GpuOptions::default() };
+    let placement = pollster::block_on(Placement::choose(&arguments.device.device, &gpu))?;
     let options = EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv };
     let mut bar = Bar::default();
     let mut progress = |progress| {
         bar.show(progress);
         !interrupt::pressed()
     };
-    let loaded = pollster::block_on(Engine::load(device, source, &options, &mut progress));
+    let loaded = pollster::block_on(Engine::load(placement, source, &options, &mut progress));
     bar.clear();
     let engine = match loaded {
         Err(Error::Source(SourceError::Aborted)) if interrupt::pressed() => return Err(Interrupted.into()),
@@ -122,16 +125,22 @@ pub fn describe(info: &Info) {
         model.context_length,
         model.trained_context_length,
     );
-    let gpu = info.adapter.backend != "cpu";
-    let software = if gpu && info.adapter.software { ", which computes on the CPU" } else { "" };
     eprintln!(
-        "on {} ({}){software}: {} of weights, {} of cache, {} of activations",
-        info.adapter.name,
-        info.adapter.backend,
+        "on {}: {} of weights, {} of cache, {} of activations",
+        place(info),
         show::bytes(memory.weights),
         show::bytes(memory.kv_cache),
         show::bytes(memory.activations),
     );
+}
+
+/// Where it runs and why, such as `CPU (no GPU: no adapter was found)`.
+pub fn place(info: &Info) -> String {
+    let Info { adapter, reason, .. } = info;
+    match adapter.backend.as_str() {
+        "cpu" => format!("{} ({reason})", adapter.name),
+        backend => format!("{} ({backend}; {reason})", adapter.name),
+    }
 }
 
 /// The progress bar: on standard error, and only where that is a terminal.

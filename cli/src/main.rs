@@ -7,7 +7,6 @@
 mod answer;
 mod arguments;
 mod commands;
-mod device;
 mod interrupt;
 mod load;
 mod printer;

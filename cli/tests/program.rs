@@ -127,6 +127,21 @@ fn devices_name_the_one_that_answers() {
 }
 
 #[test]
+fn auto_runs_on_no_software_adapter_and_says_why() {
+    let devices = json(&["devices", "--json"]);
+    assert!(devices["cpu"] == true || devices["used"]["software"] == false, "{devices}");
+    let ran = json(&["run", "hello", "-n", "1", "--json"]);
+    assert_eq!(ran["adapter"], devices["used"]["name"]);
+    let reason = devices["reason"].as_str().expect("a reason");
+    assert_eq!(ran["adapter_reason"], reason);
+    for arguments in [vec!["devices"], vec!["run", "hello", "-n", "1", "--verbose"]] {
+        let Output { stdout, stderr, .. } = output(&arguments);
+        let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
 fn standard_error_stays_empty_when_there_is_no_window_system() {
     for arguments in [vec!["devices"], vec!["run", "hello", "-n", "1"], vec!["run", "hello", "-n", "1", "-d", "gpu"]] {
         let mut command = inglenook(&arguments);

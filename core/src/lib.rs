@@ -5,10 +5,10 @@
 //! where bytes come from and which executor polls its futures. An engine and its generations belong to one thread.
 //!
 //! ```no_run
-//! use inglenook::{Device, Engine, EngineOptions, Event, Request, gpu::Gpu, source::ReadAt};
+//! use inglenook::{DeviceChoice, Engine, EngineOptions, Event, Placement, Request, source::ReadAt};
 //!
 //! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Device::Gpu(Gpu::request(&Default::default()).await?);
+//! let device = Placement::choose(&DeviceChoice::Auto, &Default::default()).await?;
 //! let file = ReadAt::new(std::fs::File::open("model.gguf")?)?;
 //! let mut engine = Engine::load(device, &file, &EngineOptions::default(), &mut |_| true).await?;
 //!
@@ -33,6 +33,7 @@ pub mod gpu;
 pub mod kernels;
 pub mod kv;
 pub mod model;
+pub mod placement;
 pub mod plan;
 pub mod source;
 pub mod text;
@@ -45,3 +46,4 @@ pub use engine::event::{Event, Finish, Timings, Usage};
 pub use engine::request::{Request, RequestError};
 pub use engine::{Engine, EngineOptions, Generation, Info, Progress};
 pub use error::Error;
+pub use placement::{DeviceChoice, Placement};

@@ -205,7 +205,7 @@ impl WasmEngine {
 }
 
 async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) -> Result<Engine, JsValue> {
-    let device = options.open_device().await.map_err(errors::to_js)?;
+    let placement = options.open_device().await.map_err(errors::to_js)?;
     let mut bytes = (0, None);
     let mut progress = |progress: Progress| {
         let stage = match progress {
@@ -218,7 +218,7 @@ async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) 
         let (read, all) = (JsValue::from(bytes.0 as f64), JsValue::from(bytes.1.map(|all| all as f64)));
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()
     };
-    Engine::load(device, source, &options.engine(), &mut progress).await.map_err(errors::to_js)
+    Engine::load(placement, source, &options.engine(), &mut progress).await.map_err(errors::to_js)
 }
 
 /// Seconds since 1970 of the user's local clock.

@@ -9,6 +9,7 @@ use serde::Serialize;
 struct EngineInfo<'a> {
     model: &'a ModelInfo,
     adapter: AdapterInfo<'a>,
+    reason: &'a str,
     memory: Memory,
     kernels: &'a [Choice],
 }
@@ -37,8 +38,8 @@ struct AdapterLimits {
 
 /// As JSON.
 pub fn to_json(info: &Info) -> serde_json::Result<String> {
-    let Info { model, adapter, memory, kernels } = info;
-    serde_json::to_string(&EngineInfo { model, adapter: adapter_info(adapter), memory: *memory, kernels })
+    let Info { model, adapter, reason, memory, kernels } = info;
+    serde_json::to_string(&EngineInfo { model, adapter: adapter_info(adapter), reason, memory: *memory, kernels })
 }
 
 fn adapter_info(facts: &Facts) -> AdapterInfo<'_> {

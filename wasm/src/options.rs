@@ -1,8 +1,8 @@
 //! What a caller may choose when a model is loaded.
 
-use inglenook::device::Device;
 use inglenook::engine::EngineOptions;
-use inglenook::gpu::{Gpu, GpuError, GpuOptions, Without};
+use inglenook::gpu::{GpuError, GpuOptions, Without};
+use inglenook::placement::{DeviceChoice, Placement};
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
@@ -17,19 +17,11 @@ pub struct LoadOptions {
     /// Keep keys and values as f32 instead of f16.
     exact_kv: bool,
     /// Where the model runs.
-    device: DeviceKind,
+    device: DeviceChoice,
     /// Ask the GPU for no more than WebGPU's default limits.
     default_limits: bool,
     /// Features of the GPU to leave unused.
     without: Features,
-}
-
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum DeviceKind {
-    #[default]
-    Gpu,
-    Cpu,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
@@ -46,12 +38,9 @@ impl LoadOptions {
         serde_json::from_str(json).map_err(|error| errors::misuse(&format!("the load options cannot be read: {error}")))
     }
 
-    /// Opens the device. A GPU that is not there is an error: the CPU is for who asks for it.
-    pub async fn open_device(&self) -> Result<Device, GpuError> {
-        match self.device {
-            DeviceKind::Gpu => Gpu::request(&self.gpu()).await.map(Device::Gpu),
-            DeviceKind::Cpu => Ok(Device::Cpu),
-        }
+    /// Opens the device.
+    pub async fn open_device(&self) -> Result<Placement, GpuError> {
+        Placement::choose(&self.device, &self.gpu()).await
     }
 
     /// The engine's part.

@@ -95,7 +95,18 @@ fn native(workspace: &Workspace, options: &Options, models: &[String]) -> Result
         say(&format!("native: {model}"));
         let mut command = Command::new("cargo");
         command.current_dir(&workspace.root);
-        command.args(["run", "--quiet", "--release", "--package", "inglenook-cli", "--", "bench", "--json"]);
+        command.args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "inglenook-cli",
+            "--",
+            "bench",
+            "--json",
+            "--device",
+            "gpu",
+        ]);
         if model != "ember" {
             command.args(["--model", model]);
         }

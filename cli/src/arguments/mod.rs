@@ -11,10 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use clap::Args;
 use inglenook::engine::request::Request;
+use inglenook::placement::DeviceChoice;
 use inglenook::text::ContentRules;
 use serde_json::{Map, Value};
-
-use crate::device::Choice;
 
 pub use form::FormArguments;
 pub use prompt::PromptArguments;
@@ -43,9 +42,9 @@ pub struct ModelArguments {
 /// Where it runs.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
-    /// `auto` (the best GPU, else the CPU), `gpu`, `cpu`, or a part of an adapter's name
+    /// `auto` (the best GPU, else the CPU), `gpu` (a software adapter, too), `cpu`, or a part of an adapter's name
     #[arg(short, long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Choice,
+    pub device: DeviceChoice,
     /// Ask the GPU for no more than every WebGPU device gives
     #[arg(long)]
     pub default_limits: bool,

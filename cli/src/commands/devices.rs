@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::Args;
-use inglenook::device::Device;
 use inglenook::gpu::{Facts, Gpu, GpuOptions};
+use inglenook::placement::{DeviceChoice, Placement};
 use serde_json::json;
 
 use crate::show;
@@ -22,22 +22,21 @@ pub struct Options {
 /// When standard output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let adapters = pollster::block_on(Gpu::list());
-    let opened = pollster::block_on(Gpu::request(&GpuOptions::default()));
-    let (used, refusal) = match opened {
-        Ok(gpu) => (gpu.facts().clone(), None),
-        Err(error) => (Device::Cpu.facts(), Some(error.to_string())),
-    };
+    let Placement { device, reason } =
+        pollster::block_on(Placement::choose(&DeviceChoice::Auto, &GpuOptions::default()))?;
+    let used = device.facts();
+    let on_cpu = used.backend == "cpu";
     if options.json {
-        let fallback = refusal.is_some();
-        println!("{}", serde_json::to_string_pretty(&json!({ "adapters": adapters, "used": used, "cpu": fallback }))?);
+        let shown = json!({ "adapters": adapters, "used": used, "cpu": on_cpu, "reason": reason });
+        println!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
     }
     for adapter in &adapters {
-        println!("{}", describe(adapter, refusal.is_none() && *adapter == used));
+        println!("{}", describe(adapter, *adapter == used));
     }
-    match refusal {
-        None => println!("* answers, unless --device names another"),
-        Some(refusal) => println!("{refusal}. Answers come from the CPU."),
+    match on_cpu {
+        false => println!("* answers, unless --device names another: {reason}"),
+        true => println!("The CPU answers, unless --device names another: {reason}"),
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::format::gguf::{Gguf, Metadata};
 use crate::gpu::{Counters, Facts};
 use crate::kernels::kv::KvType;
 use crate::model::{Architecture, Config, Model};
+use crate::placement::Placement;
 use crate::plan::{Choice, Workshop};
 use crate::source::Source;
 use crate::text::Tokenizer;
@@ -68,6 +69,8 @@ pub struct Info {
     pub model: ModelInfo,
     /// The device.
     pub adapter: Facts,
+    /// Why it runs there.
+    pub reason: String,
     /// Device memory, bytes.
     pub memory: Memory,
     /// Variants chosen for this device.
@@ -132,11 +135,12 @@ impl Engine {
     /// # Errors
     /// [`Error`], whatever goes wrong.
     pub async fn load(
-        device: Device,
+        placement: impl Into<Placement>,
         source: &dyn Source,
         options: &EngineOptions,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Engine, Error> {
+        let Placement { device, reason } = placement.into();
         let gguf = Gguf::read(source).await?;
         let config = Config::read(&gguf)?;
         let prompts = Prompts::from_gguf(&gguf.metadata)?;
@@ -151,6 +155,7 @@ impl Engine {
         let info = Info {
             model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
             adapter: device.facts(),
+            reason,
             memory: runner.memory(),
             kernels: workshop.choices().to_vec(),
         };

@@ -137,7 +137,7 @@ impl Row<'_> {
             if info.model.name.is_empty() { "unnamed model" } else { &info.model.name },
             info.model.weight_types.join(", "),
             show::count(info.model.parameters),
-            info.adapter.name,
+            load::place(info),
             self.load_ms / 1e3,
             measured.prefill_rate,
             measured.prompt_tokens,
