@@ -1,6 +1,7 @@
 /** Chat completions of one engine. */
 
 import { ChatStream } from './chat-stream.js';
+import { anySignal } from './compat.js';
 import type { Connection } from './connection.js';
 import { filterContent } from './openai/content-filter.js';
 import { toRequestJson, toWasmRequest } from './openai/request.js';
@@ -38,7 +39,7 @@ export class ChatCompletions {
     if (!request.stream) return toCompletion(events(request.signal), head);
 
     const controller = new AbortController();
-    const signal = request.signal ? AbortSignal.any([request.signal, controller.signal]) : controller.signal;
+    const signal = request.signal ? anySignal([request.signal, controller.signal]) : controller.signal;
     const includeUsage = request.stream_options?.include_usage === true;
     return new ChatStream(toChunks(events(signal), head, includeUsage), controller);
   }

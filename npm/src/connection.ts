@@ -1,6 +1,7 @@
 /** The caller's side of the line to a host: commands out, promises and event queues back. */
 
-import { AbortedError, EngineClosedError, fromWire, InternalError } from './errors.js';
+import type { Assets } from './assets.js';
+import { AbortedError, EngineClosedError, fromWire } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { EngineInfo } from './info.js';
 import type { LoadProgress } from './progress.js';
@@ -40,14 +41,14 @@ export class Connection {
   constructor(port: HostPort) {
     this.#port = port;
     port.onReport = (report) => this.#take(report);
-    port.onCrash = (message) =>
-      this.#shutDown(new InternalError(`The engine's worker stopped (${message}). Create a new engine.`));
+    port.onCrash = (error) => this.#shutDown(error);
   }
 
   /** Load the model; only once. If it fails, or the signal aborts it, the host is ended and everything given back. */
   async load(
     model: ModelSpec,
     options: LoadOptions,
+    assets: Assets,
     onProgress: ((progress: LoadProgress) => void) | undefined,
     signal: AbortSignal | undefined,
   ): Promise<EngineInfo> {
@@ -58,7 +59,7 @@ export class Connection {
         this.#loading = { resolve: resolve as (value: unknown) => void, reject };
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
-        this.#port.post({ type: 'load', model, options }, model.kind === 'stream' ? [model.port] : []);
+        this.#port.post({ type: 'load', model, options, assets }, model.kind === 'stream' ? [model.port] : []);
       });
     } catch (error) {
       this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));

@@ -1,5 +1,6 @@
 /** From a caller's idea of a model to a loaded engine. */
 
+import { type Assets, assetsIn } from './assets.js';
 import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
@@ -28,6 +29,16 @@ export interface CreateEngineOptions {
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
   readonly without?: readonly GpuFeature[];
+  /**
+   * Where the package's own files are served: the folder `dist/inglenook` of the package. By default where the bundler put them, or
+   * beside the bundle in a folder of that name.
+   */
+  readonly assetsUrl?: string | URL;
+  /**
+   * `false` computes in the caller's own thread, as is done anyway where no worker can be started: in service workers, and outside
+   * of browsers. A page does not answer to its user meanwhile.
+   */
+  readonly worker?: boolean;
   /** Called some fifteen times a second while loading. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Ends loading when aborted; without effect afterwards. */
@@ -36,7 +47,7 @@ export interface CreateEngineOptions {
 
 /** Load a model on a host reached through a new port. @internal */
 export async function createEngineOn(
-  openPort: () => HostPort | Promise<HostPort>,
+  openPort: (assets: Assets) => HostPort | Promise<HostPort>,
   options: CreateEngineOptions,
   base: string,
 ): Promise<Engine> {
@@ -46,9 +57,10 @@ export async function createEngineOn(
   const loadOptions = toLoadOptions(options);
   const loaded = new AbortController();
   try {
-    const model = toSpec(options, base, loaded.signal);
-    const connection = new Connection(await openPort());
-    const info = await connection.load(model, loadOptions, options.onProgress, options.signal);
+    const assets = assetsIn(options.assetsUrl, base);
+    const model = toSpec(options, base, assets, loaded.signal);
+    const connection = new Connection(await openPort(assets));
+    const info = await connection.load(model, loadOptions, assets, options.onProgress, options.signal);
     return new Engine(connection, info);
   } catch (error) {
     throw toInglenookError(error);
@@ -70,8 +82,13 @@ function toLoadOptions({ contextLength, device, exactKv, defaultLimits, without 
   };
 }
 
-function toSpec({ model, size, headers }: CreateEngineOptions, base: string, loaded: AbortSignal): ModelSpec {
-  if (model === 'ember') return { kind: 'ember' };
+function toSpec(
+  { model, size, headers }: CreateEngineOptions,
+  base: string,
+  assets: Assets,
+  loaded: AbortSignal,
+): ModelSpec {
+  if (model === 'ember') return { kind: 'ember', url: assets.ember };
   if (typeof model === 'string' || model instanceof URL) return { kind: 'url', url: resolveUrl(model, base), headers };
   if (model instanceof Blob) return { kind: 'blob', blob: model };
   if (model instanceof ReadableStream) {

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import { collect, createTestEngine as create, MODEL } from '../test/engine.js';
 import { FAKE_END, FAKE_INFO, fakeModule, wasmError } from '../test/fake-wasm.js';
 import { messagePort } from '../test/message-port.js';
-import { AbortedError, BadFileError, BadRequestError, EngineClosedError, OutOfMemoryError } from './errors.js';
+import {
+  AbortedError,
+  BadFileError,
+  BadRequestError,
+  EngineClosedError,
+  InternalError,
+  OutOfMemoryError,
+} from './errors.js';
 import { localPort } from './local-port.js';
 import type { ChatCompletionChunk } from './openai/types.js';
 import type { LoadProgress } from './progress.js';
@@ -318,7 +325,7 @@ test('a worker that dies fails what waits, with its words', async () => {
     },
   );
   const answer = engine.chat.completions.create(ASK);
-  port?.onCrash('out of stack');
+  port?.onCrash(new InternalError('out of stack'));
   await expect(answer).rejects.toMatchObject({ code: 'Internal', message: expect.stringContaining('out of stack') });
   await engine.close();
 });

@@ -1,6 +1,7 @@
 /** The engine, as callers hold it. */
 
 import { ChatCompletions } from './chat-completions.js';
+import { wellFormed } from './compat.js';
 import type { Connection } from './connection.js';
 import { BadRequestError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
@@ -89,5 +90,5 @@ export class Engine {
 /** Unpaired surrogates are no text: they become U+FFFD. */
 function checkText(text: unknown): string {
   if (typeof text !== 'string') throw new BadRequestError('Pass the text to be tokenized as a string.');
-  return text.toWellFormed();
+  return wellFormed(text);
 }

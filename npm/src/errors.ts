@@ -2,6 +2,7 @@
 
 /** What the `code` of an {@link InglenookError} can be. */
 export type ErrorCode =
+  | 'Deployment'
   | 'NoWebGpu'
   | 'NoAdapter'
   | 'TooSmall'
@@ -21,6 +22,15 @@ export abstract class InglenookError extends Error {
   abstract override readonly name: string;
   /** Stable across versions: what a program should decide by. */
   abstract readonly code: ErrorCode;
+}
+
+/**
+ * The package cannot run as it is deployed: a file of it is missing, the page's policy or address stands in the way, or the browser
+ * is too old. The message names what to change.
+ */
+export class DeploymentError extends InglenookError {
+  override readonly name = 'DeploymentError' as const;
+  readonly code = 'Deployment' as const;
 }
 
 /** This browser or runtime has no WebGPU. */
@@ -102,6 +112,7 @@ export class InternalError extends InglenookError {
 }
 
 const CLASSES: Record<ErrorCode, new (message: string, options?: ErrorOptions) => InglenookError> = {
+  Deployment: DeploymentError,
   NoWebGpu: NoWebGpuError,
   NoAdapter: NoAdapterError,
   TooSmall: AdapterTooSmallError,

@@ -1,5 +1,6 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
+import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire } from './errors.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
@@ -11,9 +12,10 @@ import type { GrammarModule, WasmEngine, WasmGeneration, WasmModule } from './wa
 
 /** What differs between a browser's worker and Node. */
 export interface Platform {
-  loadModule(): Promise<WasmModule>;
-  /** Called only once a request needs it. */
-  loadGrammarModule(): Promise<GrammarModule>;
+  /** @param url of the `.wasm` file */
+  loadModule(url: string): Promise<WasmModule>;
+  /** Called only once a request needs it. @param url of the `.wasm` file */
+  loadGrammarModule(url: string): Promise<GrammarModule>;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
 }
 
@@ -32,13 +34,12 @@ class Host {
   readonly #report: (report: Report) => void;
   readonly #loading = new AbortController();
   readonly #running = new Map<number, Running>();
-  readonly #grammars: Grammars;
+  #grammars: Grammars | undefined;
   #engine: WasmEngine | undefined;
 
   constructor(platform: Platform, report: (report: Report) => void) {
     this.#platform = platform;
     this.#report = report;
-    this.#grammars = new Grammars(() => platform.loadGrammarModule());
   }
 
   take(command: Command): void {
@@ -61,24 +62,26 @@ class Host {
     }
   }
 
-  async #load({ model, options }: Extract<Command, { type: 'load' }>): Promise<void> {
+  async #load({ model, options, assets }: Extract<Command, { type: 'load' }>): Promise<void> {
     const { signal } = this.#loading;
     let source: WatchedSource | undefined;
     try {
       // Both wait for the network, so both at once.
       const opening = this.#platform.openModel(model, signal);
       opening.catch(() => undefined);
-      const module = await this.#platform.loadModule();
+      const module = await this.#platform.loadModule(assets.wasm);
       source = watched(readAhead(await opening));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
       const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal);
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
+      this.#grammars = new Grammars(() => this.#platform.loadGrammarModule(assets.grammarWasm));
       this.#report({ type: 'loaded', info: JSON.parse(engine.info()) as EngineInfo });
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
-      this.#report({ type: 'loadFailed', error: toWire(source?.failure ?? error) });
+      const cause = await deploymentCause(source?.failure ?? error, model.kind === 'ember' ? model.url : undefined);
+      this.#report({ type: 'loadFailed', error: toWire(cause) });
     } finally {
       source?.close();
     }
@@ -88,7 +91,7 @@ class Host {
     const running: Running = { cancelled: false };
     this.#running.set(id, running);
     try {
-      if (this.#loaded().needs_grammar(request)) await this.#grammars.provide(this.#loaded());
+      if (this.#loaded().needs_grammar(request)) await this.#grammars?.provide(this.#loaded());
       // Cancelled while the grammars were loading: nobody waits for it any more.
       if (running.cancelled) return this.#report({ type: 'ended', id });
       const generation = this.#loaded().generate(request);
@@ -125,7 +128,7 @@ class Host {
     this.#engine = undefined;
     try {
       engine?.close();
-      this.#grammars.close();
+      this.#grammars?.close();
     } finally {
       this.#report({ type: 'closed' });
     }

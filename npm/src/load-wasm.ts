@@ -1,14 +1,15 @@
 /** Instantiates the WebAssembly module. */
 
 import init, { WasmEngine } from '../wasm/inglenook_wasm.js';
+import { compileAsset } from './deployment.js';
 import type { WasmModule } from './wasm.js';
 
 /**
  * The module, ready for use.
  *
- * @param bytes the `.wasm` file, where it cannot be fetched (Node); by default it is fetched from beside its JavaScript
+ * @param file its address, or its bytes where they cannot be fetched (Node)
  */
-export async function loadWasm(bytes?: Uint8Array<ArrayBuffer>): Promise<WasmModule> {
-  await (bytes === undefined ? init() : init({ module_or_path: bytes }));
+export async function loadWasm(file: string | Uint8Array<ArrayBuffer>): Promise<WasmModule> {
+  await init({ module_or_path: typeof file === 'string' ? await compileAsset(file) : file });
   return { WasmEngine };
 }

@@ -1,4 +1,4 @@
-/** Entry for Node and Deno: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`. */
+/** Entry for Node, Deno and Bun: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`. */
 
 import { pathToFileURL } from 'node:url';
 import { type CreateEngineOptions, createEngineOn } from './create-engine.js';

@@ -1,12 +1,14 @@
 /** The messages between the caller's side and the host that owns the engine, and the port they travel over. */
 
-import type { WireError } from './errors.js';
+import type { Assets } from './assets.js';
+import type { InglenookError, WireError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
 import type { LoadProgress } from './progress.js';
 
 /** Where the model comes from, in a form that crosses to the worker. */
 export type ModelSpec =
-  | { readonly kind: 'ember' }
+  /** The model that comes with the package, where its file is. */
+  | { readonly kind: 'ember'; readonly url: string }
   | { readonly kind: 'url'; readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'stream'; readonly port: MessagePort; readonly size?: number | undefined };
@@ -25,7 +27,7 @@ export type GpuFeature = 'f16' | 'subgroups' | 'dot4';
 
 /** To the host. */
 export type Command =
-  | { readonly type: 'load'; readonly model: ModelSpec; readonly options: LoadOptions }
+  | { readonly type: 'load'; readonly model: ModelSpec; readonly options: LoadOptions; readonly assets: Assets }
   | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
   | ({ readonly type: 'ask'; readonly id: number } & Question)
@@ -90,8 +92,8 @@ export interface HostPort {
   post(command: Command, transfer?: Transferable[]): void;
   /** Called for each report, in order. */
   onReport: (report: Report) => void;
-  /** Called when the host is gone without a word. */
-  onCrash: (message: string) => void;
+  /** Called when the host did not start, or is gone; with what there is to say about it. */
+  onCrash: (error: InglenookError) => void;
   /** Ends the host at once, and all that it holds with it. */
   terminate(): void;
 }

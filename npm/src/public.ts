@@ -9,6 +9,7 @@ export {
   AdapterTooSmallError,
   BadFileError,
   BadRequestError,
+  DeploymentError,
   DeviceLostError,
   DownloadError,
   EngineClosedError,

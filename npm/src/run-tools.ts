@@ -1,5 +1,6 @@
 /** The tool loop: what the model calls is called, and its result given back, until it answers without a call. */
 
+import { anySignal } from './compat.js';
 import { AbortedError, BadRequestError } from './errors.js';
 import { MessageBuilder } from './openai/delta.js';
 import type { ChatMessage } from './openai/messages.js';
@@ -82,7 +83,7 @@ export class ToolRun implements AsyncIterable<ToolRunEvent> {
     this.#begun = true;
     const { maxRounds = 10, ...request } = this.#request;
     const own = this.#controller.signal;
-    const signal = request.signal ? AbortSignal.any([request.signal, own]) : own;
+    const signal = request.signal ? anySignal([request.signal, own]) : own;
     try {
       for (let round = 1; round <= maxRounds; round += 1) {
         const choice = round === maxRounds ? 'none' : round === 1 ? request.tool_choice : 'auto';

@@ -1,19 +1,87 @@
 /** A host in a dedicated worker, as browsers have it. */
 
-import type { HostPort, Report } from './protocol.js';
+import { fetchAsset, watchPolicy, workerBlocked } from './deployment.js';
+import { DeploymentError, InternalError, toInglenookError } from './errors.js';
+import type { Command, HostPort, Report } from './protocol.js';
 
-/** Start a worker. The page needs no special headers for it, since it shares no memory. */
-export function workerPort(): HostPort {
-  // Bundlers look for exactly this expression.
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'inglenook' });
+/** What the worker's script says first: from then on it takes commands. */
+export const READY = 'ready';
+
+/**
+ * Start a worker. The page needs no special headers for it, since it shares no memory. Commands wait until it runs.
+ *
+ * @param url its script: one file without imports, of any origin that allows its text to be fetched
+ */
+export function workerPort(url: string): HostPort {
+  let worker: Worker | undefined;
+  let ended = false;
+  const waiting: [Command, Transferable[]][] = [];
   const port: HostPort = {
-    post: (command, transfer = []) => worker.postMessage(command, transfer),
+    post: (command, transfer = []) => {
+      if (worker === undefined) waiting.push([command, transfer]);
+      else worker.postMessage(command, transfer);
+    },
     onReport: () => undefined,
     onCrash: () => undefined,
-    terminate: () => worker.terminate(),
+    terminate: () => {
+      ended = true;
+      worker?.terminate();
+    },
   };
-  worker.onmessage = ({ data }: MessageEvent<Report>) => port.onReport(data);
-  worker.onmessageerror = () => port.onCrash('a message could not be read');
-  worker.onerror = (event) => port.onCrash(event.message || 'its script could not be loaded');
+  const begin = (started: Worker) => {
+    if (ended) return started.terminate();
+    worker = started;
+    started.onmessage = ({ data }: MessageEvent<Report>) => port.onReport(data);
+    started.onmessageerror = () => port.onCrash(stopped('a message could not be read'));
+    started.onerror = (event) => port.onCrash(stopped(event.message || 'without a word'));
+    for (const [command, transfer] of waiting.splice(0)) started.postMessage(command, transfer);
+  };
+  startWorker(url).then(begin, (error: unknown) => port.onCrash(toInglenookError(error)));
   return port;
+}
+
+/**
+ * A running worker: from its address, else from a blob of its text. The blob serves where the script is of another origin, or comes
+ * without the page's Cross-Origin-Embedder-Policy, which a blob inherits; the address where a policy forbids blobs.
+ */
+async function startWorker(url: string): Promise<Worker> {
+  const violations = watchPolicy();
+  try {
+    const direct = await tryWorker(url);
+    if (direct instanceof Worker) return direct;
+    const text = await (await fetchAsset(url)).text();
+    const blob = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    const indirect = await tryWorker(blob).finally(() => URL.revokeObjectURL(blob));
+    if (indirect instanceof Worker) return indirect;
+    // What the script itself threw has a message; what the browser blocked has none.
+    if (indirect !== '')
+      throw new InternalError(`The engine's worker does not start here (${indirect}). Use a newer browser.`);
+    throw new DeploymentError(workerBlocked(await violations.directive(), url));
+  } finally {
+    violations.stop();
+  }
+}
+
+/** The worker once it runs, or what was thrown in it, if the browser tells. */
+function tryWorker(url: string): Promise<Worker | string> {
+  return new Promise((resolve) => {
+    let worker: Worker;
+    try {
+      worker = new Worker(url, { name: 'inglenook' });
+    } catch {
+      return resolve('');
+    }
+    worker.onerror = (event) => {
+      event.preventDefault();
+      worker.terminate();
+      resolve(event.message ?? '');
+    };
+    worker.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (data === READY) resolve(worker);
+    };
+  });
+}
+
+function stopped(how: string): InternalError {
+  return new InternalError(`The engine's worker stopped (${how}). Create a new engine.`);
 }

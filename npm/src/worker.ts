@@ -1,14 +1,11 @@
-/** Entry of the dedicated worker: a host whose commands and reports are messages. */
+/** The dedicated worker's script: a host whose commands and reports are messages. */
 
+import { browserPlatform } from './browser-platform.js';
 import { createHost } from './host.js';
-import { loadGrammarModule } from './load-grammar.js';
-import { loadWasm } from './load-wasm.js';
 import type { Command } from './protocol.js';
-import { openModel } from './source/open.js';
+import { READY } from './worker-port.js';
 
-const take = createHost(
-  { loadModule: () => loadWasm(), loadGrammarModule: () => loadGrammarModule(), openModel },
-  (report) => postMessage(report),
-);
+const take = createHost(browserPlatform, (report) => postMessage(report));
 
 addEventListener('message', ({ data }: MessageEvent<Command>) => take(data));
+postMessage(READY);

@@ -174,7 +174,8 @@ fn compile(workspace: &Workspace, flavour: &Flavour) -> Result<PathBuf> {
 fn bind(workspace: &Workspace, module: &Path, output: &Path, flavour: &Flavour) -> Result<()> {
     say("writing its JavaScript with wasm-bindgen");
     let mut command = Command::new(setup::wasm_bindgen(workspace)?);
-    command.arg(module).args(["--target", "web", "--out-dir"]).arg(output);
+    // The package says itself where the module is: bundlers would take the default for a second copy of the file.
+    command.arg(module).args(["--target", "web", "--omit-default-module-path", "--out-dir"]).arg(output);
     if !flavour.optimised {
         command.arg("--keep-debug");
     }

@@ -4,14 +4,12 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { BadFileError } from '../errors.js';
 import type { ModelSpec } from '../protocol.js';
-import { emberUrl } from '../source/ember.js';
 import { openModel } from '../source/open.js';
 import type { ByteSource } from '../source/source.js';
 
 /** Open the model that a caller named. */
 export async function openModelInNode(model: ModelSpec, signal: AbortSignal): Promise<ByteSource> {
-  if (model.kind === 'ember') return fileSource(emberUrl());
-  if (model.kind === 'url' && model.url.startsWith('file:')) return fileSource(new URL(model.url));
+  if ('url' in model && model.url.startsWith('file:')) return fileSource(new URL(model.url));
   return openModel(model, signal);
 }
 

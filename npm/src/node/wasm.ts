@@ -1,20 +1,27 @@
 /** The WebAssembly modules from disk: Node's `fetch` reads no files. */
 
 import { readFile } from 'node:fs/promises';
+import { DeploymentError } from '../errors.js';
 import { loadGrammarModule } from '../load-grammar.js';
 import { loadWasm } from '../load-wasm.js';
 import type { GrammarModule, WasmModule } from '../wasm.js';
 
 /** The module, ready for use. */
-export async function loadWasmInNode(): Promise<WasmModule> {
-  return loadWasm(await read(new URL('../../wasm/inglenook_wasm_bg.wasm', import.meta.url)));
+export async function loadWasmInNode(url: string): Promise<WasmModule> {
+  return loadWasm(await read(url));
 }
 
 /** The second module, ready for use. */
-export function loadGrammarModuleInNode(): Promise<GrammarModule> {
-  return loadGrammarModule(() => read(new URL('../../wasm-grammar/inglenook_grammar_wasm_bg.wasm', import.meta.url)));
+export async function loadGrammarModuleInNode(url: string): Promise<GrammarModule> {
+  return loadGrammarModule(await read(url));
 }
 
-async function read(url: URL): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await readFile(url));
+/** A file of the package. @throws DeploymentError */
+async function read(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await readFile(new URL(url)));
+  } catch (cause) {
+    const message = `A file of the package is missing (${String(cause)}). Install the package again; if the program is bundled, keep inglenook out of the bundle, or pass the folder of its files as \`assetsUrl\`.`;
+    throw new DeploymentError(message, { cause });
+  }
 }

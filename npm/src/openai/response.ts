@@ -1,5 +1,6 @@
 /** From the engine's events to OpenAI's chunks and completions. */
 
+import { randomId } from '../compat.js';
 import { AbortedError } from '../errors.js';
 import type { GenerationEvent } from '../protocol.js';
 import { MessageBuilder, toDelta } from './delta.js';
@@ -17,7 +18,7 @@ export interface AnswerHead {
 
 /** A head for a new answer. */
 export function answerHead(model: string): AnswerHead {
-  return { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
+  return { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model };
 }
 
 /** The chunks of an answer: the role first, then what it is made of, then the finish reason, then the usage if asked for. */

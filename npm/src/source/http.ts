@@ -6,6 +6,7 @@
  * ETag, date and length. (`If-Range` would do the same, but as a header it costs a CORS preflight, which many hosts refuse.)
  */
 
+import { anySignal } from '../compat.js';
 import { AbortedError, BadFileError, DownloadError, InglenookError } from '../errors.js';
 import { ChunkReader, fill } from './chunks.js';
 import { type ResponseHead, readHead, refusal } from './http-head.js';
@@ -217,7 +218,7 @@ class Connection {
 
   constructor(stall: number, stop: AbortSignal) {
     this.#stall = stall;
-    this.#signal = AbortSignal.any([this.#abort.signal, stop]);
+    this.#signal = anySignal([this.#abort.signal, stop]);
   }
 
   async fetch(url: string, headers: Record<string, string>): Promise<Response> {

@@ -2,7 +2,6 @@
 
 import type { ModelSpec } from '../protocol.js';
 import { blobSource } from './blob.js';
-import { emberUrl } from './ember.js';
 import { httpSource } from './http.js';
 import { portStream } from './port-stream.js';
 import type { ByteSource } from './source.js';
@@ -12,7 +11,7 @@ import { streamSource } from './stream.js';
 export async function openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource> {
   switch (model.kind) {
     case 'ember':
-      return httpSource(emberUrl().href, { signal });
+      return httpSource(model.url, { signal });
     case 'url':
       return httpSource(model.url, { headers: model.headers, signal });
     case 'blob':

@@ -18,7 +18,7 @@ const PREPARE = `(async () => {
   const { default: init, WasmEngine } = await import("/npm/wasm/inglenook_wasm.js");
   const { openModel } = await import("/npm/dist/source/open.js");
   const { readAhead } = await import("/npm/dist/source/read-ahead.js");
-  const { memory } = await init();
+  const { memory } = await init({ module_or_path: fetch("/npm/wasm/inglenook_wasm_bg.wasm") });
   window.wasmBytes = () => memory.buffer.byteLength;
   window.load = async (url) => {
     const source = readAhead(await openModel({ kind: "url", url }, new AbortController().signal));

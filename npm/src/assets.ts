@@ -1,0 +1,64 @@
+/** The files that the package needs at run time beside its modules: they lie in one folder, `inglenook`, next to this module. */
+
+import { BadRequestError, DeploymentError } from './errors.js';
+
+/** Where each file is, as absolute addresses. */
+export interface Assets {
+  /** The host as one classic script without imports: no bundler has to understand it. */
+  readonly worker: string;
+  readonly wasm: string;
+  /** The second module, which only answers of a given form need. */
+  readonly grammarWasm: string;
+  /** The model that comes with the package. */
+  readonly ember: string;
+}
+
+/**
+ * Where the files are: in `folder`, or where a bundler says.
+ *
+ * Vite, webpack and Turbopack look for exactly the expression `new URL('…', import.meta.url)`; they copy the file as it is and put
+ * its new address there. esbuild and Rollup leave the expression as it is, so that the folder has to lie beside their output.
+ *
+ * @param base what a relative `folder` is relative to
+ * @throws DeploymentError, BadRequestError
+ */
+export function assetsIn(folder: string | URL | undefined, base: string): Assets {
+  if (folder !== undefined) return inFolder(folder, base);
+  try {
+    return {
+      worker: unmoved(new URL('./inglenook/worker.js', import.meta.url)),
+      wasm: unmoved(new URL('./inglenook/inglenook.wasm', import.meta.url)),
+      grammarWasm: unmoved(new URL('./inglenook/inglenook-grammar.wasm', import.meta.url)),
+      ember: unmoved(new URL('./inglenook/ember-q8_0.gguf', import.meta.url)),
+    };
+  } catch (cause) {
+    // Scripts that are no modules have no `import.meta.url`.
+    const message =
+      'The package cannot tell where its files are, since it was bundled into a script that is no ES module. Build with ES modules as the output format, or serve node_modules/inglenook/dist/inglenook and pass its address as `assetsUrl`.';
+    throw new DeploymentError(message, { cause });
+  }
+}
+
+function inFolder(folder: string | URL, base: string): Assets {
+  try {
+    const { href } = new URL(folder, base);
+    const file = (name: string) => new URL(name, href.endsWith('/') ? href : `${href}/`).href;
+    return {
+      worker: file('worker.js'),
+      wasm: file('inglenook.wasm'),
+      grammarWasm: file('inglenook-grammar.wasm'),
+      ember: file('ember-q8_0.gguf'),
+    };
+  } catch {
+    throw new BadRequestError(
+      `"${String(folder)}" is no valid \`assetsUrl\`. Pass the address of the folder that holds the package's files.`,
+    );
+  }
+}
+
+/** Vite's development server up to version 7 moves modules of packages to its cache, and no other file with them. */
+const VITE_CACHE = /\/node_modules\/\.vite\/deps[^/]*\//;
+
+function unmoved({ href }: URL): string {
+  return href.replace(VITE_CACHE, '/node_modules/inglenook/dist/');
+}

@@ -1,0 +1,8 @@
+/** What a host is given in browsers, in whichever thread it runs. */
+
+import type { Platform } from './host.js';
+import { loadGrammarModule } from './load-grammar.js';
+import { loadWasm } from './load-wasm.js';
+import { openModel } from './source/open.js';
+
+export const browserPlatform: Platform = { loadModule: loadWasm, loadGrammarModule, openModel };

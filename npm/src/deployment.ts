@@ -1,0 +1,143 @@
+/** Finds out why a file of the package, or what it needs of the page, cannot be had, and says what to change. */
+
+import { DeploymentError, DownloadError, InglenookError } from './errors.js';
+
+/** What the files are copied from, in messages. */
+const FOLDER = 'node_modules/inglenook/dist/inglenook';
+/** Answers that may be better in a while: too many requests, and too slow a one. */
+const PASSING = [408, 425, 429];
+
+/**
+ * Fetch a file of the package.
+ *
+ * @throws DeploymentError where it is not there or may not be fetched; DownloadError where it can be tried again
+ */
+export async function fetchAsset(url: string): Promise<Response> {
+  const violations = watchPolicy();
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    const directive = await violations.directive();
+    if (directive !== undefined) throw new DeploymentError(forbidden(directive, url), { cause });
+    throw new DownloadError(
+      `${url} could not be fetched (${words(cause)}). Check the connection${foreign(url) ? ', and that its server allows requests from this page (CORS)' : ''}, then try again.`,
+      { cause },
+    );
+  } finally {
+    violations.stop();
+  }
+  if (response.status >= 500 || PASSING.includes(response.status)) {
+    throw new DownloadError(`The server answered HTTP ${response.status} for ${url}. Try again in a while.`);
+  }
+  if (!response.ok) throw new DeploymentError(missing(url, `HTTP ${response.status}`));
+  if (isPage(response)) throw new DeploymentError(missing(url, 'a page (text/html) in its place'));
+  return response;
+}
+
+/**
+ * Fetch and compile a WebAssembly module of the package.
+ *
+ * @throws DeploymentError, DownloadError, RangeError (out of memory)
+ */
+export async function compileAsset(url: string): Promise<WebAssembly.Module> {
+  const response = await fetchAsset(url);
+  const streams = isWasm(response) && WebAssembly.compileStreaming !== undefined;
+  try {
+    // Servers that do not know the file's type are many, and streaming insists on it.
+    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+  } catch (cause) {
+    throw await notCompiled(url, cause);
+  }
+}
+
+/** Why a module that was fetched does not compile. */
+export async function notCompiled(url: string, cause: unknown): Promise<Error> {
+  if (cause instanceof RangeError) return cause;
+  const reason = words(cause);
+  if (/content.security|\bCSP\b/i.test(reason)) {
+    const message = `The Content-Security-Policy forbids WebAssembly. Add 'wasm-unsafe-eval' to its script-src, on the page and on the answer for the worker's script.`;
+    return new DeploymentError(message, { cause });
+  }
+  if (!(cause instanceof WebAssembly.CompileError)) {
+    return new DownloadError(`${url} broke off (${reason}). Check the connection and try again.`, { cause });
+  }
+  const first = await fetchAsset(url).then(firstBytes, () => '');
+  const message = first.startsWith('\0asm')
+    ? `This browser cannot compile ${url} (${reason}). Use a newer browser; if it is new, the file is damaged: copy it again from ${FOLDER}.`
+    : `${url} is no WebAssembly. Copy the file again from ${FOLDER}, and serve it as it is.`;
+  return new DeploymentError(message, { cause });
+}
+
+/**
+ * What an error of loading comes from, where that is the deployment and not what it seems.
+ *
+ * @param file the file of the package that was being loaded, if it was one
+ */
+export async function deploymentCause(error: unknown, file: string | undefined): Promise<unknown> {
+  if (named(error, 'NoWebGpu') && globalThis.isSecureContext === false) {
+    const message = `This page is no secure context, and browsers have WebGPU only in those. Serve it from an https: address or from localhost, not from ${globalThis.location?.origin}; or pass \`device: 'cpu'\`.`;
+    return new DeploymentError(message, { cause: error });
+  }
+  if (file === undefined || !(named(error, 'BadFile') || named(error, 'Download'))) return error;
+  const found = await fetchAsset(file).catch((problem: unknown) => problem);
+  if (found instanceof Response) void found.body?.cancel();
+  return found instanceof DeploymentError ? found : error;
+}
+
+/** Sentences for a worker that did not start, though its script is there. */
+export function workerBlocked(directive: string | undefined, url: string): string {
+  const remedy = foreign(url)
+    ? "Add blob: to the Content-Security-Policy's worker-src, since a worker of another origin starts from a blob; or serve the package's files from this origin."
+    : "Add 'self' to the Content-Security-Policy's worker-src, and answer with the page's own Cross-Origin-Embedder-Policy for the worker's script.";
+  const policy = directive === undefined ? '' : ` by the Content-Security-Policy's ${directive}`;
+  return `The browser blocked the engine's worker ${url}${policy}. ${remedy} Or pass \`worker: false\`, which computes in the page's own thread.`;
+}
+
+/** Notices what the Content-Security-Policy blocks from now on. */
+export function watchPolicy(): { directive(): Promise<string | undefined>; stop(): void } {
+  let directive: string | undefined;
+  const note = (event: Event) => {
+    directive ??= (event as SecurityPolicyViolationEvent).effectiveDirective;
+  };
+  globalThis.addEventListener?.('securitypolicyviolation', note);
+  return {
+    // The event is a task of its own, which may come after the failure.
+    directive: () => new Promise((resolve) => setTimeout(() => resolve(directive), 20)),
+    stop: () => globalThis.removeEventListener?.('securitypolicyviolation', note),
+  };
+}
+
+function missing(url: string, answer: string): string {
+  return `A file of the package is not where it should be: the server answered ${answer} for ${url}. Bundlers without assets of their own, such as esbuild and Rollup, need the folder ${FOLDER} copied beside the bundle; or pass the address of a copy as \`assetsUrl\`. In Vite's development server, add 'inglenook' to optimizeDeps.exclude.`;
+}
+
+function forbidden(directive: string, url: string): string {
+  return `The Content-Security-Policy blocked ${url}. Add ${foreign(url) ? new URL(url).origin : "'self'"} to its ${directive}, on the page and on the answer for the worker's script.`;
+}
+
+function foreign(url: string): boolean {
+  // A blob's worker has the address of the blob, and the origin of its page.
+  return new URL(url).origin !== globalThis.origin;
+}
+
+function isPage(response: Response): boolean {
+  return response.headers.get('content-type')?.startsWith('text/html') ?? false;
+}
+
+function isWasm(response: Response): boolean {
+  return response.headers.get('content-type')?.split(';')[0]?.trim() === 'application/wasm';
+}
+
+async function firstBytes(response: Response): Promise<string> {
+  return String.fromCharCode(...new Uint8Array(await response.arrayBuffer()).subarray(0, 4));
+}
+
+function named(error: unknown, code: string): boolean {
+  if (error instanceof InglenookError) return error.code === code;
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === code;
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
