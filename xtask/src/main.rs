@@ -3,6 +3,7 @@
 //! Each subcommand is one file of plain functions. Nothing here links the engine: what needs it is run as a program,
 //! so that a chore starts within seconds on a fresh machine.
 
+mod apps;
 mod bench;
 mod browser;
 mod demo;
@@ -38,6 +39,8 @@ enum Chore {
     Test(test::Options),
     /// Run the browser tests alone, or take a picture of a page
     Browser(browser::Options),
+    /// Build small applications with several bundlers on the packed npm package, and ask each in Chromium
+    Apps(apps::Options),
     /// Time models natively and in browsers, and add the figures to benches/
     Bench(bench::Options),
     /// Measure what a page downloads; fails above the limit
@@ -69,6 +72,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Demo(options) => demo::demo(&workspace, &options),
         Chore::Test(options) => test::test(&workspace, &options),
         Chore::Browser(options) => browser::browser(&workspace, &options),
+        Chore::Apps(options) => apps::apps(&workspace, &options),
         Chore::Bench(options) => bench::bench(&workspace, &options),
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),

@@ -9,7 +9,7 @@ use super::counts::{Counts, run_check, run_tests};
 use crate::setup::wasm_target;
 use crate::shell::{npm, say};
 use crate::workspace::Workspace;
-use crate::{browser, packages, setup, size, wasm};
+use crate::{apps, browser, packages, setup, size, wasm};
 
 /// One stage: what it is called, what it is for, and how it runs.
 pub struct Stage {
@@ -29,6 +29,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "typescript", about: "types, lint and unit tests of the npm packages", run: typescript },
     Stage { name: "size", about: "what a page downloads stays small", run: check_size },
     Stage { name: "browser", about: "in Chromium, in Firefox and in Node", run: browser_tests },
+    Stage { name: "apps", about: "the packed npm package, built by bundlers, answers", run: apps_tests },
 ];
 
 /// npm folders, and the scripts of theirs that check without a count.
@@ -113,6 +114,13 @@ fn browser_tests(workspace: &Workspace) -> (Counts, Result<()>) {
         return as_check(Err(error));
     }
     run_tests(&mut browser::runner(workspace, &browser::Options::default()))
+}
+
+fn apps_tests(workspace: &Workspace) -> (Counts, Result<()>) {
+    match apps::runner(workspace) {
+        Ok(mut runner) => run_tests(&mut runner),
+        Err(error) => as_check(Err(error)),
+    }
 }
 
 fn cargo(workspace: &Workspace) -> Command {
