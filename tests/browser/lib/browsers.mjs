@@ -12,7 +12,8 @@ import { delimiter, join } from "node:path";
  * @property {() => Promise<void>} close
  * @property {any} driver Playwright's or Puppeteer's own page, for what one browser alone can do
  *
- * @typedef {{ flags?: string[], dark?: boolean }} Options `flags`: more of Chromium's; `dark`: pages prefer dark colours
+ * @typedef {{ flags?: string[], dark?: boolean, host?: string }} Options `flags`: more of Chromium's; `dark`: pages prefer dark
+ *   colours; `host`: a name that stands for this machine
  *
  * @typedef {object} Browser
  * @property {"chromium" | "firefox"} name
@@ -58,10 +59,11 @@ export function openBrowser(name, options = {}) {
  * @param {Options} options
  * @returns {Promise<Browser>}
  */
-async function openChromium({ flags = [], dark = false }) {
+async function openChromium({ flags = [], dark = false, host }) {
   const { chromium } = await import("playwright-core");
   const executablePath = program("CHROMIUM", ["chromium", "chromium-browser", "google-chrome"]);
   const args = [...(useRealGpu ? CHROMIUM_GPU_FLAGS : CHROMIUM_FLAGS), ...flags];
+  if (host) args.push(`--host-resolver-rules=MAP ${host} 127.0.0.1`);
   const browser = await chromium.launch({ executablePath, args, chromiumSandbox: false });
   const openPage = async (/** @type {string} */ url, onConsole = ignore) => {
     const page = await browser.newPage({ colorScheme: dark ? "dark" : "light" });
@@ -85,12 +87,16 @@ async function openChromium({ flags = [], dark = false }) {
  * @param {Options} options
  * @returns {Promise<Browser>}
  */
-async function openFirefox({ dark = false }) {
+async function openFirefox({ dark = false, host }) {
   const { default: puppeteer } = await import("puppeteer-core");
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: program("FIREFOX", ["firefox-esr", "firefox"]),
-    extraPrefsFirefox: { ...FIREFOX_PREFERENCES, "layout.css.prefers-color-scheme.content-override": dark ? 0 : 1 },
+    extraPrefsFirefox: {
+      ...FIREFOX_PREFERENCES,
+      "layout.css.prefers-color-scheme.content-override": dark ? 0 : 1,
+      ...(host && { "network.dns.localDomains": host }),
+    },
     env: vulkanEnvironment(),
     // Cases have limits of their own, some longer than Puppeteer's.
     protocolTimeout: 0,

@@ -20,11 +20,12 @@ const TYPES = {
  * @param {string} folder
  * @param {Record<string, string>} [files] more files by their path on the server, wherever they lie on disk
  * @param {(path: string) => boolean} [allow] told the path of each request; false has it answered as if the server were down
+ * @param {(path: string) => Record<string, string>} [headers] more of them, in the place of the usual ones
  * @returns {Promise<{ address: string, close: () => Promise<void> }>} the address ends without a slash
  */
-export async function serve(folder, files = {}, allow = () => true) {
+export async function serve(folder, files = {}, allow = () => true, headers = () => ({})) {
   const server = createServer((request, response) => {
-    answer(folder, files, allow, request, response).catch(() => response.destroy());
+    answer(folder, files, allow, headers, request, response).catch(() => response.destroy());
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
@@ -41,10 +42,11 @@ export async function serve(folder, files = {}, allow = () => true) {
  * @param {string} folder
  * @param {Record<string, string>} files
  * @param {(path: string) => boolean} allow
+ * @param {(path: string) => Record<string, string>} headers
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
  */
-async function answer(folder, files, allow, request, response) {
+async function answer(folder, files, allow, headers, request, response) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   // `normalize` of an absolute path drops every `..`, so nothing above the folder can be named.
   const path = normalize(decodeURIComponent(pathname));
@@ -74,6 +76,7 @@ async function answer(folder, files, allow, request, response) {
     "content-length": end - start + 1,
     "content-type": TYPES[/** @type {keyof typeof TYPES} */ (extname(file))] ?? "application/octet-stream",
     ...(range && { "content-range": `bytes ${start}-${end}/${found.size}` }),
+    ...headers(path),
   });
   if (request.method === "HEAD" || found.size === 0) {
     response.end();

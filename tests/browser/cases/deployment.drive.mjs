@@ -1,0 +1,178 @@
+// Pages as people deploy them: files that are missing or served oddly, another origin, policies, plain http. Each answers, or ends
+// with an error that says what to change.
+import { fileURLToPath } from "node:url";
+import { openBrowser } from "../lib/browsers.mjs";
+import { serve } from "../lib/server.mjs";
+
+export const timeoutSeconds = 300;
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const LIBRARY = "/npm/dist/index.js";
+const ASSETS = "/npm/dist/inglenook/";
+const PAGE = "/tests/browser/deployed.html";
+const ANSWER = "cold";
+
+const policy = (/** @type {string} */ text) => ({ "content-security-policy": text });
+const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+const CREDENTIALLESS = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "credentialless" };
+const SHARED = { "access-control-allow-origin": "*" };
+const MISSING = "/no/such/file";
+
+/**
+ * @typedef {object} Deployment
+ * @property {string} name
+ * @property {Record<string, string>} [files] what is served in the place of other paths
+ * @property {(path: string) => Record<string, string>} [headers]
+ * @property {(path: string) => Record<string, string>} [foreign] headers of a second origin, which the library then comes from
+ * @property {object} [options] for `createEngine`
+ * @property {string} [host] the page's, instead of 127.0.0.1
+ * @property {RegExp} [refused] what the error's message says; without it, an answer comes
+ * @property {string} [code] of that error
+ */
+
+/** @type {Deployment[]} */
+const DEPLOYMENTS = [
+  { name: "a server that knows no type for .wasm", headers: typed(".wasm", "application/octet-stream") },
+  { name: "a server that calls .wasm a text", headers: typed(".wasm", "text/plain") },
+  { name: "files of the package in a folder of their own", files: moved("/static/ai/"), options: { assetsUrl: "/static/ai" } },
+  { name: "no .wasm", files: { [`${ASSETS}inglenook.wasm`]: MISSING }, refused: /HTTP 404.*inglenook\.wasm.*assetsUrl/ },
+  { name: "a page for .wasm", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}${PAGE}` }, refused: /text\/html.*inglenook\.wasm/ },
+  { name: "a text for .wasm", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}npm/package.json` }, refused: /is no WebAssembly/ },
+  { name: "a .wasm cut off", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}target/cut.wasm` }, refused: /damaged/ },
+  { name: "no second .wasm", files: { [`${ASSETS}inglenook-grammar.wasm`]: MISSING }, refused: /HTTP 404.*grammar\.wasm/ },
+  { name: "no model", files: { [`${ASSETS}ember-q8_0.gguf`]: MISSING }, refused: /HTTP 404.*ember/ },
+  { name: "a page for the model", files: { [`${ASSETS}ember-q8_0.gguf`]: `${ROOT}${PAGE}` }, refused: /text\/html.*ember/ },
+  { name: "no worker", files: { [`${ASSETS}worker.js`]: MISSING }, refused: /HTTP 404.*worker\.js.*copied/ },
+  { name: "a page for the worker", files: { [`${ASSETS}worker.js`]: `${ROOT}${PAGE}` }, refused: /text\/html.*worker\.js/ },
+  { name: "no worker, and none wanted", files: { [`${ASSETS}worker.js`]: MISSING }, options: { worker: false } },
+  { name: "another origin", foreign: () => SHARED },
+  { name: "another origin, isolated", headers: () => ISOLATED, foreign: () => SHARED },
+  { name: "another origin, credentialless", headers: () => CREDENTIALLESS, foreign: () => SHARED },
+  {
+    name: "another origin that shares its modules only",
+    foreign: (path) => (path.endsWith(".js") && !path.endsWith("worker.js") ? SHARED : {}),
+    code: "Download",
+    refused: /worker\.js.*CORS/,
+  },
+  { name: "isolated", headers: () => ISOLATED },
+  { name: "isolated, the worker's script without the header", headers: (path) => (path === PAGE ? ISOLATED : {}) },
+  { name: "credentialless", headers: () => CREDENTIALLESS },
+  { name: "a strict policy", headers: () => policy(STRICT) },
+  { name: "a strict policy on the page alone", headers: (path) => (path === PAGE ? policy(STRICT) : {}) },
+  {
+    name: "a policy without workers",
+    headers: () => policy(STRICT.replace("worker-src 'self'", "worker-src 'none'")),
+    refused: /worker.*'self'.*worker-src/,
+  },
+  {
+    name: "a policy without workers, and none wanted",
+    headers: () => policy(STRICT.replace("worker-src 'self'", "worker-src 'none'")),
+    options: { worker: false },
+  },
+  {
+    name: "a policy without WebAssembly",
+    headers: () => policy(STRICT.replace(" 'wasm-unsafe-eval'", "")),
+    refused: /'wasm-unsafe-eval'.*script-src/,
+  },
+  {
+    name: "a policy without connections",
+    headers: () => policy(STRICT.replace("connect-src 'self'", "connect-src 'none'")),
+    refused: /'self'.*connect-src/,
+  },
+  {
+    name: "another origin under a policy without blob:",
+    headers: () => policy(STRICT.replaceAll("'self'", "'self' http://127.0.0.1:*")),
+    foreign: () => SHARED,
+    refused: /blob:.*worker-src/,
+  },
+  {
+    name: "another origin under a policy with blob:",
+    headers: () => policy(STRICT.replaceAll("'self'", "'self' http://127.0.0.1:*").replace("worker-src", "worker-src blob:")),
+    foreign: () => SHARED,
+  },
+  { name: "plain http", host: "app.example" },
+  { name: "plain http, in the page's own thread", host: "app.example", options: { worker: false } },
+  { name: "plain http, with the GPU", host: "app.example", options: { device: "gpu" }, refused: /secure context.*https:/ },
+];
+
+/** @param {import("../lib/harness.mjs").DrivenCheck} t */
+export default async function (t) {
+  const { mkdir, readFile, writeFile } = await import("node:fs/promises");
+  const whole = await readFile(`${ROOT}${ASSETS}inglenook.wasm`);
+  await mkdir(`${ROOT}target`, { recursive: true });
+  await writeFile(`${ROOT}target/cut.wasm`, whole.subarray(0, whole.length >> 1));
+  const wrong = [];
+  for (const deployment of DEPLOYMENTS) {
+    const result = await outcome(t, deployment);
+    const problem = judge(deployment, result);
+    if (problem !== undefined) wrong.push(`${deployment.name}: ${problem}`);
+    if (result.code) t.note(deployment.name, `${result.code}: ${result.message}`);
+  }
+  t.ok(wrong.length === 0, `all deployments to be as they should, but\n${wrong.join("\n")}`);
+}
+
+/**
+ * @param {import("../lib/harness.mjs").DrivenCheck} t
+ * @param {Deployment} deployment
+ * @returns {Promise<{ text?: string, code?: string, message?: string }>}
+ */
+async function outcome(t, { files, headers, foreign, options, host }) {
+  const server = await serve(ROOT, files, undefined, headers);
+  const other = foreign && (await serve(ROOT, files, undefined, foreign));
+  const browser = host === undefined ? undefined : await openBrowser(t.browser.name, { host });
+  try {
+    const address = host === undefined ? server.address : server.address.replace("127.0.0.1", host);
+    const given = { library: `${other?.address ?? ""}${LIBRARY}`, options };
+    const url = `${address}${PAGE}#${encodeURIComponent(JSON.stringify(given))}`;
+    const page = browser === undefined ? await t.openPage(url) : await browser.openPage(url);
+    const result = await resultOf(page);
+    await page.close();
+    return result;
+  } finally {
+    await browser?.close();
+    await server.close();
+    await other?.close();
+  }
+}
+
+/**
+ * Asked again and again from outside: a strict policy forbids the page to evaluate what `page.ready` would have it wait for.
+ * @param {import("../lib/browsers.mjs").Page} page
+ */
+async function resultOf(page) {
+  for (let i = 0; i < 300; i += 1) {
+    const result = await page.evaluate("window.result ?? null");
+    if (result !== null) return result;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("the page came to no result");
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {{ text?: string, code?: string, message?: string }} result
+ */
+function judge({ refused, code = "Deployment" }, { text, ...error }) {
+  if (refused === undefined) return text === ANSWER ? undefined : `no answer but ${JSON.stringify({ text, ...error })}`;
+  if (text !== undefined) return `an answer where an error was due: ${text}`;
+  if (error.code !== code) return `the code ${error.code} instead of ${code}: ${error.message}`;
+  return refused.test(error.message ?? "") ? undefined : `a message that does not say ${refused}: ${error.message}`;
+}
+
+/**
+ * @param {string} ending
+ * @param {string} type
+ * @returns {(path: string) => Record<string, string>}
+ */
+function typed(ending, type) {
+  return (path) => /** @type {Record<string, string>} */ (path.endsWith(ending) ? { "content-type": type } : {});
+}
+
+/** @param {string} folder where the package's files are served, and nowhere else */
+function moved(folder) {
+  const names = ["worker.js", "inglenook.wasm", "inglenook-grammar.wasm", "ember-q8_0.gguf"];
+  return Object.fromEntries(
+    names.flatMap((name) => [[`${folder}${name}`, `${ROOT}${ASSETS}${name}`], [`${ASSETS}${name}`, MISSING]]),
+  );
+}
