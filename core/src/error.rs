@@ -64,7 +64,7 @@ impl Error {
 
 fn gpu_code(error: &GpuError) -> &'static str {
     match error {
-        GpuError::NoWebGpu => "NoWebGpu",
+        GpuError::NoWebGpu(_) => "NoWebGpu",
         GpuError::NoAdapter(_) | GpuError::SoftwareOnly(_) | GpuError::Device(_) => "NoAdapter",
         GpuError::TooSmall { .. } => "TooSmall",
         GpuError::OutOfMemory(_) => "OutOfMemory",

@@ -49,8 +49,8 @@ test('a progress line says what is known', () => {
   expect(progressLine({ ...progress, totalBytes: undefined, secondsLeft: undefined })).toBe('3.2 MB · 2.7 MB/s');
   expect(progressLine({ ...progress, bytesPerSecond: undefined, secondsLeft: undefined })).toBe('3.2 MB of 8.6 MB');
   const kernels = { ...progress, stage: 'kernels' };
-  expect(progressLine({ ...kernels, loadedBytes: 8.6e6 })).toBe('8.6 MB read · preparing the graphics processor …');
-  expect(progressLine({ ...kernels, loadedBytes: 0 })).toBe('Preparing the graphics processor …');
+  expect(progressLine({ ...kernels, loadedBytes: 8.6e6 })).toBe('8.6 MB read · getting ready …');
+  expect(progressLine({ ...kernels, loadedBytes: 0 })).toBe('Getting ready …');
 });
 
 test.each([

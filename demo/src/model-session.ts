@@ -35,7 +35,7 @@ export class ModelSession {
   readonly #onChange: (state: ModelState) => void;
   #state: ModelState | undefined;
   #abort = new AbortController();
-  #device: 'gpu' | 'cpu' = 'gpu';
+  #device: 'auto' | 'cpu' = 'auto';
   #waiting: (() => void)[] = [];
 
   constructor(onChange: (state: ModelState) => void) {

@@ -21,8 +21,11 @@ export interface CreateEngineOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Longest context in tokens; by default 4096, or what the model was trained for if that is less. */
   readonly contextLength?: number;
-  /** `'cpu'` answers without a GPU, slowly. By default `'gpu'`; a missing one is an error, never a silent slowness. */
-  readonly device?: 'gpu' | 'cpu';
+  /**
+   * Where it runs. By default `'auto'`: on a GPU, and where there is none, or only software that acts as one, on the CPU. With `'gpu'`
+   * a missing one is an error, and software is used where there is nothing else. `EngineInfo` says what came of it, and why.
+   */
+  readonly device?: 'auto' | 'gpu' | 'cpu';
   /** Keep keys and values as f32 instead of f16. */
   readonly exactKv?: boolean;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */

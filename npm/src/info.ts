@@ -24,9 +24,10 @@ export interface ModelInfo {
   };
 }
 
-/** What the GPU says. */
+/** What the GPU says, or that there is the CPU. */
 export interface AdapterInfo {
   readonly name: string;
+  /** `webgpu` or `cpu`. */
   readonly backend: string;
   readonly driver: string;
   /** Whether it is a program on the CPU that only acts as a GPU. */
@@ -57,6 +58,8 @@ export interface KernelChoice {
 export interface EngineInfo {
   readonly model: ModelInfo;
   readonly adapter: AdapterInfo;
+  /** Why it runs there: "no GPU: no adapter was found", "it is the best GPU here". */
+  readonly reason: string;
   readonly memory: MemoryInfo;
   readonly kernels: readonly KernelChoice[];
 }

@@ -17,7 +17,9 @@ export * from './public.js';
  */
 export function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const port = async () => {
-    if (options?.device !== 'cpu') await provideGpu();
+    // By default a missing one is no error, but the reason why the model runs on the CPU.
+    if (options?.device === 'gpu') await provideGpu();
+    else if (options?.device !== 'cpu') await provideGpu().catch(() => undefined);
     return localPort({
       loadModule: loadWasmInNode,
       loadGrammarModule: loadGrammarModuleInNode,

@@ -16,7 +16,7 @@ export type ModelSpec =
 /** What the engine is told at load: the JSON that the WebAssembly module takes. */
 export interface LoadOptions {
   readonly context_length?: number | undefined;
-  readonly device?: 'gpu' | 'cpu' | undefined;
+  readonly device?: 'auto' | 'gpu' | 'cpu' | undefined;
   readonly exact_kv?: boolean | undefined;
   readonly default_limits?: boolean | undefined;
   readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;

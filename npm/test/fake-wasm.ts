@@ -61,6 +61,7 @@ export const FAKE_INFO: EngineInfo = {
     features: ['subgroups', 'timestamp-query'],
     limits: { maxBufferSize: 1 << 30, maxStorageBufferBindingSize: 1 << 27 },
   },
+  reason: 'a GPU was asked for, and there is only this software adapter',
   memory: { weights: 5_570_560, kvCache: 4_194_304, activations: 1_048_576 },
   kernels: [{ kernel: 'matmul', class: 'decode Q8_0', variant: 'plain', wrong: [] }],
 };

@@ -20,11 +20,9 @@ pub use shader::{Access, Needs, Shader};
 /// What can go wrong between inglenook and a GPU.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
-    /// The browser has no WebGPU at all.
-    #[error(
-        "this browser has no WebGPU; use Chrome 113, Safari 26, Firefox 141 or newer, or enable WebGPU in its settings"
-    )]
-    NoWebGpu,
+    /// There is no WebGPU at all; why, in words.
+    #[error("{0}")]
+    NoWebGpu(String),
     /// WebGPU or the native driver is there, but no adapter answers.
     #[error("no usable GPU adapter was found ({0}); check that a graphics driver is installed, or run on the CPU")]
     NoAdapter(String),

@@ -46,7 +46,7 @@ const LIMITS = /** @type {const} */ ([
 
 /**
  * An error that Rust turns into a `GpuError`.
- * @param {"NoWebGpu" | "NoAdapter" | "Device" | "OutOfMemory" | "Compile" | "Lost" | "Fault"} name
+ * @param {"NoWebGpu" | "NoAdapter" | "SoftwareOnly" | "Device" | "OutOfMemory" | "Compile" | "Lost" | "Fault"} name
  * @param {string} message
  */
 function problem(name, message) {
@@ -57,37 +57,82 @@ function problem(name, message) {
  * Opens the browser's adapter.
  * @param {boolean} defaultLimits ask for no more than WebGPU's defaults
  * @param {string} without features to leave unused, of `Features`, separated by spaces
+ * @param {boolean} hardwareOnly refuse a software adapter, before anything is opened
  */
-export async function requestDevice(defaultLimits, without) {
+export async function requestDevice(defaultLimits, without, hardwareOnly) {
   const gpu = globalThis.navigator?.gpu;
-  if (!gpu) throw problem("NoWebGpu", "");
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
-  if (!adapter) throw problem("NoAdapter", "the browser offers none");
-  const features = featuresOf(gpu, adapter, without.split(" "));
+  if (!gpu) throw problem("NoWebGpu", whyNoWebGpu());
+  const adapter = await requestAdapter(gpu);
+  if (!adapter) throw problem("NoAdapter", "none was offered");
+  const about = await describe(adapter);
+  if (hardwareOnly && about.software) throw problem("SoftwareOnly", about.name);
+  const features = featuresOf(gpu, adapter, about, without.split(" "));
   const requiredLimits = defaultLimits ? {} : Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
   try {
     const device = await adapter.requestDevice({ requiredFeatures: required(features), requiredLimits });
-    return new Device(device, JSON.stringify(factsOf(adapter, device, features)));
+    // A driver that refuses late gives a device that is lost from the beginning.
+    const loss = await Promise.race([device.lost, undefined]);
+    if (loss) throw new Error(loss.message || "it was lost at once");
+    return new Device(device, JSON.stringify(factsOf(about, device, features)));
   } catch (error) {
     throw problem("Device", words(error));
   }
 }
 
+function whyNoWebGpu() {
+  const { isSecureContext } = globalThis;
+  if (isSecureContext === undefined) return "this runtime has no WebGPU of its own; install the npm package webgpu";
+  return isSecureContext
+    ? "this browser has no WebGPU; use Chrome 113, Safari 26, Firefox 141 or newer, or enable WebGPU in its settings"
+    : "this page is no secure context, and browsers have WebGPU only there; serve it from an https: address or from localhost";
+}
+
+/**
+ * The fast adapter, or whichever there is: some browsers have none for a preference that they cannot meet.
+ * @param {GPU} gpu
+ * @returns {Promise<GPUAdapter | null>}
+ */
+async function requestAdapter(gpu) {
+  const request = (/** @type {GPURequestAdapterOptions} */ options) => gpu.requestAdapter(options).catch(() => null);
+  return (await request({ powerPreference: "high-performance" })) ?? request({});
+}
+
+/**
+ * @typedef {{ name: string, architecture: string, software: boolean, subgroups: [number, number] }} About
+ * @param {GPUAdapter} adapter
+ * @returns {Promise<About>}
+ */
+async function describe(adapter) {
+  const old = /** @type {any} */ (adapter);
+  // Chrome has `info` from 127 on, and before that a method; who has neither says nothing.
+  const info = adapter.info ?? (await old.requestAdapterInfo?.().catch(() => undefined)) ?? {};
+  const { vendor = "", architecture = "", device: chip = "", description = "" } = info;
+  const { subgroupMinSize = 4, subgroupMaxSize = 128 } = info;
+  const fallback = info.isFallbackAdapter ?? old.isFallbackAdapter ?? false;
+  return {
+    name: description || [vendor, chip || architecture].filter(Boolean).join(" ") || "an unnamed adapter",
+    architecture,
+    software: fallback || SOFTWARE.test([vendor, architecture, chip, description].join(" ")),
+    subgroups: [subgroupMinSize, subgroupMaxSize],
+  };
+}
+
 /**
  * @param {GPU} gpu
  * @param {GPUAdapter} adapter
+ * @param {About} about
  * @param {string[]} without
  * @returns {Features}
  */
-function featuresOf(gpu, adapter, without) {
-  const has = (/** @type {string} */ feature) => adapter.features.has(feature);
-  const { subgroupMinSize = 4, subgroupMaxSize = 128 } = adapter.info;
+function featuresOf(gpu, adapter, about, without) {
+  const has = (/** @type {string} */ feature, /** @type {string} */ name) =>
+    adapter.features.has(feature) && !without.includes(name);
   const dot4 = gpu.wgslLanguageFeatures?.has("packed_4x8_integer_dot_product") ?? false;
   return {
-    f16: has("shader-f16") && !without.includes("f16"),
-    subgroups: has("subgroups") && !without.includes("subgroups") ? [subgroupMinSize, subgroupMaxSize] : null,
+    f16: has("shader-f16", "f16"),
+    subgroups: has("subgroups", "subgroups") ? about.subgroups : null,
     dot4: dot4 && !without.includes("dot4"),
-    timestamps: has("timestamp-query"),
+    timestamps: has("timestamp-query", "timestamps"),
   };
 }
 
@@ -103,19 +148,16 @@ function required(features) {
 
 /**
  * The fields of Rust's `Facts`.
- * @param {GPUAdapter} adapter
+ * @param {About} about
  * @param {GPUDevice} device
  * @param {Features} features
  */
-function factsOf(adapter, device, features) {
-  const { vendor = "", architecture = "", device: chip = "", description = "" } = adapter.info;
-  const fallback = adapter.info.isFallbackAdapter ?? /** @type {any} */ (adapter).isFallbackAdapter ?? false;
-  const limits = device.limits;
+function factsOf({ name, architecture, software }, { limits }, features) {
   return {
-    name: description || [vendor, chip || architecture].filter(Boolean).join(" ") || "an unnamed adapter",
+    name,
     backend: "webgpu",
     driver: architecture,
-    software: fallback || SOFTWARE.test([vendor, architecture, chip, description].join(" ")),
+    software,
     features,
     limits: {
       buffer: limits.maxBufferSize,

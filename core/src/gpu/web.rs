@@ -15,7 +15,7 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader};
+use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader, Without};
 
 #[wasm_bindgen(module = "/src/gpu/web.js")]
 extern "C" {
@@ -24,7 +24,7 @@ extern "C" {
     type Device;
 
     #[wasm_bindgen(js_name = requestDevice)]
-    fn request_device(default_limits: bool, without: &str) -> Promise;
+    fn request_device(default_limits: bool, without: &str, hardware_only: bool) -> Promise;
     #[wasm_bindgen(method, getter)]
     fn facts(this: &Device) -> String;
     #[wasm_bindgen(method, getter)]
@@ -148,12 +148,25 @@ impl Pass {
 }
 
 impl Gpu {
-    /// Opens the browser's adapter. A browser offers one, so `options.adapter` is not looked at.
+    /// Opens the browser's adapter with all that it offers; where its driver refuses, with less. A browser offers one adapter, so
+    /// `options.adapter` is not looked at.
     pub async fn request(options: &GpuOptions) -> Result<Gpu, GpuError> {
-        let without = options.without;
-        let names = [("f16", without.f16), ("subgroups", without.subgroups), ("dot4", without.dot4)];
+        let mut refusal = None;
+        for wish in options.wishes() {
+            match Gpu::open(&wish).await {
+                Err(error @ GpuError::Device(_)) => refusal = refusal.or(Some(error)),
+                opened => return opened,
+            }
+        }
+        Err(refusal.unwrap_or_else(|| unreachable!("there is a first wish")))
+    }
+
+    async fn open(options: &GpuOptions) -> Result<Gpu, GpuError> {
+        let Without { f16, subgroups, dot4, timestamps } = options.without;
+        let names = [("f16", f16), ("subgroups", subgroups), ("dot4", dot4), ("timestamps", timestamps)];
         let without: Vec<&str> = names.iter().filter(|(_, left_out)| *left_out).map(|(name, _)| *name).collect();
-        let opened = JsFuture::from(request_device(options.default_limits, &without.join(" "))).await;
+        let opening = request_device(options.default_limits, &without.join(" "), options.hardware_only);
+        let opened = JsFuture::from(opening).await;
         let device: Device = opened.map_err(|error| error_from(&error))?.unchecked_into();
         let facts = serde_json::from_str(&device.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
         let shared = Rc::new(Shared { device, counters: Cell::default() });
@@ -337,8 +350,9 @@ fn error_from(value: &JsValue) -> GpuError {
     };
     let message = String::from(error.message());
     match String::from(error.name()).as_str() {
-        "NoWebGpu" => GpuError::NoWebGpu,
+        "NoWebGpu" => GpuError::NoWebGpu(message),
         "NoAdapter" => GpuError::NoAdapter(message),
+        "SoftwareOnly" => GpuError::SoftwareOnly(message),
         "Device" => GpuError::Device(message),
         "OutOfMemory" => GpuError::OutOfMemory(message),
         "Lost" => GpuError::Lost(message),

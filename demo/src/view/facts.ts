@@ -14,8 +14,10 @@ export function showFacts(engine: Engine | undefined): void {
     line.textContent = 'On this device only';
     return;
   }
-  const { model, adapter, memory } = engine.info;
-  line.textContent = `On this device only · ${adapter.name || 'unnamed GPU'}${adapter.software ? ' (in software)' : ''}`;
+  const { model, adapter, reason, memory } = engine.info;
+  const onCpu = adapter.backend === 'cpu';
+  const inSoftware = adapter.software && !onCpu ? ' (in software)' : '';
+  line.textContent = `On this device only · ${adapter.name}${inSoftware}`;
   const rows: [string, string][] = [
     [
       'Model',
@@ -26,10 +28,15 @@ export function showFacts(engine: Engine | undefined): void {
       'Memory',
       `${format.bytes(memory.weights)} of weights, ${format.bytes(memory.kvCache)} for the context, ${format.bytes(memory.activations)} to compute in`,
     ],
-    ['Adapter', `${adapter.name || 'unnamed'}, through ${adapter.backend}${adapter.software ? ', in software' : ''}`],
-    ['Features', adapter.features.join(', ') || 'none that make a difference'],
-    ['Limits', limits(adapter.limits)],
+    ['Runs on', onCpu ? adapter.name : `${adapter.name}${inSoftware}, through ${adapter.backend}`],
+    ['Because', reason],
   ];
+  if (!onCpu) {
+    rows.push(
+      ['Features', adapter.features.join(', ') || 'none that make a difference'],
+      ['Limits', limits(adapter.limits)],
+    );
+  }
   list.append(...rows.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
 }
 

@@ -31,8 +31,8 @@ export class LoadingCard {
 
 /** Such as `3.2 MB of 8.6 MB · 21 MB/s · 2 s left`. */
 export function progressLine({ stage, loadedBytes, totalBytes, bytesPerSecond, secondsLeft }: LoadProgress): string {
-  if (stage === 'kernels' && loadedBytes === 0) return 'Preparing the graphics processor …';
-  if (stage === 'kernels') return `${format.bytes(loadedBytes)} read · preparing the graphics processor …`;
+  if (stage === 'kernels' && loadedBytes === 0) return 'Getting ready …';
+  if (stage === 'kernels') return `${format.bytes(loadedBytes)} read · getting ready …`;
   return [
     totalBytes === undefined
       ? format.bytes(loadedBytes)

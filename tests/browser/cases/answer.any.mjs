@@ -13,7 +13,7 @@ export default async function (t) {
   const entry = t.environment === "node" ? "node.js" : "index.js";
   const { createEngine } = await import(`../../../npm/dist/${entry}`);
   const started = performance.now();
-  const engine = await createEngine({ model: "ember" });
+  const engine = await createEngine({ model: "ember", device: "gpu" });
   t.note("adapter", engine.info.adapter.name);
   t.note("load, ms", Math.round(performance.now() - started));
   for (const question of QUESTIONS) {

@@ -23,7 +23,7 @@ const PREPARE = `(async () => {
   window.load = async (url) => {
     const source = readAhead(await openModel({ kind: "url", url }, new AbortController().signal));
     let read = 0;
-    const engine = await WasmEngine.load(source, JSON.stringify({ context_length: 64 }), (bytes) => (read = bytes));
+    const engine = await WasmEngine.load(source, JSON.stringify({ context_length: 64, device: "gpu" }), (bytes) => (read = bytes));
     const { model, memory, adapter } = JSON.parse(engine.info());
     source.close();
     engine.close();

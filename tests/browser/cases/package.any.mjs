@@ -16,7 +16,7 @@ const WILD = { messages: OPPOSITE.messages, temperature: 1.5, max_tokens: 200 };
 export default async function (t) {
   const entry = t.environment === "node" ? "node.js" : "index.js";
   const { createEngine } = await import(`../../../npm/dist/${entry}`);
-  const engine = await createEngine({ model: "ember" });
+  const engine = await createEngine({ model: "ember", device: "gpu" });
   await tokens(t, engine);
   await prompts(t, engine);
   await rules(t, engine);

@@ -38,7 +38,7 @@ const PREPARE = `(async () => {
   const { memory } = await module.default();
   const ember = await fetchEmber({ address: location.origin });
   window.round = async () => {
-    const engine = await loadEngine(module, ember);
+    const engine = await loadEngine(module, ember, { device: "gpu" });
     const { text } = await answer(engine, "What is the opposite of hot?", 8);
     const open = gpuBytes();
     engine.close();

@@ -24,7 +24,7 @@ const PEOPLE = {
  */
 export async function benchEngine(createEngine, { model, promptTokens, tokens }) {
   const started = performance.now();
-  const engine = await createEngine({ model });
+  const engine = await createEngine({ model, device: "gpu" });
   const loadMs = performance.now() - started;
   const ask = (/** @type {string} */ content, more = {}) => {
     const request = { messages: [{ role: "user", content }], max_tokens: tokens, temperature: 0, ...more };

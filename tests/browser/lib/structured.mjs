@@ -2,7 +2,7 @@
 /** A page that has the engine as `window.engine`, ember loaded. */
 const LOAD = `(async () => {
   const { createEngine } = await import("/npm/dist/index.js");
-  window.engine = await createEngine({ model: "ember" });
+  window.engine = await createEngine({ model: "ember", device: "gpu" });
   window.create = (request) => window.engine.chat.completions.create(request).then(
     ({ choices: [{ message, finish_reason }], usage, timings }) => ({ text: message.content, finish_reason, usage, timings }),
     ({ code, message }) => ({ code, message }),
