@@ -115,8 +115,6 @@ test.each([
   [410, /no file at this address/],
   [401, /refuses/],
   [403, /refuses/],
-  [416, /empty/],
-  [400, /does not give/],
 ])('HTTP %i says what to do, at once', async (status, message) => {
   server.faults.status = status;
   const error = await httpSource(server.url, QUICK).catch((thrown: unknown) => thrown);
@@ -124,6 +122,14 @@ test.each([
   expect((error as Error).message).toMatch(message);
   expect((error as Error).message).toContain(server.url);
   expect(server.ranges).toHaveLength(1);
+});
+
+test.each([400, 405, 416, 501])('HTTP %i to everything is final after the plain request', async (status) => {
+  server.faults.status = status;
+  if (status === 501) server.faults.statusTimes = 2;
+  const opening = httpSource(server.url, { ...QUICK, attempts: 1 });
+  await expect(opening).rejects.toThrow(DownloadError);
+  expect(server.ranges).toEqual(['bytes=0-', undefined]);
 });
 
 test('a server that is busy for a while is asked again', async () => {

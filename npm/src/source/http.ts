@@ -2,14 +2,14 @@
  * A model behind a URL.
  *
  * One response body is read forward for as long as it lasts; where it breaks off, a Range request goes on from that byte. A
- * server without ranges is read again from the start and skipped forward. A file that changes meanwhile is noticed by its
- * ETag, date and length. (`If-Range` would do the same, but as a header it costs a CORS preflight, which many hosts refuse.)
+ * server that refuses ranges is asked for the whole file, once, and where that breaks off again and skipped forward. A file that
+ * changes meanwhile is noticed by its ETag, date and length. (`If-Range` would do the same, but as a header it costs a CORS
+ * preflight, which many hosts refuse.)
  */
 
-import { anySignal } from '../compat.js';
 import { AbortedError, BadFileError, DownloadError, InglenookError } from '../errors.js';
 import { ChunkReader, fill } from './chunks.js';
-import { type ResponseHead, readHead, refusal } from './http-head.js';
+import { type Answer, differ, type ResponseHead, readAnswer } from './http-head.js';
 import { type ByteSource, LONGEST_READ } from './source.js';
 
 /** How to fetch, and how patiently. */
@@ -46,10 +46,19 @@ class Download implements ByteSource {
   readonly #url: string;
   readonly #options: HttpOptions;
   readonly #stop = new AbortController();
+  /** The first answer that was the file. */
+  #first: ResponseHead | undefined;
+  /** The answer that the connection brings. */
   #head: ResponseHead | undefined;
   #connection: Connection | undefined;
   /** Offset of the next byte that the connection brings. */
   #position = 0;
+  /** Length of the file: as the server told, or as its end was found. */
+  #total: number | undefined;
+  /** Whether ranges are asked for: until the server refuses one. */
+  #ranged = true;
+  /** Whether to ask past caches, which may hold a redirect that has expired. */
+  #fresh = false;
   #failures = 0;
   #sinceFailure = 0;
 
@@ -62,11 +71,11 @@ class Download implements ByteSource {
   }
 
   get size(): number | undefined {
-    return this.#head?.total;
+    return this.#total;
   }
 
   get sequential(): boolean {
-    return this.#head?.ranges === false;
+    return this.#head?.partial === false || !this.#ranged;
   }
 
   async open(): Promise<void> {
@@ -74,8 +83,7 @@ class Download implements ByteSource {
   }
 
   readInto(offset: number, target: Uint8Array): Promise<number> {
-    const end = this.#head?.total ?? Number.POSITIVE_INFINITY;
-    return fill(target.subarray(0, Math.max(0, end - offset)), async (limit) => {
+    return fill(target, async (limit) => {
       const chunk = await this.#patiently(() => this.#take(offset, limit));
       offset += chunk?.length ?? 0;
       return chunk;
@@ -89,70 +97,96 @@ class Download implements ByteSource {
 
   /** Bytes at `offset`, over the standing connection or a new one; `undefined` at the end of the file. */
   async #take(offset: number, limit: number): Promise<Uint8Array | undefined> {
-    await this.#seek(offset);
-    const chunk = await this.#next(limit);
-    const total = this.#head?.total;
-    if (chunk === undefined && total !== undefined && this.#position < total) {
-      // The body ended early: either cut off, or a server that sends long ranges in parts.
-      throw new Interrupted(`the connection ended after ${this.#position} of ${total} bytes`);
+    while (offset < (this.#total ?? Number.POSITIVE_INFINITY)) {
+      const gap = offset - this.#position;
+      if (this.#connection === undefined || gap < 0 || (gap > SKIP && !this.sequential)) {
+        this.#disconnect();
+        await this.#connect(offset);
+        continue;
+      }
+      const left = (this.#total ?? Number.POSITIVE_INFINITY) - this.#position;
+      const chunk = await this.#next(Math.min(gap > 0 ? Math.min(gap, LONGEST_READ) : limit, left));
+      if (chunk !== undefined && gap === 0) return chunk;
     }
-    return chunk;
+    return undefined;
   }
 
-  async #seek(offset: number): Promise<void> {
-    const gap = offset - this.#position;
-    if (this.#connection === undefined || gap < 0 || (gap > SKIP && !this.sequential)) {
-      this.#disconnect();
-      await this.#connect(offset);
-    }
-    while (this.#position < offset) {
-      const skipped = await this.#next(Math.min(offset - this.#position, LONGEST_READ));
-      if (skipped === undefined) throw new Interrupted(`the connection ended before byte ${offset}`);
-    }
-  }
-
+  /** The connection's next bytes; `undefined` where its body ends, with the connection gone. */
   async #next(limit: number): Promise<Uint8Array | undefined> {
-    const connection = this.#connection;
-    if (connection === undefined) return undefined;
-    const chunk = await connection.take(limit);
-    const length = chunk?.length ?? 0;
-    this.#position += length;
-    this.#sinceFailure += length;
+    const chunk = await this.#connection?.take(limit);
+    if (chunk === undefined) {
+      this.#bodyEnded();
+      return undefined;
+    }
+    this.#position += chunk.length;
+    this.#sinceFailure += chunk.length;
     if (this.#sinceFailure >= PROGRESS) this.#failures = 0;
     return chunk;
   }
 
-  /** Ask for everything from `offset` on. Afterwards the position is where the answer begins: at `offset` or before. */
+  /** A body that ends without an error is whole, which may be the file's end, or that of a part of it. */
+  #bodyEnded(): void {
+    const head = this.#head;
+    this.#disconnect();
+    if (head === undefined || this.#position >= (this.#total ?? Number.POSITIVE_INFINITY)) return;
+    const empty = this.#position === head.start;
+    // Some servers send long ranges in parts: the next one is asked for.
+    if (head.last === false && !empty) return;
+    if (this.#total !== undefined) {
+      throw new Interrupted(`the connection ended after ${this.#position} of ${this.#total} bytes`);
+    }
+    // A length that does not hold is that of a compressed body. Where nothing is told, the next range is the answer.
+    const told = head.last ?? (head.end !== undefined && head.end !== this.#position);
+    if (told || empty) this.#total = this.#position;
+  }
+
+  /** Ask for everything from `offset` on. Afterwards the position is where the answer begins, at `offset` or before; or the file's end is known. */
   async #connect(offset: number): Promise<void> {
-    const connection = new Connection(this.#options.stall ?? 30_000, this.#stop.signal);
-    const response = await connection.fetch(this.#url, { ...this.#options.headers, Range: `bytes=${offset}-` });
-    try {
-      const problem = refusal(response, this.#url, offset);
-      if (problem !== undefined)
-        throw problem.retry ? new Interrupted(problem.message) : new DownloadError(problem.message);
-      const head = readHead(response, offset);
-      if (head.start > offset)
-        throw new Interrupted(`the server answered with byte ${head.start} instead of ${offset}`);
-      this.#checkUnchanged(head);
-      this.#head ??= head;
-      this.#position = head.start;
-      this.#connection = connection;
-    } catch (error) {
+    for (;;) {
+      const { connection, answer } = await this.#ask(offset);
+      if (answer.kind === 'file' && this.#first !== undefined && differ(this.#first, answer.head)) {
+        connection.close();
+        throw new BadFileError('The file on the server changed while it was being downloaded. Load it again.');
+      }
+      if (answer.kind === 'file') {
+        this.#fresh = false;
+        this.#first ??= answer.head;
+        this.#total ??= answer.head.total;
+        // Ranges of a compressed file would count compressed bytes.
+        if (answer.head.encoded) this.#ranged = false;
+        this.#head = answer.head;
+        this.#position = answer.head.start;
+        this.#connection = connection;
+        return;
+      }
       connection.close();
-      throw error;
+      if (answer.kind === 'end') {
+        this.#total = offset;
+        return;
+      }
+      if (answer.kind === 'noRange') {
+        this.#ranged = false;
+        continue;
+      }
+      if (answer.passing) throw new Interrupted(answer.message);
+      if (!answer.stale || this.#fresh) throw new DownloadError(answer.message);
+      this.#fresh = true;
     }
   }
 
-  #checkUnchanged(head: ResponseHead): void {
-    const first = this.#head;
-    if (first === undefined) return;
-    const differs = (a: unknown, b: unknown) => a !== undefined && b !== undefined && a !== b;
-    if (
-      differs(first.etag, head.etag) ||
-      differs(first.total, head.total) ||
-      (first.etag === undefined && differs(first.modified, head.modified))
-    ) {
-      throw new BadFileError('The file on the server changed while it was being downloaded. Load it again.');
+  async #ask(offset: number): Promise<{ connection: Connection; answer: Answer }> {
+    const connection = new Connection(this.#options.stall ?? 30_000, this.#stop.signal);
+    const ranged = this.#ranged;
+    const range = ranged ? { Range: `bytes=${offset}-` } : {};
+    const cache = this.#fresh ? 'reload' : 'default';
+    try {
+      const response = await connection.fetch(this.#url, { headers: { ...this.#options.headers, ...range }, cache });
+      const [begun, rangesWork] = [this.#first !== undefined, this.#first?.partial === true];
+      const question = { url: this.#url, offset, ranged, rangesWork, begun, total: this.#total };
+      return { connection, answer: readAnswer(response, question) };
+    } catch (error) {
+      connection.close();
+      throw error;
     }
   }
 
@@ -181,7 +215,7 @@ class Download implements ByteSource {
 
   #gaveUp(cause: unknown): DownloadError {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const how = this.#head === undefined ? 'could not be started' : `broke off after ${this.#position} bytes`;
+    const how = this.#first === undefined ? 'could not be started' : `broke off after ${this.#position} bytes`;
     return new DownloadError(
       `The download of ${this.#url} ${how} (${reason}). Check the connection, and that the server allows requests from this page (CORS), then try again.`,
       { cause },
@@ -213,16 +247,19 @@ class Interrupted extends Error {}
 class Connection {
   readonly #stall: number;
   readonly #abort = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #stop: AbortSignal;
+  readonly #stopped = () => this.#abort.abort();
   #chunks: ChunkReader | undefined;
 
   constructor(stall: number, stop: AbortSignal) {
     this.#stall = stall;
-    this.#signal = anySignal([this.#abort.signal, stop]);
+    this.#stop = stop;
+    if (stop.aborted) this.#abort.abort();
+    stop.addEventListener('abort', this.#stopped);
   }
 
-  async fetch(url: string, headers: Record<string, string>): Promise<Response> {
-    const response = await this.#watched(fetch(url, { headers, signal: this.#signal }));
+  async fetch(url: string, init: RequestInit): Promise<Response> {
+    const response = await this.#watched(fetch(url, { ...init, signal: this.#abort.signal }));
     if (response.body !== null) this.#chunks = new ChunkReader(response.body);
     return response;
   }
@@ -232,6 +269,7 @@ class Connection {
   }
 
   close(): void {
+    this.#stop.removeEventListener('abort', this.#stopped);
     this.#abort.abort();
     this.#chunks?.close();
   }
