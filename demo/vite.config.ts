@@ -6,8 +6,6 @@ export default defineConfig({
   base: './',
   plugins: [offline()],
   build: { target: 'es2023' },
-  // The worker loads its WebAssembly module beside itself, which needs modules there too.
-  worker: { format: 'es' },
   // In this repository the package is a link to a folder beside this one.
   server: { fs: { allow: ['..'] } },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },

@@ -12,6 +12,7 @@ export default mergeConfig(
     build: { outDir: 'dist-fake' },
     resolve: {
       alias: [
+        { find: /^.*\/worker-port\.js$/, replacement: standIn('fake-port') },
         { find: /^.*\/inglenook_wasm\.js$/, replacement: standIn('fake-wasm') },
         { find: /^.*\/inglenook_grammar_wasm\.js$/, replacement: standIn('fake-grammar') },
       ],

@@ -57,6 +57,9 @@ export async function createEngineOn(
   if (typeof options !== 'object' || options === null) {
     throw new BadRequestError('Pass an options object, such as { model: "ember" }.');
   }
+  if (options.worker !== undefined && typeof options.worker !== 'boolean') {
+    throw new BadRequestError('`worker` must be true or false. Where its script comes from is said by `assetsUrl`.');
+  }
   const loadOptions = toLoadOptions(options);
   const loaded = new AbortController();
   try {

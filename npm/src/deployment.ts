@@ -41,29 +41,40 @@ export async function fetchAsset(url: string): Promise<Response> {
  * @throws DeploymentError, DownloadError, RangeError (out of memory)
  */
 export async function compileAsset(url: string): Promise<WebAssembly.Module> {
-  const response = await fetchAsset(url);
-  const streams = isWasm(response) && WebAssembly.compileStreaming !== undefined;
+  if (typeof WebAssembly === 'undefined') {
+    const message =
+      'This browser has no WebAssembly. Use another, or switch it on in the settings (Lockdown Mode switches it off).';
+    throw new DeploymentError(message);
+  }
+  let response = await fetchAsset(url);
+  // Streaming insists on the file's type, which many servers do not know.
+  if (isWasm(response)) {
+    try {
+      return await WebAssembly.compileStreaming(response);
+    } catch {
+      // Compiling all of its bytes tells better what is wrong with them.
+      response = await fetchAsset(url);
+    }
+  }
+  const bytes = await response.arrayBuffer().catch((cause: unknown) => {
+    throw new DownloadError(`${url} broke off (${words(cause)}). Check the connection and try again.`, { cause });
+  });
   try {
-    // Servers that do not know the file's type are many, and streaming insists on it.
-    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+    return await WebAssembly.compile(bytes);
   } catch (cause) {
-    throw await notCompiled(url, cause);
+    throw notCompiled(url, bytes, cause);
   }
 }
 
-/** Why a module that was fetched does not compile. */
-export async function notCompiled(url: string, cause: unknown): Promise<Error> {
+function notCompiled(url: string, bytes: ArrayBuffer, cause: unknown): unknown {
   if (cause instanceof RangeError) return cause;
   const reason = words(cause);
   if (/content.security|\bCSP\b/i.test(reason)) {
     const message = `The Content-Security-Policy forbids WebAssembly. Add 'wasm-unsafe-eval' to its script-src, on the page and on the answer for the worker's script.`;
     return new DeploymentError(message, { cause });
   }
-  if (!(cause instanceof WebAssembly.CompileError)) {
-    return new DownloadError(`${url} broke off (${reason}). Check the connection and try again.`, { cause });
-  }
-  const first = await fetchAsset(url).then(firstBytes, () => '');
-  const message = first.startsWith('\0asm')
+  const isModule = String.fromCharCode(...new Uint8Array(bytes).subarray(0, 4)) === '\0asm';
+  const message = isModule
     ? `This browser cannot compile ${url} (${reason}). Use a newer browser; if it is new, the file is damaged: copy it again from ${FOLDER}.`
     : `${url} is no WebAssembly. Copy the file again from ${FOLDER}, and serve it as it is.`;
   return new DeploymentError(message, { cause });
@@ -127,10 +138,6 @@ function isPage(response: Response): boolean {
 
 function isWasm(response: Response): boolean {
   return response.headers.get('content-type')?.split(';')[0]?.trim() === 'application/wasm';
-}
-
-async function firstBytes(response: Response): Promise<string> {
-  return String.fromCharCode(...new Uint8Array(await response.arrayBuffer()).subarray(0, 4));
 }
 
 function named(error: unknown, code: string): boolean {

@@ -252,6 +252,8 @@ test.each([
   ['a model that is none', { model: 42 as unknown as string }, BadRequestError],
   ['an address that is none', { model: 'http://' }, BadRequestError],
   ['a context of no length', { contextLength: 0 }, BadRequestError],
+  ['a worker that is no choice', { worker: 'https://app.example/worker.js' as unknown as boolean }, BadRequestError],
+  ['files of the package at no address', { assetsUrl: 'https://' }, BadRequestError],
 ])('%s is refused when loading', async (_, options, Class) => {
   await expect(create({}, options)).rejects.toBeInstanceOf(Class);
 });

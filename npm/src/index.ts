@@ -15,7 +15,7 @@ export * from './public.js';
  */
 export function createEngine(options: CreateEngineOptions): Promise<Engine> {
   // Service workers have none, nor have shared workers in Chrome and Safari; nothing is drawn in those threads.
-  const inWorker = options?.worker ?? typeof Worker !== 'undefined';
+  const inWorker = typeof Worker !== 'undefined' && options?.worker !== false;
   const openPort = (assets: { worker: string }) => (inWorker ? workerPort(assets.worker) : localPort(browserPlatform));
   return createEngineOn(openPort, options, globalThis.document?.baseURI ?? location.href);
 }

@@ -55,7 +55,7 @@ async function startWorker(url: string): Promise<Worker> {
     if (indirect instanceof Worker) return indirect;
     // What the script itself threw has a message; what the browser blocked has none.
     if (indirect !== '')
-      throw new InternalError(`The engine's worker does not start here (${indirect}). Use a newer browser.`);
+      throw new DeploymentError(`The engine's worker does not start in this browser (${indirect}). Use a newer one.`);
     throw new DeploymentError(workerBlocked(await violations.directive(), url));
   } finally {
     violations.stop();

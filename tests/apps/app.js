@@ -1,21 +1,17 @@
-// What every application here does: one answer, and one of a given form, whose module is fetched on demand.
-import { createEngine } from "inglenook";
-
-async function answer() {
-  const engine = await createEngine({ model: "ember", device: "cpu" });
-  const ask = async (content, more) => {
-    const request = { messages: [{ role: "user", content }], temperature: 0, ...more };
-    return (await engine.chat.completions.create(request)).choices[0].message.content;
-  };
-  const free = await ask("What is 17 + 25?");
-  const form = await ask("What is the opposite of hot?", { response_format: { type: "choice", choices: ["cold", "warm"] } });
-  await engine.close();
-  return { free, form };
-}
+// In a page: the same question in the page and in a worker of the application's own; leaves what came of it where the runner looks.
+import { answer } from "./answer.js";
 
 export function run() {
-  answer().then(
-    (result) => { window.result = result; },
+  Promise.all([answer(), answerInWorker()]).then(
+    ([page, worker]) => { window.result = { page, worker }; },
     (error) => { window.result = { error: `${error.name}: ${error.message}` }; },
   );
+}
+
+function answerInWorker() {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./own-worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
+    worker.onerror = ({ message }) => reject(new Error(`the application's worker failed: ${message}`));
+  });
 }

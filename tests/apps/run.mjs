@@ -1,11 +1,12 @@
 // `node run.mjs --tarball FILE --work FOLDER [--only NAME]`: every application of this folder, with the package installed from the
-// tarball that would be published, built by its bundler, served as files, and asked a question in Chromium; and the same from the
-// bundler's development server, where its package.json has a script `dev`.
-// Adding an application = adding a folder with a package.json whose script `build` writes a site to `dist`.
+// tarball that would be published, built by its bundler, served as files, and asked a question in Chromium, in the page and in a worker
+// of its own; and the same from the development server, where package.json has a script `dev`. Runtimes without pages print their answer.
+// Adding an application = adding a folder with a package.json whose script `build` writes a site to `dist`, or whose script `answer`
+// prints the result.
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
@@ -14,7 +15,7 @@ import { serve } from "../browser/lib/server.mjs";
 
 const EXPECTED = { free: "17 + 25 = 42.", form: "cold" };
 /** What all applications share. */
-const SHARED = ["app.js", "main.js"];
+const SHARED = ["answer.js", "app.js", "main.js", "own-worker.js", "print.js"];
 const ANSWER_SECONDS = 60;
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -30,14 +31,12 @@ if (names.length === 0) throw new Error(`no application's name contains "${value
 let [passed, failed] = [0, 0];
 const browser = await openBrowser("chromium");
 for (const name of names) {
-  await report(`${name}: built`, async () => {
+  const { answer, dev } = scripts(name);
+  await report(name, async () => {
     const folder = await install(name);
-    rmSync(join(folder, "dist"), { recursive: true, force: true });
-    await npm(folder, "run", "build");
-    const server = await serve(join(folder, "dist"));
-    return check(server.address).finally(server.close);
+    await (answer ? print(folder) : build(folder));
   });
-  if (scripts(name).dev) await report(`${name}: development server`, () => develop(join(work, name)));
+  if (dev) await report(`${name}, development server`, () => develop(join(work, name)));
 }
 await browser.close();
 console.log(`${passed} passed, ${failed} failed`);
@@ -71,6 +70,7 @@ async function install(name) {
   const hash = createHash("sha256").update(readFileSync(join(folder, "package-lock.json"))).digest("hex");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== hash) {
     await npm(folder, "ci", "--ignore-scripts");
+    mkdirSync(join(folder, "node_modules"), { recursive: true });
     writeFileSync(stamp, hash);
   }
   // What a bundler keeps of an older build of the package would hide the new one.
@@ -80,6 +80,19 @@ async function install(name) {
     throw new Error(`the package was not installed into ${folder}`);
   }
   return folder;
+}
+
+/** @param {string} folder */
+async function print(folder) {
+  const { stdout } = await npm(folder, "run", "answer");
+  judge(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""), EXPECTED);
+}
+
+/** @param {string} folder */
+async function build(folder) {
+  await npm(folder, "run", "build");
+  const server = await serve(join(folder, "dist"));
+  await check(server.address).finally(server.close);
 }
 
 /** @param {string} folder */
@@ -119,13 +132,20 @@ async function check(address) {
   const page = await browser.openPage(address, (line) => lines.push(line));
   try {
     await page.driver.waitForFunction("window.result !== undefined", undefined, { timeout: ANSWER_SECONDS * 1000 });
-    const result = await page.evaluate("window.result");
-    if (JSON.stringify(result) !== JSON.stringify(EXPECTED)) throw new Error(`the page answered ${JSON.stringify(result)}`);
+    judge(await page.evaluate("window.result"), { page: EXPECTED, worker: EXPECTED });
   } catch (error) {
     throw new Error([String(error), ...lines].join("\n"));
   } finally {
     await page.close();
   }
+}
+
+/**
+ * @param {unknown} result
+ * @param {unknown} expected
+ */
+function judge(result, expected) {
+  if (JSON.stringify(result) !== JSON.stringify(expected)) throw new Error(`the answer was ${JSON.stringify(result)}`);
 }
 
 /** @param {string} name */
@@ -139,7 +159,7 @@ function scripts(name) {
  */
 async function npm(folder, ...args) {
   const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
-  await promisify(execFile)("npm", [...args, ...quiet], {
+  return promisify(execFile)("npm", [...args, ...quiet], {
     cwd: folder,
     env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1" },
     maxBuffer: 1 << 26,

@@ -18,6 +18,7 @@ const CARDS: Record<
   ErrorCode,
   { readonly title: string; readonly hint?: string; readonly remedies: readonly Remedy[] }
 > = {
+  Deployment: { title: 'This page is not set up for it', remedies: ['useCpu', 'retry'] },
   NoWebGpu: {
     title: 'This browser has no WebGPU',
     hint: 'It is there in Chrome and Edge from 113, in Safari from 26, and in Firefox from 141 on Windows and 145 on a Mac; and only on pages with an https: or localhost address.',

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { expectBytes, pattern, readAt, readWhole } from '../../test/bytes.js';
-import { BadFileError, NoWebGpuError } from '../errors.js';
+import { BadFileError, DeploymentError, NoWebGpuError } from '../errors.js';
 import { openModelInNode } from './file.js';
 import { provideGpu } from './gpu.js';
+import { loadGrammarModuleInNode, loadWasmInNode } from './wasm.js';
 
 const given = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
 
@@ -36,6 +37,15 @@ test('a file that is not there is named', async () => {
   await expect(opening).rejects.toBeInstanceOf(BadFileError);
   await expect(opening).rejects.toThrow('/no/such/model.gguf');
 });
+
+test.each([loadWasmInNode, loadGrammarModuleInNode])(
+  'a module of the package that is not there is named',
+  async (load) => {
+    const loading = load('file:///no/such/inglenook.wasm');
+    await expect(loading).rejects.toBeInstanceOf(DeploymentError);
+    await expect(loading).rejects.toThrow('/no/such/inglenook.wasm');
+  },
+);
 
 test('a WebGPU that is there already is left alone', async () => {
   const gpu = {};

@@ -18,6 +18,16 @@ const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-em
 const CREDENTIALLESS = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "credentialless" };
 const SHARED = { "access-control-allow-origin": "*" };
 const MISSING = "/no/such/file";
+/** What the library uses only where it is there: see npm/src/browsers.test.ts. */
+const NEWER = [
+  "AbortSignal.any",
+  "AbortSignal.prototype.reason",
+  "ArrayBuffer.prototype.transfer",
+  "ReadableStreamBYOBReader",
+  "String.prototype.toWellFormed",
+  "crypto.__proto__.randomUUID",
+  "navigator.__proto__.gpu",
+];
 
 /**
  * @typedef {object} Deployment
@@ -26,6 +36,7 @@ const MISSING = "/no/such/file";
  * @property {(path: string) => Record<string, string>} [headers]
  * @property {(path: string) => Record<string, string>} [foreign] headers of a second origin, which the library then comes from
  * @property {object} [options] for `createEngine`
+ * @property {string[]} [without] what the page's browser does not have; workers keep theirs
  * @property {string} [host] the page's, instead of 127.0.0.1
  * @property {RegExp} [refused] what the error's message says; without it, an answer comes
  * @property {string} [code] of that error
@@ -91,6 +102,9 @@ const DEPLOYMENTS = [
     headers: () => policy(STRICT.replaceAll("'self'", "'self' http://127.0.0.1:*").replace("worker-src", "worker-src blob:")),
     foreign: () => SHARED,
   },
+  { name: "a browser as old as it may be", without: NEWER, options: { worker: false } },
+  { name: "a browser without workers", without: ["Worker"] },
+  { name: "a browser without WebAssembly", without: ["WebAssembly"], options: { worker: false }, refused: /no WebAssembly/ },
   { name: "plain http", host: "app.example" },
   { name: "plain http, in the page's own thread", host: "app.example", options: { worker: false } },
   { name: "plain http, with the GPU", host: "app.example", options: { device: "gpu" }, refused: /secure context.*https:/ },
@@ -117,13 +131,13 @@ export default async function (t) {
  * @param {Deployment} deployment
  * @returns {Promise<{ text?: string, code?: string, message?: string }>}
  */
-async function outcome(t, { files, headers, foreign, options, host }) {
+async function outcome(t, { files, headers, foreign, options, host, without = [] }) {
   const server = await serve(ROOT, files, undefined, headers);
   const other = foreign && (await serve(ROOT, files, undefined, foreign));
   const browser = host === undefined ? undefined : await openBrowser(t.browser.name, { host });
   try {
     const address = host === undefined ? server.address : server.address.replace("127.0.0.1", host);
-    const given = { library: `${other?.address ?? ""}${LIBRARY}`, options };
+    const given = { library: `${other?.address ?? ""}${LIBRARY}`, options, without };
     const url = `${address}${PAGE}#${encodeURIComponent(JSON.stringify(given))}`;
     const page = browser === undefined ? await t.openPage(url) : await browser.openPage(url);
     const result = await resultOf(page);

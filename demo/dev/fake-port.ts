@@ -1,0 +1,15 @@
+/** In place of `worker-port.js`, whose script is built already: a host on the stand-ins in the page's own thread. */
+
+import { localPort } from '../../npm/src/local-port.js';
+import type { HostPort } from '../../npm/src/protocol.js';
+import { openModel } from '../../npm/src/source/open.js';
+import { WasmGrammars } from './fake-grammar.js';
+import { WasmEngine } from './fake-wasm.js';
+
+export function workerPort(): HostPort {
+  return localPort({
+    loadModule: async () => ({ WasmEngine }),
+    loadGrammarModule: async () => ({ WasmGrammars }),
+    openModel,
+  });
+}
