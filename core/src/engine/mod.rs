@@ -12,7 +12,6 @@ mod decode;
 mod decoding;
 pub mod event;
 mod generation;
-mod guard;
 mod output;
 mod prompt;
 pub mod request;

@@ -1,11 +1,11 @@
 //! How conversations become prompts.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::guard;
 use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::format::gguf::Metadata;
@@ -32,8 +32,8 @@ pub(super) struct Prompt {
 /// A conversation as text.
 struct Rendered<'t> {
     text: String,
-    /// Places in the text that look like special tokens and are none: byte offsets, in order.
-    plain: Vec<usize>,
+    /// What users wrote of it: bytes, in order.
+    user: Vec<Range<usize>>,
     template: &'t ChatTemplate,
 }
 
@@ -90,11 +90,12 @@ impl Prompts {
             let format = named(request, OutputFormat::default())?;
             return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false });
         }
-        let Rendered { text, plain, template } = self.rendered(request)?;
+        let Rendered { text, user, template } = self.rendered(request)?;
         let format = named(request, self.format(template))?;
         let bos = self.tokenizer.special_ids().bos.map(|id| self.tokenizer.token_bytes(id));
-        let has_bos = bos.is_some_and(|bos| text.as_bytes().starts_with(bos));
-        let mut tokens = self.tokenizer.encode_prompt(&text, &plain, self.tokenizer.adds_bos() && !has_bos);
+        let own = user.first().map_or(text.len(), |span| span.start);
+        let has_bos = bos.is_some_and(|bos| text.as_bytes()[..own].starts_with(bos));
+        let mut tokens = self.tokenizer.encode_prompt(&text, &user, self.tokenizer.adds_bos() && !has_bos);
         let mut starts_in_reasoning = format.reasoning.is_some_and(|format| starts_in_reasoning(&text, format));
         // A form leaves no room for a thought of the model's own accord: where one is wanted before it, the prompt opens it.
         let wanted = request.needs_grammar() && request.reasoning.enabled == Some(true) && !starts_in_reasoning;
@@ -106,28 +107,6 @@ impl Prompts {
     }
 
     fn rendered(&self, request: &Request) -> Result<Rendered<'_>, Error> {
-        let (tools, documents) = (request.offered_tools(), request.documents.as_deref());
-        if request.parse_special {
-            let (text, template) = self.render_with(request, &request.messages, tools, documents)?;
-            return Ok(Rendered { text, plain: Vec::new(), template });
-        }
-        let values = request.messages.iter().chain(tools.into_iter().flatten()).chain(documents.into_iter().flatten());
-        let mark = guard::mark_for(values).ok_or(RequestError::NoMark)?;
-        let guarded = |values: &[Value]| guard::guarded(values, &self.tokenizer, mark);
-        let (tools, documents) = (tools.map(guarded), documents.map(guarded));
-        let (text, template) =
-            self.render_with(request, &guarded(&request.messages), tools.as_deref(), documents.as_deref())?;
-        let (text, plain) = guard::unguard(&text, mark);
-        Ok(Rendered { text, plain, template })
-    }
-
-    fn render_with(
-        &self,
-        request: &Request,
-        messages: &[Value],
-        tools: Option<&[Value]>,
-        documents: Option<&[Value]>,
-    ) -> Result<(String, &ChatTemplate), Error> {
         let ids = self.tokenizer.special_ids();
         let name = |id: Option<u32>| {
             let bytes = id.map(|id| self.tokenizer.token_bytes(id)).unwrap_or_default();
@@ -136,9 +115,9 @@ impl Prompts {
         let (bos, eos) = (name(ids.bos), name(ids.eos));
         let extra = variables(request);
         let rendered = self.templates.render(&ChatInput {
-            messages,
-            tools,
-            documents,
+            messages: &request.messages,
+            tools: request.offered_tools(),
+            documents: request.documents.as_deref(),
             add_generation_prompt: request.add_generation_prompt.unwrap_or(!request.continue_final_message),
             continue_final_message: request.continue_final_message,
             template: request.chat_template.as_deref(),
@@ -147,7 +126,8 @@ impl Prompts {
             eos_token: &eos,
             local_time: request.local_time,
         })?;
-        Ok((rendered.text, rendered.template))
+        let user = if request.parse_special { Vec::new() } else { rendered.user };
+        Ok(Rendered { text: rendered.text, user, template: rendered.template })
     }
 
     /// How a model with this template writes.

@@ -58,12 +58,6 @@ pub enum RequestError {
         /// Tokens of the context.
         context: u32,
     },
-    /// Nothing is left to tell the conversation's words from the template's.
-    #[error(
-        "the conversation uses all 6,432 private-use characters and noncharacters, so that nothing is left to mark text in it \
-         that looks like special tokens; take one of them out"
-    )]
-    NoMark,
     /// Tools that the model's dialect cannot be made to call.
     #[error(
         "this model's way of calling tools is not known, so it cannot be made to call one; use `tool_choice` \"auto\", or \

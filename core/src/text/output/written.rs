@@ -10,40 +10,54 @@ use super::grammar::{Arguments, Part, Pattern, Tagging};
 use super::python::is_identifier;
 
 impl Dialect {
-    /// The text of an assistant's `calls`, names and arguments; none where this dialect cannot write them.
-    pub fn written(self, calls: &[(String, Value)]) -> Option<String> {
+    /// The text of an assistant's `calls`, names and arguments; none where this dialect cannot write them. What is the dialect's own
+    /// of it stands between two of `mark`, if one is given.
+    pub fn written(self, calls: &[(String, Value)], mark: Option<char>) -> Option<String> {
         let (_, pattern) = self.spec().patterns.iter().find(|(token, _)| token.is_none())?;
-        let calls: Option<Vec<String>> = calls.iter().map(|(name, arguments)| call(pattern, name, arguments)).collect();
-        Some(parts(pattern.lead)? + &calls?.join(&parts(pattern.separator)?) + &parts(pattern.tail)?)
+        let own = Own(mark.map(String::from).unwrap_or_default());
+        let calls = calls.iter().map(|(name, arguments)| own.call(pattern, name, arguments));
+        let calls = calls.collect::<Option<Vec<String>>>()?.join(&own.parts(pattern.separator)?);
+        Some(own.parts(pattern.lead)? + &calls + &own.parts(pattern.tail)?)
     }
 }
 
-fn call(pattern: &Pattern, name: &str, given: &Value) -> Option<String> {
-    let arguments = match &pattern.arguments {
-        Arguments::Json => json(given),
-        Arguments::Tagged(tagging) => tagged(tagging, given)?,
-        Arguments::Python => keywords(given)?,
-    };
-    Some([&parts(pattern.before)?, name, &parts(pattern.between)?, &arguments, &parts(pattern.after)?].concat())
-}
+/// What stands around a dialect's own words.
+struct Own(String);
 
-/// The fixed text of parts; none where the model has to find some of it. What may be left out is.
-fn parts(parts: &[Part]) -> Option<String> {
-    let texts = parts.iter().map(|part| match part {
-        Part::Text(text) => Some(*text),
-        Part::Optional(_) => Some(""),
-        Part::Regex(_) => None,
-    });
-    texts.collect()
-}
+impl Own {
+    fn call(&self, pattern: &Pattern, name: &str, given: &Value) -> Option<String> {
+        let arguments = match &pattern.arguments {
+            Arguments::Json => json(given),
+            Arguments::Tagged(tagging) => self.tagged(tagging, given)?,
+            Arguments::Python => keywords(given)?,
+        };
+        let [before, between, after] =
+            [self.parts(pattern.before)?, self.parts(pattern.between)?, self.parts(pattern.after)?];
+        Some([&before, name, &between, &arguments, &after].concat())
+    }
 
-fn tagged(tagging: &Tagging, given: &Value) -> Option<String> {
-    let (before, between) = (parts(tagging.key.0)?, parts(tagging.key.1)?);
-    let arguments = given.as_object()?.iter().map(|(key, value)| {
-        let value = value.as_str().map_or_else(|| json(value), str::to_owned);
-        [&before, key, &between, &value, tagging.end].concat()
-    });
-    Some(arguments.collect::<Vec<_>>().join(tagging.gap))
+    /// The fixed text of parts; none where the model has to find some of it. What may be left out is.
+    fn parts(&self, parts: &[Part]) -> Option<String> {
+        let texts = parts.iter().map(|part| match part {
+            Part::Text(text) => Some(*text),
+            Part::Optional(_) => Some(""),
+            Part::Regex(_) => None,
+        });
+        texts.collect::<Option<String>>().map(|text| self.text(&text))
+    }
+
+    fn text(&self, text: &str) -> String {
+        [&self.0, text, &self.0].concat()
+    }
+
+    fn tagged(&self, tagging: &Tagging, given: &Value) -> Option<String> {
+        let (before, between, end) = (self.parts(tagging.key.0)?, self.parts(tagging.key.1)?, self.text(tagging.end));
+        let arguments = given.as_object()?.iter().map(|(key, value)| {
+            let value = value.as_str().map_or_else(|| json(value), str::to_owned);
+            [before.as_str(), key, &between, &value, &end].concat()
+        });
+        Some(arguments.collect::<Vec<_>>().join(&self.text(tagging.gap)))
+    }
 }
 
 fn keywords(given: &Value) -> Option<String> {
@@ -109,15 +123,15 @@ mod tests {
     fn lfm2_writes_python() {
         let text = "<|tool_call_start|>[get_weather(city=\"Málaga \\\"x\\\"\", days=[1, {\"a\": None}], on=True), now()]\
                     <|tool_call_end|>";
-        assert_eq!(Dialect::Lfm2.written(&calls()).as_deref(), Some(text));
-        assert_eq!(Dialect::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))]), None);
+        assert_eq!(Dialect::Lfm2.written(&calls(), None).as_deref(), Some(text));
+        assert_eq!(Dialect::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))], None), None);
     }
 
     #[test]
     fn hermes_writes_json_dumps() {
         let text = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"a\": [1, 2], \"b\": {}}}\n</tool_call>";
         let call = ("now".to_owned(), json!({"a": [1, 2], "b": {}}));
-        assert_eq!(Dialect::Hermes.written(&[call]).as_deref(), Some(text));
+        assert_eq!(Dialect::Hermes.written(&[call], None).as_deref(), Some(text));
     }
 
     /// What a dialect writes, it reads.
@@ -129,7 +143,7 @@ mod tests {
         let mut written = 0;
         for name in Dialect::names() {
             let dialect = Dialect::from_name(name).unwrap();
-            let Some(text) = dialect.written(&calls()) else { continue };
+            let Some(text) = dialect.written(&calls(), None) else { continue };
             let format = OutputFormat { dialect: Some(dialect), ..OutputFormat::default() };
             let mut parser = OutputParser::new(&format, &tools, false);
             let mut pieces = Vec::new();

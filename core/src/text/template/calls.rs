@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::TemplateError;
 use super::capabilities::Capabilities;
+use super::origin;
 use crate::text::output::Dialect;
 
 /// The calls of a conversation so far.
@@ -11,6 +12,8 @@ pub(super) struct CallIds<'a> {
     known: &'a Capabilities,
     /// In which calls are written into the content, where the template leaves that to it.
     written: Option<Dialect>,
+    /// What stands around the engine's own words where it writes calls.
+    own_mark: Option<char>,
     calls: Vec<Call>,
 }
 
@@ -24,8 +27,9 @@ struct Call {
 }
 
 impl<'a> CallIds<'a> {
-    pub fn new(known: &'a Capabilities, dialect: Option<Dialect>) -> Self {
-        Self { known, written: dialect.filter(|_| !known.calls), calls: Vec::new() }
+    pub fn new(known: &'a Capabilities, dialect: Option<Dialect>, messages: &[Json]) -> Self {
+        let written = dialect.filter(|_| !known.calls);
+        Self { known, written, own_mark: written.and_then(|_| origin::own_mark(messages)), calls: Vec::new() }
     }
 
     /// Brings an assistant message's calls into the template's form: arguments that are valid JSON texts become objects (or objects
@@ -67,7 +71,7 @@ impl<'a> CallIds<'a> {
             self.calls.push(Call { given, shown, name, answered: false });
         }
         if let Some(dialect) = self.written {
-            let text = dialect.written(&pairs).ok_or(TemplateError::Unsupported("tool calls"))?;
+            let text = dialect.written(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
             message.remove("tool_calls");
             append(message, text);
         }

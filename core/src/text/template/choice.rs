@@ -1,10 +1,11 @@
 //! The templates of a model, and which of them a conversation takes.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
-use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out};
+use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, origin};
 use crate::format::gguf::{Metadata, Value};
 
 /// The name of the template that is taken where nothing speaks for another.
@@ -60,6 +61,8 @@ pub struct ChatInput<'a> {
 pub struct Prompt<'t> {
     /// Its text.
     pub text: String,
+    /// What the conversation brought in of it, and not the template: bytes, in order.
+    pub user: Vec<Range<usize>>,
     /// The template that made it.
     pub template: &'t ChatTemplate,
 }
@@ -158,6 +161,7 @@ impl ChatTemplates {
     pub fn render(&self, input: &ChatInput<'_>) -> Result<Prompt<'_>, TemplateError> {
         let tools = input.tools.filter(|tools| !tools.is_empty());
         let template = self.choose(input.template, tools.is_some())?;
+        let own = if template.capabilities().calls { None } else { origin::own_mark(input.messages) };
         let mut messages = history::normalise(input.messages, tools.is_some(), template)?;
         loop {
             let normal = TemplateInput {
@@ -171,9 +175,9 @@ impl ChatTemplates {
                 extra: input.extra,
                 local_time: input.local_time,
             };
-            let text = template.render(&normal)?;
+            let (text, user) = template.compose(&normal, None, own)?;
             match left_out::first(template, &normal) {
-                None => return Ok(Prompt { text, template }),
+                None => return Ok(Prompt { text, user, template }),
                 // Some show it only where the last message is a user's, and not a tool's result.
                 Some(0) if messages[0]["role"] == "system" => history::merge_system(&mut messages),
                 Some(at) => {

@@ -34,11 +34,16 @@ pub(super) struct Cut {
     content: String,
 }
 
-/// Marks the end of the last message.
+/// Marks the end of the last message. `own`: what stands around the engine's own words in it.
 ///
 /// # Errors
 /// [`TemplateError::CannotContinue`] where there is none, or none with text.
-pub(super) fn mark(messages: &mut [Json], source: &str, prompts: bool) -> Result<Cut, TemplateError> {
+pub(super) fn mark(
+    messages: &mut [Json],
+    source: &str,
+    prompts: bool,
+    own: Option<char>,
+) -> Result<Cut, TemplateError> {
     let refuse = |why: &'static str| TemplateError::CannotContinue(why);
     if prompts {
         return Err(refuse("a generation prompt begins another message; ask for one of the two"));
@@ -55,7 +60,7 @@ pub(super) fn mark(messages: &mut [Json], source: &str, prompts: bool) -> Result
     let Some(Json::String(text)) = text else {
         return Err(refuse("it has no text"));
     };
-    let content = text.clone();
+    let content = text.chars().filter(|c| own != Some(*c)).collect();
     text.push_str(MARK);
     Ok(Cut { content })
 }
@@ -96,7 +101,7 @@ mod tests {
     #[test]
     fn parts_are_continued_at_their_last_text() {
         let mut messages = [json!({"content": [{"text": "a"}, {"text": "b "}, {"type": "image"}]})];
-        let cut = mark(&mut messages, "content", false).unwrap();
+        let cut = mark(&mut messages, "content", false, None).unwrap();
         assert_eq!(messages[0]["content"][1]["text"], format!("b {MARK}"));
         assert_eq!(cut.apply(format!("a|b {MARK}|end")).unwrap(), "a|b ");
         assert_eq!(cut.apply(format!("a|b {}|end", MARK.trim())).unwrap(), "a|b");

@@ -32,7 +32,7 @@ pub(super) fn normalise(
     if has_tools && !known.tools {
         return Err(TemplateError::Unsupported("tools"));
     }
-    let mut ids = CallIds::new(known, Dialect::detect(template.source(), &|_| false));
+    let mut ids = CallIds::new(known, Dialect::detect(template.source(), &|_| false), messages);
     let mut normal = Vec::with_capacity(messages.len());
     for (at, message) in messages.iter().enumerate() {
         let wrong = |why| TemplateError::Message { at, why };

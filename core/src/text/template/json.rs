@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::TemplateError;
-use super::jinja::{Meter, Value};
+use super::jinja::{Meter, Text, TextBuilder, Value};
 
-/// A JSON value as a template sees it. Objects keep their order.
+/// A JSON value as a template sees it. Objects keep their order. `source`: what is known of its texts.
 ///
 /// # Errors
 /// [`TemplateError::TooDeep`] for what nests too deeply.
-pub(super) fn from_json(meter: &mut Meter, json: &Json) -> Result<Value, TemplateError> {
+pub(super) fn from_json(meter: &mut Meter, json: &Json, source: &dyn Fn(&str) -> Text) -> Result<Value, TemplateError> {
     meter.enter()?;
     let value = match json {
         Json::Null => Value::None,
@@ -23,15 +22,16 @@ pub(super) fn from_json(meter: &mut Meter, json: &Json) -> Result<Value, Templat
             (None, Some(value)) => Value::Int(value.into()),
             (None, None) => number.as_f64().map_or(Value::None, Value::Float),
         },
-        Json::String(text) => Value::text(text.as_str()),
+        Json::String(text) => Value::Str(source(text)),
         Json::Array(items) => {
-            let items: Result<Vec<Value>, TemplateError> = items.iter().map(|item| from_json(meter, item)).collect();
+            let items: Result<Vec<Value>, TemplateError> =
+                items.iter().map(|item| from_json(meter, item, source)).collect();
             Value::list(meter, items?)?
         }
         Json::Object(map) => {
             let mut pairs = Vec::with_capacity(map.len());
             for (key, value) in map {
-                pairs.push((Value::text(key.as_str()), from_json(meter, value)?));
+                pairs.push((Value::Str(source(key)), from_json(meter, value, source)?));
             }
             Value::Dict(Rc::new(meter.dict(pairs)?))
         }
@@ -46,28 +46,29 @@ pub(super) struct JsonStyle {
     pub ensure_ascii: bool,
     pub sort_keys: bool,
     /// What each level is indented with; none: all on one line.
-    pub indent: Option<Arc<str>>,
+    pub indent: Option<Text>,
     /// Between items, and between key and value; none: `", "` (`","` when indented) and `": "`.
-    pub separators: Option<(String, String)>,
+    pub separators: Option<(Text, Text)>,
 }
 
 /// Writes a template's value.
 ///
 /// # Errors
 /// What is no JSON, such as a function or what is undefined.
-pub(super) fn to_json(meter: &mut Meter, value: &Value, style: &JsonStyle) -> Result<String, TemplateError> {
+pub(super) fn to_json(meter: &mut Meter, value: &Value, style: &JsonStyle) -> Result<Text, TemplateError> {
     let item = if style.indent.is_some() { "," } else { ", " };
-    let (item, key) = style.separators.as_ref().map_or((item, ": "), |(item, key)| (item, key));
-    let mut writer = Writer { out: String::new(), style, item, key };
+    let defaults = || (Text::own(item), Text::own(": "));
+    let (item, key) = style.separators.clone().unwrap_or_else(defaults);
+    let mut writer = Writer { out: TextBuilder::default(), style, item, key };
     writer.value(meter, value, 0)?;
-    Ok(writer.out)
+    Ok(writer.out.finish())
 }
 
 struct Writer<'a> {
-    out: String,
+    out: TextBuilder,
     style: &'a JsonStyle,
-    item: &'a str,
-    key: &'a str,
+    item: Text,
+    key: Text,
 }
 
 impl Writer<'_> {
@@ -86,16 +87,18 @@ impl Writer<'_> {
                     pairs = sorted(meter, pairs)?;
                 }
                 self.container(meter, ('{', '}'), depth, &pairs, |writer, meter, (key, value)| {
-                    let key = scalar(key).map_or_else(|| key.as_str().unwrap_or_default().into(), String::from);
-                    writer.string(&key);
-                    writer.out.push_str(writer.key);
+                    match key {
+                        Value::Str(key) | Value::Safe(key) => writer.string(key),
+                        _ => writer.string(&Text::own(scalar(key).unwrap_or_default())),
+                    }
+                    writer.out.push_text(&writer.key);
                     writer.value(meter, value, depth + 1)
                 })?;
             }
-            _ => match (value.as_str(), scalar(value)) {
-                (Some(text), _) => self.string(text),
-                (None, Some(text)) => self.out.push_str(&text),
-                (None, None) => {
+            Value::Str(text) | Value::Safe(text) => self.string(text),
+            _ => match scalar(value) {
+                Some(text) => self.out.push_str(&text),
+                None => {
                     let message = format!("Object of type {} is not JSON serializable", value.kind());
                     return Err(TemplateError::failed(message));
                 }
@@ -115,10 +118,12 @@ impl Writer<'_> {
         mut write: impl FnMut(&mut Self, &mut Meter, &T) -> Result<(), TemplateError>,
     ) -> Result<(), TemplateError> {
         self.out.push(open);
-        let indent = self.style.indent.as_ref().map_or(0, |indent| indent.len() + 1);
+        let indent = self.style.indent.as_ref().map_or(0, |indent| indent.cost() + 1);
         for (at, item) in items.iter().enumerate() {
-            meter.build(self.item.len() + self.key.len() + indent.saturating_mul(depth + 1))?;
-            self.out.push_str(if at > 0 { self.item } else { "" });
+            meter.build(self.item.cost() + self.key.cost() + indent.saturating_mul(depth + 1))?;
+            if at > 0 {
+                self.out.push_text(&self.item);
+            }
             self.new_line(depth + 1);
             write(self, meter, item)?;
         }
@@ -134,32 +139,39 @@ impl Writer<'_> {
         if let Some(indent) = &self.style.indent {
             self.out.push('\n');
             for _ in 0..depth {
-                self.out.push_str(indent);
+                self.out.push_text(indent);
             }
         }
     }
 
-    fn string(&mut self, text: &str) {
+    fn string(&mut self, text: &Text) {
         self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\u{8}' => self.out.push_str("\\b"),
-                '\u{c}' => self.out.push_str("\\f"),
-                c if c < ' ' || (self.style.ensure_ascii && !(' '..='~').contains(&c)) => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        // Writing to a String cannot fail.
-                        let _ = write!(self.out, "\\u{unit:04x}");
-                    }
-                }
-                c => self.out.push(c),
-            }
+        for (stretch, is_user) in text.stretches() {
+            self.out.write(is_user, |out| stretch.chars().for_each(|c| self.style.escape(c, out)));
         }
         self.out.push('"');
+    }
+}
+
+impl JsonStyle {
+    /// A character as it stands between quotes.
+    fn escape(&self, c: char, out: &mut String) {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c < ' ' || (self.ensure_ascii && !(' '..='~').contains(&c)) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+            c => out.push(c),
+        }
     }
 }
 

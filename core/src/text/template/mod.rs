@@ -14,6 +14,7 @@ mod history;
 mod jinja;
 mod json;
 mod left_out;
+mod origin;
 pub(crate) mod parts;
 mod time;
 
@@ -27,7 +28,8 @@ use serde_json::Value as Json;
 pub use capabilities::Capabilities;
 pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
-use jinja::{Meter, Program, Value};
+use jinja::{Meter, Program, Span, Text, Value};
+use origin::Origin;
 
 /// Longest template that is taken, in bytes. The longest public ones have about 30 KB.
 pub const MAX_SOURCE: usize = 256 << 10;
@@ -51,7 +53,7 @@ pub struct TemplateInput<'a> {
     pub bos_token: &'a str,
     /// The text of the end-of-text token; empty where there is none.
     pub eos_token: &'a str,
-    /// Further variables, such as `enable_thinking`. They win over the ones above.
+    /// Further variables, such as `enable_thinking`. They win over the ones above, and count as the template's own words.
     pub extra: Option<&'a serde_json::Map<String, Json>>,
     /// The caller's local time for `strftime_now`, in seconds since 1970-01-01 00:00 of that same clock; a template that asks
     /// for the time where there is none fails.
@@ -101,18 +103,32 @@ impl ChatTemplate {
 
     /// The prompt, in at most so many steps.
     fn answer(&self, input: &TemplateInput<'_>, most: Option<u64>) -> Result<String, TemplateError> {
+        Ok(self.compose(input, most, None)?.0)
+    }
+
+    /// The prompt, and which of its bytes the conversation brought in. `own`: see [`origin::own_mark`].
+    fn compose(
+        &self,
+        input: &TemplateInput<'_>,
+        most: Option<u64>,
+        own: Option<char>,
+    ) -> Result<(String, Vec<Span>), TemplateError> {
         let mut messages: Vec<Json> = input.messages.iter().map(finish::plain_message).collect();
         let cut = match input.continue_final_message {
-            true => Some(finish::mark(&mut messages, &self.source, input.add_generation_prompt)?),
+            true => Some(finish::mark(&mut messages, &self.source, input.add_generation_prompt, own)?),
             false => None,
         };
         let mut meter = Meter::new(input_len(input), most);
-        let variables = variables(&mut meter, input, &messages)?;
-        let text = self.program.render(meter, variables, input.local_time)?;
-        match cut {
-            Some(cut) => cut.apply(text),
-            None => Ok(text),
+        let variables = variables(&mut meter, input, &messages, &Origin { own, template: &self.source })?;
+        let (mut text, mut user) = self.program.render(meter, variables, input.local_time)?;
+        if let Some(cut) = cut {
+            text = cut.apply(text)?;
+            user.retain_mut(|span| {
+                span.end = span.end.min(text.len());
+                span.start < span.end
+            });
         }
+        Ok((text, user))
     }
 }
 
@@ -121,17 +137,20 @@ fn variables<'a>(
     meter: &mut Meter,
     input: &'a TemplateInput<'_>,
     messages: &[Json],
+    origin: &Origin<'_>,
 ) -> Result<Vec<(&'a str, Value)>, TemplateError> {
+    let given = messages.iter().map(|message| origin.message(meter, message)).collect::<Result<Vec<Value>, _>>()?;
+    let messages = Value::list(meter, given)?;
     let mut list = |items: Option<&[Json]>| match items {
         Some(items) => {
-            let items: Result<Vec<Value>, TemplateError> =
-                items.iter().map(|item| json::from_json(meter, item)).collect();
-            Value::list(meter, items?)
+            let items = items.iter().map(|item| json::from_json(meter, item, &|text| Text::user(text)));
+            let items = items.collect::<Result<Vec<Value>, _>>()?;
+            Value::list(meter, items)
         }
         None => Ok(Value::None),
     };
     let mut variables = vec![
-        ("messages", list(Some(messages))?),
+        ("messages", messages),
         ("tools", list(input.tools)?),
         ("documents", list(input.documents)?),
         ("add_generation_prompt", Value::Bool(input.add_generation_prompt)),
@@ -139,7 +158,7 @@ fn variables<'a>(
         ("eos_token", Value::text(input.eos_token)),
     ];
     for (name, value) in input.extra.into_iter().flatten() {
-        variables.push((name, json::from_json(meter, value)?));
+        variables.push((name, json::from_json(meter, value, &|text| Text::own(text))?));
     }
     Ok(variables)
 }

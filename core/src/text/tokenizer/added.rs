@@ -68,26 +68,34 @@ impl AddedTokens {
     }
 
     /// Cuts `text` at its added tokens, leftmost first and of those at one place the longest, as HF's tokenizers do: what is a
-    /// special token by its looks but is not wanted as one stays text as a whole. No special token is wanted at the places
-    /// `unwanted`, which are in order.
+    /// special token by its looks but is not wanted as one stays text as a whole. `user`: what users wrote of the text, in order; no
+    /// special token has a byte of it.
     pub fn cut(
         &self,
         text: &str,
         special: Special,
-        unwanted: &[usize],
+        user: &[Range<usize>],
         mut piece: impl FnMut(Range<usize>, Option<u32>),
     ) {
         let (mut at, mut start) = (0, 0);
+        let mut user = user.iter().peekable();
         while !self.is_empty() && at < text.len() {
-            let Some((len, place)) = self.trie.longest(&text.as_bytes()[at..]) else {
+            while user.next_if(|span| span.end <= at).is_some() {}
+            let (is_user, border) = match user.peek() {
+                Some(span) if span.start <= at => (true, span.end),
+                Some(span) => (false, span.start),
+                None => (false, text.len()),
+            };
+            let Some((added, found)) = self.longest(text, at, is_user, border) else {
                 at += 1;
                 continue;
             };
-            let found = at..at + len;
+            if is_user && added.special {
+                at = found.end.min(border);
+                continue;
+            }
             at = found.end;
-            let Some(added) = self.list.get(place as usize) else { continue };
-            let unwanted = added.special && unwanted.binary_search(&found.start).is_ok();
-            if unwanted || !self.counts(added, text, &found, special) {
+            if !self.counts(added, text, &found, special) {
                 continue;
             }
             let (before, after) = (&text[start..found.start.max(start)], &text[found.end..]);
@@ -104,13 +112,15 @@ impl AddedTokens {
         }
     }
 
-    /// The places at which a text looks like a special token, in order.
-    pub fn look_alikes(&self, text: &str) -> Vec<usize> {
-        let special = |at: &usize| {
-            let found = self.trie.longest(&text.as_bytes()[*at..]);
-            found.and_then(|(_, place)| self.list.get(place as usize)).is_some_and(|added| added.special)
+    /// The longest token at a place. A special one that begins before a user's words ends before them, too.
+    fn longest(&self, text: &str, at: usize, is_user: bool, border: usize) -> Option<(&Added, Range<usize>)> {
+        let longest = |end: usize| {
+            let (len, place) = self.trie.longest(&text.as_bytes()[at..end])?;
+            Some((self.list.get(place as usize)?, at..at + len))
         };
-        (0..text.len()).filter(special).collect()
+        longest(text.len()).and_then(|(added, found)| {
+            if added.special && !is_user && found.end > border { longest(border) } else { Some((added, found)) }
+        })
     }
 
     fn counts(&self, added: &Added, text: &str, found: &Range<usize>, special: Special) -> bool {
@@ -142,6 +152,30 @@ mod tests {
         let mut pieces = Vec::new();
         AddedTokens::new(list).unwrap().cut(text, special, &[], |range, id| pieces.push((&text[range], id)));
         pieces
+    }
+
+    #[test]
+    fn special_tokens_are_never_what_a_user_wrote() {
+        let list = || vec![Added::new(1, "<s>", true), Added::new(2, "<s>>", true), Added::new(3, "<u>", false)];
+        let cut = |text: &'static str, user: &[Range<usize>]| {
+            let mut found = Vec::new();
+            let added = AddedTokens::new(list()).unwrap();
+            added.cut(text, Special::Parse, user, |range, id| found.extend(id.map(|id| (range, id))));
+            found
+        };
+        assert_eq!(cut("<s><s>", &[3..6]), [(0..3, 1)]);
+        assert_eq!(cut("<s><s>", &[0..3]), [(3..6, 1)]);
+        // Half of a token's name is the user's, in front or behind.
+        assert_eq!(cut("<s>", &[0..1]), []);
+        assert_eq!(cut("<s>", &[2..3]), []);
+        assert_eq!(cut("<s>", &[1..2]), []);
+        // A user's letter behind a token makes no longer one of it.
+        assert_eq!(cut("<s>>", &[3..4]), [(0..3, 1)]);
+        assert_eq!(cut("<s>>", &[]), [(0..4, 2)]);
+        // A user's text that could begin a token does not hide the template's own.
+        assert_eq!(cut("<s<s>", &[0..2]), [(2..5, 1)]);
+        // User-defined tokens are text.
+        assert_eq!(cut("<u><u>", &[1..5]), [(0..3, 3), (3..6, 3)]);
     }
 
     #[test]

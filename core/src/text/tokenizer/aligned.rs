@@ -71,6 +71,22 @@ impl<'t> Aligned<'t> {
         }
         range
     }
+
+    /// The bytes of the text that came from these of the original, in order.
+    pub fn made_of(&self, spans: &[Range<usize>]) -> Vec<Range<usize>> {
+        let mut made: Vec<Range<usize>> = Vec::new();
+        for (at, c) in self.text.char_indices() {
+            let (range, origin) = (at..at + c.len_utf8(), self.origin(at..at + c.len_utf8()));
+            let first = spans.partition_point(|span| span.end <= origin.start);
+            if spans.get(first).is_some_and(|span| span.start < origin.end) {
+                match made.last_mut() {
+                    Some(last) if last.end == range.start => last.end = range.end,
+                    _ => made.push(range),
+                }
+            }
+        }
+        made
+    }
 }
 
 /// The place in a step's input of byte `at` of its output: as a beginning, or as an end.

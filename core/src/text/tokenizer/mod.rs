@@ -150,17 +150,10 @@ impl Tokenizer {
         tokens.map(|(id, bytes)| (id, units[bytes.start]..units[bytes.end])).collect()
     }
 
-    /// The places in `text` that [`encode_prompt`](Self::encode_prompt) must be told of if it is to stay plain text within a prompt:
-    /// byte offsets at which it looks like a special token, in order.
-    pub fn look_alikes(&self, text: &str) -> Vec<usize> {
-        self.added.look_alikes(text)
-    }
-
-    /// The ids of a prompt in which special tokens are wanted, but not at the places `unwanted` (byte offsets, in order): there it is
-    /// what a user wrote.
-    pub fn encode_prompt(&self, text: &str, unwanted: &[usize], add_bos: bool) -> Vec<u32> {
+    /// The ids of a prompt in which special tokens are wanted, but not in what users wrote of it (`user`: bytes, in order).
+    pub fn encode_prompt(&self, text: &str, user: &[Range<usize>], add_bos: bool) -> Vec<u32> {
         let mut out = if add_bos { self.prefix().to_vec() } else { Vec::new() };
-        self.run_guarded(text, Special::Parse, unwanted, false, &mut |id, _| out.push(id));
+        self.run_prompt(text, Special::Parse, user, false, &mut |id, _| out.push(id));
         out
     }
 
@@ -241,28 +234,26 @@ impl Tokenizer {
 
     /// Calls `emit` with each token of `text` and, if `tracked`, the bytes of `text` that it stands for.
     fn run(&self, text: &str, special: Special, tracked: bool, emit: &mut dyn FnMut(u32, Range<usize>)) {
-        self.run_guarded(text, special, &[], tracked, emit);
+        self.run_prompt(text, special, &[], tracked, emit);
     }
 
-    /// [`run`](Self::run), but no special token begins at the places `unwanted`.
-    fn run_guarded(
+    /// [`run`](Self::run), but no special token has a byte of `user`.
+    fn run_prompt(
         &self,
         text: &str,
         special: Special,
-        unwanted: &[usize],
+        user: &[Range<usize>],
         tracked: bool,
         emit: &mut dyn FnMut(u32, Range<usize>),
     ) {
         let mut merger = Merger::default();
-        self.added.cut(text, special, unwanted, |range, token| match token {
+        self.added.cut(text, special, user, |range, token| match token {
             Some(id) => emit(id, range),
             None => {
-                let first = unwanted.partition_point(|&at| at < range.start);
-                let guarded = unwanted.get(first).is_some_and(|&at| at < range.end);
-                let special = if guarded { Special::AsText } else { special };
                 let mut start = range.start;
                 for part in parts_of(&text[range], MAX_PART) {
-                    self.run_part(part, start == 0, special, tracked, &mut merger, &mut |id, range| {
+                    let user = within(user, start..start + part.len());
+                    self.run_part(part, start == 0, (special, &user), tracked, &mut merger, &mut |id, range| {
                         emit(id, start + range.start..start + range.end);
                     });
                     start += part.len();
@@ -271,20 +262,22 @@ impl Tokenizer {
         });
     }
 
-    /// [`run`](Self::run) for a stretch without added tokens.
+    /// [`run_prompt`](Self::run_prompt) for a stretch without added tokens.
     fn run_part(
         &self,
         text: &str,
         at_start: bool,
-        special: Special,
+        (special, user): (Special, &[Range<usize>]),
         tracked: bool,
         merger: &mut Merger,
         emit: &mut dyn FnMut(u32, Range<usize>),
     ) {
-        let mut text = Aligned::new(text, tracked);
+        let follows_user = special == Special::Parse && !user.is_empty() && !self.added_normal.is_empty();
+        let mut text = Aligned::new(text, tracked || follows_user);
         normalize::run(&self.normalizer, &mut text);
+        let user = if follows_user { text.made_of(user) } else { Vec::new() };
         let mut list = Vec::new();
-        self.added_normal.cut(text.as_str(), special, &[], |range, token| list.push(Piece { range, token }));
+        self.added_normal.cut(text.as_str(), special, &user, |range, token| list.push(Piece { range, token }));
         let mut pieces = Pieces { text, list, at_start };
         pieces.run(&self.splitter);
         for piece in &pieces.list {
@@ -313,6 +306,13 @@ impl Tokenizer {
             }
         }
     }
+}
+
+/// The parts of spans that are within a range, counted from its beginning.
+fn within(spans: &[Range<usize>], range: Range<usize>) -> Vec<Range<usize>> {
+    let first = spans.partition_point(|span| span.end <= range.start);
+    let spans = spans[first..].iter().take_while(|span| span.start < range.end);
+    spans.map(|span| span.start.max(range.start) - range.start..span.end.min(range.end) - range.start).collect()
 }
 
 /// Cuts a text into parts of at most `max` bytes (at least 4), between characters.

@@ -8,6 +8,7 @@ use super::super::TemplateError;
 use super::compare::check_hashable;
 use super::meter::{Meter, check_depth};
 use super::methods;
+use super::provenance::TextBuilder;
 use super::value::{Method, Missing, Value};
 
 /// `value.name`
@@ -37,14 +38,15 @@ pub fn item(meter: &mut Meter, value: &Value, key: &Value) -> Result<Value, Temp
         Value::Str(text) | Value::Safe(text) => {
             meter.scan(text.len())?;
             let at = key.as_int().and_then(|_| position(key, text.chars().count()));
-            at.and_then(|at| text.chars().nth(at)).map(|c| Value::text(c.to_string()))
+            at.and_then(|at| text.char_indices().nth(at))
+                .map(|(at, c)| Value::Str(text.part(&text[at..at + c.len_utf8()])))
         }
         _ => None,
     };
     match (found, key) {
         (Some(found), _) => Ok(found),
         (None, Value::Str(name) | Value::Safe(name)) => {
-            Ok(own_attribute(value, name)?.unwrap_or_else(|| missing(value, name)))
+            Ok(own_attribute(value, name.shared())?.unwrap_or_else(|| missing(value, name.shared())))
         }
         _ => Ok(Value::Undefined(Missing::Item(value.kind()))),
     }
@@ -116,10 +118,13 @@ pub fn slice(meter: &mut Meter, value: &Value, bounds: [Value; 3]) -> Result<Val
             Value::list(meter, items)
         }
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.len() * 4)?;
-            let chars: Vec<char> = text.chars().collect();
-            let sliced: String = places(chars.len()).map(|at| chars[at]).collect();
-            Ok(Value::Str(sliced.into()))
+            meter.build(text.len() * size_of::<usize>())?;
+            let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let mut sliced = TextBuilder::default();
+            for at in places(starts.len() - 1) {
+                sliced.push_part(text, &text[starts[at]..starts[at + 1]]);
+            }
+            Ok(Value::Str(sliced.finish()))
         }
         _ => Ok(Value::Undefined(Missing::Item(value.kind()))),
     }

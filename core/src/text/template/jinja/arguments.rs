@@ -1,15 +1,14 @@
 //! The arguments of a call.
 
-use std::sync::Arc;
-
 use super::super::TemplateError;
+use super::provenance::Text;
 use super::value::Value;
 
 /// Values by place and by name.
 #[derive(Clone, Default)]
 pub struct Args {
     pub positional: Vec<Value>,
-    pub named: Vec<(Arc<str>, Value)>,
+    pub named: Vec<(Text, Value)>,
 }
 
 impl Args {
@@ -29,8 +28,8 @@ impl Args {
             let at = parameters.iter().position(|parameter| **parameter == *name);
             match at.and_then(|at| bound.get_mut(at)) {
                 Some(slot @ None) => *slot = Some(value),
-                Some(_) => return Err(TemplateError::failed(format!("{of} got '{name}' twice"))),
-                None => return Err(TemplateError::failed(format!("{of} takes no argument '{name}'"))),
+                Some(_) => return Err(TemplateError::failed(format!("{of} got '{}' twice", &*name))),
+                None => return Err(TemplateError::failed(format!("{of} takes no argument '{}'", &*name))),
             }
         }
         Ok(bound)
@@ -54,7 +53,7 @@ pub fn int(value: Option<Value>, default: i128) -> Result<i128, TemplateError> {
 }
 
 /// A text that must be given.
-pub fn text(of: &str, value: Option<Value>) -> Result<Arc<str>, TemplateError> {
+pub fn text(of: &str, value: Option<Value>) -> Result<Text, TemplateError> {
     match value {
         Some(Value::Str(text) | Value::Safe(text)) => Ok(text),
         Some(value) => Err(TemplateError::failed(format!("{of} requires a string, not {}", value.kind()))),

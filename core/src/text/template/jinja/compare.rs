@@ -15,7 +15,7 @@ pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, Tem
             if a.len() == b.len() {
                 meter.scan(a.len())?;
             }
-            a == b
+            **a == **b
         }
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => equal_lists(meter, a, b)?,
         (Value::Dict(a), Value::Dict(b)) => {
@@ -62,7 +62,7 @@ pub fn is_same(left: &Value, right: &Value) -> bool {
         (Value::None, Value::None) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Int(a), Value::Int(b)) => a == b,
-        (Value::Str(a), Value::Str(b)) | (Value::Safe(a), Value::Safe(b)) => a == b,
+        (Value::Str(a), Value::Str(b)) | (Value::Safe(a), Value::Safe(b)) => **a == **b,
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => Rc::ptr_eq(a, b),
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
         (Value::Generator(a), Value::Generator(b)) => Rc::ptr_eq(a, b),

@@ -2,21 +2,25 @@
 
 use super::super::TemplateError;
 use super::meter::Meter;
+use super::provenance::{Text, TextBuilder};
 
-pub fn escape(meter: &mut Meter, text: &str) -> Result<String, TemplateError> {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&#39;"),
-            '"' => out.push_str("&#34;"),
-            c => out.push(c),
-        }
+pub fn escape(meter: &mut Meter, text: &Text) -> Result<Text, TemplateError> {
+    let mut out = TextBuilder::default();
+    for (stretch, is_user) in text.stretches() {
+        out.write(is_user, |out| {
+            for c in stretch.chars() {
+                match c {
+                    '&' => out.push_str("&amp;"),
+                    '<' => out.push_str("&lt;"),
+                    '>' => out.push_str("&gt;"),
+                    '\'' => out.push_str("&#39;"),
+                    '"' => out.push_str("&#34;"),
+                    c => out.push(c),
+                }
+            }
+        });
     }
-    meter.build(out.len())?;
-    Ok(out)
+    out.built(meter)
 }
 
 /// Text without tags and comments, its white space joined.

@@ -7,6 +7,7 @@ use super::super::TemplateError;
 use super::arguments::Args;
 use super::ast::{Arguments, Comparison, Expr, Filter, Literal, Post};
 use super::meter::Meter;
+use super::provenance::{Text, TextBuilder};
 use super::scope::Scope;
 use super::value::{Missing, Namespace, Value};
 use super::{access, checks, compare, filters, methods, operators, print};
@@ -86,12 +87,12 @@ impl Vm {
                 Ok(value)
             }
             Expr::Concat(terms) => {
-                let mut text = String::new();
+                let mut text = TextBuilder::default();
                 for term in terms {
                     let value = self.eval(term, scope)?;
                     print::write(&mut self.meter, &value, &mut text)?;
                 }
-                Ok(Value::Str(text.into()))
+                Ok(Value::Str(text.finish()))
             }
             Expr::And(terms) => self.first_that(terms, false, scope),
             Expr::Or(terms) => self.first_that(terms, true, scope),
@@ -227,7 +228,7 @@ impl Vm {
     pub(super) fn arguments(&mut self, arguments: &Arguments, scope: &Rc<Scope>) -> Result<Args, TemplateError> {
         let mut args = Args { positional: self.all(&arguments.positional, scope)?, named: Vec::new() };
         for (name, value) in &arguments.named {
-            args.named.push((name.clone(), self.eval(value, scope)?));
+            args.named.push((Text::own(name.clone()), self.eval(value, scope)?));
         }
         if let Some(unpacked) = &arguments.unpacked {
             let items = self.eval(unpacked, scope)?.iterate(&mut self.meter)?;
@@ -285,7 +286,7 @@ fn literal_value(literal: &Literal) -> Value {
         Literal::Bool(value) => Value::Bool(*value),
         Literal::Int(number) => Value::Int(*number),
         Literal::Float(number) => Value::Float(*number),
-        Literal::Text(text) => Value::Str(text.clone()),
+        Literal::Text(text) => Value::text(text.clone()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::arguments::Args;
 use super::ast::{For, Stmt, StmtKind, Target};
 use super::eval::Vm;
 use super::print;
+use super::provenance::{Text, TextBuilder};
 use super::scope::Scope;
 use super::value::{Loop, MacroValue, Missing, Value};
 
@@ -22,7 +23,12 @@ pub(super) enum Flow {
 }
 
 impl Vm {
-    pub(super) fn block(&mut self, block: &[Stmt], scope: &Rc<Scope>, out: &mut String) -> Result<Flow, TemplateError> {
+    pub(super) fn block(
+        &mut self,
+        block: &[Stmt],
+        scope: &Rc<Scope>,
+        out: &mut TextBuilder,
+    ) -> Result<Flow, TemplateError> {
         self.meter.enter()?;
         for stmt in block {
             self.meter.step(1)?;
@@ -36,7 +42,7 @@ impl Vm {
         Ok(Flow::Next)
     }
 
-    fn statement(&mut self, kind: &StmtKind, scope: &Rc<Scope>, out: &mut String) -> Result<Flow, TemplateError> {
+    fn statement(&mut self, kind: &StmtKind, scope: &Rc<Scope>, out: &mut TextBuilder) -> Result<Flow, TemplateError> {
         match kind {
             StmtKind::Text(text) => {
                 self.meter.build(text.len())?;
@@ -71,9 +77,9 @@ impl Vm {
             }
             StmtKind::FilterBlock(filters, block) => {
                 let inner = Scope::within(scope);
-                let mut text = String::new();
+                let mut text = TextBuilder::default();
                 let flow = self.block(block, &inner, &mut text)?;
-                let mut value = Value::Str(text.into());
+                let mut value = Value::Str(text.finish());
                 for filter in filters {
                     value = self.filter(filter, value, &inner)?;
                 }
@@ -86,7 +92,7 @@ impl Vm {
     }
 
     /// Statements that set a name, and `call`.
-    fn definition(&mut self, kind: &StmtKind, scope: &Rc<Scope>, out: &mut String) -> Result<Flow, TemplateError> {
+    fn definition(&mut self, kind: &StmtKind, scope: &Rc<Scope>, out: &mut TextBuilder) -> Result<Flow, TemplateError> {
         match kind {
             StmtKind::Set(target, value) => {
                 let value = self.eval(value, scope)?;
@@ -94,9 +100,9 @@ impl Vm {
             }
             StmtKind::SetBlock(target, filters, block) => {
                 let inner = Scope::within(scope);
-                let mut text = String::new();
+                let mut text = TextBuilder::default();
                 let flow = self.block(block, &inner, &mut text)?;
-                let mut value = Value::Str(text.into());
+                let mut value = Value::Str(text.finish());
                 for filter in filters {
                     value = self.filter(filter, value, &inner)?;
                 }
@@ -129,7 +135,7 @@ impl Vm {
                 let Some(Value::Namespace(namespace)) = scope.get(name) else {
                     return Err(TemplateError::failed("cannot assign attribute on non-namespace object"));
                 };
-                namespace.set(&mut self.meter, attribute, value)
+                namespace.set(&mut self.meter, &Text::own(attribute.clone()), value)
             }
             Target::Tuple(targets) => {
                 let items = value.iterate(&mut self.meter)?;
@@ -148,7 +154,7 @@ impl Vm {
         items: &Value,
         scope: &Rc<Scope>,
         level: usize,
-        out: &mut String,
+        out: &mut TextBuilder,
     ) -> Result<(), TemplateError> {
         let items = items.iterate(&mut self.meter)?;
         let items = match &node.condition {
@@ -198,11 +204,11 @@ impl Vm {
             looping.scope.clone().ok_or_else(|| TemplateError::failed("the loop is not marked as recursive"))?;
         let [items] = arguments.bind("loop", ["items"])?;
         let items = items.unwrap_or(Value::Undefined(Missing::Nothing));
-        let mut out = String::new();
+        let mut out = TextBuilder::default();
         self.meter.enter()?;
         self.run_loop(&looping.node.clone(), &items, &scope, looping.level + 1, &mut out)?;
         self.meter.leave();
-        Ok(Value::Str(out.into()))
+        Ok(Value::Str(out.finish()))
     }
 }
 

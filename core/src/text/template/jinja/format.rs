@@ -4,26 +4,28 @@ use super::super::TemplateError;
 use super::access;
 use super::meter::Meter;
 use super::print;
+use super::provenance::{Text, TextBuilder};
 use super::spec::{Align, Spec};
 use super::value::Value;
 
 /// `pattern % arguments`.
-pub fn percent(meter: &mut Meter, pattern: &str, arguments: &Value) -> Result<Value, TemplateError> {
+pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<Value, TemplateError> {
     let single = [arguments.clone()];
     let items = match arguments {
         Value::Tuple(tuple) => &tuple.items[..],
         _ => &single,
     };
     let mut next = items.iter();
-    let mut out = String::new();
-    let mut rest = pattern;
+    let mut out = TextBuilder::default();
+    let mut rest: &str = pattern;
     let mut used = false;
     while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
+        out.push_part(pattern, &rest[..at]);
         let directive = Directive::read(meter, &rest[at + 1..], &mut next)?;
+        let sign = &rest[at..at + 1];
         rest = directive.rest;
         if directive.kind == '%' {
-            out.push('%');
+            out.push_part(pattern, sign);
             continue;
         }
         let value = match directive.key {
@@ -37,14 +39,14 @@ pub fn percent(meter: &mut Meter, pattern: &str, arguments: &Value) -> Result<Va
         };
         used = true;
         let text = directive.format(meter, value)?;
-        out.push_str(&text);
+        out.push_text(&text);
     }
-    out.push_str(rest);
+    out.push_part(pattern, rest);
     let all_used = next.len() == 0 || matches!(arguments, Value::Dict(_)) || (used && next.len() == 0);
     if !all_used {
         return Err(TemplateError::failed("not all arguments converted during string formatting"));
     }
-    Value::built(meter, out)
+    out.built(meter).map(Value::Str)
 }
 
 /// One `%…`.
@@ -102,25 +104,26 @@ impl<'a> Directive<'a> {
         Ok(Self { key, spec, kind, rest: &rest[kind.len_utf8()..] })
     }
 
-    fn format(&self, meter: &mut Meter, value: &Value) -> Result<String, TemplateError> {
+    fn format(&self, meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
         let wants_number = || {
             let kind = value.kind();
             TemplateError::failed(format!("%{} format: a number is required, not {kind}", self.kind))
         };
-        match self.kind {
+        let number = match self.kind {
             's' => {
                 let text = print::text(meter, value)?;
-                self.spec.text(meter, &text)
+                return self.spec.text(meter, &text);
             }
             'r' | 'a' => {
-                let mut text = String::new();
-                print::write_repr(meter, value, &mut text)?;
-                self.spec.text(meter, &text)
+                let text = print::repr(meter, value)?;
+                return self.spec.text(meter, &text);
             }
             'c' => {
-                let code = value.as_int().and_then(|code| char::from_u32(u32::try_from(code).ok()?));
-                let c = code.or_else(|| value.as_str().and_then(|text| text.chars().next()));
-                self.spec.text(meter, &c.ok_or_else(wants_number)?.to_string())
+                if let Value::Str(text) | Value::Safe(text) = value {
+                    return self.spec.text(meter, text);
+                }
+                let c = value.as_int().and_then(|code| char::from_u32(u32::try_from(code).ok()?));
+                return self.spec.text(meter, &Text::own(c.ok_or_else(wants_number)?.to_string()));
             }
             'd' | 'i' | 'u' => {
                 let number = match value {
@@ -134,39 +137,41 @@ impl<'a> Directive<'a> {
                 self.spec.floating(meter, value.as_float().ok_or_else(wants_number)?, self.kind)
             }
             kind => Err(TemplateError::failed(format!("unsupported format character '{kind}'"))),
-        }
+        };
+        number.map(Text::own)
     }
 }
 
 /// `pattern.format(*positional, **named)`.
 pub fn braces(
     meter: &mut Meter,
-    pattern: &str,
+    pattern: &Text,
     positional: &[Value],
-    named: &[(std::sync::Arc<str>, Value)],
+    named: &[(Text, Value)],
 ) -> Result<Value, TemplateError> {
     let mut fields = Fields { positional, named, next: 0 };
-    let text = fields.fill(meter, pattern, 0)?;
+    let text = fields.fill(meter, pattern, pattern, 0)?;
     Value::built(meter, text)
 }
 
 struct Fields<'a> {
     positional: &'a [Value],
-    named: &'a [(std::sync::Arc<str>, Value)],
+    named: &'a [(Text, Value)],
     /// The next field without a name.
     next: usize,
 }
 
 impl Fields<'_> {
-    fn fill(&mut self, meter: &mut Meter, pattern: &str, level: usize) -> Result<String, TemplateError> {
-        let mut out = String::new();
-        let mut rest = pattern;
+    /// Fills the fields of `part`, which is a part of `pattern`.
+    fn fill(&mut self, meter: &mut Meter, pattern: &Text, part: &str, level: usize) -> Result<Text, TemplateError> {
+        let mut out = TextBuilder::default();
+        let mut rest = part;
         while let Some(at) = rest.find(['{', '}']) {
-            out.push_str(&rest[..at]);
+            out.push_part(pattern, &rest[..at]);
             let brace = &rest[at..at + 1];
             rest = &rest[at + 1..];
             if let Some(after) = rest.strip_prefix(brace) {
-                out.push_str(brace);
+                out.push_part(pattern, brace);
                 rest = after;
                 continue;
             }
@@ -174,21 +179,22 @@ impl Fields<'_> {
                 return Err(TemplateError::failed("a single brace in a format string"));
             }
             let end = field_end(rest).ok_or_else(|| TemplateError::failed("a format field has no end"))?;
-            let text = self.field(meter, &rest[..end], level)?;
-            out.push_str(&text);
-            meter.build(text.len())?;
+            let text = self.field(meter, pattern, &rest[..end], level)?;
+            out.push_text(&text);
+            meter.build(text.cost())?;
             rest = &rest[end + 1..];
         }
-        out.push_str(rest);
-        Ok(out)
+        out.push_part(pattern, rest);
+        Ok(out.finish())
     }
 
     /// `name!conversion:spec`
-    fn field(&mut self, meter: &mut Meter, field: &str, level: usize) -> Result<String, TemplateError> {
+    fn field(&mut self, meter: &mut Meter, pattern: &Text, field: &str, level: usize) -> Result<Text, TemplateError> {
         let (field, spec) = field.split_once(':').unwrap_or((field, ""));
         let (name, conversion) = field.split_once('!').map_or((field, None), |(name, kind)| (name, Some(kind)));
         let value = self.value(meter, name)?;
-        let spec = if spec.contains('{') { self.fill(meter, spec, level + 1)? } else { spec.to_owned() };
+        let spec =
+            if spec.contains('{') { self.fill(meter, pattern, spec, level + 1)?.to_string() } else { spec.to_owned() };
         let (spec, kind) = Spec::parse(&spec)?;
         meter.build(spec.width)?;
         match conversion {
@@ -198,8 +204,7 @@ impl Fields<'_> {
                 spec.text(meter, &text)
             }
             Some("r" | "a") => {
-                let mut text = String::new();
-                print::write_repr(meter, &value, &mut text)?;
+                let text = print::repr(meter, &value)?;
                 spec.text(meter, &text)
             }
             Some(_) => Err(TemplateError::failed("an unknown conversion in a format string")),

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::super::TemplateError;
 use super::super::time::strftime;
@@ -10,6 +9,7 @@ use super::arguments::{Args, text};
 use super::eval::Vm;
 use super::meter::Meter;
 use super::print;
+use super::provenance::Text;
 use super::value::{Cycler, Namespace, Range, Value};
 
 /// Most numbers in a `range`, as in jinja2's sandbox.
@@ -66,14 +66,14 @@ impl Function {
             Self::RaiseException => {
                 let [message] = args.bind("raise_exception", ["message"])?;
                 let message = print::text(&mut vm.meter, &message.unwrap_or(Value::None))?;
-                Err(TemplateError::Raised(message))
+                Err(TemplateError::Raised(message.to_string()))
             }
             Self::StrftimeNow => {
                 let [format] = args.bind("strftime_now", ["format"])?;
                 let format = text("strftime_now", format)?;
                 vm.meter.build(format.len() * 16)?;
                 let time = vm.local_time.ok_or(TemplateError::NoTime)?;
-                Ok(Value::Str(strftime(&format, time).into()))
+                Ok(Value::Str(format.derived(strftime(&format, time))))
             }
         }
     }
@@ -121,9 +121,12 @@ impl Namespace {
     ///
     /// # Errors
     /// Names that begin with an underscore are refused, as transformers does.
-    pub fn set(&self, meter: &mut Meter, name: &Arc<str>, value: Value) -> Result<(), TemplateError> {
+    pub fn set(&self, meter: &mut Meter, name: &Text, value: Value) -> Result<(), TemplateError> {
         if name.starts_with('_') {
-            return Err(TemplateError::failed(format!("a namespace takes no name with an underscore first: '{name}'")));
+            return Err(TemplateError::failed(format!(
+                "a namespace takes no name with an underscore first: '{}'",
+                &**name
+            )));
         }
         let mut values = self.values.borrow_mut();
         meter.step(1 + values.len() / 8)?;

@@ -6,6 +6,7 @@ use super::super::TemplateError;
 use super::arguments::Args;
 use super::ast::{Expr, Post};
 use super::eval::Vm;
+use super::provenance::{Text, TextBuilder};
 use super::scope::Scope;
 use super::value::{MacroValue, Missing, Value};
 
@@ -14,10 +15,10 @@ impl Vm {
         self.meter.enter()?;
         let scope = Scope::within(&value.scope);
         self.bind_parameters(value, arguments, &scope)?;
-        let mut out = String::new();
+        let mut out = TextBuilder::default();
         self.block(&value.node.body, &scope, &mut out)?;
         self.meter.leave();
-        Ok(Value::Str(out.into()))
+        Ok(Value::Str(out.finish()))
     }
 
     fn bind_parameters(&mut self, value: &MacroValue, arguments: Args, scope: &Rc<Scope>) -> Result<(), TemplateError> {
@@ -25,7 +26,7 @@ impl Vm {
         let mut positional = arguments.positional.into_iter();
         let mut named = arguments.named;
         for (parameter, default) in &node.parameters {
-            let by_name = named.iter().position(|(name, _)| name == parameter);
+            let by_name = named.iter().position(|(name, _)| **name == **parameter);
             let given = match (positional.next(), by_name) {
                 (Some(_), Some(_)) => {
                     return Err(TemplateError::failed(format!("macro '{}' got '{parameter}' twice", node.name)));
@@ -59,7 +60,10 @@ impl Vm {
             let pairs = named.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
             scope.set(&"kwargs".into(), Value::Dict(Rc::new(self.meter.dict(pairs)?)));
         } else if let Some((name, _)) = named.first() {
-            return Err(TemplateError::failed(format!("macro '{}' takes no keyword argument '{name}'", node.name)));
+            return Err(TemplateError::failed(format!(
+                "macro '{}' takes no keyword argument '{}'",
+                node.name, &**name
+            )));
         }
         Ok(())
     }
@@ -75,7 +79,7 @@ impl Vm {
         let Some((Post::Call(arguments), before)) = posts.split_last() else { return self.eval(call, scope) };
         let callee = self.eval_posts(first, before, scope)?;
         let mut arguments = self.arguments(arguments, scope)?;
-        arguments.named.push(("caller".into(), caller));
+        arguments.named.push((Text::own("caller"), caller));
         self.call(&callee, arguments)
     }
 }
@@ -85,9 +89,9 @@ impl MacroValue {
     pub(super) fn attribute(&self, name: &str) -> Option<Value> {
         let uses = self.node.uses;
         match name {
-            "name" => Some(Value::Str(self.node.name.clone())),
+            "name" => Some(Value::text(self.node.name.clone())),
             "arguments" => {
-                let names = self.node.parameters.iter().map(|(name, _)| Value::Str(name.clone())).collect();
+                let names = self.node.parameters.iter().map(|(name, _)| Value::text(name.clone())).collect();
                 Some(Value::Tuple(Rc::new(super::value::List { items: names, depth: 1 })))
             }
             "caller" => Some(Value::Bool(uses.caller)),

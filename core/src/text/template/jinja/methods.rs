@@ -1,7 +1,6 @@
 //! Python's methods of texts, lists and mappings. None changes its value: jinja2's sandbox allows none that would.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::super::TemplateError;
 use super::arguments::{Args, required};
@@ -130,8 +129,7 @@ fn sequence(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
 /// The names of arguments that may only be given by place.
 pub fn positional<const N: usize>(name: &str, args: Args) -> Result<[Option<Value>; N], TemplateError> {
     if let Some((keyword, _)) = args.named.first() {
-        let keyword: &Arc<str> = keyword;
-        return Err(TemplateError::failed(format!("{name} takes no keyword argument '{keyword}'")));
+        return Err(TemplateError::failed(format!("{name} takes no keyword argument '{}'", &**keyword)));
     }
     args.bind(name, [""; N])
 }

@@ -24,6 +24,7 @@ mod methods;
 mod operators;
 mod parser;
 mod print;
+mod provenance;
 mod scope;
 mod spec;
 mod strings;
@@ -37,6 +38,7 @@ pub(super) use compare::sort;
 use eval::Vm;
 use functions::Function;
 pub(super) use meter::Meter;
+pub(super) use provenance::{Span, Text, TextBuilder};
 use scope::Scope;
 pub(super) use text::is_space;
 pub(super) use value::Value;
@@ -51,13 +53,13 @@ impl Program {
         parser::parse(source).map(Self)
     }
 
-    /// Renders it with these variables, which win over the functions of the same names.
+    /// Renders it with these variables, which win over the functions of the same names. Gives the text, and what users wrote of it.
     pub fn render(
         &self,
         meter: Meter,
         variables: Vec<(&str, Value)>,
         local_time: Option<i64>,
-    ) -> Result<String, TemplateError> {
+    ) -> Result<(String, Vec<Span>), TemplateError> {
         let globals = Rc::new(Scope::default());
         for (name, function) in Function::ALL {
             globals.set(&name.into(), Value::Function(function));
@@ -66,8 +68,8 @@ impl Program {
             globals.set(&name.into(), value);
         }
         let mut vm = Vm::new(meter, local_time);
-        let mut text = String::new();
+        let mut text = TextBuilder::default();
         vm.block(&self.0, &Scope::within(&globals), &mut text)?;
-        Ok(text)
+        Ok(text.into_parts())
     }
 }

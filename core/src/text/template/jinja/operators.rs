@@ -5,6 +5,7 @@ use super::ast::Arithmetic;
 use super::escape::escape;
 use super::format;
 use super::meter::Meter;
+use super::provenance::{Text, TextBuilder};
 use super::value::Value;
 
 /// `left operator right`.
@@ -17,7 +18,7 @@ pub fn arithmetic(
     if let Value::Undefined(missing) = left {
         return Err(TemplateError::failed(missing.describe()));
     }
-    if let (Arithmetic::Rem, Some(pattern)) = (operator, left.as_str()) {
+    if let (Arithmetic::Rem, Value::Str(pattern) | Value::Safe(pattern)) = (operator, left) {
         return format::percent(meter, pattern, right);
     }
     if let Value::Undefined(missing) = right {
@@ -95,15 +96,15 @@ fn zero_division() -> TemplateError {
 
 fn add(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
     match (left, right) {
-        (Value::Str(a), Value::Str(b)) => concatenate(meter, a, b).map(|text| Value::Str(text.into())),
-        (Value::Safe(a), Value::Safe(b)) => concatenate(meter, a, b).map(|text| Value::Safe(text.into())),
+        (Value::Str(a), Value::Str(b)) => concatenate(meter, a, b).map(Value::Str),
+        (Value::Safe(a), Value::Safe(b)) => concatenate(meter, a, b).map(Value::Safe),
         (Value::Safe(a), Value::Str(b)) => {
             let b = escape(meter, b)?;
-            concatenate(meter, a, &b).map(|text| Value::Safe(text.into()))
+            concatenate(meter, a, &b).map(Value::Safe)
         }
         (Value::Str(a), Value::Safe(b)) => {
             let a = escape(meter, a)?;
-            concatenate(meter, &a, b).map(|text| Value::Safe(text.into()))
+            concatenate(meter, &a, b).map(Value::Safe)
         }
         (Value::List(a), Value::List(b)) => Value::list(meter, [&a.items[..], &b.items].concat()),
         (Value::Tuple(a), Value::Tuple(b)) => Value::tuple(meter, [&a.items[..], &b.items].concat()),
@@ -111,9 +112,12 @@ fn add(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, Template
     }
 }
 
-fn concatenate(meter: &mut Meter, left: &str, right: &str) -> Result<String, TemplateError> {
-    meter.build(left.len() + right.len())?;
-    Ok([left, right].concat())
+fn concatenate(meter: &mut Meter, left: &Text, right: &Text) -> Result<Text, TemplateError> {
+    meter.build(left.cost() + right.cost())?;
+    let mut text = TextBuilder::default();
+    text.push_text(left);
+    text.push_text(right);
+    Ok(text.finish())
 }
 
 fn multiply(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
@@ -125,8 +129,12 @@ fn multiply(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, Tem
     let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
     match repeated {
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.len().saturating_mul(times))?;
-            Ok(Value::Str(text.repeat(times).into()))
+            meter.build(text.cost().saturating_mul(times))?;
+            let mut out = TextBuilder::default();
+            if !text.is_empty() {
+                (0..times).for_each(|_| out.push_text(text));
+            }
+            Ok(Value::Str(out.finish()))
         }
         Value::List(list) => repeat(meter, &list.items, times).and_then(|items| Value::list(meter, items)),
         Value::Tuple(tuple) => repeat(meter, &tuple.items, times).and_then(|items| Value::tuple(meter, items)),

@@ -3,16 +3,17 @@
 use super::super::TemplateError;
 use super::super::json::float as json_float;
 use super::meter::Meter;
+use super::provenance::{Text, TextBuilder};
 use super::text::is_printable;
 use super::value::Value;
 
 /// Appends `str(value)`, as `{{ value }}` writes it.
-pub fn write(meter: &mut Meter, value: &Value, out: &mut String) -> Result<(), TemplateError> {
+pub fn write(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
     match value {
         Value::Undefined(_) => Ok(()),
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.len())?;
-            out.push_str(text);
+            meter.build(text.cost())?;
+            out.push_text(text);
             Ok(())
         }
         _ => write_repr(meter, value, out),
@@ -20,14 +21,25 @@ pub fn write(meter: &mut Meter, value: &Value, out: &mut String) -> Result<(), T
 }
 
 /// `str(value)`.
-pub fn text(meter: &mut Meter, value: &Value) -> Result<String, TemplateError> {
-    let mut out = String::new();
+pub fn text(meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
+    if let Value::Str(text) | Value::Safe(text) = value {
+        meter.scan(text.len())?;
+        return Ok(text.clone());
+    }
+    let mut out = TextBuilder::default();
     write(meter, value, &mut out)?;
-    Ok(out)
+    Ok(out.finish())
+}
+
+/// `repr(value)`.
+pub fn repr(meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
+    let mut out = TextBuilder::default();
+    write_repr(meter, value, &mut out)?;
+    Ok(out.finish())
 }
 
 /// Appends `repr(value)`.
-pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut String) -> Result<(), TemplateError> {
+pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
     meter.enter()?;
     let begins = out.len();
     match value {
@@ -37,7 +49,7 @@ pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut String) -> Result<
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Float(number) => out.push_str(&float(*number)),
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.len())?;
+            meter.build(text.cost())?;
             quote(text, out);
         }
         Value::List(list) => write_items(meter, ("[", "]"), &list.items, out)?,
@@ -68,7 +80,7 @@ fn write_items(
     meter: &mut Meter,
     brackets: (&str, &str),
     items: &[Value],
-    out: &mut String,
+    out: &mut TextBuilder,
 ) -> Result<(), TemplateError> {
     out.push_str(brackets.0);
     for (at, item) in items.iter().enumerate() {
@@ -83,7 +95,7 @@ fn write_pairs(
     meter: &mut Meter,
     brackets: (&str, &str),
     pairs: &[(Value, Value)],
-    out: &mut String,
+    out: &mut TextBuilder,
 ) -> Result<(), TemplateError> {
     out.push_str(brackets.0);
     for (at, (key, value)) in pairs.iter().enumerate() {
@@ -107,27 +119,32 @@ pub fn float(number: f64) -> String {
 }
 
 /// A text in quotes, with what is not printable escaped.
-fn quote(text: &str, out: &mut String) {
+fn quote(text: &Text, out: &mut TextBuilder) {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            ' '..='~' => out.push(c),
-            c if is_printable(c) => out.push(c),
-            c => {
-                let code = u32::from(c);
-                out.push_str(&match code {
-                    0..=0xff => format!("\\x{code:02x}"),
-                    0x100..=0xffff => format!("\\u{code:04x}"),
-                    _ => format!("\\U{code:08x}"),
-                });
-            }
-        }
+    for (stretch, is_user) in text.stretches() {
+        out.write(is_user, |out| stretch.chars().for_each(|c| escape(c, quote, out)));
     }
     out.push(quote);
+}
+
+/// A character as it stands between quotes.
+fn escape(c: char, quote: char, out: &mut String) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\\' => out.push_str("\\\\"),
+        c if c == quote => out.extend(['\\', c]),
+        ' '..='~' => out.push(c),
+        c if is_printable(c) => out.push(c),
+        c => {
+            let code = u32::from(c);
+            out.push_str(&match code {
+                0..=0xff => format!("\\x{code:02x}"),
+                0x100..=0xffff => format!("\\u{code:04x}"),
+                _ => format!("\\U{code:08x}"),
+            });
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::super::TemplateError;
 use super::meter::Meter;
 use super::print;
+use super::provenance::{Text, TextBuilder};
 use super::value::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,8 @@ impl Spec {
     }
 
     /// A value as `format()` writes it.
-    pub fn value(&self, meter: &mut Meter, value: &Value, kind: Option<char>) -> Result<String, TemplateError> {
-        match (value, kind) {
+    pub fn value(&self, meter: &mut Meter, value: &Value, kind: Option<char>) -> Result<Text, TemplateError> {
+        let number = match (value, kind) {
             (Value::Int(number), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X')) => {
                 self.whole(meter, *number, kind.unwrap_or('d'))
             }
@@ -100,21 +101,34 @@ impl Spec {
             }
             (_, None | Some('s')) => {
                 let text = print::text(meter, value)?;
-                self.text(meter, &text)
+                return self.text(meter, &text);
             }
             (_, Some(kind)) => {
                 let of = value.kind();
                 Err(TemplateError::failed(format!("unknown format code '{kind}' for object of type '{of}'")))
             }
-        }
+        };
+        number.map(Text::own)
     }
 
-    pub fn text(&self, meter: &mut Meter, text: &str) -> Result<String, TemplateError> {
-        let text = match self.precision {
-            Some(most) => text.char_indices().nth(most).map_or(text, |(at, _)| &text[..at]),
-            None => text,
+    pub fn text(&self, meter: &mut Meter, text: &Text) -> Result<Text, TemplateError> {
+        let cut = self.precision.and_then(|most| text.char_indices().nth(most)).map_or(text.len(), |(at, _)| at);
+        let text = text.part(&text[..cut]);
+        if self.width == 0 {
+            return Ok(text);
+        }
+        let missing = self.width.saturating_sub(text.chars().count());
+        meter.build(missing)?;
+        let left = match self.align.unwrap_or(Align::Left) {
+            Align::Left => 0,
+            Align::Centre => missing / 2,
+            Align::Right | Align::Inner => missing,
         };
-        self.pad(meter, "", text, self.align.unwrap_or(Align::Left))
+        let mut out = TextBuilder::default();
+        out.push_str(&self.fill.to_string().repeat(left));
+        out.push_text(&text);
+        out.push_str(&self.fill.to_string().repeat(missing - left));
+        Ok(out.finish())
     }
 
     /// A whole number in the base that `kind` names.

@@ -1,11 +1,10 @@
 //! The methods of Python's `str`. Places and lengths count characters.
 
-use std::sync::Arc;
-
 use super::super::TemplateError;
 use super::arguments::{Args, flag, int, required, text as text_argument};
 use super::eval::Vm;
 use super::methods::{positional, unknown};
+use super::provenance::{Text, TextBuilder};
 use super::text::{self, is_cased, is_space};
 use super::value::Value;
 use super::{format, print};
@@ -61,20 +60,20 @@ pub const METHODS: [&str; 47] = [
     "zfill",
 ];
 
-pub fn call(vm: &mut Vm, text: &Arc<str>, name: &str, args: Args) -> Result<Value, TemplateError> {
+pub fn call(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, TemplateError> {
     vm.meter.scan(text.len())?;
     match name {
         "strip" | "lstrip" | "rstrip" => {
             let [chars] = positional(name, args)?;
             let stripped = strip(text, chars.as_ref(), name)?;
-            Value::built(&mut vm.meter, stripped.to_owned())
+            Value::built(&mut vm.meter, text.part(stripped))
         }
         "split" | "rsplit" => split(vm, text, name == "rsplit", args),
         "partition" | "rpartition" => partition(vm, text, name == "rpartition", args),
         "splitlines" => {
             let [keep] = args.bind(name, ["keepends"])?;
             let lines = text::lines(text, flag(keep));
-            list_of(vm, &lines)
+            list_of(vm, text, &lines)
         }
         "join" => join(vm, text, args),
         "replace" => {
@@ -86,7 +85,7 @@ pub fn call(vm: &mut Vm, text: &Arc<str>, name: &str, args: Args) -> Result<Valu
             let [part] = positional(name, args)?;
             let part = text_argument(name, part)?;
             let rest = if name == "removeprefix" { text.strip_prefix(&*part) } else { text.strip_suffix(&*part) };
-            Value::built(&mut vm.meter, rest.unwrap_or(text).to_owned())
+            Value::built(&mut vm.meter, text.part(rest.unwrap_or(text)))
         }
         "startswith" | "endswith" => affix(text, name, args),
         "find" | "rfind" | "index" | "rindex" | "count" => find(text, name, args),
@@ -104,15 +103,16 @@ pub fn call(vm: &mut Vm, text: &Arc<str>, name: &str, args: Args) -> Result<Valu
 }
 
 /// The methods without arguments.
-fn plain(text: &str, name: &str) -> Option<Value> {
+fn plain(text: &Text, name: &str) -> Option<Value> {
+    let made = |made: String| Value::Str(text.derived(made));
     let all = |check: fn(char) -> bool| Value::Bool(!text.is_empty() && text.chars().all(check));
     Some(match name {
-        "upper" => Value::text(text.to_uppercase()),
-        "lower" => Value::text(text.to_lowercase()),
-        "casefold" => Value::text(text.to_lowercase().replace('ß', "ss").replace('ς', "σ")),
-        "capitalize" => Value::text(text::capitalize(text)),
-        "title" => Value::text(text::title(text)),
-        "swapcase" => Value::text(swap_case(text)),
+        "upper" => made(text.to_uppercase()),
+        "lower" => made(text.to_lowercase()),
+        "casefold" => made(text.to_lowercase().replace('ß', "ss").replace('ς', "σ")),
+        "capitalize" => made(text::capitalize(text)),
+        "title" => made(text::title(text)),
+        "swapcase" => made(swap_case(text)),
         "isalnum" => all(char::is_alphanumeric),
         // Letters that are numbers (Ⅻ) are alphabetic to Rust and not to Python.
         "isalpha" => all(|c| c.is_alphabetic() && !c.is_numeric()),
@@ -128,7 +128,7 @@ fn plain(text: &str, name: &str) -> Option<Value> {
         ),
         "islower" => Value::Bool(has_case(text, char::is_lowercase)),
         "isupper" => Value::Bool(has_case(text, char::is_uppercase)),
-        "istitle" => Value::Bool(text.chars().any(is_cased) && text::title(text) == text),
+        "istitle" => Value::Bool(text.chars().any(is_cased) && text::title(text) == **text),
         _ => return None,
     })
 }
@@ -154,14 +154,15 @@ pub fn strip<'t>(text: &'t str, chars: Option<&Value>, name: &str) -> Result<&'t
     Ok(if name == "lstrip" { text } else { text.trim_end_matches(is_stripped) })
 }
 
-fn list_of(vm: &mut Vm, parts: &[&str]) -> Result<Value, TemplateError> {
-    vm.meter.build(parts.iter().map(|part| part.len()).sum())?;
-    let items = parts.iter().map(|part| Value::text(*part)).collect();
+/// A list of parts of `text`.
+fn list_of(vm: &mut Vm, text: &Text, parts: &[&str]) -> Result<Value, TemplateError> {
+    vm.meter.build(text.cost())?;
+    let items = parts.iter().map(|part| Value::Str(text.part(part))).collect();
     Value::list(&mut vm.meter, items)
 }
 
 /// `split(sep=None, maxsplit=-1)` from either end. Without a separator, runs of white space separate.
-fn split(vm: &mut Vm, text: &str, from_right: bool, args: Args) -> Result<Value, TemplateError> {
+fn split(vm: &mut Vm, text: &Text, from_right: bool, args: Args) -> Result<Value, TemplateError> {
     let [separator, most] = args.bind("split", ["sep", "maxsplit"])?;
     // Rust counts the parts, Python the cuts.
     let parts = usize::try_from(int(most, -1)?).map_or(usize::MAX, |most| most.saturating_add(1));
@@ -182,7 +183,7 @@ fn split(vm: &mut Vm, text: &str, from_right: bool, args: Args) -> Result<Value,
     if from_right {
         pieces.reverse();
     }
-    list_of(vm, &pieces)
+    list_of(vm, text, &pieces)
 }
 
 /// At most `parts` words, from the chosen end on; the last holds the rest.
@@ -209,7 +210,7 @@ fn split_at_space(text: &str, parts: usize, from_right: bool) -> Vec<&str> {
     pieces
 }
 
-fn partition(vm: &mut Vm, text: &str, from_right: bool, args: Args) -> Result<Value, TemplateError> {
+fn partition(vm: &mut Vm, text: &Text, from_right: bool, args: Args) -> Result<Value, TemplateError> {
     let [separator] = positional("partition", args)?;
     let separator = text_argument("partition", separator)?;
     if separator.is_empty() {
@@ -217,38 +218,48 @@ fn partition(vm: &mut Vm, text: &str, from_right: bool, args: Args) -> Result<Va
     }
     let found = if from_right { text.rsplit_once(&*separator) } else { text.split_once(&*separator) };
     let parts = match found {
-        Some((before, after)) => [before, &separator, after],
-        None if from_right => ["", "", text],
-        None => [text, "", ""],
+        Some((before, after)) => [text.part(before), separator, text.part(after)],
+        None if from_right => [Text::own(""), Text::own(""), text.clone()],
+        None => [text.clone(), Text::own(""), Text::own("")],
     };
-    vm.meter.build(text.len())?;
-    Value::tuple(&mut vm.meter, parts.map(Value::text).to_vec())
+    vm.meter.build(text.cost())?;
+    Value::tuple(&mut vm.meter, parts.map(Value::Str).to_vec())
 }
 
-fn join(vm: &mut Vm, separator: &str, args: Args) -> Result<Value, TemplateError> {
+fn join(vm: &mut Vm, separator: &Text, args: Args) -> Result<Value, TemplateError> {
     let [items] = positional("join", args)?;
     let items = required("join", items)?.iterate(&mut vm.meter)?;
-    let mut out = String::new();
+    let mut out = TextBuilder::default();
     for (at, item) in items.items.iter().enumerate() {
-        let Some(item) = item.as_str() else {
+        let (Value::Str(item) | Value::Safe(item)) = item else {
             let message = format!("sequence item {at}: expected str instance, {} found", item.kind());
             return Err(TemplateError::failed(message));
         };
-        vm.meter.build(separator.len() + item.len())?;
-        out.push_str(if at > 0 { separator } else { "" });
-        out.push_str(item);
+        vm.meter.build(separator.cost() + item.cost())?;
+        if at > 0 {
+            out.push_text(separator);
+        }
+        out.push_text(item);
     }
-    Ok(Value::Str(out.into()))
+    Ok(Value::Str(out.finish()))
 }
 
 /// All occurrences, or the first `count`.
-pub fn replace(vm: &mut Vm, text: &str, old: &str, new: &str, count: i128) -> Result<Value, TemplateError> {
+pub fn replace(vm: &mut Vm, text: &Text, old: &str, new: &Text, count: i128) -> Result<Value, TemplateError> {
     // Each occurrence costs more than its bytes, and there may be one a letter.
     vm.meter.step(text.len() / 4)?;
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let found = text.matches(old).count().min(most);
-    vm.meter.build(text.len().saturating_add(found.saturating_mul(new.len())))?;
-    Ok(Value::Str(text.replacen(old, new, found).into()))
+    vm.meter.build(text.cost().saturating_add(found.saturating_mul(new.cost())))?;
+    let mut out = TextBuilder::default();
+    let mut done = 0;
+    for (at, old) in text.match_indices(old).take(found) {
+        out.push_part(text, &text[done..at]);
+        out.push_text(new);
+        done = at + old.len();
+    }
+    out.push_part(text, &text[done..]);
+    Ok(Value::Str(out.finish()))
 }
 
 /// The part from one character to another, as slices count them.
@@ -303,27 +314,36 @@ fn find(text: &str, name: &str, args: Args) -> Result<Value, TemplateError> {
     }
 }
 
-fn pad(vm: &mut Vm, text: &str, name: &str, args: Args) -> Result<Value, TemplateError> {
+fn pad(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, TemplateError> {
     let [width, fill] = positional(name, args)?;
     let width = usize::try_from(int(width, 8)?).unwrap_or(0);
     if name == "expandtabs" {
         return expand_tabs(vm, text, width);
     }
-    let fill = fill.map_or(Ok(" ".into()), |fill| text_argument(name, Some(fill)))?;
+    let fill = fill.map_or(Ok(Text::own(" ")), |fill| text_argument(name, Some(fill)))?;
     let missing = width.saturating_sub(text.chars().count());
     vm.meter.build(missing.saturating_mul(fill.len()).saturating_add(text.len()))?;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     // Python puts the odd character on the left where the width is odd.
     let left = missing / 2 + (missing & width & 1);
-    Ok(Value::text(match name {
-        "ljust" => format!("{text}{}", fill.repeat(missing)),
-        "rjust" => format!("{}{text}", fill.repeat(missing)),
-        "center" => format!("{}{text}{}", fill.repeat(left), fill.repeat(missing - left)),
-        _ => format!("{}{}{unsigned}", &text[..text.len() - unsigned.len()], "0".repeat(missing)),
-    }))
+    let (before, after) = match name {
+        "ljust" => (0, missing),
+        "rjust" => (missing, 0),
+        "center" => (left, missing - left),
+        _ => (0, 0),
+    };
+    let mut out = TextBuilder::default();
+    (0..before).for_each(|_| out.push_text(&fill));
+    if name == "zfill" {
+        out.push_part(text, &text[..text.len() - unsigned.len()]);
+        out.push_str(&"0".repeat(missing));
+    }
+    out.push_part(text, if name == "zfill" { unsigned } else { text });
+    (0..after).for_each(|_| out.push_text(&fill));
+    Ok(Value::Str(out.finish()))
 }
 
-fn expand_tabs(vm: &mut Vm, text: &str, width: usize) -> Result<Value, TemplateError> {
+fn expand_tabs(vm: &mut Vm, text: &Text, width: usize) -> Result<Value, TemplateError> {
     let mut out = String::new();
     let mut column = 0;
     for c in text.chars() {
@@ -337,16 +357,10 @@ fn expand_tabs(vm: &mut Vm, text: &str, width: usize) -> Result<Value, TemplateE
             column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
         }
     }
-    Value::built(&mut vm.meter, out)
+    Value::built(&mut vm.meter, text.derived(out))
 }
 
 /// The text of any value, for filters that take one.
-pub fn of(vm: &mut Vm, value: &Value) -> Result<Arc<str>, TemplateError> {
-    match value {
-        Value::Str(text) | Value::Safe(text) => {
-            vm.meter.scan(text.len())?;
-            Ok(text.clone())
-        }
-        _ => Ok(print::text(&mut vm.meter, value)?.into()),
-    }
+pub fn of(vm: &mut Vm, value: &Value) -> Result<Text, TemplateError> {
+    print::text(&mut vm.meter, value)
 }

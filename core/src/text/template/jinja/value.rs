@@ -11,6 +11,7 @@ use super::ast;
 use super::compare;
 use super::functions::Function;
 use super::meter::Meter;
+use super::provenance::Text;
 use super::scope::Scope;
 
 #[derive(Clone)]
@@ -20,9 +21,9 @@ pub enum Value {
     Bool(bool),
     Int(i128),
     Float(f64),
-    Str(Arc<str>),
+    Str(Text),
     /// Text that counts as escaped (Python's `Markup`).
-    Safe(Arc<str>),
+    Safe(Text),
     List(Rc<List>),
     Tuple(Rc<List>),
     /// A pair that `groupby` gives, with the names `grouper` and `list`.
@@ -87,7 +88,7 @@ pub struct Generator {
 /// The only values that a template can change.
 #[derive(Default)]
 pub struct Namespace {
-    pub values: RefCell<Vec<(Arc<str>, Value)>>,
+    pub values: RefCell<Vec<(Text, Value)>>,
 }
 
 /// `loop` within a loop.
@@ -141,7 +142,7 @@ impl Dict {
                 Some(at) => dict.pairs[at].1 = value,
                 None => {
                     if let (Some(index), Value::Str(text)) = (&mut dict.index, &key) {
-                        index.insert(text.clone(), dict.pairs.len());
+                        index.insert(text.shared().clone(), dict.pairs.len());
                     }
                     dict.pairs.push((key, value));
                 }
@@ -198,8 +199,9 @@ impl Range {
 }
 
 impl Value {
+    /// A text of the template's own.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
-        Self::Str(text.into())
+        Self::Str(Text::own(text))
     }
 
     /// Of a text, its characters.
@@ -313,8 +315,8 @@ impl Value {
             Self::Undefined(_) => Vec::new(),
             Self::Str(text) | Self::Safe(text) => {
                 meter.build(text.len() * 8)?;
-                let mut buffer = [0; 4];
-                text.chars().map(|c| Self::text(&*c.encode_utf8(&mut buffer))).collect()
+                let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
+                ends.map(|(at, end)| Self::Str(text.part(&text[at..end]))).collect()
             }
             Self::Dict(dict) | Self::View(View::Keys, dict) => dict.pairs.iter().map(|(key, _)| key.clone()).collect(),
             Self::View(View::Values, dict) => dict.pairs.iter().map(|(_, value)| value.clone()).collect(),
@@ -372,9 +374,9 @@ impl Value {
     }
 
     /// A text that has just been built.
-    pub fn built(meter: &mut Meter, text: String) -> Result<Self, TemplateError> {
-        meter.build(text.len())?;
-        Ok(Self::Str(text.into()))
+    pub fn built(meter: &mut Meter, text: Text) -> Result<Self, TemplateError> {
+        meter.build(text.cost())?;
+        Ok(Self::Str(text))
     }
 }
 

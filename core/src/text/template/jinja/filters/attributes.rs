@@ -1,11 +1,10 @@
 //! Filters that look at an attribute of each item, or test each.
 
-use std::sync::Arc;
-
 use super::super::super::TemplateError;
 use super::super::arguments::{Args, flag, required, text};
 use super::super::ast::Arithmetic;
 use super::super::eval::Vm;
+use super::super::provenance::{Text, TextBuilder};
 use super::super::value::{Missing, Value};
 use super::super::{access, compare, operators, print};
 
@@ -30,8 +29,10 @@ fn at_path(vm: &mut Vm, item: &Value, path: &Value, default: Option<&Value>) -> 
 
 /// Texts in small letters, where large and small are the same.
 pub fn fold_case(vm: &mut Vm, value: Value, case_sensitive: bool) -> Result<Value, TemplateError> {
-    match value.as_str() {
-        Some(text) if !case_sensitive => Value::built(&mut vm.meter, text.to_lowercase()),
+    match &value {
+        Value::Str(text) | Value::Safe(text) if !case_sensitive => {
+            Value::built(&mut vm.meter, text.derived(text.to_lowercase()))
+        }
         _ => Ok(value),
     }
 }
@@ -59,7 +60,7 @@ fn keyed(
 /// `attr(name)`: an attribute, and never an item.
 pub fn attr(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [name] = args.bind("attr", ["name"])?;
-    let name: Arc<str> = text("attr", name)?;
+    let name = text("attr", name)?.shared().clone();
     match &value {
         // A mapping's keys are no attributes; its methods are.
         Value::Dict(_) if !super::super::methods::exists(&value, &name) => {
@@ -123,13 +124,13 @@ pub fn choose(
 /// `join(d='', attribute=none)`
 pub fn join(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [separator, attribute] = args.bind("join", ["d", "attribute"])?;
-    let separator = separator.map_or(Ok(String::new()), |separator| print::text(&mut vm.meter, &separator))?;
+    let separator = separator.map_or(Ok(Text::own("")), |separator| print::text(&mut vm.meter, &separator))?;
     let items = value.iterate(&mut vm.meter)?;
-    let mut out = String::new();
+    let mut out = TextBuilder::default();
     for (at, item) in items.items.iter().enumerate() {
         if at > 0 {
-            vm.meter.build(separator.len())?;
-            out.push_str(&separator);
+            vm.meter.build(separator.cost())?;
+            out.push_text(&separator);
         }
         match attribute.as_ref().filter(|attribute| !matches!(attribute, Value::None)) {
             Some(path) => {
@@ -139,7 +140,7 @@ pub fn join(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
             None => print::write(&mut vm.meter, item, &mut out)?,
         }
     }
-    Ok(Value::Str(out.into()))
+    Ok(Value::Str(out.finish()))
 }
 
 /// `sort(reverse=false, case_sensitive=false, attribute=none)`; several attributes are divided by commas.

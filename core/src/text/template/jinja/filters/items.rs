@@ -6,6 +6,7 @@ use super::super::super::TemplateError;
 use super::super::arguments::{self, Args, flag};
 use super::super::compare;
 use super::super::eval::Vm;
+use super::super::provenance::TextBuilder;
 use super::super::value::{Missing, Value};
 use super::attributes::fold_case;
 
@@ -42,8 +43,10 @@ pub fn last(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
 
 pub fn reverse(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("reverse", [])?;
-    if let Some(text) = value.as_str() {
-        return Value::built(&mut vm.meter, text.chars().rev().collect());
+    if let Value::Str(text) | Value::Safe(text) = &value {
+        let mut out = TextBuilder::default();
+        text.char_indices().rev().for_each(|(at, c)| out.push_part(text, &text[at..at + c.len_utf8()]));
+        return out.built(&mut vm.meter).map(Value::Str);
     }
     let items = value.iterate(&mut vm.meter)?;
     Value::generator(&mut vm.meter, items.items.iter().rev().cloned().collect())

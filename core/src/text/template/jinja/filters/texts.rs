@@ -1,12 +1,11 @@
 //! Filters that make text.
 
-use std::sync::Arc;
-
 use super::super::super::TemplateError;
 use super::super::super::json::{JsonStyle, to_json as write_json};
 use super::super::arguments::{self, Args, flag, required};
 use super::super::escape as html;
 use super::super::eval::Vm;
+use super::super::provenance::{Text, TextBuilder};
 use super::super::strings;
 use super::super::text::{self, lines};
 use super::super::value::Value;
@@ -22,7 +21,7 @@ fn change(
 ) -> Result<Value, TemplateError> {
     let [] = args.bind(of, [])?;
     let text = strings::of(vm, value)?;
-    Value::built(&mut vm.meter, change(&text))
+    Value::built(&mut vm.meter, text.derived(change(&text)))
 }
 
 pub fn upper(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
@@ -68,24 +67,25 @@ pub fn escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
 pub fn force_escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("escape", [])?;
     let text = strings::of(vm, &value)?;
-    Ok(Value::Safe(html::escape(&mut vm.meter, &text)?.into()))
+    Ok(Value::Safe(html::escape(&mut vm.meter, &text)?))
 }
 
 pub fn url_encode(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("urlencode", [])?;
     let Value::Dict(dict) = &value else {
         let text = strings::of(vm, &value)?;
-        return Value::built(&mut vm.meter, html::percent_encode(&text));
+        return Value::built(&mut vm.meter, text.derived(html::percent_encode(&text)));
     };
-    let mut out = String::new();
+    let mut out = TextBuilder::default();
+    let encode = |text: Text| text.derived(html::percent_encode(&text).replace('/', "%2F").replace("%20", "+"));
     for (key, value) in &dict.pairs {
         let (key, value) = (strings::of(vm, key)?, strings::of(vm, value)?);
-        out.push_str(if out.is_empty() { "" } else { "&" });
-        let pair = [html::percent_encode(&key), html::percent_encode(&value)]
-            .map(|text| text.replace('/', "%2F").replace("%20", "+"));
-        out.push_str(&pair.join("="));
+        out.push_str(if out.len() == 0 { "" } else { "&" });
+        out.push_text(&encode(key));
+        out.push_str("=");
+        out.push_text(&encode(value));
     }
-    Value::built(&mut vm.meter, out)
+    out.built(&mut vm.meter).map(Value::Str)
 }
 
 pub fn word_count(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
@@ -100,7 +100,7 @@ pub fn trim(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
     let [chars] = args.bind("trim", ["chars"])?;
     let text = strings::of(vm, &value)?;
     let stripped = strings::strip(&text, chars.as_ref(), "trim")?;
-    Value::built(&mut vm.meter, stripped.to_owned())
+    Value::built(&mut vm.meter, text.part(stripped))
 }
 
 /// `replace(old, new, count=none)`
@@ -137,7 +137,7 @@ pub fn center(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
 pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [length, kill_words, end, leeway] = args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
     let text = strings::of(vm, &value)?;
-    let end: Arc<str> = end.map_or(Ok("...".into()), |end| strings::of(vm, &end))?;
+    let end = end.map_or(Ok(Text::own("...")), |end| strings::of(vm, &end))?;
     let size = |value, default| arguments::int(value, default).map(|size| usize::try_from(size).unwrap_or(0));
     let (length, leeway) = (size(length, 255)?, size(leeway, 5)?);
     if text.chars().count() <= length.saturating_add(leeway) {
@@ -146,7 +146,10 @@ pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
     let kept = length.saturating_sub(end.chars().count());
     let cut = &text[..text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at)];
     let cut = if flag(kill_words) { cut } else { cut.rsplit_once(' ').map_or(cut, |(words, _)| words) };
-    Value::built(&mut vm.meter, format!("{cut}{end}"))
+    let mut out = TextBuilder::default();
+    out.push_part(&text, cut);
+    out.push_text(&end);
+    out.built(&mut vm.meter).map(Value::Str)
 }
 
 /// `indent(width=4, first=false, blank=false)`; the width may be the text itself.
@@ -155,28 +158,32 @@ pub fn indent(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
     let (first, blank) = (flag(first), flag(blank));
     let text = strings::of(vm, &value)?;
     let indent = indentation(vm, width.unwrap_or(Value::Int(4)))?;
-    // A line break is put behind the text, as jinja2 does, so that one at its end counts.
-    let text = format!("{text}\n");
-    let lines = lines(&text, false);
-    vm.meter.build(text.len().saturating_add(lines.len().saturating_mul(indent.len() + 1)))?;
-    let mut out = String::with_capacity(text.len());
+    let mut lines = lines(&text, false);
+    // jinja2 puts a line break behind the text first, so that one at its end counts.
+    if text.is_empty() || text.ends_with(text::is_line_break) {
+        lines.push("");
+    }
+    vm.meter.build(text.cost().saturating_add(lines.len().saturating_mul(indent.cost() + 1)))?;
+    let mut out = TextBuilder::default();
     for (at, line) in lines.into_iter().enumerate() {
         let indented = if at == 0 { first } else { blank || !line.is_empty() };
         out.push_str(if at > 0 { "\n" } else { "" });
-        out.push_str(if indented { &indent } else { "" });
-        out.push_str(line);
+        if indented {
+            out.push_text(&indent);
+        }
+        out.push_part(&text, line);
     }
-    Ok(Value::Str(out.into()))
+    Ok(Value::Str(out.finish()))
 }
 
 /// A number of spaces, or the text itself.
-fn indentation(vm: &mut Vm, width: Value) -> Result<Arc<str>, TemplateError> {
+fn indentation(vm: &mut Vm, width: Value) -> Result<Text, TemplateError> {
     if let Value::Str(text) | Value::Safe(text) = width {
         return Ok(text);
     }
     let width = usize::try_from(arguments::int(Some(width), 0)?).unwrap_or(0);
     vm.meter.build(width)?;
-    Ok(" ".repeat(width).into())
+    Ok(Text::own(" ".repeat(width)))
 }
 
 /// `tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`: `json.dumps`, with no escaping of HTML.
@@ -198,5 +205,5 @@ pub fn to_json(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
         separators,
     };
     let text = write_json(&mut vm.meter, &value, &style)?;
-    Ok(Value::Str(text.into()))
+    Ok(Value::Str(text))
 }
