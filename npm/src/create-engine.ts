@@ -104,11 +104,27 @@ function toSpec(
   throw new BadRequestError('`model` must be a URL, a File or Blob, a ReadableStream of bytes, or "ember".');
 }
 
+/** Schemes that `fetch` knows, and those of pages from disk and of extensions. */
+const FETCHED = [
+  'https:',
+  'http:',
+  'blob:',
+  'data:',
+  'file:',
+  'chrome-extension:',
+  'moz-extension:',
+  'safari-web-extension:',
+];
+
 /** Relative to the page, since the worker that will fetch it has another base. */
 function resolveUrl(url: string | URL, base: string): string {
   try {
-    return new URL(url, base).href;
+    const { href, protocol } = new URL(url, base);
+    if (FETCHED.includes(protocol)) return href;
   } catch {
-    throw new BadRequestError(`"${String(url)}" is no valid address of a model. Pass an https: address, or "ember".`);
+    // No URL at all.
   }
+  throw new BadRequestError(
+    `"${String(url)}" is no address that a model can be fetched from. Pass an https: address, the File that the user picked, or "ember".`,
+  );
 }

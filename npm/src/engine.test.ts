@@ -239,6 +239,15 @@ test('loading passes on the options, every byte, and progress up to the end', as
   await engine.close();
 });
 
+test.each(['C:\\models\\x.gguf', 'hf:owner/model', 'ftp://host/x.gguf', 'http://'])(
+  'address is refused before anything is loaded when it is %s',
+  async (model) => {
+    const creating = create({}, { model });
+    await expect(creating).rejects.toBeInstanceOf(BadRequestError);
+    await expect(creating).rejects.toThrow(model);
+  },
+);
+
 test('a stream as the model is read through the port, and let go', async () => {
   let length = 0;
   const model = MODEL.stream() as ReadableStream<Uint8Array>;

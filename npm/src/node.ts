@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
 import type { Engine } from './engine.js';
 import { localPort } from './local-port.js';
+import { addressOf } from './node/address.js';
 import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
 import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
@@ -11,7 +12,8 @@ import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 export * from './public.js';
 
 /**
- * Load a model and get ready to answer. A model given as a path is taken from the working directory.
+ * Load a model and get ready to answer. A model may be given as a path, too: it is taken from the working directory, and `~/` is the
+ * user's folder.
  *
  * @throws InglenookError of the class that names the cause; nothing is left behind then
  */
@@ -26,5 +28,6 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
       openModel: openModelInNode,
     });
   };
-  return createEngineOn(port, options, pathToFileURL('./').href);
+  const named = typeof options?.model === 'string' ? { ...options, model: addressOf(options.model) } : options;
+  return createEngineOn(port, named, pathToFileURL('./').href);
 }

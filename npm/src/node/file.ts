@@ -1,6 +1,6 @@
 /** Model files on disk, beside all that browsers can open too. */
 
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { BadFileError } from '../errors.js';
 import type { ModelSpec } from '../protocol.js';
@@ -14,15 +14,7 @@ export async function openModelInNode(model: ModelSpec, signal: AbortSignal): Pr
 }
 
 async function fileSource(url: URL): Promise<ByteSource> {
-  const path = fileURLToPath(url);
-  let file: FileHandle;
-  let size: number;
-  try {
-    file = await open(path);
-    size = (await file.stat()).size;
-  } catch (cause) {
-    throw new BadFileError(`${path} cannot be opened (${String(cause)}). Check the path.`, { cause });
-  }
+  const { file, size } = await openFile(url);
   return {
     size,
     async readInto(offset, target) {
@@ -36,4 +28,24 @@ async function fileSource(url: URL): Promise<ByteSource> {
     },
     close: () => void file.close(),
   };
+}
+
+async function openFile(url: URL): Promise<{ file: FileHandle; size: number }> {
+  let path = url.href;
+  try {
+    path = fileURLToPath(url);
+    // Looked at first, since opening a pipe waits for whoever writes to it.
+    const about = await stat(path);
+    if (about.isFile()) return { file: await open(path), size: about.size };
+    if (about.isDirectory()) throw new BadFileError(`${path} is a folder. Name the .gguf file in it.`);
+    throw new BadFileError(`${path} is no regular file. Copy it to one, or pass a stream of it.`);
+  } catch (cause) {
+    if (cause instanceof BadFileError) throw cause;
+    const cut = url.hash || url.search;
+    const hint =
+      cut === ''
+        ? ''
+        : ` What follows from "${cut.charAt(0)}" on is no part of the path unless it is written as %${cut.charCodeAt(0).toString(16).toUpperCase()}.`;
+    throw new BadFileError(`${path} cannot be opened (${String(cause)}). Check the path.${hint}`, { cause });
+  }
 }

@@ -29,8 +29,9 @@ async function importWebGpu(): Promise<WebGpuPackage> {
   try {
     return (await import(name)) as WebGpuPackage;
   } catch (cause) {
-    throw new NoWebGpuError('This runtime has no WebGPU of its own. Install the package for it: npm install webgpu', {
-      cause,
-    });
+    throw new NoWebGpuError(
+      `This runtime has no WebGPU of its own, and the package for it cannot be loaded (${String(cause)}). Install it: npm install webgpu`,
+      { cause },
+    );
   }
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { expectBytes, pattern, readAt, readWhole } from '../../test/bytes.js';
 import { BadFileError, DeploymentError, NoWebGpuError } from '../errors.js';
+import { addressOf } from './address.js';
 import { openModelInNode } from './file.js';
 import { provideGpu } from './gpu.js';
 import { loadGrammarModuleInNode, loadWasmInNode } from './wasm.js';
@@ -46,6 +47,63 @@ test.each([loadWasmInNode, loadGrammarModuleInNode])(
     await expect(loading).rejects.toThrow('/no/such/inglenook.wasm');
   },
 );
+
+test.each([
+  'plain.gguf',
+  'a #1.gguf',
+  'what?.gguf',
+  'what?v=1#2.gguf',
+  '100%.gguf',
+  '%41.gguf',
+  'a b.gguf',
+  'C:\\models\\x.gguf',
+  'hf:owner.gguf',
+  'ünï·🔥.gguf',
+  'ember.gguf',
+])('path is opened as it is when it is %s', async (name) => {
+  const folder = await mkdtemp(join(tmpdir(), 'inglenook-'));
+  const path = join(folder, name);
+  await writeFile(path, name);
+  for (const given of [path, relative('.', path), pathToFileURL(path).href]) {
+    const source = await openUrl(addressOf(given));
+    expect(new TextDecoder().decode(await readWhole(source, 10))).toBe(name);
+    source.close?.();
+  }
+  await rm(folder, { recursive: true });
+});
+
+test('drive of Windows is no scheme, and a tilde is the user\u2019s folder', () => {
+  for (const path of ['C:\\models\\x.gguf', 'c:/models/x.gguf', 'D:x.gguf']) {
+    expect(addressOf(path)).toBe(pathToFileURL(path).href);
+  }
+  expect(addressOf('~/x.gguf')).toBe(pathToFileURL(join(homedir(), 'x.gguf')).href);
+  expect(addressOf('~x.gguf')).toBe(pathToFileURL('~x.gguf').href);
+  const urls = ['ember', 'https://host/x.gguf?a#b', 'HTTP://host/x', 'file:///x%20y.gguf', 'data:,x', 'ftp://host/x'];
+  for (const url of urls) expect(addressOf(url)).toBe(url);
+});
+
+test('folder is named as one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'inglenook-'));
+  await mkdir(join(folder, 'model.gguf'));
+  for (const path of [folder, `${folder}/`, join(folder, 'model.gguf')]) {
+    const opening = openUrl(addressOf(path));
+    await expect(opening).rejects.toBeInstanceOf(BadFileError);
+    await expect(opening).rejects.toThrow('is a folder. Name the .gguf file in it.');
+  }
+  await rm(folder, { recursive: true });
+});
+
+test.each([
+  ['file:///no/such#1.gguf', 'written as %23'],
+  ['file:///no/such?1.gguf', 'written as %3F'],
+  ['file:///a%2Fb.gguf', 'cannot be opened'],
+  ['file:///a%00b.gguf', 'cannot be opened'],
+  ['file:///dev/null', 'is no regular file'],
+])('file: URL %s is refused with a reason', async (url, reason) => {
+  const opening = openUrl(url);
+  await expect(opening).rejects.toBeInstanceOf(BadFileError);
+  await expect(opening).rejects.toThrow(reason);
+});
 
 test('a WebGPU that is there already is left alone', async () => {
   const gpu = {};
