@@ -86,7 +86,7 @@ fn why_gpu(choice: &DeviceChoice, facts: &Facts) -> String {
 fn why_cpu(error: &GpuError) -> String {
     match error {
         GpuError::SoftwareOnly(name) => {
-            format!("no GPU: only the software adapter {name} was found; the CPU answers sooner")
+            format!("no GPU: only a software adapter was found, {name}; the CPU answers sooner")
         }
         GpuError::NoAdapter(seen) => format!("no GPU: no adapter was found ({seen})"),
         error => format!("no GPU: {error}"),

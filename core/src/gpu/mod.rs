@@ -27,7 +27,7 @@ pub enum GpuError {
     #[error("no usable GPU adapter was found ({0}); check that a graphics driver is installed, or run on the CPU")]
     NoAdapter(String),
     /// The only adapter is software, and [`GpuOptions::hardware_only`] wants none.
-    #[error("only the software adapter {0} was found; run on the CPU, which answers sooner")]
+    #[error("only a software adapter was found, {0}; run on the CPU, which answers sooner")]
     SoftwareOnly(String),
     /// The adapter is there but cannot hold what was asked for.
     #[error("the GPU allows {what} of at most {limit} bytes, and {wanted} are needed; use a smaller model or context")]

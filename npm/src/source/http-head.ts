@@ -21,8 +21,8 @@ export interface ResponseHead {
 /** What to make of an answer. */
 export type Answer =
   | { readonly kind: 'file'; readonly head: ResponseHead }
-  /** There is nothing at this offset: the file ends here. */
-  | { readonly kind: 'end' }
+  /** There is nothing at this offset: the file ends here, or before. */
+  | { readonly kind: 'end'; readonly total: number }
   /** The server does not give this range out; the whole file it may. */
   | { readonly kind: 'noRange' }
   /** The body is no model. `passing`: asking again may help; `stale`: asking past all caches and redirects of before may. */
@@ -159,7 +159,7 @@ function pastTheEnd({ headers }: Response, { url, offset, rangesWork, total }: Q
   if (length === 0 && offset === 0) return { kind: 'refused', message: `${EMPTY} (HTTP 416, ${url}).` };
   const isPast = offset > 0 && (length === undefined ? rangesWork : length <= offset);
   if (!isPast) return { kind: 'noRange' };
-  if (total === undefined || total <= offset) return { kind: 'end' };
+  if (total === undefined || total <= offset) return { kind: 'end', total: length ?? offset };
   const message = `The file on the server is shorter than it said at first. Load it again (HTTP 416, ${url}).`;
   return { kind: 'refused', message };
 }

@@ -149,6 +149,42 @@ describe('servers that refuse ranges', () => {
   });
 });
 
+describe('ranges that fail in the browser', () => {
+  /** Fails each request for a range, as Chromium does where the answer is compressed, and as CORS rules may. */
+  function failRanges(first: number): void {
+    const original = globalThis.fetch;
+    let ranges = 0;
+    vi.stubGlobal('fetch', (url: string, init: { headers: Record<string, string> }) => {
+      if (init.headers.Range !== undefined) ranges += 1;
+      if (init.headers.Range === undefined || ranges < first) return original(url, init);
+      return Promise.reject(new TypeError('Failed to fetch'));
+    });
+  }
+
+  test('file is asked for plainly when the first range fails', async () => {
+    failRanges(1);
+    await readLikeTheEngine();
+    expect(server.ranges).toEqual([undefined]);
+  });
+
+  test('file is read again, plainly, when it was cut and ranges fail', async () => {
+    failRanges(1);
+    server.faults.cutAfter = 900_000;
+    const source = await httpSource(server.url, QUICK);
+    delete server.faults.cutAfter;
+    expectBytes(await readWhole(source, 1 << 18), FILE);
+    expect(server.ranges).toEqual([undefined, undefined]);
+  });
+
+  test('file is not asked for from its start when ranges have worked before', async () => {
+    failRanges(2);
+    server.faults.cutAfter = 900_000;
+    const source = await httpSource(server.url, QUICK);
+    await expect(readWhole(source, 1 << 18)).rejects.toThrow(DownloadError);
+    expect(server.ranges).toEqual(['bytes=0-']);
+  });
+});
+
 describe('versions of a file', () => {
   const resume = async (first: string | undefined, then: string | undefined, modified?: [string, string]) => {
     server.faults.cutAfter = 300_000;

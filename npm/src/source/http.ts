@@ -57,6 +57,8 @@ class Download implements ByteSource {
   #total: number | undefined;
   /** Whether ranges are asked for: until the server refuses one. */
   #ranged = true;
+  /** Whether the next request is for the whole file, since the last was for a range and failed before any range came. */
+  #plainNext = false;
   /** Whether to ask past caches, which may hold a redirect that has expired. */
   #fresh = false;
   #failures = 0;
@@ -76,6 +78,10 @@ class Download implements ByteSource {
 
   get sequential(): boolean {
     return this.#head?.partial === false || !this.#ranged;
+  }
+
+  get #rangesWork(): boolean {
+    return this.#first?.partial === true;
   }
 
   async open(): Promise<void> {
@@ -161,7 +167,7 @@ class Download implements ByteSource {
       }
       connection.close();
       if (answer.kind === 'end') {
-        this.#total = offset;
+        this.#total = answer.total;
         return;
       }
       if (answer.kind === 'noRange') {
@@ -176,16 +182,20 @@ class Download implements ByteSource {
 
   async #ask(offset: number): Promise<{ connection: Connection; answer: Answer }> {
     const connection = new Connection(this.#options.stall ?? 30_000, this.#stop.signal);
-    const ranged = this.#ranged;
+    const ranged = this.#ranged && !this.#plainNext;
     const range = ranged ? { Range: `bytes=${offset}-` } : {};
     const cache = this.#fresh ? 'reload' : 'default';
     try {
       const response = await connection.fetch(this.#url, { headers: { ...this.#options.headers, ...range }, cache });
-      const [begun, rangesWork] = [this.#first !== undefined, this.#first?.partial === true];
-      const question = { url: this.#url, offset, ranged, rangesWork, begun, total: this.#total };
+      this.#plainNext = false;
+      const begun = this.#first !== undefined;
+      const question = { url: this.#url, offset, ranged, rangesWork: this.#rangesWork, begun, total: this.#total };
       return { connection, answer: readAnswer(response, question) };
     } catch (error) {
       connection.close();
+      // Browsers do not tell a broken network from a range that came compressed, which Chromium refuses to read, or from a range
+      // that the server's CORS rules do not let them ask for.
+      this.#plainNext = ranged && !this.#rangesWork && error instanceof TypeError;
       throw error;
     }
   }
