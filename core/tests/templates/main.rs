@@ -1,6 +1,7 @@
 //! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
 
 mod histories;
+mod origin;
 
 use std::fs;
 use std::path::{Path, PathBuf};
