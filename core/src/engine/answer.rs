@@ -67,10 +67,13 @@ impl Engine {
     }
 
     fn thought(&self, request: &Request, prompt: &Prompt) -> Thought {
-        let closing = prompt.format.reasoning.map_or("", ReasoningFormat::closing_text);
+        let tokens = |text: fn(ReasoningFormat) -> &'static str| {
+            self.tokenizer.encode(prompt.format.reasoning.map_or("", text), Special::Parse, false)
+        };
         Thought {
             budget: ReasoningBudget::new(request.reasoning.budget(), prompt.starts_in_reasoning),
-            closing: self.tokenizer.encode(closing, Special::Parse, false),
+            close: tokens(ReasoningFormat::close),
+            closing: tokens(ReasoningFormat::closing_text),
             closed: false,
         }
     }

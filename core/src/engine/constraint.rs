@@ -1,4 +1,6 @@
-//! What an answer is held to: free text up to a trigger, then a grammar that says which tokens may come.
+//! What an answer is held to: free text up to where its grammar begins, then the grammar, which says which tokens may come.
+//!
+//! Where a thought ends and an answer begins is the output parser's to say; nothing here looks for it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +12,7 @@ use inglenook_grammar::{GrammarError, Grammars, Match, Spec};
 use super::request::RequestError;
 use crate::error::Error;
 use crate::kernels::sampling::mask_words;
-use crate::text::{Special, Tokenizer};
+use crate::text::output::OutputParser;
 
 /// Where an engine finds who compiles grammars for its vocabulary. Clones are the same place.
 #[derive(Clone, Default)]
@@ -46,13 +48,19 @@ pub(super) struct Constraint {
     ready: Option<Box<dyn Match>>,
     /// Under way, while the grammar holds.
     current: Option<Box<dyn Match>>,
-    /// How many tokens may be left when it is looked at again how the text can be brought to its end; at first, as many as there are.
-    landing: usize,
-    /// Whether it is being brought to its end.
-    lands: bool,
-    trigger: Option<Trigger>,
-    /// Whether the answer goes on freely once a text of the grammar is complete, up to the next trigger.
+    start: Start,
+    /// The end of what was generated, as far as it may begin the text behind which the grammar holds.
+    tail: Vec<u8>,
+    /// Whether the answer goes on freely once a text of the grammar is complete, up to where it begins again.
     repeats: bool,
+    /// Whether the text is brought to its end before the tokens run out.
+    closes: bool,
+    /// How many tokens may be left when it is looked at again how the text can be brought to its end; at first, as many as there are.
+    closing_at: usize,
+    /// Whether it is being brought to its end.
+    is_closing: bool,
+    /// Whether another token was taken than the model chose, so that the text ends sooner than the model would have it.
+    is_shortened: bool,
     mask: Vec<u32>,
 }
 
@@ -67,72 +75,73 @@ impl fmt::Debug for Constraint {
 pub(super) struct Wanted {
     /// The grammar.
     pub spec: Spec,
-    /// The text behind which it holds; without one, it holds from the beginning.
-    pub trigger: Option<String>,
-    /// Whether the answer may go on freely behind it.
+    /// Where it begins.
+    pub start: Start,
+    /// Whether the answer may go on freely behind it, up to where it begins again.
     pub repeats: bool,
+    /// Whether its text is worth having when the tokens run out: a document is brought to its end then. A call is not, since nobody
+    /// should act on one that the model did not finish.
+    pub closes: bool,
 }
 
-/// A text in front of what the grammar describes.
-#[derive(Debug)]
-struct Trigger {
-    bytes: Vec<u8>,
-    /// The end of what was generated, as far as it may begin the trigger.
-    tail: Vec<u8>,
-}
-
-impl Trigger {
-    /// Takes the bytes of the next token; how many of them follow the trigger, if it is complete with them.
-    fn push(&mut self, bytes: &[u8]) -> Option<usize> {
-        self.tail.extend_from_slice(bytes);
-        let found = self.tail.windows(self.bytes.len()).position(|window| window == self.bytes);
-        let kept = match found {
-            Some(_) => 0,
-            None => self.tail.len().min(self.bytes.len() - 1),
-        };
-        let rest = found.map(|at| self.tail.len() - at - self.bytes.len());
-        self.tail.drain(..self.tail.len() - kept);
-        rest
-    }
+/// Where a grammar begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Start {
+    /// With the answer's first token; unless this token comes first, which opens a thought, and the rest of the opening behind it.
+    AtOnce(Vec<u32>),
+    /// Behind the thought.
+    Answer,
+    /// Behind a text of the answer (one within a thought does not count).
+    Behind {
+        /// The text.
+        text: String,
+        /// Whether an answer that ends without it is not what was asked for.
+        required: bool,
+    },
 }
 
 impl Constraint {
-    /// A grammar over a vocabulary of `vocab` tokens that holds from the beginning, or from behind the `wanted` trigger on.
+    /// A grammar over a vocabulary of `vocab` tokens that holds from where `wanted` says.
     ///
     /// # Errors
     /// Where the grammar cannot be compiled, or nobody is there to compile it.
     pub fn new(grammars: GrammarSlot, wanted: Wanted, vocab: u32) -> Result<Constraint, Error> {
-        let Wanted { spec, trigger, repeats } = wanted;
+        let Wanted { spec, start, repeats, closes } = wanted;
         let spec = spec.to_json();
         let ready = grammars.compile(&spec)?;
-        let trigger = trigger.filter(|trigger| !trigger.is_empty());
-        let trigger = trigger.map(|text| Trigger { bytes: text.into_bytes(), tail: Vec::new() });
         let mask = vec![0; mask_words(vocab) as usize];
         let mut constraint = Constraint {
             grammars,
             spec,
             ready: Some(ready),
             current: None,
-            landing: 0,
-            lands: false,
-            trigger,
+            start,
+            tail: Vec::new(),
             repeats,
+            closes,
+            closing_at: 0,
+            is_closing: false,
+            is_shortened: false,
             mask,
         };
-        if constraint.trigger.is_none() {
+        if matches!(constraint.start, Start::AtOnce(_)) {
             constraint.begin()?;
         }
         Ok(constraint)
     }
 
     /// Lets the grammar hold from here on.
-    fn begin(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Where the grammar cannot be compiled again.
+    pub fn begin(&mut self) -> Result<(), Error> {
         self.current = Some(match self.ready.take() {
             Some(ready) => ready,
             None => self.grammars.compile(&self.spec)?,
         });
-        self.landing = usize::MAX;
-        self.lands = false;
+        self.tail.clear();
+        self.closing_at = usize::MAX;
+        self.is_closing = false;
         Ok(())
     }
 
@@ -141,40 +150,62 @@ impl Constraint {
         self.current.is_some()
     }
 
-    /// Takes the next token, with which at most `budget` tokens may still come; the tokens that stand for it. Where a trigger
-    /// ends inside of a token, they are those up to the trigger's end, so that the grammar begins where it should. Where the
-    /// text could not be completed any more, it is another token of the grammar, with which it can.
+    /// Where the grammar begins.
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Whether another token was taken than the model chose, to bring the text to its end.
+    pub fn is_shortened(&self) -> bool {
+        self.is_shortened
+    }
+
+    /// Whether the grammar begins behind `c`, the last character that `parser` has read.
+    pub fn begins_behind(&mut self, parser: &OutputParser, c: char) -> bool {
+        match &self.start {
+            Start::AtOnce(_) => false,
+            Start::Answer => parser.answers(),
+            Start::Behind { text, .. } => {
+                self.tail.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                let excess = self.tail.len().saturating_sub(text.len());
+                self.tail.drain(..excess);
+                self.tail == text.as_bytes() && !parser.in_reasoning()
+            }
+        }
+    }
+
+    /// Takes the next token, with which at most `budget` tokens may still come; the tokens that stand for it. Where the text could not
+    /// be completed any more, that is another token of the grammar, with which it can. `in_call`: a call is under way.
     ///
     /// # Errors
-    /// Where the grammar does not allow the token, or cannot be compiled again.
-    pub fn take(&mut self, tokenizer: &Tokenizer, token: u32, budget: usize) -> Result<Vec<u32>, Error> {
-        let Some(current) = &mut self.current else { return self.watch(tokenizer, token) };
-        if !self.lands && budget <= self.landing {
-            self.landing = current.landing(budget);
-            self.lands = self.landing >= budget;
+    /// Where the grammar does not allow the token.
+    pub fn take(&mut self, token: u32, budget: usize, in_call: bool) -> Result<Vec<u32>, GrammarError> {
+        let Some(current) = &mut self.current else { return Ok(vec![token]) };
+        if let Start::AtOnce(opening) = &mut self.start {
+            let opening = std::mem::take(opening);
+            if opening.first() == Some(&token) {
+                self.ready = self.current.take();
+                self.start = Start::Answer;
+                return Ok(opening);
+            }
         }
-        let taken = match self.lands {
+        let closes = self.closes && !in_call;
+        if closes && !self.is_closing && budget <= self.closing_at {
+            self.closing_at = current.landing(budget);
+            self.is_closing = self.closing_at >= budget;
+        }
+        let taken = match closes && self.is_closing {
             true => current.land(token, budget)?,
             false => {
                 current.accept(token)?;
                 token
             }
         };
+        self.is_shortened |= taken != token;
         if self.repeats && current.must_stop() {
             self.current = None;
         }
         Ok(vec![taken])
-    }
-
-    /// Looks for the trigger.
-    fn watch(&mut self, tokenizer: &Tokenizer, token: u32) -> Result<Vec<u32>, Error> {
-        let bytes = tokenizer.token_bytes(token);
-        let Some(rest) = self.trigger.as_mut().and_then(|trigger| trigger.push(bytes)) else { return Ok(vec![token]) };
-        self.begin()?;
-        Ok(match std::str::from_utf8(&bytes[..bytes.len() - rest]) {
-            Ok(front) if rest > 0 => tokenizer.encode(front, Special::AsText, false),
-            _ => vec![token],
-        })
     }
 
     /// Whether nothing may follow any more.
@@ -192,7 +223,8 @@ impl Constraint {
     /// # Errors
     /// Where the grammar grows beyond its bounds.
     pub fn forced(&mut self, tokens: &mut VecDeque<u32>) -> Result<(), GrammarError> {
-        if let Some(current) = &mut self.current {
+        let may_think = matches!(&self.start, Start::AtOnce(opening) if !opening.is_empty());
+        if let Some(current) = self.current.as_mut().filter(|_| !may_think) {
             tokens.extend(current.forced()?);
         }
         Ok(())
@@ -206,6 +238,21 @@ impl Constraint {
         if let Some(current) = &mut self.current {
             current.mask(&mut self.mask)?;
         }
+        if let Start::AtOnce(opening) = &self.start
+            && let Some(token) = opening.first()
+            && let Some(word) = self.mask.get_mut(*token as usize / 32)
+        {
+            *word |= 1 << (token % 32);
+        }
         Ok(&self.mask)
+    }
+
+    /// Whether a token may come next.
+    ///
+    /// # Errors
+    /// Where the grammar grows beyond its bounds.
+    pub fn allows(&mut self, token: u32) -> Result<bool, GrammarError> {
+        let word = self.mask()?.get(token as usize / 32).copied().unwrap_or(0);
+        Ok(word >> (token % 32) & 1 == 1)
     }
 }

@@ -202,15 +202,18 @@ impl Engine {
         self.runner.set_history(&history_words(vocab, &generation.prompt, generation.tokens(), &generation.bias));
     }
 
-    fn finish(&mut self, generation: &mut Generation, reason: Finish) {
+    pub(super) fn finish(&mut self, generation: &mut Generation, reason: Finish) {
         generation.progress.phase = Phase::Done;
         self.release(generation);
+        let is_shortened = generation.is_shortened();
         let Progress { events, usage, .. } = &mut generation.progress;
         let mut reason = reason;
         if reason != Finish::Aborted {
-            let ended = generation.output.finish(events);
+            let ended = generation.output.finish(reason != Finish::Stop, events);
             reason = match reason {
                 Finish::Stop | Finish::Length if ended.is_some() => ended.unwrap_or(reason),
+                // What is whole only because it was led to its end is not what the model would have said.
+                Finish::Stop if is_shortened => Finish::Length,
                 Finish::Stop if generation.output.called() => Finish::ToolCalls,
                 reason => reason,
             };

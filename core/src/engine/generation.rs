@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use web_time::Instant;
 
-use super::constraint::Constraint;
+use super::constraint::{Constraint, Start};
 use super::event::{Event, Finish, Timings, Usage};
 use super::output::Output;
 use crate::error::Error;
 use crate::kernels::sampling::SamplingParams;
 use crate::plan::Pending;
-use crate::text::output::ReasoningBudget;
+use crate::text::output::{OutputParser, ReasoningBudget};
+use crate::text::{Special, Tokenizer};
 
 /// Steps in a submission once an answer is under way: a read for every four tokens.
 pub(super) const GROUP: u32 = 4;
@@ -64,7 +65,9 @@ pub(super) struct Progress {
 #[derive(Debug)]
 pub(super) struct Thought {
     pub budget: ReasoningBudget,
-    /// The tokens that close a thought.
+    /// The tokens that close a thought, and no more.
+    pub close: Vec<u32>,
+    /// The tokens that close a thought and begin the answer.
     pub closing: Vec<u32>,
     /// Whether they were the last to be forced: a thought that they do not end must not hold the answer up for ever.
     pub closed: bool,
@@ -171,17 +174,25 @@ impl Generation {
         let mut resume = false;
         loop {
             while let Some(token) = queue.pop_front() {
+                if self.stop_ids.contains(&token)
+                    && let Some(missing) = self.missing()
+                {
+                    (queue, resume) = (missing.into(), true);
+                    continue;
+                }
                 let was_free = !self.is_held();
                 let Some(tokens) = self.hold(token)? else { return Ok(Then::Refused) };
                 resume |= tokens != [token];
+                for token in tokens {
+                    let (stands, ended) = self.take(token)?;
+                    resume |= !stands;
+                    if let Some(finish) = ended {
+                        return Ok(Then::End(self.judge(finish)));
+                    }
+                }
                 if was_free && self.is_held() {
                     // What would have followed freely has no place in the grammar that begins here.
                     queue.clear();
-                }
-                for token in tokens {
-                    if let Some(finish) = self.take(token) {
-                        return Ok(Then::End(self.judge(finish)));
-                    }
                 }
             }
             self.must_follow(&mut queue)?;
@@ -200,10 +211,15 @@ impl Generation {
         Ok(if resume || was_masked != self.is_masked() { Then::Resume } else { Then::GoOn })
     }
 
-    /// The last token that fits may just have completed what was asked for.
+    /// The last token that fits may just have completed what was asked for, so that nothing else could have come.
     fn judge(&mut self, finish: Finish) -> Finish {
-        let complete = self.constraint.as_mut().is_some_and(Constraint::is_complete);
-        if finish == Finish::Length && complete { Finish::Stop } else { finish }
+        let is_over = self.constraint.as_mut().is_some_and(Constraint::must_stop);
+        if finish == Finish::Length && is_over { Finish::Stop } else { finish }
+    }
+
+    /// Whether the text was brought to its end before the model would have ended it.
+    pub(super) fn is_shortened(&self) -> bool {
+        self.constraint.as_ref().is_some_and(Constraint::is_shortened)
     }
 
     /// Whether the grammar holds.
@@ -211,11 +227,35 @@ impl Generation {
         self.constraint.as_ref().is_some_and(Constraint::holds)
     }
 
-    /// Tells the constraint of a token; the tokens to take in its place. None where it was chosen without a mask, and may not come.
+    /// What has to be written where the model ends its turn before what it is held to has begun: the thought is closed, and the
+    /// text behind which the grammar begins is written for it. Nothing where the answer is good without.
+    fn missing(&mut self) -> Option<Vec<u32>> {
+        let constraint = self.constraint.as_ref().filter(|constraint| !constraint.holds())?;
+        let (thinks, calls) = (self.output.in_reasoning(), self.output.in_call());
+        if thinks {
+            // Of an answer that needs no grammar, only a call is held to one, wherever it stands.
+            let free = matches!(constraint.start(), Start::Behind { required: false, .. });
+            let closes = !self.thought.closed && (!free || calls);
+            self.thought.closed |= closes;
+            return closes.then(|| self.thought.closing.clone());
+        }
+        match constraint.start() {
+            // A call may come in place of the form.
+            _ if calls || self.output.called() => None,
+            Start::Answer => Some(self.thought.closing.clone()),
+            Start::Behind { text, required: true } => Some(self.output.tokenizer().encode(text, Special::Parse, false)),
+            Start::Behind { required: false, .. } | Start::AtOnce(_) => None,
+        }
+    }
+
+    /// Tells the grammar, where it holds, of a token; the tokens to take in its place. None where it was chosen without a mask, and may
+    /// not come.
     fn hold(&mut self, token: u32) -> Result<Option<Vec<u32>>, Error> {
         let remaining = self.remaining() as usize;
         let trusted = self.progress.trusted;
-        let Some(constraint) = &mut self.constraint else { return Ok(Some(vec![token])) };
+        let Some(constraint) = self.constraint.as_mut().filter(|constraint| constraint.holds()) else {
+            return Ok(Some(vec![token]));
+        };
         if self.stop_ids.contains(&token) {
             let may_end = trusted.is_none() || constraint.is_complete();
             if !may_end {
@@ -223,7 +263,7 @@ impl Generation {
             }
             return Ok(may_end.then(|| vec![token]));
         }
-        match constraint.take(self.output.tokenizer(), token, remaining) {
+        match constraint.take(token, remaining, self.output.in_call()) {
             Ok(tokens) => {
                 self.progress.trusted = trusted.map(|run| run + 1);
                 Ok(Some(tokens))
@@ -233,31 +273,56 @@ impl Generation {
                 self.progress.distrust();
                 Ok(None)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Makes a token part of the answer; the reason to end, if it is one.
-    fn take(&mut self, token: u32) -> Option<Finish> {
-        let Progress { generated, usage, events, .. } = &mut self.progress;
-        generated.push(token);
-        usage.completion_tokens += 1;
-        let ended = self.output.take(token, events);
-        if self.stop_ids.contains(&token) {
-            return Some(Finish::Stop);
+    /// Makes a token part of the answer: whether it stands as it is, and the reason to end, if it is one. Where a grammar begins within
+    /// the token, only what comes before stands.
+    fn take(&mut self, token: u32) -> Result<(bool, Option<Finish>), Error> {
+        let stops = self.stop_ids.contains(&token);
+        let events = &mut self.progress.events;
+        let awaiting = self.constraint.as_mut().filter(|constraint| !constraint.holds() && !stops);
+        let mut standing = vec![token];
+        let ended = match awaiting {
+            None => self.output.take(token, events),
+            Some(constraint) => {
+                let mut begins = |parser: &OutputParser, c| constraint.begins_behind(parser, c);
+                let (rest, ended) = self.output.take_until(token, &mut begins, events);
+                if let Some(rest) = rest {
+                    constraint.begin()?;
+                    standing = front(self.output.tokenizer(), token, rest);
+                }
+                ended
+            }
+        };
+        for token in &standing {
+            let thinking = self.output.in_reasoning();
+            self.thought.budget.count(thinking);
+            self.thought.closed &= thinking;
+            self.progress.generated.push(*token);
+            self.progress.usage.completion_tokens += 1;
+            if self.remaining() == 0 {
+                break;
+            }
         }
-        let thinking = self.output.in_reasoning();
-        self.thought.budget.count(thinking);
-        self.thought.closed &= thinking;
-        ended.or_else(|| (self.remaining() == 0).then_some(Finish::Length))
+        let ended = ended.filter(|_| !stops).or_else(|| (self.remaining() == 0).then_some(Finish::Length));
+        Ok((standing == [token], if stops { Some(Finish::Stop) } else { ended }))
     }
 
     /// Adds what has to come next, whatever the model would say: the end of a thought that is too long, what the grammar
     /// forces.
     fn must_follow(&mut self, queue: &mut VecDeque<u32>) -> Result<(), Error> {
         if self.thought.budget.is_spent() && !self.thought.closed {
-            queue.extend(&self.thought.closing);
             self.thought.closed = true;
+            match self.constraint.as_mut().filter(|constraint| constraint.holds()) {
+                None => queue.extend(&self.thought.closing),
+                // A grammar that has room for thoughts knows what comes behind them.
+                Some(constraint) => {
+                    let closes = self.thought.close.first().map(|first| constraint.allows(*first)).transpose()?;
+                    queue.extend(self.thought.close.iter().filter(|_| closes == Some(true)));
+                }
+            }
         } else if let Some(constraint) = self.constraint.as_mut().filter(|_| self.progress.trusted.is_none()) {
             constraint.forced(queue)?;
         }
@@ -278,5 +343,15 @@ impl Generation {
         };
         let trust = self.progress.trusted.map_or(u32::MAX, |run| (run / 2).max(1));
         wanted.min(self.remaining().min(trust).saturating_sub(self.in_flight()))
+    }
+}
+
+/// The tokens of a token's text but for its last `rest` bytes. The whole token where that is no text.
+fn front(tokenizer: &Tokenizer, token: u32, rest: usize) -> Vec<u32> {
+    let bytes = tokenizer.token_bytes(token);
+    let front = bytes.len().checked_sub(rest).map(|len| std::str::from_utf8(&bytes[..len]));
+    match front {
+        Some(Ok(front)) if rest > 0 => tokenizer.encode(front, Special::AsText, false),
+        _ => vec![token],
     }
 }

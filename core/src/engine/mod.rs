@@ -16,6 +16,8 @@ mod output;
 mod prompt;
 pub mod request;
 pub mod score;
+#[cfg(test)]
+mod scripted;
 mod wanted;
 
 use std::collections::VecDeque;

@@ -10,6 +10,7 @@ use super::event::{Event, Finish};
 use super::request::{Request, RequestError};
 use crate::text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
 use crate::text::rules::{ContentRules, Ended, Segmenter};
+use crate::text::tokenizer::TokenKind;
 use crate::text::{StreamDecoder, Tokenizer};
 
 /// The way of an answer's tokens to its caller.
@@ -88,23 +89,56 @@ impl Output {
 
     /// Takes the next token; the reason to end, if what it says is one.
     pub fn take(&mut self, token: u32, events: &mut VecDeque<Event>) -> Option<Finish> {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        if self.tokenizer.is_control(token) {
-            let name = String::from_utf8_lossy(self.tokenizer.token_bytes(token));
-            self.parser.push_control(&name, &mut pieces);
-        } else {
-            self.parser.push(&self.decoder.push(token), &mut pieces);
-        }
-        let ended = pieces.drain(..).find_map(|piece| self.show(piece, events));
-        self.pieces = pieces;
-        ended
+        self.take_until(token, &mut |_, _| false, events).1
     }
 
-    /// The end of the tokens: what was held back. The reason to have ended before, if there is one in it.
-    pub fn finish(&mut self, events: &mut VecDeque<Event>) -> Option<Finish> {
+    /// Takes the next token, up to the first character behind which `ends` says so, if there is one: then how many bytes of the token
+    /// come behind that. And the reason to end, if what was taken is one.
+    pub fn take_until(
+        &mut self,
+        token: u32,
+        ends: &mut dyn FnMut(&OutputParser, char) -> bool,
+        events: &mut VecDeque<Event>,
+    ) -> (Option<usize>, Option<Finish>) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let is_control = self.tokenizer.is_control(token);
+        let text = match is_control {
+            true => String::from_utf8_lossy(self.tokenizer.token_bytes(token)).into_owned(),
+            false => self.decoder.push(token),
+        };
+        let rest = if is_control || self.is_marker(token, &text) {
+            self.parser.push_control(&text, &mut pieces);
+            // There is nothing behind a part of a token that steers the model.
+            text.chars().fold(false, |ended, c| ends(&self.parser, c) || ended).then_some(0)
+        } else {
+            let mut has_ended = false;
+            let mut ends = |parser: &OutputParser, c| {
+                has_ended = ends(parser, c);
+                has_ended
+            };
+            let taken = self.parser.push_until(&text, &mut ends, &mut pieces);
+            has_ended.then(|| text.len() - taken + self.decoder.discard())
+        };
+        let ended = pieces.drain(..).find_map(|piece| self.show(piece, events));
+        self.pieces = pieces;
+        (rest, ended)
+    }
+
+    /// Whether a token that is text to the tokenizer stands for a marker as a whole, as control tokens do. Many files have the markers
+    /// of calls and thoughts as such.
+    fn is_marker(&self, token: u32, text: &str) -> bool {
+        self.tokenizer.token_kind(token) == Some(TokenKind::UserDefined) && self.parser.is_marker(text)
+    }
+
+    /// The end of the tokens: what was held back. `is_cut`: the model would have said more. The reason to have ended before, if there is
+    /// one in it.
+    pub fn finish(&mut self, is_cut: bool, events: &mut VecDeque<Event>) -> Option<Finish> {
         let mut pieces = Vec::new();
         self.parser.push(&self.decoder.flush(), &mut pieces);
-        self.parser.finish(&mut pieces);
+        match is_cut {
+            true => self.parser.cut_off(&mut pieces),
+            false => self.parser.finish(&mut pieces),
+        }
         let ended = pieces.into_iter().find_map(|piece| self.show(piece, events));
         self.release(events);
         ended
@@ -118,6 +152,11 @@ impl Output {
     /// Whether the model is thinking.
     pub fn in_reasoning(&self) -> bool {
         self.parser.in_reasoning()
+    }
+
+    /// Whether a call is under way.
+    pub fn in_call(&self) -> bool {
+        self.parser.in_call()
     }
 
     /// Whether a tool was called.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::format::gguf::Metadata;
-use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, starts_in_reasoning};
+use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, ends_behind_thought, starts_in_reasoning};
 use crate::text::template::parts;
 use crate::text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
 
@@ -27,6 +27,8 @@ pub(super) struct Prompt {
     pub format: OutputFormat,
     pub tools: Vec<ToolSpec>,
     pub starts_in_reasoning: bool,
+    /// Whether the model may still open a thought itself: it is not forbidden to think, and the prompt holds no thought for it.
+    pub may_think: bool,
 }
 
 /// A conversation as text.
@@ -88,7 +90,8 @@ impl Prompts {
             let special = if request.parse_special { Special::Parse } else { Special::AsText };
             let tokens = self.tokenizer.encode(text, special, self.tokenizer.adds_bos());
             let format = named(request, OutputFormat::default())?;
-            return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false });
+            let may_think = request.reasoning.budget() != Some(0);
+            return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false, may_think });
         }
         let Rendered { text, user, template } = self.rendered(request)?;
         let format = named(request, self.format(template))?;
@@ -97,13 +100,15 @@ impl Prompts {
         let has_bos = bos.is_some_and(|bos| text.as_bytes()[..own].starts_with(bos));
         let mut tokens = self.tokenizer.encode_prompt(&text, &user, self.tokenizer.adds_bos() && !has_bos);
         let mut starts_in_reasoning = format.reasoning.is_some_and(|format| starts_in_reasoning(&text, format));
-        // A form leaves no room for a thought of the model's own accord: where one is wanted before it, the prompt opens it.
+        let has_thought = format.reasoning.is_some_and(|format| ends_behind_thought(&text, format));
+        let may_think = !has_thought && request.reasoning.budget() != Some(0);
+        // Under a form not every model could think of its own accord: where a thought is wanted before it, the prompt opens it.
         let wanted = request.needs_grammar() && request.reasoning.enabled == Some(true) && !starts_in_reasoning;
         if let Some(opening) = format.reasoning.filter(|_| wanted).and_then(ReasoningFormat::opening_text) {
             tokens.extend(self.tokenizer.encode(opening, Special::Parse, false));
             starts_in_reasoning = true;
         }
-        Ok(Prompt { tokens, format, tools, starts_in_reasoning })
+        Ok(Prompt { tokens, format, tools, starts_in_reasoning, may_think })
     }
 
     fn rendered(&self, request: &Request) -> Result<Rendered<'_>, Error> {

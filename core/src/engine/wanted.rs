@@ -4,12 +4,12 @@ use inglenook_grammar::Spec;
 use serde_json::{Value, json};
 
 use super::Engine;
-use super::constraint::Wanted;
+use super::constraint::{Start, Wanted};
 use super::prompt::Prompt;
 use super::request::{Request, RequestError, ToolChoice};
 use crate::error::Error;
 use crate::text::output::{Choice, ConstraintError, ReasoningFormat};
-use crate::text::vocabulary;
+use crate::text::{Special, vocabulary};
 
 impl Engine {
     /// What the answer to a request must be held to, if to anything.
@@ -29,19 +29,20 @@ impl Engine {
             return Err(RequestError::from(ConstraintError::NoTools).into());
         }
         let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoDialect)?;
-        Ok(Some(Wanted { spec: Spec::Lark { grammar }, trigger: thought(prompt), repeats: false }))
+        let start = self.behind_thought(prompt);
+        Ok(Some(Wanted { spec: Spec::Lark { grammar }, start, repeats: false, closes: false }))
     }
 
     /// The form, behind a thought or the caller's trigger. Where tools are offered and nothing comes before the form, calls may come in
     /// its place.
     fn form(&self, spec: &Spec, request: &Request, prompt: &Prompt) -> Result<Wanted, Error> {
-        if let Some(trigger) = &request.response_format.trigger {
-            return Ok(Wanted { spec: spec.clone(), trigger: Some(trigger.clone()), repeats: false });
+        let held = |spec, start| Wanted { spec, start, repeats: false, closes: true };
+        if let Some(text) = request.response_format.trigger.clone().filter(|text| !text.is_empty()) {
+            return Ok(held(spec.clone(), Start::Behind { text, required: true }));
         }
         if prompt.format.reasoning == Some(ReasoningFormat::Harmony) {
             // Calls have a channel of their own before the one of the answer.
-            let trigger = Some(ReasoningFormat::Harmony.answer_begin().to_owned());
-            return Ok(Wanted { spec: spec.clone(), trigger, repeats: false });
+            return Ok(held(spec.clone(), Start::Answer));
         }
         let spec = match prompt.tools.is_empty() {
             true => spec.clone(),
@@ -55,7 +56,7 @@ impl Engine {
                 both
             }
         };
-        Ok(Wanted { spec, trigger: thought(prompt), repeats: false })
+        Ok(held(spec, self.behind_thought(prompt)))
     }
 
     /// Where the model calls a tool by itself, and has tools whose schemas must be kept.
@@ -63,9 +64,10 @@ impl Engine {
         if !request.strict_tools() {
             return Ok(None);
         }
-        let trigger = prompt.format.dialect.and_then(|dialect| dialect.trigger()).map(str::to_owned);
+        let Some(text) = prompt.format.dialect.and_then(|dialect| dialect.trigger()) else { return Ok(None) };
         let grammar = self.calls(request, prompt, Choice::Auto)?;
-        Ok(grammar.map(|grammar| Wanted { spec: Spec::Lark { grammar }, trigger, repeats: true }))
+        let start = Start::Behind { text: text.to_owned(), required: false };
+        Ok(grammar.map(|grammar| Wanted { spec: Spec::Lark { grammar }, start, repeats: true, closes: false }))
     }
 
     /// A grammar of calls in the model's dialect; none where the dialect is not known, or has no such grammar.
@@ -74,12 +76,18 @@ impl Engine {
         let control = |name: &str| vocabulary::control(&self.tokenizer, name);
         Ok(dialect.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
     }
-}
 
-/// The end of the thought that the prompt has opened: the answer proper comes behind it.
-fn thought(prompt: &Prompt) -> Option<String> {
-    let format = prompt.format.reasoning.filter(|_| prompt.starts_in_reasoning)?;
-    Some(format.answer_begin().to_owned())
+    /// Behind the thought that the prompt has opened, or that the model may open with a token of its own; else at once.
+    fn behind_thought(&self, prompt: &Prompt) -> Start {
+        if prompt.starts_in_reasoning {
+            return Start::Answer;
+        }
+        let opening = prompt.format.reasoning.filter(|_| prompt.may_think).and_then(ReasoningFormat::opening_text);
+        let opening = opening.map(|text| self.tokenizer.encode(text, Special::Parse, false)).unwrap_or_default();
+        // What is spelled from ordinary tokens may as well be the answer's own text.
+        let is_sure = opening.len() == 1 || opening.first().is_some_and(|first| self.tokenizer.is_control(*first));
+        Start::AtOnce(if is_sure { opening } else { Vec::new() })
+    }
 }
 
 /// A grammar of `calls`, or of an answer of the form.

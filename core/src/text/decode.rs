@@ -30,6 +30,11 @@ impl StreamDecoder {
         text
     }
 
+    /// Forgets the beginning of a character whose end has not come; how many bytes that were.
+    pub fn discard(&mut self) -> usize {
+        std::mem::take(&mut self.pending).len()
+    }
+
     /// The end of the text: U+FFFD for a character that was never completed. The decoder is as new afterwards.
     pub fn flush(&mut self) -> String {
         self.beginning = self.tokenizer.beginning();

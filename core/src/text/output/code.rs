@@ -11,7 +11,7 @@ pub(super) const INTERPRETERS: [&str; 4] = ["python", "ipython", "code_interpret
 /// What ends code.
 #[derive(Debug)]
 pub(super) struct CodeForm {
-    /// Markers that end the code and are no part of it; the end of the text does, too.
+    /// Markers that end the code and are no part of it; the end of the answer does, too.
     pub ends: &'static [&'static str],
 }
 
@@ -48,7 +48,7 @@ impl CodeReader {
         pieces.arguments(&text);
         input.skip(len);
         // The marker itself stays, since it may begin something else.
-        let over = matches!(end, Some((_, Some(_)))) || input.is_over();
+        let over = matches!(end, Some((_, Some(_)))) || input.is_whole();
         if !over {
             return Step::Wait;
         }

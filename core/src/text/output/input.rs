@@ -16,7 +16,13 @@ pub(super) struct Input {
     at: usize,
     /// Where the call that is being read begins.
     mark: Option<usize>,
+    /// Where the draft that is being read begins, with the white space before it.
+    draft: Option<usize>,
+    /// Where the last token begins that is a marker by itself.
+    token: Option<usize>,
     ended: bool,
+    /// Whether the text was cut off before its end.
+    is_cut: bool,
 }
 
 impl Input {
@@ -24,14 +30,31 @@ impl Input {
         self.text.push_str(text);
     }
 
-    /// No more text will come, so that nothing is a [`Match::Maybe`] any more.
-    pub fn end(&mut self) {
+    /// Takes the text of a token that is a marker by itself, as no plain text can be.
+    pub fn push_token(&mut self, text: &str) {
+        self.token = Some(self.text.len());
+        self.push(text);
+    }
+
+    /// How many bytes after the cursor the last such token begins, unless it has been read.
+    pub fn token(&self) -> Option<usize> {
+        self.token?.checked_sub(self.at)
+    }
+
+    /// No more text will come, so that nothing is a [`Match::Maybe`] any more. `is_cut`: the model would have said more.
+    pub fn end(&mut self, is_cut: bool) {
         self.ended = true;
+        self.is_cut = is_cut;
     }
 
     /// Whether no more text will come and all has been read.
     pub fn is_over(&self) -> bool {
         self.ended && self.rest().is_empty()
+    }
+
+    /// Whether all has been read and the model has said all that it would: then a call needs no marker behind it to be whole.
+    pub fn is_whole(&self) -> bool {
+        self.is_over() && !self.is_cut
     }
 
     /// Whether no more text will come.
@@ -122,13 +145,37 @@ impl Input {
         }
     }
 
+    /// Keeps all text from the cursor on, until [`Input::end_draft`] or [`Input::rewind_draft`].
+    pub fn begin_draft(&mut self) {
+        self.draft = Some(self.at);
+    }
+
+    /// Nothing that was kept will be read again.
+    pub fn end_draft(&mut self) {
+        self.draft = None;
+    }
+
+    /// Goes back to where the draft begins. Tokens among what was read of it are markers no more.
+    pub fn rewind_draft(&mut self) {
+        let Some(draft) = self.draft.take() else { return };
+        self.token = self.token.filter(|token| *token >= self.at);
+        (self.at, self.mark) = (draft, None);
+    }
+
+    /// The marker that the last token is has been seen.
+    pub fn forget_token(&mut self) {
+        self.token = None;
+    }
+
     /// Gives up the memory of what has been read.
     pub fn compact(&mut self) {
-        let done = self.mark.unwrap_or(self.at);
+        let done = [self.mark, self.draft].into_iter().flatten().fold(self.at, usize::min);
         if done > 0 {
             self.text.drain(..done);
             self.at -= done;
-            self.mark = self.mark.map(|mark| mark - done);
+            for place in [&mut self.mark, &mut self.draft, &mut self.token] {
+                *place = place.and_then(|place| place.checked_sub(done));
+            }
         }
     }
 

@@ -44,6 +44,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Messages {
     state: State,
+    /// Whether a message of the channel `final` has begun.
+    is_final: bool,
 }
 
 impl Messages {
@@ -52,7 +54,12 @@ impl Messages {
 
     /// `in_reasoning`: the prompt has opened a message of the channel `analysis`.
     pub fn new(in_reasoning: bool) -> Self {
-        Self { state: if in_reasoning { State::Reasoning } else { State::Between } }
+        Self { state: if in_reasoning { State::Reasoning } else { State::Between }, is_final: false }
+    }
+
+    /// Whether the answer proper has begun, with its channel.
+    pub fn answers(&self) -> bool {
+        self.is_final
     }
 
     pub fn in_reasoning(&self) -> bool {
@@ -123,6 +130,7 @@ impl Messages {
 
     /// The state of a body behind `header`.
     fn open(&mut self, header: Header, input: &mut Input) {
+        self.is_final |= header.recipient.is_none() && header.channel == Channel::Final;
         self.state = match header {
             Header { recipient: Some(name), .. } if !is_name(&name) => State::Malformed,
             Header { recipient: Some(name), json, .. } => {
@@ -130,7 +138,7 @@ impl Messages {
                 State::BeforeArguments { name, code }
             }
             Header { channel: Channel::Analysis, .. } => State::Reasoning,
-            Header { channel: Channel::Other, .. } => State::Text,
+            Header { channel: Channel::Final | Channel::Other, .. } => State::Text,
         };
         if matches!(self.state, State::Reasoning | State::Text) {
             input.unmark();
@@ -196,7 +204,7 @@ impl Messages {
             Some((0, Some(_))) => {}
             Some((0, None)) => return false,
             None if input.rest().is_empty() && !input.has_ended() => return false,
-            None if input.rest().is_empty() => {}
+            None if input.is_whole() => {}
             _ => {
                 self.state = State::Malformed;
                 return true;
@@ -214,7 +222,12 @@ impl Messages {
         super::json::push_quoted(&input.rest()[..len], &mut text);
         pieces.arguments(&text);
         input.skip(len);
-        if !matches!(found, Some((_, Some(_)))) && !input.is_over() {
+        let ended = matches!(found, Some((_, Some(_)))) || input.is_whole();
+        if !ended && input.is_over() {
+            self.state = State::Malformed;
+            return true;
+        }
+        if !ended {
             return false;
         }
         pieces.arguments("\"}");
@@ -243,6 +256,7 @@ impl Messages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
     Analysis,
+    Final,
     Other,
 }
 
@@ -264,7 +278,11 @@ impl Header {
         let recipient = recipient.map(|name| name.strip_prefix("functions.").unwrap_or(name).to_owned());
         let channel = text.split(CHANNEL).nth(1).map_or("", str::trim_start);
         Self {
-            channel: if channel.starts_with("analysis") { Channel::Analysis } else { Channel::Other },
+            channel: match channel {
+                name if name.starts_with("analysis") => Channel::Analysis,
+                name if name.starts_with("final") => Channel::Final,
+                _ => Channel::Other,
+            },
             recipient,
             json: text.contains(CONSTRAIN) || text.contains(" json"),
         }

@@ -41,5 +41,5 @@ pub use constraint::{Choice, ConstraintError};
 pub use dialect::Dialect;
 pub use parser::{OutputFormat, OutputParser};
 pub use piece::Piece;
-pub use reasoning::{ReasoningBudget, ReasoningFormat, starts_in_reasoning};
+pub use reasoning::{ReasoningBudget, ReasoningFormat, ends_behind_thought, starts_in_reasoning};
 pub use tools::ToolSpec;

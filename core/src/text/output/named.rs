@@ -175,7 +175,7 @@ impl NamedReader {
                 Ok(())
             }
             Match::Maybe => Err(Step::Wait),
-            Match::No if input.is_over() => {
+            Match::No if input.is_whole() => {
                 self.state = State::Close;
                 Ok(())
             }

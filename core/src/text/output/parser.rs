@@ -86,31 +86,80 @@ impl OutputParser {
         self.read(out);
     }
 
-    /// Takes a control token by its name, as decoded text leaves it out. One that is no marker is dropped; one that is counts the
-    /// same as its name written as text.
-    pub fn push_control(&mut self, name: &str, out: &mut Vec<Piece>) {
-        // Vocabularies have the opening of Gemma's thought as one token and its word as another.
-        if self.controls.iter().any(|control| *control == name || control.strip_suffix("thought") == Some(name)) {
-            self.push(name, out);
+    /// Takes more text, up to the first character behind which `ends` says so; how many bytes that were.
+    pub fn push_until(&mut self, text: &str, ends: &mut dyn FnMut(&Self, char) -> bool, out: &mut Vec<Piece>) -> usize {
+        let mut taken = 0;
+        for c in text.chars() {
+            self.input.push(c.encode_utf8(&mut [0; 4]));
+            self.step();
+            taken += c.len_utf8();
+            if ends(self, c) {
+                break;
+            }
         }
+        self.read(out);
+        taken
+    }
+
+    /// Takes a control token by its name, as decoded text leaves it out. One that is no marker is dropped; one that is counts the
+    /// same as its name written as text, and for sure where text may only look like a marker.
+    pub fn push_control(&mut self, name: &str, out: &mut Vec<Piece>) {
+        if !self.is_marker(name) {
+            return;
+        }
+        if let Machine::Tagged(tagged) = &mut self.machine
+            && tagged.closes_thought(name)
+        {
+            tagged.drop_draft(&mut self.input, &mut self.pieces);
+        }
+        self.input.push_token(name);
+        self.read(out);
+    }
+
+    /// Whether a token of this text means something.
+    pub fn is_marker(&self, name: &str) -> bool {
+        // Vocabularies have the opening of Gemma's thought as one token and its word as another.
+        self.controls.iter().any(|control| *control == name || control.strip_suffix("thought") == Some(name))
     }
 
     /// The answer is over: appends what was held back. Nothing may be pushed after that.
     pub fn finish(&mut self, out: &mut Vec<Piece>) {
-        self.input.end();
+        self.end(false, out);
+    }
+
+    /// The answer was cut off: appends what was held back. A call that the model had not closed is malformed then, where
+    /// [`OutputParser::finish`] takes one that lacks nothing but that for whole.
+    pub fn cut_off(&mut self, out: &mut Vec<Piece>) {
+        self.end(true, out);
+    }
+
+    fn end(&mut self, is_cut: bool, out: &mut Vec<Piece>) {
+        self.input.end(is_cut);
         self.read(out);
     }
 
     fn read(&mut self, out: &mut Vec<Piece>) {
-        match &mut self.machine {
-            Machine::Tagged(tagged) => tagged.read(&mut self.input, &mut self.pieces),
-            Machine::Messages(messages) => messages.read(&mut self.input, &mut self.pieces),
-        }
+        self.step();
         self.input.compact();
         self.pieces.drain_into(out);
     }
 
-    /// Whether the text so far ends inside a thought.
+    fn step(&mut self) {
+        match &mut self.machine {
+            Machine::Tagged(tagged) => tagged.read(&mut self.input, &mut self.pieces),
+            Machine::Messages(messages) => messages.read(&mut self.input, &mut self.pieces),
+        }
+    }
+
+    /// Whether the answer proper has begun behind a thought: the thought is closed; in harmony, the channel `final` is open.
+    pub fn answers(&self) -> bool {
+        match &self.machine {
+            Machine::Tagged(tagged) => tagged.answers(),
+            Machine::Messages(messages) => messages.answers(),
+        }
+    }
+
+    /// Whether the text so far ends inside a thought. A call in a thought is part of it until the answer is known to end behind it.
     pub fn in_reasoning(&self) -> bool {
         match &self.machine {
             Machine::Tagged(tagged) => tagged.in_reasoning(),

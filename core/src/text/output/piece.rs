@@ -48,17 +48,39 @@ pub(super) struct Pieces {
     next_index: u32,
     /// The call that has begun and has not ended.
     open: Option<u32>,
+    /// While it may turn out that what is read was none of the answer: how many pieces, and how many calls, there were before.
+    draft: Option<(usize, u32)>,
     pub tools: Tools,
 }
 
 impl Pieces {
     pub fn new(tools: Tools, ids: Ids) -> Self {
-        Self { out: Vec::new(), ids, next_index: 0, open: None, tools }
+        Self { out: Vec::new(), ids, next_index: 0, open: None, draft: None, tools }
     }
 
-    /// Moves what has been gathered to the end of `out`.
+    /// Moves what has been gathered to the end of `out`, but for what may be withdrawn.
     pub fn drain_into(&mut self, out: &mut Vec<Piece>) {
-        out.append(&mut self.out);
+        let sure = self.draft.map_or(self.out.len(), |(pieces, _)| pieces);
+        out.extend(self.out.drain(..sure));
+        self.draft = self.draft.map(|(_, calls)| (0, calls));
+    }
+
+    /// What follows may be withdrawn.
+    pub fn begin_draft(&mut self) {
+        self.draft = Some((self.out.len(), self.next_index));
+    }
+
+    /// What came since stands. Whether that is a call.
+    pub fn keep_draft(&mut self) -> bool {
+        self.draft.take().is_some_and(|(_, calls)| calls < self.next_index)
+    }
+
+    /// What came since is withdrawn.
+    pub fn drop_draft(&mut self) {
+        if let Some((pieces, calls)) = self.draft.take() {
+            self.out.truncate(pieces);
+            (self.next_index, self.open) = (calls, None);
+        }
     }
 
     pub fn text(&mut self, text: &str) {

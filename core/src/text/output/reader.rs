@@ -114,13 +114,13 @@ impl Reader {
 }
 
 /// Ends the last call where its closing marker `close` stands, behind white space, and moves the cursor behind that. The end of the
-/// text and the next call's marker, `open`, close a call as well, since models forget; in a dialect without such a marker nothing
-/// need stand there.
+/// answer (but not of one that was cut off) and the next call's marker, `open`, close a call as well, since models forget; in a
+/// dialect without such a marker nothing need stand there.
 pub(super) fn closing(input: &mut Input, pieces: &mut Pieces, close: Option<&str>, open: &str) -> Step {
     if let Some(close) = close {
         input.skip_whitespace();
         match (input.starts(close), input.starts(open)) {
-            _ if input.is_over() => {}
+            _ if input.is_whole() => {}
             (Match::Yes, _) => input.skip(close.len()),
             (_, Match::Yes) if !open.is_empty() => {}
             (Match::Maybe, _) | (_, Match::Maybe) => return Step::Wait,

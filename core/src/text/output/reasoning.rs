@@ -159,9 +159,9 @@ impl ReasoningFormat {
         ROWS.iter().map(|row| row.name)
     }
 
-    /// The text behind which the answer proper begins, where the model has thought.
-    pub fn answer_begin(self) -> &'static str {
-        self.tags().map_or("<|channel|>final<|message|>", |tags| tags.close)
+    /// What closes a thought, and nothing more.
+    pub fn close(self) -> &'static str {
+        self.tags().map_or("<|end|>", |tags| tags.close)
     }
 
     /// What opens a thought at the beginning of an answer, where the model would not do so by itself; harmony's does.
@@ -190,6 +190,11 @@ pub fn starts_in_reasoning(prompt_tail: &str, format: ReasoningFormat) -> bool {
         Some(tags) => tail.ends_with(tags.open),
         None => tail.ends_with("<|channel|>analysis<|message|>"),
     }
+}
+
+/// Whether a prompt ends right behind a thought, as templates have it for a model that is not to think.
+pub fn ends_behind_thought(prompt_tail: &str, format: ReasoningFormat) -> bool {
+    format.tags().is_some_and(|tags| prompt_tail.trim_end().ends_with(tags.close))
 }
 
 /// Counts the tokens of a thought and says when it has to end.

@@ -2,6 +2,9 @@
 //!
 //! White space: what stands right before a marker (8 bytes at most) and right after a call, a thought or a dropped marker only separates
 //! them and is not content; white space that stands in text, or after text that turned out to be no call, is.
+//!
+//! Models forget to close a thought before they call. So a call in a thought whose marker is a token of its own is read as a *draft*: it
+//! is kept back, is the call where the answer ends right behind it, and is part of the thought where anything else follows.
 
 use super::code::{CodeForm, INTERPRETERS};
 use super::dialect::{Dialect, Place};
@@ -79,6 +82,10 @@ pub(super) struct Tagged {
     line_start: bool,
     /// Whether white space that comes next is to be dropped.
     trim: bool,
+    /// Whether what is read stands in a thought, and is a call only if the answer ends behind it.
+    is_draft: bool,
+    /// Whether a thought has been closed.
+    is_behind_thought: bool,
 }
 
 impl Tagged {
@@ -120,6 +127,8 @@ impl Tagged {
             fresh: true,
             line_start: true,
             trim: false,
+            is_draft: false,
+            is_behind_thought: false,
         }
     }
 
@@ -132,12 +141,17 @@ impl Tagged {
 
     /// Whether a thought is being read.
     pub fn in_reasoning(&self) -> bool {
-        matches!(self.mode, Mode::Thought { .. })
+        matches!(self.mode, Mode::Thought { .. }) || self.is_draft
+    }
+
+    /// Whether a thought has been closed, and none is being read.
+    pub fn answers(&self) -> bool {
+        self.is_behind_thought && !self.in_reasoning()
     }
 
     /// Whether a call is being read, so that its text is kept.
     pub fn in_call(&self) -> bool {
-        matches!(self.mode, Mode::Calls(_) | Mode::Malformed { .. })
+        matches!(self.mode, Mode::Calls(_) | Mode::Malformed { .. }) || self.is_draft
     }
 
     /// Reads as far as the text goes.
@@ -147,7 +161,38 @@ impl Tagged {
             Mode::Thought { start } => self.thought(start, input, pieces),
             Mode::Calls(_) => self.calls(input, pieces),
             Mode::Malformed { close } => self.malformed(close, input, pieces),
-        } {}
+        } || self.draft_is_over(input, pieces)
+        {}
+    }
+
+    /// At the end of the answer: whether what was read as a draft is thought after all, and has to be read again.
+    fn draft_is_over(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+        if !self.is_draft || !input.has_ended() {
+            return false;
+        }
+        let is_call = matches!(self.mode, Mode::Content) && input.is_whole();
+        if !is_call || !pieces.keep_draft() {
+            self.drop_draft(input, pieces);
+            return true;
+        }
+        input.end_draft();
+        self.is_draft = false;
+        false
+    }
+
+    /// Whether a token of this text closes thoughts.
+    pub fn closes_thought(&self, text: &str) -> bool {
+        self.tags.is_some_and(|tags| tags.close == text)
+    }
+
+    /// A draft is part of the thought: what was read of it is read again as that.
+    pub fn drop_draft(&mut self, input: &mut Input, pieces: &mut Pieces) {
+        if self.is_draft {
+            pieces.drop_draft();
+            input.rewind_draft();
+            self.is_draft = false;
+            self.mode = Mode::Thought { start: false };
+        }
     }
 
     fn content(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
@@ -158,6 +203,11 @@ impl Tagged {
         let found = self.find(input);
         let end = found.as_ref().map_or(input.rest().len(), |found| found.offset);
         let marker = found.and_then(|found| found.marker);
+        let is_thought = marker.is_some_and(|marker| matches!(self.markers[marker].what, What::Thought));
+        if self.is_draft && (is_thought || !input.rest()[..end].trim_start().is_empty()) {
+            self.drop_draft(input, pieces);
+            return true;
+        }
         let gap = if marker.is_none() && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
         self.emit(&input.rest()[..end - gap], pieces);
         input.skip(end - gap);
@@ -239,16 +289,39 @@ impl Tagged {
             return true;
         }
         let found = input.find(&[tags.close]);
-        let closed = matches!(found, Some((_, Some(_))));
         let end = found.map_or(input.rest().len(), |(offset, _)| offset);
+        let call = input.token().filter(|offset| *offset <= end && self.opens_calls(&input.rest()[*offset..]));
+        if let Some(offset) = call {
+            let gap = gap(&input.rest()[..offset]);
+            pieces.reasoning(&input.rest()[..offset - gap]);
+            input.skip(offset - gap);
+            input.begin_draft();
+            input.forget_token();
+            pieces.begin_draft();
+            self.go_on();
+            self.is_draft = true;
+            return true;
+        }
+        let closed = matches!(found, Some((_, Some(_))));
         let gap = if !closed && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
         pieces.reasoning(&input.rest()[..end - gap]);
         input.skip(end - gap);
         if closed {
             input.skip(gap + tags.close.len());
             self.go_on();
+            self.is_behind_thought = true;
         }
         closed
+    }
+
+    /// Whether a marker of the dialect's begins `text`: calls follow it, or it stands around them.
+    fn opens_calls(&self, text: &str) -> bool {
+        let around = self.tags.map_or(&[][..], |tags| tags.around_answer);
+        self.markers.iter().any(|marker| match marker.what {
+            What::Calls { .. } => text.starts_with(&marker.text),
+            What::Nothing => text.starts_with(&marker.text) && !around.contains(&marker.text.as_str()),
+            What::Thought => false,
+        })
     }
 
     /// To content, after a call or a thought.
@@ -273,9 +346,11 @@ impl Tagged {
                     let name = if rewind { self.interpreter } else { name };
                     calls.reader = Reader::code(form, name);
                 }
+                None if self.is_draft => self.drop_draft(input, pieces),
                 None => self.no_call(input, pieces),
             },
             // The reader failed, or the text is over in the middle of a call.
+            _ if self.is_draft => self.drop_draft(input, pieces),
             step => {
                 let first = pieces.announced() == calls.announced;
                 match calls.weak && !pieces.is_open() || first && step == Step::NotACall {

@@ -1,0 +1,127 @@
+//! Answers that `max_tokens` cuts anywhere: one that claims to be whole is what the model says when it is not cut.
+//!
+//! `INGLENOOK_FULL=1 cargo test -p inglenook --test cuts` makes 1,000 cuts.
+
+use inglenook::device::Device;
+use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::request::Request;
+use inglenook::engine::{Engine, EngineOptions};
+use inglenook::source::Memory;
+use pollster::block_on;
+use serde_json::{Value, json};
+
+const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+
+/// The longest answer before it is cut, in tokens.
+const LONG: u32 = 160;
+
+fn load() -> Engine {
+    block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
+}
+
+/// What an answer says in the end.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Answer {
+    text: String,
+    thought: String,
+    /// Names and arguments of the calls that stand.
+    calls: Vec<(String, String)>,
+    malformed: bool,
+    finish: Option<Finish>,
+}
+
+fn answer(engine: &mut Engine, request: &Value) -> Answer {
+    let mut generation = engine.generate(Request::from_json(&request.to_string()).expect("a request")).expect("good");
+    let mut answer = Answer::default();
+    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+        match event {
+            Event::Text { text } => answer.text += &text,
+            Event::Reasoning { text } => answer.thought += &text,
+            Event::ToolCall { name, .. } => answer.calls.push((name, String::new())),
+            Event::ToolArguments { text, .. } => answer.calls.last_mut().expect("a call").1 += &text,
+            Event::MalformedCall { index, text } => {
+                if index.is_some() {
+                    answer.calls.pop();
+                }
+                answer.text += &text;
+                answer.malformed = true;
+            }
+            Event::Done { reason, .. } => answer.finish = Some(reason),
+        }
+    }
+    answer
+}
+
+fn tool(name: &str, properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().expect("an object").keys().collect();
+    let parameters =
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    json!({"type": "function", "function": {"name": name, "strict": true, "parameters": parameters}})
+}
+
+fn schema(schema: Value) -> Value {
+    json!({"response_format": {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}})
+}
+
+/// Ten forms and sets of tools.
+fn asked() -> Vec<Value> {
+    let person = json!({"type": "object", "additionalProperties": false, "required": ["name", "age", "tags"], "properties": {
+        "name": {"type": "string"}, "age": {"type": "integer"}, "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}}}});
+    let story = json!({"type": "object", "additionalProperties": false, "required": ["story"],
+        "properties": {"story": {"type": "string"}}});
+    let tools = json!([
+        tool("get_weather", json!({"city": {"type": "string"}, "days": {"type": "integer"}})),
+        tool("tell", json!({"story": {"type": "string"}}))
+    ]);
+    let format = |format: Value| json!({ "response_format": format });
+    vec![
+        schema(person),
+        schema(story.clone()),
+        format(json!({"type": "json_object"})),
+        format(json!({"type": "regex", "regex": "[a-z]+( [a-z]+)*[.]"})),
+        format(json!({"type": "gbnf", "grammar": "root ::= item+\nitem ::= \"- \" [a-z ]+ \"\\n\""})),
+        format(
+            json!({"type": "choice", "choices": ["yes", "no, never again in this world", "a long way off, and further"]}),
+        ),
+        json!({"tools": tools, "tool_choice": "required"}),
+        json!({"tools": tools, "tool_choice": {"type": "function", "function": {"name": "tell"}}, "parallel_tool_calls": false}),
+        json!({"tools": tools}),
+        json!({"tools": tools, "response_format": schema(story)["response_format"]}),
+    ]
+}
+
+#[test]
+fn cut_answer_claims_to_be_whole_only_if_it_is() {
+    let cuts = if std::env::var_os("INGLENOOK_FULL").is_some() { 1000 } else { 60 };
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut engine = load();
+    let questions = ["Who is it?", "What is the weather in Paris?", "Tell me a story about a fox."];
+    let asked = asked();
+    let (mut whole, mut cut_off) = (0, 0);
+    // A few cuts of one answer: the uncut one takes the longest.
+    for round in 0..cuts / 10 {
+        let mut request = asked[round % asked.len()].clone();
+        request["messages"] = json!([{"role": "user", "content": questions[random.usize(..questions.len())]}]);
+        request["temperature"] = json!(if random.bool() { 0.0 } else { 1.2 });
+        (request["seed"], request["max_tokens"]) = (json!(random.u32(..)), json!(LONG));
+        let uncut = answer(&mut engine, &request);
+        for _ in 0..10 {
+            request["max_tokens"] = json!(random.u32(1..=60));
+            let cut = answer(&mut engine, &request);
+            match cut.finish {
+                Some(Finish::Stop | Finish::ToolCalls) => {
+                    assert_eq!(cut, uncut, "{request}");
+                    whole += 1;
+                }
+                Some(Finish::Length) => {
+                    // Calls that stand are the first of those that would have come.
+                    assert!(uncut.calls.starts_with(&cut.calls), "{request}: {cut:?} of {uncut:?}");
+                    cut_off += 1;
+                }
+                finish => panic!("{finish:?}: {request}"),
+            }
+        }
+    }
+    eprintln!("{whole} were whole, {cut_off} cut off");
+    assert!(whole * 20 > cuts && cut_off * 20 > cuts, "both ways are tried: {whole} of {cuts} were whole");
+}
