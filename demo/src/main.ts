@@ -191,6 +191,7 @@ function setBusy(busy: boolean): void {
 function refreshCounters(): void {
   if (!byId('facts', HTMLDetailsElement).open || session.state?.kind !== 'ready') return;
   const engine: Engine = session.state.engine;
+  if (engine.info.adapter.backend === 'cpu') return;
   engine.counters().then(showCounters, () => undefined);
 }
 

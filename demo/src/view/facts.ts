@@ -12,12 +12,14 @@ export function showFacts(engine: Engine | undefined): void {
   list.replaceChildren();
   if (engine === undefined) {
     line.textContent = 'On this device only';
+    line.title = '';
     return;
   }
   const { model, adapter, reason, memory } = engine.info;
   const onCpu = adapter.backend === 'cpu';
   const inSoftware = adapter.software && !onCpu ? ' (in software)' : '';
   line.textContent = `On this device only · ${adapter.name}${inSoftware}`;
+  line.title = reason;
   const rows: [string, string][] = [
     [
       'Model',

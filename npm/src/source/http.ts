@@ -146,7 +146,10 @@ class Download implements ByteSource {
     if (told || empty) this.#total = this.#position;
   }
 
-  /** Ask for everything from `offset` on. Afterwards the position is where the answer begins, at `offset` or before; or the file's end is known. */
+  /**
+   * Ask for everything from `offset` on. Afterwards the position is where the answer begins, at `offset` or before; or the file's end
+   * is known.
+   */
   async #connect(offset: number): Promise<void> {
     for (;;) {
       const { connection, answer } = await this.#ask(offset);

@@ -1,6 +1,6 @@
-// What a visitor sees: the demo page loads ember, answers a sum, and its answer grows before their eyes.
+// What a visitor sees: the demo page loads ember, answers a sum, its answer grows before their eyes, and it says where that ran.
 
-/** The whole way, from opening the page to the complete answer, on a software adapter. */
+/** The whole way, from opening the page to the complete answer, on the CPU where there is no GPU. */
 const LIMIT_SECONDS = 10;
 /** Visits of which the fastest counts, since a machine may be busy with something else. */
 const VISITS = 3;
@@ -57,6 +57,9 @@ async function visitPage(t) {
   t.ok(shown.length >= 3, `the answer to grow in steps, not to be there at once: ${JSON.stringify(shown)}`);
   const grows = shown.every((text, i) => i === 0 || text.length >= (shown[i - 1]?.length ?? 0));
   t.ok(grows, `the answer only to grow: ${JSON.stringify(shown)}`);
+  const facts = await page.evaluate('document.querySelector("[data-testid=facts]").textContent');
+  t.ok(/^\s*On this device only · \S/.test(facts), `where it ran to be said, not "${facts}"`);
+  t.ok(/Because(no GPU: |it is the best GPU here)/.test(facts), `why it ran there to be said, not "${facts}"`);
   await page.close();
   return seconds;
 }
