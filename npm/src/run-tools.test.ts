@@ -149,6 +149,15 @@ test('an answer that the filter ended calls nothing', async () => {
   await engine.close();
 });
 
+test('a call that the token limit cut off is not executed', async () => {
+  const cut: FakePiece = { type: 'malformed_call', index: 0, text: '<tool_call>{"name": "add"' };
+  const { asked, engine, run } = await setUp({ ask: [...call(0, 'add', '{"a": 2'), cut, 'never said'] });
+  const events = await collect(run({ messages: ASK, tools: [ADD], max_tokens: 3 }));
+  expect(results(events)).toEqual([]);
+  expect(asked).toHaveLength(1);
+  await engine.close();
+});
+
 test('a run is iterated once, and its request has tools that can be called', async () => {
   const { engine, run } = await setUp({});
   const running = run({ messages: ASK, tools: [ADD] });

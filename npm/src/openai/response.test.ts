@@ -85,6 +85,23 @@ test('a malformed call that was never announced withdraws nothing', async () => 
   expect(whole.message.content).toBe('<tool_call>');
 });
 
+test('a call that the token limit cuts off is none, streamed or whole', async () => {
+  const text = '<tool_call>{"name": "now", "arguments": {';
+  const started: readonly FakePiece[] = [
+    { type: 'tool_call', index: 1, id: 'call_2', name: 'now' },
+    { type: 'tool_arguments', index: 1, text: '{' },
+    { type: 'malformed_call', index: 1, text },
+  ];
+  const pieces = [...CALL, ...started, 'never said'];
+  const { deltas, reason, whole } = await bothWays(pieces, { max_tokens: pieces.length - 1 });
+  // What was streamed of it is withdrawn by name: the limit shows only at the end.
+  expect(deltas.slice(-2)).toEqual([{ content: text, malformed_tool_call: { index: 1, text } }, {}]);
+  expect(reason).toBe('length');
+  expect(whole.finish_reason).toBe('length');
+  expect(whole.message.tool_calls?.map(({ id }) => id)).toEqual(['call_1']);
+  expect(whole.message.malformed_tool_calls).toEqual([{ index: 1, text }]);
+});
+
 test('the deltas of a stream joined are the whole message', async () => {
   const { deltas, whole } = await bothWays([
     { type: 'reasoning', text: 'a' },
