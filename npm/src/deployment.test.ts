@@ -35,6 +35,34 @@ describe('a file of the package', () => {
     await expect(fetchAsset(URL_OF_IT)).rejects.toThrow('text/html');
   });
 
+  test('beside a page that was opened as a file asks for a server', async () => {
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
+    const fetching = fetchAsset('file:///home/user/site/inglenook/inglenook.wasm');
+    await expect(fetching).rejects.toBeInstanceOf(DeploymentError);
+    await expect(fetching).rejects.toThrow('opened as a file');
+  });
+
+  test.each([
+    [URL_OF_IT, 'connect-src', 'Add https://app.example to its connect-src'],
+    ['https://app.example', 'default-src', 'Add https://app.example to its default-src'],
+    ['https://elsewhere.example/logo.png', 'img-src', 'Check the connection'],
+    ['inline', 'script-src-elem', 'Check the connection'],
+  ])(
+    'with a violation of %s names the directive if it is about the file',
+    async (blockedURI, effectiveDirective, message) => {
+      const target = new EventTarget();
+      vi.stubGlobal('addEventListener', target.addEventListener.bind(target));
+      vi.stubGlobal('removeEventListener', target.removeEventListener.bind(target));
+      vi.stubGlobal('fetch', async () => {
+        setTimeout(() =>
+          target.dispatchEvent(Object.assign(new Event('securitypolicyviolation'), { blockedURI, effectiveDirective })),
+        );
+        throw new TypeError('Failed to fetch');
+      });
+      await expect(fetchAsset(URL_OF_IT)).rejects.toThrow(message);
+    },
+  );
+
   test('that cannot be reached can be tried again', async () => {
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
     await expect(fetchAsset(URL_OF_IT)).rejects.toBeInstanceOf(DownloadError);
@@ -63,6 +91,7 @@ describe('a module', () => {
 
   test.each([
     ['version https://git-lfs.github.com/spec/v1', 'is no WebAssembly'],
+    ['\u001f\u008b\b', 'is no WebAssembly'],
     ['', 'is no WebAssembly'],
     ['\0asm\u0001\0\0\0\u0001\u0005', 'damaged'],
   ])('that is none, or is cut off, is named: %j', async (text, message) => {

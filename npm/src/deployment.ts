@@ -4,6 +4,8 @@ import { DeploymentError, DownloadError, InglenookError } from './errors.js';
 
 /** What the files are copied from, in messages. */
 const FOLDER = 'node_modules/inglenook/dist/inglenook';
+const OPENED_AS_FILE =
+  'The page was opened as a file, and browsers let no such page fetch others. Serve its folder, from localhost for instance.';
 /** Answers that may be better in a while: too many requests, and too slow a one. */
 const PASSING = [408, 425, 429];
 
@@ -13,13 +15,14 @@ const PASSING = [408, 425, 429];
  * @throws DeploymentError where it is not there or may not be fetched; DownloadError where it can be tried again
  */
 export async function fetchAsset(url: string): Promise<Response> {
-  const violations = watchPolicy();
+  const violations = watchPolicy(url);
   let response: Response;
   try {
     response = await fetch(url);
   } catch (cause) {
     const directive = await violations.directive();
     if (directive !== undefined) throw new DeploymentError(forbidden(directive, url), { cause });
+    if (url.startsWith('file:')) throw new DeploymentError(OPENED_AS_FILE, { cause });
     throw new DownloadError(
       `${url} could not be fetched (${words(cause)}). Check the connection${foreign(url) ? ', and that its server allows requests from this page (CORS)' : ''}, then try again.`,
       { cause },
@@ -98,6 +101,9 @@ export async function deploymentCause(error: unknown, file: string | undefined):
 
 /** Sentences for a worker that did not start, though its script is there. */
 export function workerBlocked(directive: string | undefined, url: string): string {
+  if (directive?.includes('trusted-types')) {
+    return `The page's Content-Security-Policy asks for Trusted Types, and the engine's worker ${url} was blocked for it. Add inglenook to its trusted-types. Or pass \`worker: false\`, which computes in the page's own thread.`;
+  }
   const remedy = foreign(url)
     ? "Add blob: to the Content-Security-Policy's worker-src, since a worker of another origin starts from a blob; or serve the package's files from this origin."
     : "Add 'self' to the Content-Security-Policy's worker-src, and answer with the page's own Cross-Origin-Embedder-Policy for the worker's script.";
@@ -105,11 +111,17 @@ export function workerBlocked(directive: string | undefined, url: string): strin
   return `The browser blocked the engine's worker ${url}${policy}. ${remedy} Or pass \`worker: false\`, which computes in the page's own thread.`;
 }
 
-/** Notices what the Content-Security-Policy blocks from now on. */
-export function watchPolicy(): { directive(): Promise<string | undefined>; stop(): void } {
+/** What a violation names in the place of an address, where a worker is started. */
+const OF_WORKERS = ['blob', 'trusted-types-policy', 'trusted-types-sink'];
+
+/** Notices, from now on, by which directive the Content-Security-Policy blocks this address, or a worker from it. */
+export function watchPolicy(url: string): { directive(): Promise<string | undefined>; stop(): void } {
   let directive: string | undefined;
   const note = (event: Event) => {
-    directive ??= (event as SecurityPolicyViolationEvent).effectiveDirective;
+    const { blockedURI, effectiveDirective } = event as SecurityPolicyViolationEvent;
+    // A page may have other violations at the same time.
+    const ours = OF_WORKERS.includes(blockedURI) || blockedURI.startsWith('blob:') || url.startsWith(blockedURI || ' ');
+    if (ours) directive ??= effectiveDirective;
   };
   globalThis.addEventListener?.('securitypolicyviolation', note);
   return {

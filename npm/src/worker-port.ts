@@ -45,7 +45,7 @@ export function workerPort(url: string): HostPort {
  * without the page's Cross-Origin-Embedder-Policy, which a blob inherits; the address where a policy forbids blobs.
  */
 async function startWorker(url: string): Promise<Worker> {
-  const violations = watchPolicy();
+  const violations = watchPolicy(url);
   try {
     const direct = await tryWorker(url);
     if (direct instanceof Worker) return direct;
@@ -67,7 +67,7 @@ function tryWorker(url: string): Promise<Worker | string> {
   return new Promise((resolve) => {
     let worker: Worker;
     try {
-      worker = new Worker(url, { name: 'inglenook' });
+      worker = new Worker(trusted(url), { name: 'inglenook' });
     } catch {
       return resolve('');
     }
@@ -80,6 +80,29 @@ function tryWorker(url: string): Promise<Worker | string> {
       if (data === READY) resolve(worker);
     };
   });
+}
+
+let policy: { createScriptURL(url: string): unknown } | undefined;
+
+/** The address as pages want it that enforce Trusted Types, under a policy of the package's name if theirs allows that. */
+function trusted(url: string): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
+  if (trustedTypes === undefined) return url;
+  try {
+    policy ??= trustedTypes.createPolicy('inglenook', { createScriptURL: (own) => own });
+    return policy.createScriptURL(url) as string;
+  } catch {
+    // Not among the policies that the page allows, which need not mean that it enforces any.
+    return url;
+  }
+}
+
+/** The factory of the platform, which the type definitions do not have. */
+interface TrustedTypes {
+  createPolicy(
+    name: string,
+    rules: { createScriptURL(url: string): string },
+  ): { createScriptURL(url: string): unknown };
 }
 
 function stopped(how: string): InternalError {

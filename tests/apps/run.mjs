@@ -101,7 +101,8 @@ async function develop(folder) {
   // Its own group, so that the server ends with npm, which starts it.
   const server = spawn("npm", ["run", "dev", "--", String(port)], { cwd: folder, stdio: ["ignore", "pipe", "pipe"], detached: true });
   try {
-    const address = `http://127.0.0.1:${port}`;
+    // By this name: Next refuses others in development.
+    const address = `http://localhost:${port}`;
     await answersTo(server, address);
     await check(address);
   } finally {

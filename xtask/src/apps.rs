@@ -1,6 +1,6 @@
 //! `cargo xtask apps`: small applications of several bundlers, each with the npm package as it would be published, answer in Chromium.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -46,7 +46,7 @@ pub fn runner(workspace: &Workspace) -> Result<Command> {
     Ok(command)
 }
 
-fn pack(workspace: &Workspace, into: &PathBuf) -> Result<PathBuf> {
+fn pack(workspace: &Workspace, into: &Path) -> Result<PathBuf> {
     let package = workspace.root.join("npm");
     let answer = read(npm(&package).args(["pack", "--ignore-scripts", "--pack-destination"]).arg(into))?;
     let tarball = into.join(answer.trim().lines().last().unwrap_or_default());

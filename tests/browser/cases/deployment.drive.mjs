@@ -68,9 +68,22 @@ const DEPLOYMENTS = [
   },
   { name: "isolated", headers: () => ISOLATED },
   { name: "isolated, the worker's script without the header", headers: (path) => (path === PAGE ? ISOLATED : {}) },
+  {
+    name: "isolated, the worker's script without the header, under a strict policy",
+    headers: (path) => (path === PAGE ? { ...ISOLATED, ...policy(STRICT) } : {}),
+    refused: /worker\.js.*Cross-Origin-Embedder-Policy/,
+  },
   { name: "credentialless", headers: () => CREDENTIALLESS },
   { name: "a strict policy", headers: () => policy(STRICT) },
   { name: "a strict policy on the page alone", headers: (path) => (path === PAGE ? policy(STRICT) : {}) },
+  { name: "trusted types", headers: () => policy(`${STRICT}; require-trusted-types-for 'script'`) },
+  { name: "trusted types of ours", headers: () => policy(`${STRICT}; require-trusted-types-for 'script'; trusted-types app inglenook`) },
+  { name: "trusted types of others, not enforced", headers: () => policy(`${STRICT}; trusted-types app`) },
+  {
+    name: "trusted types of others alone",
+    headers: () => policy(`${STRICT}; require-trusted-types-for 'script'; trusted-types app`),
+    refused: /worker\.js.*inglenook.*trusted-types/,
+  },
   {
     name: "a policy without workers",
     headers: () => policy(STRICT.replace("worker-src 'self'", "worker-src 'none'")),
