@@ -13,6 +13,17 @@ const CONTEXTS = {
     worker.postMessage("");
     return answerOf(worker, worker);
   },
+  "a dedicated worker from a blob": () => {
+    const text = `import ${JSON.stringify(new URL(SCRIPT, location.href).href)}; postMessage("loaded");`;
+    const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), { type: "module" });
+    return new Promise((resolve, reject) => {
+      worker.onerror = ({ message }) => reject(new Error(`it did not start: ${message}`));
+      worker.onmessage = () => {
+        worker.postMessage("");
+        resolve(answerOf(worker, worker));
+      };
+    });
+  },
   "a shared worker": () => {
     const worker = new SharedWorker(SCRIPT, { type: "module" });
     return answerOf(worker.port, worker);
