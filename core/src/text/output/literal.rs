@@ -1,8 +1,10 @@
 //! Python's literals, turned into JSON as they come: `{'a': (1, None)}` becomes `{"a":[1,null]}`.
 //!
-//! JSON's own `true`, `false` and `null` are taken as well, since models mix the two.
+//! JSON's own `true`, `false` and `null` are taken as well, since models mix the two. Sets and tuples become arrays. What a bracket
+//! opens is known only behind its first element, which is held back so long: `(1)` is a number and `(1,)` a tuple, `{1}` a set.
 
-use super::json::{MAX_DEPTH, Progress, push_quoted};
+use super::json::{MAX_DEPTH, Progress};
+use super::quotes::QuotedScanner;
 
 /// The text is not a literal, or one that JSON has no form for, or nested deeper than JSON may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,87 +13,127 @@ pub(super) struct NotLiteral;
 /// Longer numbers and words are refused.
 const MAX_WORD: usize = 64;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum State {
     /// A value has to come.
     Value,
-    /// A value or the end of the list or tuple.
-    ValueOrEnd,
-    /// A key or the end of the dictionary.
-    KeyOrEnd,
+    /// An element, a key, or the end of the level.
+    ElementOrEnd,
     Colon,
     AfterValue,
     /// A number or a name, in `word`.
     Word,
-    /// Quotes that open a string: one or two have come.
-    Quotes(char, u8),
-    Text(Quote),
-    /// Inside a string: so many of the three quotes that would end it have come.
-    Closing(Quote, u8),
-    /// After a backslash inside a string.
-    Escape(Quote),
-    /// An escape that gives a character's number: digits still to come, the number so far.
-    Code(Quote, u8, u32),
+    Text(QuotedScanner),
+    /// After a string, to which Python joins another one that follows.
+    AfterText,
 }
 
-/// How a string ends: the quote, and whether three of them do.
-type Quote = (char, bool);
+/// What a bracket has opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    List,
+    Tuple,
+    Set,
+    Dictionary,
+    /// A tuple or a value in parentheses. Its bracket stands at this place in `held`.
+    Parenthesis(usize),
+    /// A dictionary or a set; the same.
+    Brace(usize),
+}
+
+impl Level {
+    fn closer(self) -> char {
+        match self {
+            Self::List => ']',
+            Self::Tuple | Self::Parenthesis(_) => ')',
+            Self::Set | Self::Dictionary | Self::Brace(_) => '}',
+        }
+    }
+}
 
 /// Reads one literal, a character at a time.
 #[derive(Debug)]
 pub(super) struct LiteralScanner {
     state: State,
-    /// What closes each level that is open.
-    closers: Vec<char>,
+    /// The levels that are open.
+    levels: Vec<Level>,
+    /// JSON that is not passed on while a level is undecided.
+    held: String,
     word: String,
     /// Whether an element of the innermost level has come, so that the next one needs a comma before it.
     comma: bool,
-    in_key: bool,
-    /// The first half of a surrogate pair that was written as two escapes.
-    high: Option<u32>,
+    /// Whether the last element of a dictionary has its key.
+    behind_key: bool,
+    /// Whether the last value was a string, as keys must be.
+    was_text: bool,
 }
 
 impl LiteralScanner {
     pub fn new() -> Self {
-        Self { state: State::Value, closers: Vec::new(), word: String::new(), comma: false, in_key: false, high: None }
+        let (levels, held, word) = (Vec::new(), String::new(), String::new());
+        Self { state: State::Value, levels, held, word, comma: false, behind_key: false, was_text: false }
     }
 
     /// Takes the next character and appends the JSON that is sure to `out`.
     pub fn push(&mut self, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        match self.state {
-            State::Text(quote) => self.text(quote, c, out),
-            State::Closing(quote, seen) => self.closing(quote, seen, c, out),
-            State::Escape(quote) => self.escape(quote, c, out),
-            State::Code(quote, left, code) => self.code(quote, left, code, c, out),
-            State::Quotes(quote, seen) => self.quotes(quote, seen, c, out),
-            State::Word if is_word(c) => {
-                self.word.push(c);
-                if self.word.len() > MAX_WORD { Err(NotLiteral) } else { Ok(Progress::More) }
-            }
-            State::Word => {
-                self.end_word(out)?;
-                self.after_end(c, out)
-            }
-            _ if c.is_whitespace() => Ok(Progress::More),
-            State::Value | State::ValueOrEnd | State::KeyOrEnd => self.value(c, out),
-            State::Colon if c == ':' => {
-                out.push(':');
-                self.go(State::Value)
-            }
-            State::Colon => Err(NotLiteral),
-            State::AfterValue => self.after_value(c, out),
-        }
+        let progress = self.take(c)?;
+        self.pass_on(out);
+        Ok(progress)
     }
 
     /// Whether the literal is whole if nothing more comes; appends what was held back.
     pub fn finish(&mut self, out: &mut String) -> bool {
-        match self.state {
-            State::Word => self.end_word(out).is_ok() && self.closers.is_empty(),
-            State::Quotes(_, 2) => {
-                out.push('"');
-                self.closers.is_empty()
-            }
+        let whole = match &self.state {
+            State::Word => self.end_word().is_ok(),
+            State::Text(text) => text.may_end(),
+            State::AfterText => true,
             _ => false,
+        };
+        if matches!(self.state, State::Text(_) | State::AfterText) {
+            self.held.push('"');
+        }
+        self.pass_on(out);
+        whole && self.levels.is_empty()
+    }
+
+    fn pass_on(&mut self, out: &mut String) {
+        if !self.levels.iter().any(|level| matches!(level, Level::Parenthesis(_) | Level::Brace(_))) {
+            out.push_str(&self.held);
+            self.held.clear();
+        }
+    }
+
+    fn take(&mut self, c: char) -> Result<Progress, NotLiteral> {
+        match &mut self.state {
+            State::Text(text) => {
+                let progress = text.push(c, &mut self.held)?;
+                if progress != Progress::More {
+                    self.state = State::AfterText;
+                }
+                if progress == Progress::EndBefore { self.take(c) } else { Ok(Progress::More) }
+            }
+            State::Word if is_word(c) => {
+                self.word.push(c);
+                if self.word.len() > MAX_WORD { Err(NotLiteral) } else { Ok(Progress::More) }
+            }
+            State::Word if matches!(c, '"' | '\'') => self.prefixed(c),
+            State::Word => {
+                self.end_word()?;
+                self.was_text = false;
+                self.after_end(c)
+            }
+            _ if c.is_whitespace() => Ok(Progress::More),
+            State::AfterText if matches!(c, '"' | '\'') => self.go(State::Text(QuotedScanner::new(c, false))),
+            State::AfterText => {
+                self.held.push('"');
+                self.was_text = true;
+                self.after_end(c)
+            }
+            State::Value => self.value(c),
+            State::ElementOrEnd => self.element(c),
+            State::Colon if c == ':' => self.colon(),
+            State::Colon => Err(NotLiteral),
+            State::AfterValue => self.after_value(c),
         }
     }
 
@@ -100,27 +142,27 @@ impl LiteralScanner {
         Ok(Progress::More)
     }
 
-    fn value(&mut self, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        let key = self.state == State::KeyOrEnd;
-        if self.state != State::Value && self.closers.last() == Some(&c) {
-            return self.close(out);
+    fn element(&mut self, c: char) -> Result<Progress, NotLiteral> {
+        let level = self.levels.last().copied().ok_or(NotLiteral)?;
+        if level.closer() == c {
+            return self.close();
         }
-        if key && !matches!(c, '"' | '\'') {
+        if level == Level::Dictionary && !matches!(c, '"' | '\'') {
             return Err(NotLiteral);
         }
-        // The value of a key has its colon; every other element but the first needs a comma.
-        if self.state != State::Value && self.comma {
-            out.push(',');
+        if self.comma {
+            self.held.push(',');
         }
+        self.behind_key = false;
+        self.value(c)
+    }
+
+    fn value(&mut self, c: char) -> Result<Progress, NotLiteral> {
         match c {
-            '[' => self.open('[', ']', State::ValueOrEnd, out),
-            '(' => self.open('[', ')', State::ValueOrEnd, out),
-            '{' => self.open('{', '}', State::KeyOrEnd, out),
-            '"' | '\'' => {
-                self.in_key = key;
-                out.push('"');
-                self.go(State::Quotes(c, 1))
-            }
+            '[' => self.open('[', Level::List),
+            '(' => self.open('[', Level::Parenthesis(self.held.len())),
+            '{' => self.open('{', Level::Brace(self.held.len())),
+            '"' | '\'' => self.open_text(c, false),
             _ if is_word(c) => {
                 self.word.clear();
                 self.word.push(c);
@@ -130,168 +172,96 @@ impl LiteralScanner {
         }
     }
 
-    fn open(&mut self, json: char, closer: char, state: State, out: &mut String) -> Result<Progress, NotLiteral> {
-        if self.closers.len() as u32 == MAX_DEPTH {
+    fn open(&mut self, json: char, level: Level) -> Result<Progress, NotLiteral> {
+        if self.levels.len() as u32 == MAX_DEPTH {
             return Err(NotLiteral);
         }
-        self.closers.push(closer);
+        self.levels.push(level);
         self.comma = false;
-        out.push(json);
-        self.go(state)
+        self.held.push(json);
+        self.go(State::ElementOrEnd)
     }
 
-    fn close(&mut self, out: &mut String) -> Result<Progress, NotLiteral> {
-        out.push(if self.closers.pop() == Some('}') { '}' } else { ']' });
+    fn open_text(&mut self, quote: char, raw: bool) -> Result<Progress, NotLiteral> {
+        self.held.push('"');
+        self.go(State::Text(QuotedScanner::new(quote, raw)))
+    }
+
+    /// A string with a letter before its quote. Bytes are no text, and what an f-string says cannot be known.
+    fn prefixed(&mut self, quote: char) -> Result<Progress, NotLiteral> {
+        match self.word.as_str() {
+            "r" | "R" => self.open_text(quote, true),
+            "u" | "U" => self.open_text(quote, false),
+            _ => Err(NotLiteral),
+        }
+    }
+
+    fn close(&mut self) -> Result<Progress, NotLiteral> {
+        match self.levels.pop() {
+            // A value in parentheses is the value.
+            Some(Level::Parenthesis(at)) if self.comma => drop(self.held.remove(at)),
+            Some(Level::Brace(at)) if self.comma => {
+                self.held.replace_range(at..=at, "[");
+                self.held.push(']');
+            }
+            Some(Level::Brace(_) | Level::Dictionary) => self.held.push('}'),
+            _ => self.held.push(']'),
+        }
+        (self.was_text, self.behind_key) = (false, true);
         Ok(self.end_value())
     }
 
     fn end_value(&mut self) -> Progress {
         self.comma = true;
-        self.state = State::AfterValue;
-        if self.closers.is_empty() { Progress::End } else { Progress::More }
+        let is_key = self.levels.last() == Some(&Level::Dictionary) && !self.behind_key;
+        self.state = if is_key { State::Colon } else { State::AfterValue };
+        if self.levels.is_empty() { Progress::End } else { Progress::More }
     }
 
-    fn after_value(&mut self, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        match self.closers.last() {
-            Some(closer) if *closer == c => self.close(out),
-            Some('}') if c == ',' => self.go(State::KeyOrEnd),
-            Some(_) if c == ',' => self.go(State::ValueOrEnd),
-            _ => Err(NotLiteral),
+    fn colon(&mut self) -> Result<Progress, NotLiteral> {
+        self.held.push(':');
+        self.behind_key = true;
+        self.go(State::Value)
+    }
+
+    fn after_value(&mut self, c: char) -> Result<Progress, NotLiteral> {
+        let level = self.levels.last_mut().ok_or(NotLiteral)?;
+        match (*level, c) {
+            (level, _) if level.closer() == c => return self.close(),
+            (Level::Brace(_), ':') if self.was_text => {
+                *level = Level::Dictionary;
+                return self.colon();
+            }
+            (Level::Brace(at), ',') => {
+                *level = Level::Set;
+                self.held.replace_range(at..=at, "[");
+            }
+            (Level::Parenthesis(_), ',') => *level = Level::Tuple,
+            (_, ',') => {}
+            _ => return Err(NotLiteral),
         }
+        self.go(State::ElementOrEnd)
     }
 
     /// `c` came right after a value that did not end with a character of its own.
-    fn after_end(&mut self, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
+    fn after_end(&mut self, c: char) -> Result<Progress, NotLiteral> {
         match self.end_value() {
-            Progress::More => self.push(c, out),
+            Progress::More => self.take(c),
             _ => Ok(Progress::EndBefore),
         }
     }
 
-    fn end_word(&mut self, out: &mut String) -> Result<(), NotLiteral> {
+    fn end_word(&mut self) -> Result<(), NotLiteral> {
         match self.word.as_str() {
-            "True" | "true" => out.push_str("true"),
-            "False" | "false" => out.push_str("false"),
-            "None" | "null" => out.push_str("null"),
-            word => out.push_str(&number(word).ok_or(NotLiteral)?),
+            "True" | "true" => self.held.push_str("true"),
+            "False" | "false" => self.held.push_str("false"),
+            "None" | "null" => self.held.push_str("null"),
+            word => {
+                let number = number(word).ok_or(NotLiteral)?;
+                self.held.push_str(&number);
+            }
         }
         Ok(())
-    }
-
-    fn quotes(&mut self, quote: char, seen: u8, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        match (seen, c == quote) {
-            (1, true) => self.go(State::Quotes(quote, 2)),
-            (1, false) => {
-                self.state = State::Text((quote, false));
-                self.push(c, out)
-            }
-            (_, true) => self.go(State::Text((quote, true))),
-            // Two quotes were an empty string.
-            (_, false) => {
-                self.end_text(out);
-                if self.state == State::Colon { self.push(c, out) } else { self.after_end(c, out) }
-            }
-        }
-    }
-
-    /// Closes the string and, if it was a key, waits for its colon.
-    fn end_text(&mut self, out: &mut String) {
-        self.drop_half_pair(out);
-        out.push('"');
-        self.state = if self.in_key { State::Colon } else { State::AfterValue };
-    }
-
-    fn text(&mut self, quote: Quote, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        match c {
-            '\\' => self.go(State::Escape(quote)),
-            _ if c == quote.0 && quote.1 => self.go(State::Closing(quote, 1)),
-            _ if c == quote.0 => {
-                self.end_text(out);
-                Ok(if self.state == State::Colon { Progress::More } else { self.end_value() })
-            }
-            '\n' if !quote.1 => Err(NotLiteral),
-            _ => {
-                self.character(c, out);
-                Ok(Progress::More)
-            }
-        }
-    }
-
-    fn closing(&mut self, quote: Quote, seen: u8, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        if c != quote.0 {
-            for _ in 0..seen {
-                self.character(quote.0, out);
-            }
-            self.state = State::Text(quote);
-            return self.text(quote, c, out);
-        }
-        if seen == 1 {
-            return self.go(State::Closing(quote, 2));
-        }
-        self.end_text(out);
-        Ok(if self.state == State::Colon { Progress::More } else { self.end_value() })
-    }
-
-    fn escape(&mut self, quote: Quote, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        let plain = match c {
-            'n' => '\n',
-            't' => '\t',
-            'r' => '\r',
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'a' => '\u{7}',
-            'v' => '\u{b}',
-            '0' => '\0',
-            '\\' | '\'' | '"' | '/' => c,
-            '\n' => return self.go(State::Text(quote)),
-            'x' => return self.go(State::Code(quote, 2, 0)),
-            'u' => return self.go(State::Code(quote, 4, 0)),
-            'U' => return self.go(State::Code(quote, 8, 0)),
-            // Python keeps the backslash of an escape that it does not know.
-            _ => {
-                self.character('\\', out);
-                c
-            }
-        };
-        self.character(plain, out);
-        self.go(State::Text(quote))
-    }
-
-    fn code(&mut self, quote: Quote, left: u8, code: u32, c: char, out: &mut String) -> Result<Progress, NotLiteral> {
-        let digit = c.to_digit(16).ok_or(NotLiteral)?;
-        let code = code.checked_mul(16).ok_or(NotLiteral)? + digit;
-        if left > 1 {
-            return self.go(State::Code(quote, left - 1, code));
-        }
-        match (code, self.high.take()) {
-            (0xd800..=0xdbff, high) => {
-                if high.is_some() {
-                    self.character('\u{fffd}', out);
-                }
-                self.high = Some(code);
-            }
-            (0xdc00..=0xdfff, Some(high)) => {
-                let whole = 0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00);
-                self.character(char::from_u32(whole).unwrap_or('\u{fffd}'), out);
-            }
-            (0xdc00..=0xdfff, None) => self.character('\u{fffd}', out),
-            (_, high) => {
-                self.high = high;
-                self.character(char::from_u32(code).ok_or(NotLiteral)?, out);
-            }
-        }
-        self.go(State::Text(quote))
-    }
-
-    fn character(&mut self, c: char, out: &mut String) {
-        self.drop_half_pair(out);
-        push_quoted(c.encode_utf8(&mut [0; 4]), out);
-    }
-
-    fn drop_half_pair(&mut self, out: &mut String) {
-        if self.high.take().is_some() {
-            out.push('\u{fffd}');
-        }
     }
 }
 
@@ -366,6 +336,18 @@ mod tests {
             ("{'a': (1, 2,), \"b\": {'': []}}", "{\"a\":[1,2],\"b\":{\"\":[]}}"),
             ("[{}, (), 'x', -0.0]", "[{},[],\"x\",-0.0]"),
             ("['', '']", "[\"\",\"\"]"),
+            ("'a\nb\tc'", r#""a\nb\tc""#),
+            ("'a' \"b\"\n'''c'''", "\"abc\""),
+            ("('a' 'b')", "\"ab\""),
+            ("(1)", "1"),
+            ("((1, 2),)", "[[1,2]]"),
+            ("{1, 2}", "[1,2]"),
+            ("{'a'}", "[\"a\"]"),
+            ("{'a', ('b')}", "[\"a\",\"b\"]"),
+            ("{'a': {'b': ()}, 'c': (1)}", "{\"a\":{\"b\":[]},\"c\":1}"),
+            ("[{}, {'a': {1}}, -1, 1e5]", "[{},{\"a\":[1]},-1,1e5]"),
+            (r"r'C:\new'", r#""C:\\new""#),
+            (r"u'\033[1m\0'", r#""\u001b[1m\u0000""#),
         ] {
             assert_eq!(value(python).unwrap_or_default(), json, "{python}");
         }
@@ -374,8 +356,28 @@ mod tests {
     #[test]
     fn what_json_cannot_say_is_refused() {
         for text in [
-            "{1, 2}", "{1: 2}", "f(x)", "nan", "1 + 2", "1+2", "'a\nb'", "[1 2]", "[,]", "(1]", "1__a", "", "inf",
+            "{1: 2}",
+            "{'a': 1, 2}",
+            "{'a', 'b': 1}",
+            "{'a': 1, 'b'}",
+            "f(x)",
+            "nan",
+            "1 + 2",
+            "1+2",
+            "[1 2]",
+            "[,]",
+            "(1]",
+            "1__a",
+            "",
+            "inf",
             "--1",
+            "f'{x}'",
+            "b'x'",
+            "'a' 1",
+            "(1",
+            "{'a': 'b': 'c'}",
+            r"'\N{DASH}'",
+            "'a",
         ] {
             assert_eq!(value(text), None, "{text}");
         }

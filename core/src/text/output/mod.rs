@@ -29,6 +29,7 @@ mod params;
 mod parser;
 mod piece;
 mod python;
+mod quotes;
 mod reader;
 mod reasoning;
 mod tagged;
