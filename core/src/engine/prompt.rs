@@ -32,11 +32,11 @@ pub(super) struct Prompt {
 }
 
 /// A conversation as text.
-struct Rendered<'t> {
+struct Rendered {
     text: String,
     /// What users wrote of it: bytes, in order.
     user: Vec<Range<usize>>,
-    template: &'t ChatTemplate,
+    format: OutputFormat,
 }
 
 impl Prompts {
@@ -64,7 +64,7 @@ impl Prompts {
     /// The prompt's text for a conversation, as the model's template renders it.
     ///
     /// # Errors
-    /// What the template says.
+    /// What the template says; [`RequestError::NoDialect`], [`RequestError::Unknown`].
     pub fn render(&self, request: &Request) -> Result<String, Error> {
         Ok(self.rendered(request)?.text)
     }
@@ -80,7 +80,7 @@ impl Prompts {
     /// The tokens of a request's prompt, and how its answer is to be read.
     ///
     /// # Errors
-    /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Unknown`], [`RequestError::Media`].
+    /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Media`].
     pub(super) fn prompt(&self, request: &Request) -> Result<Prompt, Error> {
         let tools = tools(request)?;
         if let Some((at, kind)) = parts::media(&request.messages) {
@@ -89,12 +89,15 @@ impl Prompts {
         if let Some(text) = &request.prompt {
             let special = if request.parse_special { Special::Parse } else { Special::AsText };
             let tokens = self.tokenizer.encode(text, special, self.tokenizer.adds_bos());
-            let format = named(request, OutputFormat::default())?;
+            let (dialect, reasoning) = (named_dialect(request)?, named_reasoning(request)?);
+            if !tools.is_empty() && dialect.is_none() {
+                return Err(RequestError::NoDialect.into());
+            }
+            let format = OutputFormat { dialect, reasoning, id_seed: 0 };
             let may_think = request.reasoning.budget() != Some(0);
             return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false, may_think });
         }
-        let Rendered { text, user, template } = self.rendered(request)?;
-        let format = named(request, self.format(template))?;
+        let Rendered { text, user, format } = self.rendered(request)?;
         let bos = self.tokenizer.special_ids().bos.map(|id| self.tokenizer.token_bytes(id));
         let own = user.first().map_or(text.len(), |span| span.start);
         let has_bos = bos.is_some_and(|bos| text.as_bytes()[..own].starts_with(bos));
@@ -111,7 +114,17 @@ impl Prompts {
         Ok(Prompt { tokens, format, tools, starts_in_reasoning, may_think })
     }
 
-    fn rendered(&self, request: &Request) -> Result<Rendered<'_>, Error> {
+    fn rendered(&self, request: &Request) -> Result<Rendered, Error> {
+        let tools = request.offered_tools();
+        let template = self.templates.choose(request.chat_template.as_deref(), tools.is_some())?;
+        let mut format = self.format(template, request)?;
+        let dialect = format.dialect;
+        if tools.is_none() {
+            // What looks like a call then is text; thoughts in channels are told apart without a dialect.
+            format.dialect = None;
+        } else if dialect.is_none() && template.capabilities().tools {
+            return Err(RequestError::NoDialect.into());
+        }
         let ids = self.tokenizer.special_ids();
         let name = |id: Option<u32>| {
             let bytes = id.map(|id| self.tokenizer.token_bytes(id)).unwrap_or_default();
@@ -130,19 +143,21 @@ impl Prompts {
             bos_token: &bos,
             eos_token: &eos,
             local_time: request.local_time,
+            dialect,
         })?;
         let user = if request.parse_special { Vec::new() } else { rendered.user };
-        Ok(Rendered { text: rendered.text, user, template: rendered.template })
+        Ok(Rendered { text: rendered.text, user, format })
     }
 
-    /// How a model with this template writes.
-    fn format(&self, template: &ChatTemplate) -> OutputFormat {
+    /// How a model with this template writes, or how the request says that it does.
+    fn format(&self, template: &ChatTemplate, request: &Request) -> Result<OutputFormat, RequestError> {
         let has_token = |text: &str| vocabulary::has_token(&self.tokenizer, text);
-        OutputFormat {
-            dialect: Dialect::detect(template.source(), &has_token),
-            reasoning: ReasoningFormat::detect(template.source(), &has_token),
+        let (dialect, reasoning) = (named_dialect(request)?, named_reasoning(request)?);
+        Ok(OutputFormat {
+            dialect: dialect.or_else(|| template.dialect(&has_token)),
+            reasoning: reasoning.or_else(|| ReasoningFormat::detect(template.source(), &has_token)),
             id_seed: 0,
-        }
+        })
     }
 }
 
@@ -158,24 +173,20 @@ fn variables(request: &Request) -> Map<String, Value> {
     variables
 }
 
-/// The format, but as the request names it.
-fn named(request: &Request, format: OutputFormat) -> Result<OutputFormat, RequestError> {
-    let mut format = format;
-    if let Some(name) = &request.tool_dialect {
-        let known = || Dialect::names().collect::<Vec<_>>().join(", ");
-        let unknown = || RequestError::Unknown { name: "tool_dialect", found: name.clone(), known: known() };
-        format.dialect = Some(Dialect::from_name(name).ok_or_else(unknown)?);
-    }
-    if let Some(name) = &request.reasoning_format {
-        let known = || ReasoningFormat::names().collect::<Vec<_>>().join(", ");
-        let unknown = || RequestError::Unknown { name: "reasoning_format", found: name.clone(), known: known() };
-        format.reasoning = Some(ReasoningFormat::from_name(name).ok_or_else(unknown)?);
-    }
-    if request.offered_tools().is_none() {
-        // What looks like a call then is text; thoughts in channels are told apart without a dialect.
-        format.dialect = None;
-    }
-    Ok(format)
+/// The form of calls that the request names.
+fn named_dialect(request: &Request) -> Result<Option<Dialect>, RequestError> {
+    let Some(name) = &request.tool_dialect else { return Ok(None) };
+    let known = || Dialect::names().collect::<Vec<_>>().join(", ");
+    let unknown = || RequestError::Unknown { name: "tool_dialect", found: name.clone(), known: known() };
+    Dialect::from_name(name).map(Some).ok_or_else(unknown)
+}
+
+/// The form of thoughts that the request names.
+fn named_reasoning(request: &Request) -> Result<Option<ReasoningFormat>, RequestError> {
+    let Some(name) = &request.reasoning_format else { return Ok(None) };
+    let known = || ReasoningFormat::names().collect::<Vec<_>>().join(", ");
+    let unknown = || RequestError::Unknown { name: "reasoning_format", found: name.clone(), known: known() };
+    ReasoningFormat::from_name(name).map(Some).ok_or_else(unknown)
 }
 
 /// The tools on offer.

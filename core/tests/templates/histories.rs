@@ -152,6 +152,7 @@ fn histories_become_what_transformers_makes_of_them_where_it_keeps_all() {
                 bos_token: given.bos_token,
                 eos_token: given.eos_token,
                 local_time: given.local_time,
+                dialect: None,
             });
             let Some(expected) = case.get("expected").and_then(Value::as_str) else { continue };
             let mut said = Vec::new();
@@ -203,6 +204,7 @@ fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Val
         bos_token: text("bos"),
         eos_token: text("eos"),
         local_time: Some(NOW),
+        dialect: None,
         ..ChatInput::default()
     });
     rendered.map(|prompt| prompt.text)

@@ -1,5 +1,6 @@
 //! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
 
+mod dialects;
 mod histories;
 mod origin;
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a request.
 
-use crate::text::output::ConstraintError;
+use crate::text::output::{ConstraintError, Dialect};
 use crate::text::rules::RuleError;
 
 /// A request that cannot be served.
@@ -58,10 +58,11 @@ pub enum RequestError {
         /// Tokens of the context.
         context: u32,
     },
-    /// Tools that the model's dialect cannot be made to call.
+    /// Tools for a model of which it is not known how it calls them.
     #[error(
-        "this model's way of calling tools is not known, so it cannot be made to call one; use `tool_choice` \"auto\", or \
-         name its dialect in `tool_dialect`"
+        "this model's form of tool calls is not known, so that its calls could not be told from text; leave out `tools` (or set \
+         `tool_choice` to \"none\"), or name the form in `tool_dialect`, one of: {}",
+        Dialect::names().collect::<Vec<_>>().join(", ")
     )]
     NoDialect,
     /// A name that is none of those there are.

@@ -143,6 +143,7 @@ fn check_arguments(tool: &ToolSpec, form: &Arguments) -> Result<(), ConstraintEr
     let can_write = |key: &str| match form {
         Arguments::Json => true,
         Arguments::Tagged(_) => is_name(key),
+        Arguments::Braces(_) => is_name(key) && !key.contains([':', ',']),
         Arguments::Python => is_name(key) && is_identifier(key),
     };
     let tool_name = || tool.name.clone();
@@ -151,7 +152,7 @@ fn check_arguments(tool: &ToolSpec, form: &Arguments) -> Result<(), ConstraintEr
         return Err(ConstraintError::UnwritableArgument { tool: tool_name(), key: property.key.to_owned() });
     }
     match form {
-        Arguments::Tagged(_) | Arguments::Python if properties.len() > MAX_ARGUMENTS => {
+        Arguments::Tagged(_) | Arguments::Braces(_) | Arguments::Python if properties.len() > MAX_ARGUMENTS => {
             Err(ConstraintError::TooManyArguments { tool: tool_name() })
         }
         _ => Ok(()),

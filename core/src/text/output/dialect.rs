@@ -1,9 +1,12 @@
-//! The dialects: in which form a family of models writes tool calls. Each is a [`Spec`], data in a file of its own.
+//! The dialects: in which form a family of models writes tool calls. Each is a [`Spec`], data in a file of its own; which one a
+//! template shows is found in [`super::detect`].
 
 use super::code::CodeForm;
+use super::detect::Sign;
 use super::dialects::{
-    command, deepseek, functionary, gemma, glm4, glm45, granite, harmony, hermes, kimi, lfm2, llama3, minimax, mistral,
-    nemotron, qwen_coder, seed,
+    apertus, command, deepseek, dsml, firefunction, functionary, gemma, gemma4, gigachat, glm4, glm45, granite,
+    harmony, hermes, hunyuan, kimi, kimi_k3, lfm2, llama3, minicpm, minimax, minimax_m3, mistral, nemotron, qwen_coder,
+    seed, solar, tool_calls,
 };
 use super::grammar::Pattern;
 use super::ids::IdForm;
@@ -20,6 +23,10 @@ pub enum Dialect {
     Seed,
     /// `minimax`: MiniMax M2.
     MiniMax,
+    /// `minimax-m1`: MiniMax M1.
+    MiniMaxM1,
+    /// `minimax-m3`: MiniMax M3.
+    MiniMaxM3,
     /// `llama3`: Llama 3.1 to 3.3.
     Llama3,
     /// `mistral`: Mistral, Mixtral, Ministral, Magistral, Devstral.
@@ -32,6 +39,10 @@ pub enum Dialect {
     Harmony,
     /// `gemma`: Gemma 2 and 3.
     Gemma,
+    /// `function-gemma`: FunctionGemma.
+    FunctionGemma,
+    /// `gemma4`: Gemma 4.
+    Gemma4,
     /// `functionary`: functionary 3.2 and later.
     Functionary,
     /// `functionary-v3.1`: functionary 3.1, and Llama 3.1 with its own form for custom functions.
@@ -40,6 +51,10 @@ pub enum Dialect {
     Deepseek,
     /// `deepseek-v3.1`: DeepSeek V3.1.
     DeepseekV31,
+    /// `deepseek-v3.2`: DeepSeek V3.2.
+    DeepseekV32,
+    /// `deepseek-v4`: DeepSeek V4.
+    DeepseekV4,
     /// `lfm2`: LFM2 and LFM2.5.
     Lfm2,
     /// `command-r`: Command R and R+.
@@ -48,10 +63,26 @@ pub enum Dialect {
     CommandR7b,
     /// `kimi-k2`: Kimi K2.
     KimiK2,
+    /// `kimi-k3`: Kimi K3.
+    KimiK3,
     /// `granite`: Granite 3 and Phi-4-mini.
     Granite,
     /// `nemotron`: Nemotron Nano and Super.
     Nemotron,
+    /// `apertus`: Apertus.
+    Apertus,
+    /// `apriel`: Apriel 1.5 and 1.6, Jamba, Hunyuan A13B.
+    Apriel,
+    /// `gigachat3`: GigaChat 3.
+    GigaChat3,
+    /// `hunyuan3`: Hunyuan 3.
+    Hunyuan3,
+    /// `solar-open`: Solar Open.
+    SolarOpen,
+    /// `minicpm5`: MiniCPM5.
+    MiniCpm5,
+    /// `firefunction`: firefunction v2.
+    Firefunction,
 }
 
 /// Where in content a marker counts.
@@ -87,9 +118,9 @@ impl Opener {
 #[derive(Debug)]
 pub(super) struct Spec {
     pub name: &'static str,
-    /// What proves the dialect in a template's source: all texts of one of these groups.
-    pub signs: &'static [&'static [&'static str]],
-    /// Tokens of a vocabulary that prove it, for a template that speaks of tools and shows no sign.
+    /// What proves the dialect in a template's source: one of these.
+    pub signs: &'static [Sign],
+    /// Tokens of a vocabulary that prove it, for a template that leaves the form of calls to the vocabulary.
     pub tokens: &'static [&'static str],
     pub openers: &'static [Opener],
     /// Where the name of an offered tool, with a line break behind it, opens a call.
@@ -108,46 +139,47 @@ pub(super) struct Spec {
 }
 
 /// All dialects. In a template the first whose signs are there counts, so that special forms come before general ones.
-const ALL: [Dialect; 20] = [
-    Dialect::Harmony,
-    Dialect::Deepseek,
-    Dialect::DeepseekV31,
-    Dialect::KimiK2,
-    Dialect::MiniMax,
-    Dialect::Seed,
-    Dialect::QwenCoder,
-    Dialect::Glm45,
-    Dialect::Lfm2,
-    Dialect::Mistral,
-    Dialect::CommandR7b,
-    Dialect::CommandR,
-    Dialect::Functionary,
-    Dialect::FunctionaryV31,
-    Dialect::Granite,
-    Dialect::Nemotron,
-    Dialect::Hermes,
-    Dialect::Llama3,
-    Dialect::Gemma,
-    Dialect::Glm4,
+pub(super) static ALL: [(Dialect, &Spec); 34] = [
+    (Dialect::Harmony, &harmony::SPEC),
+    (Dialect::DeepseekV32, &dsml::SPEC_V32),
+    (Dialect::DeepseekV4, &dsml::SPEC_V4),
+    (Dialect::Deepseek, &deepseek::SPEC),
+    (Dialect::DeepseekV31, &deepseek::SPEC_V31),
+    (Dialect::KimiK3, &kimi_k3::SPEC),
+    (Dialect::KimiK2, &kimi::SPEC),
+    (Dialect::MiniMaxM3, &minimax_m3::SPEC),
+    (Dialect::MiniMax, &minimax::SPEC),
+    (Dialect::Seed, &seed::SPEC),
+    (Dialect::QwenCoder, &qwen_coder::SPEC),
+    (Dialect::Hunyuan3, &hunyuan::SPEC),
+    (Dialect::Glm45, &glm45::SPEC),
+    (Dialect::Lfm2, &lfm2::SPEC),
+    (Dialect::Mistral, &mistral::SPEC),
+    (Dialect::CommandR7b, &command::SPEC_R7B),
+    (Dialect::CommandR, &command::SPEC_R),
+    (Dialect::Functionary, &functionary::SPEC),
+    (Dialect::FunctionaryV31, &functionary::SPEC_V31),
+    (Dialect::Granite, &granite::SPEC),
+    (Dialect::Nemotron, &nemotron::SPEC),
+    (Dialect::Apertus, &apertus::SPEC),
+    (Dialect::Apriel, &tool_calls::SPEC_APRIEL),
+    (Dialect::MiniMaxM1, &tool_calls::SPEC_M1),
+    (Dialect::SolarOpen, &solar::SPEC),
+    (Dialect::GigaChat3, &gigachat::SPEC),
+    (Dialect::MiniCpm5, &minicpm::SPEC),
+    (Dialect::Firefunction, &firefunction::SPEC),
+    (Dialect::Gemma4, &gemma4::SPEC),
+    (Dialect::FunctionGemma, &gemma4::SPEC_FUNCTION),
+    (Dialect::Hermes, &hermes::SPEC),
+    (Dialect::Llama3, &llama3::SPEC),
+    (Dialect::Gemma, &gemma::SPEC),
+    (Dialect::Glm4, &glm4::SPEC),
 ];
 
 impl Dialect {
-    /// The dialect that a chat template's source shows. A template that speaks of tools without showing how calls are written
-    /// is decided by the vocabulary's tokens, where these prove a dialect. `None` if nothing is proven.
-    pub fn detect(template_source: &str, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
-        let shows = |group: &[&str]| group.iter().all(|sign| template_source.contains(sign));
-        let shown = ALL.into_iter().find(|dialect| dialect.spec().signs.iter().any(|group| shows(group)));
-        let proves = |dialect: &Self| {
-            let tokens = dialect.spec().tokens;
-            !tokens.is_empty() && tokens.iter().all(|token| has_token(token))
-        };
-        let proven = || ALL.into_iter().find(proves).filter(|_| template_source.contains("tool"));
-        shown.or_else(proven)
-    }
-
     /// The dialect of a name, as given with each [`Dialect`].
     pub fn from_name(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|dialect| dialect.name() == name)
+        ALL.iter().find(|(_, spec)| spec.name == name).map(|(dialect, _)| *dialect)
     }
 
     /// Its name, which [`Dialect::from_name`] takes.
@@ -157,7 +189,7 @@ impl Dialect {
 
     /// All names.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        ALL.into_iter().map(Self::name)
+        ALL.iter().map(|(_, spec)| spec.name)
     }
 
     /// Text, or the name of a control token, at which a call surely begins: where a strict tool's grammar takes over under
@@ -167,28 +199,8 @@ impl Dialect {
     }
 
     pub(super) fn spec(self) -> &'static Spec {
-        match self {
-            Self::Hermes => &hermes::SPEC,
-            Self::QwenCoder => &qwen_coder::SPEC,
-            Self::Seed => &seed::SPEC,
-            Self::MiniMax => &minimax::SPEC,
-            Self::Llama3 => &llama3::SPEC,
-            Self::Mistral => &mistral::SPEC,
-            Self::Glm4 => &glm4::SPEC,
-            Self::Glm45 => &glm45::SPEC,
-            Self::Harmony => &harmony::SPEC,
-            Self::Gemma => &gemma::SPEC,
-            Self::Functionary => &functionary::SPEC,
-            Self::FunctionaryV31 => &functionary::SPEC_V31,
-            Self::Deepseek => &deepseek::SPEC,
-            Self::DeepseekV31 => &deepseek::SPEC_V31,
-            Self::Lfm2 => &lfm2::SPEC,
-            Self::CommandR => &command::SPEC_R,
-            Self::CommandR7b => &command::SPEC_R7B,
-            Self::KimiK2 => &kimi::SPEC,
-            Self::Granite => &granite::SPEC,
-            Self::Nemotron => &nemotron::SPEC,
-        }
+        // Every dialect has its row, which a test checks.
+        ALL.iter().find(|(dialect, _)| *dialect == self).map_or(&hermes::SPEC, |(_, spec)| spec)
     }
 }
 
@@ -197,52 +209,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dialect_has_a_name_of_its_own() {
-        for dialect in ALL {
-            assert_eq!(Dialect::from_name(dialect.name()), Some(dialect));
+    fn every_dialect_has_a_name_and_a_row_of_its_own() {
+        for (dialect, spec) in &ALL {
+            assert_eq!(Dialect::from_name(spec.name), Some(*dialect));
+            assert_eq!(dialect.name(), spec.name);
         }
         assert_eq!(Dialect::from_name("morse"), None);
-    }
-
-    #[test]
-    fn templates_show_their_dialect() {
-        let detect = |source: &str| Dialect::detect(source, &|_| false);
-        for (source, dialect) in [
-            (
-                "<tool_call>\\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\\n</tool_call>",
-                Dialect::Hermes,
-            ),
-            ("<tool_call>\\n<function=example>\\n<parameter=p>", Dialect::QwenCoder),
-            ("<seed:tool_call>\\n<function=example>\\n<parameter=p>", Dialect::Seed),
-            ("<minimax:tool_call>\\n<invoke name=\"t\">", Dialect::MiniMax),
-            ("Environment: ipython {\"name\": function name, \"parameters\": dictionary}", Dialect::Llama3),
-            ("<|python_tag|> builtin_tools", Dialect::Llama3),
-            ("{{ '[TOOL_CALLS] [' }}", Dialect::Mistral),
-            ("[gMASK]<sop> <|observation|>", Dialect::Glm4),
-            ("[gMASK]<sop> <tool_call>{function-name}\\n<arg_key> <|observation|>", Dialect::Glm45),
-            ("<|start|>assistant<|channel|>commentary", Dialect::Harmony),
-            ("```tool_code", Dialect::Gemma),
-            (">>>all\\n${content}", Dialect::Functionary),
-            ("<function=example_function_name>{\"a\": 1}</function>", Dialect::FunctionaryV31),
-            ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>\\n```json", Dialect::Deepseek),
-            ("<｜tool▁call▁begin｜>' + name + '<｜tool▁sep｜>", Dialect::DeepseekV31),
-            ("<|tool_list_start|>[", Dialect::Lfm2),
-            ("Action: ```json [{\"tool_name\": title}]```", Dialect::CommandR),
-            ("<|START_ACTION|>[", Dialect::CommandR7b),
-            ("<|tool_calls_section_begin|>", Dialect::KimiK2),
-            ("{{ '<|tool_call|>' }}", Dialect::Granite),
-            ("'<|tool|>' + tools + '<|/tool|>'", Dialect::Granite),
-            ("<TOOLCALL>[", Dialect::Nemotron),
-        ] {
-            assert_eq!(detect(source), Some(dialect), "{source}");
-        }
-        assert_eq!(detect("{% for m in messages %}{{ m.content }}{% endfor %}"), None);
-    }
-
-    #[test]
-    fn tokens_prove_a_dialect_only_where_the_template_speaks_of_tools() {
-        let has = |token: &str| token == "[TOOL_CALLS]";
-        assert_eq!(Dialect::detect("{{ tools }}", &has), Some(Dialect::Mistral));
-        assert_eq!(Dialect::detect("{{ messages }}", &has), None);
+        // The last variant: a dialect without a row would be one more than there are rows.
+        assert_eq!(ALL.len(), Dialect::Firefunction as usize + 1);
     }
 }

@@ -8,7 +8,8 @@ use super::reader::{MAX_NAME, Step, closing};
 /// The keys of the objects, and what stands around them.
 #[derive(Debug)]
 pub(super) struct EnvelopeForm {
-    pub name: &'static str,
+    /// The key that holds the name. With `None`, an object's only key is the name and its value the arguments.
+    pub name: Option<&'static str>,
     /// Keys that hold the arguments.
     pub arguments: &'static [&'static str],
     /// The key that holds the call's id. An id that comes after the arguments is too late to be announced and is not used.
@@ -134,8 +135,16 @@ impl EnvelopeReader {
     fn key(&mut self, input: &mut Input) -> Result<(), Step> {
         let State::Key(collector) = &mut self.state else { return Ok(()) };
         let Some(key) = collector.read(input)?.and_then(|text| unquoted(&text)) else { return Err(Step::Wait) };
+        if self.form.name.is_none() {
+            if self.call.name.is_some() || key.trim().is_empty() {
+                return self.fail();
+            }
+            self.call.name = Some(key);
+            self.state = State::Colon(Kind::Arguments);
+            return Ok(());
+        }
         let kind = match key.as_str() {
-            key if key == self.form.name => Kind::Name,
+            key if self.form.name == Some(key) => Kind::Name,
             key if self.form.arguments.contains(&key) => Kind::Arguments,
             key if self.form.id == Some(key) => Kind::Id,
             _ => Kind::Other,

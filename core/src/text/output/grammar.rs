@@ -18,6 +18,8 @@ pub(super) enum Part {
     Regex(&'static str),
     /// These parts, or nothing.
     Optional(&'static [Part]),
+    /// The key of the argument that is being written, once more.
+    Key,
 }
 
 /// How a dialect's calls are written: `lead`, then for each call `before`, the tool's name, `between`, the arguments and `after`, with
@@ -42,6 +44,8 @@ pub(super) enum Arguments {
     Tagged(Tagging),
     /// As Python's keyword arguments.
     Python,
+    /// As an object with bare keys, whose strings have this on both sides.
+    Braces(&'static [Part]),
 }
 
 /// The tags around an argument.
@@ -49,8 +53,10 @@ pub(super) enum Arguments {
 pub(super) struct Tagging {
     /// Around the key, up to the value.
     pub key: (&'static [Part], &'static [Part]),
+    /// What stands between key and value where the value is no string, if that differs.
+    pub json: Option<&'static [Part]>,
     /// What ends the value.
-    pub end: &'static str,
+    pub end: &'static [Part],
     /// What stands between the tags.
     pub gap: &'static str,
 }
@@ -60,7 +66,7 @@ pub(super) struct Writer<'a> {
     out: String,
     control: &'a dyn Fn(&str) -> Option<u32>,
     /// What ends a string without quotes, if one occurs.
-    string_end: Option<&'static str>,
+    string_end: Option<&'static [Part]>,
 }
 
 /// `text` as a Lark string.
@@ -94,6 +100,8 @@ impl<'a> Writer<'a> {
             Part::Text(text) => self.marker(text),
             Part::Regex(regex) => format!("/{regex}/"),
             Part::Optional(parts) => format!("({})?", self.parts(*parts)),
+            // Outside arguments there is none.
+            Part::Key => literal(""),
         }
     }
 
@@ -142,16 +150,44 @@ impl<'a> Writer<'a> {
             }
             Arguments::Tagged(tagging) => self.tagged(index, &Property::all(tool), tagging),
             Arguments::Python => self.python(index, &Property::all(tool)),
+            Arguments::Braces(quote) => self.braces(index, &Property::all(tool), quote),
         }
     }
 
     /// The rule `string`, if a body has used it: any text, up to the first ending.
     pub fn string(&mut self) {
         let Some(end) = self.string_end else { return };
-        match (self.control)(end) {
-            Some(id) => self.write(format_args!("string: /(.|\\n)*/ <[{id}]>\n")),
-            None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(end))),
+        let (before, control, _) = self.ending(end);
+        match control {
+            Some(id) => self.write(format_args!("string: /(.|\\n)*{}/ <[{id}]>\n", regex_literal(&before))),
+            None => self.write(format_args!("string[suffix={}]: /(.|\\n)*/\n", literal(&before))),
         }
+    }
+
+    /// What ends a string: a text, up to the first control token or the key, and that token if it is one; and the parts behind.
+    fn ending(&self, end: &'static [Part]) -> (String, Option<u32>, &'static [Part]) {
+        let mut before = String::new();
+        for (at, part) in end.iter().enumerate() {
+            match part {
+                Part::Text(text) => match (self.control)(text) {
+                    Some(id) => return (before, Some(id), &end[at + 1..]),
+                    None => before.push_str(text),
+                },
+                _ => return (before, None, &end[at..]),
+            }
+        }
+        (before, None, &[])
+    }
+
+    /// The parts around an argument with this key.
+    fn parts_of(&self, parts: &'static [Part], key: &str) -> String {
+        let written = parts.iter().map(|part| if matches!(part, Part::Key) { literal(key) } else { self.part(part) });
+        written.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The texts of a property that are listed, as alternatives.
+    fn alternatives(texts: Vec<&str>) -> String {
+        texts.into_iter().map(literal).collect::<Vec<_>>().join(" | ")
     }
 
     /// Arguments between tags, in the schema's order.
@@ -163,36 +199,62 @@ impl<'a> Writer<'a> {
         }
         self.write(format_args!("arguments_{tool}: {sequence}\n"));
         for (index, property) in properties.iter().enumerate() {
-            let (open, close) = (self.parts(tagging.key.0), self.parts(tagging.key.1));
-            let (key, end, gap) = (literal(property.key), self.marker(tagging.end), literal(tagging.gap));
-            let value = match property.plain_strings() {
-                Some(texts) => {
-                    let texts: Vec<String> = texts.into_iter().map(literal).collect();
-                    format!("({}) {end}", texts.join(" | "))
-                }
+            let (open, key) = (self.parts(tagging.key.0), literal(property.key));
+            let (end, gap) = (self.parts_of(tagging.end, property.key), literal(tagging.gap));
+            let (value, text) = match property.plain_strings() {
+                Some(texts) => (format!("({}) {end}", Self::alternatives(texts)), true),
                 None if property.is_text() => {
                     self.string_end = Some(tagging.end);
-                    "string".to_owned()
+                    let rest = self.parts_of(self.ending(tagging.end).2, property.key);
+                    (format!("string {rest}").trim_end().to_owned(), true)
                 }
-                None => format!("json_{tool}_{index} {end}"),
+                None => (format!("json_{tool}_{index} {end}"), false),
             };
+            let close = self.parts_of(tagging.json.filter(|_| !text).unwrap_or(tagging.key.1), property.key);
             self.write(format_args!("argument_{tool}_{index}: {open} {key} {close} {value} {gap}\n"));
-            if value.starts_with("json_") {
+            if !text {
                 self.write(format_args!("json_{tool}_{index}: %json {}\n", property.json()));
             }
         }
     }
 
-    /// Keyword arguments with commas between those that are there: first the required ones, then the others in the schema's order.
-    fn python(&mut self, tool: usize, properties: &[Property<'_>]) {
+    /// An object with bare keys. Values of other types than strings are JSON, which its reader takes, too.
+    fn braces(&mut self, tool: usize, properties: &[Property<'_>], quote: &'static [Part]) {
+        let object = self.separated(tool, properties, ",");
+        self.write(format_args!("arguments_{tool}: \"{{\" ({object}) \"}}\"\n"));
+        let marker = self.parts(quote);
+        for (index, property) in properties.iter().enumerate() {
+            let key = literal(&format!("{}:", property.key));
+            match property.plain_strings() {
+                Some(texts) => {
+                    let texts = Self::alternatives(texts);
+                    self.write(format_args!("pair_{tool}_{index}: {key} {marker} ({texts}) {marker}\n"));
+                }
+                None if property.is_text() => {
+                    self.string_end = Some(quote);
+                    self.write(format_args!("pair_{tool}_{index}: {key} {marker} string\n"));
+                }
+                None => {
+                    let json = property.json();
+                    self.write(format_args!("pair_{tool}_{index}: {key} json_{tool}_{index}\n"));
+                    self.write(format_args!("json_{tool}_{index}: %json {json}\n"));
+                }
+            }
+        }
+    }
+
+    /// Pairs with `separator` between those that are there: first the required ones, then the others in the schema's order.
+    fn separated(&self, tool: usize, properties: &[Property<'_>], separator: &str) -> String {
         let pairs = |required: bool| {
             let of_kind = properties.iter().enumerate().filter(move |(_, property)| property.required == required);
             of_kind.map(move |(index, _)| format!("pair_{tool}_{index}")).collect::<Vec<_>>()
         };
-        let behind = |optional: &[String]| optional.iter().map(|pair| format!(" (\", \" {pair})?")).collect::<String>();
+        let separator = literal(separator);
+        let behind =
+            |optional: &[String]| optional.iter().map(|pair| format!(" ({separator} {pair})?")).collect::<String>();
         let (required, optional) = (pairs(true), pairs(false));
-        let sequence = match required.is_empty() {
-            false => required.join(" \", \" ") + &behind(&optional),
+        match required.is_empty() {
+            false => required.join(&format!(" {separator} ")) + &behind(&optional),
             // With nothing that is always there, which argument is the first decides where commas stand.
             true => {
                 let first = |at: usize| format!("{}{}", optional[at], behind(&optional[at + 1..]));
@@ -200,7 +262,12 @@ impl<'a> Writer<'a> {
                 firsts.push("\"\"".to_owned());
                 firsts.join(" | ")
             }
-        };
+        }
+    }
+
+    /// Keyword arguments.
+    fn python(&mut self, tool: usize, properties: &[Property<'_>]) {
+        let sequence = self.separated(tool, properties, ", ");
         self.write(format_args!("arguments_{tool}: {sequence}\n"));
         for (index, property) in properties.iter().enumerate() {
             let key = literal(&format!("{}=", property.key));
@@ -213,6 +280,12 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+/// `text` within a regular expression of a grammar. `<` and `>` stand for themselves there.
+fn regex_literal(text: &str) -> String {
+    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, '<' | '>' | '_' | '-');
+    text.chars().map(|c| if special(c) { format!("\\{c}") } else { c.to_string() }).collect()
 }
 
 /// The schema of all of a tool's arguments, whose other types it may allow do not count.

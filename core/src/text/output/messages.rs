@@ -174,11 +174,11 @@ impl Messages {
         };
         self.state = match (json, *code) {
             (true, _) => {
-                pieces.begin(name, None);
+                pieces.announce(name.clone(), None);
                 State::Arguments(JsonScanner::new())
             }
             (false, true) => {
-                pieces.begin(name, None);
+                pieces.announce(name.clone(), None);
                 pieces.arguments("{\"code\":\"");
                 State::Code
             }

@@ -13,10 +13,13 @@
 //! A thought begins only where nothing but white space has come, since the beginning or since a call; so text that speaks of
 //! `<think>` is text. A call's marker counts anywhere outside thoughts.
 
+mod braces;
 mod code;
 mod constraint;
+mod detect;
 mod dialect;
 mod dialects;
+mod elements;
 mod envelope;
 mod grammar;
 mod ids;

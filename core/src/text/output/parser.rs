@@ -105,6 +105,10 @@ impl OutputParser {
     /// same as its name written as text, and for sure where text may only look like a marker.
     pub fn push_control(&mut self, name: &str, out: &mut Vec<Piece>) {
         if !self.is_marker(name) {
+            // Markers may consist of several tokens, such as a tag of Kimi K3: its brackets are tokens and its name is text.
+            if self.controls.iter().any(|control| control.contains(name)) {
+                self.push(name, out);
+            }
             return;
         }
         if let Machine::Tagged(tagged) = &mut self.machine

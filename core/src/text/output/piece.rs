@@ -99,13 +99,20 @@ impl Pieces {
         }
     }
 
-    /// Announces a call; `id` is the one that the text carries, if it carries one.
+    /// Announces a call, by the name under which its tool was offered if one was; `id` is the one that the text carries, if it carries
+    /// one.
     pub fn begin(&mut self, name: &str, id: Option<String>) {
+        let name = self.tools.offered(name).unwrap_or(name).to_owned();
+        self.announce(name, id);
+    }
+
+    /// Announces a call by this very name.
+    pub fn announce(&mut self, name: String, id: Option<String>) {
         let index = self.next_index;
         self.next_index += 1;
         self.open = Some(index);
-        let id = id.unwrap_or_else(|| self.ids.make(index, name));
-        self.out.push(Piece::CallBegin { index, id, name: name.to_owned() });
+        let id = id.unwrap_or_else(|| self.ids.make(index, &name));
+        self.out.push(Piece::CallBegin { index, id, name });
     }
 
     /// More arguments of the call that is open.

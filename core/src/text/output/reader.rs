@@ -1,6 +1,8 @@
 //! The readers of calls: one for each way in which dialects write a call's name and arguments, and what they have in common.
 
+use super::braces::{BracesForm, BracesReader};
 use super::code::{CodeForm, CodeReader};
+use super::elements::{ElementsForm, ElementsReader};
 use super::envelope::{EnvelopeForm, EnvelopeReader};
 use super::input::{Input, Match};
 use super::named::{NamedForm, NamedReader};
@@ -43,6 +45,10 @@ pub(super) enum Form {
     Named(NamedForm),
     /// The name, then each argument between tags.
     Params(ParamsForm),
+    /// The name, then each argument in an element of its name.
+    Elements(ElementsForm),
+    /// The name, then an object with bare keys.
+    Braces(BracesForm),
     /// Calls as Python writes them.
     Python(PythonForm),
     /// JSON if it begins like that, and otherwise the other form.
@@ -55,6 +61,8 @@ pub(super) enum Reader {
     Envelope(EnvelopeReader),
     Named(NamedReader),
     Params(ParamsReader),
+    Elements(ElementsReader),
+    Braces(BracesReader),
     Python(PythonReader),
     Code(CodeReader),
     /// What comes first will tell.
@@ -71,6 +79,8 @@ impl Reader {
             Form::Params(form) => {
                 Self::Params(ParamsReader::new(form, form.wrapper.is_some_and(|(open, _)| open == marker)))
             }
+            Form::Elements(form) => Self::Elements(ElementsReader::new(form)),
+            Form::Braces(form) => Self::Braces(BracesReader::new(form)),
             Form::Python(form) => Self::Python(PythonReader::new(form)),
             Form::JsonOr(json, other) => Self::Undecided(json, other),
         }
@@ -95,6 +105,8 @@ impl Reader {
             Self::Envelope(reader) => reader.read(input, pieces),
             Self::Named(reader) => reader.read(input, pieces),
             Self::Params(reader) => reader.read(input, pieces),
+            Self::Elements(reader) => reader.read(input, pieces),
+            Self::Braces(reader) => reader.read(input, pieces),
             Self::Python(reader) => reader.read(input, pieces),
             Self::Code(reader) => reader.read(input, pieces),
             Self::Undecided(..) => Step::Wait,
@@ -107,6 +119,8 @@ impl Reader {
             Self::Envelope(reader) => reader.form.close,
             Self::Named(reader) => reader.form.close,
             Self::Params(reader) => Some(reader.form.last()),
+            Self::Elements(reader) => Some(reader.form.wrapper.1),
+            Self::Braces(reader) => Some(reader.form.close),
             Self::Python(reader) => reader.form.close,
             Self::Code(_) | Self::Undecided(..) => None,
         }

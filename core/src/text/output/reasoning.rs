@@ -21,6 +21,18 @@ pub enum ReasoningFormat {
     Hunyuan,
     /// `<|channel>thought\n…<channel|>`: Gemma 4.
     Gemma,
+    /// `<|inner_prefix|>…<|inner_suffix|>`: Apertus.
+    Apertus,
+    /// `Here are my reasoning steps:\n…[BEGIN FINAL RESPONSE]`: Apriel 1.5 and 1.6.
+    Apriel,
+    /// `<|open|>think<|sep|>…<|close|>think<|sep|>`: Kimi K3.
+    KimiK3,
+    /// `<mm:think>…</mm:think>`: MiniMax M3.
+    MiniMaxM3,
+    /// `<think:opensource>…</think:opensource>`: Hunyuan 3.
+    Hunyuan3,
+    /// `<|think|>…<|end|>`: Solar Open.
+    SolarOpen,
     /// The channel `analysis`: gpt-oss.
     Harmony,
 }
@@ -50,7 +62,7 @@ const fn tags(open: &'static str, close: &'static str) -> Option<Tags> {
 }
 
 /// All formats; in a template the first whose signs are there counts.
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 16] = [
     Row {
         format: ReasoningFormat::Harmony,
         name: "harmony",
@@ -64,6 +76,62 @@ const ROWS: [Row; 10] = [
         tags: tags("<|channel>thought", "<channel|>"),
         closing: "\n<channel|>",
         signs: &["<|channel>thought"],
+    },
+    Row {
+        format: ReasoningFormat::Apertus,
+        name: "apertus",
+        tags: tags("<|inner_prefix|>", "<|inner_suffix|>"),
+        closing: "<|inner_suffix|>",
+        signs: &["<|inner_prefix|>", "<|inner_suffix|>"],
+    },
+    Row {
+        format: ReasoningFormat::Apriel,
+        name: "apriel",
+        tags: Some(Tags {
+            open: "Here are my reasoning steps:",
+            close: "[BEGIN FINAL RESPONSE]",
+            around_answer: &["[END FINAL RESPONSE]"],
+        }),
+        closing: "\n[BEGIN FINAL RESPONSE]\n",
+        signs: &["[BEGIN FINAL RESPONSE]"],
+    },
+    Row {
+        format: ReasoningFormat::KimiK3,
+        name: "kimi-k3",
+        tags: Some(Tags {
+            open: "<|open|>think<|sep|>",
+            close: "<|close|>think<|sep|>",
+            around_answer: &["<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"],
+        }),
+        closing: "<|close|>think<|sep|><|open|>response<|sep|>",
+        // The template builds its tags from their names.
+        signs: &["<|open|>", "<|close|>", "<|sep|>", "think"],
+    },
+    Row {
+        format: ReasoningFormat::MiniMaxM3,
+        name: "minimax-m3",
+        tags: tags("<mm:think>", "</mm:think>"),
+        closing: "</mm:think>",
+        signs: &["<mm:think>"],
+    },
+    Row {
+        format: ReasoningFormat::Hunyuan3,
+        name: "hunyuan3",
+        tags: tags("<think:opensource>", "</think:opensource>"),
+        closing: "</think:opensource>",
+        // The template builds its tags from their suffix.
+        signs: &["<think", ":opensource"],
+    },
+    Row {
+        format: ReasoningFormat::SolarOpen,
+        name: "solar-open",
+        tags: Some(Tags {
+            open: "<|think|>",
+            close: "<|end|>",
+            around_answer: &["<|begin|>assistant", "<|content|>", "<|end|>", "<|flush|>"],
+        }),
+        closing: "<|end|><|begin|>assistant<|content|>",
+        signs: &["<|think|>", "<|begin|>", "<|content|>"],
     },
     Row {
         format: ReasoningFormat::Seed,
@@ -144,7 +212,7 @@ impl ReasoningFormat {
     }
 
     /// The format of a name: `think`, `thinking`, `reasoning`, `seed`, `mistral`, `command`, `granite`, `hunyuan`,
-    /// `gemma` or `harmony`.
+    /// `gemma`, `apertus`, `apriel`, `kimi-k3`, `minimax-m3`, `hunyuan3`, `solar-open` or `harmony`.
     pub fn from_name(name: &str) -> Option<Self> {
         ROWS.iter().find(|row| row.name == name).map(|row| row.format)
     }
@@ -240,7 +308,10 @@ mod tests {
     #[test]
     fn every_format_has_a_row_of_its_own() {
         use ReasoningFormat::*;
-        for format in [Think, Thinking, Reasoning, Seed, Mistral, Command, Granite, Hunyuan, Gemma, Harmony] {
+        for format in [
+            Think, Thinking, Reasoning, Seed, Mistral, Command, Granite, Hunyuan, Gemma, Apertus, Apriel, KimiK3,
+            MiniMaxM3, Hunyuan3, SolarOpen, Harmony,
+        ] {
             assert_eq!(format.row().format, format);
             assert_eq!(ReasoningFormat::from_name(format.name()), Some(format));
         }
@@ -255,6 +326,14 @@ mod tests {
         assert_eq!(detect("<think></think><answer></answer>"), Some(ReasoningFormat::Hunyuan));
         assert_eq!(detect("<|start|>assistant<|channel|>analysis<|message|>"), Some(ReasoningFormat::Harmony));
         assert_eq!(detect("[SYSTEM_PROMPT] [THINK] [/THINK]"), Some(ReasoningFormat::Mistral));
+        let tag =
+            "{{ '<|open|>' + tag + '<|sep|>' }}{{ '<|close|>' }}{{ open_tag('think' if thinking else 'response') }}";
+        assert_eq!(detect(tag), Some(ReasoningFormat::KimiK3));
+        assert_eq!(detect("{{ '<|inner_prefix|>' + t + '<|inner_suffix|>' }}"), Some(ReasoningFormat::Apertus));
+        assert_eq!(detect("after the marker [BEGIN FINAL RESPONSE]."), Some(ReasoningFormat::Apriel));
+        assert_eq!(detect("{{- '<mm:think>' -}}"), Some(ReasoningFormat::MiniMaxM3));
+        assert_eq!(detect("{% set s = ':opensource' %}{{ '<think' + s + '>' }}"), Some(ReasoningFormat::Hunyuan3));
+        assert_eq!(detect("<|begin|>assistant<|think|>{{ t }}<|end|><|content|>"), Some(ReasoningFormat::SolarOpen));
         assert_eq!(detect("{{ messages }}"), None);
         let has = |token: &str| matches!(token, "<think>" | "</think>");
         assert_eq!(ReasoningFormat::detect("{{ messages }}", &has), Some(ReasoningFormat::Think));
@@ -266,6 +345,9 @@ mod tests {
         assert!(starts_in_reasoning("<|im_start|>assistant\n<think>\n", think));
         assert!(!starts_in_reasoning("<|im_start|>assistant\n<think>\n\n</think>\n\n", think));
         assert!(!starts_in_reasoning("<|im_start|>user\nWhat is <think>?<|im_end|>\n<|im_start|>assistant\n", think));
+        assert!(starts_in_reasoning("<|begin_assistant|>\nHere are my reasoning steps:\n", ReasoningFormat::Apriel));
+        assert!(starts_in_reasoning("<|open|>think<|sep|>", ReasoningFormat::KimiK3));
+        assert!(!starts_in_reasoning("<|open|>response<|sep|>", ReasoningFormat::KimiK3));
         assert!(starts_in_reasoning("<|start|>assistant<|channel|>analysis<|message|>", ReasoningFormat::Harmony));
         assert!(!starts_in_reasoning("<|start|>assistant", ReasoningFormat::Harmony));
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::reader::Form;
 use super::{Dialect, OutputFormat, OutputParser, Piece, ReasoningFormat, ToolSpec};
 
-const FORMATS: [ReasoningFormat; 10] = [
+const FORMATS: [ReasoningFormat; 16] = [
     ReasoningFormat::Think,
     ReasoningFormat::Thinking,
     ReasoningFormat::Reasoning,
@@ -18,6 +18,12 @@ const FORMATS: [ReasoningFormat; 10] = [
     ReasoningFormat::Granite,
     ReasoningFormat::Hunyuan,
     ReasoningFormat::Gemma,
+    ReasoningFormat::Apertus,
+    ReasoningFormat::Apriel,
+    ReasoningFormat::KimiK3,
+    ReasoningFormat::MiniMaxM3,
+    ReasoningFormat::Hunyuan3,
+    ReasoningFormat::SolarOpen,
     ReasoningFormat::Harmony,
 ];
 
@@ -162,8 +168,11 @@ fn fragments(dialect: Dialect) -> Vec<&'static str> {
     for opener in spec.openers {
         match opener.form {
             Form::Params(form) => {
-                own.extend([form.open, form.name_end, form.key.0, form.key.1, form.value, form.close, form.last()])
+                own.extend([form.open, form.name_end, form.key.0, form.key.1, form.value, form.close, form.last()]);
+                own.extend(form.value_ends);
             }
+            Form::Elements(form) => own.extend([form.open, "get\">", form.mark, "<a>", "</a>", "<item>", form.close]),
+            Form::Braces(form) => own.extend([form.call, "get{", "a:", form.quote, form.close]),
             Form::Python(form) => own.extend(form.close),
             Form::Envelope(form) | Form::JsonOr(form, _) => own.extend(form.close),
             Form::Named(form) => own.extend(form.close.into_iter().chain(form.name_ends.iter().copied())),

@@ -30,6 +30,7 @@ impl Own {
             Arguments::Json => json(given),
             Arguments::Tagged(tagging) => self.tagged(tagging, given)?,
             Arguments::Python => keywords(given)?,
+            Arguments::Braces(quote) => self.braces(given, &self.parts(quote)?)?,
         };
         let [before, between, after] =
             [self.parts(pattern.before)?, self.parts(pattern.between)?, self.parts(pattern.after)?];
@@ -41,7 +42,7 @@ impl Own {
         let texts = parts.iter().map(|part| match part {
             Part::Text(text) => Some(*text),
             Part::Optional(_) => Some(""),
-            Part::Regex(_) => None,
+            Part::Regex(_) | Part::Key => None,
         });
         texts.collect::<Option<String>>().map(|text| self.text(&text))
     }
@@ -51,12 +52,44 @@ impl Own {
     }
 
     fn tagged(&self, tagging: &Tagging, given: &Value) -> Option<String> {
-        let (before, between, end) = (self.parts(tagging.key.0)?, self.parts(tagging.key.1)?, self.text(tagging.end));
-        let arguments = given.as_object()?.iter().map(|(key, value)| {
-            let value = value.as_str().map_or_else(|| json(value), str::to_owned);
-            [before.as_str(), key, &between, &value, &end].concat()
-        });
-        Some(arguments.collect::<Vec<_>>().join(&self.text(tagging.gap)))
+        let before = self.parts(tagging.key.0)?;
+        let argument = |(key, value): (&String, &Value)| {
+            let (between, value) = match value.as_str() {
+                Some(text) => (tagging.key.1, text.to_owned()),
+                None => (tagging.json.unwrap_or(tagging.key.1), json(value)),
+            };
+            let end = tagging.end.iter().map(|part| match part {
+                Part::Key => Some(key.clone()),
+                part => self.parts(std::slice::from_ref(part)),
+            });
+            let (between, end) = (self.parts(between)?, end.collect::<Option<String>>()?);
+            Some([&before, key.as_str(), &between, &value, &end].concat())
+        };
+        let arguments = given.as_object()?.iter().map(argument).collect::<Option<Vec<_>>>()?;
+        Some(arguments.join(&self.text(tagging.gap)))
+    }
+
+    /// A value with bare keys and with `quote` around strings; none where a string has that inside. No deeper than the JSON that was
+    /// read.
+    fn braces(&self, value: &Value, quote: &str) -> Option<String> {
+        match value {
+            Value::String(text) => {
+                let plain = quote.trim_matches(|c| self.0.contains(c));
+                (!text.contains(plain)).then(|| [quote, text, quote].concat())
+            }
+            Value::Array(items) => {
+                let items: Option<Vec<String>> = items.iter().map(|item| self.braces(item, quote)).collect();
+                Some(format!("[{}]", items?.join(",")))
+            }
+            Value::Object(members) => {
+                let members = members.iter().map(|(key, member)| {
+                    let plain = !key.is_empty() && !key.contains([':', '"', '<']) && key.trim() == key;
+                    Some(format!("{}:{}", plain.then_some(key)?, self.braces(member, quote)?))
+                });
+                Some(format!("{{{}}}", members.collect::<Option<Vec<_>>>()?.join(",")))
+            }
+            other => Some(other.to_string()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, origin};
 use crate::format::gguf::{Metadata, Value};
+use crate::text::output::Dialect;
 
 /// The name of the template that is taken where nothing speaks for another.
 const DEFAULT: &str = "default";
@@ -54,6 +55,8 @@ pub struct ChatInput<'a> {
     pub eos_token: &'a str,
     /// The caller's local time.
     pub local_time: Option<i64>,
+    /// How the model writes calls; without it, as the template's source shows ([`ChatTemplate::dialect`]).
+    pub dialect: Option<Dialect>,
 }
 
 /// A rendered prompt.
@@ -162,7 +165,8 @@ impl ChatTemplates {
         let tools = input.tools.filter(|tools| !tools.is_empty());
         let template = self.choose(input.template, tools.is_some())?;
         let own = if template.capabilities().calls { None } else { origin::own_mark(input.messages) };
-        let mut messages = history::normalise(input.messages, tools.is_some(), template)?;
+        let dialect = input.dialect.or_else(|| template.dialect(&|_| false));
+        let mut messages = history::normalise(input.messages, tools.is_some(), template, dialect)?;
         loop {
             let normal = TemplateInput {
                 messages: &messages,

@@ -27,12 +27,13 @@ pub(super) fn normalise(
     messages: &[Json],
     has_tools: bool,
     template: &ChatTemplate,
+    dialect: Option<Dialect>,
 ) -> Result<Vec<Json>, TemplateError> {
     let known = template.capabilities();
     if has_tools && !known.tools {
         return Err(TemplateError::Unsupported("tools"));
     }
-    let mut ids = CallIds::new(known, Dialect::detect(template.source(), &|_| false), messages);
+    let mut ids = CallIds::new(known, dialect, messages);
     let mut normal = Vec::with_capacity(messages.len());
     for (at, message) in messages.iter().enumerate() {
         let wrong = |why| TemplateError::Message { at, why };
@@ -113,7 +114,7 @@ mod tests {
 
     fn normal(source: &str, messages: Json) -> Result<Json, TemplateError> {
         let template = ChatTemplate::new(source).unwrap();
-        normalise(messages.as_array().unwrap(), false, &template).map(Json::Array)
+        normalise(messages.as_array().unwrap(), false, &template, None).map(Json::Array)
     }
 
     const CHATML: &str = include_str!("builtin/chatml.jinja");
@@ -235,7 +236,7 @@ mod tests {
     fn what_the_template_has_no_place_for_is_an_error() {
         let plain = "{% for m in messages %}{{ m.role + m.content }}{% endfor %}";
         let template = ChatTemplate::new(plain).unwrap();
-        assert_eq!(normalise(&[], true, &template), Err(TemplateError::Unsupported("tools")));
+        assert_eq!(normalise(&[], true, &template, None), Err(TemplateError::Unsupported("tools")));
         let calls =
             json!([{"role": "user", "content": "u"}, {"role": "assistant", "tool_calls": [call("1", json!({}))]}]);
         assert_eq!(normal(plain, calls), Err(TemplateError::Unsupported("tool calls")));

@@ -25,6 +25,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
+use super::output::Dialect;
+
 pub use capabilities::Capabilities;
 pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
@@ -90,6 +92,12 @@ impl ChatTemplate {
     /// What the template can take. Found out at the first call, and kept.
     pub fn capabilities(&self) -> &Capabilities {
         self.capabilities.get_or_init(|| Capabilities::probe(self))
+    }
+
+    /// The form in which the model writes tool calls, in answers and in histories: the one that the template shows or, where it
+    /// leaves that to the messages' content, the one that the vocabulary proves. `None` if it is not known.
+    pub fn dialect(&self, has_token: &dyn Fn(&str) -> bool) -> Option<Dialect> {
+        Dialect::detect(&self.source, self.capabilities().calls, has_token)
     }
 
     /// The prompt for a conversation.

@@ -6,35 +6,42 @@
 //! <|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Oslo"}}]<|END_ACTION|>
 //! ````
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::reader::Form;
 
-static FENCED: Form = Form::Envelope(EnvelopeForm {
-    name: "tool_name",
-    arguments: &["parameters"],
-    id: Some("tool_call_id"),
-    open: "Action: ```json",
-    close: Some("```"),
-    separator: None,
-});
+const fn actions(open: &'static str, close: &'static str) -> Form {
+    Form::Envelope(EnvelopeForm {
+        name: Some("tool_name"),
+        arguments: &["parameters"],
+        id: Some("tool_call_id"),
+        open,
+        close: Some(close),
+        separator: None,
+    })
+}
 
-static TOKENS: Form = Form::Envelope(EnvelopeForm {
-    name: "tool_name",
-    arguments: &["parameters"],
-    id: Some("tool_call_id"),
-    open: "<|START_ACTION|>",
-    close: Some("<|END_ACTION|>"),
-    separator: None,
-});
+static FENCED: Form = actions("Action: ```json", "```");
+static TOKENS: Form = actions("<|START_ACTION|>", "<|END_ACTION|>");
+
+/// A fence behind `Action:`, on the same line or, as Command R+'s template writes it, on the next.
+const fn fence(text: &'static str) -> Opener {
+    Opener { text, form: &FENCED, place: Place::Line, weak: false, keep: false }
+}
 
 pub static SPEC_R: Spec = Spec {
     name: "command-r",
-    signs: &[&["Action:", "```json", "tool_name"]],
+    signs: &[Sign::All(&["Action:", "```json", "tool_name"])],
     tokens: &[],
-    openers: &[Opener { text: "Action: ```json", form: &FENCED, place: Place::Line, weak: false, keep: false }],
+    openers: &[
+        fence("Action: ```json"),
+        fence("Action:\n```json"),
+        fence("Action:```json"),
+        fence("Action: \n```json"),
+    ],
     names: None,
     ornaments: &[],
     inner: &[],
@@ -57,7 +64,7 @@ pub static SPEC_R: Spec = Spec {
 
 pub static SPEC_R7B: Spec = Spec {
     name: "command-r7b",
-    signs: &[&["<|START_ACTION|>"]],
+    signs: &[Sign::All(&["<|START_ACTION|>"])],
     tokens: &["<|START_ACTION|>"],
     openers: &[Opener::strong("<|START_ACTION|>", &TOKENS)],
     names: None,

@@ -10,6 +10,7 @@
 //!
 //! Both are read in either dialect; they differ in what the grammar forces.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -60,12 +61,12 @@ static PLAIN: [(Option<&str>, Pattern); 1] = [(
     },
 )];
 
-pub static SPEC: Spec = spec("deepseek", &[&[BEGIN, "```json"]], &FENCED);
-pub static SPEC_V31: Spec = spec("deepseek-v3.1", &[&[BEGIN]], &PLAIN);
+pub static SPEC: Spec = spec("deepseek", &[Sign::All(&[BEGIN, "```json"])], &FENCED);
+pub static SPEC_V31: Spec = spec("deepseek-v3.1", &[Sign::All(&[BEGIN])], &PLAIN);
 
 const fn spec(
     name: &'static str,
-    signs: &'static [&'static [&'static str]],
+    signs: &'static [Sign],
     patterns: &'static [(Option<&'static str>, Pattern)],
 ) -> Spec {
     Spec {

@@ -10,6 +10,7 @@
 //! In 3.2 the prompt ends with the first `>>>`, so that an answer begins with a name. `all` is the user; `python` takes code.
 
 use super::super::code::CodeForm;
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -43,7 +44,7 @@ static CODE: Form =
 
 pub static SPEC: Spec = Spec {
     name: "functionary",
-    signs: &[&[">>>all"], &[">>>", "recipient"]],
+    signs: &[Sign::All(&[">>>all"]), Sign::All(&[">>>", "recipient"])],
     tokens: &[],
     openers: &[Opener { text: ">>>", form: &RECIPIENT, place: Place::Anywhere, weak: true, keep: false }],
     names: Some((&RECIPIENT, Place::Start)),
@@ -68,7 +69,7 @@ pub static SPEC: Spec = Spec {
 
 pub static SPEC_V31: Spec = Spec {
     name: "functionary-v3.1",
-    signs: &[&["<function=", "</function>"]],
+    signs: &[Sign::All(&["<function=", "</function>"])],
     tokens: &[],
     openers: &[Opener::strong("<function=", &TAGGED), Opener::strong("<|python_tag|>", &CODE)],
     names: None,

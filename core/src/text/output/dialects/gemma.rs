@@ -8,6 +8,7 @@
 //!
 //! A `print(…)` around a call and the prefix `default_api.` are taken away.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -23,7 +24,7 @@ static FORM: Form = Form::Python(PythonForm {
 
 pub static SPEC: Spec = Spec {
     name: "gemma",
-    signs: &[&["tool_code"]],
+    signs: &[Sign::All(&["```tool_code"])],
     tokens: &[],
     openers: &[Opener::strong("```tool_code", &FORM)],
     names: None,

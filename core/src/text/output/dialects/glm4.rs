@@ -7,6 +7,7 @@
 //!
 //! Only a line that is the name of an offered tool, with an object behind it, is a call.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Place, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -25,7 +26,7 @@ static FORM: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "glm4",
-    signs: &[&["<|observation|>"]],
+    signs: &[Sign::All(&["<|observation|>"])],
     tokens: &["[gMASK]", "<sop>", "<|observation|>"],
     openers: &[],
     names: Some((&FORM, Place::Line)),

@@ -7,6 +7,7 @@
 //! </tool_call>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
@@ -14,19 +15,18 @@ use super::super::params::ParamsForm;
 use super::super::reader::Form;
 
 static FORM: Form = Form::Params(ParamsForm {
-    wrapper: None,
     open: "<tool_call>",
     name_end: "\n",
     key: ("<arg_key>", "</arg_key>"),
     value: "<arg_value>",
     value_ends: &["</arg_value>"],
-    lines: false,
     close: "</tool_call>",
+    ..ParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "glm45",
-    signs: &[&["<arg_key>"]],
+    signs: &[Sign::All(&["<arg_key>"])],
     tokens: &["<arg_key>", "<arg_value>"],
     openers: &[Opener::strong("<tool_call>", &FORM)],
     names: None,
@@ -43,7 +43,8 @@ pub static SPEC: Spec = Spec {
             between: &[Text("\n")],
             arguments: Arguments::Tagged(Tagging {
                 key: (&[Text("<arg_key>")], &[Text("</arg_key>"), Text("\n"), Text("<arg_value>")]),
-                end: "</arg_value>",
+                json: None,
+                end: &[Text("</arg_value>")],
                 gap: "\n",
             }),
             after: &[Text("</tool_call>")],

@@ -5,6 +5,7 @@
 //! <|tool_call|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]<|/tool_call|>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
@@ -12,7 +13,7 @@ use super::super::ids::IdForm;
 use super::super::reader::Form;
 
 static FORM: Form = Form::Envelope(EnvelopeForm {
-    name: "name",
+    name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
     open: "<|tool_call|>",
@@ -22,7 +23,7 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "granite",
-    signs: &[&["<|tool_call|>"], &["<|tool|>", "<|/tool|>"]],
+    signs: &[Sign::All(&["<|tool_call|>"]), Sign::All(&["<|tool|>", "<|/tool|>"])],
     tokens: &["<|tool_call|>"],
     openers: &[Opener::strong("<|tool_call|>", &FORM)],
     names: None,

@@ -4,13 +4,14 @@
 //! <|channel|>analysis<|message|>They ask for the weather.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{"city": "Oslo"}<|call|>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::Spec;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
 
 pub static SPEC: Spec = Spec {
     name: "harmony",
-    signs: &[&["<|channel|>", "commentary"]],
+    signs: &[Sign::All(&["<|channel|>", "commentary"])],
     tokens: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"],
     openers: &[],
     names: None,

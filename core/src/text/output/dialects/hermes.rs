@@ -6,6 +6,7 @@
 //! </tool_call>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
@@ -13,7 +14,7 @@ use super::super::ids::IdForm;
 use super::super::reader::Form;
 
 static FORM: Form = Form::Envelope(EnvelopeForm {
-    name: "name",
+    name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: Some("id"),
     open: "<tool_call>",
@@ -23,7 +24,15 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "hermes",
-    signs: &[&["<tool_call>"]],
+    signs: &[
+        Sign::Near(40, &["<tool_call>", "{\"name\""]),
+        Sign::Near(40, &["<tool_call>", "{\"arguments\""]),
+        Sign::Near(40, &["<tool_call>", "{'name'"]),
+        Sign::Near(40, &["<tool_call>", "{'arguments'"]),
+        Sign::Near(160, &["<tool_call>", "\"name\"", "</tool_call>"]),
+        Sign::Near(160, &["<tool_call>", "tojson", "</tool_call>"]),
+        Sign::Near(160, &["<tool_call></tool_call>", "<tools>"]),
+    ],
     tokens: &["<tool_call>", "</tool_call>"],
     openers: &[Opener::strong("<tool_call>", &FORM)],
     names: None,

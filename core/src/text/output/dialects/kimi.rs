@@ -4,6 +4,7 @@
 //! <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -25,7 +26,7 @@ static FORM: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "kimi-k2",
-    signs: &[&["<|tool_calls_section_begin|>"], &["<|tool_call_argument_begin|>"]],
+    signs: &[Sign::All(&["<|tool_calls_section_begin|>"]), Sign::All(&["<|tool_call_argument_begin|>"])],
     tokens: &["<|tool_calls_section_begin|>"],
     openers: &[Opener::strong("<|tool_call_begin|>", &FORM)],
     names: None,

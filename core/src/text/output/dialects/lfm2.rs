@@ -4,6 +4,7 @@
 //! <|tool_call_start|>[get_weather(city="Oslo", days=3)]<|tool_call_end|>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
@@ -19,7 +20,7 @@ static FORM: Form = Form::Python(PythonForm {
 
 pub static SPEC: Spec = Spec {
     name: "lfm2",
-    signs: &[&["<|tool_call_start|>"], &["<|tool_list_start|>"]],
+    signs: &[Sign::All(&["<|tool_call_start|>"]), Sign::All(&["<|tool_list_start|>"])],
     tokens: &["<|tool_call_start|>", "<|tool_call_end|>"],
     openers: &[Opener::strong("<|tool_call_start|>", &FORM)],
     names: None,

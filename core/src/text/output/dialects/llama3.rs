@@ -11,6 +11,7 @@
 //! ordinary text.
 
 use super::super::code::CodeForm;
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
@@ -20,7 +21,7 @@ use super::super::reader::Form;
 
 const fn envelope(open: &'static str) -> EnvelopeForm {
     EnvelopeForm {
-        name: "name",
+        name: Some("name"),
         arguments: &["parameters", "arguments"],
         id: None,
         open,
@@ -45,7 +46,7 @@ const fn answer(text: &'static str) -> Opener {
 
 pub static SPEC: Spec = Spec {
     name: "llama3",
-    signs: &[&["<|python_tag|>"], &["ipython", "\"parameters\""]],
+    signs: &[Sign::All(&["<|python_tag|>"]), Sign::All(&["ipython", "\"parameters\""])],
     tokens: &["<|python_tag|>", "<|eom_id|>"],
     openers: &[Opener::strong("<|python_tag|>", &TAGGED), answer("{"), answer("[")],
     names: None,

@@ -8,6 +8,7 @@
 //! </minimax:tool_call>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
@@ -19,15 +20,14 @@ static FORM: Form = Form::Params(ParamsForm {
     open: "<invoke name=\"",
     name_end: "\">",
     key: ("<parameter name=\"", "\">"),
-    value: "",
     value_ends: &["</parameter>"],
-    lines: false,
     close: "</invoke>",
+    ..ParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "minimax",
-    signs: &[&["<minimax:tool_call>"]],
+    signs: &[Sign::All(&["<minimax:tool_call>"])],
     tokens: &["<minimax:tool_call>"],
     openers: &[Opener::strong("<minimax:tool_call>", &FORM)],
     names: None,
@@ -44,7 +44,8 @@ pub static SPEC: Spec = Spec {
             between: &[Text("\">\n")],
             arguments: Arguments::Tagged(Tagging {
                 key: (&[Text("<parameter name=\"")], &[Text("\">")]),
-                end: "</parameter>",
+                json: None,
+                end: &[Text("</parameter>")],
                 gap: "\n",
             }),
             after: &[Text("</invoke>\n")],

@@ -8,6 +8,7 @@
 //!
 //! In the first form the id comes after the arguments, when the call has long been announced; it gets a new one of the same form.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
@@ -17,7 +18,7 @@ use super::super::reader::Form;
 
 static FORM: Form = Form::JsonOr(
     EnvelopeForm {
-        name: "name",
+        name: Some("name"),
         arguments: &["arguments", "parameters"],
         id: Some("id"),
         open: "[TOOL_CALLS]",
@@ -43,7 +44,7 @@ static NAMED: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "mistral",
-    signs: &[&["[TOOL_CALLS]"]],
+    signs: &[Sign::All(&["[TOOL_CALLS]"])],
     tokens: &["[TOOL_CALLS]"],
     openers: &[Opener::strong("[TOOL_CALLS]", &FORM)],
     names: None,

@@ -4,6 +4,7 @@
 //! <TOOLCALL>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]</TOOLCALL>
 //! ```
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::envelope::EnvelopeForm;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
@@ -11,7 +12,7 @@ use super::super::ids::IdForm;
 use super::super::reader::Form;
 
 static FORM: Form = Form::Envelope(EnvelopeForm {
-    name: "name",
+    name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
     open: "<TOOLCALL>",
@@ -21,7 +22,7 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "nemotron",
-    signs: &[&["<TOOLCALL>"]],
+    signs: &[Sign::All(&["<TOOLCALL>"])],
     tokens: &[],
     openers: &[Opener::strong("<TOOLCALL>", &FORM)],
     names: None,

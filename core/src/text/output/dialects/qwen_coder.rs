@@ -12,6 +12,7 @@
 //!
 //! The model leaves out the outer opening tag at times; the closing one is dropped then.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Place, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
@@ -25,10 +26,10 @@ pub const fn form(wrapper: Option<(&'static str, &'static str)>, lines: bool) ->
         open: "<function=",
         name_end: ">",
         key: ("<parameter=", ">"),
-        value: "",
         value_ends: if lines { &["\n</parameter>", "</parameter>"] } else { &["</parameter>"] },
         lines,
         close: "</function>",
+        ..ParamsForm::PLAIN
     })
 }
 
@@ -37,7 +38,7 @@ static BARE: Form = form(None, true);
 
 pub static SPEC: Spec = Spec {
     name: "qwen-coder",
-    signs: &[&["<tool_call>", "<function=", "<parameter="]],
+    signs: &[Sign::All(&["<tool_call>", "<function=", "<parameter="])],
     tokens: &[],
     openers: &[Opener::strong("<tool_call>", &WRAPPED), Opener::strong("<function=", &BARE)],
     names: None,
@@ -54,7 +55,8 @@ pub static SPEC: Spec = Spec {
             between: &[Text(">\n")],
             arguments: Arguments::Tagged(Tagging {
                 key: (&[Text("<parameter=")], &[Text(">\n")]),
-                end: "\n</parameter>",
+                json: None,
+                end: &[Text("\n</parameter>")],
                 gap: "\n",
             }),
             after: &[Text("</function>\n"), Text("</tool_call>")],

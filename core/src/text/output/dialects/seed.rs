@@ -1,5 +1,6 @@
 //! Seed-OSS: the form of Qwen3-Coder within tags of its own, `<seed:tool_call>…</seed:tool_call>`, and values without line breaks around.
 
+use super::super::detect::Sign;
 use super::super::dialect::{Opener, Spec};
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
@@ -11,7 +12,7 @@ static FORM: Form = qwen_coder::form(Some(("<seed:tool_call>", "</seed:tool_call
 pub static SPEC: Spec = Spec {
     name: "seed",
     // The template builds the tags from a prefix.
-    signs: &[&["seed:tool_call"]],
+    signs: &[Sign::All(&["seed:tool_call"])],
     tokens: &["<seed:tool_call>"],
     openers: &[Opener::strong("<seed:tool_call>", &FORM)],
     names: None,
@@ -28,7 +29,8 @@ pub static SPEC: Spec = Spec {
             between: &[Text(">\n")],
             arguments: Arguments::Tagged(Tagging {
                 key: (&[Text("<parameter=")], &[Text(">")]),
-                end: "</parameter>",
+                json: None,
+                end: &[Text("</parameter>")],
                 gap: "\n",
             }),
             after: &[Text("</function>\n"), Text("</seed:tool_call>")],
