@@ -55,7 +55,10 @@ impl Error {
             Error::Plan(_) => "WrongAnswer",
             Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
             Error::Tokenizer(_) => "BadFile",
-            Error::Template(TemplateError::Part(_)) | Error::Request(RequestError::Media { .. }) => "Unsupported",
+            Error::Template(TemplateError::Part(_)) => "Unsupported",
+            Error::Request(
+                RequestError::Media { .. } | RequestError::UnknownField { .. } | RequestError::UnsupportedField { .. },
+            ) => "Unsupported",
             Error::Template(_) | Error::Request(_) => "BadRequest",
             Error::Grammar(error) => error.code(),
         }

@@ -83,8 +83,8 @@ impl Prompts {
     /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Media`].
     pub(super) fn prompt(&self, request: &Request) -> Result<Prompt, Error> {
         let tools = tools(request)?;
-        if let Some((at, kind)) = parts::media(&request.messages) {
-            return Err(RequestError::Media { at, kind: kind.to_owned() }.into());
+        if let Some((at, part, kind)) = parts::media(&request.messages) {
+            return Err(RequestError::Media { at, part, kind: kind.to_owned() }.into());
         }
         if let Some(text) = &request.prompt {
             let special = if request.parse_special { Special::Parse } else { Special::AsText };
@@ -106,7 +106,7 @@ impl Prompts {
         let has_thought = format.reasoning.is_some_and(|format| ends_behind_thought(&text, format));
         let may_think = !has_thought && request.reasoning.budget() != Some(0);
         // Under a form not every model could think of its own accord: where a thought is wanted before it, the prompt opens it.
-        let wanted = request.needs_grammar() && request.reasoning.enabled == Some(true) && !starts_in_reasoning;
+        let wanted = request.needs_grammar() && request.reasoning.enabled() == Some(true) && !starts_in_reasoning;
         if let Some(opening) = format.reasoning.filter(|_| wanted).and_then(ReasoningFormat::opening_text) {
             tokens.extend(self.tokenizer.encode(opening, Special::Parse, false));
             starts_in_reasoning = true;
@@ -131,7 +131,7 @@ impl Prompts {
             String::from_utf8_lossy(bytes).into_owned()
         };
         let (bos, eos) = (name(ids.bos), name(ids.eos));
-        let extra = variables(request);
+        let extra = variables(request, template);
         let rendered = self.templates.render(&ChatInput {
             messages: &request.messages,
             tools: request.offered_tools(),
@@ -163,12 +163,15 @@ impl Prompts {
 
 /// What a template sees beside the conversation: what the caller gives, and the switches by which templates know whether the model is
 /// to think.
-fn variables(request: &Request) -> Map<String, Value> {
+fn variables(request: &Request, template: &ChatTemplate) -> Map<String, Value> {
     let mut variables = request.chat_template_kwargs.clone().unwrap_or_default();
-    if let Some(enabled) = request.reasoning.enabled {
+    if let Some(enabled) = request.reasoning.enabled() {
         for name in ["enable_thinking", "thinking"] {
             variables.entry(name).or_insert(Value::Bool(enabled));
         }
+    }
+    if let Some(word) = request.reasoning.effort.and_then(|effort| effort.word_for(template.source())) {
+        variables.entry("reasoning_effort").or_insert(word.into());
     }
     variables
 }

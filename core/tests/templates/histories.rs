@@ -214,3 +214,26 @@ fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Val
 fn of_source(source: &str) -> ChatTemplates {
     ChatTemplates::from_hugging_face(&json!({"chat_template": source}), None)
 }
+
+/// Histories as clients send them and the prompts that templates of each kind make of them: `tests/histories/NAME.json` has the lines of a
+/// `template`, `messages`, and the prompt that is `expected` or the error by which they are `refused`.
+#[test]
+fn histories_reach_the_places_that_templates_have_for_them() {
+    let mut wrong = Vec::new();
+    let cases = files("histories", "json");
+    assert!(cases.len() >= 30, "{} histories", cases.len());
+    for (name, path) in cases {
+        let case = crate::json(&path);
+        let lines: Vec<&str> = case["template"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        let found = prompt(&lines.join("\n"), &json!({}), &case["messages"], None);
+        let agrees = match (&found, case["expected"].as_str(), case["refused"].as_str()) {
+            (Ok(found), Some(expected), None) => found == expected,
+            (Err(error), None, Some(refused)) => error.to_string() == refused,
+            _ => false,
+        };
+        if !agrees {
+            wrong.push(format!("{name}: {found:?}\nnot {}{}", case["expected"], case["refused"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}

@@ -114,9 +114,7 @@ fn form(prompt: &str) -> Request {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "minimum": 0, "maximum": 99}},
         "required": ["name", "age"], "additionalProperties": false}});
-    let kind = FormatKind::JsonSchema {
-        json_schema: NamedSchema { name: "people".into(), schema: Some(schema), strict: None },
-    };
+    let kind = FormatKind::JsonSchema { json_schema: NamedSchema { schema: Some(schema), strict: None } };
     Request {
         prompt: Some(prompt.to_string()),
         temperature: Some(0.0),

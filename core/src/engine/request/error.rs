@@ -12,6 +12,30 @@ pub enum RequestError {
     /// Longer than is read.
     #[error("the request has {0} bytes, and at most {max} are read; shorten the conversation", max = super::MAX_JSON)]
     TooLarge(usize),
+    /// A field that there is not.
+    #[error(
+        "`{field}` is no field of a request; {}",
+        meant.as_ref().map_or("leave it out".into(), |meant| format!("did you mean `{meant}`?"))
+    )]
+    UnknownField {
+        /// Its place and name.
+        field: String,
+        /// The field whose name is nearly this.
+        meant: Option<String>,
+    },
+    /// A field that asks for what cannot be done.
+    #[error("`{field}` cannot be {found}: {because}")]
+    UnsupportedField {
+        /// Its place and name.
+        field: String,
+        /// Its value, cut short.
+        found: String,
+        /// Why, and what else would do.
+        because: &'static str,
+    },
+    /// One thing said twice, and in two ways.
+    #[error("`{0}` and `{1}` are two names of one thing, and say different things; give one of them")]
+    TwoNames(String, String),
     /// Nothing to answer.
     #[error("the request has no prompt; give `messages` with at least one message, or a `prompt` that is not empty")]
     Empty,
@@ -33,11 +57,14 @@ pub enum RequestError {
     OwnVariable(String),
     /// Content that the model cannot take in.
     #[error(
-        "message {at} has content of type \"{kind}\", and this model takes only text; leave it out, or say in words what it has"
+        "messages[{at}].content[{part}] is of type {kind:?}: this model {}; leave it out, or say in words what it has",
+        inability(kind)
     )]
     Media {
         /// The message's place, from 0.
         at: usize,
+        /// The part's place in it, from 0.
+        part: usize,
         /// The part's type.
         kind: String,
     },
@@ -98,4 +125,15 @@ pub enum RequestError {
     /// A second request while the first is being answered.
     #[error("another answer is being generated; wait for its end or cancel it first")]
     Busy,
+}
+
+/// What a model of text cannot do with a part of this type.
+fn inability(kind: &str) -> &'static str {
+    match kind {
+        "image" | "image_url" | "input_image" => "cannot see images",
+        "audio" | "audio_url" | "input_audio" => "cannot hear recordings",
+        "video" | "video_url" | "input_video" => "cannot watch videos",
+        "file" | "input_file" | "document" => "cannot open files",
+        _ => "takes only text",
+    }
 }

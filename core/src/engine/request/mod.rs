@@ -1,22 +1,27 @@
 //! What a caller asks for, in OpenAI's words, and the checks it has to pass.
 
 mod error;
+mod fields;
 mod options;
+mod spellings;
 
-use serde::de::Error as _;
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use crate::kernels::sampling::SamplingParams;
 use crate::text::rules::{RuleSpec, Segment};
 
 pub use error::RequestError;
-pub use options::{FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
+pub use options::{Effort, FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
 
 /// The longest request that is read, in bytes: many times what any context holds.
 pub const MAX_JSON: usize = 64 << 20;
 
-/// A request for a completion. Fields and defaults are OpenAI's, with those of local engines beside them.
+/// A request for a completion. Fields and defaults are OpenAI's, with those of local engines beside them. What else
+/// [`Request::from_json`] takes, and what it refuses, is in `fields.json`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Request {
@@ -27,7 +32,6 @@ pub struct Request {
     /// Tools on offer, as OpenAI's objects; rendered by the model's template.
     pub tools: Option<Vec<Value>>,
     /// Whether tools may, must or must not be called.
-    #[serde(deserialize_with = "null_is_default")]
     pub tool_choice: ToolChoice,
     /// Whether several tools may be called at once, where a call is forced; by default they may.
     pub parallel_tool_calls: Option<bool>,
@@ -37,13 +41,10 @@ pub struct Request {
     /// [`ReasoningFormat`](crate::text::output::ReasoningFormat).
     pub reasoning_format: Option<String>,
     /// How much the model may think.
-    #[serde(deserialize_with = "null_is_default")]
     pub reasoning: Reasoning,
     /// The form that the answer must have.
-    #[serde(deserialize_with = "null_is_default")]
     pub response_format: ResponseFormat,
     /// Whether names of special tokens in messages and prompts are these tokens; by default what users wrote is text.
-    #[serde(deserialize_with = "null_is_default")]
     pub parse_special: bool,
     /// Documents to answer from, for templates that know them.
     pub documents: Option<Vec<Value>>,
@@ -52,12 +53,10 @@ pub struct Request {
     /// Whether the prompt ends with the beginning of the assistant's turn; by default it does.
     pub add_generation_prompt: Option<bool>,
     /// Whether the answer continues the last message instead of following it.
-    #[serde(deserialize_with = "null_is_default")]
     pub continue_final_message: bool,
     /// Further variables for the template, such as `enable_thinking`.
     pub chat_template_kwargs: Option<Map<String, Value>>,
     /// Tokens to generate at most; by default until the context is full.
-    #[serde(alias = "max_completion_tokens")]
     pub max_tokens: Option<u32>,
     /// 0 for the most likely token always. By default what the model's file recommends, else 0.7.
     pub temperature: Option<f32>,
@@ -78,13 +77,13 @@ pub struct Request {
     /// The same seed and request give the same answer. By default each answer has its own. Negative ones are taken by their bits.
     #[serde(deserialize_with = "seed")]
     pub seed: Option<u64>,
-    /// How many answers are wanted; there is only ever one.
-    pub n: Option<u64>,
+    /// Whether the caller takes the answer piece by piece. It always comes so; what is made of the pieces is the caller's to say.
+    pub stream: bool,
+    /// What the caller wants beside the pieces, such as the usage, which is always given.
+    pub stream_options: Map<String, Value>,
     /// Texts at which the answer ends, and which are not part of it.
-    #[serde(deserialize_with = "null_is_default")]
     pub stop: Stop,
     /// What ends or masks the answer where it would appear.
-    #[serde(deserialize_with = "null_is_default")]
     pub content_rules: Vec<RuleSpec>,
     /// Text comes in whole words, sentences or lines, so that each can be judged before it is shown.
     pub segment: Option<Segment>,
@@ -109,13 +108,18 @@ impl Request {
     /// Reads a request from JSON.
     ///
     /// # Errors
-    /// [`RequestError::TooLarge`]; [`RequestError::Form`], which names the field that cannot be read.
+    /// [`RequestError::TooLarge`]; [`RequestError::Form`], which names the field that cannot be read; those of fields that do not
+    /// exist, or ask for what cannot be done.
     pub fn from_json(json: &str) -> Result<Request, RequestError> {
         if json.len() > MAX_JSON {
             return Err(RequestError::TooLarge(json.len()));
         }
-        serde_json::from_str(json)
-            .map_err(|error| RequestError::Form(wrong_field(json).unwrap_or_else(|| error.to_string())))
+        let Fields(mut fields) = serde_json::from_str(json).map_err(|error| RequestError::Form(error.to_string()))?;
+        fields::check(&mut fields)?;
+        spellings::normalise(&mut fields)?;
+        let fields = Value::Object(fields);
+        Request::deserialize(&fields)
+            .map_err(|error| RequestError::Form(wrong_field(&fields).unwrap_or_else(|| error.to_string())))
     }
 
     /// Checks everything that can be checked without a model.
@@ -138,11 +142,18 @@ impl Request {
         if self.max_tokens == Some(0) {
             return Err(RequestError::Range { name: "max_tokens", found: "0".into(), wanted: "at least 1" });
         }
-        if let Some(n) = self.n.filter(|n| *n != 1) {
+        if let (Some(enabled), Some(effort)) = (self.reasoning.enabled, self.reasoning.effort)
+            && enabled == (effort == Effort::None)
+        {
+            let wanted = if enabled {
+                "more than \"none\" where `reasoning.enabled` is true"
+            } else {
+                "\"none\" where `reasoning.enabled` is false"
+            };
             return Err(RequestError::Range {
-                name: "n",
-                found: n.to_string(),
-                wanted: "1; ask again for another answer",
+                name: "reasoning.effort",
+                found: json!(effort.word()).to_string(),
+                wanted,
             });
         }
         let variables = self.chat_template_kwargs.iter().flat_map(Map::keys);
@@ -209,15 +220,43 @@ impl Request {
 /// Variables of a template that are made of fields of the request.
 const OWN_VARIABLES: [&str; 3] = ["messages", "tools", "documents"];
 
-/// Which field of a request cannot be read, and why; none where it is no object of fields at all.
-fn wrong_field(json: &str) -> Option<String> {
-    let fields: Map<String, Value> = serde_json::from_str(json).ok()?;
-    fields.into_iter().find_map(|(name, value)| {
-        let alone = Map::from_iter([(name.clone(), value)]);
-        let error = serde_json::from_str::<Request>(&Value::Object(alone).to_string()).err()?.to_string();
-        // The place is not that in the request.
-        let reason = error.rsplit_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
-        Some(format!("`{name}`: {reason}"))
+/// A request's fields as they are written, each of them once.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with `messages` or a `prompt`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if fields.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                    }
+                    let value = map.next_value()?;
+                    fields.insert(name, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Each)
+    }
+}
+
+/// Which field of a request cannot be read, and why.
+fn wrong_field(fields: &Value) -> Option<String> {
+    fields.as_object()?.iter().find_map(|(name, value)| {
+        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+        let error = Request::deserialize(&alone).err()?;
+        Some(format!("`{name}`: {error}"))
     })
 }
 
@@ -226,11 +265,6 @@ fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Er
     let given: Option<Number> = Option::deserialize(deserializer)?;
     let whole = |number: Number| number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
     given.map(|number| whole(number).ok_or_else(|| D::Error::custom("a seed is a whole number of 64 bits"))).transpose()
-}
-
-/// Clients write `null` for what they leave out.
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn range(
@@ -297,7 +331,8 @@ mod tests {
         assert!(refused(r#"{"prompt":"a","temperature":-1}"#).contains("temperature"));
         assert!(refused(r#"{"prompt":"a","top_p":1.5}"#).contains("top_p"));
         assert!(refused(r#"{"prompt":"a","max_tokens":0}"#).contains("max_tokens"));
-        assert!(refused(r#"{"prompt":"a","n":2}"#).contains("`n`"));
+        let contradictory = r#"{"prompt":"a","reasoning":{"enabled":true},"reasoning_effort":"none"}"#;
+        assert!(refused(contradictory).contains("`reasoning.effort`"));
         assert!(refused(r#"{"prompt":"a","chat_template_kwargs":{"tools":[]}}"#).contains("`tools`"));
         assert!(refused(r#"{"prompt":"a","logit_bias":{"x":1}}"#).contains("logit_bias"));
         assert!(refused(r#"{"prompt":"a","logit_bias":{"1":1000}}"#).contains("logit_bias"));
@@ -307,13 +342,37 @@ mod tests {
     fn a_field_that_cannot_be_read_is_named() {
         let refused = |json: &str| Request::from_json(json).expect_err(json).to_string();
         assert!(refused(r#"{"prompt":"a","max_tokens":-3}"#).contains("`max_tokens`: invalid value"));
-        assert!(
-            refused(r#"{"messages":[],"stop":5,"x":1}"#).ends_with("`stop`: expected a string or a list of strings")
-        );
+        assert!(refused(r#"{"messages":[],"stop":5}"#).ends_with("`stop`: expected a string or a list of strings"));
         assert!(refused(r#"{"prompt":"a","seed":1.5}"#).contains("`seed`"));
         assert!(refused(r#"{"prompt":"a""#).contains("line 1 column 13"));
         assert!(refused("[5]").contains("cannot be read"));
         assert_eq!(refused(&" ".repeat(MAX_JSON + 1)), RequestError::TooLarge(MAX_JSON + 1).to_string());
+    }
+
+    #[test]
+    fn an_effort_says_whether_the_model_thinks() {
+        let read = |effort: &str| {
+            let json = format!(r#"{{"prompt":"a","reasoning_effort":"{effort}"}}"#);
+            Request::from_json(&json).map(|request| request.reasoning)
+        };
+        assert_eq!(read("none").unwrap().enabled(), Some(false));
+        assert_eq!(read("none").unwrap().budget(), Some(0));
+        assert_eq!(read("low").unwrap().enabled(), Some(true));
+        assert!(read("much").unwrap_err().to_string().contains("`reasoning`: unknown variant `much`"));
+    }
+
+    #[test]
+    fn a_schema_beside_the_kind_of_format_is_kept() {
+        let read = |format: &str| Request::from_json(&format!(r#"{{"response_format":{format}}}"#));
+        let llama = read(r#"{"type":"json_object","schema":{"type":"array"}}"#).unwrap();
+        assert!(matches!(llama.response_format.spec(), Some(Spec::JsonSchema { strict: false, .. })));
+        for other in [
+            r#"{"type":"json_object","regex":"a"}"#,
+            r#"{"type":"text","schema":{}}"#,
+            r#"{"type":"regex","regex":"a","choices":[]}"#,
+        ] {
+            assert!(read(other).unwrap_err().to_string().contains("unknown field"), "{other}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::thoughts::{self, ThoughtPlace};
 use super::{ChatTemplate, TemplateInput};
 
 /// What the questions carry. Nine letters, since Mistral's templates want call ids of that length.
@@ -24,8 +25,14 @@ pub struct Capabilities {
     pub media: Vec<&'static str>,
     /// A system message; where it is refused or left out, its text goes to the first user message.
     pub system: bool,
+    /// Several system messages at the beginning.
+    pub several_systems: bool,
     /// The role `developer`.
     pub developer: bool,
+    /// The roles of which several messages may follow each other: `user`, `assistant`.
+    pub neighbours: Vec<&'static str>,
+    /// Where it reads what an assistant's message thought, if anywhere.
+    pub thoughts: Option<ThoughtPlace>,
     /// Descriptions of tools.
     pub tools: bool,
     /// Calls of tools in the history.
@@ -55,7 +62,10 @@ impl Capabilities {
             parts: true,
             media: KINDS.to_vec(),
             system: true,
+            several_systems: true,
             developer: true,
+            neighbours: ROLES.to_vec(),
+            thoughts: None,
             tools: true,
             calls: true,
             parallel_calls: true,
@@ -66,6 +76,9 @@ impl Capabilities {
         }
     }
 }
+
+/// Roles that speak several times in a row in some conversations.
+const ROLES: [&str; 2] = ["user", "assistant"];
 
 /// Kinds of parts beside text.
 const KINDS: [&str; 5] = ["image", "image_url", "audio", "input_audio", "video"];
@@ -133,7 +146,14 @@ impl<'a> Asking<'a> {
             parts: self.says(&[user(parts(MARK))]),
             media: self.media(),
             system: with("system"),
+            several_systems: self.both_shown(&[
+                self.message("system", OTHER),
+                self.message("system", MARK),
+                first.clone(),
+            ]),
             developer: self.template.source().contains("developer") && with("developer"),
+            neighbours: ROLES.into_iter().filter(|role| self.takes_neighbours(role)).collect(),
+            thoughts: self.thoughts(&calls, &arguments),
             tools: offering.ask(std::slice::from_ref(&first)).is_some_and(|text| text.contains(MARK)),
             calls: has_calls,
             parallel_calls: has_calls && calls.shows(&calls.parallel(&arguments), OTHER),
@@ -142,6 +162,44 @@ impl<'a> Asking<'a> {
             text_arguments,
             nine_letter_ids: has_calls && !calls.shows(&calls.with_id(&arguments, "call_long-id_000000000001"), MARK),
         }
+    }
+
+    fn message(&self, role: &str, text: &str) -> Json {
+        json!({"role": role, "content": self.content(text)})
+    }
+
+    fn both_shown(&self, messages: &[Json]) -> bool {
+        self.ask(messages).is_some_and(|text| shows(&text, MARK) && text.contains(OTHER))
+    }
+
+    /// Whether two messages of a role may follow each other.
+    fn takes_neighbours(&self, role: &str) -> bool {
+        let others = ROLES.map(|role| self.message(role, "x"));
+        let run = [self.message(role, OTHER), self.message(role, MARK)];
+        let messages: Vec<Json> = match role {
+            "user" => run.into_iter().chain(others.into_iter().rev()).collect(),
+            _ => others[..1].iter().cloned().chain(run).chain(others[..1].iter().cloned()).collect(),
+        };
+        self.both_shown(&messages)
+    }
+
+    /// The place of thoughts that come out in some conversation: many templates show them only where tools were called since the last
+    /// question, or at the end.
+    fn thoughts(&self, calls: &Calls<'_>, arguments: &Json) -> Option<ThoughtPlace> {
+        let first = calls.first;
+        let settings = [
+            vec![first.clone(), self.message("assistant", "y"), first.clone()],
+            vec![first.clone(), self.message("assistant", "y")],
+            calls.messages(arguments.clone(), "f", Some(""))[..3].to_vec(),
+        ];
+        ThoughtPlace::ALL.into_iter().find(|place| {
+            settings.iter().any(|messages| {
+                let mut messages = messages.clone();
+                let Some(assistant) = messages[1].as_object_mut() else { return false };
+                assistant.insert("reasoning_content".into(), json!(MARK));
+                place.put(assistant).is_ok() && self.ask(&messages).is_some_and(|text| shows_thought(&text))
+            })
+        })
     }
 
     /// The kinds of parts that change the prompt.
@@ -174,6 +232,13 @@ fn tool(name: &str) -> Json {
 /// Whether a mark came out, and not as part of a list that was printed as Python prints it.
 fn shows(text: &str, mark: &str) -> bool {
     text.contains(mark) && !text.contains("'type': 'text'") && !text.contains("\"type\": \"text\"")
+}
+
+/// Whether a thought came out, and not within a part that was printed as Python or JSON prints it.
+fn shows_thought(text: &str) -> bool {
+    let is_printed =
+        |kind: &&str| text.contains(&format!("'type': '{kind}'")) || text.contains(&format!("\"type\": \"{kind}\""));
+    shows(text, MARK) && !thoughts::KINDS.iter().any(is_printed)
 }
 
 /// Questions about calls.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
-use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, origin};
+use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, merge, origin};
 use crate::format::gguf::{Metadata, Value};
 use crate::text::output::Dialect;
 
@@ -183,7 +183,7 @@ impl ChatTemplates {
             match left_out::first(template, &normal) {
                 None => return Ok(Prompt { text, user, template }),
                 // Some show it only where the last message is a user's, and not a tool's result.
-                Some(0) if messages[0]["role"] == "system" => history::merge_system(&mut messages),
+                Some(0) if messages[0]["role"] == "system" => merge::merge_system(&mut messages),
                 Some(at) => {
                     return Err(TemplateError::LeftOut(left_out::given_place(at, &messages, input.messages)));
                 }

@@ -59,6 +59,14 @@ pub enum TemplateError {
         /// What is wrong.
         why: &'static str,
     },
+    /// A message says something in a member that nobody reads.
+    #[error("message {at} has `{name}`, which is no member of a message that the chat template reads; leave it out")]
+    Member {
+        /// The message's place, from 0.
+        at: usize,
+        /// The member.
+        name: String,
+    },
     /// The template leaves out a message.
     #[error(
         "message {0} would be left out: the chat template has no place for its role there; give its text in a message of \

@@ -4,9 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::TemplateError;
 use super::jinja::is_space;
-
-/// Names that a message's reasoning is known by, the first that is set being the one that counts.
-const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+use super::thoughts;
 
 /// What marks the end of the message to be continued, as in transformers: templates may look at its length.
 const MARK: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
@@ -19,7 +17,7 @@ pub(super) fn plain_message(message: &Json) -> Json {
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    if let Some(reasoning) = REASONING.iter().find_map(|name| plain.get(*name)).cloned() {
+    if let Some(reasoning) = thoughts::MEMBERS.iter().find_map(|name| plain.get(*name)).cloned() {
         // Before the others, where a template that prints the whole message shows it.
         let thinking = plain.shift_remove("thinking").unwrap_or_else(|| reasoning.clone());
         plain.shift_insert(0, "thinking".into(), thinking);

@@ -1,28 +1,38 @@
 //! Brings a conversation in the form of OpenAI's API into the form that a template takes, so that nothing in it is lost without a
 //! word: what a template has no place for is an error.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::calls::{CallIds, one_by_one};
 use super::capabilities::Capabilities;
-use super::{ChatTemplate, TemplateError, parts};
+use super::thoughts::ThoughtPlace;
+use super::{ChatTemplate, TemplateError, merge, parts, thoughts};
 use crate::text::output::Dialect;
+
+/// The members of messages that this module, or every template, reads.
+const READ: [&str; 6] = ["role", "content", "name", "tool_calls", "tool_call_id", "function_call"];
+
+/// Members of an answer's message that say something of the answer, and nothing to the model.
+const SAYS_NOTHING: [&str; 3] = ["annotations", "parsed", "malformed_tool_calls"];
 
 /// The messages as `template` takes them.
 ///
 /// - Content that is null or missing is an empty text; only a message that calls tools goes without where the template allows it, as
-///   in transformers.
-/// - Content parts: see [`parts`]. Calls and results: see [`super::calls`].
+///   in transformers. What a model refused with is its content.
+/// - Content parts: see [`parts`]. Thoughts: see [`thoughts`]. Calls and results: see [`super::calls`].
+/// - `function_call` and the role `function` are a call and its result in their older form.
 /// - Calls that the template leaves to the content are written into it, in the dialect that the template speaks of.
 /// - Several calls in a message become several messages where the template knows only one.
 /// - `developer` becomes `system` where the template does not know it.
-/// - System messages at the beginning go before the first user message's text, with an empty line between, where the template refuses
-///   or leaves out a system message. (Where it leaves it out in some conversations, [`super::choice`] sees to that.)
+/// - System messages at the beginning become one, with an empty line between, where the template takes only one. They go before the first
+///   user message's text where the template refuses or leaves out a system message. (Where it leaves it out in some conversations,
+///   [`super::choice`] sees to that.)
+/// - Messages of a user, or of the assistant, that follow each other become one where the template insists that roles alternate.
+/// - A `name` is left out where the template does not read it, as everywhere.
 ///
 /// # Errors
-/// [`TemplateError::Message`], [`TemplateError::Unsupported`], [`TemplateError::Part`] and [`TemplateError::ToolResult`].
+/// [`TemplateError::Message`], [`TemplateError::Member`], [`TemplateError::Unsupported`], [`TemplateError::Part`] and
+/// [`TemplateError::ToolResult`].
 pub(super) fn normalise(
     messages: &[Json],
     has_tools: bool,
@@ -38,27 +48,84 @@ pub(super) fn normalise(
     for (at, message) in messages.iter().enumerate() {
         let wrong = |why| TemplateError::Message { at, why };
         let members = message.as_object().ok_or_else(|| wrong("it is no object"))?;
-        let role = members.get("role").and_then(Json::as_str).ok_or_else(|| wrong("it has no role"))?;
         let mut members = members.clone();
+        members.retain(|name, value| !value.is_null() && !SAYS_NOTHING.contains(&name.as_str()));
+        old_names(&mut members).map_err(wrong)?;
+        let role = members.get("role").and_then(Json::as_str).ok_or_else(|| wrong("it has no role"))?.to_owned();
         if role == "developer" && !known.developer {
             members.insert("role".into(), json!("system"));
         }
-        match role {
-            "assistant" => ids.calls(at, &mut members)?,
+        match role.as_str() {
+            "assistant" => {
+                refusal(&mut members).map_err(wrong)?;
+                known.thoughts.unwrap_or(ThoughtPlace::ALL[0]).put(&mut members).map_err(wrong)?;
+                ids.calls(at, &mut members)?;
+            }
             "tool" => ids.result(at, &mut members)?,
             _ => {}
         }
-        content(&mut members, role, known, wrong)?;
+        let is_read = |name: &&String| {
+            let name = name.as_str();
+            READ.contains(&name) || thoughts::MEMBERS.contains(&name) || mentions(template.source(), name)
+        };
+        // A flag that is not set asks nothing.
+        if let Some((name, _)) = members.iter().find(|(name, value)| !is_read(name) && **value != json!(false)) {
+            return Err(TemplateError::Member { at, name: name.clone() });
+        }
+        content(&mut members, &role, known, wrong)?;
         normal.push(members);
     }
     if known.calls && !known.parallel_calls {
         normal = one_by_one(normal);
     }
+    for role in ["user", "assistant"].into_iter().filter(|role| !known.neighbours.contains(role)) {
+        normal = merge::join_neighbours(normal, role);
+    }
     let mut normal = normal.into_iter().map(Json::Object).collect();
+    if !known.several_systems {
+        merge::join_leading_system(&mut normal);
+    }
     if !known.system {
-        merge_system(&mut normal);
+        merge::merge_system(&mut normal);
     }
     Ok(normal)
+}
+
+/// Whether a template has this word.
+fn mentions(source: &str, name: &str) -> bool {
+    let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+    source
+        .match_indices(name)
+        .any(|(at, _)| !source[..at].ends_with(is_letter) && !source[at + name.len()..].starts_with(is_letter))
+}
+
+/// A call and its result in OpenAI's older form become those of today.
+fn old_names(members: &mut Map<String, Json>) -> Result<(), &'static str> {
+    if members.get("role").is_some_and(|role| role == "function") {
+        members.insert("role".into(), json!("tool"));
+    }
+    if let Some(call) = members.shift_remove("function_call") {
+        if members.contains_key("tool_calls") {
+            return Err("it has both `tool_calls` and `function_call`");
+        }
+        members.insert("tool_calls".into(), json!([{"type": "function", "function": call}]));
+    }
+    Ok(())
+}
+
+/// What a model refused with is what it said.
+fn refusal(members: &mut Map<String, Json>) -> Result<(), &'static str> {
+    let Some(refusal) = members.shift_remove("refusal") else { return Ok(()) };
+    let has_content = members.get("content").is_some_and(|content| content != "" && *content != json!([]));
+    match refusal {
+        Json::String(refusal) if refusal.is_empty() => Ok(()),
+        Json::String(_) if has_content => Err("it has both content and a refusal"),
+        Json::String(_) => {
+            members.insert("content".into(), refusal);
+            Ok(())
+        }
+        _ => Err("its refusal is no text"),
+    }
 }
 
 fn content(
@@ -79,33 +146,6 @@ fn content(
     };
     members.insert("content".into(), content);
     Ok(())
-}
-
-/// Puts the text of system messages at the beginning before that of the first user message.
-pub(super) fn merge_system(messages: &mut Vec<Json>) {
-    let leading = messages.iter().take_while(|message| message["role"] == "system").count();
-    if leading == 0 {
-        return;
-    }
-    let system: Vec<String> = messages.drain(..leading).map(|message| text(&message).into_owned()).collect();
-    let system = system.join("\n\n");
-    match messages.first_mut().filter(|message| message["role"] == "user") {
-        Some(_) if system.is_empty() => {}
-        Some(user) => match &mut user["content"] {
-            Json::Array(parts) => parts.insert(0, json!({"type": "text", "text": format!("{system}\n\n")})),
-            _ => user["content"] = json!(format!("{system}\n\n{}", text(user))),
-        },
-        None => messages.insert(0, json!({"role": "user", "content": system})),
-    }
-}
-
-/// A message's text, of parts too.
-fn text(message: &Json) -> Cow<'_, str> {
-    match &message["content"] {
-        Json::String(text) => Cow::Borrowed(text),
-        Json::Array(parts) => parts::joined(parts).into(),
-        _ => Cow::Borrowed(""),
-    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ mod history;
 mod jinja;
 mod json;
 mod left_out;
+mod merge;
 mod origin;
 pub(crate) mod parts;
+mod thoughts;
 mod time;
 
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
 use jinja::{Meter, Program, Span, Text, Value};
 use origin::Origin;
+pub use thoughts::ThoughtPlace;
 
 /// Longest template that is taken, in bytes. The longest public ones have about 30 KB.
 pub const MAX_SOURCE: usize = 256 << 10;

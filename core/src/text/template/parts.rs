@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::TemplateError;
 use super::capabilities::Capabilities;
+use super::thoughts;
 
 /// What OpenAI's API and transformers call the same kind of part.
 const ALIASES: [(&str, &str); 5] = [
@@ -36,7 +37,7 @@ pub(super) fn content(
             if all_text && (!known.parts || known.text && role != "user") {
                 return Ok(json!(joined(parts)));
             }
-            parts.iter().map(|part| one(part, known)).collect()
+            parts.iter().map(|part| one(part, role, known)).collect()
         }
         Json::String(text) if !known.text && known.parts => Ok(json!([{"type": "text", "text": text}])),
         Json::String(_) => Ok(content.clone()),
@@ -44,17 +45,23 @@ pub(super) fn content(
     }
 }
 
-/// The first part among messages that is no text: the message's place, and the part's kind.
-pub(crate) fn media(messages: &[Json]) -> Option<(usize, &str)> {
+/// The first part among messages that is neither text nor a thought: the message's place, the part's, and its kind.
+pub(crate) fn media(messages: &[Json]) -> Option<(usize, usize, &str)> {
     let parts = messages.iter().enumerate().flat_map(|(at, message)| {
-        message["content"].as_array().into_iter().flatten().map(move |part| (at, kind(part)))
+        let parts = message["content"].as_array().into_iter().flatten().enumerate();
+        parts.map(move |(part, content)| (message, at, part, content))
     });
-    parts.into_iter().find(|(_, kind)| *kind != "text")
+    parts.into_iter().find_map(|(message, at, part, content)| {
+        let kind = kind(content);
+        let is_thought = message["role"] == "assistant" && thoughts::KINDS.contains(&kind);
+        (kind != "text" && !is_thought).then_some((at, part, kind))
+    })
 }
 
 /// The text of a part of text.
 fn text(part: &Json) -> Option<&str> {
-    part.as_str().or(part["text"].as_str())
+    let member = if part["type"] == "refusal" { "refusal" } else { "text" };
+    part.as_str().or(part[member].as_str())
 }
 
 /// The texts of parts, joined by line breaks.
@@ -66,19 +73,19 @@ pub(super) fn joined(parts: &[Json]) -> String {
 /// A part's kind; a plain string counts as text, and so does what a model refused with.
 fn kind(part: &Json) -> &str {
     match part.get("type").and_then(Json::as_str) {
-        Some("text" | "input_text" | "output_text") => "text",
+        Some("text" | "input_text" | "output_text" | "refusal") => "text",
         Some(kind) => kind,
         None if part.is_string() || part.get("text").is_some() => "text",
         None => "unknown",
     }
 }
 
-fn one(part: &Json, known: &Capabilities) -> Result<Json, TemplateError> {
+fn one(part: &Json, role: &str, known: &Capabilities) -> Result<Json, TemplateError> {
     let kind = kind(part);
     if kind == "text" {
         return Ok(json!({"type": "text", "text": text(part)}));
     }
-    if known.media.contains(&kind) {
+    if known.media.contains(&kind) || role == "assistant" && known.thoughts.is_some_and(|place| place.takes(kind)) {
         return Ok(part.clone());
     }
     let alias = ALIASES.iter().find(|(name, alias)| *name == kind && known.media.contains(alias));

@@ -1,0 +1,236 @@
+//! Which fields a request may have. `fields.json` is the one table of them, for the engine and for the npm package alike:
+//!
+//! - its keys are the places of objects within a request, `[]` standing behind lists: `""` is the request itself;
+//! - `"read"` is a field that the engine does as it says, `"ignored"` one that asks nothing of an answer;
+//! - `{"alias_of": NAME}` is another name of a field beside it;
+//! - `{"only": [VALUE, …], "because": REASON}` is a field of which the engine can do these values alone;
+//! - `"*"` stands for all other fields of an object that somebody else looks at: a message's are the template's to read.
+//!
+//! A field that is `null` is one that is not there.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::RequestError;
+
+/// What becomes of a field.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Rule {
+    Word(Word),
+    Alias { alias_of: String },
+    Only { only: Vec<Value>, because: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Read,
+    Ignored,
+}
+
+type Rules = BTreeMap<String, Rule>;
+
+/// The rules of every object that has some, by its place.
+fn table() -> &'static BTreeMap<String, Rules> {
+    static TABLE: OnceLock<BTreeMap<String, Rules>> = OnceLock::new();
+    TABLE.get_or_init(|| match serde_json::from_str(include_str!("fields.json")) {
+        Ok(table) => table,
+        Err(error) => unreachable!("fields.json: {error}"),
+    })
+}
+
+/// Checks the fields of a request and of the objects in it. Those that are ignored are taken away, and each other one has its own name.
+///
+/// # Errors
+/// [`RequestError::UnknownField`], [`RequestError::UnsupportedField`], [`RequestError::TwoNames`].
+pub(super) fn check(request: &mut Map<String, Value>) -> Result<(), RequestError> {
+    table().iter().try_for_each(|(path, rules)| walk(request, path, "", rules))
+}
+
+/// Checks each object at `path`, seen from `fields`, which stands at `place`.
+fn walk(fields: &mut Map<String, Value>, path: &str, place: &str, rules: &'static Rules) -> Result<(), RequestError> {
+    if path.is_empty() {
+        return check_object(fields, place, rules);
+    }
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+    let Some(name) = step.strip_suffix("[]") else {
+        return match fields.get_mut(step) {
+            Some(Value::Object(inner)) => walk(inner, rest, &format!("{place}{step}."), rules),
+            _ => Ok(()),
+        };
+    };
+    let items = fields.get_mut(name).and_then(Value::as_array_mut);
+    for (at, item) in items.into_iter().flatten().enumerate() {
+        if let Value::Object(inner) = item {
+            walk(inner, rest, &format!("{place}{name}[{at}]."), rules)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Rules) -> Result<(), RequestError> {
+    fields.retain(|_, value| !value.is_null());
+    let mut aliases = Vec::new();
+    for (name, value) in fields.iter() {
+        match rules.get(name) {
+            Some(Rule::Word(_)) => {}
+            Some(Rule::Alias { alias_of }) => aliases.push((name.clone(), alias_of)),
+            Some(Rule::Only { only, .. }) if only.iter().any(|known| same(known, value)) => {}
+            Some(Rule::Only { because, .. }) => {
+                let field = format!("{place}{name}");
+                return Err(RequestError::UnsupportedField { field, found: excerpt(value), because });
+            }
+            None if rules.contains_key("*") => {}
+            None => {
+                let meant = nearest(name, rules).map(|near| format!("{place}{near}"));
+                return Err(RequestError::UnknownField { field: format!("{place}{name}"), meant });
+            }
+        }
+    }
+    for (alias, name) in aliases {
+        let Some(value) = fields.shift_remove(&alias) else { continue };
+        if fields.get(name).is_some_and(|other| !same(other, &value)) {
+            return Err(RequestError::TwoNames(format!("{place}{name}"), format!("{place}{alias}")));
+        }
+        fields.insert(name.clone(), value);
+    }
+    fields.retain(|name, _| !matches!(rules.get(name), Some(Rule::Word(Word::Ignored))));
+    Ok(())
+}
+
+/// Whether two values are one; 1 and 1.0 are.
+fn same(one: &Value, other: &Value) -> bool {
+    one == other || one.is_number() && one.as_f64() == other.as_f64()
+}
+
+/// A value as it is told of in messages.
+fn excerpt(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The field that is read whose name is nearly this one, if there is one.
+fn nearest<'r>(name: &str, rules: &'r Rules) -> Option<&'r str> {
+    let letters = |name: &str| name.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase).collect();
+    let wanted: Vec<char> = letters(name);
+    let read = rules.iter().filter(|(_, rule)| !matches!(rule, Rule::Only { .. }));
+    let near = read.filter_map(|(known, _)| {
+        let known_letters: Vec<char> = letters(known);
+        // A longer name is not near, and is not worth the time.
+        let most = wanted.len().min(known_letters.len()) / 3;
+        let apart = (wanted.len().abs_diff(known_letters.len()) <= 2).then(|| distance(&wanted, &known_letters))?;
+        (apart <= most.min(2)).then_some((apart, known.as_str()))
+    });
+    near.min().map(|(_, known)| known)
+}
+
+/// How many letters must be put in, taken out or exchanged to turn one text into another (Levenshtein).
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, known) in other.iter().enumerate() {
+            let exchanged = diagonal + usize::from(letter != known);
+            diagonal = row[column + 1];
+            row[column + 1] = exchanged.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(request: Value) -> Result<Value, String> {
+        let mut fields = request.as_object().cloned().unwrap_or_default();
+        check(&mut fields).map(|()| Value::Object(fields)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_table_names_fields_that_exist() {
+        for (place, rules) in table() {
+            for (name, rule) in rules {
+                if let Rule::Alias { alias_of } = rule {
+                    assert!(matches!(rules.get(alias_of), Some(Rule::Word(Word::Read))), "{place} {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_that_ask_nothing_are_taken_away() {
+        let asked = json!({
+            "model": "x", "store": true, "metadata": {"a": "b"}, "user": "u", "n": 1.0, "logprobs": false, "modalities": ["text"],
+            "audio": null, "tools": null, "typical_p": 1, "stream_options": {"include_obfuscation": true}, "temperature": 0,
+            "messages": [{"role": "assistant", "content": null, "audio": null, "id": 5, "prefix": false}],
+        });
+        let left = json!({
+            "n": 1.0, "logprobs": false, "modalities": ["text"], "typical_p": 1, "stream_options": {}, "temperature": 0,
+            "messages": [{"role": "assistant", "id": 5, "prefix": false}],
+        });
+        assert_eq!(checked(asked).unwrap(), left);
+    }
+
+    #[test]
+    fn fields_that_ask_for_what_there_is_not_are_named() {
+        for (field, request) in [
+            ("logprobs", json!({"logprobs": true})),
+            ("n", json!({"n": 2})),
+            ("modalities", json!({"modalities": ["text", "audio"]})),
+            ("ignore_eos", json!({"ignore_eos": true})),
+            ("web_search_options", json!({"web_search_options": {}})),
+            ("tools[1].type", json!({"tools": [{"type": "function"}, {"type": "custom"}]})),
+            ("tool_choice.type", json!({"tool_choice": {"type": "custom"}})),
+            ("messages[1].audio", json!({"messages": [{}, {"audio": {"id": "a"}}]})),
+            ("messages[0].tool_calls[1].type", json!({"messages": [{"tool_calls": [{}, {"type": "custom"}]}]})),
+            ("reasoning.exclude", json!({"reasoning": {"exclude": true}})),
+        ] {
+            let told = checked(request.clone()).expect_err(&request.to_string());
+            assert!(told.starts_with(&format!("`{field}` cannot be ")) && told.contains(": "), "{told}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_named_with_the_field_that_may_be_meant() {
+        for (request, meant) in [
+            (json!({"max_token": 5}), "`max_tokens`"),
+            (json!({"maxTokens": 5}), "`max_tokens`"),
+            (json!({"temprature": 1}), "`temperature`"),
+            (json!({"reponse_format": {}}), "`response_format`"),
+            (json!({"stream_options": {"all": true}}), "leave it out"),
+            (json!({"stream_options": {"include_usages": true}}), "`stream_options.include_usage`"),
+            (json!({"response_format": {"json_schema": {"schemas": {}}}}), "`response_format.json_schema.schema`"),
+            (json!({"tools": [{"function": {"params": {}}}]}), "leave it out"),
+            (json!({"tools": [{"function": {"parameter": {}}}]}), "`tools[0].function.parameters`"),
+            (json!({"x": 5}), "leave it out"),
+        ] {
+            let told = checked(request.clone()).expect_err(&request.to_string());
+            assert!(told.contains(meant), "{told}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_the_fields_that_they_stand_for() {
+        assert_eq!(checked(json!({"max_completion_tokens": 5})).unwrap(), json!({"max_tokens": 5}));
+        assert_eq!(checked(json!({"repeat_penalty": 1.1})).unwrap(), json!({"repetition_penalty": 1.1}));
+        assert_eq!(checked(json!({"max_tokens": 5, "max_completion_tokens": 5})).unwrap(), json!({"max_tokens": 5}));
+        let told = checked(json!({"max_tokens": 5, "max_completion_tokens": 6})).unwrap_err();
+        assert!(told.contains("`max_tokens` and `max_completion_tokens`"), "{told}");
+    }
+
+    #[test]
+    fn values_of_any_length_are_told_of_in_short() {
+        let told = checked(json!({"audio": "é".repeat(1000)})).unwrap_err();
+        assert!(told.len() < 200, "{told}");
+    }
+}
