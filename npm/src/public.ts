@@ -26,9 +26,19 @@ export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MemoryInfo, Model
 export type { ContentFilter, Segment } from './openai/content-filter.js';
 export type { ContentRule } from './openai/content-rules.js';
 export { MessageBuilder } from './openai/delta.js';
-export type { AudioPart, ChatMessage, ContentPart, ImagePart, TextPart } from './openai/messages.js';
+export type {
+  AudioPart,
+  ChatMessage,
+  ContentPart,
+  FilePart,
+  ImagePart,
+  ReasoningPart,
+  RefusalPart,
+  TextPart,
+  ThinkingPart,
+} from './openai/messages.js';
 export type { JsonSchemaFormat, ResponseFormat } from './openai/response-format.js';
-export type { Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
+export type { NamedTool, Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
 export type {
   AssistantMessage,
   ChatCompletion,
@@ -37,6 +47,8 @@ export type {
   Delta,
   FinishReason,
   MalformedToolCall,
+  NeutralOptions,
+  ReasoningEffort,
   ReasoningOptions,
   Timings,
   ToolCallDelta,

@@ -21,17 +21,44 @@ export interface AudioPart {
   readonly input_audio: { readonly data: string; readonly format: string };
 }
 
+/** A file. `applyChatTemplate` shows where it goes; a model of text refuses it. */
+export interface FilePart {
+  readonly type: 'file';
+  readonly file: Readonly<Record<string, unknown>>;
+}
+
+/** What an assistant turn thought before it spoke, as Mistral's and Anthropic's APIs have it. */
+export interface ThinkingPart {
+  readonly type: 'thinking';
+  readonly thinking: string | readonly TextPart[];
+}
+
+/** The same in another spelling. */
+export interface ReasoningPart {
+  readonly type: 'reasoning';
+  readonly text?: string;
+  readonly reasoning?: string;
+}
+
+/** What an assistant turn said instead of an answer. */
+export interface RefusalPart {
+  readonly type: 'refusal';
+  readonly refusal: string;
+}
+
 /** What a message consists of, where it is more than one text. Texts alone become lines of one, unless the template takes parts. */
-export type ContentPart = TextPart | ImagePart | AudioPart;
+export type ContentPart = TextPart | ImagePart | AudioPart | FilePart | ThinkingPart | ReasoningPart | RefusalPart;
 
 /** One turn of the conversation. An answer's message can be put here as it came. */
 export interface ChatMessage {
-  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function';
   /** `null`, or nothing, where an assistant turn only called tools. */
   readonly content?: string | readonly ContentPart[] | null;
   readonly name?: string;
   /** What an assistant turn thought before it spoke. Whether the model sees it again is its template's choice. */
   readonly reasoning_content?: string | null;
+  /** What an assistant turn said instead of an answer. */
+  readonly refusal?: string | null;
   /** What an assistant turn called. */
   readonly tool_calls?: readonly ToolCall[];
   /** Which call a tool turn answers. */
@@ -41,8 +68,16 @@ export interface ChatMessage {
 /** A turn as the engine takes it: its content is never left out. */
 export type WasmMessage = ChatMessage & { readonly content: string | readonly ContentPart[] | null };
 
-const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool']);
-const PARTS: ReadonlySet<unknown> = new Set<ContentPart['type']>(['text', 'image_url', 'input_audio']);
+const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
+const PARTS: ReadonlySet<unknown> = new Set<ContentPart['type']>([
+  'text',
+  'image_url',
+  'input_audio',
+  'file',
+  'thinking',
+  'reasoning',
+  'refusal',
+]);
 
 /**
  * Check the form of a conversation. Which roles and orders a model's template takes is the engine's to say.
@@ -66,9 +101,7 @@ export function toMessages(messages: unknown): WasmMessage[] {
       }
     }
     checkCalls(message.tool_calls, place);
-    // An answer's message may stand here as it came; these two say something of the answer and nothing to the model.
-    const { refusal, malformed_tool_calls, ...turn } = message as ChatMessage & Record<string, unknown>;
-    return { ...turn, content: toContent(message.content, place) };
+    return { ...message, content: toContent(message.content, place) };
   });
 }
 

@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { BadRequestError, UnsupportedError } from '../errors.js';
-import { toRequestJson, toWasmRequest } from './request.js';
+import { isRead } from './field-policy.js';
+import { FIELDS } from './fields.js';
+import { OWN, PLAIN, toRequestJson, toWasmRequest } from './request.js';
 import type { ChatCompletionRequest } from './types.js';
 
 const HELLO = [{ role: 'user', content: 'Hello' }] as const;
@@ -24,9 +27,62 @@ test('only what the engine knows is passed on', () => {
   expect(request).toEqual({ messages: HELLO, temperature: 0, top_k: 40, seed: 7, stop: ['\n'] });
 });
 
-test('both names of the token limit work, and the newer one wins', () => {
-  expect(toWasmRequest({ messages: HELLO, max_tokens: 5 }).max_tokens).toBe(5);
-  expect(toWasmRequest({ messages: HELLO, max_tokens: 5, max_completion_tokens: 6 }).max_tokens).toBe(6);
+test('other names of options are passed on for the engine to join', () => {
+  const request = { messages: HELLO, max_completion_tokens: 6, repeat_penalty: 1.1, reasoning_effort: 'low' } as const;
+  expect(toWasmRequest(request)).toEqual(request);
+});
+
+test('every field that the engine reads is known here, and no other', () => {
+  const fields = Object.keys(FIELDS[''] ?? {}).filter(isRead);
+  expect([...OWN, ...Object.keys(PLAIN)].sort()).toEqual(fields.sort());
+});
+
+test('the table of fields is the one of the engine', () => {
+  const file = new URL('../../../core/src/engine/request/fields.json', import.meta.url);
+  expect(FIELDS).toEqual(JSON.parse(readFileSync(file, 'utf8')));
+});
+
+test('options that ask nothing may be given, and so may null everywhere', () => {
+  const neutral = {
+    store: false,
+    metadata: { a: 'b' },
+    user: 'u',
+    logprobs: false,
+    n: 1,
+    service_tier: 'auto',
+    modalities: ['text'],
+    verbosity: 'low',
+    audio: null,
+    web_search_options: undefined,
+    ignore_eos: false,
+    typical_p: 1,
+  };
+  const nothing = Object.fromEntries([...OWN, ...Object.keys(PLAIN)].map((name) => [name, null]));
+  expect(toWasmRequest(untyped({ ...nothing, ...neutral, messages: HELLO }))).toEqual({ messages: HELLO });
+});
+
+/** What clients send, with what the engine makes of it. */
+const RECORDED = new URL('../../../tests/clients/', import.meta.url);
+const recorded = ['openai', 'langchain', 'ai-sdk'].flatMap((client) =>
+  readdirSync(new URL(`${client}/`, RECORDED)).map((name) => `${client}/${name}`),
+);
+
+test.each(recorded)('what a client sends is passed on as it is, or refused as the engine refuses it: %s', (name) => {
+  const { body, expected } = JSON.parse(readFileSync(new URL(name, RECORDED), 'utf8'));
+  let found: unknown;
+  try {
+    found = toWasmRequest(body);
+  } catch (error) {
+    expect((error as Error).message).toBe(expected.error);
+    return;
+  }
+  // How it streams is decided here, and one stop string is a list of one; what is said on no tools, or no form, is nothing.
+  const { stream, stream_options, ...rest } = body;
+  if (rest.response_format?.type === 'text') delete rest.response_format;
+  if (rest.tools === undefined) delete rest.tool_choice;
+  if (rest.tools === undefined) delete rest.parallel_tool_calls;
+  const given = Object.entries(rest).filter(([key, value]) => isRead(key) && value !== null);
+  expect(found).toEqual(Object.fromEntries(given));
 });
 
 const CLOCK = { type: 'function', function: { name: 'clock', strict: true, parameters: { type: 'object' } } } as const;
@@ -119,7 +175,7 @@ test('parts are the engine’s to join, and no content is none', () => {
 test("an answer's message can be put into the next request as it came", () => {
   const answer = { role: 'assistant', content: 'Hm', refusal: null, reasoning_content: 'x', malformed_tool_calls: [] };
   const { messages } = toWasmRequest(untyped({ messages: [...HELLO, answer] }));
-  expect(messages[1]).toEqual({ role: 'assistant', content: 'Hm', reasoning_content: 'x' });
+  expect(messages[1]).toEqual(answer);
 });
 
 test('unpaired surrogates become replacement characters, wherever they are', () => {
@@ -133,14 +189,23 @@ test('unpaired surrogates become replacement characters, wherever they are', () 
 });
 
 test.each([
-  ['logprobs', { messages: HELLO, logprobs: true }],
+  ['`logprobs` cannot be true', { messages: HELLO, logprobs: true }],
+  ['`top_logprobs` cannot be 5', { messages: HELLO, top_logprobs: 5 }],
+  ['`modalities` cannot be ["text","audio"]', { messages: HELLO, modalities: ['text', 'audio'] }],
+  ['`tools[0].type` cannot be "custom"', { messages: HELLO, tools: [{ type: 'custom', custom: { name: 'f' } }] }],
+  ['`tools[0].name` cannot be "clock"', { messages: HELLO, tools: [{ name: 'clock' }] }],
+  ['did you mean `max_tokens`?', { messages: HELLO, max_token: 5 }],
+  ['did you mean `top_p`?', { messages: HELLO, topP: 1 }],
+  ['did you mean `stream_options.include_usage`?', { messages: HELLO, stream_options: { include_usages: true } }],
+  ['`x` is no field of a request; leave it out', { messages: HELLO, x: [] }],
+  ['`messages[0].audio`', { messages: [{ role: 'assistant', content: null, audio: { id: 'a' } }] }],
   ['xml', { messages: HELLO, response_format: { type: 'xml' } }],
   ['toString', { messages: HELLO, response_format: { type: 'toString' } }],
-  ['reasoning.effort', { messages: HELLO, reasoning: { effort: 'high' } }],
+  ['`reasoning.summary`', { messages: HELLO, reasoning: { summary: 'auto' } }],
   ['replace', { messages: HELLO, content_rules: [{ match: 'a', replace: 'b' }] }],
   ['flag `g`', { messages: HELLO, content_rules: [{ match: /a/g }] }],
   ['lookaround', { messages: HELLO, response_format: { type: 'regex', regex: /a(?=b)/ } }],
-  ['`n`', { messages: HELLO, n: 2 }],
+  ['`n` cannot be 2', { messages: HELLO, n: 2 }],
   ['`smell`', { messages: [{ role: 'user', content: [{ type: 'smell' }] }] }],
   ['`null`', { messages: [{ role: 'user', content: [{ type: null }] }] }],
 ])('what is not supported is named: %s', (name, request) => {
@@ -163,7 +228,7 @@ test.each([
   ['messages[0].tool_calls', { messages: [{ role: 'assistant', tool_calls: {} }] }],
   ['tool_calls[0]', { messages: [{ role: 'assistant', tool_calls: [null] }] }],
   ['tool_calls[0]', { messages: [{ role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: {} } }] }] }],
-  ['tools[0]', { messages: HELLO, tools: [{ name: 'clock' }] }],
+  ['tools[0]', { messages: HELLO, tools: [{ type: 'function' }] }],
   ['tools[1]', { messages: HELLO, tools: [CLOCK, CLOCK] }],
   [
     'tools[0].function.parameters',

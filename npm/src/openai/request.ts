@@ -1,8 +1,9 @@
 /** From the caller's request to the engine's: checked, and free of what the engine does not know. */
 
-import { BadRequestError, UnsupportedError } from '../errors.js';
+import { BadRequestError } from '../errors.js';
 import type { Segment } from './content-filter.js';
 import { toContentRules, type WasmContentRule } from './content-rules.js';
+import { checkFields } from './field-policy.js';
 import { toMessages, type WasmMessage } from './messages.js';
 import { toResponseFormat, type WasmResponseFormat } from './response-format.js';
 import { toToolOptions, type WasmToolOptions } from './tools.js';
@@ -24,7 +25,16 @@ export interface WasmRequest extends WasmToolOptions {
   readonly documents?: readonly unknown[];
   readonly tool_dialect?: string;
   readonly reasoning_format?: string;
+  readonly functions?: readonly unknown[];
+  readonly function_call?: unknown;
+  readonly grammar?: string;
+  readonly reasoning_effort?: string;
+  readonly parse_special?: boolean;
+  readonly local_time?: number;
+  readonly prompt?: string;
   readonly max_tokens?: number;
+  readonly max_completion_tokens?: number;
+  readonly n_predict?: number;
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;
@@ -33,10 +43,14 @@ export interface WasmRequest extends WasmToolOptions {
   readonly frequency_penalty?: number;
   readonly presence_penalty?: number;
   readonly repetition_penalty?: number;
+  readonly repeat_penalty?: number;
 }
 
-/** Options that are passed on as they are, by their types; what they may hold is the engine's to check. */
-const PLAIN = {
+/** Options that are passed on as they are, by their types; what they may hold is the engine's to check, and so are their aliases. */
+export const PLAIN = {
+  max_tokens: 'number',
+  max_completion_tokens: 'number',
+  n_predict: 'number',
   temperature: 'number',
   top_k: 'number',
   top_p: 'number',
@@ -45,58 +59,52 @@ const PLAIN = {
   frequency_penalty: 'number',
   presence_penalty: 'number',
   repetition_penalty: 'number',
+  repeat_penalty: 'number',
+  local_time: 'number',
+  prompt: 'string',
+  grammar: 'string',
+  reasoning_effort: 'string',
   chat_template: 'string',
   tool_dialect: 'string',
   reasoning_format: 'string',
   add_generation_prompt: 'boolean',
   continue_final_message: 'boolean',
+  parse_special: 'boolean',
+  functions: 'array',
   chat_template_kwargs: 'object',
   documents: 'array',
 } as const;
 
 /** Options with a rule of their own. */
-const OWN = [
+export const OWN = [
   'messages',
   'stream',
   'stream_options',
-  'signal',
-  'model',
-  'n',
   'tools',
   'tool_choice',
   'parallel_tool_calls',
+  'function_call',
   'response_format',
   'reasoning',
   'content_rules',
-  'content_filter',
   'segment',
   'stop',
   'logit_bias',
-  'max_tokens',
-  'max_completion_tokens',
-];
+] as const;
 
-const KNOWN: ReadonlySet<string> = new Set([...OWN, ...Object.keys(PLAIN)]);
 const SEGMENTS: ReadonlySet<unknown> = new Set<Segment>(['word', 'sentence', 'line']);
 
 /**
  * Check the request's form and translate it.
  *
- * @throws BadRequestError for what has the wrong form; UnsupportedError for options this version does not have, since
- * ignoring one would be a silent wrong answer
+ * @throws BadRequestError for what has the wrong form; UnsupportedError for options that do not exist or ask for what cannot be
+ * done, since ignoring one would be a silent wrong answer
  */
 export function toWasmRequest(request: ChatCompletionRequest): WasmRequest {
   if (typeof request !== 'object' || request === null)
     throw new BadRequestError('Pass a request object with `messages`.');
-  for (const [key, value] of Object.entries(request)) {
-    if (!KNOWN.has(key) && value !== undefined && value !== null) {
-      throw new UnsupportedError(`The option \`${key}\` is not supported. Leave it out.`);
-    }
-  }
-  if (request.n !== undefined && request.n !== null && request.n !== 1) {
-    throw new UnsupportedError('Only one answer a request is possible. Leave `n` out, and ask again for another.');
-  }
-  const limit = request.max_completion_tokens ?? request.max_tokens;
+  checkFields(request);
+  toStream(request);
   return {
     messages: toMessages(request.messages),
     ...toToolOptions(request),
@@ -107,7 +115,7 @@ export function toWasmRequest(request: ChatCompletionRequest): WasmRequest {
     ...toStop(request.stop),
     ...toLogitBias(request.logit_bias),
     ...toPlain(request),
-    ...(isGiven(limit) ? { max_tokens: checkType('max_tokens', limit, 'number') } : {}),
+    ...(isGiven(request.function_call) ? { function_call: request.function_call } : {}),
   };
 }
 
@@ -131,10 +139,9 @@ function isGiven<T>(value: T | null | undefined): value is T {
 }
 
 function toPlain(request: ChatCompletionRequest): Partial<WasmRequest> {
-  const given = Object.entries(PLAIN).filter(([key]) => isGiven(request[key as keyof typeof PLAIN]));
-  return Object.fromEntries(
-    given.map(([key, type]) => [key, checkType(key, request[key as keyof typeof PLAIN], type)]),
-  );
+  const fields = request as unknown as Readonly<Record<string, unknown>>;
+  const given = Object.entries(PLAIN).filter(([key]) => isGiven(fields[key]));
+  return Object.fromEntries(given.map(([key, type]) => [key, checkType(key, fields[key], type)]));
 }
 
 function checkType<T>(key: string, value: T, wanted: string): T {
@@ -149,18 +156,20 @@ function checkType<T>(key: string, value: T, wanted: string): T {
   return value;
 }
 
+/** How an answer comes is decided here, and not by the engine. */
+function toStream({ stream, stream_options }: ChatCompletionRequest): void {
+  if (isGiven(stream)) checkType('stream', stream, 'boolean');
+  if (isGiven(stream_options)) checkType('stream_options', stream_options, 'object');
+}
+
+const REASONING = { enabled: 'boolean', effort: 'string', budget_tokens: 'number', max_tokens: 'number' } as const;
+
 function toReasoning(reasoning: unknown): { reasoning?: ReasoningOptions } {
   if (!isGiven(reasoning)) return {};
-  const { enabled, budget_tokens, ...rest } = checkType('reasoning', reasoning, 'object') as Record<string, unknown>;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new UnsupportedError(`\`reasoning.${unknown}\` is not supported. Leave it out.`);
+  const given = checkType('reasoning', reasoning, 'object') as Record<string, unknown>;
+  const options = Object.entries(REASONING).filter(([key]) => isGiven(given[key]));
   return {
-    reasoning: {
-      ...(isGiven(enabled) ? { enabled: checkType('reasoning.enabled', enabled, 'boolean') as boolean } : {}),
-      ...(isGiven(budget_tokens)
-        ? { budget_tokens: checkType('reasoning.budget_tokens', budget_tokens, 'number') as number }
-        : {}),
-    },
+    reasoning: Object.fromEntries(options.map(([key, type]) => [key, checkType(`reasoning.${key}`, given[key], type)])),
   };
 }
 

@@ -27,8 +27,8 @@ export interface JsonSchemaFormat extends Triggered {
  */
 export type ResponseFormat =
   | { readonly type: 'text' }
-  /** Any JSON object. */
-  | ({ readonly type: 'json_object' } & Triggered)
+  /** Any JSON object, or one that fits this schema. */
+  | ({ readonly type: 'json_object'; readonly schema?: Readonly<Record<string, unknown>> | null } & Triggered)
   | JsonSchemaFormat
   /** A text that matches from its first character to its last. */
   | ({ readonly type: 'regex'; readonly regex: string | RegExp } & Triggered)
@@ -86,7 +86,8 @@ export function toResponseFormat(format: unknown): { response_format?: WasmRespo
     const known = ['text', ...Object.keys(FIELDS)].join(', ');
     throw new UnsupportedError(`There is no \`response_format\` of type \`${type}\`. Use one of ${known}.`);
   }
-  return { response_format: { type, ...fields({ ...format }), ...toTrigger(type, format) } };
+  // Members of other types are the engine's to refuse.
+  return { response_format: { ...format, type, ...fields({ ...format }), ...toTrigger(type, format) } };
 }
 
 function toTrigger(

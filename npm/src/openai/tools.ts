@@ -28,14 +28,24 @@ export interface ToolCall {
 }
 
 /**
- * Whether the model may call tools (`'auto'`, the default), must not (`'none'`), must call at least one (`'required'`), or must
- * call this one.
+ * Whether the model may call tools (`'auto'`, the default), must not (`'none'`), must call at least one (`'required'`), must
+ * call this one, or may or must call one of these.
  */
 export type ToolChoice =
   | 'none'
   | 'auto'
   | 'required'
-  | { readonly type: 'function'; readonly function: { readonly name: string } };
+  | NamedTool
+  | {
+      readonly type: 'allowed_tools';
+      readonly allowed_tools: { readonly mode: 'auto' | 'required'; readonly tools: readonly NamedTool[] };
+    };
+
+/** A tool of `tools`, by its name. */
+export interface NamedTool {
+  readonly type: 'function';
+  readonly function: { readonly name: string };
+}
 
 /** What a request says on tools. */
 export interface ToolOptions {
@@ -94,14 +104,19 @@ function checkTools(tools: unknown): ReadonlySet<string> {
 
 function checkChoice(choice: unknown, names: ReadonlySet<string>): void {
   if (choice === undefined || choice === 'none' || choice === 'auto') return;
-  const named = (choice as Partial<Exclude<ToolChoice, string>> | null)?.function?.name;
-  if (choice !== 'required' && typeof named !== 'string') {
+  const { function: one, allowed_tools } = choice as {
+    function?: Partial<NamedTool['function']>;
+    allowed_tools?: unknown;
+  };
+  const isWord = choice === 'required' || choice === 'any';
+  // What is wrong with a list of allowed tools is the engine's to say.
+  if (!isWord && typeof one?.name !== 'string' && typeof allowed_tools !== 'object') {
     throw new BadRequestError(
       '`tool_choice` must be "none", "auto", "required" or { type: "function", function: { name } }.',
     );
   }
   if (names.size === 0) throw new BadRequestError('`tool_choice` asks for a call, but there are no `tools` to call.');
-  if (typeof named === 'string' && !names.has(named)) {
-    throw new BadRequestError(`\`tool_choice\` names \`${named}\`, which is none of the \`tools\`.`);
+  if (typeof one?.name === 'string' && !names.has(one.name)) {
+    throw new BadRequestError(`\`tool_choice\` names \`${one.name}\`, which is none of the \`tools\`.`);
   }
 }

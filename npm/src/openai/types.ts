@@ -4,32 +4,54 @@ import type { ContentFilter, Segment } from './content-filter.js';
 import type { ContentRule } from './content-rules.js';
 import type { ChatMessage } from './messages.js';
 import type { ResponseFormat } from './response-format.js';
-import type { ToolCall, ToolOptions } from './tools.js';
+import type { Tool, ToolCall, ToolOptions } from './tools.js';
 
 /** Whether and how long a model that can think does so before it answers. */
 export interface ReasoningOptions {
   /** `false` asks the model's template for an answer without a thought, where it knows how. */
   readonly enabled?: boolean;
+  /** How hard it thinks, where its template knows how to say so; `none` is `enabled: false`. */
+  readonly effort?: ReasoningEffort;
   /** Longest thought, in tokens: it is closed when they are spent, and the answer begins. */
   readonly budget_tokens?: number;
 }
 
+/** OpenAI's words for how hard a model thinks. */
+export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max';
+
+/** Options of OpenAI's that ask nothing of a local engine: they may be given, and do nothing. */
+export interface NeutralOptions {
+  /** The engine has one model, whose name the answers carry. */
+  readonly model?: string | null;
+  readonly store?: boolean | null;
+  readonly metadata?: Readonly<Record<string, string>> | null;
+  readonly user?: string | null;
+  readonly safety_identifier?: string | null;
+  readonly service_tier?: string | null;
+  readonly verbosity?: string | null;
+  readonly prompt_cache_key?: string | null;
+  readonly prediction?: object | null;
+  readonly modalities?: readonly ['text'] | null;
+  readonly logprobs?: false | null;
+  readonly n?: 1 | null;
+}
+
 /** What `engine.chat.completions.create` takes. */
-export interface ChatCompletionRequest extends ToolOptions {
+export interface ChatCompletionRequest extends ToolOptions, NeutralOptions {
   readonly messages: readonly ChatMessage[];
   /** Yield the answer piece by piece. */
   readonly stream?: boolean | null;
-  readonly stream_options?: { readonly include_usage?: boolean } | null;
+  readonly stream_options?: { readonly include_usage?: boolean; readonly include_obfuscation?: boolean } | null;
   /** Ends the answer when aborted. */
   readonly signal?: AbortSignal;
-  /** Only for compatibility: the engine has one model, whose name the answers carry. */
-  readonly model?: string;
   /** The form that the answer must have. */
   readonly response_format?: ResponseFormat | null;
   readonly reasoning?: ReasoningOptions | null;
+  /** OpenAI's name of `reasoning.effort`. */
+  readonly reasoning_effort?: ReasoningEffort | null;
   /** Longest answer, in tokens. */
   readonly max_tokens?: number | null;
-  /** The newer name of `max_tokens`. */
+  /** The newer name of `max_tokens`. Both may be given if they say the same. */
   readonly max_completion_tokens?: number | null;
   /** 0 takes the likeliest token always. */
   readonly temperature?: number | null;
@@ -40,6 +62,14 @@ export interface ChatCompletionRequest extends ToolOptions {
   readonly frequency_penalty?: number | null;
   readonly presence_penalty?: number | null;
   readonly repetition_penalty?: number | null;
+  /** llama.cpp's name of `repetition_penalty`. */
+  readonly repeat_penalty?: number | null;
+  /** llama.cpp's way to ask for `response_format: { type: 'gbnf', grammar }`. */
+  readonly grammar?: string | null;
+  /** OpenAI's older form of `tools`. The answer has `tool_calls`. */
+  readonly functions?: readonly Tool['function'][] | null;
+  /** OpenAI's older form of `tool_choice`. */
+  readonly function_call?: 'none' | 'auto' | { readonly name: string } | null;
   /** Added to the logits of tokens, by their ids: -100 to 100. */
   readonly logit_bias?: Readonly<Record<string, number>> | null;
   /** Texts before which the answer ends; no part of them is ever yielded. */
@@ -58,14 +88,16 @@ export interface ChatCompletionRequest extends ToolOptions {
   readonly add_generation_prompt?: boolean | null;
   /** Go on with the last message, an assistant's, instead of beginning a new one. */
   readonly continue_final_message?: boolean | null;
+  /** Whether names of special tokens in messages are these tokens; by default what is said is plain text. */
+  readonly parse_special?: boolean | null;
+  /** For templates that ask for the time: seconds since 1970 of the user's own clock, by default the machine's. */
+  readonly local_time?: number | null;
   /** For templates that take documents to answer from. */
   readonly documents?: readonly Readonly<Record<string, unknown>>[] | null;
   /** How the model writes its tool calls, where its template does not tell, such as `hermes`. */
   readonly tool_dialect?: string | null;
   /** How the model marks its thoughts, where its template does not tell. */
   readonly reasoning_format?: string | null;
-  /** Only 1 is possible. */
-  readonly n?: 1 | null;
 }
 
 /**
