@@ -279,3 +279,55 @@ fn wrong_wishes_are_refused_before_a_model_is_loaded() {
         assert!(code == status && message.contains(wanted), "{more:?}: {code}, {message}");
     }
 }
+
+#[test]
+fn a_whole_request_is_answered_as_its_fields_ask() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let request = json!({
+        "model": "gpt-4o", "messages": [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Is ice cold?"}],
+        "response_format": {"type": "choice", "choices": ["certainly so", "by no means"]},
+        "temperature": 0, "max_completion_tokens": 20, "stream": true, "store": false, "n": 1,
+    });
+    let path = file(folder.path(), "request.json", &request.to_string());
+    let printed = stdout(&["run", "--request", &path, "-d", "cpu"]);
+    assert!(["certainly so\n", "by no means\n"].contains(&printed.as_str()), "{printed}");
+    assert_eq!(stdout_of(&["run", "--request", "-", "-d", "cpu"], &request.to_string()), printed);
+    let whole = parsed(&["run", "--request", &path, "-d", "cpu", "--json"]);
+    assert_eq!(content(&whole), printed.trim_end());
+    let messages = json!([{ "role": "user", "content": "Hello!" }]).to_string();
+    assert!(!stdout_of(&["run", "--request", "-", "-d", "cpu"], &messages).is_empty());
+}
+
+#[test]
+fn a_request_that_cannot_be_answered_is_refused_before_a_model_is_loaded() {
+    let refused = |request: &str, more: &[&str]| {
+        failure(&[&["run", "--request", "-", "-m", "no/such.gguf"], more].concat(), request)
+    };
+    let of = |field: &str| format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], {field}}}"#);
+    for (request, wanted) in [
+        (of(r#""logprobs": true"#), "`logprobs` cannot be true"),
+        (of(r#""max_token": 5"#), "did you mean `max_tokens`?"),
+        (of(r#""temperature": -1"#), "`temperature` is -1"),
+        ("7".into(), "neither a list of messages nor an object"),
+        ("{".into(), "is no JSON"),
+        ("{}".into(), "no prompt"),
+    ] {
+        let (status, message) = refused(&request, &[]);
+        assert!(status == 1 && message.contains(wanted), "{request}: {status}, {message}");
+    }
+    for more in [
+        &["Hi"][..],
+        &["--system", "x"],
+        &["--raw"],
+        &["-t", "0"],
+        &["--stop", "x"],
+        &["--choice", "a"],
+        &["--tools", "t"],
+        &["--special"],
+    ] {
+        let (status, message) = refused(&of(r#""seed": 1"#), more);
+        assert!(status == 2 && message.contains("cannot be used with"), "{more:?}: {status}, {message}");
+    }
+    assert!(failure(&["run", "--request", "no/such.json"], "").1.contains("cannot read no/such.json"));
+    assert_eq!(failure(&["run"], "").0, 2);
+}

@@ -5,10 +5,11 @@ mod prompt;
 mod rule;
 mod sampling;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use inglenook::engine::request::Request;
 use inglenook::placement::DeviceChoice;
@@ -88,6 +89,26 @@ pub fn read(fields: Map<String, Value>) -> Result<Request> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     request.local_time.get_or_insert(now.as_secs() as i64);
     Ok(request)
+}
+
+/// The fields of a request in a file: those of the object that it is, or `messages` alone. Without a file, or where it is `-`, the
+/// request is read from standard input.
+///
+/// # Errors
+/// When it cannot be read, or is neither a list of messages nor an object.
+pub fn request_fields(path: Option<&Path>) -> Result<Map<String, Value>> {
+    let json = match path.filter(|path| *path != Path::new("-")) {
+        Some(path) => json_file(path)?,
+        None => {
+            let text = io::read_to_string(io::stdin()).context("cannot read the conversation")?;
+            serde_json::from_str(&text).context("the conversation is no JSON")?
+        }
+    };
+    match json {
+        Value::Array(_) => Ok(Map::from_iter([("messages".to_string(), json)])),
+        Value::Object(fields) => Ok(fields),
+        _ => bail!("the conversation is neither a list of messages nor an object with `messages`"),
+    }
 }
 
 /// The JSON in a file.

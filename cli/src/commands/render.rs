@@ -1,7 +1,7 @@
 //! `inglenook render`: the prompt that a conversation becomes. Needs no weights and no GPU.
 
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -83,7 +83,7 @@ fn request(options: &Options) -> Result<Request> {
             let messages: Value = system.chain([json!({ "role": "user", "content": question })]).collect();
             Map::from_iter([("messages".to_string(), messages)])
         }
-        None => conversation(options.conversation.as_deref())?,
+        None => arguments::request_fields(options.conversation.as_deref())?,
     };
     options.prompt.add_to(&mut fields)?;
     if options.no_generation_prompt {
@@ -93,21 +93,4 @@ fn request(options: &Options) -> Result<Request> {
         fields.insert("continue_final_message".into(), json!(true));
     }
     arguments::read(fields)
-}
-
-/// A conversation's fields: those of the request that it is, or `messages` alone.
-fn conversation(path: Option<&Path>) -> Result<Map<String, Value>> {
-    let file = path.filter(|path| *path != Path::new("-"));
-    let json = match file {
-        Some(path) => arguments::json_file(path)?,
-        None => {
-            let text = io::read_to_string(io::stdin().by_ref()).context("cannot read the conversation")?;
-            serde_json::from_str(&text).context("the conversation is no JSON")?
-        }
-    };
-    match json {
-        Value::Array(_) => Ok(Map::from_iter([("messages".to_string(), json)])),
-        Value::Object(fields) => Ok(fields),
-        _ => bail!("the conversation is neither a list of messages nor an object with `messages`"),
-    }
 }

@@ -1,6 +1,7 @@
 //! `inglenook run`: one answer to one prompt.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -9,7 +10,7 @@ use inglenook::engine::request::Request;
 use serde_json::json;
 
 use crate::answer::answer;
-use crate::arguments::{AnswerArguments, ModelArguments};
+use crate::arguments::{self, AnswerArguments, ModelArguments};
 use crate::interrupt::Interrupted;
 use crate::load;
 use crate::printer::Printer;
@@ -23,6 +24,7 @@ Examples:
   inglenook run --tools tools.json \"What is the weather in Oslo?\"
   inglenook run --choice yes --choice no \"Is ice cold?\"
   inglenook run --json-schema person.json --json \"Who wrote Faust?\"
+  inglenook run --request request.json --model qwen3-0.6b-q4_k_m.gguf
   inglenook run --rule 'mask:/[0-9]{4}/' --stop 'The end' \"Tell me a story.\"";
 
 /// Answer one prompt
@@ -32,7 +34,12 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Options {
     /// The question; `-` reads it from standard input
-    prompt: String,
+    #[arg(required_unless_present = "request")]
+    prompt: Option<String>,
+    /// Answer the request in this file, `-` being standard input: JSON of OpenAI's chat completions, or a list of messages. It says
+    /// all that there is to say of the answer; its `model` does not count
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "system", "raw", "PromptArguments", "FormArguments", "SamplingArguments"])]
+    request: Option<PathBuf>,
     /// The system message
     #[arg(short, long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
@@ -69,10 +76,13 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn request(options: &Options) -> Result<Request> {
+    if let Some(path) = &options.request {
+        return arguments::read(arguments::request_fields(Some(path))?);
+    }
     let mut request = options.answer.request()?;
-    let prompt = match options.prompt.as_str() {
-        "-" => io::read_to_string(io::stdin().by_ref()).context("cannot read the prompt")?,
-        prompt => prompt.to_string(),
+    let prompt = match options.prompt.as_deref() {
+        Some("-") => io::read_to_string(io::stdin().by_ref()).context("cannot read the prompt")?,
+        prompt => prompt.unwrap_or_default().to_string(),
     };
     if options.raw || prompt.is_empty() {
         request.prompt = Some(prompt);
