@@ -3,7 +3,7 @@
 //
 // qkv: [rows, (HEADS + 2 KV_HEADS) HEAD_DIM] f32, queries, keys and values of a row side by side; queries are rotated in
 // place. norms: [2, HEAD_DIM] f32, weights of the query norm and of the key norm (used where NORM). angles: (cos, sin)
-// of [256 + coarse, ROPE_DIMS / 2] angles, see rope_table.rs. keys, values: see shared/kv.wgsl.
+// of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. keys, values: see shared/kv.wgsl.
 //
 // Dispatch: one invocation for each head of each row, HEADS + 2 KV_HEADS of them along x in workgroups of 32, rows along
 // y. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a

@@ -1,7 +1,7 @@
 // Second step of sampling: chooses each row's token among its chunks' best, or draws it from what the filters keep.
 //
 // adjusted: [rows, CHUNKS * CHUNK] f32; peaks: [rows, CHUNKS, 2] f32; places: [rows, CHUNKS]: see sample_scan.wgsl.
-// chosen: [rows] token ids, always below VOCAB.
+// chosen: [rows] token ids below VOCAB, or NO_TOKEN where logits are no numbers or every token is forbidden.
 // Dispatch: one workgroup of LANES a row. Without filters it meets no barrier; with filters it meets few, so that a small
 // workgroup is what software adapters need. (One invocation alone will not do: lavapipe ends all loops of an invocation
 // after 65535 rounds in sum.)
@@ -81,6 +81,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     var token = places[best];
+    if token == NO_TOKEN || value_of(high) < HOPELESS {
+        if lane == 0u {
+            chosen[row] = NO_TOKEN;
+        }
+        return;
+    }
     if !is_greedy(s) && has_filter(s) {
         let cut = filtered(row, s, low, high, lane);
         token = draw(row, s, cut, value_of(high), lane);

@@ -1,5 +1,5 @@
 // Last step of sampling: hands the chosen tokens on. Writes them to the ring, counts them in the history, makes them the next
-// step's rows, and ends the rows that have reached a stop token or their limit.
+// step's rows, and ends the rows that have reached a stop token or their limit, or for which no token could be chosen.
 //
 // chosen: [rows]; stops: [sequences, STOP_WORDS] = a count, then token ids; ring: [sequences, RING], by step.
 // Dispatch: one invocation for the whole batch. Rows are few, and whether any is left must be decided once.
@@ -30,6 +30,10 @@ fn main() {
         let position = row.position + 1u;
         let limit = sampling[row.sequence].limit;
         ring[row.sequence * RING + batch.step % RING] = token;
+        if token == NO_TOKEN {
+            batch.rows[r].flags = row.flags | FINISHED;
+            continue;
+        }
         let past = history[row.sequence * VOCAB + token];
         history[row.sequence * VOCAB + token] = past + select(0u, 1u, (past & 0xffffu) < 0xffffu);
         batch.rows[r].token = token;

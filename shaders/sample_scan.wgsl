@@ -1,11 +1,11 @@
 // First step of sampling: applies bias, penalties and mask to every logit and finds the best token of each chunk.
 //
-// logits: [rows, VOCAB] f32, read as bits; history: [sequences, VOCAB], see `kernels/sampling.rs`; mask: [sequences, MASK_WORDS],
+// logits: [rows, COLUMNS] f32, read as bits; what is beyond VOCAB belongs to no token. history: [sequences, VOCAB], see `kernels/sampling.rs`; mask: [sequences, MASK_WORDS],
 // bit t % 32 of word t / 32 set = token t is allowed, read where the row's flags say so.
 // peaks: [rows, CHUNKS, 2] f32 = (best of the chunk, its softmax mass relative to that best); places: [rows, CHUNKS] = the
 // best one's token. "Best" is the highest adjusted logit; where a row draws without filters, the highest score, so that the
 // next step has nothing left but to compare chunks. adjusted: [rows, CHUNKS * CHUNK] f32, written where filters will
-// search it.
+// search it. A chunk with a NaN or +infinity among its logits has FAULT_BITS for its best, and NO_TOKEN.
 // Dispatch: chunks along x, rows along y. At most 256 chunks: enough to fill a GPU, and few enough for one lane to compare.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
@@ -18,6 +18,7 @@
 @group(0) @binding(7) var<storage, read_write> places: array<u32>;
 
 override MASK_WORDS: u32;
+override COLUMNS: u32;
 
 const BIASED: u32 = 1u;
 const MASKED: u32 = 2u;
@@ -46,8 +47,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var place = first;
     var words = vec4<u32>();
     var block = MAX;
+    var faulty = false;
     for (var token = first + lane; token < end; token += LANES) {
-        var value = sane(logits[row * VOCAB + token]);
+        let bits = logits[row * COLUMNS + token];
+        faulty = faulty || is_fault(bits);
+        var value = sane(bits);
         if remembers {
             value = adjust(value, history[sequence * VOCAB + token], s);
         }
@@ -69,6 +73,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             place = token;
         }
     }
+    if faulty {
+        best = key_of(bitcast<f32>(FAULT_BITS));
+        place = NO_TOKEN;
+    }
     let found = best_over_lanes(best, place, lane);
     let highest = value_of(found.x);
     var mass = 0.0;
@@ -82,6 +90,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         peaks[row * CHUNKS + chunk] = vec2<f32>(highest, mass);
         places[row * CHUNKS + chunk] = found.y;
     }
+}
+
+// Whether these are the bits of a NaN or of +infinity. (A model may forbid a token by -infinity.)
+fn is_fault(bits: u32) -> bool {
+    return (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
 }
 
 // `past`: bits 0-15 times generated, 16-30 bias in steps of 1/128 (two's complement), 31 whether the prompt had the token.

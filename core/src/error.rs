@@ -2,6 +2,7 @@
 
 use inglenook_grammar::GrammarError;
 
+use crate::engine::FaultError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
 use crate::format::gguf::GgufError;
@@ -25,7 +26,7 @@ pub enum Error {
     Gguf(GgufError),
     /// The model.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The kernels.
     #[error(transparent)]
     Plan(PlanError),
@@ -38,6 +39,9 @@ pub enum Error {
     /// The request.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// A step that gave no token.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// The form that an answer must have.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
@@ -49,10 +53,12 @@ impl Error {
         match self {
             Error::Gpu(error) => gpu_code(error),
             Error::Source(error) => source_code(error),
+            Error::Gguf(error) if error.is_unsupported() => "Unsupported",
             Error::Gguf(_) => "BadFile",
-            Error::Model(ModelError::Architecture { .. } | ModelError::Feature { .. }) => "Unsupported",
+            Error::Model(error) if error.is_unsupported() => "Unsupported",
             Error::Model(_) => "BadFile",
-            Error::Plan(_) => "WrongAnswer",
+            Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
+            Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",
             Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
             Error::Tokenizer(_) => "BadFile",
             Error::Template(TemplateError::Part(_)) => "Unsupported",
@@ -94,11 +100,19 @@ impl From<GgufError> for Error {
     }
 }
 
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Error {
+        match error {
+            ModelError::Gguf(error) => error.into(),
+            error => Error::Model(error),
+        }
+    }
+}
+
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Error {
         match error {
-            LoadError::Model(ModelError::Gguf(error)) => error.into(),
-            LoadError::Model(error) => Error::Model(error),
+            LoadError::Model(error) => error.into(),
             LoadError::Gpu(error) => Error::Gpu(error),
             LoadError::Source(error) => Error::Source(error),
         }

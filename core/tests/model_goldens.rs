@@ -79,7 +79,7 @@ fn best(logits: &[f32]) -> u32 {
     (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).expect("not empty") as u32
 }
 
-const NAMES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+const NAMES: [&str; 5] = ["llama", "biased", "mistral", "qwen2", "qwen3"];
 
 /// In one chunk, in chunks of 32 with a remainder, and token by token.
 const CHUNKS: [u32; 3] = [300, 32, 1];

@@ -27,6 +27,9 @@ override CHUNKS: u32;
 const GREEDY_BELOW: f32 = 1e-5;
 const HIGHEST_BITS: u32 = 0x7149f2cau;  // 1e30: far beyond any logit, and still finite after division by a temperature
 const MAX: u32 = 0xffffffffu;
+const FAULT_BITS: u32 = 0x7f7fffffu;    // 3.4e38, beyond any score: the peak of a chunk that holds no numbers
+const HOPELESS: f32 = -1e20;            // no logit that may be chosen scores less
+const NO_TOKEN: u32 = 0xffffffffu;      // stands in a token's place where no token can be chosen
 
 fn is_greedy(s: Sampling) -> bool {
     return !(s.temperature >= GREEDY_BELOW);

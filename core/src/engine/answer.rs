@@ -30,7 +30,7 @@ impl Engine {
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
         let bias = request.bias()?;
-        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.runner.model().config().vocab) {
+        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.runner.vocab()) {
             return Err(RequestError::NoSuchToken(*token).into());
         }
         let mut params = request.sampling(&self.recommended, limit, seed);
@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn constraint(&self, wanted: Wanted) -> Result<Constraint, Error> {
-        Constraint::new(self.grammars.clone(), wanted, self.runner.model().config().vocab)
+        Constraint::new(self.grammars.clone(), wanted, self.tokenizer.vocab_size() as u32)
     }
 
     fn thought(&self, request: &Request, prompt: &Prompt) -> Thought {

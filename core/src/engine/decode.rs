@@ -12,7 +12,9 @@ use crate::error::Error;
 use crate::gpu::{Facts, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::KvType;
-use crate::kernels::sampling::{self, RING, SampleInputs, SampleShape, SamplingParams, Scratch, StateBytes};
+use crate::kernels::sampling::{
+    self, RING, SampleInputs, SampleShape, SamplingParams, Scratch, StateBytes, mask_words,
+};
 use crate::kv::{KvCache, KvOptions};
 use crate::model::{Forward, Model};
 use crate::plan::{self, Pending, Plan, Recorder, Workshop};
@@ -30,22 +32,24 @@ const SOFTWARE_FEW: usize = 2;
 /// A model ready to run.
 #[derive(Debug)]
 pub struct Runner {
-    device: Device,
-    model: Model,
-    kv: KvCache,
+    pub(super) device: Device,
+    pub(super) model: Model,
+    pub(super) kv: KvCache,
     prefill: Plan,
     forward: Plan,
     choice: Plan,
-    state: State,
-    chunk: u32,
+    pub(super) state: State,
+    pub(super) chunk: u32,
     few: usize,
+    /// Tokens that may be chosen.
+    pub(super) vocab: u32,
 }
 
 /// What stays on the device between steps.
 #[derive(Debug)]
-struct State {
-    prefill_batch: Storage,
-    decode_batch: Storage,
+pub(super) struct State {
+    pub prefill_batch: Storage,
+    pub decode_batch: Storage,
     params: Storage,
     history: Storage,
     stops: Storage,
@@ -71,8 +75,14 @@ impl State {
 }
 
 impl Runner {
-    /// Allocates the cache and builds the plans.
-    pub async fn new(workshop: &mut Workshop, model: Model, context: u32, kv: KvType) -> Result<Runner, Error> {
+    /// Allocates the cache and builds the plans. Only the first `vocab` tokens may be chosen.
+    pub async fn new(
+        workshop: &mut Workshop,
+        model: Model,
+        vocab: u32,
+        context: u32,
+        kv: KvType,
+    ) -> Result<Runner, Error> {
         let device = workshop.device().clone();
         let config = model.config();
         let options = KvOptions {
@@ -85,18 +95,23 @@ impl Runner {
         };
         let kv = KvCache::new(&device, &options)?;
         let chunk = if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }.min(kv.context());
-        let state = State::new(&device, chunk, config.vocab)?;
+        let state = State::new(&device, chunk, vocab)?;
         let prefill = Plan::build(workshop, record_prefill(&device, &model, &kv, &state, chunk)).await?;
         let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
-        let hidden = &forward.kept()[HIDDEN];
-        let choice = Plan::build(workshop, record_choice(&device, &model, &kv, &state, hidden)).await?;
+        let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
+        let choice = Plan::build(workshop, record_choice(&device, &model, &kv, &state, (hidden, vocab))).await?;
         let few = if device.facts().software { SOFTWARE_FEW } else { FEW };
-        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, few })
+        Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, few, vocab })
     }
 
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Tokens that may be chosen; the logits may have more columns.
+    pub fn vocab(&self) -> u32 {
+        self.vocab
     }
 
     /// Positions a sequence may have.
@@ -176,6 +191,7 @@ impl Runner {
     /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. The first half of the next step
     /// is queued behind it, to be under way while the token is looked at.
     pub fn choose(&self, step: u32, mask: &[u32], is_ready: bool) -> Pending {
+        let mask = &mask[..mask.len().min(mask_words(self.vocab) as usize)];
         self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
         let pending = self.decode(step, 1, is_ready);
         plan::submit(&self.device, &[&self.forward]);
@@ -213,10 +229,16 @@ fn record_forward(device: &Device, model: &Model, kv: &KvCache, state: &State) -
     recorder
 }
 
-fn record_choice(device: &Device, model: &Model, kv: &KvCache, state: &State, hidden: &Slice) -> Recorder {
+fn record_choice(
+    device: &Device,
+    model: &Model,
+    kv: &KvCache,
+    state: &State,
+    (hidden, vocab): (&Slice, u32),
+) -> Recorder {
     let mut recorder = Recorder::new();
     let logits = model.logits(&mut decoding(&mut recorder, &device.facts(), model, kv, state), hidden.clone());
-    let shape = SampleShape { rows: 1, vocab: model.config().vocab };
+    let shape = SampleShape { rows: 1, vocab, columns: logits.cols };
     let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(1, cols).into());
     let inputs = SampleInputs {
         batch: state.decode_batch.all().into(),
@@ -235,7 +257,7 @@ fn record_choice(device: &Device, model: &Model, kv: &KvCache, state: &State, hi
 }
 
 /// One token of one sequence.
-fn decoding<'a>(
+pub(super) fn decoding<'a>(
     recorder: &'a mut Recorder,
     facts: &'a Facts,
     model: &'a Model,

@@ -16,7 +16,7 @@ use super::event::{Event, Finish};
 use super::generation::{GROUP, Generation, Phase, Progress, Then};
 use super::request::RequestError;
 use crate::error::Error;
-use crate::kernels::sampling::{MASKED, history_words, stop_words};
+use crate::kernels::sampling::{MASKED, NO_TOKEN, history_words, stop_words};
 
 /// Submissions queued ahead, so that the GPU works while the CPU waits.
 const AHEAD: usize = 2;
@@ -25,7 +25,10 @@ impl Engine {
     /// The next event of a generation; none after [`Event::Done`].
     ///
     /// # Errors
-    /// [`RequestError::Busy`] while another generation is under way; failures of the device, after which nothing follows.
+    /// [`RequestError::Busy`] while another generation is under way; failures of the device, and [`FaultError`], after which nothing
+    /// follows.
+    ///
+    /// [`FaultError`]: super::FaultError
     pub async fn next(&mut self, generation: &mut Generation) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = generation.progress.events.pop_front() {
@@ -44,6 +47,7 @@ impl Engine {
             };
             if let Err(error) = moved {
                 generation.progress.phase = Phase::Done;
+                generation.progress.events.clear();
                 self.release(generation);
                 self.computed.truncate(0);
                 return Err(error);
@@ -103,6 +107,9 @@ impl Engine {
         let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&pending.wait().await?);
         generation.progress.first_token.get_or_insert_with(Instant::now);
         for (token, behind) in tokens[..steps as usize].iter().zip((0..steps).rev()) {
+            if *token == NO_TOKEN {
+                return Err(self.fault(generation).await);
+            }
             self.step_has_computed(generation, behind + generation.in_flight() == 0);
             let then = match generation.advance(Some(*token))? {
                 // What has to come in its place, if anything has to.
@@ -146,6 +153,9 @@ impl Engine {
         generation.progress.first_token.get_or_insert_with(Instant::now);
         generation.progress.wary = generation.progress.wary.saturating_sub(1);
         let [token] = tokens[..] else { return Ok(()) };
+        if token == NO_TOKEN {
+            return Err(self.fault(generation).await);
+        }
         self.step_has_computed(generation, true);
         let then = generation.advance(Some(token))?;
         if let Then::End(finish) = then {
@@ -198,8 +208,12 @@ impl Engine {
     }
 
     fn write_history(&self, generation: &Generation) {
-        let vocab = self.runner.model().config().vocab;
-        self.runner.set_history(&history_words(vocab, &generation.prompt, generation.tokens(), &generation.bias));
+        self.runner.set_history(&history_words(
+            self.runner.vocab(),
+            &generation.prompt,
+            generation.tokens(),
+            &generation.bias,
+        ));
     }
 
     pub(super) fn finish(&mut self, generation: &mut Generation, reason: Finish) {

@@ -11,7 +11,9 @@ mod constraint;
 mod decode;
 mod decoding;
 pub mod event;
+mod fault;
 mod generation;
+mod optional;
 mod output;
 mod prompt;
 pub mod request;
@@ -26,10 +28,10 @@ use std::sync::Arc;
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::format::gguf::{Gguf, Metadata};
+use crate::format::gguf::Gguf;
 use crate::gpu::{Counters, Facts};
 use crate::kernels::kv::KvType;
-use crate::model::{Architecture, Config, Model};
+use crate::model::{Architecture, Config, Model, ModelError};
 use crate::placement::Placement;
 use crate::plan::{Choice, Workshop};
 use crate::source::Source;
@@ -37,7 +39,9 @@ use crate::text::Tokenizer;
 use computed::Computed;
 pub use constraint::GrammarSlot;
 use decode::Runner;
+pub use fault::FaultError;
 pub use generation::Generation;
+pub use optional::ignored;
 pub use prompt::Prompts;
 use request::Recommended;
 
@@ -116,6 +120,7 @@ pub struct Memory {
 #[derive(Debug)]
 pub struct Engine {
     device: Device,
+    workshop: Workshop,
     runner: Runner,
     tokenizer: Arc<Tokenizer>,
     prompts: Rc<Prompts>,
@@ -145,14 +150,15 @@ impl Engine {
         let gguf = Gguf::read(source).await?;
         let config = Config::read(&gguf)?;
         let prompts = Prompts::from_gguf(&gguf.metadata)?;
+        let vocab = vocabulary(prompts.tokenizer(), &config)?;
         let context = context(&config, options);
         let mut weights = |read, all| progress(Progress::Weights(read, all));
         let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
         progress(Progress::Kernels);
         let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
         let mut workshop = Workshop::new(device.clone());
-        let runner = Runner::new(&mut workshop, model, context, kv).await?;
-        let recommended = recommended(&gguf.metadata)?;
+        let runner = Runner::new(&mut workshop, model, vocab, context, kv).await?;
+        let recommended = optional::recommended(&gguf.metadata);
         let info = Info {
             model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
             adapter: device.facts(),
@@ -162,6 +168,7 @@ impl Engine {
         };
         Ok(Engine {
             device,
+            workshop,
             runner,
             grammars: grammars(prompts.tokenizer()),
             tokenizer: prompts.tokenizer().clone(),
@@ -173,6 +180,16 @@ impl Engine {
             next_id: 0,
             abandoned: VecDeque::new(),
         })
+    }
+
+    /// Checks whether a file's model could be loaded, as far as its header tells.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn check(gguf: &Gguf) -> Result<(), Error> {
+        let config = Model::check(gguf)?;
+        vocabulary(Prompts::from_gguf(&gguf.metadata)?.tokenizer(), &config)?;
+        Ok(())
     }
 
     /// What is loaded.
@@ -221,8 +238,8 @@ impl Engine {
 
     /// Gives all memory back at once.
     pub fn close(self) {
-        let Engine { device, runner, .. } = self;
-        drop(runner);
+        let Engine { device, workshop, runner, .. } = self;
+        drop((workshop, runner));
         if let Device::Gpu(gpu) = device {
             gpu.close();
         }
@@ -242,25 +259,28 @@ fn grammars(_: &Arc<Tokenizer>) -> GrammarSlot {
 }
 
 fn context(config: &Config, options: &EngineOptions) -> u32 {
-    options.context.unwrap_or(DEFAULT_CONTEXT).clamp(1, config.context)
+    let by_default = DEFAULT_CONTEXT.min(config.window.unwrap_or(u32::MAX));
+    options.context.unwrap_or(by_default).clamp(1, config.context)
 }
 
-fn recommended(meta: &Metadata) -> Result<Recommended, Error> {
-    Ok(Recommended {
-        temperature: meta.opt_f32("general.sampling.temp")?,
-        top_k: meta.opt_u32("general.sampling.top_k")?,
-        top_p: meta.opt_f32("general.sampling.top_p")?,
-        min_p: meta.opt_f32("general.sampling.min_p")?,
-    })
+/// How many tokens the model may choose among: an embedding may have rows behind its tokens, but not fewer.
+fn vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<u32, ModelError> {
+    let tokens = tokenizer.vocab_size();
+    match config.vocab {
+        rows if (rows as usize) < tokens => {
+            Err(ModelError::Size { what: format!("that it has {tokens} tokens and an embedding for {rows}") })
+        }
+        _ => Ok(tokenizer.choosable() as u32),
+    }
 }
 
 fn model_info(gguf: &Gguf, config: &Config, context: u32, chat: bool, recommended: Recommended) -> ModelInfo {
     let mut weights: Vec<(String, u64)> = Vec::new();
     for tensor in gguf.tensors() {
         let name = tensor.ty.name();
-        match weights.iter_mut().find(|(known, _)| known == name) {
+        match weights.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += tensor.weights(),
-            None => weights.push((name.to_string(), tensor.weights())),
+            None => weights.push((name.into_owned(), tensor.weights())),
         }
     }
     weights.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -101,7 +101,8 @@ impl Output {
         events: &mut VecDeque<Event>,
     ) -> (Option<usize>, Option<Finish>) {
         let mut pieces = std::mem::take(&mut self.pieces);
-        let is_control = self.tokenizer.is_control(token);
+        // A token that ends the answer is no text, whatever type the file gives it.
+        let is_control = self.tokenizer.is_control(token) || self.tokenizer.is_stop(token);
         let text = match is_control {
             true => String::from_utf8_lossy(self.tokenizer.token_bytes(token)).into_owned(),
             false => self.decoder.push(token),

@@ -88,7 +88,7 @@ impl Scorer {
         let logits = model.logits(&mut pass, hidden);
         recorder.keep("logits", logits);
         let plan = Plan::build(&mut workshop, recorder).await?;
-        let logits = plan.kept()["logits"].clone();
+        let Some(logits) = plan.find("logits").cloned() else { unreachable!("they are kept") };
         Ok(Scorer { device, model, plan, batch, logits, chunk: options.chunk })
     }
 
@@ -119,7 +119,7 @@ impl Scorer {
 
     /// What a stage computed for the last chunk, by name; see [`Recorder::tap`].
     pub async fn tap(&self, name: &str) -> Result<Option<Vec<f32>>, ScoreError> {
-        match self.plan.kept().get(name) {
+        match self.plan.find(name) {
             Some(slice) => Ok(Some(bytemuck::pod_collect_to_vec(&self.device.read(slice).await?))),
             None => Ok(None),
         }

@@ -8,7 +8,7 @@ use crate::gpu::{Facts, Needs};
 
 const BODY: &str = include_str!("../../../shaders/rope_kv.wgsl");
 
-/// Rows of the fine part of the angle table; see `model::rope_table`.
+/// Rows of the fine part of the angle table; see `model::rope`.
 pub const FINE: u32 = 256;
 
 /// Which dimensions of a head are rotated together.

@@ -93,19 +93,30 @@ pub fn cases() -> Vec<Case> {
     for vocab in [1, 33, 517, 1757, 32768] {
         cases.extend(kinds.map(|(name, params)| case(vocab, if vocab % 2 == 0 { 1 } else { 3 }, name, params)));
     }
+    for (name, params) in [("greedy", SamplingParams::GREEDY), ("drawn", base), ("everything", EVERYTHING)] {
+        let nan = |logits: &mut [u32]| logits[500] = f32::NAN.to_bits();
+        cases.push(changed_case(517, 3, &format!("{name} with a NaN"), params, nan));
+        let none = |logits: &mut [u32]| logits[..517].fill(f32::NEG_INFINITY.to_bits());
+        cases.push(changed_case(517, 3, &format!("{name} of nothing"), params, none));
+    }
     cases
 }
 
 /// Logits are multiples of 1/4, so that every cut meets ties. Inputs are what `sample_scan`'s twin makes of them.
 fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
-    let shape = SampleShape { rows: rows + 1, vocab };
+    changed_case(vocab, rows, name, params, |_| {})
+}
+
+fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, change: fn(&mut [u32])) -> Case {
+    let shape = SampleShape { rows: rows + 1, vocab, columns: vocab };
     let mut valid = case_rows(rows);
     if rows > 1 {
         valid[1].flags = batch::FINISHED;
     }
     let params: Vec<_> = (0..rows).map(|sequence| params.seeded(0xfeed_0000_0007 + u64::from(sequence))).collect();
     let quarters = |word: u32| ((f32::from_bits(word) * 40.0).round() / 4.0).to_bits();
-    let logits: Vec<u32> = random_f32s(31, shape.rows * vocab).into_iter().map(quarters).collect();
+    let mut logits: Vec<u32> = random_f32s(31, shape.rows * vocab).into_iter().map(quarters).collect();
+    change(&mut logits);
     let [mut adjusted, mut peaks, mut places, chosen] =
         shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
     cpu::sample_scan(

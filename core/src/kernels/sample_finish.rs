@@ -1,6 +1,6 @@
 //! The end of a step: chosen tokens become output, history and the next step's batch.
 
-use super::sampling::{self, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words};
+use super::sampling::{self, NO_TOKEN, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words};
 use super::verify::{Case, Output};
 use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
 use crate::device::Slice;
@@ -75,7 +75,7 @@ impl Kernel for SampleFinish {
     }
 }
 
-/// Cases: going on, stopping, a limit, a full ring, a full count, finished and empty batches.
+/// Cases: going on, stopping, a limit, no token, a full ring, a full count, finished and empty batches.
 pub fn cases() -> Vec<Case> {
     let stop = |words: &mut [u32], rows| words[..rows].fill(3);
     vec![
@@ -84,6 +84,8 @@ pub fn cases() -> Vec<Case> {
         case("all stop", 3, 64, 12, move |chosen| stop(chosen, 3)),
         case("a single row stops", 1, 200, 12, move |chosen| stop(chosen, 1)),
         case("a single row reaches its limit", 1, 5, 6, |_| {}),
+        case("one has no token", 3, 63, 12, |chosen| chosen[0] = NO_TOKEN),
+        case("a single row has no token", 1, 64, 12, |chosen| chosen[0] = NO_TOKEN),
         case("an empty batch", 0, 5, 12, |_| {}),
     ]
 }
@@ -91,7 +93,7 @@ pub fn cases() -> Vec<Case> {
 /// `rows` rows, of three the middle one finished; row r's token is r + 8 unless `choose` says otherwise; token 3 stops.
 /// The count of token 8 is full.
 fn case(name: &str, rows: u32, step: u32, limit: u32, choose: impl Fn(&mut [u32])) -> Case {
-    let shape = SampleShape { rows: rows + 1, vocab: 33 };
+    let shape = SampleShape { rows: rows + 1, vocab: 33, columns: 33 };
     let sequences = rows.max(1);
     let mut valid = case_rows(rows);
     if let Some(row) = valid.get_mut(1) {

@@ -22,7 +22,7 @@ const PLAIN_GROUP: u32 = 32;
 pub struct SampleScan {
     /// The batch.
     pub batch: Place,
-    /// f32 `[rows, vocab]`.
+    /// f32 `[rows, columns]`.
     pub logits: Place,
     /// [`SamplingParams`], one a sequence.
     pub params: Place,
@@ -66,6 +66,7 @@ impl Kernel for SampleScan {
         };
         let mut constants = self.shape.constants();
         constants.push(("MASK_WORDS", mask_words(self.shape.vocab).into()));
+        constants.push(("COLUMNS", self.shape.columns.into()));
         Launch {
             text: [batch::WGSL, sampling::WGSL, &lanes.concat(), BODY].concat(),
             constants,
@@ -106,7 +107,10 @@ pub fn cases() -> Vec<Case> {
         flags: BIASED,
         ..FILTERED
     };
-    let mut cases = vec![hostile_case()];
+    let mut cases = vec![padded_case()];
+    for (name, odd) in HOSTILE {
+        cases.push(hostile_case(name, odd));
+    }
     for vocab in [1, 31, 33, 517, 1757, 32768] {
         cases.push(case(vocab, 3, "greedy", SamplingParams::GREEDY));
         cases.push(case(vocab, 1, "drawn", drawn));
@@ -132,20 +136,39 @@ fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
         true => rounded(random),
         false => random.into_iter().map(|w| (f32::from_bits(w) * 9.0).to_bits()).collect(),
     };
-    built(format!("sample_scan {name} {rows}x{vocab}"), vocab, rows, params, logits)
+    let shape = SampleShape { rows: rows + 1, vocab, columns: vocab };
+    built(format!("sample_scan {name} {rows}x{vocab}"), shape, params, logits)
 }
 
-/// NaN, infinities and zeros of both signs among the logits.
-fn hostile_case() -> Case {
+const NONE: f32 = f32::NEG_INFINITY;
+
+/// Logits that follow each other through a vocabulary: what may stand in one, and what must not.
+const HOSTILE: [(&str, &[f32]); 3] = [
+    ("the extremes", &[NONE, f32::MAX, -0.0, 0.0, NONE, f32::MIN, NONE]),
+    ("infinities", &[1.0, f32::INFINITY, NONE, -0.0]),
+    ("NaN", &[1.0, 2.0, f32::NAN, NONE, -f32::NAN, f32::MAX]),
+];
+
+/// The first chunks hold small numbers alone.
+fn hostile_case(name: &str, odd: &[f32]) -> Case {
     let vocab: usize = 517;
-    const NONE: f32 = f32::NEG_INFINITY;
-    let odd = [f32::NAN, f32::INFINITY, NONE, f32::MAX, -0.0, 0.0, f32::NAN, NONE, f32::MIN, -f32::NAN, NONE, f32::NAN];
-    let logits = (0..2 * vocab).map(|i| odd[i % odd.len()].to_bits()).collect();
-    built("sample_scan of NaN and infinities".into(), vocab as u32, 1, SamplingParams::GREEDY, logits)
+    let logits = (0..2 * vocab).map(|i| if i % vocab < 40 { i as f32 } else { odd[i % odd.len()] }.to_bits()).collect();
+    let shape = SampleShape { rows: 2, vocab: vocab as u32, columns: vocab as u32 };
+    built(format!("sample_scan of {name}"), shape, SamplingParams::GREEDY, logits)
 }
 
-fn built(name: String, vocab: u32, rows: u32, params: SamplingParams, logits: Vec<u32>) -> Case {
-    let shape = SampleShape { rows: rows + 1, vocab };
+/// Columns beyond the vocabulary hold NaN and the highest numbers.
+fn padded_case() -> Case {
+    let shape = SampleShape { rows: 3, vocab: 517, columns: 530 };
+    let beyond = |i: u32| if i.is_multiple_of(2) { f32::NAN } else { 1e9 };
+    let random = random_f32s(24, shape.rows * shape.columns).into_iter().zip(0..);
+    let logits = random.map(|(word, i)| if i % 530 < 517 { word } else { beyond(i).to_bits() });
+    built("sample_scan of a padded vocabulary".into(), shape, SamplingParams::GREEDY, logits.collect())
+}
+
+/// One row more than there are valid ones.
+fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u32>) -> Case {
+    let (rows, vocab) = (shape.rows - 1, shape.vocab);
     let mut valid = case_rows(rows);
     if rows > 1 {
         valid[1].flags = batch::FINISHED;

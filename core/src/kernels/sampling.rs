@@ -27,6 +27,10 @@ pub const MAX_STOPS: usize = 32;
 /// Words of a sequence in the stops: a count, then token ids.
 pub const STOP_WORDS: u32 = MAX_STOPS as u32 + 1;
 
+/// What the ring holds in a token's place where no token could be chosen, since logits were no numbers or every token was
+/// forbidden. The row is finished then.
+pub const NO_TOKEN: u32 = u32::MAX;
+
 /// Parts into which a row's vocabulary is split at most.
 const MAX_CHUNKS: u32 = 256;
 
@@ -168,8 +172,10 @@ pub fn stop_words(stops: &[u32]) -> Option<Vec<u32>> {
 pub struct SampleShape {
     /// Rows at most.
     pub rows: u32,
-    /// Vocabulary: columns of the logits.
+    /// Tokens that may be chosen.
     pub vocab: u32,
+    /// Columns of the logits; those from `vocab` on belong to no token.
+    pub columns: u32,
 }
 
 impl SampleShape {
@@ -203,7 +209,7 @@ impl SampleShape {
 pub struct SampleInputs {
     /// The batch; written by the last kernel.
     pub batch: Place,
-    /// f32 `[rows, vocab]`.
+    /// f32 `[rows, columns]`.
     pub logits: Place,
     /// [`SamplingParams`], one a sequence.
     pub params: Place,

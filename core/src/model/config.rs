@@ -1,47 +1,10 @@
 //! What a file says of its model, checked: sizes, RoPE, context.
 
-use crate::format::gguf::{Gguf, GgufError, Metadata};
+use super::error::ModelError;
+use super::keys::Keys;
+use super::rope::Rope;
+use crate::format::gguf::Gguf;
 use crate::kernels::rope::RopeStyle;
-
-/// A model that inglenook cannot run, or a file that contradicts itself.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ModelError {
-    /// The file's metadata or tensors are at fault.
-    #[error(transparent)]
-    Gguf(#[from] GgufError),
-    /// An architecture that is not implemented.
-    #[error("models of the architecture `{found}` are not supported yet; supported are {supported}")]
-    Architecture {
-        /// As the file names it.
-        found: String,
-        /// What would work.
-        supported: String,
-    },
-    /// A feature of a known architecture that is not implemented.
-    #[error("this model uses {feature}, which is not supported yet")]
-    Feature {
-        /// The feature, in words.
-        feature: String,
-    },
-    /// A size that is out of range or contradicts another.
-    #[error("the model file says {what}, which cannot be; download it again or get it from another source")]
-    Size {
-        /// The contradiction, in words.
-        what: String,
-    },
-    /// A tensor whose shape is not what the sizes ask for.
-    #[error(
-        "the tensor `{name}` is {found:?}, and the model's sizes ask for {wanted:?}; the file is damaged or mislabelled"
-    )]
-    Shape {
-        /// The tensor.
-        name: String,
-        /// Its dimensions, rows last.
-        found: Vec<u64>,
-        /// The dimensions expected.
-        wanted: Vec<u64>,
-    },
-}
 
 /// Architectures that inglenook runs, under GGUF's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -70,7 +33,7 @@ impl Architecture {
 }
 
 /// Sizes and constants of a model.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The architecture.
     pub architecture: Architecture,
@@ -88,19 +51,14 @@ pub struct Config {
     pub head_dim: u32,
     /// Width of the feed-forward layer.
     pub ffn: u32,
-    /// Tokens in the vocabulary: rows of the embedding.
+    /// Rows of the embedding: tokens of the vocabulary, and perhaps padding behind them.
     pub vocab: u32,
     /// The norms' epsilon.
     pub eps: f32,
-    /// RoPE's base.
-    pub rope_base: f32,
-    /// Dimensions of a head that are rotated; even.
-    pub rope_dims: u32,
-    /// All frequencies are divided by this (linear scaling).
-    pub rope_scale: f32,
-    /// Which dimensions form a pair.
-    #[serde(skip)]
-    pub rope_style: RopeStyle,
+    /// How queries and keys are rotated.
+    pub rope: Rope,
+    /// Positions that attention sees, where that is fewer than the context: the model is right only in contexts that fit.
+    pub window: Option<u32>,
     /// Tokens of context the model was trained for.
     pub context: u32,
 }
@@ -109,9 +67,13 @@ impl Config {
     /// Reads and checks the configuration of a file.
     ///
     /// # Errors
-    /// [`ModelError`]: unknown architecture, missing keys, sizes that cannot be.
+    /// [`ModelError`]: unknown architecture, missing keys, sizes that cannot be, keys that ask for what is not implemented.
     pub fn read(gguf: &Gguf) -> Result<Config, ModelError> {
+        gguf.check_whole()?;
         let meta = &gguf.metadata;
+        if let Some(kind) = meta.text("general.type").filter(|kind| *kind != "model") {
+            return Err(ModelError::feature(format!("a file that is no model by itself (`general.type` is `{kind}`)")));
+        }
         let prefix = meta.str("general.architecture")?;
         let architecture = Architecture::from_name(prefix)?;
         let keys = Keys { meta, prefix };
@@ -122,57 +84,67 @@ impl Config {
             None => hidden / heads,
         };
         let embedding = gguf.tensor("token_embd.weight")?;
+        let context = keys.size("context_length", 1 << 24)?;
+        let style = match architecture {
+            Architecture::Llama => RopeStyle::Interleaved,
+            Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::HalfSplit,
+        };
         let config = Config {
             architecture,
-            name: meta.opt_str("general.name")?.unwrap_or_default().to_string(),
+            name: meta.text("general.name").unwrap_or_default().to_string(),
             hidden,
             layers: keys.size("block_count", 1 << 10)?,
             heads,
             kv_heads: keys.optional("attention.head_count_kv")?.unwrap_or(heads),
             head_dim,
             ffn: keys.size("feed_forward_length", 1 << 18)?,
-            vocab: u32::try_from(embedding.rows()).map_err(|_| size("its vocabulary has over 2^32 tokens"))?,
+            vocab: u32::try_from(embedding.rows())
+                .map_err(|_| ModelError::size("its vocabulary has over 2^32 tokens"))?,
             eps: meta.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
-            rope_base: meta.opt_f32(&keys.key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_dims: keys.optional("rope.dimension_count")?.unwrap_or(head_dim),
-            rope_scale: keys.rope_scale()?,
-            rope_style: match architecture {
-                Architecture::Llama => RopeStyle::Interleaved,
-                Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::HalfSplit,
-            },
-            context: keys.size("context_length", 1 << 24)?,
+            rope: Rope::read(&keys, style, head_dim, context)?,
+            window: keys.optional("attention.sliding_window")?.filter(|window| (1..context).contains(window)),
+            context,
         };
         config.check(&keys)?;
         Ok(config)
     }
 
     fn check(&self, keys: &Keys<'_>) -> Result<(), ModelError> {
-        let Config { hidden, heads, kv_heads, head_dim, ffn, rope_dims, .. } = *self;
+        let Config { hidden, heads, kv_heads, head_dim, ffn, .. } = *self;
         if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-            return Err(size(format!("{heads} query heads share {kv_heads} key/value heads")));
+            return Err(ModelError::size(format!("{heads} query heads share {kv_heads} key/value heads")));
         }
         if head_dim == 0 || head_dim > 512 || !head_dim.is_multiple_of(8) {
-            return Err(size(format!("its heads are {head_dim} wide")));
+            return Err(ModelError::size(format!("its heads are {head_dim} wide")));
         }
-        if keys.optional("attention.value_length")?.is_some_and(|value| value != head_dim) {
-            return Err(ModelError::Feature { feature: "values of another width than keys".into() });
-        }
-        if rope_dims == 0 || rope_dims > head_dim || !rope_dims.is_multiple_of(2) {
-            return Err(size(format!("{rope_dims} of {head_dim} dimensions are rotated")));
+        for name in ["attention.value_length", "attention.key_length_swa", "attention.value_length_swa"] {
+            keys.refuse(name, "heads of several widths", &[f64::from(head_dim)])?;
         }
         if !hidden.is_multiple_of(32) || !ffn.is_multiple_of(32) || !(heads * head_dim).is_multiple_of(32) {
-            return Err(ModelError::Feature {
-                feature: format!("rows of {hidden} or {ffn} weights, no multiple of 32"),
-            });
+            return Err(ModelError::feature(format!("rows of {hidden} or {ffn} weights, no multiple of 32")));
         }
-        let sane = |value: f32| value.is_finite() && value > 0.0;
-        if !sane(self.eps) || !sane(self.rope_base) || !sane(self.rope_scale) {
-            return Err(size("its norm epsilon or RoPE constants are not positive numbers"));
+        if !self.eps.is_finite() || self.eps <= 0.0 {
+            return Err(ModelError::size("its norms' epsilon is not a positive number"));
         }
-        if keys.optional("expert_count")?.is_some_and(|count| count > 0) {
-            return Err(ModelError::Feature { feature: "a mixture of experts".into() });
+        let scale = 1.0 / f64::from(head_dim).sqrt();
+        keys.refuse("attention.scale", "attention scores of another scale", &[0.0, scale])?;
+        if let Some(activation) = keys.text("hidden_activation")?.filter(|name| !["silu", "swish"].contains(name)) {
+            return Err(ModelError::feature(format!("the activation `{activation}`")));
         }
-        Ok(())
+        keys.refuse_changes()
+    }
+
+    /// Refuses a run over more positions than attention would see.
+    ///
+    /// # Errors
+    /// [`ModelError::Feature`].
+    pub(super) fn check_context(&self, context: u32) -> Result<(), ModelError> {
+        match self.window {
+            Some(window) if context > window => Err(ModelError::feature(format!(
+                "a sliding window of {window} tokens in a context of {context} (a context of at most {window} works)"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Columns of the query projection.
@@ -189,41 +161,4 @@ impl Config {
     pub fn qkv_width(&self) -> u32 {
         self.q_width() + 2 * self.kv_width()
     }
-}
-
-/// The keys of one architecture.
-struct Keys<'a> {
-    meta: &'a Metadata,
-    prefix: &'a str,
-}
-
-impl Keys<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.prefix)
-    }
-
-    fn optional(&self, name: &str) -> Result<Option<u32>, ModelError> {
-        Ok(self.meta.opt_u32(&self.key(name))?)
-    }
-
-    /// A size between 1 and `max`.
-    fn size(&self, name: &str, max: u32) -> Result<u32, ModelError> {
-        let value = self.meta.u32(&self.key(name))?;
-        match value {
-            value if (1..=max).contains(&value) => Ok(value),
-            value => Err(size(format!("`{}` is {value}", self.key(name)))),
-        }
-    }
-
-    fn rope_scale(&self) -> Result<f32, ModelError> {
-        match self.meta.opt_str(&self.key("rope.scaling.type"))? {
-            None | Some("none") => Ok(1.0),
-            Some("linear") => Ok(self.meta.opt_f32(&self.key("rope.scaling.factor"))?.unwrap_or(1.0)),
-            Some(other) => Err(ModelError::Feature { feature: format!("RoPE scaling of the type `{other}`") }),
-        }
-    }
-}
-
-fn size(what: impl Into<String>) -> ModelError {
-    ModelError::Size { what: what.into() }
 }

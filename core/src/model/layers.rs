@@ -1,7 +1,7 @@
 //! The layers that architectures are made of: what a `forward()` calls, and the weights behind each call.
 
 use super::config::Config;
-use super::rope_table::{inverse_frequencies, rope_table};
+use super::rope::{FACTORS, LONG_FACTORS, SHORT_FACTORS};
 use super::weights::{Catalogue, HostVector, LoadError, Matrix, Vector};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::Facts;
@@ -21,27 +21,21 @@ use crate::plan::Recorder;
 #[derive(Debug)]
 pub struct AttentionWeights {
     qkv: Vec<(u32, Matrix)>,
-    bias: Option<Vector>,
     head_norms: Option<Vector>,
     out: Matrix,
 }
 
 impl AttentionWeights {
-    /// Declares the attention of layer `index`.
+    /// Declares the attention of layer `index`. Files hold query, key and value apart or as one matrix.
     pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<AttentionWeights, LoadError> {
-        let name = |part: &str| format!("blk.{index}.attn_{part}.weight");
+        let name = |part: &str| format!("blk.{index}.attn_{part}");
         let (q, kv) = (config.q_width(), config.kv_width());
-        let qkv = catalogue.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?;
+        let qkv = match catalogue.has(&name("qkv.weight")) {
+            true => vec![(0, catalogue.matrix(&name("qkv"), config.qkv_width(), config.hidden)?)],
+            false => catalogue.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
+        };
         let out = catalogue.matrix(&name("output"), config.hidden, q)?;
-        Ok(AttentionWeights { qkv, bias: None, head_norms: None, out })
-    }
-
-    /// With biases on query, key and value.
-    pub fn with_bias(mut self, catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<Self, LoadError> {
-        let name = |part: &str| format!("blk.{index}.attn_{part}.bias");
-        let (q, kv) = (config.q_width(), config.kv_width());
-        self.bias = Some(catalogue.vector(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)])?);
-        Ok(self)
+        Ok(AttentionWeights { qkv, head_norms: None, out })
     }
 
     /// With a norm over each query and key head.
@@ -74,7 +68,7 @@ enum GateUp {
 impl GatedMlp {
     /// Declares the feed-forward layer of layer `index`.
     pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
-        let name = |part: &str| format!("blk.{index}.ffn_{part}.weight");
+        let name = |part: &str| format!("blk.{index}.ffn_{part}");
         let (gate, up) = (name("gate"), name("up"));
         let gate_up = match catalogue.paired(&gate, &up, config.ffn, config.hidden)? {
             Some(paired) => GateUp::Paired(paired),
@@ -97,23 +91,20 @@ pub struct Angles {
 
 impl Angles {
     /// Declares the factors, where the file has some, and allocates the table for `context` positions.
-    pub fn declare(
-        catalogue: &mut Catalogue<'_>,
-        device: &Device,
-        config: &Config,
-        context: u32,
-    ) -> Result<Angles, LoadError> {
-        let name = "rope_freqs.weight";
-        let factors = if catalogue.has(name) { Some(catalogue.host(name, config.rope_dims / 2)?) } else { None };
-        let len = rope_table(&vec![0.0; config.rope_dims as usize / 2], context).len();
-        Ok(Angles { storage: device.buffer("angles", len as u64 * 4)?, factors })
+    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, context: u32) -> Result<Angles, LoadError> {
+        let name = config.rope.factors(|name| catalogue.has(name), context);
+        let factors = name.map(|name| catalogue.host(name, config.rope.dims / 2)).transpose()?;
+        // Of LongRoPE's factors one set is for shorter contexts and one for longer.
+        if name != Some(FACTORS) {
+            catalogue.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
+        }
+        Ok(Angles { storage: catalogue.memory("angles", config.rope.table_len(context) * 4)?, factors })
     }
 
     /// Computes the table, once the file has been read.
     pub fn fill(&self, device: &Device, config: &Config, context: u32) {
         let factors = self.factors.as_ref().map(|factors| factors.borrow().clone()).unwrap_or_default();
-        let frequencies = inverse_frequencies(config.rope_base, config.rope_dims, config.rope_scale, &factors);
-        device.write(&self.storage, 0, bytemuck::cast_slice(&rope_table(&frequencies, context)));
+        device.write(&self.storage, 0, bytemuck::cast_slice(&config.rope.table(&factors, context)));
     }
 }
 
@@ -171,16 +162,16 @@ impl Forward<'_> {
         out
     }
 
-    /// `x · matrixᵀ`, `[rows, outputs]`.
+    /// `x · matrixᵀ`, `[rows, outputs]`; as all products here, with the bias that the matrix has, if any.
     pub fn linear(&mut self, x: impl Into<Place>, matrix: &Matrix) -> Tensor {
         let out = self.recorder.tensor(self.rows, matrix.outputs);
-        self.matmul(&x.into(), matrix, None, (out, 0), Epilogue::Store);
+        self.matmul(&x.into(), matrix, (out, 0), Epilogue::Store);
         out
     }
 
     /// `residual += x · matrixᵀ`.
     pub fn add_linear(&mut self, x: Tensor, matrix: &Matrix, residual: Tensor) {
-        self.matmul(&x.into(), matrix, None, (residual, 0), Epilogue::Add);
+        self.matmul(&x.into(), matrix, (residual, 0), Epilogue::Add);
     }
 
     /// Attention over all earlier positions, before the output projection: `[rows, heads · head_dim]`. Keys and values of
@@ -189,7 +180,7 @@ impl Forward<'_> {
         let config = self.config;
         let qkv = self.recorder.tensor(self.rows, config.qkv_width());
         for (first, matrix) in &weights.qkv {
-            self.matmul(&x.into(), matrix, weights.bias.as_ref(), (qkv, *first), Epilogue::Store);
+            self.matmul(&x.into(), matrix, (qkv, *first), Epilogue::Store);
         }
         let (keys, values) = self.kv.layer(layer);
         let norms = weights.head_norms.as_ref().map_or_else(|| angles.storage.slice(0, 4), |norms| norms.slice.clone());
@@ -204,8 +195,8 @@ impl Forward<'_> {
             rows: self.rows,
             rope: RopeShape {
                 heads: config.heads,
-                dims: config.rope_dims,
-                style: config.rope_style,
+                dims: config.rope.dims,
+                style: config.rope.style,
                 norm: weights.head_norms.as_ref().map(|_| config.eps),
             },
             kv: self.kv.shape(),
@@ -251,13 +242,13 @@ impl Forward<'_> {
         self.add_linear(attended, &weights.out, residual);
     }
 
-    /// `residual += (silu(x · gateᵀ) · (x · upᵀ)) · downᵀ`.
-    pub fn add_gated_mlp(&mut self, x: Tensor, weights: &GatedMlp, residual: Tensor) {
-        let hidden = match &weights.gate_up {
+    /// `silu(x · gateᵀ) · (x · upᵀ)`, `[rows, ffn]`.
+    pub fn gated(&mut self, x: Tensor, weights: &GatedMlp) -> Tensor {
+        match &weights.gate_up {
             GateUp::Paired(matrix) => {
-                let hidden = self.recorder.tensor(self.rows, matrix.outputs);
-                self.matmul(&x.into(), matrix, None, (hidden, 0), Epilogue::Gated(Activation::Silu));
-                hidden
+                let out = self.recorder.tensor(self.rows, matrix.outputs);
+                self.matmul(&x.into(), matrix, (out, 0), Epilogue::Gated(Activation::Silu));
+                out
             }
             GateUp::Apart { gate, up } => {
                 let (gate, up) = (self.linear(x, gate), self.linear(x, up));
@@ -273,8 +264,12 @@ impl Forward<'_> {
                 });
                 out
             }
-        };
-        self.add_linear(hidden, &weights.down, residual);
+        }
+    }
+
+    /// `residual += gated · downᵀ`.
+    pub fn add_down(&mut self, gated: Tensor, weights: &GatedMlp, residual: Tensor) {
+        self.add_linear(gated, &weights.down, residual);
     }
 
     /// Parts into which decode splits the positions, so that a GPU has work for all its cores. A software adapter has few
@@ -287,33 +282,17 @@ impl Forward<'_> {
     }
 
     /// One dispatch for each part: into the columns of `out` from `first` on.
-    fn matmul(
-        &mut self,
-        x: &Place,
-        matrix: &Matrix,
-        bias: Option<&Vector>,
-        (out, first): (Tensor, u32),
-        epilogue: Epilogue,
-    ) {
+    fn matmul(&mut self, x: &Place, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
         for part in &matrix.parts {
-            let offset = first + part.first;
-            let outputs = match epilogue {
-                Epilogue::Gated(_) => part.weights.rows / 2,
-                _ => part.weights.rows,
-            };
-            let bias = bias.map(|bias| {
-                let at = bias.slice.offset + u64::from(offset) * 4;
-                Place::Fixed(bias.slice.storage.slice(at, u64::from(outputs) * 4))
-            });
             let matmul = Matmul {
                 batch: self.batch(),
                 x: x.clone(),
                 weights: part.weights.clone(),
-                bias,
+                bias: part.bias.clone().map(Place::Fixed),
                 out: out.into(),
                 rows: self.rows,
                 out_stride: out.cols,
-                out_offset: offset,
+                out_offset: first + part.first,
                 epilogue,
             };
             match self.rows <= MAX_ROWS {

@@ -4,14 +4,17 @@
 //! requests, sampling, or on which device it will run.
 
 pub mod config;
+pub mod error;
+mod keys;
 pub mod layers;
 mod llama;
-mod qwen2;
+mod loader;
 mod qwen3;
-pub mod rope_table;
+pub mod rope;
 pub mod weights;
 
-pub use config::{Architecture, Config, ModelError};
+pub use config::{Architecture, Config};
+pub use error::ModelError;
 pub use layers::Forward;
 pub use weights::LoadError;
 
@@ -57,29 +60,44 @@ impl Model {
         context: u32,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Model, LoadError> {
-        let config = Config::read(gguf)?;
-        let mut catalogue = Catalogue::new(gguf, device);
+        let mut catalogue = Catalogue::new(gguf, device.clone());
+        let model = Model::declare(&mut catalogue, context)?;
+        catalogue.fill(source, progress).await?;
+        model.angles.fill(device, &model.config, context);
+        Ok(model)
+    }
+
+    /// Checks whether a file's model could be loaded, from its header alone; its configuration.
+    ///
+    /// # Errors
+    /// As [`Model::load`], but for what needs the device or the weights.
+    pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
+        Ok(Model::declare(&mut Catalogue::without_memory(gguf), 1)?.config)
+    }
+
+    /// Declares everything that the model needs; refuses a file that holds more than that.
+    fn declare(catalogue: &mut Catalogue<'_>, context: u32) -> Result<Model, LoadError> {
+        let config = Config::read(catalogue.gguf)?;
+        config.check_context(context)?;
         let declare = match config.architecture {
-            Architecture::Llama => llama::declare,
-            Architecture::Qwen2 => qwen2::declare,
+            Architecture::Llama | Architecture::Qwen2 => llama::declare,
             Architecture::Qwen3 => qwen3::declare,
         };
-        let embedding = catalogue.matrix("token_embd.weight", config.vocab, config.hidden)?;
-        let layers = (0..config.layers).map(|index| declare(&mut catalogue, &config, index));
+        let embedding = catalogue.table("token_embd.weight", config.vocab, config.hidden)?;
+        let layers = (0..config.layers).map(|index| declare(catalogue, &config, index));
         let model = Model {
             layers: layers.collect::<Result<_, _>>()?,
             norm: catalogue.vector(&[("output_norm.weight", config.hidden)])?,
             head: match catalogue.has("output.weight") {
-                true => Some(catalogue.matrix("output.weight", config.vocab, config.hidden)?),
+                true => Some(catalogue.matrix("output", config.vocab, config.hidden)?),
                 false => None,
             },
-            angles: Angles::declare(&mut catalogue, device, &config, context)?,
+            angles: Angles::declare(catalogue, &config, context)?,
             weight_bytes: catalogue.bytes(),
             embedding,
             config,
         };
-        catalogue.fill(source, progress).await?;
-        model.angles.fill(device, &model.config, context);
+        catalogue.check_unused()?;
         Ok(model)
     }
 

@@ -1,28 +1,27 @@
-//! Weights on their way from a file to a device, and what holds them there.
+//! Weights that a model declares, and what holds them on a device.
 //!
-//! An architecture *declares* the matrices and vectors it needs; each gets its memory at once. Then the file is read once,
-//! front to back, in pieces of at most 4 MiB that are repacked and written where they belong. Nothing holds a whole tensor.
+//! An architecture *declares* the matrices and vectors it needs; each gets its memory at once. Then the file is read once
+//! (`loader.rs`). What the file has and nobody declared is refused, unless it is known to change nothing.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::config::ModelError;
+use super::error::ModelError;
+use super::loader::{self, Destination};
 use crate::device::{Device, Slice, Storage};
 use crate::format::gguf::{Gguf, TensorInfo};
-use crate::format::quant::{Plane, Planes, WeightType, dequantise, repack};
+use crate::format::quant::{Plane, WeightType};
 use crate::gpu::GpuError;
 use crate::kernels::weights::WeightPart;
 use crate::source::{Source, SourceError};
 
-/// Most bytes of a file in memory at once.
-const PIECE: usize = 4 << 20;
-/// Bytes written to a device before waiting for it, so that staging memory stays small.
-const IN_FLIGHT: u64 = 32 << 20;
-/// Rows of a part are a multiple of this: then biases and f16 scales of every part begin at a bound offset.
+/// Rows of a part are a multiple of this: then f16 scales of every part begin at a bound offset.
 const PART_ROWS: u64 = 64;
 /// Alignment of a binding's offset, bytes.
 const ALIGN: u64 = 256;
+/// Names of unused tensors that an error tells.
+const TOLD: usize = 3;
 
 /// Why weights could not be loaded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -56,6 +55,8 @@ pub struct Part {
     pub first: u32,
     /// The weights.
     pub weights: WeightPart,
+    /// f32 `[weights.rows]`, added to products; none where the file has no bias.
+    pub bias: Option<Slice>,
 }
 
 /// f32 values on a device.
@@ -68,15 +69,19 @@ pub struct Vector {
 /// f32 values in host memory, there once the file has been read.
 pub type HostVector = Rc<RefCell<Vec<f32>>>;
 
-/// Where a run of a tensor's rows goes.
-#[derive(Debug)]
-enum Destination {
-    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a part.
-    Rows { from: u64, rows: u64, part: WeightPart, to: u64 },
-    /// The whole tensor as f32, `offset` bytes into memory.
-    Device { storage: Storage, offset: u64 },
-    /// The whole tensor as f32.
-    Host(HostVector),
+/// A matrix of the file.
+struct FileMatrix {
+    info: TensorInfo,
+    ty: WeightType,
+    /// Name of its bias.
+    bias: Option<String>,
+}
+
+/// Rows of a matrix of the file that stand together in a part.
+struct Run<'m> {
+    matrix: &'m FileMatrix,
+    from: u64,
+    rows: u64,
 }
 
 /// What a model declares, and the file it comes from.
@@ -84,15 +89,23 @@ enum Destination {
 pub struct Catalogue<'a> {
     /// The file's header.
     pub gguf: &'a Gguf,
-    device: &'a Device,
+    device: Device,
+    /// False where nothing is to be loaded.
+    allocates: bool,
     destinations: HashMap<String, Vec<Destination>>,
+    ignored: Vec<&'static str>,
     bytes: u64,
 }
 
 impl<'a> Catalogue<'a> {
     /// Nothing declared yet.
-    pub fn new(gguf: &'a Gguf, device: &'a Device) -> Catalogue<'a> {
-        Catalogue { gguf, device, destinations: HashMap::new(), bytes: 0 }
+    pub fn new(gguf: &'a Gguf, device: Device) -> Catalogue<'a> {
+        Catalogue { gguf, device, allocates: true, destinations: HashMap::new(), ignored: Vec::new(), bytes: 0 }
+    }
+
+    /// A catalogue that finds out what a model would need.
+    pub fn without_memory(gguf: &'a Gguf) -> Catalogue<'a> {
+        Catalogue { allocates: false, ..Catalogue::new(gguf, Device::Cpu) }
     }
 
     /// Device memory of everything declared, bytes.
@@ -105,25 +118,36 @@ impl<'a> Catalogue<'a> {
         self.gguf.find(name).is_some()
     }
 
-    /// A matrix, `[rows, cols]`.
+    /// The matrix `NAME.weight`, `[rows, cols]`, and `NAME.bias`, `[rows]`, where the file has one.
     ///
     /// # Errors
     /// A missing tensor, a wrong shape, no memory.
     pub fn matrix(&mut self, name: &str, rows: u32, cols: u32) -> Result<Matrix, LoadError> {
-        let tensor = self.tensor(name, &[cols, rows])?;
-        self.stack(&[tensor])
+        let matrix = self.file_matrix(name, rows, cols)?;
+        self.stack(&[matrix])
+    }
+
+    /// A matrix of which rows are looked up, by its whole name.
+    ///
+    /// # Errors
+    /// As [`Catalogue::matrix`].
+    pub fn table(&mut self, name: &str, rows: u32, cols: u32) -> Result<Matrix, LoadError> {
+        let info = self.tensor(name, &[cols, rows])?;
+        let ty = info.weight_type().map_err(ModelError::from)?;
+        self.stack(&[FileMatrix { info, ty, bias: None }])
     }
 
     /// Matrices of equal width, one below the other. Neighbours of the same type become one matrix, whose product is one
     /// dispatch. Each result has the output it begins at.
+    ///
+    /// # Errors
+    /// As [`Catalogue::matrix`].
     pub fn stacked(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
-        let mut tensors = Vec::new();
-        for (name, rows) in names {
-            tensors.push(self.tensor(name, &[cols, *rows])?);
-        }
+        let files: Vec<FileMatrix> =
+            names.iter().map(|(name, rows)| self.file_matrix(name, *rows, cols)).collect::<Result<_, _>>()?;
         let mut first = 0;
         let mut matrices = Vec::new();
-        for run in tensors.chunk_by(|a, b| a.ty == b.ty) {
+        for run in files.chunk_by(|a, b| a.ty == b.ty) {
             let matrix = self.stack(run)?;
             let outputs = matrix.outputs;
             matrices.push((first, matrix));
@@ -137,64 +161,107 @@ impl<'a> Catalogue<'a> {
     /// # Errors
     /// As [`Catalogue::matrix`]. `None` where the types differ.
     pub fn paired(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
-        let pair = [self.tensor(gate, &[cols, rows])?, self.tensor(up, &[cols, rows])?];
+        let pair = [self.file_matrix(gate, rows, cols)?, self.file_matrix(up, rows, cols)?];
         if pair[0].ty != pair[1].ty {
             return Ok(None);
         }
-        let (ty, rows) = (pair[0].ty, u64::from(rows));
-        let step = self.part_rows(ty, cols, 2)?;
+        let rows = u64::from(rows);
+        let step = self.part_rows(pair[0].ty, cols, 2)?;
         let mut parts = Vec::new();
-        for first in (0..rows).step_by(step as usize) {
-            let half = step.min(rows - first);
-            let weights = self.part(ty, 2 * half, cols)?;
-            for (index, tensor) in pair.iter().enumerate() {
-                let to = index as u64 * half;
-                self.send(&tensor.name, Destination::Rows { from: first, rows: half, part: weights.clone(), to });
-            }
-            parts.push(Part { first: first as u32, weights });
+        for from in (0..rows).step_by(step as usize) {
+            let runs = pair.each_ref().map(|matrix| Run { matrix, from, rows: step.min(rows - from) });
+            parts.push(self.part(from, &runs)?);
         }
         Ok(Some(Matrix { outputs: rows as u32, cols, parts }))
     }
 
     /// Vectors side by side, as f32.
+    ///
+    /// # Errors
+    /// As [`Catalogue::matrix`].
     pub fn vector(&mut self, names: &[(&str, u32)]) -> Result<Vector, LoadError> {
         let len: u64 = names.iter().map(|(_, len)| u64::from(*len)).sum();
-        let storage = self.device.buffer(names[0].0, len * 4)?;
-        self.bytes += len * 4;
+        let storage = self.memory(names[0].0, len * 4)?;
         let mut offset = 0;
         for (name, len) in names {
-            self.tensor(name, &[*len])?;
-            self.send(name, Destination::Device { storage: storage.clone(), offset });
+            self.floats(name, *len)?;
+            self.send(name, Destination::Floats { from: 0, len: (*len).into(), storage: storage.clone(), offset });
             offset += u64::from(*len) * 4;
         }
         Ok(Vector { slice: storage.all() })
     }
 
     /// A small tensor for the host's own use.
+    ///
+    /// # Errors
+    /// As [`Catalogue::matrix`].
     pub fn host(&mut self, name: &str, len: u32) -> Result<HostVector, LoadError> {
-        self.tensor(name, &[len])?;
+        self.floats(name, len)?;
         let vector = HostVector::default();
         self.send(name, Destination::Host(vector.clone()));
         Ok(vector)
     }
 
+    /// Lets tensors be in the file that this run does not need.
+    pub fn ignore(&mut self, names: &[&'static str]) {
+        self.ignored.extend(names);
+    }
+
+    /// Zero-filled memory for what a model computes itself.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn memory(&mut self, label: &str, bytes: u64) -> Result<Storage, LoadError> {
+        let storage = self.device.buffer(label, if self.allocates { bytes } else { 0 })?;
+        self.bytes += storage.bytes();
+        Ok(storage)
+    }
+
+    /// Refuses what the file has and nobody has declared.
+    ///
+    /// # Errors
+    /// [`ModelError::UnusedTensors`].
+    pub fn check_unused(&self) -> Result<(), ModelError> {
+        let used = |name: &str| self.destinations.contains_key(name) || self.ignored.contains(&name);
+        let mut unused =
+            self.gguf.tensors().iter().filter(|tensor| !used(&tensor.name) && !is_harmless(tensor)).peekable();
+        if unused.peek().is_none() {
+            return Ok(());
+        }
+        let told: Vec<&str> = unused.by_ref().take(TOLD).map(|tensor| tensor.name.as_str()).collect();
+        let more = match unused.count() {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        let architecture = self.gguf.metadata.text("general.architecture").unwrap_or_default().to_owned();
+        Err(ModelError::UnusedTensors { architecture, names: told.join(", ") + &more })
+    }
+
     /// Reads the file and fills everything declared. `progress` gets the bytes read so far and those there are in all;
     /// when it answers false, loading ends with [`SourceError::Aborted`].
+    ///
+    /// # Errors
+    /// Those of the source and the device.
     pub async fn fill(self, source: &dyn Source, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), LoadError> {
         let wanted = |tensor: &&TensorInfo| self.destinations.contains_key(&tensor.name);
-        let total = self.gguf.tensors_by_offset().filter(wanted).map(|tensor| tensor.bytes).sum();
-        let mut loader = Loader { device: self.device, source, planes: Planes::default(), read: 0, in_flight: 0 };
-        for tensor in self.gguf.tensors_by_offset().filter(wanted) {
-            let mut destinations: Vec<_> = self.destinations[&tensor.name].iter().collect();
-            destinations.sort_by_key(|destination| match destination {
-                Destination::Rows { from, .. } => *from,
-                _ => 0,
-            });
-            for destination in destinations {
-                loader.load(tensor, destination, &mut |read| progress(read, total)).await?;
-            }
+        let tensors: Vec<_> = self.gguf.tensors_by_offset().filter(wanted).collect();
+        let with_destinations = tensors.into_iter().map(|tensor| (tensor, &self.destinations[&tensor.name][..]));
+        loader::load(&self.device, source, &with_destinations.collect::<Vec<_>>(), progress).await
+    }
+
+    fn file_matrix(&self, name: &str, rows: u32, cols: u32) -> Result<FileMatrix, LoadError> {
+        let info = self.tensor(&format!("{name}.weight"), &[cols, rows])?;
+        let ty = info.weight_type().map_err(ModelError::from)?;
+        let bias = Some(format!("{name}.bias")).filter(|bias| self.has(bias));
+        if let Some(bias) = &bias {
+            self.floats(bias, rows)?;
         }
-        self.device.settle().await?;
+        Ok(FileMatrix { info, ty, bias })
+    }
+
+    /// Checks that there is a vector of `len` numbers.
+    fn floats(&self, name: &str, len: u32) -> Result<(), LoadError> {
+        self.tensor(name, &[len])?.weight_type().map_err(ModelError::from)?;
         Ok(())
     }
 
@@ -203,7 +270,8 @@ impl<'a> Catalogue<'a> {
         let wanted: Vec<u64> = dims.iter().map(|dim| u64::from(*dim)).collect();
         let found: Vec<u64> =
             tensor.dims.iter().copied().chain([1, 1, 1]).take(dims.len().max(tensor.dims.len())).collect();
-        if found != wanted {
+        let extra_are_one = found.iter().skip(dims.len()).all(|dim| *dim == 1);
+        if found[..dims.len()] != wanted || !extra_are_one {
             let problem = ModelError::Shape { name: name.into(), found: tensor.dims.clone(), wanted };
             return Err(problem.into());
         }
@@ -214,29 +282,23 @@ impl<'a> Catalogue<'a> {
         self.destinations.entry(name.to_string()).or_default().push(destination);
     }
 
-    fn stack(&mut self, tensors: &[TensorInfo]) -> Result<Matrix, LoadError> {
-        let (ty, cols) = (tensors[0].ty, tensors[0].row_len() as u32);
-        let rows: u64 = tensors.iter().map(TensorInfo::rows).sum();
+    fn stack(&mut self, matrices: &[FileMatrix]) -> Result<Matrix, LoadError> {
+        let (ty, cols) = (matrices[0].ty, matrices[0].info.row_len() as u32);
+        let rows: u64 = matrices.iter().map(|matrix| matrix.info.rows()).sum();
         let step = self.part_rows(ty, cols, 1)?;
         let mut parts = Vec::new();
         for first in (0..rows).step_by(step as usize) {
-            let weights = self.part(ty, step.min(rows - first), cols)?;
-            let end = first + u64::from(weights.rows);
+            let end = rows.min(first + step);
             let mut begin = 0;
-            for tensor in tensors {
-                let (from, to) = (first.max(begin), end.min(begin + tensor.rows()));
+            let mut runs = Vec::new();
+            for matrix in matrices {
+                let (from, to) = (first.max(begin), end.min(begin + matrix.info.rows()));
                 if from < to {
-                    let destination = Destination::Rows {
-                        from: from - begin,
-                        rows: to - from,
-                        part: weights.clone(),
-                        to: from - first,
-                    };
-                    self.send(&tensor.name, destination);
+                    runs.push(Run { matrix, from: from - begin, rows: to - from });
                 }
-                begin += tensor.rows();
+                begin += matrix.info.rows();
             }
-            parts.push(Part { first: first as u32, weights });
+            parts.push(self.part(first, &runs)?);
         }
         Ok(Matrix { outputs: rows as u32, cols, parts })
     }
@@ -245,8 +307,7 @@ impl<'a> Catalogue<'a> {
     fn part_rows(&self, ty: WeightType, cols: u32, factor: u64) -> Result<u64, LoadError> {
         let blocks = cols as usize / ty.block_len();
         if !(cols as usize).is_multiple_of(ty.block_len().max(32)) {
-            let feature = format!("rows of {cols} weights of the type {ty}");
-            return Err(ModelError::Feature { feature }.into());
+            return Err(ModelError::feature(format!("rows of {cols} weights of the type {ty}")).into());
         }
         let row_bytes = ty.plane_bytes(Plane::Q, blocks) as u64;
         let limit = self.device.facts().limits.binding;
@@ -258,14 +319,34 @@ impl<'a> Catalogue<'a> {
         Ok(rows)
     }
 
-    /// Memory for a part: its planes in one buffer.
-    fn part(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightPart, LoadError> {
+    /// A part that begins at output `first`: these rows, one below the other, with their biases.
+    fn part(&mut self, first: u64, runs: &[Run<'_>]) -> Result<Part, LoadError> {
+        let (ty, cols) = (runs[0].matrix.ty, runs[0].matrix.info.row_len() as u32);
+        let rows: u64 = runs.iter().map(|run| run.rows).sum();
+        let weights = self.planes(ty, rows, cols)?;
+        // Rows of a matrix without a bias keep zeros.
+        let is_biased = runs.iter().any(|run| run.matrix.bias.is_some());
+        let bias = if is_biased { Some(self.memory("bias", rows * 4)?) } else { None };
+        let mut to = 0;
+        for Run { matrix, from, rows } in runs {
+            let (from, rows) = (*from, *rows);
+            self.send(&matrix.info.name, Destination::Rows { from, rows, part: weights.clone(), to });
+            if let (Some(storage), Some(name)) = (&bias, &matrix.bias) {
+                let storage = storage.clone();
+                self.send(name, Destination::Floats { from, len: rows, storage, offset: to * 4 });
+            }
+            to += rows;
+        }
+        Ok(Part { first: first as u32, weights, bias: bias.map(|storage| storage.all()) })
+    }
+
+    /// Memory for the weights of a part: its planes in one buffer.
+    fn planes(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightPart, LoadError> {
         let blocks = rows as usize * (cols as usize / ty.block_len());
         let bytes = |plane| if ty.has_plane(plane) { ty.plane_bytes(plane, blocks) as u64 } else { 0 };
         let (q, h, s) = (bytes(Plane::Q), bytes(Plane::H), bytes(Plane::S));
         let (at_h, at_s) = (q.next_multiple_of(ALIGN), (q.next_multiple_of(ALIGN) + h).next_multiple_of(ALIGN));
-        let storage = self.device.buffer("weights", at_s + s)?;
-        self.bytes += storage.bytes();
+        let storage = self.memory("weights", at_s + s)?;
         Ok(WeightPart {
             ty,
             rows: rows as u32,
@@ -277,99 +358,18 @@ impl<'a> Catalogue<'a> {
     }
 }
 
-/// Carries pieces from the source to the device.
-struct Loader<'a> {
-    device: &'a Device,
-    source: &'a dyn Source,
-    planes: Planes,
-    read: u64,
-    in_flight: u64,
-}
-
-impl Loader<'_> {
-    async fn load(
-        &mut self,
-        tensor: &TensorInfo,
-        destination: &Destination,
-        progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<(), LoadError> {
-        match destination {
-            Destination::Rows { from, rows, part, to } => {
-                let row = tensor.row_len() / tensor.ty.block_len() as u64;
-                let blocks = from * row..(from + rows) * row;
-                self.rows(tensor, blocks, part, to * row, progress).await
-            }
-            Destination::Device { storage, offset } => {
-                let values = self.floats(tensor, progress).await?;
-                self.device.write(storage, *offset, bytemuck::cast_slice(&values));
-                Ok(())
-            }
-            Destination::Host(vector) => {
-                *vector.borrow_mut() = self.floats(tensor, progress).await?;
-                Ok(())
-            }
-        }
-    }
-
-    async fn rows(
-        &mut self,
-        tensor: &TensorInfo,
-        blocks: std::ops::Range<u64>,
-        part: &WeightPart,
-        to: u64,
-        progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<(), LoadError> {
-        let ty = tensor.ty;
-        let piece_blocks = (PIECE / ty.block_bytes()) as u64 & !1;
-        let mut raw = Vec::new();
-        for first in blocks.clone().step_by(piece_blocks as usize) {
-            let count = piece_blocks.min(blocks.end - first);
-            raw.resize(count as usize * ty.block_bytes(), 0);
-            self.read(tensor.offset + first * ty.block_bytes() as u64, &mut raw, progress).await?;
-            let at = (to + first - blocks.start) as usize;
-            self.planes.clear();
-            repack(ty, &raw, at, &mut self.planes)
-                .map_err(|error| ModelError::Feature { feature: error.to_string() })?;
-            self.write(part, ty, at).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, part: &WeightPart, ty: WeightType, block: usize) -> Result<(), LoadError> {
-        let planes = [
-            (Plane::Q, Some(&part.q), &self.planes.q),
-            (Plane::H, part.h.as_ref(), &self.planes.h),
-            (Plane::S, part.s.as_ref(), &self.planes.s),
-        ];
-        for (plane, slice, words) in planes {
-            if let Some(slice) = slice {
-                let offset = slice.offset + ty.plane_bytes(plane, block) as u64;
-                self.device.write(&slice.storage, offset, bytemuck::cast_slice(words));
-                self.in_flight += words.len() as u64 * 4;
-            }
-        }
-        if self.in_flight > IN_FLIGHT {
-            self.in_flight = 0;
-            self.device.settle().await?;
-        }
-        Ok(())
-    }
-
-    async fn floats(
-        &mut self,
-        tensor: &TensorInfo,
-        progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Vec<f32>, LoadError> {
-        let mut raw = vec![0; tensor.bytes as usize];
-        self.read(tensor.offset, &mut raw, progress).await?;
-        let mut values = vec![0.0; tensor.weights() as usize];
-        dequantise(tensor.ty, &raw, &mut values).map_err(|error| ModelError::Feature { feature: error.to_string() })?;
-        Ok(values)
-    }
-
-    async fn read(&mut self, at: u64, raw: &mut [u8], progress: &mut dyn FnMut(u64) -> bool) -> Result<(), LoadError> {
-        self.source.read_at(at, raw).await?;
-        self.read += raw.len() as u64;
-        if progress(self.read) { Ok(()) } else { Err(SourceError::Aborted.into()) }
-    }
+/// Whether a tensor that nobody has declared changes nothing of a text model's answers.
+fn is_harmless(tensor: &TensorInfo) -> bool {
+    let name = tensor.name.as_str();
+    // Whole numbers are no weights: what calibrations and trainers leave behind (steps, counts, position ids).
+    tensor.ty.is_integer()
+        // RoPE's frequencies as old converters copied them; they follow from the base.
+        || name.contains("attn_rot_embd") || name.contains("rotary_emb.inv_freq") || name.contains("rotary_pos_emb.inv_freq")
+        // How activations were scaled to be quantised while the weights were calibrated.
+        || name.ends_with(".input_scale")
+        // Statistics of the same origin.
+        || ["calibration.", "imatrix.", "quantize."].iter().any(|prefix| name.starts_with(prefix))
+        || name.ends_with(".in_sum2") || name.ends_with(".counts")
+        // Encoders of images and sounds in one file with the text model, and what joins them to it.
+        || ["v.", "a.", "mm."].iter().any(|prefix| name.starts_with(prefix))
 }

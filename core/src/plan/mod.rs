@@ -7,7 +7,6 @@
 mod choose;
 mod memory;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub use choose::{Choice, Workshop};
@@ -91,7 +90,7 @@ impl Recorder {
 #[derive(Debug)]
 pub struct Plan {
     steps: Steps,
-    kept: BTreeMap<String, Slice>,
+    kept: Vec<(String, Slice)>,
     activations: u64,
 }
 
@@ -141,9 +140,14 @@ impl Plan {
         self.activations
     }
 
-    /// What was kept or tapped: name → f32 values of the last replay.
-    pub fn kept(&self) -> &BTreeMap<String, Slice> {
+    /// What was kept or tapped, in the order of the recording: f32 values of the last replay, by name.
+    pub fn kept(&self) -> &[(String, Slice)] {
         &self.kept
+    }
+
+    /// What was kept or tapped under a name.
+    pub fn find(&self, name: &str) -> Option<&Slice> {
+        self.kept.iter().find(|(known, _)| known == name).map(|(_, slice)| slice)
     }
 
     fn run_on_cpu(&self) {

@@ -102,11 +102,13 @@ fn describe(writer: &mut GgufWriter, shape: &Shape) {
 fn vocabulary(writer: &mut GgufWriter, size: u32) {
     const NORMAL: i32 = 1;
     const CONTROL: i32 = 3;
+    const UNUSED: i32 = 5;
+    const BYTES: u32 = 256;
     let printable = |code: &u32| matches!(code, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     let letters = (0x21..=0x143u32).filter(|code| printable(code) || *code >= 0x100).filter_map(char::from_u32);
     let names = letters.map(String::from).chain((0..).map(|index| format!("filler{index}")));
     let tokens: Strings = names.take(size as usize - 1).chain(["<end>".to_string()]).collect();
-    let kinds = (1..size).map(|_| NORMAL).chain([CONTROL]).collect();
+    let kinds = (1..size).map(|id| if id <= BYTES { NORMAL } else { UNUSED }).chain([CONTROL]).collect();
     writer
         .entry("tokenizer.ggml.model", "gpt2")
         .entry("tokenizer.ggml.pre", "gpt-2")

@@ -9,12 +9,42 @@ type Case = (&'static str, Vec<u8>, E);
 
 #[test]
 fn each_case_gives_its_error() {
-    for (name, bytes, expected) in [headers(), entries(), values(), alignments(), splits(), infos(), data()].concat() {
+    for (name, bytes, expected) in [headers(), entries(), values(), alignments(), infos(), data()].concat() {
         assert_eq!(in_time(|| read(&bytes)).map(|_| ()), Err(expected.clone()), "{name}");
         // Without a known length, data beyond the end shows only when it is read.
         let past_end = matches!(expected, E::Tensor { problem: P::PastEnd { .. }, .. });
         assert!(in_time(|| read_stream(&bytes)).is_err() || past_end, "{name}, as a stream");
     }
+}
+
+/// Their headers are read, so that whoever asks what the file is gets an answer.
+#[test]
+fn parts_of_a_model_are_refused_when_their_tensors_are_wanted() {
+    for (name, bytes, expected) in splits() {
+        let gguf = in_time(|| read(&bytes)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(gguf.check_whole(), Err(expected), "{name}");
+    }
+    assert_eq!(read(&Raw::new().u32("split.count", 1).bytes()).unwrap().check_whole(), Ok(()));
+}
+
+/// A file may hold what nobody needs; only who needs the weights refuses them.
+#[test]
+fn tensors_of_other_types_are_described_and_refused_as_weights() {
+    let of = |dims: &[u64], ty| read(&Raw::new().tensor("t", dims, ty, 0).data(512).bytes()).unwrap();
+    let unsupported = |name: &'static str| Err(tensor(P::UnsupportedType(name.into())));
+    for (ty, name, dims, bytes) in
+        [(23, "IQ4_XS", 256, 136), (24, "I8", 1, 1), (39, "MXFP4", 64, 34), (28, "F64", 3, 24)]
+    {
+        let gguf = of(&[dims], ty);
+        let info = gguf.tensor("t").unwrap();
+        assert_eq!((info.ty.name().as_ref(), info.bytes), (name, bytes));
+        assert_eq!(info.weight_type(), unsupported(name));
+        check_parse(&gguf, None);
+    }
+    let unknown = of(&[7, 3], 1000);
+    let info = unknown.tensor("t").unwrap();
+    assert_eq!((info.ty.name().as_ref(), info.bytes, info.weights()), ("type 1000", 0, 21));
+    assert_eq!(info.weight_type(), Err(tensor(P::UnknownType(1000))));
 }
 
 #[test]
@@ -177,7 +207,7 @@ fn splits() -> Vec<Case> {
 
 fn infos() -> Vec<Case> {
     let of = |dims: &[u64], ty| Raw::new().tensor("t", dims, ty, 0).data(128).bytes();
-    let row = |row, ty| P::RowLength { row, block: if ty == "Q6_K" { 256 } else { 32 }, ty };
+    let row = |row, ty: &'static str| P::RowLength { row, block: if ty == "Q6_K" { 256 } else { 32 }, ty: ty.into() };
     let named = |name: &[u8]| Raw::new().tensor(name, &[1], F32, 0).data(4).bytes();
     let twice = Raw::new().tensor("t", &[1], F32, 0).tensor("t", &[1], F32, 32).data(36).bytes();
     let many_dims = {
@@ -198,9 +228,13 @@ fn infos() -> Vec<Case> {
         ("weights wrap to 4", of(&[(1 << 63) + 2, 2], F32), tensor(P::TooLarge)),
         ("bytes wrap (CVE-2026-33298)", of(&[1 << 62], F32), tensor(P::TooLarge)),
         ("bytes beyond 2^63", of(&[1 << 61], F32), tensor(P::TooLarge)),
-        ("type nobody gave out", of(&[1], 1000), tensor(P::UnknownType(1000))),
-        ("type IQ4_XS", of(&[256], 23), tensor(P::UnsupportedType("IQ4_XS"))),
-        ("type I8", of(&[1], 24), tensor(P::UnsupportedType("I8"))),
+        (
+            "row of 33 in blocks of MXFP4",
+            of(&[33], 39),
+            tensor(P::RowLength { row: 33, block: 32, ty: "MXFP4".into() }),
+        ),
+        ("length 0 of a type nobody gave out", of(&[0], 1000), tensor(P::ZeroDim)),
+        ("weights wrap in a type nobody gave out", of(&[1 << 32, 1 << 32], 1000), tensor(P::TooLarge)),
         ("no name", named(b""), E::Tensor { name: String::new(), problem: P::NoName }),
         ("name that is not UTF-8", named(b"\xc3"), E::NameNotUtf8 { what: "tensor", index: 0 }),
         ("name of 2 KiB", named(&[b'n'; 2048]), too_many("bytes in a tensor name", 2048, 1024)),

@@ -79,8 +79,13 @@ fn check_parse(gguf: &Gguf, len: Option<u64>) {
     for info in gguf.tensors_by_offset() {
         assert!(info.offset >= end && info.offset % gguf.alignment == 0, "{info:?}");
         end = info.end();
-        assert_eq!(info.bytes, info.blocks() * info.ty.block_bytes() as u64);
-        assert_eq!(info.weights(), info.blocks() * info.ty.block_len() as u64);
+        match info.ty.block() {
+            Some((len, bytes)) => {
+                assert_eq!(info.bytes, info.weights() / len as u64 * bytes as u64);
+                assert!(info.row_len().is_multiple_of(len as u64), "{info:?}");
+            }
+            None => assert_eq!(info.bytes, 0, "{info:?}"),
+        }
         assert_eq!(gguf.tensor(&info.name), Ok(info));
     }
     assert!(gguf.tensors().is_empty() || len.is_none_or(|len| end <= len));

@@ -39,6 +39,20 @@ def rope(x: np.ndarray, frequencies: np.ndarray, interleaved: bool) -> np.ndarra
     return rotated.reshape(x.shape) if interleaved else np.concatenate([rotated[..., 0], rotated[..., 1]], axis=-1)
 
 
+def rope_frequencies(file: File, dims: int) -> tuple[np.ndarray, float]:
+    """Radians a position for each pair, and what the rotated vectors are multiplied by."""
+    base = file.get("rope.freq_base")
+    kept = base ** (-np.arange(0, dims, 2) / dims) / file.tensors.get("rope_freqs.weight", 1.0)
+    if file.get("rope.scaling.type") != "yarn":
+        return kept, 1.0
+    factor, original = file.get("rope.scaling.factor"), file.get("rope.scaling.original_context_length")
+    # The pair that makes so many turns within the original context (Peng et al., 2023, section 3.2).
+    pair = lambda turns: dims * np.log(original / (turns * 2 * np.pi)) / (2 * np.log(base))  # noqa: E731
+    low, high = max(np.floor(pair(32)), 0), min(np.ceil(pair(1)), dims - 1)
+    ramp = np.clip((np.arange(dims // 2) - low) / max(high - low, 0.001), 0, 1)
+    return kept * (1 - ramp) + kept / factor * ramp, 0.1 * np.log(factor) + 1
+
+
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Causal attention of q [tokens, heads, head_dim] over k, v [tokens, kv_heads, head_dim] -> [tokens, heads * head_dim]."""
     tokens, heads, head_dim = q.shape
@@ -56,8 +70,7 @@ def logits(file: File, prompt: list[int], cache_type: type = np.float64) -> np.n
     heads, kv_heads = file.get("attention.head_count"), file.get("attention.head_count_kv")
     head_dim = file.get("attention.key_length", file.get("embedding_length") // heads)
     eps = file.get("attention.layer_norm_rms_epsilon")
-    frequencies = file.get("rope.freq_base") ** (-np.arange(0, head_dim, 2) / head_dim)
-    frequencies = frequencies / t.get("rope_freqs.weight", 1.0)
+    frequencies, magnitude = rope_frequencies(file, head_dim)
 
     x = t["token_embd.weight"][prompt]
     for i in range(file.get("block_count")):
@@ -71,7 +84,7 @@ def logits(file: File, prompt: list[int], cache_type: type = np.float64) -> np.n
         k, v = (project(h, name).reshape(-1, kv_heads, head_dim) for name in ("attn_k", "attn_v"))
         if "attn_q_norm.weight" in block:
             q, k = rms_norm(q, block["attn_q_norm.weight"], eps), rms_norm(k, block["attn_k_norm.weight"], eps)
-        q, k = (rope(y, frequencies, file.arch == "llama") for y in (q, k))
+        q, k = (magnitude * rope(y, frequencies, file.arch == "llama") for y in (q, k))
         k, v = (y.astype(cache_type).astype(np.float64) for y in (k, v))
         x = x + project(attention(q, k, v), "attn_output")
 

@@ -43,6 +43,8 @@ class Shape:
     explicit_head_dim: bool = False
     rms_norm_eps: float = 1e-5
     rope_scaling: dict = field(default_factory=dict)
+    # Biases on every projection of attention and MLP, and vectors (norms, biases) stored in F16.
+    biased: bool = False
 
 
 SHAPES = [
@@ -66,6 +68,27 @@ SHAPES = [
             "factor": 8.0,
             "low_freq_factor": 1.0,
             "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 256,
+        },
+    ),
+    Shape(
+        name="biased",
+        arch="llama",
+        config=transformers.LlamaConfig,
+        family=vocab.LLAMA3,
+        hidden=96,
+        ffn=224,
+        layers=2,
+        heads=3,
+        kv_heads=1,
+        head_dim=32,
+        rope_theta=10_000.0,
+        tied=False,
+        biased=True,
+        # 16 pairs, of which the ramp from kept to interpolated frequencies covers most.
+        rope_scaling={
+            "rope_type": "yarn",
+            "factor": 4.0,
             "original_max_position_embeddings": 256,
         },
     ),
@@ -126,6 +149,8 @@ def build(shape: Shape, seed: int) -> transformers.PreTrainedModel:
     options = {"head_dim": shape.head_dim} if shape.explicit_head_dim else {}
     if shape.config in (transformers.MistralConfig, transformers.Qwen2Config, transformers.Qwen3Config):
         options["sliding_window"] = None
+    if shape.biased:
+        options |= {"attention_bias": True, "mlp_bias": True}
     config = shape.config(
         vocab_size=VOCAB_SIZE,
         hidden_size=shape.hidden,
@@ -144,7 +169,8 @@ def build(shape: Shape, seed: int) -> transformers.PreTrainedModel:
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.copy_(torch.from_numpy(random_weight(rng, shape, name, tuple(weight.shape))))
+            values = random_weight(rng, shape, name, tuple(weight.shape))
+            weight.copy_(torch.from_numpy(values.astype(stored_type(shape, values)).astype(np.float32)))
     return model
 
 
@@ -164,13 +190,17 @@ def random_weight(rng: np.random.Generator, shape: Shape, name: str, size: tuple
     return noise * np.float32(scale / math.sqrt(size[1]))
 
 
+def stored_type(shape: Shape, weight: np.ndarray) -> type:
+    """The type of a weight's numbers in the file."""
+    return np.float16 if shape.biased and weight.ndim == 1 else np.float32
+
+
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of a Q or K projection reordered as GGUF's `llama` has them.
+    """Rows of a Q or K projection, or of its bias, reordered as GGUF's `llama` has them.
 
     HF rotates row i of a head with row i + head_dim/2; GGUF's `llama` rotates rows 2i and 2i + 1.
     """
-    rows, columns = weight.shape
-    return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    return weight.reshape(heads, 2, len(weight) // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
 def llama3_rope_factors(shape: Shape) -> np.ndarray:
@@ -213,14 +243,20 @@ def write_gguf(path: Path, shape: Shape, model: transformers.PreTrainedModel) ->
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     vocab.add_to(writer, vocab.train(shape.family, VOCAB_SIZE), shape.family)
 
-    if shape.rope_scaling:
-        writer.add_tensor("rope_freqs.weight", llama3_rope_factors(shape))
+    match shape.rope_scaling.get("rope_type"):
+        case "llama3":
+            writer.add_tensor("rope_freqs.weight", llama3_rope_factors(shape))
+        case "yarn":
+            writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+            writer.add_rope_scaling_factor(shape.rope_scaling["factor"])
+            writer.add_rope_scaling_orig_ctx_len(shape.rope_scaling["original_max_position_embeddings"])
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[shape.arch.upper()], shape.layers)
     for name, weight in model.named_parameters():
         data = weight.detach().numpy()
-        if shape.arch == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+        if shape.arch == "llama" and ("q_proj." in name or "k_proj." in name):
             data = interleaved(data, shape.heads if "q_proj" in name else shape.kv_heads)
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), np.ascontiguousarray(data))
+        data = np.ascontiguousarray(data.astype(stored_type(shape, data)))
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), data)
 
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -30,6 +30,8 @@ pub fn object(file: &File) -> serde_json::Value {
         "metadata": metadata,
         "tensors": gguf.tensors().iter().map(tensor).collect::<Vec<_>>(),
         "types": file.totals(),
+        "problem": file.problem,
+        "notes": file.notes,
     })
 }
 

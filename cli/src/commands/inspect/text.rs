@@ -29,12 +29,20 @@ pub fn report(file: &File) -> String {
     for tensor in tensors {
         let shape = format!("{:?}", tensor.dims);
         let name = show::harmless(&tensor.name);
-        let _ = writeln!(out, "{name:width$}  {:5}{shape:>18}{:>12}", tensor.ty.name(), show::bytes(tensor.bytes));
+        let bytes = if tensor.bytes == 0 { "?".to_string() } else { show::bytes(tensor.bytes) };
+        let _ = writeln!(out, "{name:width$}  {:5}{shape:>18}{bytes:>12}", tensor.ty.name());
     }
     out.push('\n');
     for total in file.totals() {
         let (weights, bytes) = (show::count(total.weights), show::bytes(total.bytes));
         let _ = writeln!(out, "{:5}{:>6} tensors{weights:>10} weights{bytes:>12}", total.ty, total.tensors);
+    }
+    out.push('\n');
+    for note in &file.notes {
+        let _ = writeln!(out, "{}", show::harmless(note));
+    }
+    if let Some(problem) = &file.problem {
+        let _ = writeln!(out, "cannot be run: {}", show::harmless(problem));
     }
     out.truncate(out.trim_end().len());
     out

@@ -1,5 +1,7 @@
 //! What can be wrong with a GGUF file, in sentences that say what to do about it.
 
+use std::borrow::Cow;
+
 use crate::source::SourceError;
 
 /// Why a file cannot be read as GGUF, or why a value is not there as wanted.
@@ -157,6 +159,20 @@ pub enum GgufError {
     },
 }
 
+impl GgufError {
+    /// Whether the file is sound, and only asks for what is not built in: to download it again would not help.
+    pub fn is_unsupported(&self) -> bool {
+        let unsupported = |problem: &TensorProblem| {
+            matches!(problem, TensorProblem::UnsupportedType(_) | TensorProblem::UnknownType(_))
+        };
+        match self {
+            GgufError::Version { .. } | GgufError::BigEndian | GgufError::Split { .. } => true,
+            GgufError::Tensor { problem, .. } => unsupported(problem),
+            _ => false,
+        }
+    }
+}
+
 /// What can be wrong with a tensor's description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TensorProblem {
@@ -179,15 +195,18 @@ pub enum TensorProblem {
         /// Weights a block.
         block: usize,
         /// Name of the weight type.
-        ty: &'static str,
+        ty: Cow<'static, str>,
     },
     /// A type that exists and that inglenook does not compute with.
     #[error(
         "is of type {0}, which is not supported; choose a Q4_K_M, Q5_K_M, Q6_K, Q8_0, Q4_0 or F16 file of this model"
     )]
-    UnsupportedType(&'static str),
-    /// A type number that nobody has given out.
-    #[error("is of the unknown type number {0}; the file is damaged or newer than this program")]
+    UnsupportedType(Cow<'static, str>),
+    /// A type number that is not known here.
+    #[error(
+        "is of the unknown type number {0}; the file is damaged or newer than this program: choose a Q4_K_M, Q5_K_M, Q6_K, \
+         Q8_0, Q4_0 or F16 file of this model"
+    )]
     UnknownType(u32),
     /// An offset that breaks the file's alignment.
     #[error("begins at offset {offset}, which is no multiple of the file's alignment {alignment}; the file is damaged")]

@@ -118,6 +118,20 @@ impl Metadata {
         }
     }
 
+    /// The string of `key`, where it is one: for what nothing depends on.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.opt_str(key).ok().flatten()
+    }
+
+    /// The number of `key`, of whatever type, where it is one: for what nothing depends on.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self.get(key)? {
+            Value::F32(value) => Some(f64::from(*value)),
+            Value::F64(value) => Some(*value),
+            other => other.as_integer().map(|integer| integer as f64),
+        }
+    }
+
     /// The strings of `key`.
     ///
     /// # Errors

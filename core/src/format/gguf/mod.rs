@@ -63,7 +63,6 @@ impl Gguf {
         }
         let metadata = values::read_metadata(&mut reader, entry_count).await?;
         let alignment = alignment(&metadata)?;
-        check_split(&metadata, tensor_count)?;
         let mut tensors = tensor::read_infos(&mut reader, tensor_count).await?;
         // A header is at most 128 MiB long and an alignment 1 MiB, so this cannot wrap.
         let data_start = reader.offset().next_multiple_of(alignment);
@@ -73,6 +72,30 @@ impl Gguf {
             problem: TensorProblem::Duplicate,
         })?;
         Ok(Gguf { version, alignment, data_start, metadata, tensors, by_name, by_offset })
+    }
+
+    /// Refuses one part of several, and parts whose description cannot be true. A header is read whatever it is of; whoever wants
+    /// the tensors asks here first.
+    ///
+    /// # Errors
+    /// [`GgufError::Split`], [`GgufError::BadSplit`]; a description of another type.
+    pub fn check_whole(&self) -> Result<(), GgufError> {
+        let (metadata, tensors) = (&self.metadata, self.tensors.len() as u64);
+        let Some(count) = metadata.opt_u32("split.count")? else { return Ok(()) };
+        let no = metadata.opt_u32("split.no")?.unwrap_or(0);
+        let total = metadata.opt_u64("split.tensors.count")?;
+        let bad = |detail: String| Err(GgufError::BadSplit { detail });
+        // A file that was never split is written with a count of 0 or 1.
+        if no >= count.max(1) {
+            return bad(format!("part number {no} of {count} parts"));
+        }
+        match total {
+            Some(total) if total < tensors || (count <= 1 && total != tensors) => {
+                bad(format!("{tensors} tensors in this part, {total} in all {count} parts"))
+            }
+            _ if count > 1 => Err(GgufError::Split { no, count }),
+            _ => Ok(()),
+        }
     }
 
     /// All tensors, in the order in which the file lists them.
@@ -119,23 +142,5 @@ fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
         Some(&Value::U32(value)) if value.is_power_of_two() && u64::from(value) <= MAX_ALIGNMENT => Ok(value.into()),
         Some(&Value::U32(value)) => Err(GgufError::Alignment { value: value.into(), max: MAX_ALIGNMENT }),
         Some(other) => Err(GgufError::WrongType { key: KEY.into(), found: other.type_name(), wanted: "u32" }),
-    }
-}
-
-/// Refuses one part of several, and parts whose description cannot be true.
-fn check_split(metadata: &Metadata, tensors: u64) -> Result<(), GgufError> {
-    let Some(count) = metadata.opt_u32("split.count")? else { return Ok(()) };
-    let no = metadata.opt_u32("split.no")?.unwrap_or(0);
-    let total = metadata.opt_u64("split.tensors.count")?;
-    // A file that was never split is written with a count of 0 or 1.
-    if no >= count.max(1) {
-        return Err(GgufError::BadSplit { detail: format!("part number {no} of {count} parts") });
-    }
-    match total {
-        Some(total) if total < tensors || (count <= 1 && total != tensors) => {
-            Err(GgufError::BadSplit { detail: format!("{tensors} tensors in this part, {total} in all {count} parts") })
-        }
-        _ if count > 1 => Err(GgufError::Split { no, count }),
-        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::{GgufError, TensorProblem};
 use super::reader::{Reader, grow};
-use crate::format::quant::{WeightType, unsupported_type_name};
+use crate::format::quant::{TensorType, WeightType};
 
 /// Tensors beyond this are refused; a model with every expert of every layer apart has under 50,000.
 pub(super) const MAX_TENSORS: u64 = 65_536;
@@ -17,10 +17,10 @@ pub struct TensorInfo {
     /// One to four lengths in GGUF's order: `dims[0]` is the length of a row.
     pub dims: Vec<u64>,
     /// Type of the weights.
-    pub ty: WeightType,
+    pub ty: TensorType,
     /// Where the data begins, in bytes from the start of the file.
     pub offset: u64,
-    /// Length of the data in bytes.
+    /// Length of the data in bytes; 0 where the type is not known, and so its size is not.
     pub bytes: u64,
 }
 
@@ -40,9 +40,18 @@ impl TensorInfo {
         self.row_len() * self.rows()
     }
 
-    /// Number of blocks of the weight type.
-    pub fn blocks(&self) -> u64 {
-        self.weights() / self.ty.block_len() as u64
+    /// The type, where it can be computed with.
+    ///
+    /// # Errors
+    /// [`TensorProblem::UnsupportedType`], [`TensorProblem::UnknownType`].
+    pub fn weight_type(&self) -> Result<WeightType, GgufError> {
+        match self.ty {
+            TensorType::Weights(ty) => Ok(ty),
+            TensorType::Other(id) => Err(self.problem(match self.ty.block() {
+                Some(_) => TensorProblem::UnsupportedType(self.ty.name()),
+                None => TensorProblem::UnknownType(id),
+            })),
+        }
     }
 
     /// Just after the data, in bytes from the start of the file.
@@ -88,34 +97,26 @@ async fn read_info(reader: &mut Reader<'_>, name: String) -> Result<TensorInfo, 
         // A scalar is written with no dimension at all.
         dims.push(1);
     }
-    let id = reader.u32().await?;
+    let ty = TensorType::from_ggml_id(reader.u32().await?);
     let offset = reader.u64().await?;
-    let sized = weight_type(id).and_then(|ty| Ok((ty, data_bytes(&dims, ty)?)));
-    match sized {
-        Ok((ty, bytes)) => Ok(TensorInfo { name, dims, ty, offset, bytes }),
+    match data_bytes(&dims, ty) {
+        Ok(bytes) => Ok(TensorInfo { name, dims, ty, offset, bytes }),
         Err(problem) => Err(GgufError::Tensor { name, problem }),
     }
 }
 
-fn weight_type(id: u32) -> Result<WeightType, TensorProblem> {
-    WeightType::from_ggml_id(id).ok_or_else(|| match unsupported_type_name(id) {
-        Some(name) => TensorProblem::UnsupportedType(name),
-        None => TensorProblem::UnknownType(id),
-    })
-}
-
-/// Bytes of a tensor's data.
-pub(super) fn data_bytes(dims: &[u64], ty: WeightType) -> Result<u64, TensorProblem> {
+/// Bytes of a tensor's data; 0 where nobody here knows the type.
+pub(super) fn data_bytes(dims: &[u64], ty: TensorType) -> Result<u64, TensorProblem> {
     if dims.contains(&0) {
         return Err(TensorProblem::ZeroDim);
     }
-    let block = ty.block_len();
+    let weights = dims.iter().try_fold(1u64, |product, &dim| product.checked_mul(dim));
+    let Some((block, block_bytes)) = ty.block() else { return weights.map(|_| 0).ok_or(TensorProblem::TooLarge) };
     let row = dims.first().copied().unwrap_or(1);
     if row % block as u64 != 0 {
         return Err(TensorProblem::RowLength { row, block, ty: ty.name() });
     }
-    let weights = dims.iter().try_fold(1u64, |product, &dim| product.checked_mul(dim));
-    let bytes = weights.and_then(|weights| (weights / block as u64).checked_mul(ty.block_bytes() as u64));
+    let bytes = weights.and_then(|weights| (weights / block as u64).checked_mul(block_bytes as u64));
     // Half the range, as elsewhere sizes are signed.
     bytes.filter(|&bytes| bytes <= i64::MAX as u64).ok_or(TensorProblem::TooLarge)
 }

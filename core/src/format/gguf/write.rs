@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::tensor::data_bytes;
 use super::value::{Array, Value};
 use super::{DEFAULT_ALIGNMENT, MAGIC};
-use crate::format::quant::WeightType;
+use crate::format::quant::TensorType;
 
 /// Collects what goes into the header; [`GgufWriter::start`] writes it.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +19,7 @@ pub struct GgufWriter {
 struct Declared {
     name: String,
     dims: Vec<u64>,
-    ty: WeightType,
+    ty: TensorType,
     bytes: u64,
 }
 
@@ -39,7 +39,8 @@ impl GgufWriter {
     ///
     /// # Errors
     /// `InvalidInput` for dimensions that no tensor of this type can have.
-    pub fn tensor(&mut self, name: &str, dims: &[u64], ty: WeightType) -> io::Result<&mut Self> {
+    pub fn tensor(&mut self, name: &str, dims: &[u64], ty: impl Into<TensorType>) -> io::Result<&mut Self> {
+        let ty = ty.into();
         let bytes = data_bytes(dims, ty).map_err(|problem| invalid(format!("tensor {name:?} {problem}")))?;
         self.tensors.push(Declared { name: name.to_owned(), dims: dims.to_vec(), ty, bytes });
         Ok(self)
@@ -206,7 +207,7 @@ fn invalid(message: String) -> io::Error {
 mod tests {
     use super::*;
     use crate::format::gguf::{Gguf, Strings};
-    use crate::format::quant::random_blocks;
+    use crate::format::quant::{WeightType, random_blocks};
     use crate::source::{Chunks, LocalFuture, Memory, ReadAt, Source, SourceError, Stream};
     use proptest::prelude::*;
 
@@ -315,7 +316,9 @@ mod tests {
             }
             for (i, &(ty, blocks, rows)) in types.iter().enumerate() {
                 let info = gguf.tensor(&format!("t{i}")).unwrap();
-                prop_assert_eq!((info.blocks(), info.rows(), info.ty), (blocks * rows, rows, WeightType::ALL[ty]));
+                let ty = WeightType::ALL[ty];
+                let weights = blocks * rows * ty.block_len() as u64;
+                prop_assert_eq!((info.weights(), info.rows(), info.weight_type()), (weights, rows, Ok(ty)));
                 prop_assert_eq!(info.offset % u64::from(alignment), 0);
             }
             let stream = Stream::new(Download(bytes.clone(), chunk));

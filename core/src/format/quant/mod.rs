@@ -6,6 +6,8 @@ mod blocks;
 mod encode;
 pub mod planes;
 
+use std::borrow::Cow;
+
 pub use blocks::dequantise;
 pub use encode::{quantise, random_blocks};
 pub use planes::{Plane, Planes, PlanesRef, dequantise_row, repack};
@@ -150,41 +152,98 @@ impl std::fmt::Display for WeightType {
     }
 }
 
-/// The name of a ggml type that exists but that inglenook does not compute with; `None` for a number nobody has given out.
-pub fn unsupported_type_name(id: u32) -> Option<&'static str> {
-    Some(match id {
-        4 => "Q4_2",
-        5 => "Q4_3",
-        9 => "Q8_1",
-        10 => "Q2_K",
-        11 => "Q3_K",
-        15 => "Q8_K",
-        16 => "IQ2_XXS",
-        17 => "IQ2_XS",
-        18 => "IQ3_XXS",
-        19 => "IQ1_S",
-        20 => "IQ4_NL",
-        21 => "IQ3_S",
-        22 => "IQ2_S",
-        23 => "IQ4_XS",
-        24 => "I8",
-        25 => "I16",
-        26 => "I32",
-        27 => "I64",
-        28 => "F64",
-        29 => "IQ1_M",
-        31 => "Q4_0_4_4",
-        32 => "Q4_0_4_8",
-        33 => "Q4_0_8_8",
-        34 => "TQ1_0",
-        35 => "TQ2_0",
-        36 => "IQ4_NL_4_4",
-        37 => "IQ4_NL_4_8",
-        38 => "IQ4_NL_8_8",
-        39 => "MXFP4",
-        40 => "NVFP4",
-        _ => return None,
-    })
+/// The type of a tensor in a file, of which not every one can be computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TensorType {
+    /// Weights that inglenook computes with.
+    Weights(WeightType),
+    /// Anything else, by ggml's number.
+    Other(u32),
+}
+
+/// ggml's types that inglenook does not compute with: number, name, elements a block, bytes a block.
+const OTHERS: [(u32, &str, usize, usize); 32] = [
+    (4, "Q4_2", 16, 10),
+    (5, "Q4_3", 16, 12),
+    (9, "Q8_1", 32, 36),
+    (10, "Q2_K", 256, 84),
+    (11, "Q3_K", 256, 110),
+    (15, "Q8_K", 256, 292),
+    (16, "IQ2_XXS", 256, 66),
+    (17, "IQ2_XS", 256, 74),
+    (18, "IQ3_XXS", 256, 98),
+    (19, "IQ1_S", 256, 50),
+    (20, "IQ4_NL", 32, 18),
+    (21, "IQ3_S", 256, 110),
+    (22, "IQ2_S", 256, 82),
+    (23, "IQ4_XS", 256, 136),
+    (24, "I8", 1, 1),
+    (25, "I16", 1, 2),
+    (26, "I32", 1, 4),
+    (27, "I64", 1, 8),
+    (28, "F64", 1, 8),
+    (29, "IQ1_M", 256, 56),
+    (31, "Q4_0_4_4", 32, 18),
+    (32, "Q4_0_4_8", 32, 18),
+    (33, "Q4_0_8_8", 32, 18),
+    (34, "TQ1_0", 256, 54),
+    (35, "TQ2_0", 256, 66),
+    (36, "IQ4_NL_4_4", 32, 18),
+    (37, "IQ4_NL_4_8", 32, 18),
+    (38, "IQ4_NL_8_8", 32, 18),
+    (39, "MXFP4", 32, 17),
+    (40, "NVFP4", 64, 36),
+    (41, "Q1_0", 128, 18),
+    (42, "Q2_0", 64, 18),
+];
+
+impl TensorType {
+    /// The type behind a GGUF file's number.
+    pub fn from_ggml_id(id: u32) -> TensorType {
+        WeightType::from_ggml_id(id).map_or(TensorType::Other(id), TensorType::Weights)
+    }
+
+    /// The name as the field writes it, or the number where it has none here.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            TensorType::Weights(ty) => ty.name().into(),
+            TensorType::Other(id) => match other(id) {
+                Some((_, name, ..)) => (*name).into(),
+                None => format!("type {id}").into(),
+            },
+        }
+    }
+
+    /// The number that stands for this type in a GGUF file.
+    pub fn ggml_id(self) -> u32 {
+        match self {
+            TensorType::Weights(ty) => ty.ggml_id(),
+            TensorType::Other(id) => id,
+        }
+    }
+
+    /// Elements and bytes of a block; none for a number that is not known here.
+    pub fn block(self) -> Option<(usize, usize)> {
+        match self {
+            TensorType::Weights(ty) => Some((ty.block_len(), ty.block_bytes())),
+            TensorType::Other(id) => other(id).map(|(_, _, len, bytes)| (*len, *bytes)),
+        }
+    }
+
+    /// Whether it is a type of whole numbers, which no layer computes with.
+    pub fn is_integer(self) -> bool {
+        matches!(self, TensorType::Other(24..=27))
+    }
+}
+
+impl From<WeightType> for TensorType {
+    fn from(ty: WeightType) -> TensorType {
+        TensorType::Weights(ty)
+    }
+}
+
+fn other(id: u32) -> Option<&'static (u32, &'static str, usize, usize)> {
+    OTHERS.iter().find(|(known, ..)| *known == id)
 }
 
 #[cfg(test)]
@@ -195,10 +254,11 @@ mod tests {
     fn numbers_lead_back_to_their_types_and_never_to_two() {
         for ty in WeightType::ALL {
             assert_eq!(WeightType::from_ggml_id(ty.ggml_id()), Some(ty));
-            assert_eq!(unsupported_type_name(ty.ggml_id()), None, "{ty}");
+            assert!(other(ty.ggml_id()).is_none(), "{ty}");
+            assert_eq!(TensorType::from_ggml_id(ty.ggml_id()), TensorType::Weights(ty));
         }
-        assert_eq!(WeightType::from_ggml_id(23), None);
-        assert_eq!(unsupported_type_name(23), Some("IQ4_XS"));
-        assert_eq!(unsupported_type_name(1000), None);
+        let named = |id| (TensorType::from_ggml_id(id).name().into_owned(), TensorType::from_ggml_id(id).block());
+        assert_eq!(named(23), ("IQ4_XS".into(), Some((256, 136))));
+        assert_eq!(named(1000), ("type 1000".into(), None));
     }
 }

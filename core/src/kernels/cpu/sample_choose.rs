@@ -1,10 +1,10 @@
 //! Twin of `shaders/sample_choose.wgsl`, by sorting instead of searching.
 
-use super::sampling::score;
+use super::sampling::{HOPELESS, score};
 use crate::kernels::batch::{FINISHED, Row};
-use crate::kernels::sampling::{SampleShape, SamplingParams};
+use crate::kernels::sampling::{NO_TOKEN, SampleShape, SamplingParams};
 
-/// Chooses the token of each unfinished row. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `sample_scan`
+/// Chooses the token of each unfinished row, or [`NO_TOKEN`]. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `sample_scan`
 /// leaves them.
 pub fn sample_choose(
     rows: &[Row],
@@ -17,29 +17,33 @@ pub fn sample_choose(
     let (vocab, chunks) = (shape.vocab as usize, shape.chunks() as usize);
     for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
         let params = &params[row.sequence as usize];
-        chosen[r] = if !params.is_greedy() && params.has_filter(vocab) {
+        let (best, peak) = highest((0..chunks).map(|c| (places[r * chunks + c], peaks[2 * (r * chunks + c)])));
+        chosen[r] = if best == NO_TOKEN || peak < HOPELESS {
+            NO_TOKEN
+        } else if !params.is_greedy() && params.has_filter(vocab) {
             draw(&adjusted[r * shape.stride() as usize..][..vocab], row.position + 1, params)
         } else {
-            let best = (0..chunks).map(|c| (places[r * chunks + c], peaks[2 * (r * chunks + c)]));
-            first_highest(best)
+            best
         };
     }
 }
 
 /// The token drawn for `position` from what the filters keep of `values`, logits after bias and penalties.
 fn draw(values: &[f32], position: u32, params: &SamplingParams) -> u32 {
-    let highest = values.iter().copied().fold(f32::MIN, f32::max);
+    let most = values.iter().copied().fold(f32::MIN, f32::max);
     let mut tokens: Vec<u32> = kept(values, params).into_iter().map(|(token, _)| token).collect();
     tokens.sort_unstable();
-    first_highest(tokens.into_iter().map(|token| {
-        let scaled = (values[token as usize] - highest) * params.scale();
+    let scores = tokens.into_iter().map(|token| {
+        let scaled = (values[token as usize] - most) * params.scale();
         (token, score(scaled, token, position, params))
-    }))
+    });
+    highest(scores).0
 }
 
-fn first_highest(scores: impl Iterator<Item = (u32, f32)>) -> u32 {
+/// The token of the highest score, and the first of several.
+fn highest(scores: impl Iterator<Item = (u32, f32)>) -> (u32, f32) {
     let higher = |best: (u32, f32), other: (u32, f32)| if other.1 > best.1 { other } else { best };
-    scores.reduce(higher).map_or(0, |(token, _)| token)
+    scores.reduce(higher).unwrap_or((NO_TOKEN, f32::MIN))
 }
 
 /// What top_k, top_p and min_p keep, most likely first and lowest id first among equals, with softmax weights relative to

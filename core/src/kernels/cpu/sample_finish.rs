@@ -1,7 +1,7 @@
 //! Twin of `shaders/sample_finish.wgsl`.
 
 use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, Row};
-use crate::kernels::sampling::{RING, STOP_WORDS, SamplingParams};
+use crate::kernels::sampling::{NO_TOKEN, RING, STOP_WORDS, SamplingParams};
 
 /// What is remembered of sequences between steps.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ pub fn sample_finish(
     for (row, token) in rows.iter_mut().zip(chosen).filter(|(row, _)| row.flags & FINISHED == 0) {
         let sequence = row.sequence as usize;
         state.ring[sequence * RING as usize + (step % RING) as usize] = *token;
+        if *token == NO_TOKEN {
+            row.flags |= FINISHED;
+            continue;
+        }
         let past = &mut state.history[sequence * vocab as usize + *token as usize];
         *past += u32::from(*past & 0xffff < 0xffff);
         row.token = *token;

@@ -1,8 +1,8 @@
 //! Twin of `shaders/sample_scan.wgsl`.
 
-use super::sampling::{HIGHEST, adjust, sane, score};
+use super::sampling::{FAULT, HIGHEST, adjust, is_fault, sane, score};
 use crate::kernels::batch::{FINISHED, Row};
-use crate::kernels::sampling::{MASKED, SampleShape, SamplingParams, mask_words};
+use crate::kernels::sampling::{MASKED, NO_TOKEN, SampleShape, SamplingParams, mask_words};
 
 /// What sequences' tokens depend on beside the logits.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Peaks<'a> {
     pub places: &'a mut [u32],
 }
 
-/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, vocab]`) of unfinished rows and finds the chunks' best.
+/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, columns]`) of unfinished rows and finds the chunks' best.
 pub fn sample_scan(
     rows: &[Row],
     logits: &[u32],
@@ -39,7 +39,8 @@ pub fn sample_scan(
         let words = mask_words(shape.vocab) as usize;
         let mask = &past.mask[row.sequence as usize * words..][..words];
         let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
-        let values: Vec<f32> = logits[r * vocab..][..vocab]
+        let logits = &logits[r * shape.columns as usize..][..vocab];
+        let values: Vec<f32> = logits
             .iter()
             .zip(history)
             .enumerate()
@@ -73,9 +74,11 @@ pub fn sample_scan(
                 true => values.iter().map(|value| ((value - best.1) * params.scale()).exp()).sum(),
                 false => 0.0,
             };
+            let is_faulty = logits[c * chunk..][..values.len()].iter().any(|bits| is_fault(f32::from_bits(*bits)));
+            let (peak, token) = if is_faulty { (FAULT, NO_TOKEN) } else { (best.1, first + best.0 as u32) };
             let at = r * chunks + c;
-            peaks.best[2 * at..][..2].copy_from_slice(&[best.1, mass]);
-            peaks.places[at] = first + best.0 as u32;
+            peaks.best[2 * at..][..2].copy_from_slice(&[peak, mass]);
+            peaks.places[at] = token;
         }
     }
 }

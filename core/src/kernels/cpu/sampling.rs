@@ -2,6 +2,12 @@
 
 use crate::kernels::sampling::{BIASED, SamplingParams};
 
+/// The peak of a chunk that holds no numbers: beyond any score.
+pub(super) const FAULT: f32 = f32::MAX;
+
+/// No logit that may be chosen scores less.
+pub(super) const HOPELESS: f32 = -1e20;
+
 /// Beyond any logit, and still finite after division by a temperature.
 pub(super) const HIGHEST: f32 = 1e30;
 
@@ -31,6 +37,11 @@ impl SamplingParams {
 /// The value within ±1e30 and without the sign of zero; NaN becomes -1e30.
 pub(super) fn sane(value: f32) -> f32 {
     if value.is_nan() { -HIGHEST } else { value.clamp(-HIGHEST, HIGHEST) + 0.0 }
+}
+
+/// Whether a logit is a NaN or +infinity. (A model may forbid a token by -infinity.)
+pub(super) fn is_fault(value: f32) -> bool {
+    value.is_nan() || value == f32::INFINITY
 }
 
 /// Bias and penalties of one logit; `past` as in `history_words`.

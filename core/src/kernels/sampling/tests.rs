@@ -20,7 +20,7 @@ impl Sampler {
     /// One row a sequence, in order; every prompt ends at position 4. Token 3 stops where `stops`.
     fn new(device: Device, params: &[SamplingParams], logits: &[f32], history: &[u32], stops: bool) -> Sampler {
         let (rows, vocab) = (params.len() as u32, (logits.len() / params.len()) as u32);
-        let shape = SampleShape { rows, vocab };
+        let shape = SampleShape { rows, vocab, columns: vocab };
         let start: Vec<Row> = (0..rows).map(|sequence| Row::new(0, 4, sequence)).collect();
         let stop_list = stop_words(if stops { &[3] } else { &[] }).expect("few stops");
         let upload = |words: &[u32]| device.upload("sampling test", words).expect("little memory");
@@ -295,20 +295,52 @@ fn the_batch_ends_when_its_last_row_stops() {
     assert_eq!(ring[RING as usize..][..5], [8, 8, 8, 8, u32::MAX]);
 }
 
+const KINDS: [SamplingParams; 4] =
+    [SamplingParams::GREEDY, WARM, FILTERED, SamplingParams { temperature: f32::INFINITY, ..FILTERED }];
+
+fn devices() -> [Device; 2] {
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    [Device::Cpu, Device::Gpu(gpu)]
+}
+
+/// The ring's token of the only row after a step, and what of the batch is left.
+fn step(device: &Device, params: SamplingParams, logits: &[f32]) -> (u32, u32) {
+    let sampler = Sampler::new(device.clone(), &[params], logits, &vec![0; logits.len()], false);
+    sampler.step();
+    (sampler.read(&sampler.ring)[0], sampler.read(&sampler.batch)[0])
+}
+
 #[test]
-fn tokens_are_valid_whatever_the_logits_are() {
-    let hostile = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0];
-    for value in hostile {
-        for params in
-            [SamplingParams::GREEDY, WARM, FILTERED, SamplingParams { temperature: f32::INFINITY, ..FILTERED }]
-        {
-            assert!(Sampler::cpu(params, &[value; 33]).draw(3).iter().all(|token| *token < 33), "{value} {params:?}");
+fn tokens_are_valid_where_logits_are_extreme() {
+    for device in devices() {
+        for value in [f32::MAX, -1e9, 0.0] {
+            for params in KINDS {
+                let (token, left) = step(&device, params, &[value; 33]);
+                assert!(token < 33 && left == 1, "{value} {params:?}: {token}");
+            }
+        }
+        let mut logits = [f32::NEG_INFINITY; 33];
+        logits[20] = -7.0;
+        for params in KINDS {
+            assert_eq!(step(&device, params, &logits).0, 20, "the only number is taken");
         }
     }
-    let mut logits = [f32::NAN; 33];
-    logits[20] = -7.0;
-    for params in [SamplingParams::GREEDY, WARM, FILTERED] {
-        assert_eq!(Sampler::cpu(params, &logits).draw(3), [20; 3], "the only number is taken");
+}
+
+#[test]
+fn no_token_is_chosen_where_logits_are_no_numbers() {
+    for device in devices() {
+        for params in KINDS {
+            for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MIN] {
+                assert_eq!(step(&device, params, &[value; 33]), (NO_TOKEN, 0), "{value} {params:?}");
+            }
+            // One is enough, wherever it stands.
+            for (vocab, at) in [(33, 0), (33, 32), (1757, 900)] {
+                let mut logits = logits(5, vocab, 9.0);
+                logits[at] = f32::NAN;
+                assert_eq!(step(&device, params, &logits), (NO_TOKEN, 0), "{at} of {vocab}, {params:?}");
+            }
+        }
     }
 }
 

@@ -29,6 +29,7 @@ const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
 const ADD_SEP: &str = "tokenizer.ggml.add_sep_token";
 const SCORES: &str = "tokenizer.ggml.scores";
+const MERGES: &str = "tokenizer.ggml.merges";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
 const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
@@ -98,12 +99,15 @@ impl<'a> Parts<'a> {
             pre: metadata.opt_str("tokenizer.ggml.pre")?,
             tokens,
             token_types: metadata.opt_i32s(TOKEN_TYPE)?.unwrap_or_default().into_owned(),
-            scores: metadata.opt_f32s(SCORES)?.unwrap_or_default().into_owned(),
-            merges: metadata
-                .opt_strings("tokenizer.ggml.merges")?
-                .into_iter()
-                .flat_map(|merges| merges.iter())
-                .collect(),
+            // What a kind of tokenizer does not use may hold anything.
+            scores: match model {
+                "llama" | "t5" => metadata.opt_f32s(SCORES)?.unwrap_or_default().into_owned(),
+                _ => Vec::new(),
+            },
+            merges: match model {
+                "gpt2" | "gemma4" => metadata.opt_strings(MERGES)?.map_or(Vec::new(), |merges| merges.iter().collect()),
+                _ => Vec::new(),
+            },
             charsmap: charsmap(metadata),
             ids,
             add_bos: metadata.opt_bool(ADD_BOS)?,
@@ -142,11 +146,15 @@ impl<'a> Parts<'a> {
                 return Err(TokenizerError::MissingId { wanted, key });
             }
         }
-        if self.token_types.is_empty() {
-            return Ok(vec![TokenKind::Normal; size]);
+        let mut kinds = vec![TokenKind::Normal; size];
+        if !self.token_types.is_empty() {
+            same_length(TOKEN_TYPE, self.token_types.len())?;
+            for ((id, &number), kind) in self.token_types.iter().enumerate().zip(&mut kinds) {
+                *kind = TokenKind::from_gguf(id, number)?;
+            }
         }
-        same_length(TOKEN_TYPE, self.token_types.len())?;
-        self.token_types.iter().enumerate().map(|(id, &kind)| TokenKind::from_gguf(id, kind)).collect()
+        stops::mark_control(&self.tokens, &self.ids, &mut kinds);
+        Ok(kinds)
     }
 }
 
@@ -237,7 +245,14 @@ fn added(parts: &Parts<'_>, vocab: &Vocab) -> Result<AddedTokens, TokenizerError
 }
 
 /// The merges of `parts`.
+///
+/// # Errors
+/// What is wrong with one; there are none, and without them tokens of several characters could not be reached.
 fn merges(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<MergeTable, TokenizerError> {
+    let mut normal = parts.tokens.iter().zip(kinds).filter(|(_, kind)| **kind == TokenKind::Normal);
+    if parts.merges.is_empty() && normal.any(|(text, _)| text.chars().nth(1).is_some()) {
+        return Err(GgufError::Missing { key: MERGES.into() }.into());
+    }
     if let Some((index, text)) = parts.merges.iter().enumerate().find(|(_, text)| bpe::halves(text).is_none()) {
         return Err(TokenizerError::BadMerge { index, text: (*text).to_owned() });
     }

@@ -195,6 +195,13 @@ impl Tokenizer {
         self.vocab.len()
     }
 
+    /// How many ids a model may choose among: all up to the last that ends an answer or is more than a place kept, since files fill
+    /// a vocabulary up with `[PAD152000]` and the like.
+    pub fn choosable(&self) -> usize {
+        let used = self.vocab.kinds().filter(|&(id, kind)| kind != TokenKind::Unused || self.stop_ids.contains(&id));
+        used.last().map_or(self.vocab.len(), |(id, _)| id as usize + 1)
+    }
+
     /// The special tokens that the file names.
     pub fn special_ids(&self) -> &SpecialIds {
         &self.ids
@@ -203,6 +210,11 @@ impl Tokenizer {
     /// The tokens at which generation ends, sorted: end of text, of turn, of message, and what else the family ends a turn with.
     pub fn stop_ids(&self) -> &[u32] {
         &self.stop_ids
+    }
+
+    /// Whether generation ends at a token.
+    pub fn is_stop(&self, id: u32) -> bool {
+        self.stop_ids.binary_search(&id).is_ok()
     }
 
     /// Whether the model wants begin-of-text in front of a text.

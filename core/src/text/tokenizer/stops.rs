@@ -43,6 +43,46 @@ const FAMILY_TURN_ENDS: &[(&str, &[&str])] = &[
     ("<|channel|>", &["<|return|>", "<|call|>"]),
 ];
 
+/// Makes control tokens of those that steer a model whatever type the file gives them, since many converters have typed them as
+/// text: turn ends by their name, the begin and end tokens that the file names where they look like markers, and what is typed as
+/// plain text and spelled `<|name|>`.
+pub(super) fn mark_control(tokens: &[&str], ids: &SpecialIds, kinds: &mut [TokenKind]) {
+    let named: Vec<usize> = [ids.bos, ids.eos, ids.eot, ids.eom].into_iter().flatten().map(|id| id as usize).collect();
+    let families: Vec<&str> = FAMILY_TURN_ENDS
+        .iter()
+        .filter(|(marker, _)| tokens.contains(marker))
+        .flat_map(|(_, names)| names.iter().copied())
+        .collect();
+    for (id, (text, kind)) in tokens.iter().zip(kinds).enumerate() {
+        let steers = match kind {
+            TokenKind::Control | TokenKind::Unknown | TokenKind::Byte => false,
+            _ if TURN_ENDS.contains(text) || families.contains(text) => true,
+            _ if named.contains(&id) => is_marker(text),
+            TokenKind::Normal => is_barred(text),
+            TokenKind::UserDefined | TokenKind::Unused => false,
+        };
+        if steers {
+            *kind = TokenKind::Control;
+        }
+    }
+}
+
+/// `<name>` or `[name]`.
+fn is_marker(text: &str) -> bool {
+    let inner = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let inner = inner.or_else(|| text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')));
+    inner.is_some_and(|inner| !inner.is_empty())
+}
+
+/// `<|name|>`, or with DeepSeek's bars.
+fn is_barred(text: &str) -> bool {
+    let between = |open, close| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    let name = between("<|", "|>").or_else(|| between("<｜", "｜>"));
+    name.is_some_and(|name| {
+        name.chars().any(char::is_alphanumeric) && !name.contains(|c: char| c.is_whitespace() || "<>|｜".contains(c))
+    })
+}
+
 /// The tokens at which generation ends, sorted.
 pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
     let mut named: Vec<(&[u8], u32)> = vocab

@@ -1,0 +1,144 @@
+//! The way of weights from a file to a device: the file is read once, front to back, in pieces of at most 4 MiB that are repacked
+//! and written where they belong. Nothing holds a whole matrix.
+
+use super::error::ModelError;
+use super::weights::{HostVector, LoadError};
+use crate::device::{Device, Storage};
+use crate::format::gguf::TensorInfo;
+use crate::format::quant::{Plane, Planes, WeightType, dequantise, repack};
+use crate::kernels::weights::WeightPart;
+use crate::source::{Source, SourceError};
+
+/// Most bytes of a file in memory at once.
+const PIECE: usize = 4 << 20;
+/// Bytes written to a device before waiting for it, so that staging memory stays small.
+const IN_FLIGHT: u64 = 32 << 20;
+
+/// Where something of a tensor goes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a part.
+    Rows { from: u64, rows: u64, part: WeightPart, to: u64 },
+    /// Numbers `from..from + len` of the tensor as f32, `offset` bytes into memory.
+    Floats { from: u64, len: u64, storage: Storage, offset: u64 },
+    /// The whole tensor as f32.
+    Host(HostVector),
+}
+
+/// Loads tensors, which are in the order of their data. `progress` gets bytes read and bytes in all, and answers false to abort.
+pub(super) async fn load(
+    device: &Device,
+    source: &dyn Source,
+    tensors: &[(&TensorInfo, &[Destination])],
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<(), LoadError> {
+    let total = tensors.iter().map(|(tensor, _)| tensor.bytes).sum();
+    let mut progress = |read| progress(read, total);
+    let mut loader =
+        Loader { device, source, planes: Planes::default(), read: 0, in_flight: 0, progress: &mut progress };
+    for (tensor, destinations) in tensors {
+        loader.load(tensor, destinations).await?;
+    }
+    device.settle().await?;
+    Ok(())
+}
+
+/// Carries pieces from the source to the device.
+struct Loader<'a> {
+    device: &'a Device,
+    source: &'a dyn Source,
+    planes: Planes,
+    read: u64,
+    in_flight: u64,
+    progress: &'a mut dyn FnMut(u64) -> bool,
+}
+
+impl Loader<'_> {
+    /// A tensor goes in rows to one or several parts, or is small and is read at once.
+    async fn load(&mut self, tensor: &TensorInfo, destinations: &[Destination]) -> Result<(), LoadError> {
+        let ty = tensor.weight_type().map_err(ModelError::from)?;
+        let mut values = None;
+        let mut runs = Vec::new();
+        for destination in destinations {
+            if let Destination::Rows { from, rows, part, to } = destination {
+                runs.push((*from, *rows, part, *to));
+                continue;
+            }
+            if values.is_none() {
+                values = Some(self.floats(tensor, ty).await?);
+            }
+            let values = values.as_deref().unwrap_or_default();
+            match destination {
+                Destination::Floats { from, len, storage, offset } => {
+                    let values = &values[*from as usize..][..*len as usize];
+                    self.device.write(storage, *offset, bytemuck::cast_slice(values));
+                }
+                Destination::Host(vector) => *vector.borrow_mut() = values.to_vec(),
+                Destination::Rows { .. } => {}
+            }
+        }
+        // A source may only run forward.
+        runs.sort_by_key(|(from, ..)| *from);
+        let row = tensor.row_len() / ty.block_len() as u64;
+        for (from, rows, part, to) in runs {
+            self.rows(tensor, ty, from * row..(from + rows) * row, part, to * row).await?;
+        }
+        Ok(())
+    }
+
+    async fn rows(
+        &mut self,
+        tensor: &TensorInfo,
+        ty: WeightType,
+        blocks: std::ops::Range<u64>,
+        part: &WeightPart,
+        to: u64,
+    ) -> Result<(), LoadError> {
+        let piece_blocks = (PIECE / ty.block_bytes()) as u64 & !1;
+        let mut raw = Vec::new();
+        for first in blocks.clone().step_by(piece_blocks as usize) {
+            let count = piece_blocks.min(blocks.end - first);
+            raw.resize(count as usize * ty.block_bytes(), 0);
+            self.read(tensor.offset + first * ty.block_bytes() as u64, &mut raw).await?;
+            let at = (to + first - blocks.start) as usize;
+            self.planes.clear();
+            repack(ty, &raw, at, &mut self.planes).map_err(|error| ModelError::feature(error.to_string()))?;
+            self.write(part, ty, at).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, part: &WeightPart, ty: WeightType, block: usize) -> Result<(), LoadError> {
+        let planes = [
+            (Plane::Q, Some(&part.q), &self.planes.q),
+            (Plane::H, part.h.as_ref(), &self.planes.h),
+            (Plane::S, part.s.as_ref(), &self.planes.s),
+        ];
+        for (plane, slice, words) in planes {
+            if let Some(slice) = slice {
+                let offset = slice.offset + ty.plane_bytes(plane, block) as u64;
+                self.device.write(&slice.storage, offset, bytemuck::cast_slice(words));
+                self.in_flight += words.len() as u64 * 4;
+            }
+        }
+        if self.in_flight > IN_FLIGHT {
+            self.in_flight = 0;
+            self.device.settle().await?;
+        }
+        Ok(())
+    }
+
+    async fn floats(&mut self, tensor: &TensorInfo, ty: WeightType) -> Result<Vec<f32>, LoadError> {
+        let mut raw = vec![0; tensor.bytes as usize];
+        self.read(tensor.offset, &mut raw).await?;
+        let mut values = vec![0.0; tensor.weights() as usize];
+        dequantise(ty, &raw, &mut values).map_err(|error| ModelError::feature(error.to_string()))?;
+        Ok(values)
+    }
+
+    async fn read(&mut self, at: u64, raw: &mut [u8]) -> Result<(), LoadError> {
+        self.source.read_at(at, raw).await?;
+        self.read += raw.len() as u64;
+        if (self.progress)(self.read) { Ok(()) } else { Err(SourceError::Aborted.into()) }
+    }
+}

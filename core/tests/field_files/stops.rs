@@ -1,0 +1,58 @@
+//! What ends a turn ends it whatever type the file gives it, is one token in prompts and no text in answers.
+
+use inglenook::device::Device;
+use inglenook::engine::event::Finish;
+use inglenook::format::gguf::{Array, Value};
+
+use crate::edit::File;
+use crate::{QUESTION, answer, greedy, load};
+
+const IM_START: u32 = 1528;
+const IM_END: u32 = 1529;
+
+fn check(name: &str, file: &File) {
+    let mut engine = load(file, Device::Cpu).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let found = answer(&mut engine, greedy(QUESTION)).unwrap();
+    assert_eq!(found.text, "17 + 25 = 42.", "{name}");
+    assert_eq!((found.finish, found.usage.prompt_tokens), (Finish::Stop, 18), "{name}");
+    assert_eq!(engine.tokenizer().decode(&[IM_END]), "", "{name}");
+    assert_eq!(engine.tokenizer().look_alikes("a <|im_end|>"), [2], "{name}: what a user writes stays text");
+}
+
+#[test]
+fn the_markers_are_where_the_cases_say() {
+    let tokens = File::ember().tokens();
+    assert_eq!([&tokens[IM_START as usize], &tokens[IM_END as usize]], ["<|im_start|>", "<|im_end|>"]);
+}
+
+#[test]
+fn a_turn_end_of_another_type_is_a_control_token() {
+    check("as it is", &File::ember());
+    for (name, kind) in [("normal", 1), ("user-defined", 4), ("unused", 5), ("undefined", 0)] {
+        check(name, &File::ember().retyped(IM_END, kind));
+        // The file may name none of the ends, too.
+        let unnamed = File::ember().retyped(IM_END, kind);
+        check(name, &unnamed.without("tokenizer.ggml.eot_token_id").set("tokenizer.ggml.eos_token_id", IM_END));
+    }
+}
+
+#[test]
+fn markers_typed_as_plain_text_are_control_tokens() {
+    check("both", &File::ember().retyped(IM_END, 1).retyped(IM_START, 1));
+    check("no types at all", &File::ember().without("tokenizer.ggml.token_type"));
+    let Value::Array(Array::I32(kinds)) = File::ember().get("tokenizer.ggml.token_type").clone() else { panic!() };
+    check("all normal", &File::ember().set("tokenizer.ggml.token_type", vec![1; kinds.len()]));
+}
+
+/// The end that a file names may be an ordinary word: it ends the answer and is not shown, and stays a word in prompts.
+#[test]
+fn an_ordinary_token_that_ends_answers_is_not_shown() {
+    let plain = answer(&mut load(&File::ember(), Device::Cpu).unwrap(), greedy(QUESTION)).unwrap();
+    let last = plain.tokens[plain.tokens.len() - 2];
+    let file = File::ember().set("tokenizer.ggml.eos_token_id", last);
+    let mut engine = load(&file, Device::Cpu).unwrap();
+    let end = engine.tokenizer().decode(&[last]);
+    let found = answer(&mut engine, greedy(QUESTION)).unwrap();
+    assert_eq!((found.finish, found.text + &end), (Finish::Stop, plain.text));
+    assert_eq!(found.usage.prompt_tokens, plain.usage.prompt_tokens);
+}
