@@ -11,8 +11,8 @@ import { servePort } from './source/port-stream.js';
 /** What `createEngine` takes. */
 export interface CreateEngineOptions {
   /**
-   * A GGUF model: its URL, a `File` or other `Blob`, a `ReadableStream` of bytes, or `'ember'`, the small model that comes with
-   * the package.
+   * A GGUF model: its URL (in Node, its path, too), a `File` or other `Blob`, a `ReadableStream` of bytes, or `'ember'`, the small
+   * model that comes with the package.
    */
   readonly model: string | URL | Blob | ReadableStream<Uint8Array>;
   /** For a stream, its length in bytes if known: progress then has an end. */
