@@ -73,6 +73,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lock_files_name_no_registry() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let apps = std::fs::read_dir(root.join("tests/apps")).unwrap().map(|entry| entry.unwrap().path());
+        let folders = FOLDERS.iter().map(|folder| root.join(folder)).chain(apps.filter(|path| path.is_dir()));
+        for lock in folders.map(|folder| folder.join("package-lock.json")) {
+            let text = std::fs::read_to_string(&lock).unwrap_or_else(|error| panic!("{}: {error}", lock.display()));
+            let host = text.lines().find(|line| line.contains("\"resolved\": \"http"));
+            assert_eq!(host, None, "{}: write it with omit-lockfile-registry-resolved=true", lock.display());
+        }
+    }
+
+    #[test]
     fn node_versions_compare_as_numbers() {
         assert!(parse_version("v20.19.4\n").unwrap() >= OLDEST_NODE);
         assert!(parse_version("v100.0.0").unwrap() >= OLDEST_NODE);
