@@ -90,8 +90,8 @@ function notCompiled(url: string, bytes: ArrayBuffer, cause: unknown): unknown {
  */
 export async function deploymentCause(error: unknown, file: string | undefined): Promise<unknown> {
   if (named(error, 'NoWebGpu') && globalThis.isSecureContext === false) {
-    const message = `This page is no secure context, and browsers have WebGPU only in those. Serve it from an https: address or from localhost, not from ${globalThis.location?.origin}; or pass \`device: 'cpu'\`.`;
-    return new DeploymentError(message, { cause: error });
+    // The browser is not at fault; what to do is said already.
+    return new DeploymentError(words(error), { cause: error });
   }
   if (file === undefined || !(named(error, 'BadFile') || named(error, 'Download'))) return error;
   const found = await fetchAsset(file).catch((problem: unknown) => problem);
