@@ -17,12 +17,11 @@ pub struct Options {
     only: Option<String>,
 }
 
-/// Set up, build and pack the library, and run what the options say.
+/// Set up, build and pack the library, and run the applications that the options name.
 ///
 /// # Errors
 /// When a step of the set-up fails, or an application does not answer.
 pub fn apps(workspace: &Workspace, options: &Options) -> Result<()> {
-    packages::build_library(workspace)?;
     setup::everything(workspace)?;
     let mut command = runner(workspace)?;
     if let Some(part) = &options.only {
@@ -31,11 +30,12 @@ pub fn apps(workspace: &Workspace, options: &Options) -> Result<()> {
     run(&mut command)
 }
 
-/// The runner's command, for a workspace that is set up and built; packs the package.
+/// The runner's command, for a workspace that is set up; builds and packs the package.
 ///
 /// # Errors
-/// When npm cannot pack it.
+/// When the build fails, or npm cannot pack it.
 pub fn runner(workspace: &Workspace) -> Result<Command> {
+    packages::build_library(workspace)?;
     // Packages of the applications are kept here between runs.
     let work = workspace.target.join("apps");
     std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;

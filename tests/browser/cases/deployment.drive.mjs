@@ -1,5 +1,6 @@
 // Pages as people deploy them: files that are missing or served oddly, another origin, policies, plain http. Each answers, or ends
 // with an error that says what to change.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "../lib/browsers.mjs";
 import { serve } from "../lib/server.mjs";
@@ -30,6 +31,8 @@ const NEWER = [
 ];
 
 /**
+ * @typedef {{ text?: string, isolated?: boolean, code?: string, message?: string }} Result what came of it in the page
+ *
  * @typedef {object} Deployment
  * @property {string} name
  * @property {Record<string, string>} [files] what is served in the place of other paths
@@ -125,7 +128,6 @@ const DEPLOYMENTS = [
 
 /** @param {import("../lib/harness.mjs").DrivenCheck} t */
 export default async function (t) {
-  const { mkdir, readFile, writeFile } = await import("node:fs/promises");
   const whole = await readFile(`${ROOT}${ASSETS}inglenook.wasm`);
   await mkdir(`${ROOT}target`, { recursive: true });
   await writeFile(`${ROOT}target/cut.wasm`, whole.subarray(0, whole.length >> 1));
@@ -142,7 +144,7 @@ export default async function (t) {
 /**
  * @param {import("../lib/harness.mjs").DrivenCheck} t
  * @param {Deployment} deployment
- * @returns {Promise<{ text?: string, code?: string, message?: string }>}
+ * @returns {Promise<Result>}
  */
 async function outcome(t, { files, headers, foreign, options, host, without = [] }) {
   const server = await serve(ROOT, files, undefined, headers);
@@ -178,9 +180,11 @@ async function resultOf(page) {
 
 /**
  * @param {Deployment} deployment
- * @param {{ text?: string, code?: string, message?: string }} result
+ * @param {Result} result
  */
-function judge({ refused, code = "Deployment" }, { text, ...error }) {
+function judge({ headers, refused, code = "Deployment" }, { text, isolated, ...error }) {
+  const askedToBe = headers?.(PAGE)["cross-origin-opener-policy"] !== undefined;
+  if (text !== undefined && isolated !== askedToBe) return `a page that is ${isolated ? "" : "not "}isolated`;
   if (refused === undefined) return text === ANSWER ? undefined : `no answer but ${JSON.stringify({ text, ...error })}`;
   if (text !== undefined) return `an answer where an error was due: ${text}`;
   if (error.code !== code) return `the code ${error.code} instead of ${code}: ${error.message}`;
