@@ -1,5 +1,6 @@
 //! Conversations in OpenAI's form, as templates take them: nothing of them is left out without a word.
 
+use inglenook::text::template::ThoughtPlace;
 use inglenook::text::{ChatInput, ChatTemplate, ChatTemplates, TemplateError};
 use serde_json::{Value, json};
 
@@ -236,4 +237,59 @@ fn histories_reach_the_places_that_templates_have_for_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Which real templates take only one system message, or insist that roles alternate, and which have a place for thoughts.
+#[test]
+fn places_of_real_templates_are_found() {
+    let (mut one_system, mut alternating, mut parts, mut shown) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (name, _) in files("goldens/templates", "json") {
+        if NO_CHAT.contains(&name.as_str()) {
+            continue;
+        }
+        let template = ChatTemplate::new(&template(&name)).unwrap();
+        let known = template.capabilities();
+        if known.system && !known.several_systems {
+            one_system.push(name.clone());
+        }
+        if known.neighbours.is_empty() {
+            alternating.push(name.clone());
+        }
+        match known.thoughts {
+            Some(ThoughtPlace::Part { .. }) => parts.push(name),
+            Some(ThoughtPlace::Member(_)) => shown.push(name),
+            None => {}
+        }
+    }
+    let one = "alpaca-hf command-r-default falcon3 gemma gemma3 gpt-oss llama2-chat llama2 minimax mistral-small3 mistral-v1 \
+               mistral-v3-instruct mistral-v3-tekken mistral-v3 mixtral smollm3 vicuna-hf yi";
+    assert_eq!(one_system.join(" "), one);
+    let insisting = "command-r-default gemma gemma1 gemma3 llama2-chat llama2 mistral-small3 mistral-v1-instruct mistral-v1 \
+                     mistral-v3-instruct mistral-v3-tekken mistral-v3 mixtral vicuna-hf";
+    assert_eq!(alternating.join(" "), insisting);
+    assert!(parts.is_empty(), "{parts:?}");
+    assert_eq!(shown.join(" "), "command-a glm45 gpt-oss harmony minimax qwen3-thinking qwen3");
+}
+
+/// Several system messages in front, and several of a user's and of the assistant's in a row, are all shown by every real template. Found
+/// where a third of them refused such conversations, which several clients send.
+#[test]
+fn messages_in_a_row_are_all_shown() {
+    let words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"];
+    let roles = ["system", "developer", "user", "user", "assistant", "assistant", "user"];
+    let messages: Value = words.iter().zip(roles).map(|(word, role)| json!({"role": role, "content": word})).collect();
+    let (mut shown, mut wrong) = (0, Vec::new());
+    for (name, path) in files("goldens/templates", "json") {
+        if NO_CHAT.contains(&name.as_str()) {
+            continue;
+        }
+        match prompt(&template(&name), &crate::json(&path), &messages, None) {
+            Ok(prompt) if words.iter().all(|word| prompt.to_lowercase().contains(word)) => shown += 1,
+            // One wants documents, another tools.
+            Err(TemplateError::Failed { message, .. }) if message.contains("'NoneType' object is not iterable") => {}
+            found => wrong.push(format!("{name}: {found:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(shown >= 75, "{shown}");
 }
