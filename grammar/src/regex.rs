@@ -3,6 +3,7 @@
 //! They are parsed here, so that what the matcher cannot follow (look-around, back-references, word boundaries) is refused by name, and
 //! printed anew in the plain subset that it reads the same way.
 
+mod ahead;
 mod ecma;
 
 use regex_syntax::ParserBuilder;
@@ -30,15 +31,18 @@ pub fn to_lark(pattern: &str) -> Result<String, GrammarError> {
     }
 }
 
-/// The same search in Rust's syntax for an expression of a JSON schema. Where the two languages differ in what `\s` or `.` match,
-/// the result matches what both do, so that whichever a validator uses accepts it.
-pub fn from_schema(pattern: &str) -> Result<String, GrammarError> {
+/// The searches in Rust's syntax that together are the one for an expression of a JSON schema: one, or more where it has look-ahead. Where
+/// the two languages differ in what `\s` or `.` match, the result matches what both do, so that whichever a validator uses accepts it.
+pub fn from_schema(pattern: &str) -> Result<Vec<String>, GrammarError> {
     let rust = ecma::to_rust(pattern).map_err(|reason| refused(pattern, reason))?;
-    print(pattern, &parse(pattern, &rust)?, &writable)
+    let has_ahead = ["(?=", "(?!"].iter().any(|ahead| rust.contains(ahead));
+    let parts = if has_ahead { ahead::parts(&rust) } else { None };
+    let print = |rust: &String| print(pattern, &parse(pattern, rust)?, &writable);
+    parts.unwrap_or_else(|| vec![rust]).iter().map(print).collect()
 }
 
 /// Inside `/…/`, a slash must be escaped and a line must not end.
-fn escape_for_lark(regex: &str) -> String {
+pub fn escape_for_lark(regex: &str) -> String {
     regex.replace('/', r"\/").replace('\n', r"\n").replace('\r', r"\r")
 }
 
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn classes_in_schemas_have_no_characters_that_documents_cannot_hold() {
-        assert_eq!(from_schema("[^\"]").unwrap(), "[\u{8}-\n\u{c}\r !\\#-\\~\u{80}-\u{10ffff}]");
+        assert_eq!(from_schema("[^\"]").unwrap(), ["[\u{8}-\n\u{c}\r !\\#-\\~\u{80}-\u{10ffff}]"]);
         assert_eq!(from_schema("(?-u)[\\x00-c]").unwrap(), from_schema("[\\x00-c]").unwrap());
     }
 

@@ -13,8 +13,14 @@ const MAX_DEPTH: usize = 6;
 /// Most alternatives; each is compared with each.
 const MAX_OPTIONS: usize = 200;
 
-/// Refuses alternatives that might not exclude each other.
-pub fn check(document: &Value, options: &Value, path: &Path) -> Result<(), GrammarError> {
+/// Refuses alternatives that might not exclude each other. Where they do so only if all have a tag, a property with different constants
+/// that some do not require, it is its name: documents without the tag are not written then.
+pub fn check<'a>(
+    document: &'a Value,
+    map: &'a Map<String, Value>,
+    options: &'a Value,
+    path: &Path,
+) -> Result<Option<&'a str>, GrammarError> {
     let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
     if options.len() > MAX_OPTIONS {
         return Err(GrammarError::TooLarge {
@@ -25,6 +31,9 @@ pub fn check(document: &Value, options: &Value, path: &Path) -> Result<(), Gramm
     for (index, one) in options.iter().enumerate() {
         for (other_index, other) in options.iter().enumerate().skip(index + 1) {
             if !disjoint(document, one, other, 0) {
+                if let Some(tag) = tag(document, map, options) {
+                    return Ok(Some(tag));
+                }
                 return Err(path.unsupported(format!(
                     "alternatives {index} and {other_index} of a `oneOf` may both hold; use `anyOf`, or let them differ in \
                      type, in a constant, or in a required property with different constants"
@@ -32,7 +41,27 @@ pub fn check(document: &Value, options: &Value, path: &Path) -> Result<(), Gramm
             }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// The property by whose constants objects exclude each other: the one that a `discriminator` names, or else any.
+fn tag<'a>(document: &'a Value, map: &'a Map<String, Value>, options: &'a [Value]) -> Option<&'a str> {
+    let named = map.get("discriminator").and_then(|discriminator| discriminator.get("propertyName"));
+    let first = follow(document, options.first()?).get("properties").and_then(Value::as_object);
+    let names =
+        named.and_then(Value::as_str).into_iter().chain(first.into_iter().flat_map(Map::keys).map(String::as_str));
+    names.into_iter().find(|name| {
+        let constants: Option<Vec<&Map<String, Value>>> = options
+            .iter()
+            .map(|option| {
+                let option = follow(document, option).as_object().filter(|option| types(option) == ["object"])?;
+                follow(document, property(option, name)?).as_object().filter(|schema| values(schema).is_some())
+            })
+            .collect();
+        constants.is_some_and(|all| {
+            all.iter().enumerate().all(|(index, one)| all[index + 1..].iter().all(|other| values_differ(one, other)))
+        })
+    })
 }
 
 /// Whether no value can satisfy both. `false` if that is not seen.
@@ -65,7 +94,7 @@ fn follow<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
 }
 
 /// The types that values may have, sorted, where the schema says so; `integer` is a `number`.
-fn types(map: &Map<String, Value>) -> Vec<&str> {
+pub fn types(map: &Map<String, Value>) -> Vec<&str> {
     let name = |name: &'_ str| {
         if name == "integer" { "number" } else { TYPES.iter().find(|known| **known == name).unwrap_or(&"") }
     };
@@ -81,7 +110,8 @@ fn types(map: &Map<String, Value>) -> Vec<&str> {
 
 const TYPES: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
 
-fn type_of(value: &Value) -> &'static str {
+/// The type of a value; an integer is a `number`.
+pub fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
@@ -110,8 +140,12 @@ fn values_differ(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     let Some((one, other)) = values(one).zip(values(other)) else { return false };
     // 1 and 1.0 are the same number, and within arrays and objects, too: those are not looked into.
     let simple = |value: &&Value| !value.is_array() && !value.is_object();
-    let same = |a: &Value, b: &Value| a == b || (a.is_number() && a.as_f64() == b.as_f64());
     one.iter().all(simple) && other.iter().all(simple) && !one.iter().any(|a| other.iter().any(|b| same(a, b)))
+}
+
+/// Whether two simple values are equal.
+pub fn same(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_number() && a.as_f64() == b.as_f64())
 }
 
 /// Whether both are numbers, and all of one are below all of the other.

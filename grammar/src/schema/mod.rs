@@ -4,18 +4,21 @@
 //! annotation, or refused by name with its place; nothing that constrains is dropped. Where the compiler (llguidance) allows more
 //! than the schema does, the schema is rewritten: formats become exact patterns, regular expressions what all their dialects
 //! agree on, `oneOf` an `anyOf` of alternatives that are proven to exclude each other, references short names, and whatever no finite
-//! document satisfies becomes `false`.
+//! document satisfies becomes `false`. It may be made stricter, too: alternatives that only a tag tells apart must have the tag, and
+//! distinct elements of a longer list stand in the list's order.
 
 mod arrays;
 mod depth;
 mod disjoint;
 mod finite;
 mod formats;
+mod names;
 mod objects;
 mod path;
 mod rewrite;
 mod scalars;
 mod strict;
+mod unique;
 
 use serde_json::{Value, json};
 
@@ -65,9 +68,11 @@ mod tests {
     fn what_cannot_be_enforced_is_named_with_its_place() {
         let within = |schema: Value| json!({"type": "object", "properties": {"a/b": {"items": schema}}});
         for (schema, place) in [
-            (json!({"not": {}}), "not"),
+            (json!({"not": {"minimum": 1}}), "not"),
+            (json!({"propertyNames": {"pattern": "a", "maxLength": 2}}), "propertyNames"),
+            (json!({"if": {"minimum": 1}, "then": {"maximum": 3}}), "if"),
             (json!({"uniqueItems": true}), "uniqueItems"),
-            (json!({"pattern": "(?=a)"}), "pattern"),
+            (json!({"pattern": "a(?=b)"}), "pattern"),
             (json!({"format": "regex"}), "format"),
             (json!({"minProperties": 2}), "minProperties"),
             (json!({"oneOf": [{"minimum": 1}, {"maximum": 3}]}), "oneOf"),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Path;
+use super::names::Names;
 use super::rewrite::{Walk, check_limit};
 use super::scalars::{count, search};
 use crate::GrammarError;
@@ -18,11 +19,14 @@ pub fn objects<'a>(
     depth: usize,
     out: &mut Map<String, Value>,
 ) -> Result<(), GrammarError> {
+    let names = Names::read(walk.document(), map, path)?;
     if let Some(properties) = map.get("properties") {
-        let path = path.name("properties");
+        let place = path.name("properties");
         let mut rewritten = Map::new();
-        for (name, schema) in members(properties, &path)? {
-            rewritten.insert(name.clone(), walk.value(schema, &path.name(name), depth + 1)?);
+        for (name, schema) in members(properties, &place)? {
+            let schema = walk.value(schema, &place.name(name), depth + 1)?;
+            let schema = if names.allow(name, path)? { schema } else { Value::Bool(false) };
+            rewritten.insert(name.clone(), schema);
         }
         out.insert("properties".to_owned(), Value::Object(rewritten));
     }
@@ -39,8 +43,56 @@ pub fn objects<'a>(
         let rewritten = walk.value(schema, &path.name("additionalProperties"), depth + 1)?;
         out.insert("additionalProperties".to_owned(), rewritten);
     }
+    additional_names(names, path, out)?;
     required(map, path, out)?;
     Counts::read(map, path, out)?.write(path, out)
+}
+
+/// Let properties that are not named have only these names.
+fn additional_names(names: Names, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
+    if matches!(names, Names::Any) {
+        return Ok(());
+    }
+    // An expression that every name matches says of all what `additionalProperties` says of the others.
+    if let Some(Value::Object(patterns)) = out.get_mut("patternProperties")
+        && patterns.len() == 1
+        && let Some(schema) = patterns.remove("(?:)")
+    {
+        out.insert("additionalProperties".to_owned(), schema);
+    }
+    if let Some(Value::Object(patterns)) = out.get("patternProperties").filter(|patterns| patterns != &&json!({})) {
+        let said = match &names {
+            Names::Matching(pattern) => patterns.len() == 1 && patterns.contains_key(pattern),
+            _ => false,
+        };
+        if !said {
+            return Err(path.name("propertyNames").unsupported("`propertyNames` beside another `patternProperties`"));
+        }
+        out.insert("additionalProperties".to_owned(), Value::Bool(false));
+        return Ok(());
+    }
+    if out.get("additionalProperties") == Some(&Value::Bool(false)) {
+        return Ok(());
+    }
+    let schema = out.insert("additionalProperties".to_owned(), Value::Bool(false)).unwrap_or(Value::Bool(true));
+    match names {
+        Names::Any => {}
+        Names::Listed(names) => {
+            check_limit("properties of an object", names.len(), MAX_PROPERTIES)?;
+            let mut properties = match out.remove("properties") {
+                Some(Value::Object(properties)) => properties,
+                _ => Map::new(),
+            };
+            for name in names {
+                properties.entry(name).or_insert_with(|| schema.clone());
+            }
+            out.insert("properties".to_owned(), Value::Object(properties));
+        }
+        Names::Matching(pattern) => {
+            out.insert("patternProperties".to_owned(), Value::Object(Map::from_iter([(pattern, schema)])));
+        }
+    }
+    Ok(())
 }
 
 fn members<'a>(value: &'a Value, path: &Path) -> Result<&'a Map<String, Value>, GrammarError> {

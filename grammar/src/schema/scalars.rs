@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use super::rewrite::check_limit;
+use super::rewrite::{check_limit, is_annotation};
 use super::{Path, formats};
 use crate::{GrammarError, regex};
 
@@ -17,9 +17,15 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 /// Largest number that must be a multiple of another.
 const MAX_MULTIPLE: i64 = 1_000_000_000_000_000;
 
-/// `type`.
+/// `type`, and `not` where it excludes types alone.
 pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
-    let Some(types) = map.get("type") else { return Ok(()) };
+    let excluded = excluded(map);
+    let all = json!(TYPES.map(|kind| kind.to_owned()));
+    let types = match map.get("type") {
+        Some(types) => types,
+        None if excluded.is_empty() => return Ok(()),
+        None => &all,
+    };
     let path = path.name("type");
     let names = match types {
         Value::Array(names) => names.as_slice(),
@@ -36,9 +42,30 @@ pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>
             None => return Err(path.wrong(format!("{name} is no type; the types are {}", TYPES.join(", ")))),
         }
     }
+    known.retain(|kind| !excluded.contains(kind) && !(*kind == "integer" && excluded.contains(&"number")));
+    if known.is_empty() {
+        return Err(path.wrong("`not` excludes all types"));
+    }
     let rewritten = if known.len() == 1 { json!(known[0]) } else { json!(known) };
     out.insert("type".to_owned(), rewritten);
     Ok(())
+}
+
+/// The types that a `not` excludes, if that is all it does.
+pub fn excluded(map: &Map<String, Value>) -> Vec<&str> {
+    let Some(Value::Object(not)) = map.get("not") else { return Vec::new() };
+    if not.keys().any(|key| key != "type" && !is_annotation(key)) {
+        return Vec::new();
+    }
+    let names = match not.get("type") {
+        Some(Value::Array(names)) => names.as_slice(),
+        Some(name) => std::slice::from_ref(name),
+        None => &[],
+    };
+    // A number that is no integer would have to be told from one.
+    let known: Option<Vec<&str>> =
+        names.iter().map(|name| name.as_str().filter(|name| *name != "integer" && TYPES.contains(name))).collect();
+    known.unwrap_or_default()
 }
 
 /// `minimum` and its kin, and `multipleOf`.
@@ -48,10 +75,10 @@ pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Valu
         let excluded = map.get(exclusive) == Some(&Value::Bool(true));
         if let Some(bound) = map.get(inclusive) {
             let name = if excluded { exclusive } else { inclusive };
-            out.insert(name.to_owned(), number(bound, &path.name(inclusive))?);
+            out.insert(name.to_owned(), number(&within(bound, inclusive), &path.name(inclusive))?);
         }
         if let Some(bound) = map.get(exclusive).filter(|bound| !bound.is_boolean()) {
-            out.insert(exclusive.to_owned(), number(bound, &path.name(exclusive))?);
+            out.insert(exclusive.to_owned(), number(&within(bound, inclusive), &path.name(exclusive))?);
         }
     }
     if let Some(divisor) = map.get("multipleOf") {
@@ -82,6 +109,15 @@ fn is_simple(number: &Value) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
     let exponent = number.as_f64().map_or(f64::MAX, f64::log10);
     mantissa.trim_start_matches('0').trim_end_matches('0').len() <= 4 && exponent.abs() < 9.0
+}
+
+/// A bound that lies beyond the numbers that are computed with, as the last of those.
+fn within(bound: &Value, inclusive: &str) -> Value {
+    match (inclusive, bound.as_f64()) {
+        ("minimum", Some(least)) if least < -MAX_EXACT => json!(-MAX_EXACT as i64),
+        ("maximum", Some(most)) if most > MAX_EXACT => json!(MAX_EXACT as i64),
+        _ => bound.clone(),
+    }
 }
 
 fn number(value: &Value, path: &Path) -> Result<Value, GrammarError> {
@@ -117,7 +153,9 @@ pub fn strings(
         }
     }
     if let Some(pattern) = map.get("pattern") {
-        out.insert("pattern".to_owned(), json!(search(pattern, &path.name("pattern"))?));
+        let mut parts = searches(pattern, &path.name("pattern"))?.into_iter();
+        out.insert("pattern".to_owned(), json!(parts.next()));
+        all.extend(parts.map(|part| json!({"pattern": part})));
     }
     if let Some(format) = map.get("format") {
         let path = path.name("format");
@@ -129,8 +167,17 @@ pub fn strings(
     Ok(())
 }
 
-/// An expression of `pattern` or `patternProperties`.
+/// An expression for names of properties.
 pub fn search(pattern: &Value, path: &Path) -> Result<String, GrammarError> {
+    let parts = searches(pattern, path)?;
+    match <[String; 1]>::try_from(parts) {
+        Ok([part]) => Ok(part),
+        Err(_) => Err(path.unsupported("look-ahead in an expression for names")),
+    }
+}
+
+/// The expressions that all must find something where `pattern` does.
+fn searches(pattern: &Value, path: &Path) -> Result<Vec<String>, GrammarError> {
     let pattern = pattern.as_str().ok_or_else(|| path.wrong("it must be a string"))?;
     regex::from_schema(pattern).map_err(|error| match error {
         GrammarError::Regex { reason, .. } => path.unsupported(format!("the expression {pattern:?}: {reason}")),

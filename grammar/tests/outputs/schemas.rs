@@ -15,13 +15,17 @@ fn generated() -> Vec<(String, Value)> {
     text.lines().map(case).collect()
 }
 
-fn realistic() -> Vec<(String, Value)> {
-    let files = std::fs::read_dir(corpus("structured/realistic")).unwrap();
+/// The cases of a folder, a file each.
+fn folder(name: &str) -> Vec<(String, Value)> {
+    let files = std::fs::read_dir(corpus(name)).unwrap();
     let case = |path: std::path::PathBuf| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         (name, serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
     };
-    files.map(|file| case(file.unwrap().path())).collect()
+    let paths = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let mut cases: Vec<_> = paths.map(case).collect();
+    cases.sort_by(|one, other| one.0.cmp(&other.0));
+    cases
 }
 
 /// Walks through each schema; what is finished must be a document that the validator accepts, formats included.
@@ -63,7 +67,32 @@ fn every_document_of_every_schema_is_accepted() {
 
 #[test]
 fn every_document_of_realistic_schemas_is_accepted() {
-    let cases = realistic();
+    let cases = folder("structured/realistic");
     assert!(cases.len() >= 40, "{} schemas", cases.len());
     check(&cases);
+}
+
+#[test]
+fn every_document_of_schemas_of_each_kind_is_accepted() {
+    let cases = folder("structured/kinds");
+    assert!(cases.len() >= 30, "{} schemas", cases.len());
+    check(&cases);
+}
+
+/// What zod, zod-to-json-schema, pydantic, Effect, TypeBox and valibot write for types of every kind.
+#[test]
+fn every_document_of_schemas_that_libraries_write_is_accepted() {
+    let cases = folder("structured/libraries");
+    assert!(cases.len() >= 90, "{} schemas", cases.len());
+    check(&cases);
+}
+
+/// What they write that no grammar holds is refused, by the place of the keyword.
+#[test]
+fn schemas_of_libraries_that_cannot_be_held_are_refused_by_name() {
+    for (name, case) in folder("structured/libraries/refused") {
+        let error = Spec::JsonSchema { schema: case["schema"].clone(), strict: false }.check().unwrap_err().to_string();
+        let place = case["at"].as_str().unwrap();
+        assert!(error.contains(&format!("{place}: ")), "{name}: {error}");
+    }
 }
