@@ -61,6 +61,17 @@ pub enum GrammarError {
     /// No text satisfies the grammar.
     #[error("no output can satisfy this: {0}")]
     Unsatisfiable(String),
+    /// A grammar that is right, but that this matcher could only hold wrongly.
+    #[error(
+        "the grammar cannot be held exactly: where {shorter} ends, {longer} could go on with the character that comes next, and an output is \
+         cut into terminals in one way only; let what follows begin with another character, or write the terminal as rules of its parts"
+    )]
+    Ambiguous {
+        /// The terminal that could go on.
+        longer: String,
+        /// The terminal behind which the output is cut.
+        shorter: String,
+    },
     /// The compiler refused the grammar.
     #[error("the grammar cannot be compiled: {0}")]
     Compile(String),

@@ -1,14 +1,20 @@
 //! Lark grammars before they are compiled: control tokens become ids, schemas inside are checked and rewritten like any other,
-//! and the depth of what the compiler must follow is bounded.
+//! the depth of what the compiler must follow is bounded, and what it would hold wrongly is written anew or refused.
 //!
-//! The notation is llguidance's: <https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md>. This is no parser of it;
-//! it knows strings, regular expressions, comments, names and `<…>`, which is enough to find what matters.
+//! The notation is llguidance's: <https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md>. The language of a grammar is the
+//! context-free one, each terminal standing for every text of its expression, however an output could be cut into them; what `%ignore`
+//! names may stand between two terminals. [`resolve`] reads no more than strings, expressions, comments, names and `<…>`; [`read()`] reads
+//! grammars whole, and leaves those that use more of the notation to the compiler.
+
+mod read;
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::cfg::{self, Given};
 use crate::{GrammarError, schema};
+use read::{Read, read};
 
 /// Longest Lark grammar that is taken, in bytes.
 const MAX_BYTES: usize = 256 << 10;
@@ -20,7 +26,22 @@ const MAX_DEPTH: usize = 100;
 ///
 /// `<name>` stands for the control token of that name, or for the text `<name>` where the vocabulary has none, and `<[name]>` is
 /// tried as a control token called `[name]` (ranges of ids, `<[1-3]>`, stay what they are). `%json {…}` takes a JSON schema.
+///
+/// Where the compiler would cut an output so that a text of the grammar is lost, the grammar is written anew with other terminals, or refused.
 pub fn prepare(grammar: &str, control: &dyn Fn(&str) -> Option<u32>) -> Result<String, GrammarError> {
+    let resolved = resolve(grammar, control)?;
+    let Some(Read { mut grammar, given }) = read(&resolved) else { return Ok(resolved) };
+    let written = grammar.rules.clone();
+    grammar.prune()?;
+    grammar.check_size()?;
+    let is_pruned = grammar.rules != written;
+    let (lexemes, is_changed) = cfg::lexemes(&mut grammar, &given)?;
+    let is_fixed = matches!(given, Given::Fixed(..));
+    Ok(if is_changed || is_pruned && !is_fixed { cfg::emit(&grammar, &lexemes) } else { resolved })
+}
+
+/// The grammar with control tokens as ids and schemas as they are compiled.
+pub fn resolve(grammar: &str, control: &dyn Fn(&str) -> Option<u32>) -> Result<String, GrammarError> {
     if grammar.len() > MAX_BYTES {
         return Err(GrammarError::TooLarge { what: format!("{} bytes of Lark", grammar.len()), limit: MAX_BYTES });
     }

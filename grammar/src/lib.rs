@@ -8,6 +8,7 @@
 //! Descriptions come from strangers: their size, their depth and the work they cause are bounded, and what cannot be
 //! guaranteed is refused by name instead of being ignored.
 
+mod cfg;
 mod error;
 mod face;
 mod gbnf;

@@ -27,7 +27,7 @@ pub fn prepare(spec: &Spec, control: &dyn Fn(&str) -> Option<u32>) -> Result<Rea
         Spec::JsonObject => Ready::Schema(schema::any_object()),
         Spec::Regex { regex } => Ready::Lark(regex::to_lark(regex)?),
         Spec::Lark { grammar } => Ready::Lark(lark::prepare(grammar, control)?),
-        Spec::Gbnf { grammar } => Ready::Lark(lark::prepare(&gbnf::to_lark(grammar)?, control)?),
+        Spec::Gbnf { grammar } => Ready::Lark(lark::resolve(&gbnf::to_lark(grammar)?, control)?),
         Spec::Choice { choices } => Ready::Lark(choice(choices)?),
     })
 }

@@ -29,7 +29,9 @@ pub enum Spec {
         /// The expression. It is anchored at both ends, whether it says so or not.
         regex: String,
     },
-    /// A text of the grammar, in llguidance's variant of Lark, whose first rule is `start`. `<name>` is a control token.
+    /// A text of the grammar, in llguidance's variant of Lark, whose first rule is `start`. `<name>` is a control token. Terminals are not cut
+    /// greedily: a text belongs to the grammar if it can be cut into terminals in some way. A grammar with `%ignore` or with attributes
+    /// of rules, for which the matcher would lose some of these ways, is refused.
     Lark {
         /// The grammar.
         grammar: String,

@@ -1,14 +1,9 @@
-//! llama.cpp's grammar notation, as Lark.
-//!
-//! GBNF speaks of characters, while llguidance first cuts the output into lexemes, each as long as it can be. So whatever is regular (leads
-//! back to itself in no way) becomes one terminal as a whole, and neighbours that are regular become one together: within a terminal
-//! nothing is cut. Described at <https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md>.
+//! llama.cpp's grammar notation: <https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md>.
 
-mod emit;
-mod grammar;
 mod parse;
 
 use crate::GrammarError;
+use crate::cfg::{self, Given};
 
 /// The grammar in Lark, whose control tokens are still names.
 ///
@@ -18,7 +13,8 @@ pub fn to_lark(grammar: &str) -> Result<String, GrammarError> {
     let mut grammar = parse::parse(grammar)?;
     grammar.prune()?;
     grammar.check_size()?;
-    Ok(emit::emit(&grammar))
+    let (lexemes, _) = cfg::lexemes(&mut grammar, &Given::Not)?;
+    Ok(cfg::emit(&grammar, &lexemes))
 }
 
 #[cfg(test)]

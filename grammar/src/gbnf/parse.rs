@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::grammar::{Atom, Grammar, Item, Rule};
 use crate::GrammarError;
+use crate::cfg::{Atom, Grammar, Item, Rule};
 
 /// Longest grammar that is taken, in bytes.
 const MAX_BYTES: usize = 256 << 10;

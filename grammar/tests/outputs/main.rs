@@ -2,5 +2,6 @@
 
 mod grammars;
 mod hostile;
+mod language;
 mod schemas;
 mod support;

@@ -1,5 +1,6 @@
 //! What the tests of whole outputs share: a vocabulary, walks at random through what a grammar allows, and the corpus.
 
+pub mod random;
 pub mod readers;
 pub mod walk;
 

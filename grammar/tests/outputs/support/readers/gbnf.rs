@@ -27,65 +27,119 @@ impl Recogniser {
             reader.rules[rule] = reader.alternatives(false);
         }
         assert_eq!(reader.at, reader.text.len(), "a grammar is read to its end");
-        Recogniser { rules: reader.rules }
+        let mut recogniser = Recogniser { rules: reader.rules };
+        recogniser.prune();
+        recogniser
+    }
+
+    /// Leave out alternatives that no finite text satisfies, so that what is viable can be completed.
+    fn prune(&mut self) {
+        let mut ends = vec![false; self.rules.len()];
+        let end = |symbol: &Symbol, ends: &[bool]| !matches!(symbol, Symbol::Rule(rule) if !ends[*rule]);
+        loop {
+            let next: Vec<bool> = self
+                .rules
+                .iter()
+                .map(|rule| rule.iter().any(|all| all.iter().all(|symbol| end(symbol, &ends))))
+                .collect();
+            if next == ends {
+                break;
+            }
+            ends = next;
+        }
+        for rule in &mut self.rules {
+            rule.retain(|all| all.iter().all(|symbol| end(symbol, &ends)));
+        }
     }
 
     /// Whether the text belongs to the grammar.
     pub fn accepts(&self, text: &str) -> bool {
-        // An item is a rule, an alternative, how far it has come, and where it began.
-        type Item = (usize, usize, usize, usize);
-        let mut sets: Vec<Vec<Item>> =
-            vec![(0..self.rules[0].len()).map(|alternative| (0, alternative, 0, 0)).collect()];
-        for (at, next) in text.chars().map(Some).chain([None]).enumerate() {
-            let mut set = std::mem::take(&mut sets[at]);
-            let mut known: HashSet<Item> = set.iter().copied().collect();
-            let mut empty: HashSet<usize> = HashSet::new();
-            let mut following = Vec::new();
-            let mut index = 0;
-            while index < set.len() {
-                let (rule, alternative, dot, origin) = set[index];
-                index += 1;
-                let mut add = |item: Item, set: &mut Vec<Item>| {
-                    if known.insert(item) {
-                        set.push(item);
+        let mut chart = self.begin();
+        text.chars().all(|c| self.push(&mut chart, c)) && self.is_complete(&chart)
+    }
+
+    /// The chart of the empty text.
+    pub fn begin(&self) -> Chart {
+        let mut chart = Chart { sets: Vec::new() };
+        self.close(&mut chart, (0..self.rules[0].len()).map(|alternative| (0, alternative, 0, 0)).collect());
+        chart
+    }
+
+    /// Go on by a character, if some text of the grammar does.
+    pub fn push(&self, chart: &mut Chart, c: char) -> bool {
+        let Some(set) = chart.sets.last() else { return false };
+        let scan = |&(rule, alternative, dot, origin): &Item| match self.rules[rule][alternative].get(dot) {
+            Some(Symbol::Class { ranges, negated }) => {
+                let within = ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *negated;
+                within.then_some((rule, alternative, dot + 1, origin))
+            }
+            _ => None,
+        };
+        let next: Vec<Item> = set.iter().filter_map(scan).collect();
+        if next.is_empty() {
+            return false;
+        }
+        self.close(chart, next);
+        true
+    }
+
+    /// Whether the text so far belongs to the grammar.
+    pub fn is_complete(&self, chart: &Chart) -> bool {
+        let is_end = |item: &Item| item.0 == 0 && item.3 == 0 && item.2 == self.rules[0][item.1].len();
+        chart.sets.last().is_some_and(|set| set.iter().any(is_end))
+    }
+
+    /// Whether no text belongs to the grammar.
+    pub fn is_empty(&self) -> bool {
+        self.rules[0].is_empty()
+    }
+
+    /// Predict and complete within a new set.
+    fn close(&self, chart: &mut Chart, mut set: Vec<Item>) {
+        let at = chart.sets.len();
+        let mut known: HashSet<Item> = set.iter().copied().collect();
+        let mut empty: HashSet<usize> = HashSet::new();
+        let mut index = 0;
+        while index < set.len() {
+            let (rule, alternative, dot, origin) = set[index];
+            index += 1;
+            let mut add = |item: Item, set: &mut Vec<Item>| {
+                if known.insert(item) {
+                    set.push(item);
+                }
+            };
+            match self.rules[rule][alternative].get(dot) {
+                Some(Symbol::Rule(wanted)) => {
+                    (0..self.rules[*wanted].len()).for_each(|choice| add((*wanted, choice, 0, at), &mut set));
+                    if empty.contains(wanted) {
+                        add((rule, alternative, dot + 1, origin), &mut set);
                     }
-                };
-                match self.rules[rule][alternative].get(dot) {
-                    Some(Symbol::Rule(wanted)) => {
-                        (0..self.rules[*wanted].len()).for_each(|choice| add((*wanted, choice, 0, at), &mut set));
-                        if empty.contains(wanted) {
-                            add((rule, alternative, dot + 1, origin), &mut set);
-                        }
+                }
+                Some(Symbol::Class { .. }) => {}
+                None => {
+                    if origin == at {
+                        empty.insert(rule);
                     }
-                    Some(Symbol::Class { ranges, negated }) => {
-                        let within = |c: char| ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *negated;
-                        if next.is_some_and(within) {
-                            following.push((rule, alternative, dot + 1, origin));
-                        }
-                    }
-                    None => {
-                        if origin == at {
-                            empty.insert(rule);
-                        }
-                        let waiting = if origin == at { set.clone() } else { sets[origin].clone() };
-                        for (user, choice, dot, begun) in waiting {
-                            if matches!(self.rules[user][choice].get(dot), Some(Symbol::Rule(wanted)) if *wanted == rule)
-                            {
-                                add((user, choice, dot + 1, begun), &mut set);
-                            }
+                    let waiting = if origin == at { set.clone() } else { chart.sets[origin].clone() };
+                    for (user, choice, dot, begun) in waiting {
+                        if matches!(self.rules[user][choice].get(dot), Some(Symbol::Rule(wanted)) if *wanted == rule) {
+                            add((user, choice, dot + 1, begun), &mut set);
                         }
                     }
                 }
             }
-            let is_end = |item: &Item| item.0 == 0 && item.3 == 0 && item.2 == self.rules[0][item.1].len();
-            if next.is_none() {
-                return set.iter().any(is_end);
-            }
-            sets[at] = set;
-            sets.push(following);
         }
-        false
+        chart.sets.push(set);
     }
+}
+
+/// A rule, an alternative, how far it has come, and where it began.
+type Item = (usize, usize, usize, usize);
+
+/// Earley's sets, one behind each character.
+#[derive(Clone)]
+pub struct Chart {
+    sets: Vec<Vec<Item>>,
 }
 
 struct Reader {

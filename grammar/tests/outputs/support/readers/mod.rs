@@ -1,6 +1,6 @@
 //! Readers of outputs, which share nothing with what made them.
 
-mod gbnf;
+pub mod gbnf;
 
 /// What tells whether a text is of its form.
 pub type Reader = Box<dyn Fn(&str) -> bool>;

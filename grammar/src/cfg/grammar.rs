@@ -1,14 +1,22 @@
-//! A parsed grammar, and what can be told of its rules.
+//! A grammar as its notation was read, and what can be told of its rules.
 
+use std::collections::HashMap;
+
+use super::automaton::Bytes;
 use crate::GrammarError;
 
 /// How long a regular rule may be with all that it names, and with its repetitions, written out.
 const MAX_EXPANDED: u64 = 50_000;
 
-/// Rules by their numbers; groups in parentheses are rules, too. The first is `root`.
+/// How deep regular rules may lie within one another: they are followed by recursion.
+const MAX_DEPTH: usize = 100;
+
+/// Rules by their numbers; groups in parentheses are rules, too. The first is where outputs begin.
 #[derive(Debug, Default)]
 pub struct Grammar {
     pub rules: Vec<Rule>,
+    /// Names of rules by their numbers, for messages; not all have one.
+    pub names: HashMap<usize, String>,
 }
 
 /// The alternatives of a rule.
@@ -34,6 +42,19 @@ pub enum Atom {
     Rule(usize),
     /// A control token, with its angle brackets.
     Token(String),
+    /// What only the compiler can read.
+    Opaque(Opaque),
+}
+
+/// A part in the compiler's own words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opaque {
+    /// How it is written.
+    pub text: String,
+    /// The bytes that its texts may begin with.
+    pub first: Bytes,
+    /// The bytes by which one of its texts may go on as another.
+    pub extends: Bytes,
 }
 
 impl Item {
@@ -43,16 +64,26 @@ impl Item {
     }
 
     /// How many characters it is long, its repetitions written out.
-    fn size(&self, rules: &[u64]) -> u64 {
+    fn size(&self, rules: &[(u64, usize)]) -> u64 {
         let once = match &self.atom {
             Atom::Literal(text) => text.len() as u64,
-            Atom::Class(_) | Atom::Token(_) => 1,
-            Atom::Rule(rule) => rules[*rule],
+            Atom::Class(_) | Atom::Token(_) | Atom::Opaque(_) => 1,
+            Atom::Rule(rule) => rules[*rule].0,
         };
         once.max(1).saturating_mul(u64::from(self.most.unwrap_or(self.least).max(1)))
     }
 
-    fn rule(&self) -> Option<usize> {
+    /// Whether it is a terminal, given which rules are.
+    pub fn is_regular(&self, regular: &[bool]) -> bool {
+        match self.atom {
+            Atom::Rule(rule) => regular[rule],
+            Atom::Literal(_) | Atom::Class(_) => true,
+            Atom::Token(_) | Atom::Opaque(_) => false,
+        }
+    }
+
+    /// The rule that is repeated, if it is one.
+    pub fn rule(&self) -> Option<usize> {
         match self.atom {
             Atom::Rule(rule) => Some(rule),
             _ => None,
@@ -61,6 +92,11 @@ impl Item {
 }
 
 impl Grammar {
+    /// A rule's name, for messages.
+    pub fn name(&self, rule: usize) -> String {
+        self.names.get(&rule).map_or_else(|| "a group".to_owned(), |name| format!("`{name}`"))
+    }
+
     /// Leave out what no finite text satisfies: a model that entered it could never come to an end.
     ///
     /// # Errors
@@ -86,46 +122,34 @@ impl Grammar {
 
     /// Which rules are regular: they lead to no rule that leads to itself, and to no control token.
     pub fn regular(&self) -> Vec<bool> {
-        self.closure(|rule, known| {
-            rule.iter().flatten().all(|item| match item.atom {
-                Atom::Rule(rule) => known[rule],
-                Atom::Token(_) => false,
-                Atom::Literal(_) | Atom::Class(_) => true,
-            })
-        })
+        self.closure(|rule, known| rule.iter().flatten().all(|item| item.is_regular(known)))
     }
 
-    /// Refuse regular rules that are too long when written out: a terminal is a regular expression.
+    /// Refuse regular rules that are too long when written out, or too deep: a terminal is a regular expression.
     pub fn check_size(&self) -> Result<(), GrammarError> {
-        let mut sizes = vec![0u64; self.rules.len()];
+        let mut sizes = vec![(0u64, 0usize); self.rules.len()];
         let regular = self.regular();
-        // Each round gets one level further; sizes only grow, and levels are bounded by the number of rules.
+        // Sizes and levels only grow, and both are bounded.
         loop {
             let mut grown = false;
             for (number, rule) in self.rules.iter().enumerate().filter(|(number, _)| regular[*number]) {
                 let size = rule.iter().flatten().fold(1u64, |sum, item| sum.saturating_add(item.size(&sizes)));
+                let levels =
+                    rule.iter().flatten().filter_map(Item::rule).map(|rule| sizes[rule].1 + 1).max().unwrap_or(0);
                 if size > MAX_EXPANDED {
                     let what = "a rule and what it names written out, in characters".to_owned();
                     return Err(GrammarError::TooLarge { what, limit: MAX_EXPANDED as usize });
                 }
-                grown |= std::mem::replace(&mut sizes[number], size) != size;
+                if levels > MAX_DEPTH {
+                    let what = "rules and groups within one another".to_owned();
+                    return Err(GrammarError::TooLarge { what, limit: MAX_DEPTH });
+                }
+                grown |= std::mem::replace(&mut sizes[number], (size, levels)) != (size, levels);
             }
             if !grown {
                 return Ok(());
             }
         }
-    }
-
-    /// Which rules can be reached from the first.
-    pub fn reached(&self) -> Vec<bool> {
-        let mut reached = vec![false; self.rules.len()];
-        let mut pending = vec![0];
-        while let Some(rule) = pending.pop() {
-            if !std::mem::replace(&mut reached[rule], true) {
-                pending.extend(self.rules[rule].iter().flatten().filter_map(Item::rule));
-            }
-        }
-        reached
     }
 
     /// The rules of which `holds` is true, given those of which it is already known. Each rule is looked at once, and again when one that it
