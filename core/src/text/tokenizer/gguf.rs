@@ -118,6 +118,12 @@ impl<'a> Parts<'a> {
         })
     }
 
+    /// What stands for text that the vocabulary cannot spell: never a token that begins or ends something.
+    fn unknown(&self) -> Option<u32> {
+        let SpecialIds { bos, eos, eot, eom, .. } = self.ids;
+        self.ids.unknown.filter(|_| ![bos, eos, eot, eom].contains(&self.ids.unknown))
+    }
+
     /// Checks what concerns all kinds of tokenizers, and gives each token's kind.
     fn check(&self) -> Result<Vec<TokenKind>, TokenizerError> {
         let size = self.tokens.len();
@@ -272,8 +278,9 @@ fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerE
     let whole_words = row.whole_words.then(|| {
         WordIndex::new(&vocab, |id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
     });
-    let model =
-        Bpe { units, merges: merges(parts, kinds)?, whole_words, unknown: parts.ids.unknown, fuse_unknown: false };
+    // Such a vocabulary has no unknown token of its own: what a file names is the configuration's, often the end of text. A byte
+    // without a token is left out, as the reference does.
+    let model = Bpe { units, merges: merges(parts, kinds)?, whole_words, unknown: None, fuse_unknown: false };
     Ok(Kind {
         model: Model::Bpe(model),
         normalizer: row.normalizer(),
@@ -293,7 +300,7 @@ fn merged_characters(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, Tok
         units: Units::Chars(chars),
         merges: merges(parts, kinds)?,
         whole_words: None,
-        unknown: parts.ids.unknown,
+        unknown: parts.unknown(),
         fuse_unknown: true,
     };
     Ok(Kind {
@@ -328,7 +335,7 @@ fn spm(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
     let options = SpmOptions {
         scores: &parts.scores,
         bytes: Some(byte_tokens(&vocab)),
-        unknown: parts.ids.unknown,
+        unknown: parts.unknown(),
         finds_user_defined: finds_user_defined(parts),
     };
     Ok(Kind {
@@ -348,7 +355,7 @@ fn unigram(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerErro
     let (normalizer, decoding) = spaces(parts, true)?;
     let has_bytes = kinds.contains(&TokenKind::Byte);
     let options =
-        UnigramOptions { bytes: has_bytes.then(|| byte_tokens(&vocab)), unknown: parts.ids.unknown, single: true };
+        UnigramOptions { bytes: has_bytes.then(|| byte_tokens(&vocab)), unknown: parts.unknown(), single: true };
     let scores = parts.scores.iter().map(|&score| f64::from(score)).collect();
     let model = Unigram::new(candidates(&vocab), scores, options)?;
     Ok(Kind {
@@ -371,7 +378,7 @@ fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerEr
         .filter_map(|(id, text)| Some((text.strip_prefix(SPACE_MARK)?.as_bytes(), id)))
         .filter(|&(_, id)| is_text(id));
     let continuing = texts().filter(|&(id, text)| is_text(id) && !begins(text)).map(|(id, text)| (text.as_bytes(), id));
-    let model = WordPiece::new(initial, continuing, parts.ids.unknown, MAX_WORD_CHARS)?;
+    let model = WordPiece::new(initial, continuing, parts.unknown(), MAX_WORD_CHARS)?;
 
     let mut vocab = Vocab::with_capacity(parts.tokens.len(), parts.tokens.iter().map(|text| text.len()).sum());
     for (id, text) in texts() {

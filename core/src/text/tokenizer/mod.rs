@@ -31,6 +31,8 @@ mod vocab;
 mod wordpiece;
 
 #[cfg(test)]
+mod plain_text;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
