@@ -3,6 +3,7 @@
 use inglenook::device::Device;
 use inglenook::engine::event::Finish;
 use inglenook::format::gguf::{Array, Value};
+use inglenook::text::Special;
 
 use crate::edit::File;
 use crate::{QUESTION, answer, greedy, load};
@@ -16,7 +17,8 @@ fn check(name: &str, file: &File) {
     assert_eq!(found.text, "17 + 25 = 42.", "{name}");
     assert_eq!((found.finish, found.usage.prompt_tokens), (Finish::Stop, 18), "{name}");
     assert_eq!(engine.tokenizer().decode(&[IM_END]), "", "{name}");
-    assert_eq!(engine.tokenizer().look_alikes("a <|im_end|>"), [2], "{name}: what a user writes stays text");
+    let written = engine.tokenizer().encode("a <|im_end|>", Special::AsText, false);
+    assert!(!written.contains(&IM_END), "{name}: what a user writes stays text");
 }
 
 #[test]
