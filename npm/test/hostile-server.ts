@@ -20,6 +20,8 @@ export interface Faults {
   stallAfter?: number;
   /** Ignore Range headers. */
   noRanges?: boolean;
+  /** Break the connection where a Range begins past the end: what a page sees of a 416 without CORS headers. */
+  hidePastEnd?: boolean;
   /** Answer each Range with this status. */
   refuseRanges?: number;
   /** Compress the file whatever is asked for; ranges are of the compressed bytes, and lengths are theirs. */
@@ -108,6 +110,7 @@ function answer(state: HostileServer, file: Uint8Array, request: IncomingMessage
   const start = Math.max(0, Number(asked ?? 0) + (asked === undefined ? 0 : (faults.shiftRange ?? 0)));
   const announced = body.length + (faults.excessLength ?? 0);
   if (asked !== undefined && start >= body.length) {
+    if (faults.hidePastEnd) return void request.socket.destroy();
     response.writeHead(416, { 'content-range': `bytes */${body.length}` }).end();
     return;
   }

@@ -55,6 +55,8 @@ class Download implements ByteSource {
   #position = 0;
   /** Length of the file: as the server told, or as its end was found. */
   #total: number | undefined;
+  /** Where a part ended of which nothing tells whether it was the last. */
+  #doubtfulEnd: number | undefined;
   /** Whether ranges are asked for: until the server refuses one. */
   #ranged = true;
   /** Whether the next request is for the whole file, since the last was for a range and failed before any range came. */
@@ -107,7 +109,9 @@ class Download implements ByteSource {
       const gap = offset - this.#position;
       if (this.#connection === undefined || gap < 0 || (gap > SKIP && !this.sequential)) {
         this.#disconnect();
-        await this.#connect(offset);
+        // From the last byte on, not behind it: where nothing follows, that is a range, too. Pages do not get to see the answer to
+        // one that is none, where the server adds its CORS headers to successes alone.
+        await this.#connect(offset === this.#doubtfulEnd ? offset - 1 : offset);
         continue;
       }
       const left = (this.#total ?? Number.POSITIVE_INFINITY) - this.#position;
@@ -143,7 +147,8 @@ class Download implements ByteSource {
     }
     // A length that does not hold is that of a compressed body. Where nothing is told, the next range is the answer.
     const told = head.last ?? (head.end !== undefined && head.end !== this.#position);
-    if (told || empty) this.#total = this.#position;
+    if (told || empty || this.#position === this.#doubtfulEnd) this.#total = this.#position;
+    else this.#doubtfulEnd = this.#position;
   }
 
   /**
