@@ -47,9 +47,10 @@ async function check(t, create, what, all) {
       continue;
     }
     tokens += answer.usage.completion_tokens;
-    if (answer.finish_reason === "stop") outputs.push({ name, form, text: answer.text });
     // A palindrome's end is as long as its beginning: no search for an end within the last tokens finds it.
-    else if (answer.finish_reason === "length" && name.startsWith("palindrome")) brokenOff += 1;
+    if (answer.finish_reason === "length" && name.startsWith("palindrome")) brokenOff += 1;
+    // An answer that is too long is led to its end, and says so; the text is of its form either way.
+    else if (["stop", "length"].includes(answer.finish_reason)) outputs.push({ name, form, text: answer.text });
     else failures.push(`${name} (${answer.finish_reason}): ${answer.text.slice(0, TOLD)}`);
   }
   const verdicts = judge(outputs);
