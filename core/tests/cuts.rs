@@ -63,8 +63,8 @@ fn schema(schema: Value) -> Value {
     json!({"response_format": {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}})
 }
 
-/// Ten forms and sets of tools.
-fn asked() -> Vec<Value> {
+/// Six forms, and four ways to offer tools.
+fn asked() -> (Vec<Value>, Vec<Value>) {
     let person = json!({"type": "object", "additionalProperties": false, "required": ["name", "age", "tags"], "properties": {
         "name": {"type": "string"}, "age": {"type": "integer"}, "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}}}});
     let story = json!({"type": "object", "additionalProperties": false, "required": ["story"],
@@ -74,7 +74,7 @@ fn asked() -> Vec<Value> {
         tool("tell", json!({"story": {"type": "string"}}))
     ]);
     let format = |format: Value| json!({ "response_format": format });
-    vec![
+    let forms = vec![
         schema(person),
         schema(story.clone()),
         format(json!({"type": "json_object"})),
@@ -83,20 +83,31 @@ fn asked() -> Vec<Value> {
         format(
             json!({"type": "choice", "choices": ["yes", "no, never again in this world", "a long way off, and further"]}),
         ),
+    ];
+    let calls = vec![
         json!({"tools": tools, "tool_choice": "required"}),
         json!({"tools": tools, "tool_choice": {"type": "function", "function": {"name": "tell"}}, "parallel_tool_calls": false}),
         json!({"tools": tools}),
         json!({"tools": tools, "response_format": schema(story)["response_format"]}),
-    ]
+    ];
+    (forms, calls)
 }
 
 #[test]
-fn cut_answer_claims_to_be_whole_only_if_it_is() {
-    let cuts = if std::env::var_os("INGLENOOK_FULL").is_some() { 1000 } else { 60 };
-    let mut random = fastrand::Rng::with_seed(3);
+fn cut_form_claims_to_be_whole_only_if_it_is() {
+    try_cuts(&asked().0, 3);
+}
+
+#[test]
+fn cut_call_claims_to_be_whole_only_if_it_is() {
+    try_cuts(&asked().1, 4);
+}
+
+fn try_cuts(asked: &[Value], seed: u64) {
+    let cuts = if std::env::var_os("INGLENOOK_FULL").is_some() { 500 } else { 40 };
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut engine = load();
     let questions = ["Who is it?", "What is the weather in Paris?", "Tell me a story about a fox."];
-    let asked = asked();
     let (mut whole, mut cut_off) = (0, 0);
     // A few cuts of one answer: the uncut one takes the longest.
     for round in 0..cuts / 10 {

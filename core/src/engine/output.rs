@@ -110,7 +110,7 @@ impl Output {
         let rest = if is_control || self.is_marker(token, &text) {
             self.parser.push_control(&text, &mut pieces);
             // There is nothing behind a part of a token that steers the model.
-            text.chars().fold(false, |ended, c| ends(&self.parser, c) || ended).then_some(0)
+            text.chars().any(|c| ends(&self.parser, c)).then_some(0)
         } else {
             let mut has_ended = false;
             let mut ends = |parser: &OutputParser, c| {
