@@ -173,6 +173,8 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
   },
   'messages[]': {
     '*': 'read',
+    id: 'ignored',
+    cache_control: 'ignored',
     audio: { only: [], because: 'answers are text' },
     prefix: { only: [false], because: '`continue_final_message` continues the last message' },
     partial: { only: [false], because: '`continue_final_message` continues the last message' },

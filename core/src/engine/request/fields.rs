@@ -176,7 +176,7 @@ mod tests {
         });
         let left = json!({
             "n": 1.0, "logprobs": false, "modalities": ["text"], "typical_p": 1, "stream_options": {}, "temperature": 0,
-            "messages": [{"role": "assistant", "id": 5, "prefix": false}],
+            "messages": [{"role": "assistant", "prefix": false}],
         });
         assert_eq!(checked(asked).unwrap(), left);
     }

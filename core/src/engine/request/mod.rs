@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(read("none").unwrap().enabled(), Some(false));
         assert_eq!(read("none").unwrap().budget(), Some(0));
         assert_eq!(read("low").unwrap().enabled(), Some(true));
-        assert!(read("much").unwrap_err().to_string().contains("`reasoning`: unknown variant `much`"));
+        assert!(read("much").unwrap_err().to_string().contains("`reasoning_effort`: unknown variant `much`"));
     }
 
     #[test]

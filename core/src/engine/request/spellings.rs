@@ -1,8 +1,9 @@
 //! What a request may say in another way than in the fields that the engine has: OpenAI's older fields, and those of local servers.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::RequestError;
+use super::{Effort, RequestError};
 
 /// Puts what is said in other fields into the engine's own.
 ///
@@ -10,6 +11,8 @@ use super::RequestError;
 /// [`RequestError::TwoNames`] where both are given; [`RequestError::Unknown`] for a function that is not among the tools.
 pub(super) fn normalise(fields: &mut Map<String, Value>) -> Result<(), RequestError> {
     if let Some(effort) = fields.shift_remove("reasoning_effort") {
+        let wrong = |error| RequestError::Form(format!("`reasoning_effort`: {error}"));
+        Effort::deserialize(&effort).map_err(wrong)?;
         let reasoning = fields.entry("reasoning").or_insert_with(|| json!({}));
         if let Some(reasoning) = reasoning.as_object_mut() {
             let both = || RequestError::TwoNames("reasoning.effort".into(), "reasoning_effort".into());
@@ -18,20 +21,31 @@ pub(super) fn normalise(fields: &mut Map<String, Value>) -> Result<(), RequestEr
     }
     if let Some(functions) = fields.shift_remove("functions") {
         let tool = |function: &Value| json!({"type": "function", "function": function});
-        let tools = functions.as_array().map(|functions| functions.iter().map(tool).collect());
-        put_field(fields, "tools", tools.unwrap_or(functions), "functions")?;
+        let functions = functions.as_array().ok_or_else(|| wrong("functions", "a list of functions"))?;
+        put_field(fields, "tools", functions.iter().map(tool).collect(), "functions")?;
     }
     if let Some(call) = fields.shift_remove("function_call") {
-        let choice = if call.is_object() { json!({"type": "function", "function": call}) } else { call };
+        let choice = match &call {
+            Value::Object(function) if function.contains_key("name") => json!({"type": "function", "function": call}),
+            Value::String(word) if ["auto", "none"].contains(&word.as_str()) => call,
+            _ => return Err(wrong("function_call", "\"auto\", \"none\", or an object with a `name`")),
+        };
         put_field(fields, "tool_choice", choice, "function_call")?;
     }
     if let Some(grammar) = fields.shift_remove("grammar").filter(|grammar| grammar != "") {
+        if !grammar.is_string() {
+            return Err(wrong("grammar", "a GBNF grammar as a string"));
+        }
         if fields.get("response_format").is_some_and(|format| format["type"] == "text") {
             fields.shift_remove("response_format");
         }
         put_field(fields, "response_format", json!({"type": "gbnf", "grammar": grammar}), "grammar")?;
     }
     allowed_tools(fields)
+}
+
+fn wrong(name: &str, wanted: &str) -> RequestError {
+    RequestError::Form(format!("`{name}`: expected {wanted}"))
 }
 
 fn put_field(fields: &mut Map<String, Value>, name: &str, value: Value, from: &str) -> Result<(), RequestError> {
@@ -59,10 +73,7 @@ fn allowed_tools(fields: &mut Map<String, Value>) -> Result<(), RequestError> {
         return Ok(());
     };
     let allowed = &choice["allowed_tools"];
-    let wrong = || {
-        let why = "expected `allowed_tools` with a `mode`, \"auto\" or \"required\", and `tools`";
-        RequestError::Form(format!("`tool_choice`: {why}"))
-    };
+    let wrong = || wrong("tool_choice", "`allowed_tools` with a `mode`, \"auto\" or \"required\", and `tools`");
     let mode = allowed["mode"].as_str().filter(|mode| ["auto", "required"].contains(mode)).ok_or_else(wrong)?;
     let names: Option<Vec<&str>> = allowed["tools"]
         .as_array()
@@ -107,6 +118,21 @@ mod tests {
         assert!(
             normal(json!({"functions": [{"name": "f"}], "tools": [tool("g")]})).unwrap_err().contains("`functions`")
         );
+    }
+
+    #[test]
+    fn what_has_the_wrong_form_is_named_as_it_was_given() {
+        for (name, value) in [
+            ("reasoning_effort", json!(5)),
+            ("reasoning_effort", json!("immense")),
+            ("functions", json!("f")),
+            ("function_call", json!("required")),
+            ("function_call", json!({})),
+            ("grammar", json!(5)),
+        ] {
+            let told = normal(json!({name: value})).unwrap_err();
+            assert!(told.contains(&format!("`{name}`")), "{told}");
+        }
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn old_names(members: &mut Map<String, Json>) -> Result<(), &'static str> {
         members.insert("role".into(), json!("tool"));
     }
     if let Some(call) = members.shift_remove("function_call") {
-        if members.contains_key("tool_calls") {
+        if members.get("tool_calls").is_some_and(|calls| *calls != json!([])) {
             return Err("it has both `tool_calls` and `function_call`");
         }
         members.insert("tool_calls".into(), json!([{"type": "function", "function": call}]));
