@@ -159,7 +159,7 @@ impl<'a> Parts<'a> {
                 *kind = TokenKind::from_gguf(id, number)?;
             }
         }
-        stops::mark_control(&self.tokens, &self.ids, &mut kinds);
+        stops::mark_control(&self.tokens, &self.merges, &self.ids, &mut kinds);
         Ok(kinds)
     }
 }

@@ -1,5 +1,7 @@
 //! The tokens at which a model stops.
 
+use std::collections::HashSet;
+
 use super::vocab::{TokenKind, Vocab};
 
 /// The special tokens that a file names.
@@ -45,8 +47,10 @@ const FAMILY_TURN_ENDS: &[(&str, &[&str])] = &[
 
 /// Makes control tokens of those that steer a model whatever type the file gives them, since many converters have typed them as
 /// text: turn ends by their name, the begin and end tokens that the file names where they look like markers, and what is typed as
-/// plain text and spelled `<|name|>`.
-pub(super) fn mark_control(tokens: &[&str], ids: &SpecialIds, kinds: &mut [TokenKind]) {
+/// plain text and spelled `<|name|>`. A token that is made by `merges` is text that the vocabulary has learned.
+pub(super) fn mark_control(tokens: &[&str], merges: &[&str], ids: &SpecialIds, kinds: &mut [TokenKind]) {
+    let learned: HashSet<String> =
+        merges.iter().filter(|merge| merge.ends_with('>')).map(|merge| merge.replacen(' ', "", 1)).collect();
     let named: Vec<usize> = [ids.bos, ids.eos, ids.eot, ids.eom].into_iter().flatten().map(|id| id as usize).collect();
     let families: Vec<&str> = FAMILY_TURN_ENDS
         .iter()
@@ -56,8 +60,9 @@ pub(super) fn mark_control(tokens: &[&str], ids: &SpecialIds, kinds: &mut [Token
     for (id, (text, kind)) in tokens.iter().zip(kinds).enumerate() {
         let steers = match kind {
             TokenKind::Control | TokenKind::Unknown | TokenKind::Byte => false,
-            _ if TURN_ENDS.contains(text) || families.contains(text) => true,
             _ if named.contains(&id) => is_marker(text),
+            TokenKind::Normal if learned.contains(*text) => false,
+            _ if TURN_ENDS.contains(text) || families.contains(text) => true,
             TokenKind::Normal => is_barred(text),
             TokenKind::UserDefined | TokenKind::Unused => false,
         };
