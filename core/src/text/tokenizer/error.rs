@@ -7,7 +7,7 @@ use crate::format::gguf::GgufError;
 pub enum TokenizerError {
     /// A metadata key is missing or has another type.
     #[error("the file's tokenizer metadata cannot be read: {0}")]
-    Metadata(#[from] GgufError),
+    Metadata(GgufError),
     /// `tokenizer.ggml.model` names a kind of tokenizer that is not built in.
     #[error(
         "tokenizer kind \"{0}\" is not supported (supported: gpt2, llama, t5, bert, gemma4); use the model's tokenizer.json, or \
@@ -161,6 +161,13 @@ pub enum TokenizerError {
         /// The token.
         token: String,
     },
+}
+
+/// Not by `#[from]`: the cause is part of the message, and would be told twice.
+impl From<GgufError> for TokenizerError {
+    fn from(error: GgufError) -> Self {
+        Self::Metadata(error)
+    }
 }
 
 impl TokenizerError {
