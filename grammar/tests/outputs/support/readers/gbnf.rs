@@ -89,11 +89,6 @@ impl Recogniser {
         chart.sets.last().is_some_and(|set| set.iter().any(is_end))
     }
 
-    /// Whether no text belongs to the grammar.
-    pub fn is_empty(&self) -> bool {
-        self.rules[0].is_empty()
-    }
-
     /// Predict and complete within a new set.
     fn close(&self, chart: &mut Chart, mut set: Vec<Item>) {
         let at = chart.sets.len();
