@@ -1,6 +1,7 @@
-//! What grammars cost over a vocabulary of 150,000 tokens: compiling a schema, and the mask, the token and the landing of each step.
+//! What grammars cost over a vocabulary of 150,000 tokens: compiling a form, and the mask, the token and the landing of each step.
 //!
-//! `cargo bench -p inglenook-grammar` prints one line for each of the realistic schemas, one for short texts, and one over all. Tokens
+//! `cargo bench -p inglenook-grammar` prints one line for each of the realistic schemas, one for short texts, one for each grammar in GBNF, and
+//! one over all schemas. Tokens
 //! are drawn at random, which is harder than what models write: more of the grammar is visited, and strings end late. Each walk is
 //! made three times, by matchers that know nothing of one another, and the least of the three times of each step counts: what a busy
 //! machine adds is not the grammar's.
@@ -29,19 +30,31 @@ fn main() {
     let mut schemas: Vec<(String, Value)> = schemas().chain(short_texts()).collect();
     schemas.sort_by(|one, other| one.0.cmp(&other.0));
     for (name, schema) in schemas {
-        let rounds = (0..3).map(|round| {
-            let mut times = Times::default();
-            // A comment makes it another schema to the cache.
+        let spec = |round: u32| {
+            // A comment makes it another form to the cache.
             let mut schema = schema.clone();
             schema["$comment"] = round.into();
-            measure(&mut compiler, &tokens, Spec::JsonSchema { schema, strict: false }, &mut times);
-            times
-        });
-        let times = rounds.reduce(Times::least).unwrap_or_default();
+            Spec::JsonSchema { schema, strict: false }
+        };
+        let times = rounds(&mut compiler, &tokens, spec);
         times.print(&name);
         all.add(times);
     }
-    all.print("all");
+    all.print("all schemas");
+    for (name, grammar) in files("grammars", "gbnf") {
+        let spec = |round: u32| Spec::Gbnf { grammar: format!("# {round}\n{grammar}") };
+        rounds(&mut compiler, &tokens, spec).print(&format!("{name}.gbnf"));
+    }
+}
+
+/// The least of the times of three rounds.
+fn rounds(compiler: &mut Compiler, tokens: &[Token], spec: impl Fn(u32) -> Spec) -> Times {
+    let rounds = (0..3).map(|round| {
+        let mut times = Times::default();
+        measure(compiler, tokens, spec(round), &mut times);
+        times
+    });
+    rounds.reduce(Times::least).unwrap_or_default()
 }
 
 /// Times of single calls.
@@ -93,16 +106,21 @@ impl Times {
 }
 
 fn schemas() -> impl Iterator<Item = (String, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/structured/realistic");
-    let files = std::fs::read_dir(folder).expect("the corpus");
-    files.map(|file| {
-        let path = file.expect("a file").path();
-        let text = std::fs::read_to_string(&path).expect("a file");
-        (
-            path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            serde_json::from_str(&text).expect("JSON"),
-        )
-    })
+    files("realistic", "json").into_iter().map(|(name, text)| (name, serde_json::from_str(&text).expect("JSON")))
+}
+
+/// The files of a folder of the corpus that end so, by their names.
+fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/structured").join(folder);
+    let paths = std::fs::read_dir(folder).expect("the corpus").map(|file| file.expect("a file").path());
+    let file = |path: std::path::PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).expect("a file"))
+    };
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == ending)).map(file).collect();
+    files.sort();
+    files
 }
 
 /// Texts that end soon: the steps with the most tokens that have to be looked at one by one.
@@ -113,10 +131,10 @@ fn short_texts() -> impl Iterator<Item = (String, Value)> {
     std::iter::once(("short-texts".to_owned(), schema))
 }
 
-/// Three walks through a schema, each landed after some steps.
+/// Three walks through a form, each landed after some steps.
 fn measure(compiler: &mut Compiler, tokens: &[Token], spec: Spec, times: &mut Times) {
     let begun = Instant::now();
-    let first = compiler.compile(&spec).expect("a good schema");
+    let first = compiler.compile(&spec).expect("a good form");
     times.compile.push(begun.elapsed());
     let mut mask = vec![0; tokens.len().div_ceil(32)];
     for seed in 1..4 {

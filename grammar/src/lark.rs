@@ -29,7 +29,11 @@ const MAX_DEPTH: usize = 100;
 ///
 /// Where the compiler would cut an output so that a text of the grammar is lost, the grammar is written anew with other terminals, or refused.
 pub fn prepare(grammar: &str, control: &dyn Fn(&str) -> Option<u32>) -> Result<String, GrammarError> {
-    let resolved = resolve(grammar, control)?;
+    hold(resolve(grammar, control)?)
+}
+
+/// The grammar as it is held: as it is written, if that will do.
+fn hold(resolved: String) -> Result<String, GrammarError> {
     let Some(Read { mut grammar, given }) = read(&resolved) else { return Ok(resolved) };
     let written = grammar.rules.clone();
     grammar.prune()?;
@@ -288,6 +292,33 @@ mod tests {
         let error = prepare("start: \"a\"\n  %json {", &|_| None).unwrap_err();
         assert!(matches!(error, GrammarError::Syntax { line: 2, column: 3, .. }), "{error}");
         assert!(prepare("%llguidance {\"allow_invalid_utf8\": true}", &|_| None).is_err());
+    }
+
+    #[test]
+    fn grammars_that_the_lexer_holds_are_left_as_they_are() {
+        for grammar in [
+            "start: NAME \"=\" NUMBER\nNAME: /[a-z]+/\nNUMBER: /[0-9]+/\n%ignore /\\s+/",
+            "start: (WORD \",\")* WORD\n%import common.WORD\n%import common.WS\n%ignore WS",
+            "?start: \"if\" \" \" x -> cond\n  | x // or so\n!x: /[a-z]+/i | \"a\"..\"z\" \"-\"",
+            "start: \"<t>\" text\ntext[suffix=\"</t>\"]: /(.|\\n)*/",
+            "start: <[7]> %json {\"type\":\"integer\",\"$defs\":{},\"x-guidance\":0} \"}\" A{2,3} | A~1..2\nA: \"a\" | \"\\x62\"",
+        ] {
+            assert_eq!(hold(grammar.to_owned()).as_deref(), Ok(grammar));
+        }
+    }
+
+    #[test]
+    fn terminals_that_go_on_where_another_ends_are_taken_apart_or_refused() {
+        let apart = hold("start: t \" +\"\nt: X | OPEN t \")\"\nX: \"x\"\nOPEN: \"x (\"".to_owned()).unwrap();
+        assert!(apart.contains("r0: r1 \" +\"") && apart.contains("\"x\" \" \" \"(\""), "{apart}");
+        for (grammar, name) in [
+            ("start: NAME \"b\"\nNAME: /[a-z]+/\n%ignore \" \"", "`NAME`"),
+            ("start: A B\nA: \"a\"\nB: \"b\" | \" \"\n%ignore / +/", "ignored"),
+            ("start: t %json {\"type\": \"object\"} | \"{(\"\nt: \"\"", "%json"),
+        ] {
+            let error = hold(grammar.to_owned()).unwrap_err();
+            assert!(matches!(error, GrammarError::Ambiguous { .. }) && error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]

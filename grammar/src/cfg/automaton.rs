@@ -1,6 +1,6 @@
 //! The byte automaton of a lexeme, and how the texts of two lexemes overlap.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use regex_syntax::hir::{Class, HirKind};
 use regex_syntax::utf8::Utf8Sequences;
@@ -71,6 +71,27 @@ impl Automaton {
         self.next(0)
     }
 
+    /// Whether every text of `other` is one of this automaton's.
+    pub fn includes(&self, other: &Automaton) -> bool {
+        let mut seen = HashSet::from([(0, 0)]);
+        let mut pending = vec![(0, 0)];
+        while let Some((mine, theirs)) = pending.pop() {
+            if other.accepts[theirs] && !self.accepts[mine] {
+                return false;
+            }
+            for &(first, last, next) in &other.moves[theirs] {
+                for byte in first..=last {
+                    let within = |&&(from, to, _): &&(u8, u8, u32)| (from..=to).contains(&byte);
+                    let Some(&(_, _, follows)) = self.moves[mine].iter().find(within) else { return false };
+                    if seen.insert((follows as usize, next as usize)) {
+                        pending.push((follows as usize, next as usize));
+                    }
+                }
+            }
+        }
+        true
+    }
+
     fn next(&self, state: usize) -> Bytes {
         let mut bytes = Bytes::default();
         self.moves[state].iter().for_each(|&(first, last, _)| bytes.add(first, last));
@@ -94,7 +115,7 @@ impl Overlap {
     /// How the texts of `one` and `other` overlap.
     pub fn new(one: &Automaton, other: &Automaton) -> Overlap {
         let mut overlap = Overlap { extends: Bytes::default(), meets: false };
-        let mut seen = std::collections::HashSet::from([(0, 0)]);
+        let mut seen = HashSet::from([(0, 0)]);
         let mut pending = vec![(0, 0)];
         let mut work = 0;
         while let Some((a, b)) = pending.pop() {
@@ -279,7 +300,7 @@ fn determine(states: &[State], end: u32) -> Option<Automaton> {
 /// The states with those that are reached silently, in ascending order.
 fn closed(states: &[State], mut pending: Vec<u32>) -> Vec<u32> {
     let mut set = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     while let Some(state) = pending.pop() {
         if seen.insert(state) {
             set.push(state);

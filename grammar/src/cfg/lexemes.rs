@@ -227,6 +227,11 @@ impl Lexemes {
         matches!(self.known[lexeme].kind, Kind::Unknown)
     }
 
+    /// Whether it is the compiler's to read.
+    pub fn is_opaque(&self, lexeme: usize) -> bool {
+        matches!(self.known[lexeme].kind, Kind::Opaque(_))
+    }
+
     /// How two lexemes overlap.
     pub fn overlap(&mut self, one: usize, other: usize) -> Overlap {
         let known = &self.known;

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::automaton::Bytes;
+use super::automaton::{Automaton, Bytes};
 use super::grammar::{Atom, Grammar, Item};
 use super::lexemes::{Element, Layout, Lexemes, Part};
 use crate::GrammarError;
@@ -58,7 +58,9 @@ pub fn conflicts(
             let overlap = lexemes.overlap(map.places[shorter].lexeme, map.places[longer].lexeme);
             // What is ignored is all that the lexer sees where a terminal matches the same text.
             let is_hidden = one != other && Some(longer) == map.skip && overlap.meets;
-            if overlap.extends.meets(begins[shorter]) || is_hidden {
+            // What the compiler reads may end a lexeme at any place within.
+            let is_within = lexemes.is_opaque(map.places[shorter].lexeme) && overlap.extends == Bytes::ALL;
+            if overlap.extends.meets(begins[shorter]) || is_hidden || is_within {
                 let apart = if lexemes.is_unknown(map.places[shorter].lexeme) { shorter } else { longer };
                 let (rule, alternative, index) = map.places[apart].at;
                 let names = (map.name(longer), map.name(shorter));
@@ -86,6 +88,8 @@ struct Map<'a> {
     first: HashMap<usize, Set>,
     behind: HashMap<usize, Set>,
     skip: Option<usize>,
+    /// Whether what is skipped twice in a row is skipped at once, too.
+    joins: bool,
 }
 
 impl<'a> Map<'a> {
@@ -104,6 +108,7 @@ impl<'a> Map<'a> {
             first: HashMap::new(),
             behind: HashMap::new(),
             skip: None,
+            joins: false,
         };
         for (at, element) in elements(layout) {
             if let Part::Lexeme(items) = &element.part {
@@ -114,6 +119,9 @@ impl<'a> Map<'a> {
         }
         if let Some(rule) = skip {
             map.skip = Some(map.places.len());
+            let [once, twice] = [1, 2].map(|times| Item { atom: Atom::Rule(rule), least: times, most: Some(times) });
+            let automata = Automaton::new(grammar, &[once]).zip(Automaton::new(grammar, &[twice]));
+            map.joins = automata.is_some_and(|(once, twice)| once.includes(&twice));
             let lexeme = lexemes.number(grammar, &[Item::once(Atom::Rule(rule))]);
             map.places.push(Place { lexeme, at: (usize::MAX, 0, 0), next: Set::default() });
         }
@@ -216,7 +224,7 @@ impl<'a> Map<'a> {
         let mut bytes = Bytes::default();
         let mut add = |place: usize| bytes.join(lexemes.first(self.places[place].lexeme));
         if Some(place) == self.skip {
-            (0..self.places.len()).for_each(&mut add);
+            (0..self.places.len()).filter(|&other| other != place || !self.joins).for_each(&mut add);
         } else {
             self.places[place].next.iter().for_each(&mut add);
         }

@@ -42,6 +42,12 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_on_where_another_ends_is_taken_apart() {
+        let text = lark("root ::= t \" +\"\nt ::= \"x\" | \"x (\" t \")\"");
+        assert_eq!(text, "start: r0\nr0: r1 \" +\"\nr1: \"x\" | r2 r1 \")\"\nr2: \"x\" \" \" \"(\"\n");
+    }
+
+    #[test]
     fn control_tokens_stand_by_themselves() {
         assert_eq!(lark("root ::= \"a\" <|end|> <[7]>"), "start: r0\nr0: \"a\" <|end|> <[7]>\n");
     }

@@ -42,7 +42,8 @@ pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>
             None => return Err(path.wrong(format!("{name} is no type; the types are {}", TYPES.join(", ")))),
         }
     }
-    known.retain(|kind| !excluded.contains(kind) && !(*kind == "integer" && excluded.contains(&"number")));
+    let is_excluded = |kind: &str| excluded.contains(&kind) || kind == "integer" && excluded.contains(&"number");
+    known.retain(|kind| !is_excluded(kind));
     if known.is_empty() {
         return Err(path.wrong("`not` excludes all types"));
     }
