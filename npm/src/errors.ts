@@ -51,7 +51,7 @@ export class AdapterTooSmallError extends InglenookError {
   readonly code = 'TooSmall' as const;
 }
 
-/** The GPU computes wrongly: it failed the checks that every kernel has to pass before it may answer. */
+/** Wrong numbers: the GPU failed the checks that every kernel has to pass before it may answer, or a model computed NaN or infinity. */
 export class WrongAnswerError extends InglenookError {
   override readonly name = 'WrongAnswerError' as const;
   readonly code = 'WrongAnswer' as const;

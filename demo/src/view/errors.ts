@@ -35,8 +35,8 @@ const CARDS: Record<
   Download: { title: 'The model could not be fetched', remedies: ['retry', 'chooseModel'] },
   Aborted: { title: 'Loading was stopped', remedies: ['retry', 'chooseModel'] },
   WrongAnswer: {
-    title: 'This graphics processor computes wrongly',
-    hint: 'A newer graphics driver or browser may help.',
+    title: 'Wrong numbers were computed',
+    hint: 'A damaged model file can cause this, and so can an old graphics driver or browser.',
     remedies: ['useCpu', 'retry'],
   },
   Lost: {
