@@ -11,7 +11,14 @@ import sys
 from pathlib import Path
 
 # Each part is a module of `generator` with a function `generate(folder)`, and owns one output folder.
-PARTS = {"models": "models", "ropes": "models", "quants": "quant", "tokenizers": "tokenizers", "templates": "templates"}
+PARTS = {
+    "models": "models",
+    "ropes": "models",
+    "quants": "quant",
+    "tokenizers": "tokenizers",
+    "templates": "templates",
+    "language": "language",
+}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 mod dialects;
 mod histories;
+mod language;
 mod origin;
 
 use std::fs;

@@ -89,7 +89,13 @@ impl Writer<'_> {
                 self.container(meter, ('{', '}'), depth, &pairs, |writer, meter, (key, value)| {
                     match key {
                         Value::Str(key) | Value::Safe(key) => writer.string(key),
-                        _ => writer.string(&Text::own(scalar(key).unwrap_or_default())),
+                        _ => {
+                            let key = scalar(key).ok_or_else(|| {
+                                let kind = key.kind();
+                                TemplateError::failed(format!("keys must be str, int, float, bool or None, not {kind}"))
+                            })?;
+                            writer.string(&Text::own(key));
+                        }
                     }
                     writer.out.push_text(&writer.key);
                     writer.value(meter, value, depth + 1)

@@ -30,7 +30,10 @@ pub(super) fn strftime(format: &str, seconds: i64) -> String {
         let rest = chars.as_str();
         let unpadded = rest.starts_with('-');
         let directive = rest.chars().nth(usize::from(unpadded));
-        let text = directive.and_then(|directive| time.directive(directive));
+        let text = match directive {
+            Some('s') => Some(seconds.to_string()),
+            directive => directive.and_then(|directive| time.directive(directive)),
+        };
         match (directive, text) {
             (Some(directive), Some(text)) => {
                 let trimmed = if unpadded { text.trim_start_matches(['0', ' ']) } else { &text };

@@ -9,10 +9,16 @@ use super::compare::check_hashable;
 use super::meter::{Meter, check_depth};
 use super::methods;
 use super::provenance::TextBuilder;
-use super::value::{Method, Missing, Value};
+use super::value::{Method, Missing, Range, Value};
 
 /// `value.name`
 pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Value, TemplateError> {
+    if let Value::Undefined(missing) = value {
+        if &**name == "__class__" {
+            return Ok(Value::Undefined(Missing::Unsafe(name.clone())));
+        }
+        return Err(TemplateError::failed(missing.describe()));
+    }
     if let Some(found) = own_attribute(value, name)? {
         return Ok(found);
     }
@@ -21,7 +27,6 @@ pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Va
             meter.scan(name.len())?;
             Ok(dict.get_text(name).cloned().unwrap_or_else(|| missing(value, name)))
         }
-        Value::Undefined(missing) => Err(TemplateError::failed(missing.describe())),
         _ => Ok(missing(value, name)),
     }
 }
@@ -69,6 +74,9 @@ fn own_attribute(value: &Value, name: &Arc<str>) -> Result<Option<Value>, Templa
     if found.is_some() {
         return Ok(found);
     }
+    if methods::is_foreign(value, name) {
+        return Err(methods::unknown(value, name));
+    }
     if name.starts_with("__") || methods::changes(value, name) {
         return Ok(Some(Value::Undefined(Missing::Unsafe(name.clone()))));
     }
@@ -92,8 +100,8 @@ fn position(key: &Value, len: usize) -> Option<usize> {
 }
 
 /// `value[start:stop:step]`
-pub fn slice(meter: &mut Meter, value: &Value, bounds: [Value; 3]) -> Result<Value, TemplateError> {
-    let [start, stop, step] = bounds;
+pub fn slice(meter: &mut Meter, value: &Value, limits: [Value; 3]) -> Result<Value, TemplateError> {
+    let [start, stop, step] = limits;
     let number = |bound: &Value| match bound {
         Value::None => Ok(None),
         _ => bound.as_int().map(Some).ok_or_else(|| TemplateError::failed("slice indices must be integers or None")),
@@ -114,8 +122,13 @@ pub fn slice(meter: &mut Meter, value: &Value, bounds: [Value; 3]) -> Result<Val
             Value::tuple(meter, items)
         }
         Value::Range(range) => {
-            let items = places(range.len()).map(|at| range.get(at)).collect();
-            Value::list(meter, items)
+            let (first, end) = bounds(range.len(), start, stop, step);
+            let number = |at: i128| i128::from(range.start) + i128::from(range.step) * at;
+            let numbers = [number(first), number(end), i128::from(range.step).saturating_mul(step)].map(i64::try_from);
+            let [Ok(start), Ok(stop), Ok(step)] = numbers else {
+                return Err(TemplateError::unknown("numbers of more than 64 bits in a 'range'"));
+            };
+            Ok(Value::Range(Range { start, stop, step }))
         }
         Value::Str(text) | Value::Safe(text) => {
             meter.build(text.len() * size_of::<usize>())?;
@@ -126,12 +139,24 @@ pub fn slice(meter: &mut Meter, value: &Value, bounds: [Value; 3]) -> Result<Val
             }
             Ok(Value::Str(sliced.finish()))
         }
-        _ => Ok(Value::Undefined(Missing::Item(value.kind()))),
+        _ => Err(TemplateError::failed(format!("'{}' object is not subscriptable", value.kind()))),
     }
 }
 
 /// The places that a slice takes of `len` items.
 fn places(len: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> impl Iterator<Item = usize> {
+    let (first, end) = bounds(len, start, stop, step);
+    let mut at = first;
+    std::iter::from_fn(move || {
+        let within = if step > 0 { at < end } else { at > end };
+        let place = usize::try_from(at).ok().filter(|_| within)?;
+        at = at.saturating_add(step);
+        Some(place)
+    })
+}
+
+/// The place that a slice of `len` items begins at, and the one that it does not reach.
+fn bounds(len: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> (i128, i128) {
     let len = len as i128;
     // What a bound that is left out means, and the least and most that one can be.
     let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
@@ -141,11 +166,5 @@ fn places(len: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> im
     };
     let first = start.map_or(if step > 0 { low } else { high }, clamp);
     let end = stop.map_or(if step > 0 { high } else { low }, clamp);
-    let mut at = first;
-    std::iter::from_fn(move || {
-        let within = if step > 0 { at < end } else { at > end };
-        let place = usize::try_from(at).ok().filter(|_| within)?;
-        at = at.saturating_add(step);
-        Some(place)
-    })
+    (first, end)
 }

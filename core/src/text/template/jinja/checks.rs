@@ -9,10 +9,18 @@ use super::text::is_cased;
 use super::value::Value;
 use super::{compare, operators};
 
-type Check = fn(&mut Vm, &Value, &[Value]) -> Result<bool, TemplateError>;
+type Check = fn(&mut Vm, &Value, &Value) -> Result<bool, TemplateError>;
 
-/// The test of that name.
-pub fn find(name: &str) -> Option<Check> {
+/// Filters that jinja2 has and inglenook does not.
+const OTHER_FILTERS: [&str; 6] = ["filesizeformat", "pprint", "random", "urlize", "wordwrap", "xmlattr"];
+
+/// The test of that name, and the name of its parameter if it takes one: empty where it can only be given by place.
+pub fn find(name: &str) -> Option<(Check, Option<&'static str>)> {
+    plain(name).map(|check| (check, None)).or_else(|| compared(name).map(|(check, parameter)| (check, Some(parameter))))
+}
+
+/// Tests of a value alone.
+fn plain(name: &str) -> Option<Check> {
     Some(match name {
         "defined" => |_, value, _| Ok(!value.is_undefined()),
         "undefined" => |_, value, _| Ok(value.is_undefined()),
@@ -29,31 +37,39 @@ pub fn find(name: &str) -> Option<Check> {
         "iterable" => |_, value, _| Ok(value.is_iterable()),
         "callable" => |_, value, _| Ok(is_callable(value)),
         "escaped" => |_, value, _| Ok(matches!(value, Value::Safe(_))),
-        "sameas" => |_, value, arguments| Ok(compare::is_same(value, first(arguments)?)),
-        "odd" => |vm, value, _| Ok(remainder(vm, value, &Value::Int(2))? == 1.0),
-        "even" => |vm, value, _| Ok(remainder(vm, value, &Value::Int(2))? == 0.0),
-        "divisibleby" => |vm, value, arguments| Ok(remainder(vm, value, first(arguments)?)? == 0.0),
+        "odd" => |vm, value, _| is_rest(vm, value, &Value::Int(2), 1),
+        "even" => |vm, value, _| is_rest(vm, value, &Value::Int(2), 0),
         "lower" => |vm, value, _| has_case(vm, value, char::is_lowercase),
         "upper" => |vm, value, _| has_case(vm, value, char::is_uppercase),
-        "filter" => |_, value, _| Ok(value.as_str().is_some_and(|name| filters::find(name).is_some())),
-        "test" => |_, value, _| Ok(value.as_str().is_some_and(|name| find(name).is_some())),
-        "in" => |vm, value, arguments| compare_one(&mut vm.meter, Comparison::In, value, first(arguments)?),
-        "==" | "eq" | "equalto" => |vm, value, arguments| compare::equal(&mut vm.meter, value, first(arguments)?),
-        "!=" | "ne" => |vm, value, arguments| compare_one(&mut vm.meter, Comparison::Ne, value, first(arguments)?),
-        "<" | "lt" | "lessthan" => {
-            |vm, value, arguments| compare_one(&mut vm.meter, Comparison::Lt, value, first(arguments)?)
+        "filter" => {
+            |vm, value, _| is_name(vm, value, |name| filters::find(name).is_some() || OTHER_FILTERS.contains(&name))
         }
-        "<=" | "le" => |vm, value, arguments| compare_one(&mut vm.meter, Comparison::Le, value, first(arguments)?),
-        ">" | "gt" | "greaterthan" => {
-            |vm, value, arguments| compare_one(&mut vm.meter, Comparison::Gt, value, first(arguments)?)
-        }
-        ">=" | "ge" => |vm, value, arguments| compare_one(&mut vm.meter, Comparison::Ge, value, first(arguments)?),
+        "test" => |vm, value, _| is_name(vm, value, |name| find(name).is_some()),
         _ => return None,
     })
 }
 
-fn first(arguments: &[Value]) -> Result<&Value, TemplateError> {
-    arguments.first().ok_or_else(|| TemplateError::failed("a test lacks its argument"))
+/// Tests of a value and another, with the other's name.
+fn compared(name: &str) -> Option<(Check, &'static str)> {
+    let (check, parameter): (Check, _) = match name {
+        "sameas" => (|_, value, other| Ok(compare::is_same(value, other)), "other"),
+        "divisibleby" => (|vm, value, other| is_rest(vm, value, other, 0), "num"),
+        "in" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::In, value, other), "seq"),
+        "==" | "eq" | "equalto" => (|vm, value, other| compare::equal(&mut vm.meter, value, other), ""),
+        "!=" | "ne" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Ne, value, other), ""),
+        "<" | "lt" | "lessthan" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Lt, value, other), ""),
+        "<=" | "le" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Le, value, other), ""),
+        ">" | "gt" | "greaterthan" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Gt, value, other), ""),
+        ">=" | "ge" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Ge, value, other), ""),
+        _ => return None,
+    };
+    Some((check, parameter))
+}
+
+/// Whether a value is a name among others.
+fn is_name(vm: &mut Vm, value: &Value, among: impl Fn(&str) -> bool) -> Result<bool, TemplateError> {
+    compare::check_hashable(&mut vm.meter, value)?;
+    Ok(value.as_str().is_some_and(among))
 }
 
 /// What has a length and items: to jinja2 also texts, mappings and what is undefined.
@@ -83,9 +99,10 @@ fn is_callable(value: &Value) -> bool {
     )
 }
 
-fn remainder(vm: &mut Vm, value: &Value, divisor: &Value) -> Result<f64, TemplateError> {
-    let rest = operators::arithmetic(&mut vm.meter, super::ast::Arithmetic::Rem, value, divisor)?;
-    rest.as_float().ok_or_else(|| TemplateError::failed("the test wants a number"))
+/// Whether a division leaves that rest. Of a text, `%` makes a text, which is no rest.
+fn is_rest(vm: &mut Vm, value: &Value, divisor: &Value, rest: i128) -> Result<bool, TemplateError> {
+    let found = operators::arithmetic(&mut vm.meter, super::ast::Arithmetic::Rem, value, divisor)?;
+    compare::equal(&mut vm.meter, &found, &Value::Int(rest))
 }
 
 /// Whether all letters that come in two cases are of one.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::TemplateError;
 use super::meter::Meter;
-use super::value::{List, Value};
+use super::value::{List, Value, View};
 
 pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, TemplateError> {
     meter.step(1)?;
@@ -34,11 +34,32 @@ pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, Tem
             true
         }
         (Value::Range(a), Value::Range(b)) => a == b,
+        (Value::View(View::Keys | View::Items, _), Value::View(View::Keys | View::Items, _)) => {
+            equal_views(meter, left, right)?
+        }
         _ => match numbers(left, right) {
             Some(ordering) => ordering == Some(Ordering::Equal),
             None => is_same(left, right),
         },
     })
+}
+
+/// Keys and pairs compare as sets do.
+fn equal_views(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, TemplateError> {
+    let (left, right) = (left.iterate(meter)?, right.iterate(meter)?);
+    if left.items.len() != right.items.len() {
+        return Ok(false);
+    }
+    for item in &left.items {
+        let mut found = false;
+        for other in &right.items {
+            found = found || equal(meter, item, other)?;
+        }
+        if !found {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn equal_lists(meter: &mut Meter, left: &Rc<List>, right: &Rc<List>) -> Result<bool, TemplateError> {
@@ -69,6 +90,8 @@ pub fn is_same(left: &Value, right: &Value) -> bool {
         (Value::Namespace(a), Value::Namespace(b)) => Rc::ptr_eq(a, b),
         (Value::Loop(a), Value::Loop(b)) => Rc::ptr_eq(a, b),
         (Value::Macro(a), Value::Macro(b)) => Rc::ptr_eq(a, b),
+        (Value::Method(a), Value::Method(b)) => a.name == b.name && is_same(&a.of, &b.of),
+        (Value::Function(a), Value::Function(b)) => a == b,
         _ => false,
     }
 }
@@ -130,7 +153,7 @@ pub fn contains(meter: &mut Meter, container: &Value, item: &Value) -> Result<bo
             meter.scan(text.len())?;
             Ok(text.contains(part))
         }
-        Value::Dict(dict) => Ok(dict.get(meter, item)?.is_some()),
+        Value::Dict(dict) | Value::View(View::Keys, dict) => Ok(dict.get(meter, item)?.is_some()),
         Value::Namespace(_) | Value::Loop(_) | Value::None => Err(not_iterable(container)),
         _ if !container.is_iterable() => Err(not_iterable(container)),
         _ => {
@@ -154,7 +177,9 @@ pub fn check_hashable(meter: &mut Meter, key: &Value) -> Result<(), TemplateErro
     meter.step(1)?;
     match key {
         Value::Tuple(tuple) => tuple.items.iter().try_for_each(|item| check_hashable(meter, item)),
-        Value::List(_) | Value::Dict(_) => Err(TemplateError::failed(format!("unhashable type: '{}'", key.kind()))),
+        Value::List(_) | Value::Dict(_) | Value::View(View::Keys | View::Items, _) => {
+            Err(TemplateError::failed(format!("unhashable type: '{}'", key.kind())))
+        }
         _ => Ok(()),
     }
 }

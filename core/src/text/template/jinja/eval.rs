@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::super::TemplateError;
-use super::arguments::Args;
+use super::arguments::{Args, required};
 use super::ast::{Arguments, Comparison, Expr, Filter, Literal, Post};
 use super::meter::Meter;
 use super::provenance::{Text, TextBuilder};
@@ -63,7 +63,10 @@ impl Vm {
             }
             Expr::Name(name) => {
                 self.meter.step(1)?;
-                Ok(scope.get(name).unwrap_or_else(|| Value::Undefined(Missing::Variable(name.clone()))))
+                match scope.get(name) {
+                    None if &**name == "self" => Err(TemplateError::unknown("'self', which stands for blocks")),
+                    found => Ok(found.unwrap_or_else(|| Value::Undefined(Missing::Variable(name.clone())))),
+                }
             }
             _ => {
                 self.meter.enter()?;
@@ -188,7 +191,13 @@ impl Vm {
                         None => Ok(Value::None),
                     };
                     let bounds = [bound(0)?, bound(1)?, bound(2)?];
-                    access::slice(&mut self.meter, &value, bounds)?
+                    match access::slice(&mut self.meter, &value, bounds) {
+                        // Of a constant, jinja2 makes the slice itself, and forgives.
+                        Err(_) if matches!(first, Expr::Literal(_) | Expr::Dict(_)) => {
+                            Value::Undefined(Missing::Item(value.kind()))
+                        }
+                        sliced => sliced?,
+                    }
                 }
                 Post::Call(arguments) => {
                     let arguments = self.arguments(arguments, scope)?;
@@ -220,9 +229,20 @@ impl Vm {
 
     /// Whether a value passes the test of that name.
     pub(super) fn test(&mut self, name: &str, value: &Value, arguments: Args) -> Result<bool, TemplateError> {
-        let test = checks::find(name).ok_or_else(|| TemplateError::unknown(format!("the test '{name}'")))?;
+        let (test, parameter) =
+            checks::find(name).ok_or_else(|| TemplateError::unknown(format!("the test '{name}'")))?;
         self.meter.step(1)?;
-        test(self, value, &arguments.positional)
+        let other = match parameter {
+            Some(parameter) => {
+                let [other] = arguments.bind(name, [parameter])?;
+                required(name, other)?
+            }
+            None => {
+                let [] = arguments.bind(name, [])?;
+                Value::None
+            }
+        };
+        test(self, value, &other)
     }
 
     pub(super) fn arguments(&mut self, arguments: &Arguments, scope: &Rc<Scope>) -> Result<Args, TemplateError> {

@@ -186,14 +186,21 @@ impl Vm {
             level,
             changed: RefCell::default(),
         });
+        let mut ends = false;
         for (index, item) in items.items.iter().enumerate() {
             looping.index.set(index);
             let inner = Scope::within(scope);
             inner.set(&self.loop_name, Value::Loop(looping.clone()));
             self.assign(&node.target, item.clone(), &inner)?;
-            if self.block(&node.body, &inner, out)? == Flow::Break {
-                break;
+            match self.block(&node.body, &inner, out)? {
+                Flow::Break => break,
+                Flow::Continue => {}
+                Flow::Next => ends = true,
             }
+        }
+        // As in jinja2, `else` also follows a loop whose body never came to its end.
+        if !ends {
+            self.block(&node.otherwise, &Scope::within(scope), out)?;
         }
         Ok(())
     }

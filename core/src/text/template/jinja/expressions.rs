@@ -120,7 +120,10 @@ impl Parser {
     fn product(&mut self) -> Result<Expr, TemplateError> {
         const OPERATORS: [(&str, Arithmetic); 4] =
             [("*", Arithmetic::Mul), ("/", Arithmetic::Div), ("//", Arithmetic::FloorDiv), ("%", Arithmetic::Rem)];
-        self.chain(&OPERATORS, |parser| parser.chain(&[("**", Arithmetic::Pow)], |parser| parser.signed(true)))
+        self.chain(&OPERATORS, |parser| {
+            let power = parser.chain(&[("**", Arithmetic::Pow)], |parser| parser.signed(true))?;
+            Ok(sign_outside(power))
+        })
     }
 
     /// Operands of one precedence, from left to right.
@@ -381,6 +384,35 @@ impl Parser {
             !arguments.named.is_empty() || arguments.unpacked.is_some() || arguments.unpacked_named.is_some()
         };
         if is_misplaced { Err(syntax("a call's arguments are in the wrong order", self.line())) } else { Ok(()) }
+    }
+}
+
+/// Whether jinja2 computes it before it runs the template.
+fn is_constant(value: &Expr) -> bool {
+    match value {
+        Expr::Literal(_) => true,
+        Expr::Negative(value) | Expr::Positive(value) => is_constant(value),
+        Expr::Arithmetic(first, rest) => is_constant(first) && rest.iter().all(|(_, right)| is_constant(right)),
+        _ => false,
+    }
+}
+
+/// `-3 ** x` as jinja2 has it: it writes the number into a Python program, where the power binds more tightly than the sign. (A power
+/// of constants it computes itself, sign first.)
+fn sign_outside(power: Expr) -> Expr {
+    let (first, mut rest) = match power {
+        Expr::Arithmetic(first, rest) => (first, rest),
+        other => return other,
+    };
+    match *first {
+        Expr::Negative(number)
+            if is_constant(&number) && !rest.first().is_some_and(|(_, right)| is_constant(right)) =>
+        {
+            let behind = rest.split_off(1);
+            let signed = Expr::Negative(Box::new(Expr::Arithmetic(number, rest)));
+            if behind.is_empty() { signed } else { Expr::Arithmetic(Box::new(signed), behind) }
+        }
+        first => Expr::Arithmetic(Box::new(first), rest),
     }
 }
 

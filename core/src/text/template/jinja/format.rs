@@ -18,7 +18,6 @@ pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<V
     let mut next = items.iter();
     let mut out = TextBuilder::default();
     let mut rest: &str = pattern;
-    let mut used = false;
     while let Some(at) = rest.find('%') {
         out.push_part(pattern, &rest[..at]);
         let directive = Directive::read(meter, &rest[at + 1..], &mut next)?;
@@ -37,12 +36,13 @@ pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<V
             },
             None => next.next().ok_or_else(|| TemplateError::failed("not enough arguments for format string"))?,
         };
-        used = true;
         let text = directive.format(meter, value)?;
         out.push_text(&text);
     }
     out.push_part(pattern, rest);
-    let all_used = next.len() == 0 || matches!(arguments, Value::Dict(_)) || (used && next.len() == 0);
+    // Python asks that all are used, but not of what has items.
+    let has_items = matches!(arguments, Value::Dict(_) | Value::List(_) | Value::Range(_) | Value::Undefined(_));
+    let all_used = next.len() == 0 || has_items;
     if !all_used {
         return Err(TemplateError::failed("not all arguments converted during string formatting"));
     }
@@ -75,13 +75,7 @@ impl<'a> Directive<'a> {
         let mut spec = Spec { align: Some(if has('-') { Align::Left } else { Align::Right }), ..Spec::default() };
         spec.zero = has('0') && !has('-');
         spec.alternate = has('#');
-        spec.sign = if has('+') {
-            '+'
-        } else if has(' ') {
-            ' '
-        } else {
-            '-'
-        };
+        spec.sign = ['+', ' '].into_iter().find(|sign| has(*sign));
         rest = flags;
         let mut star_or_number = |rest: &mut &'a str| -> Result<usize, TemplateError> {
             let Some(after) = rest.strip_prefix('*') else {
@@ -115,11 +109,13 @@ impl<'a> Directive<'a> {
                 return self.spec.text(meter, &text);
             }
             'r' | 'a' => {
-                let text = print::repr(meter, value)?;
+                let text = repr(meter, value, self.kind == 'a')?;
                 return self.spec.text(meter, &text);
             }
             'c' => {
-                if let Value::Str(text) | Value::Safe(text) = value {
+                if let Value::Str(text) | Value::Safe(text) = value
+                    && text.chars().count() == 1
+                {
                     return self.spec.text(meter, text);
                 }
                 let c = value.as_int().and_then(|code| char::from_u32(u32::try_from(code).ok()?));
@@ -142,6 +138,24 @@ impl<'a> Directive<'a> {
     }
 }
 
+/// `repr(value)`, or `ascii(value)`.
+fn repr(meter: &mut Meter, value: &Value, ascii: bool) -> Result<Text, TemplateError> {
+    let text = print::repr(meter, value)?;
+    if !ascii || text.is_ascii() {
+        return Ok(text);
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        match u32::from(c) {
+            ..0x80 => out.push(c),
+            code @ ..0x100 => out.push_str(&format!("\\x{code:02x}")),
+            code @ ..0x1_0000 => out.push_str(&format!("\\u{code:04x}")),
+            code => out.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    Ok(text.derived(out))
+}
+
 /// `pattern.format(*positional, **named)`.
 pub fn braces(
     meter: &mut Meter,
@@ -149,7 +163,7 @@ pub fn braces(
     positional: &[Value],
     named: &[(Text, Value)],
 ) -> Result<Value, TemplateError> {
-    let mut fields = Fields { positional, named, next: 0 };
+    let mut fields = Fields { positional, named, next: 0, by_number: false };
     let text = fields.fill(meter, pattern, pattern, 0)?;
     Value::built(meter, text)
 }
@@ -159,6 +173,8 @@ struct Fields<'a> {
     named: &'a [(Text, Value)],
     /// The next field without a name.
     next: usize,
+    /// Whether a field has a number, after which none may go without.
+    by_number: bool,
 }
 
 impl Fields<'_> {
@@ -195,16 +211,18 @@ impl Fields<'_> {
         let value = self.value(meter, name)?;
         let spec =
             if spec.contains('{') { self.fill(meter, pattern, spec, level + 1)?.to_string() } else { spec.to_owned() };
+        let is_plain = spec.is_empty();
         let (spec, kind) = Spec::parse(&spec)?;
         meter.build(spec.width)?;
         match conversion {
+            None if is_plain => print::text(meter, &value),
             None => spec.value(meter, &value, kind),
             Some("s") => {
                 let text = print::text(meter, &value)?;
                 spec.text(meter, &text)
             }
-            Some("r" | "a") => {
-                let text = print::repr(meter, &value)?;
+            Some(kind @ ("r" | "a")) => {
+                let text = repr(meter, &value, kind == "a")?;
                 spec.text(meter, &text)
             }
             Some(_) => Err(TemplateError::failed("an unknown conversion in a format string")),
@@ -216,10 +234,14 @@ impl Fields<'_> {
         let end = name.find(['.', '[']).unwrap_or(name.len());
         let (first, mut rest) = name.split_at(end);
         let missing = || TemplateError::failed(format!("the format field '{first}' is not given"));
+        if (first.is_empty() && self.by_number) || (self.next > 0 && first.parse::<usize>().is_ok()) {
+            return Err(TemplateError::failed("format fields have numbers, or none has one"));
+        }
         let mut value = if first.is_empty() {
             self.next += 1;
             self.positional.get(self.next - 1).cloned().ok_or_else(missing)?
         } else if let Ok(at) = first.parse::<usize>() {
+            self.by_number = true;
             self.positional.get(at).cloned().ok_or_else(missing)?
         } else {
             let found = self.named.iter().find(|(name, _)| **name == *first);

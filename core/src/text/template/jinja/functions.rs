@@ -47,7 +47,9 @@ impl Function {
                 let namespace = Rc::new(Namespace::default());
                 vm.keep_namespace(&namespace);
                 for (name, value) in values.pairs {
-                    let name = text("namespace", Some(name))?;
+                    let (Value::Str(name) | Value::Safe(name)) = name else {
+                        return Err(TemplateError::unknown("a 'namespace' with names that are no strings"));
+                    };
                     namespace.set(&mut vm.meter, &name, value)?;
                 }
                 Ok(Value::Namespace(namespace))
@@ -81,6 +83,9 @@ impl Function {
 
 fn range(args: Args) -> Result<Value, TemplateError> {
     let wants_numbers = || TemplateError::failed("range takes one to three whole numbers");
+    if args.positional.iter().filter_map(Value::as_int).any(|number| i64::try_from(number).is_err()) {
+        return Err(TemplateError::unknown("numbers of more than 64 bits in a 'range'"));
+    }
     let numbers: Option<Vec<i64>> = args.positional.iter().map(|number| i64::try_from(number.as_int()?).ok()).collect();
     let range = match numbers.ok_or_else(wants_numbers)?[..] {
         [stop] => Range { start: 0, stop, step: 1 },
@@ -99,6 +104,7 @@ fn dict(vm: &mut Vm, args: Args) -> Result<super::value::Dict, TemplateError> {
     let mut pairs = match args.positional.as_slice() {
         [] => Vec::new(),
         [Value::Dict(dict)] => dict.pairs.clone(),
+        [Value::Undefined(missing)] => return Err(TemplateError::failed(missing.describe())),
         [items] => {
             let items = items.iterate(&mut vm.meter)?;
             let mut pairs = Vec::with_capacity(items.items.len());

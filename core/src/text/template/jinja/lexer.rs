@@ -226,7 +226,16 @@ impl<'a> Lexer<'a> {
                 return Ok((Token::Int(i128::from_str_radix(&digits, radix).map_err(|_| too_large())?), end));
             }
         }
-        let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+        // One `_` may stand between two digits.
+        let digits = |text: &str| {
+            let bytes = text.as_bytes();
+            let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+            let mut end = 0;
+            while is_digit(end) || (end > 0 && bytes.get(end) == Some(&b'_') && is_digit(end + 1)) {
+                end += 1;
+            }
+            end
+        };
         let mut end = digits(self.rest);
         let whole = end;
         let starts_digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
@@ -243,6 +252,9 @@ impl<'a> Lexer<'a> {
         }
         let text = self.rest[..end].replace('_', "");
         let token = if end == whole {
+            if text.starts_with('0') && text.contains(|c| c != '0') {
+                return Err(syntax("a number begins with 0", self.line));
+            }
             Token::Int(text.parse().map_err(|_| too_large())?)
         } else {
             Token::Float(text.parse().map_err(|_| too_large())?)
@@ -311,6 +323,9 @@ fn unescape(text: &str, line: usize) -> Result<String, TemplateError> {
             continue;
         }
         match escape {
+            Some('N') if after.starts_with('{') => {
+                return Err(TemplateError::unknown(r"characters by their names, as in '\N{BULLET}'").at(line));
+            }
             Some('\n') => {}
             Some('n') => out.push('\n'),
             Some('t') => out.push('\t'),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::super::TemplateError;
 use super::arguments::{Args, required};
 use super::eval::Vm;
+use super::meter::Meter;
 use super::value::{Value, View};
 use super::{compare, strings};
 
@@ -37,11 +38,19 @@ pub fn changes(value: &Value, name: &str) -> bool {
 pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value, TemplateError> {
     vm.meter.step(1)?;
     match value {
-        Value::Str(text) | Value::Safe(text) => strings::call(vm, text, name, args),
+        Value::Str(text) => strings::call(vm, text, name, args),
+        // Their arguments would have to be escaped.
+        Value::Safe(_) if matches!(name, "join" | "replace" | "format" | "center" | "ljust" | "rjust") => {
+            Err(unknown(value, name))
+        }
+        Value::Safe(text) => {
+            let made = strings::call(vm, text, name, args)?;
+            safe(&mut vm.meter, made)
+        }
         Value::List(_) | Value::Tuple(_) | Value::Range(_) => sequence(vm, value, name, args),
         Value::Dict(dict) => match name {
             "get" => {
-                let [key, default] = args.bind("get", ["key", "default"])?;
+                let [key, default] = positional("get", args)?;
                 let found = dict.get(&mut vm.meter, &required("get", key)?)?.cloned();
                 Ok(found.or(default).unwrap_or(Value::None))
             }
@@ -96,6 +105,47 @@ pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
             Ok(Value::None)
         }
         _ => Err(unknown(value, name)),
+    }
+}
+
+/// The same, its texts being escaped.
+fn safe(meter: &mut Meter, value: Value) -> Result<Value, TemplateError> {
+    let all = |meter: &mut Meter, items: &[Value]| -> Result<Vec<Value>, TemplateError> {
+        items.iter().map(|item| safe(meter, item.clone())).collect()
+    };
+    Ok(match value {
+        Value::Str(text) => Value::Safe(text),
+        Value::List(list) => {
+            let items = all(meter, &list.items)?;
+            Value::list(meter, items)?
+        }
+        Value::Tuple(list) => {
+            let items = all(meter, &list.items)?;
+            Value::tuple(meter, items)?
+        }
+        other => other,
+    })
+}
+
+/// Python's attributes that are not to be had here.
+pub fn is_foreign(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Bool(_) | Value::Int(_) => matches!(
+            name,
+            "real"
+                | "imag"
+                | "numerator"
+                | "denominator"
+                | "conjugate"
+                | "as_integer_ratio"
+                | "to_bytes"
+                | "from_bytes"
+        ),
+        Value::Float(_) => matches!(name, "real" | "imag" | "conjugate" | "as_integer_ratio" | "hex" | "fromhex"),
+        Value::Safe(_) => matches!(name, "escape" | "unescape" | "striptags"),
+        Value::View(..) => matches!(name, "mapping" | "isdisjoint"),
+        Value::Range(_) => matches!(name, "start" | "stop" | "step"),
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@ use super::escape::escape;
 use super::format;
 use super::meter::Meter;
 use super::provenance::{Text, TextBuilder};
-use super::value::Value;
+use super::value::{Value, View};
 
 /// `left operator right`.
 pub fn arithmetic(
@@ -18,8 +18,15 @@ pub fn arithmetic(
     if let Value::Undefined(missing) = left {
         return Err(TemplateError::failed(missing.describe()));
     }
-    if let (Arithmetic::Rem, Value::Str(pattern) | Value::Safe(pattern)) = (operator, left) {
+    if let (Arithmetic::Rem, Value::Str(pattern)) = (operator, left) {
         return format::percent(meter, pattern, right);
+    }
+    if matches!((operator, left), (Arithmetic::Rem, Value::Safe(_))) {
+        return Err(TemplateError::unknown("'%' of escaped text"));
+    }
+    let is_set = |value: &Value| matches!(value, Value::View(View::Keys | View::Items, _));
+    if operator == Arithmetic::Sub && (is_set(left) || is_set(right)) {
+        return Err(TemplateError::unknown("sets, such as '-' makes of a mapping's keys or items"));
     }
     if let Value::Undefined(missing) = right {
         return Err(TemplateError::failed(missing.describe()));
@@ -78,16 +85,48 @@ fn floating(operator: Arithmetic, a: f64, b: f64) -> Result<Value, TemplateError
         Arithmetic::Sub => a - b,
         Arithmetic::Mul => a * b,
         Arithmetic::Div => a / b,
-        Arithmetic::FloorDiv => ((a - remainder(a, b)) / b).round(),
+        Arithmetic::FloorDiv => floor_division(a, b),
         Arithmetic::Rem => remainder(a, b),
-        Arithmetic::Pow => a.powf(b),
+        Arithmetic::Pow => power(a, b)?,
     }))
+}
+
+fn floor_division(a: f64, b: f64) -> f64 {
+    // As CPython's `float_divmod`, whose rounding shows in large numbers.
+    let rest = a % b;
+    let mut quotient = (a - rest) / b;
+    if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+        quotient -= 1.0;
+    }
+    if quotient == 0.0 {
+        return 0f64.copysign(a / b);
+    }
+    let floor = quotient.floor();
+    if quotient - floor > 0.5 { floor + 1.0 } else { floor }
+}
+
+fn power(a: f64, b: f64) -> Result<f64, TemplateError> {
+    let result = a.powf(b);
+    match () {
+        () if a == 0.0 && b < 0.0 => Err(zero_division()),
+        () if a < 0.0 && a.is_finite() && b.is_finite() && b.fract() != 0.0 => {
+            Err(TemplateError::unknown("complex numbers, such as the power of a negative number to a fraction"))
+        }
+        () if result.is_infinite() && a.is_finite() && b.is_finite() => {
+            Err(TemplateError::failed("a number is too large"))
+        }
+        () => Ok(result),
+    }
 }
 
 /// With the sign of the right side.
 fn remainder(a: f64, b: f64) -> f64 {
     let rest = a % b;
-    if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+    match rest == 0.0 {
+        true => 0f64.copysign(b),
+        false if (rest < 0.0) != (b < 0.0) => rest + b,
+        false => rest,
+    }
 }
 
 fn zero_division() -> TemplateError {

@@ -50,7 +50,10 @@ pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Re
         Value::Float(number) => out.push_str(&float(*number)),
         Value::Str(text) | Value::Safe(text) => {
             meter.build(text.cost())?;
+            let is_safe = matches!(value, Value::Safe(_));
+            out.push_str(if is_safe { "Markup(" } else { "" });
             quote(text, out);
+            out.push_str(if is_safe { ")" } else { "" });
         }
         Value::List(list) => write_items(meter, ("[", "]"), &list.items, out)?,
         Value::Tuple(tuple) if tuple.items.len() == 1 => write_items(meter, ("(", ",)"), &tuple.items, out)?,

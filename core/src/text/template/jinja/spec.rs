@@ -19,8 +19,8 @@ pub enum Align {
 pub struct Spec {
     pub fill: char,
     pub align: Option<Align>,
-    /// `-` (only where needed), `+` or a space.
-    pub sign: char,
+    /// `-` (only where needed), `+` or a space, if given.
+    pub sign: Option<char>,
     pub alternate: bool,
     pub zero: bool,
     pub width: usize,
@@ -33,7 +33,7 @@ impl Default for Spec {
         Self {
             fill: ' ',
             align: None,
-            sign: '-',
+            sign: None,
             alternate: false,
             zero: false,
             width: 0,
@@ -61,7 +61,7 @@ impl Spec {
             chars.next();
         }
         if let Some(sign) = chars.next_if(|c| matches!(c, '+' | '-' | ' ')) {
-            spec.sign = sign;
+            spec.sign = Some(sign);
         }
         spec.alternate = chars.next_if_eq(&'#').is_some();
         spec.zero = chars.next_if_eq(&'0').is_some();
@@ -86,27 +86,42 @@ impl Spec {
 
     /// A value as `format()` writes it.
     pub fn value(&self, meter: &mut Meter, value: &Value, kind: Option<char>) -> Result<Text, TemplateError> {
+        let of = value.kind();
+        let wrong = |what: &str| Err(TemplateError::failed(format!("the format of '{of}' takes no {what}")));
         let number = match (value, kind) {
-            (Value::Int(number), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X')) => {
-                self.whole(meter, *number, kind.unwrap_or('d'))
+            (Value::Int(_) | Value::Bool(_), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X' | 'c')) => {
+                if self.precision.is_some() {
+                    return wrong("precision");
+                }
+                let number = value.as_int().unwrap_or(0);
+                if kind != Some('c') {
+                    self.whole(meter, number, kind.unwrap_or('d'))
+                } else {
+                    let letter = u32::try_from(number).ok().and_then(char::from_u32);
+                    let letter = letter.ok_or_else(|| TemplateError::failed("%c arg not in range(0x110000)"))?;
+                    self.pad(meter, "", &letter.to_string(), self.align.unwrap_or(Align::Left))
+                }
             }
-            (Value::Bool(flag), Some('d')) => self.whole(meter, (*flag).into(), 'd'),
-            (Value::Int(_) | Value::Float(_), Some(kind @ ('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%'))) => {
+            (_, Some(kind @ ('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%'))) if value.as_float().is_some() => {
                 self.floating(meter, value.as_float().unwrap_or(0.0), kind)
             }
+            (Value::Float(number), Some('n')) => self.floating(meter, *number, 'g'),
             (Value::Float(number), None) if self.precision.is_some() => self.floating(meter, *number, 'g'),
             (Value::Float(number), None) => {
                 let text = print::float(number.abs());
                 self.number(meter, number.is_sign_negative(), "", &text)
             }
-            (_, None | Some('s')) => {
-                let text = print::text(meter, value)?;
-                return self.text(meter, &text);
+            (Value::Str(text) | Value::Safe(text), None | Some('s')) => {
+                if self.sign.is_some() || self.alternate || self.grouping.is_some() || self.align == Some(Align::Inner)
+                {
+                    return wrong("sign, '#', grouping or '='");
+                }
+                return self.text(meter, text);
             }
             (_, Some(kind)) => {
-                let of = value.kind();
                 Err(TemplateError::failed(format!("unknown format code '{kind}' for object of type '{of}'")))
             }
+            (_, None) => return wrong("specification"),
         };
         number.map(Text::own)
     }
@@ -151,7 +166,7 @@ impl Spec {
         }
         let size = number.abs();
         let mut digits = match kind.to_ascii_lowercase() {
-            _ if !number.is_finite() => print::float(size),
+            _ if !number.is_finite() => print::float(size) + if kind == '%' { "%" } else { "" },
             'f' => format!("{size:.precision$}"),
             '%' => format!("{:.precision$}%", size * 100.0),
             'e' => exponential(size, precision),
@@ -170,8 +185,8 @@ impl Spec {
         };
         let sign = match (negative, self.sign) {
             (true, _) => "-",
-            (false, '+') => "+",
-            (false, ' ') => " ",
+            (false, Some('+')) => "+",
+            (false, Some(' ')) => " ",
             _ => "",
         };
         let default = if self.zero { Align::Inner } else { Align::Right };

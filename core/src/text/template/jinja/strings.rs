@@ -77,7 +77,7 @@ pub fn call(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, T
         }
         "join" => join(vm, text, args),
         "replace" => {
-            let [old, new, count] = args.bind(name, ["old", "new", "count"])?;
+            let [old, new, count] = positional(name, args)?;
             let (old, new) = (text_argument(name, old)?, text_argument(name, new)?);
             replace(vm, text, &old, &new, int(count, -1)?)
         }
@@ -262,10 +262,10 @@ pub fn replace(vm: &mut Vm, text: &Text, old: &str, new: &Text, count: i128) -> 
     Ok(Value::Str(out.finish()))
 }
 
-/// The part from one character to another, as slices count them.
-fn part(text: &str, start: Option<Value>, end: Option<Value>) -> Result<(usize, &str), TemplateError> {
+/// The part from one character to another, as slices count them, and where it begins; none behind the text's end.
+fn part(text: &str, start: Option<Value>, end: Option<Value>) -> Result<Option<(usize, &str)>, TemplateError> {
     if start.is_none() && end.is_none() {
-        return Ok((0, text));
+        return Ok(Some((0, text)));
     }
     let len = text.chars().count() as i128;
     let place = |bound: Option<Value>, default: i128| -> Result<usize, TemplateError> {
@@ -273,18 +273,22 @@ fn part(text: &str, start: Option<Value>, end: Option<Value>) -> Result<(usize, 
         Ok(usize::try_from(if at < 0 { (at + len).max(0) } else { at }).unwrap_or(usize::MAX))
     };
     let (start, end) = (place(start, 0)?, place(end, len)?);
+    if start > text.chars().count() {
+        return Ok(None);
+    }
     let byte = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(at, _)| at);
-    Ok((start, text.get(byte(start)..byte(end)).unwrap_or("")))
+    Ok(Some((start, text.get(byte(start)..byte(end)).unwrap_or(""))))
 }
 
 fn affix(text: &str, name: &str, args: Args) -> Result<Value, TemplateError> {
     let [affixes, start, end] = positional(name, args)?;
-    let (_, part) = part(text, start, end)?;
+    let part = part(text, start, end)?.map(|(_, part)| part);
     let fits = |affix: &Value| {
         let kind = affix.kind();
         let wrong = || TemplateError::failed(format!("{name} first arg must be str or a tuple of str, not {kind}"));
         let affix = affix.as_str().ok_or_else(wrong)?;
-        Ok(if name == "startswith" { part.starts_with(affix) } else { part.ends_with(affix) })
+        let fits = |part: &str| if name == "startswith" { part.starts_with(affix) } else { part.ends_with(affix) };
+        Ok(part.is_some_and(fits))
     };
     match required(name, affixes)? {
         Value::Tuple(affixes) => {
@@ -302,25 +306,38 @@ fn affix(text: &str, name: &str, args: Args) -> Result<Value, TemplateError> {
 fn find(text: &str, name: &str, args: Args) -> Result<Value, TemplateError> {
     let [wanted, start, end] = positional(name, args)?;
     let wanted = text_argument(name, wanted)?;
-    let (offset, part) = part(text, start, end)?;
+    let part = part(text, start, end)?;
     if name == "count" {
-        return Ok(Value::Int(part.matches(&*wanted).count() as i128));
+        return Ok(Value::Int(part.map_or(0, |(_, part)| part.matches(&*wanted).count()) as i128));
     }
-    let found = if name.starts_with('r') { part.rfind(&*wanted) } else { part.find(&*wanted) };
+    let found = part.and_then(|(offset, part)| {
+        let at = if name.starts_with('r') { part.rfind(&*wanted) } else { part.find(&*wanted) };
+        at.map(|at| offset + part[..at].chars().count())
+    });
     match found {
-        Some(at) => Ok(Value::Int((offset + part[..at].chars().count()) as i128)),
+        Some(at) => Ok(Value::Int(at as i128)),
         None if name.ends_with("index") => Err(TemplateError::failed("substring not found")),
         None => Ok(Value::Int(-1)),
     }
 }
 
 fn pad(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, TemplateError> {
-    let [width, fill] = positional(name, args)?;
-    let width = usize::try_from(int(width, 8)?).unwrap_or(0);
     if name == "expandtabs" {
-        return expand_tabs(vm, text, width);
+        let [size] = args.bind(name, ["tabsize"])?;
+        return expand_tabs(vm, text, usize::try_from(int(size, 8)?).unwrap_or(0));
     }
+    let (width, fill) = if name == "zfill" {
+        let [width] = positional(name, args)?;
+        (width, None)
+    } else {
+        let [width, fill] = positional(name, args)?;
+        (width, fill)
+    };
+    let width = usize::try_from(int(Some(required(name, width)?), 0)?).unwrap_or(0);
     let fill = fill.map_or(Ok(Text::own(" ")), |fill| text_argument(name, Some(fill)))?;
+    if fill.chars().nth(1).is_some() || fill.is_empty() {
+        return Err(TemplateError::failed("the fill character must be exactly one character long"));
+    }
     let missing = width.saturating_sub(text.chars().count());
     vm.meter.build(missing.saturating_mul(fill.len()).saturating_add(text.len()))?;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);

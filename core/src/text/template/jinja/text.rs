@@ -100,9 +100,20 @@ const ZEROS: [u32; 65] = [
 
 /// `isdecimal()`: a digit of a decimal number, in any script.
 pub fn is_decimal(c: char) -> bool {
+    decimal(c).is_some()
+}
+
+/// The value of a decimal digit.
+fn decimal(c: char) -> Option<u32> {
     let code = u32::from(c);
     let at = ZEROS.partition_point(|zero| *zero <= code);
-    at > 0 && code - ZEROS[at - 1] < 10
+    let zero = ZEROS.get(at.checked_sub(1)?)?;
+    Some(code - zero).filter(|value| *value < 10)
+}
+
+/// A text with the decimal digits of all scripts as ASCII has them.
+pub fn ascii_digits(text: &str) -> String {
+    text.chars().map(|c| decimal(c).and_then(|value| char::from_digit(value, 10)).unwrap_or(c)).collect()
 }
 
 /// `isdigit()`: also raised, lowered and circled ones.

@@ -1,7 +1,7 @@
 //! Filters that look at an attribute of each item, or test each.
 
 use super::super::super::TemplateError;
-use super::super::arguments::{Args, flag, required, text};
+use super::super::arguments::{Args, flag, int, required, text};
 use super::super::ast::Arithmetic;
 use super::super::eval::Vm;
 use super::super::provenance::{Text, TextBuilder};
@@ -10,6 +10,9 @@ use super::super::{access, compare, operators, print};
 
 /// The value at a path such as `a.b.0`, or at a number.
 fn at_path(vm: &mut Vm, item: &Value, path: &Value, default: Option<&Value>) -> Result<Value, TemplateError> {
+    if matches!(path, Value::None) {
+        return Ok(item.clone());
+    }
     let Some(path) = path.as_str() else {
         return access::item(&mut vm.meter, item, path);
     };
@@ -72,6 +75,10 @@ pub fn attr(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
 
 /// `map(attribute=…, default=…)`, or `map(filter, …)`.
 pub fn map(vm: &mut Vm, value: Value, mut args: Args) -> Result<Value, TemplateError> {
+    if !value.is_true() {
+        // Nothing, as in jinja2, whatever the value and the arguments are.
+        return Value::generator(&mut vm.meter, Vec::new());
+    }
     let items = value.iterate(&mut vm.meter)?;
     let mut mapped = Vec::with_capacity(items.items.len());
     if args.positional.is_empty() {
@@ -98,6 +105,10 @@ pub fn choose(
     by_attribute: bool,
     wanted: bool,
 ) -> Result<Value, TemplateError> {
+    if !value.is_true() {
+        // As for `map`.
+        return Value::generator(&mut vm.meter, Vec::new());
+    }
     let items = value.iterate(&mut vm.meter)?;
     let mut first = |of: &str| {
         if args.positional.is_empty() { Err(TemplateError::failed(of)) } else { Ok(args.positional.remove(0)) }
@@ -151,8 +162,12 @@ pub fn sort(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
         Some(paths) => paths.split(',').map(Value::text).collect(),
         None => Vec::new(),
     };
+    // Keys are lists, in which what is equal is not compared any further.
     let keyed = if paths.len() < 2 {
-        keyed(vm, &value, attribute, case_sensitive)?
+        let keyed = keyed(vm, &value, attribute, case_sensitive)?.into_iter();
+        keyed
+            .map(|(key, item)| Ok((Value::list(&mut vm.meter, vec![key])?, item)))
+            .collect::<Result<Vec<_>, TemplateError>>()?
     } else {
         let items = value.iterate(&mut vm.meter)?;
         let mut keyed = Vec::with_capacity(items.items.len());
@@ -166,7 +181,8 @@ pub fn sort(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
         }
         keyed
     };
-    let sorted = compare::sort(&mut vm.meter, keyed, flag(reverse), |(key, _)| key)?;
+    let reverse = int(reverse, 0)? != 0;
+    let sorted = compare::sort(&mut vm.meter, keyed, reverse, |(key, _)| key)?;
     Value::list(&mut vm.meter, sorted.into_iter().map(|(_, item)| item).collect())
 }
 
@@ -240,14 +256,14 @@ pub fn group_by(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
 pub fn sum(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [attribute, start] = args.bind("sum", ["attribute", "start"])?;
     let mut sum = start.unwrap_or(Value::Int(0));
+    if sum.as_str().is_some() {
+        return Err(TemplateError::failed("sum() can't sum strings"));
+    }
     for (_, item) in keyed(vm, &value, None, true)? {
         let item = match attribute.as_ref().filter(|attribute| !matches!(attribute, Value::None)) {
             Some(path) => at_path(vm, &item, path, None)?,
             None => item,
         };
-        if sum.as_str().is_some() {
-            return Err(TemplateError::failed("sum() can't sum strings"));
-        }
         sum = operators::arithmetic(&mut vm.meter, Arithmetic::Add, &sum, &item)?;
     }
     Ok(sum)

@@ -49,7 +49,13 @@ pub fn reverse(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
         return out.built(&mut vm.meter).map(Value::Str);
     }
     let items = value.iterate(&mut vm.meter)?;
-    Value::generator(&mut vm.meter, items.items.iter().rev().cloned().collect())
+    let items = items.items.iter().rev().cloned().collect();
+    // What cannot be gone through backwards becomes a list.
+    if matches!(value, Value::Generator(_)) {
+        Value::list(&mut vm.meter, items)
+    } else {
+        Value::generator(&mut vm.meter, items)
+    }
 }
 
 /// `default(default_value='', boolean=false)`

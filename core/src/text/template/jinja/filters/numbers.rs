@@ -22,6 +22,10 @@ pub fn int(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError
             let text = strings::of(vm, &value)?;
             parse_int(&text, base).or_else(|| parse_float(&text).and_then(truncate))
         }
+        Value::Undefined(missing) => return Err(TemplateError::failed(missing.describe())),
+        Value::Float(number) if number.is_infinite() => {
+            return Err(TemplateError::failed("cannot convert float infinity to integer"));
+        }
         Value::Float(number) => truncate(*number),
         _ => value.as_int(),
     };
@@ -34,8 +38,8 @@ fn truncate(number: f64) -> Option<i128> {
 
 /// Python's `int(text, base)`.
 fn parse_int(text: &str, base: u32) -> Option<i128> {
-    let text = text.trim_matches(super::super::text::is_space);
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let text = super::super::text::ascii_digits(text.trim_matches(super::super::text::is_space));
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(&text);
     let prefix = match base {
         16 => unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X")),
         8 => unsigned.strip_prefix("0o").or(unsigned.strip_prefix("0O")),
@@ -55,7 +59,7 @@ fn parse_int(text: &str, base: u32) -> Option<i128> {
 
 /// Python's `float(text)`.
 fn parse_float(text: &str) -> Option<f64> {
-    let text = text.trim_matches(super::super::text::is_space);
+    let text = super::super::text::ascii_digits(text.trim_matches(super::super::text::is_space));
     if text.starts_with('_') || text.ends_with('_') || text.contains("__") {
         return None;
     }
@@ -70,6 +74,7 @@ pub fn float(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErr
             let text = strings::of(vm, &value)?;
             parse_float(&text)
         }
+        Value::Undefined(missing) => return Err(TemplateError::failed(missing.describe())),
         _ => value.as_float(),
     };
     Ok(read.map_or_else(|| default.unwrap_or(Value::Float(0.0)), Value::Float))
@@ -78,16 +83,25 @@ pub fn float(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErr
 /// `round(precision=0, method='common')`
 pub fn round(_: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [precision, method] = args.bind("round", ["precision", "method"])?;
+    let method = method.as_ref().map_or(Some("common"), Value::as_str).unwrap_or_default();
+    let to_whole = matches!(precision, Some(Value::None)) && method == "common";
+    let precision = precision.filter(|_| !to_whole);
     let precision = i32::try_from(arguments::int(precision, 0)?.clamp(-400, 400)).unwrap_or(0);
-    let method = method.as_ref().and_then(Value::as_str).unwrap_or("common");
     let wants_number = || TemplateError::failed("round wants a number");
     let number = value.as_float().ok_or_else(wants_number)?;
     let scale = 10f64.powi(precision);
     Ok(match method {
-        "ceil" => Value::Float((number * scale).ceil() / scale),
-        "floor" => Value::Float((number * scale).floor() / scale),
+        "ceil" | "floor" if !(number * scale).is_finite() => {
+            return Err(TemplateError::failed("cannot convert float infinity to integer"));
+        }
+        "ceil" => Value::Float(((number * scale).ceil() + 0.0) / scale),
+        "floor" => Value::Float(((number * scale).floor() + 0.0) / scale),
         "common" => match value.as_int() {
-            Some(_) if precision >= 0 => value,
+            Some(number) if precision >= 0 => Value::Int(number),
+            None if to_whole => {
+                let whole = truncate(number.round_ties_even());
+                Value::Int(whole.ok_or_else(|| TemplateError::failed("cannot convert float infinity to integer"))?)
+            }
             Some(number) => {
                 let unit = 10i128.checked_pow(precision.unsigned_abs()).unwrap_or(i128::MAX);
                 let (down, rest) = (number.div_euclid(unit), number.rem_euclid(unit));

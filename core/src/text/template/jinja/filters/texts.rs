@@ -8,7 +8,7 @@ use super::super::eval::Vm;
 use super::super::provenance::{Text, TextBuilder};
 use super::super::strings;
 use super::super::text::{self, lines};
-use super::super::value::Value;
+use super::super::value::{Value, View};
 use super::super::{format as formatting, print};
 
 /// A filter of a text alone.
@@ -59,6 +59,7 @@ pub fn safe(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
 
 pub fn escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     if matches!(value, Value::Safe(_)) {
+        let [] = args.bind("escape", [])?;
         return Ok(value);
     }
     force_escape(vm, value, args)
@@ -72,15 +73,21 @@ pub fn force_escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Temp
 
 pub fn url_encode(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("urlencode", [])?;
-    let Value::Dict(dict) = &value else {
+    if value.as_str().is_some() || !value.is_iterable() {
         let text = strings::of(vm, &value)?;
         return Value::built(&mut vm.meter, text.derived(html::percent_encode(&text)));
+    }
+    let pairs = match &value {
+        Value::Dict(dict) => Value::View(View::Items, dict.clone()).iterate(&mut vm.meter)?,
+        _ => value.iterate(&mut vm.meter)?,
     };
     let mut out = TextBuilder::default();
     let encode = |text: Text| text.derived(html::percent_encode(&text).replace('/', "%2F").replace("%20", "+"));
-    for (key, value) in &dict.pairs {
+    for (at, pair) in pairs.items.iter().enumerate() {
+        let pair = pair.iterate(&mut vm.meter)?;
+        let [key, value] = &pair.items[..] else { return Err(TemplateError::failed("urlencode wants pairs")) };
         let (key, value) = (strings::of(vm, key)?, strings::of(vm, value)?);
-        out.push_str(if out.len() == 0 { "" } else { "&" });
+        out.push_str(if at == 0 { "" } else { "&" });
         out.push_text(&encode(key));
         out.push_str("=");
         out.push_text(&encode(value));
@@ -116,6 +123,9 @@ pub fn replace(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
 /// printf-style formatting, by place or by name.
 pub fn format(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let pattern = strings::of(vm, &value)?;
+    if !args.named.is_empty() && !args.positional.is_empty() {
+        return Err(TemplateError::failed("format takes values by place or by name, not both"));
+    }
     let values = if args.named.is_empty() {
         Value::tuple(&mut vm.meter, args.positional)?
     } else {
@@ -136,13 +146,22 @@ pub fn center(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
 /// `truncate(length=255, killwords=false, end='...', leeway=5)`
 pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [length, kill_words, end, leeway] = args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
-    let text = strings::of(vm, &value)?;
     let end = end.map_or(Ok(Text::own("...")), |end| strings::of(vm, &end))?;
-    let size = |value, default| arguments::int(value, default).map(|size| usize::try_from(size).unwrap_or(0));
-    let (length, leeway) = (size(length, 255)?, size(leeway, 5)?);
-    if text.chars().count() <= length.saturating_add(leeway) {
-        return Ok(Value::Str(text));
+    let leeway = leeway.filter(|leeway| !matches!(leeway, Value::None));
+    let (length, leeway) = (arguments::int(length, 255)?, arguments::int(leeway, 5)?);
+    if leeway < 0 || length < end.chars().count() as i128 {
+        return Err(TemplateError::failed(
+            "truncate: the length is less than that of the end, or the leeway less than 0",
+        ));
     }
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let len = value.len(&mut vm.meter)?.unwrap_or(usize::MAX);
+    if len <= length.saturating_add(usize::try_from(leeway).unwrap_or(usize::MAX)) {
+        return Ok(value);
+    }
+    let (Value::Str(text) | Value::Safe(text)) = value else {
+        return Err(TemplateError::failed(format!("truncate wants a string, not {}", value.kind())));
+    };
     let kept = length.saturating_sub(end.chars().count());
     let cut = &text[..text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at)];
     let cut = if flag(kill_words) { cut } else { cut.rsplit_once(' ').map_or(cut, |(words, _)| words) };
@@ -156,9 +175,11 @@ pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
 pub fn indent(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [width, first, blank] = args.bind("indent", ["width", "first", "blank"])?;
     let (first, blank) = (flag(first), flag(blank));
-    let text = strings::of(vm, &value)?;
+    let (Value::Str(text) | Value::Safe(text)) = &value else {
+        return Err(TemplateError::failed(format!("indent wants a string, not {}", value.kind())));
+    };
     let indent = indentation(vm, width.unwrap_or(Value::Int(4)))?;
-    let mut lines = lines(&text, false);
+    let mut lines = lines(text, false);
     // jinja2 puts a line break behind the text first, so that one at its end counts.
     if text.is_empty() || text.ends_with(text::is_line_break) {
         lines.push("");
@@ -171,9 +192,9 @@ pub fn indent(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
         if indented {
             out.push_text(&indent);
         }
-        out.push_part(&text, line);
+        out.push_part(text, line);
     }
-    Ok(Value::Str(out.finish()))
+    Ok(if matches!(value, Value::Safe(_)) { Value::Safe(out.finish()) } else { Value::Str(out.finish()) })
 }
 
 /// A number of spaces, or the text itself.
