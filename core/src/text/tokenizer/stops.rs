@@ -37,12 +37,23 @@ const TURN_ENDS: &[&str] = &[
     "<EOT>",
     "<｜end▁of▁sentence｜>",
 ];
-/// Names that end a turn only in a vocabulary that also has `marker`.
-const FAMILY_TURN_ENDS: &[(&str, &[&str])] = &[
+/// What a family of vocabularies has besides.
+struct Family {
+    /// Tokens that only this family has all of.
+    markers: &'static [&'static str],
+    /// Further names that end a turn.
+    ends: &'static [&'static str],
+    /// Names of [`TURN_ENDS`] behind which its turns go on.
+    goes_on: &'static [&'static str],
+}
+
+const FAMILIES: &[Family] = &[
     // GLM-4: the model hands over to the next speaker.
-    ("[gMASK]", &["<|user|>", "<|observation|>"]),
+    Family { markers: &["[gMASK]"], ends: &["<|user|>", "<|observation|>"], goes_on: &[] },
     // gpt-oss (harmony): `<|end|>` only ends a channel's message there.
-    ("<|channel|>", &["<|return|>", "<|call|>"]),
+    Family { markers: &["<|channel|>", "<|return|>"], ends: &["<|return|>", "<|call|>"], goes_on: &["<|end|>"] },
+    // Solar Open: `<|end|>` only ends a thought or a part of the message.
+    Family { markers: &["<|flush|>", "<|calls|>"], ends: &["<|flush|>", "<|calls|>"], goes_on: &["<|end|>"] },
 ];
 
 /// Makes control tokens of those that steer a model whatever type the file gives them, since many converters have typed them as
@@ -52,10 +63,10 @@ pub(super) fn mark_control(tokens: &[&str], merges: &[&str], ids: &SpecialIds, k
     let learned: HashSet<String> =
         merges.iter().filter(|merge| merge.ends_with('>')).map(|merge| merge.replacen(' ', "", 1)).collect();
     let named: Vec<usize> = [ids.bos, ids.eos, ids.eot, ids.eom].into_iter().flatten().map(|id| id as usize).collect();
-    let families: Vec<&str> = FAMILY_TURN_ENDS
+    let families: Vec<&str> = FAMILIES
         .iter()
-        .filter(|(marker, _)| tokens.contains(marker))
-        .flat_map(|(_, names)| names.iter().copied())
+        .filter(|family| family.markers.iter().all(|marker| tokens.contains(marker)))
+        .flat_map(|family| family.ends.iter().copied())
         .collect();
     for (id, (text, kind)) in tokens.iter().zip(kinds).enumerate() {
         let steers = match kind {
@@ -100,15 +111,36 @@ pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
         let at = named.binary_search_by_key(&name.as_bytes(), |&(bytes, _)| bytes).ok()?;
         Some(named[at].1)
     };
-    let is_harmony = find("<|channel|>").is_some() && find("<|return|>").is_some();
     let mut stops: Vec<u32> = [ids.eos, ids.eot, ids.eom].into_iter().flatten().collect();
-    stops.extend(TURN_ENDS.iter().filter(|&&name| !(is_harmony && name == "<|end|>")).filter_map(|name| find(name)));
-    for (marker, names) in FAMILY_TURN_ENDS {
-        if find(marker).is_some() {
-            stops.extend(names.iter().filter_map(|name| find(name)));
+    let mut names = TURN_ENDS.to_vec();
+    for Family { markers, ends, goes_on } in FAMILIES {
+        if markers.iter().all(|marker| find(marker).is_some()) {
+            names.retain(|name| !goes_on.contains(name));
+            names.extend(*ends);
         }
     }
+    stops.extend(names.into_iter().filter_map(find));
     stops.sort_unstable();
     stops.dedup();
     stops
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stops(names: &[&'static str]) -> Vec<&'static str> {
+        let mut vocab = Vocab::with_capacity(names.len(), 0);
+        names.iter().for_each(|name| vocab.push(name.bytes(), TokenKind::Control));
+        stop_ids(&vocab, &SpecialIds::default()).into_iter().map(|id| names[id as usize]).collect()
+    }
+
+    #[test]
+    fn message_end_stops_only_families_whose_turns_it_ends() {
+        assert_eq!(stops(&["<|end|>", "<|user|>"]), ["<|end|>"]);
+        assert_eq!(stops(&["<|end|>", "<|channel|>"]), ["<|end|>"]);
+        assert_eq!(stops(&["<|end|>", "<|channel|>", "<|return|>", "<|call|>"]), ["<|return|>", "<|call|>"]);
+        assert_eq!(stops(&["<|end|>", "<|think|>", "<|flush|>", "<|calls|>"]), ["<|flush|>", "<|calls|>"]);
+        assert_eq!(stops(&["[gMASK]", "<|user|>", "<|observation|>"]), ["<|user|>", "<|observation|>"]);
+    }
 }
