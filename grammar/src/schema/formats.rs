@@ -57,6 +57,15 @@ pub fn pattern(format: &str, path: &Path) -> Result<Option<String>, GrammarError
     Ok(Some(format!("^(?:{body})$")))
 }
 
+/// The expression for a `contentEncoding`, which validators of draft 7 assert: whole groups of RFC 4648, of which the last has no bits to spare.
+pub fn encoding(name: &str) -> Option<&'static str> {
+    match name {
+        "base64" => Some("^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"),
+        "base64url" => Some("^(?:[A-Za-z0-9_-]{4})*$"),
+        _ => None,
+    }
+}
+
 /// A scheme with an authority, or with a path that has no root (`mailto:a@b`).
 fn uri() -> String {
     format!(
