@@ -11,7 +11,7 @@ use super::meter::Meter;
 pub type Span = Range<usize>;
 
 /// The spans of a text that is a user's as a whole, however long it is.
-static WHOLE: LazyLock<Arc<Vec<Span>>> = LazyLock::new(|| Arc::new(vec![0..usize::MAX]));
+static WHOLE: LazyLock<Arc<Vec<Span>>> = LazyLock::new(|| Arc::new(vec![Span { start: 0, end: usize::MAX }]));
 
 /// A text. What is not known to be a user's is the template's own.
 #[derive(Clone, Debug)]
