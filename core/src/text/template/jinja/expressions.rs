@@ -275,7 +275,8 @@ impl Parser {
         }
         match bounds {
             [Some(item), None, None] if colons == 0 => Ok(Post::Item(item)),
-            _ if colons == 0 => Err(self.unexpected("an expression")),
+            // jinja2 reads nothing as a tuple of nothing.
+            _ if colons == 0 => Ok(Post::Item(Expr::Tuple(Vec::new()))),
             _ => Ok(Post::Slice(Box::new(bounds))),
         }
     }
