@@ -210,7 +210,9 @@ fn tokens_put_together_of_a_users_parts_are_not_the_templates() {
         ("{% macro m() %}{{ kwargs }}{% endmacro %}{{ m(**messages[0].more) }}", 2, 8),
         ("{{ namespace(**messages[0].more) }}", 13, 8),
     ] {
-        let rendered = render(source, &json!({}), &conversation).unwrap();
+        // A member that the source has no word of would be refused.
+        let source = format!("{source}{{# more #}}");
+        let rendered = render(&source, &json!({}), &conversation).unwrap();
         assert!(!rendered.is_own(at..at + len), "{source}: {:?} {:?}", rendered.text, rendered.user);
     }
 }
