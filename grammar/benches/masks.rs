@@ -1,8 +1,7 @@
 //! What grammars cost over a vocabulary of 150,000 tokens: compiling a form, and the mask, the token and the landing of each step.
 //!
 //! `cargo bench -p inglenook-grammar` prints one line for each of the realistic schemas, one for short texts, one for each grammar in GBNF, and
-//! one over all schemas. Tokens
-//! are drawn at random, which is harder than what models write: more of the grammar is visited, and strings end late. Each walk is
+//! one over all schemas; words behind `--` keep those whose names hold one. Tokens are drawn at random, which is harder than what models write: more of the grammar is visited, and strings end late. Each walk is
 //! made three times, by matchers that know nothing of one another, and the least of the three times of each step counts: what a busy
 //! machine adds is not the grammar's.
 
@@ -28,6 +27,9 @@ fn main() {
     );
     let mut all = Times::default();
     let mut schemas: Vec<(String, Value)> = schemas().chain(short_texts()).collect();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
+    schemas.retain(|(name, _)| is_wanted(name));
     schemas.sort_by(|one, other| one.0.cmp(&other.0));
     for (name, schema) in schemas {
         let spec = |round: u32| {
@@ -41,7 +43,7 @@ fn main() {
         all.add(times);
     }
     all.print("all schemas");
-    for (name, grammar) in files("grammars", "gbnf") {
+    for (name, grammar) in files("grammars", "gbnf").into_iter().filter(|(name, _)| is_wanted(name)) {
         let spec = |round: u32| Spec::Gbnf { grammar: format!("# {round}\n{grammar}") };
         rounds(&mut compiler, &tokens, spec).print(&format!("{name}.gbnf"));
     }

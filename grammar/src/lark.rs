@@ -34,11 +34,14 @@ pub fn prepare(grammar: &str, control: &dyn Fn(&str) -> Option<u32>) -> Result<S
 
 /// The grammar as it is held: as it is written, if that will do.
 fn hold(resolved: String) -> Result<String, GrammarError> {
-    let Some(Read { mut grammar, given }) = read(&resolved) else { return Ok(resolved) };
+    let Some(Read { mut grammar, mut given }) = read(&resolved) else { return Ok(resolved) };
     let written = grammar.rules.clone();
     grammar.prune()?;
-    grammar.check_size()?;
     let is_pruned = grammar.rules != written;
+    if matches!(given, Given::Terminals(_)) && cfg::join(&mut grammar) {
+        given = Given::Not;
+    }
+    grammar.check_size()?;
     let (lexemes, is_changed) = cfg::lexemes(&mut grammar, &given)?;
     let is_fixed = matches!(given, Given::Fixed(..));
     Ok(if is_changed || is_pruned && !is_fixed { cfg::emit(&grammar, &lexemes) } else { resolved })

@@ -82,6 +82,16 @@ impl Item {
         }
     }
 
+    /// Whether the empty text is one of it, given the rules of which that is true.
+    pub fn is_nullable(&self, nullable: &[bool]) -> bool {
+        self.least == 0
+            || match &self.atom {
+                Atom::Rule(rule) => nullable[*rule],
+                Atom::Literal(text) => text.is_empty(),
+                Atom::Class(_) | Atom::Token(_) | Atom::Opaque(_) => false,
+            }
+    }
+
     /// The rule that is repeated, if it is one.
     pub fn rule(&self) -> Option<usize> {
         match self.atom {
@@ -123,6 +133,11 @@ impl Grammar {
     /// Which rules are regular: they lead to no rule that leads to itself, and to no control token.
     pub fn regular(&self) -> Vec<bool> {
         self.closure(|rule, known| rule.iter().flatten().all(|item| item.is_regular(known)))
+    }
+
+    /// Which rules have the empty text.
+    pub fn nullable(&self) -> Vec<bool> {
+        self.closure(|rule, known| rule.iter().any(|items| items.iter().all(|item| item.is_nullable(known))))
     }
 
     /// Refuse regular rules that are too long when written out, or too deep: a terminal is a regular expression.

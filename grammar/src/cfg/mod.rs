@@ -7,9 +7,11 @@ mod automaton;
 mod emit;
 mod grammar;
 mod lexemes;
+mod loops;
 mod places;
 
 pub use automaton::Bytes;
 pub use emit::emit;
 pub use grammar::{Atom, Grammar, Item, Opaque, Rule};
 pub use lexemes::{Given, lexemes};
+pub use loops::join;

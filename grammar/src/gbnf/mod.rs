@@ -12,6 +12,7 @@ use crate::cfg::{self, Given};
 pub fn to_lark(grammar: &str) -> Result<String, GrammarError> {
     let mut grammar = parse::parse(grammar)?;
     grammar.prune()?;
+    cfg::join(&mut grammar);
     grammar.check_size()?;
     let (lexemes, _) = cfg::lexemes(&mut grammar, &Given::Not)?;
     Ok(cfg::emit(&grammar, &lexemes))
@@ -45,6 +46,20 @@ mod tests {
     fn what_goes_on_where_another_ends_is_taken_apart() {
         let text = lark("root ::= t \" +\"\nt ::= \"x\" | \"x (\" t \")\"");
         assert_eq!(text, "start: r0\nr0: r1 \" +\"\nr1: \"x\" | r2 r1 \")\"\nr2: \"x\" \" \" \"(\"\n");
+    }
+
+    #[test]
+    fn what_is_regular_in_a_loop_is_one_terminal() {
+        let text = lark("root ::= \"<\" (root | [a-z])* \">\"");
+        let expected =
+            "start: r0\nr0: X0 r4* \">\"\nr3: X0 r4* \">\"\nr4: r3 X1\nT2: /[a-z]/\nX0: \"<\" T2*\nX1: T2*\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_a_loop_may_go_on_with_keeps_its_characters_apart() {
+        let text = lark("root ::= \"<\" (root | [a-z])* \"z>\"");
+        assert!(text.ends_with("T2: /[a-z]/\nX0: T2\n"), "{text}");
     }
 
     #[test]
