@@ -17,6 +17,7 @@ PARTS = {
     "quants": "quant",
     "tokenizers": "tokenizers",
     "templates": "templates",
+    "encoders": "encoders",
     "language": "language",
 }
 

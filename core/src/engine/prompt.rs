@@ -13,6 +13,9 @@ use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, ends
 use crate::text::template::parts;
 use crate::text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
 
+/// The variable by which built-in templates leave a space behind a special token to the tokenizer, where it puts one there itself.
+const ADDS_SPACE: &str = "tokenizer_adds_space";
+
 /// What a model's file says of prompts. Shared by an engine and whoever asks for a prompt alone.
 #[derive(Debug)]
 pub struct Prompts {
@@ -131,7 +134,8 @@ impl Prompts {
             String::from_utf8_lossy(bytes).into_owned()
         };
         let (bos, eos) = (name(ids.bos), name(ids.eos));
-        let extra = variables(request, template);
+        let mut extra = variables(request, template);
+        extra.entry(ADDS_SPACE).or_insert(self.tokenizer.adds_space().into());
         let rendered = self.templates.render(&ChatInput {
             messages: &request.messages,
             tools: request.offered_tools(),

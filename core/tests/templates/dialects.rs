@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{files, template};
 
 /// The templates that show a dialect by themselves, whatever the vocabulary. All others show none.
-const SHOWN: [(&str, &str); 29] = [
+const SHOWN: [(&str, &str); 31] = [
     ("chatml", "hermes"),
     ("cogito", "hermes"),
     ("command-a", "command-r7b"),
@@ -33,7 +33,9 @@ const SHOWN: [(&str, &str); 29] = [
     ("minimax", "minimax"),
     ("mistral-small3", "mistral"),
     ("mistral-v3-instruct", "mistral"),
+    ("mistral-v3", "mistral"),
     ("mistral-v3-tekken", "mistral"),
+    ("mistral-v3-tekken-instruct", "mistral"),
     ("mistral-v7", "mistral"),
     ("mistral-v7-tekken", "mistral"),
     ("nemotron", "nemotron"),

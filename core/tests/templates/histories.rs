@@ -262,10 +262,11 @@ fn places_of_real_templates_are_found() {
         }
     }
     let one = "alpaca-hf command-r-default falcon3 gemma gemma3 gpt-oss llama2-chat llama2 minimax mistral-small3 mistral-v1 \
-               mistral-v3-instruct mistral-v3-tekken mistral-v3 mixtral smollm3 vicuna-hf yi";
+               mistral-v3-instruct mistral-v3-tekken-instruct mistral-v3-tekken mistral-v3 mixtral smollm3 vicuna-hf yi";
     assert_eq!(one_system.join(" "), one);
     let insisting = "command-r-default gemma gemma1 gemma3 llama2-chat llama2 mistral-small3 mistral-v1-instruct mistral-v1 \
-                     mistral-v3-instruct mistral-v3-tekken mistral-v3 mixtral vicuna-hf";
+                     mistral-v3-instruct mistral-v3-tekken-instruct mistral-v3-tekken mistral-v3 \
+                     mistral-v7-tekken mistral-v7 mixtral vicuna-hf";
     assert_eq!(alternating.join(" "), insisting);
     assert!(parts.is_empty(), "{parts:?}");
     assert_eq!(shown.join(" "), "command-a glm45 gpt-oss harmony minimax qwen3-thinking qwen3");

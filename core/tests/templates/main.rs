@@ -1,6 +1,7 @@
 //! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
 
 mod dialects;
+mod encoders;
 mod histories;
 mod language;
 mod origin;

@@ -1,8 +1,11 @@
 //! Templates for files that carry none: written for inglenook, in the forms that models of these names were trained on. One is only
 //! taken if the caller names it, or if the vocabulary's own control tokens leave no doubt.
+//!
+//! Those of families with SentencePiece know `tokenizer_adds_space`: whether the tokenizer puts a space of its own behind a special token,
+//! so that the template must not write it, too.
 
 /// How many there are.
-pub(super) const COUNT: usize = 17;
+pub(super) const COUNT: usize = 18;
 
 /// All, with their names.
 const ALL: [(&str, &str); COUNT] = [
@@ -17,6 +20,7 @@ const ALL: [(&str, &str); COUNT] = [
     ("llama3", include_str!("builtin/llama3.jinja")),
     ("mistral-v1", include_str!("builtin/mistral-v1.jinja")),
     ("mistral-v3", include_str!("builtin/mistral-v3.jinja")),
+    ("mistral-v3-tekken", include_str!("builtin/mistral-v3-tekken.jinja")),
     ("mistral-v7", include_str!("builtin/mistral-v7.jinja")),
     ("mistral-v7-tekken", include_str!("builtin/mistral-v7-tekken.jinja")),
     ("phi3", include_str!("builtin/phi3.jinja")),

@@ -229,6 +229,15 @@ impl Tokenizer {
         self.add_eos
     }
 
+    /// Whether the tokenizer itself puts a space in front of a text that follows a special token, as SentencePiece does.
+    pub fn adds_space(&self) -> bool {
+        let mut text = Vec::new();
+        self.run_part("a", false, (Special::AsText, &[]), false, &mut Merger::default(), &mut |id, _| {
+            text.extend_from_slice(self.vocab.bytes(id));
+        });
+        text.starts_with(b" ")
+    }
+
     /// The state of decoding at the start of a text.
     pub(super) fn beginning(&self) -> Beginning {
         self.decoding.begin()

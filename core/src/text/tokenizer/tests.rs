@@ -256,6 +256,7 @@ fn sentencepiece_joins_by_score_and_spells_the_rest_in_bytes() {
         assert_eq!(tokenizer.decode(&ids), text.replace('▁', " "));
     }
     let unprefixed = spm(PIECES, false);
+    assert!(tokenizer.adds_space() && !unprefixed.adds_space());
     assert_eq!(unprefixed.encode("a a", Special::Parse, false), [id("a"), id("▁a")]);
     assert_eq!(unprefixed.decode(&[id("▁a")]), " a");
 }
