@@ -74,6 +74,35 @@ fn encoded(prompts: &Prompts, template: &str, case: &Json) -> Result<Vec<String>
     Ok(pieces(prompts, &tokens))
 }
 
+/// The prompt's text.
+fn rendered(template: &str, messages: &Json) -> String {
+    let request = json!({"messages": messages, "chat_template": template});
+    prompts("llama-spm", &[], None).render(&Request::from_json(&request.to_string()).unwrap()).unwrap()
+}
+
+/// Found against FastChat's `vicuna_v1.1`, with which these models were trained: no line breaks stand between the turns.
+#[test]
+fn builtin_vicuna_writes_what_fastchat_writes() {
+    let turns = ["user", "assistant", "user"].into_iter().zip(["hi", "yo", "a\nb"]);
+    let turns: Vec<Json> = turns.map(|(role, text)| json!({"role": role, "content": text})).collect();
+    let written = "USER: hi ASSISTANT: yo</s>USER: a\nb ASSISTANT:";
+    assert_eq!(rendered("vicuna", &json!(turns)), format!("<s>{written}"));
+    let with_system = [vec![json!({"role": "system", "content": "Be brief."})], turns].concat();
+    assert_eq!(rendered("vicuna", &json!(with_system)), format!("<s>Be brief. {written}"));
+    assert_eq!(rendered("vicuna", &json!(with_system[..2])), "<s>Be brief. USER: hi ASSISTANT:");
+}
+
+/// What an answer ends up as where the tokenizer puts no space in front of it is no second space in the history.
+#[test]
+fn builtin_mistral_templates_write_one_space_in_front_of_an_answer() {
+    let messages = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": " yo"}]);
+    for (template, special) in [("mistral-v1", &[][..]), ("mistral-v3", &SPECIAL), ("mistral-v7", &SPECIAL)] {
+        let case = json!({"messages": messages});
+        let text = encoded(&prompts("llama-spm", special, Some(false)), template, &case).unwrap().concat();
+        assert!(text.ends_with("[/INST] yo</s>"), "{template}: {text}");
+    }
+}
+
 /// A vocabulary that leaves the space to the template is what a `tokenizer.json` of the same model makes of it.
 #[test]
 fn builtin_mistral_templates_give_the_tokens_of_mistral_common() {
@@ -94,6 +123,10 @@ fn builtin_mistral_templates_give_the_tokens_of_mistral_common() {
         assert_eq!(prompts.tokenizer().adds_space(), adds_space == Some(true));
         for case in cases {
             let Some(expected) = case["expected"].get(template) else { continue };
+            // Without the tokenizer's space, the one that an answer begins with is the template's.
+            if adds_space == Some(false) && case["name"] == "spaces_in_front" {
+                continue;
+            }
             count += 1;
             // The encoder of version 3 parses a result and writes it anew, with spaces; a template leaves it as it is.
             let rewrites = template.starts_with("mistral-v3") && case["name"] == "result_in_json_without_spaces";
