@@ -4,7 +4,7 @@ import { loadSelftest } from "../lib/selftest.mjs";
 
 export const timeoutSeconds = 600;
 
-const NAMES = ["llama", "mistral", "qwen2", "qwen3"];
+const NAMES = ["biased", "llama", "mistral", "qwen2", "qwen3"];
 const CHUNKS = [300, 32, 1];
 /** Largest difference, as a share of the largest logit of its position. */
 const TOLERANCE = 1e-3;

@@ -121,7 +121,8 @@ async function forms(t, engine) {
  */
 async function calls(t, engine) {
   const signature = { type: "function", function: GET_TIME };
-  for (const choice of [{ tool_choice: "required" }, { tool_choice: signature }, {}]) {
+  const named = { type: "function", function: { name: GET_TIME.name } };
+  for (const choice of [{ tool_choice: "required" }, { tool_choice: named }, {}]) {
     const { choices } = await engine.chat.completions.create({ ...TIME, ...choice, tools: [signature] });
     const [{ message, finish_reason }] = choices;
     const made = message.tool_calls?.map((/** @type {any} */ call) => [call.function.name, JSON.parse(call.function.arguments)]);
