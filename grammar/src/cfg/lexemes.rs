@@ -5,6 +5,9 @@
 //! same byte. Runs of regular items begin as one lexeme each, since nothing is cut within one; wherever the lexer could go
 //! past an end that it must find, the lexeme that goes on is taken apart: a run into its items, an item into what it
 //! repeats, a text into its characters. Single characters never go on, so this ends.
+//!
+//! A repetition taken apart costs a step for each character of each token. Where the lexeme that ends within it stands before a rule, the two
+//! are told apart if that lexeme goes on with what the rule begins with: `"if" name` is longer than any name that is followed as an `if` is.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +18,10 @@ use crate::GrammarError;
 
 /// Most rounds in which lexemes are taken apart: a level of nesting, or an item beside others, in each.
 const MAX_ROUNDS: usize = 300;
+
+/// Most rules that are put where they are named, and most alternatives of one.
+const MAX_INLINED: usize = 8;
+const MAX_ALTERNATIVES: usize = 16;
 
 /// An element of a rule, so and so often.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,34 +66,35 @@ pub enum Given {
 /// # Errors
 /// When finding them takes more than is spent on it, or what cannot be taken apart is in the way.
 pub fn lexemes(grammar: &mut Grammar, given: &Given) -> Result<(Layout, bool), GrammarError> {
+    let mut known = Lexemes::default();
     let (regular, skip) = match given {
         Given::Not => (grammar.regular(), None),
         Given::Terminals(terminals) => (terminals.clone(), None),
         Given::Fixed(terminals, skip) => (terminals.clone(), *skip),
     };
-    let joins = matches!(given, Given::Not);
-    if joins && regular.first() == Some(&true) {
+    if !matches!(given, Given::Not) {
+        let mut maker = Maker::new(regular, false, 0);
+        maker.open(grammar, 0);
+        let conflicts = places::conflicts(&maker.layout, grammar, &mut known, skip)?;
+        return match (conflicts.first(), given) {
+            (None, _) => Ok((maker.layout, false)),
+            (Some(conflict), Given::Fixed(..)) => Err(conflict.refused()),
+            _ => lexemes(grammar, &Given::Not),
+        };
+    }
+    if regular.first() == Some(&true) {
         return Ok((Layout::new(), true));
     }
-    let mut maker = Maker { regular, joins, layout: Layout::new() };
-    let mut known = Lexemes::default();
-    maker.open(grammar, 0);
-    for round in 0.. {
-        let conflicts = places::conflicts(&maker.layout, grammar, &mut known, skip)?;
-        if conflicts.is_empty() {
-            return Ok((maker.layout, joins || round > 0));
-        }
-        if round == MAX_ROUNDS {
-            break;
-        }
-        for conflict in conflicts {
-            if matches!(given, Given::Fixed(..)) {
-                return Err(conflict.refused());
-            }
-            maker.take_apart(grammar, &conflict)?;
-        }
+    let mut maker = Maker::new(regular, true, MAX_INLINED);
+    let made = maker.make(grammar, &mut known);
+    // Where that was in vain, the grammar is not to be larger, and to have more ways to read a text, for it.
+    if maker.inlined > 0 && (made.is_err() || maker.is_lost) {
+        maker = Maker::new(grammar.regular(), true, 0);
+        maker.make(grammar, &mut known)?;
+    } else {
+        made?;
     }
-    Err(GrammarError::TooLarge { what: "rounds of taking terminals apart".to_owned(), limit: MAX_ROUNDS })
+    Ok((maker.layout, true))
 }
 
 struct Maker {
@@ -95,9 +103,87 @@ struct Maker {
     /// Whether neighbours are joined in all rules, or only in those that were regular.
     joins: bool,
     layout: Layout,
+    /// How many rules may be put where they are named, and how many were.
+    inlines: usize,
+    inlined: usize,
+    /// Whether a repetition was taken apart.
+    is_lost: bool,
 }
 
 impl Maker {
+    fn new(regular: Vec<bool>, joins: bool, inlines: usize) -> Maker {
+        Maker { regular, joins, layout: Layout::new(), inlines, inlined: 0, is_lost: false }
+    }
+
+    /// Lay out the grammar, and take apart what is in the way.
+    fn make(&mut self, grammar: &mut Grammar, known: &mut Lexemes) -> Result<(), GrammarError> {
+        self.open(grammar, 0);
+        for _ in 0..=MAX_ROUNDS {
+            let conflicts = places::conflicts(&self.layout, grammar, known, None)?;
+            if conflicts.is_empty() {
+                return Ok(());
+            }
+            if self.inlined < self.inlines && conflicts.iter().any(|conflict| self.go_on(conflict)) {
+                self.inlined += 1;
+                continue;
+            }
+            for conflict in conflicts {
+                self.take_apart(grammar, &conflict)?;
+            }
+        }
+        Err(GrammarError::TooLarge { what: "rounds of taking terminals apart".to_owned(), limit: MAX_ROUNDS })
+    }
+
+    /// Where a repetition would be taken apart: let one of the lexemes that end within it go on with what the rule behind it begins with.
+    fn go_on(&mut self, conflict: &Conflict) -> bool {
+        let longer = &self.layout[&conflict.rule][conflict.alternative][conflict.index].part;
+        let is_repeated =
+            matches!(longer, Part::Lexeme(items) if matches!(items.as_slice(), [item] if item.most != Some(1)));
+        is_repeated && conflict.ends.iter().any(|&at| self.inline(at))
+    }
+
+    /// Put the alternatives of the rule behind a lexeme in its place, if any begins with a lexeme that can be joined to the one before.
+    fn inline(&mut self, (rule, alternative, index): (usize, usize, usize)) -> bool {
+        let Some(elements) = self.layout.get(&rule).map(|rule| &rule[alternative]) else { return false };
+        let Some(Element { part: Part::Rule(inner), least: 1, most: Some(1) }) = elements.get(index + 1) else {
+            return false;
+        };
+        let inner = &self.layout[inner];
+        let is_joined = |elements: &Vec<Element>| elements.first().is_some_and(|first| self.run(first).is_some());
+        if self.run(&elements[index]).is_none() || inner.len() > MAX_ALTERNATIVES || !inner.iter().any(is_joined) {
+            return false;
+        }
+        let (begin, end) = (&elements[..=index], &elements[index + 2..]);
+        let inlined: Vec<Vec<Element>> = inner.iter().map(|inner| self.joined(&[begin, inner, end].concat())).collect();
+        if let Some(alternatives) = self.layout.get_mut(&rule) {
+            alternatives.splice(alternative..=alternative, inlined);
+        }
+        true
+    }
+
+    /// The items of a lexeme that can be joined to others.
+    fn run<'a>(&self, element: &'a Element) -> Option<&'a [Item]> {
+        match element {
+            Element { part: Part::Lexeme(items), least: 1, most: Some(1) } => {
+                items.iter().all(|item| item.is_regular(&self.regular)).then_some(items)
+            }
+            _ => None,
+        }
+    }
+
+    /// Elements whose neighbouring lexemes are one.
+    fn joined(&self, elements: &[Element]) -> Vec<Element> {
+        let is_run = |one: &Element, next: &Element| self.run(one).is_some() && self.run(next).is_some();
+        let join = |run: &[Element]| match run {
+            [element] => element.clone(),
+            _ => {
+                let items = run.iter().filter_map(|element| self.run(element)).flatten().cloned().collect();
+                Element::once(Part::Lexeme(items))
+            }
+        };
+        elements.chunk_by(is_run).map(join).collect()
+    }
+
     /// Lay out a rule, and what it leads to that is no lexeme.
     fn open(&mut self, grammar: &Grammar, first: usize) {
         let mut pending = vec![first];
@@ -138,7 +224,10 @@ impl Maker {
                 let part = Part::Rule(self.atom_apart(grammar, atom).ok_or_else(|| conflict.refused())?);
                 vec![Element { part, least, most }]
             }
-            [item] => vec![apart(item, &vec![true; grammar.rules.len()])],
+            [item] => {
+                self.is_lost |= item.most != Some(1);
+                vec![apart(item, &vec![true; grammar.rules.len()])]
+            }
             items => items.iter().map(|item| Element::once(Part::Lexeme(vec![item.clone()]))).collect(),
         };
         if let Some(alternatives) = self.layout.get_mut(&rule) {

@@ -22,6 +22,8 @@ pub struct Conflict {
     pub rule: usize,
     pub alternative: usize,
     pub index: usize,
+    /// The places of those that must end: rule, alternative, and index within it.
+    pub ends: Vec<(usize, usize, usize)>,
     /// What goes on, and what ends, for messages.
     names: (String, String),
 }
@@ -64,12 +66,9 @@ pub fn conflicts(
                 let apart = if lexemes.is_unknown(map.places[shorter].lexeme) { shorter } else { longer };
                 let (rule, alternative, index) = map.places[apart].at;
                 let names = (map.name(longer), map.name(shorter));
-                found.entry((rule, alternative, Reverse(index))).or_insert(Conflict {
-                    rule,
-                    alternative,
-                    index,
-                    names,
-                });
+                let conflict = || Conflict { rule, alternative, index, ends: Vec::new(), names };
+                let conflict = found.entry((rule, alternative, Reverse(index))).or_insert_with(conflict);
+                conflict.ends.push(map.places[shorter].at);
             }
         }
     }

@@ -63,6 +63,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_alone_in_a_loop_stays_so_where_others_begin_like_it() {
+        let text = lark("root ::= \"<a>\" (root | \"<br/>\" | [a-z])* \"</a>\"");
+        assert!(text.contains("T2: /[a-z]/\n") && text.contains("T2*"), "{text}");
+    }
+
+    #[test]
+    fn a_lexeme_goes_on_with_what_another_rule_begins_with_where_a_repetition_would_be_lost() {
+        let text = lark("root ::= \"if\" \" \"? value \" then \" root | value\nvalue ::= [a-z]+ | \"(\" root \")\"");
+        let expected = "start: r0\nr0: X0 r0 | X1 r0 X2 r0 | r1\nr1: X3 | \"(\" r0 \")\"\nX0: \"if\" \" \"? /[a-z]/+ \" then \"\n\
+                        X1: \"if\" \" \"? \"(\"\nX2: \")\" \" then \"\nX3: /[a-z]/+\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn control_tokens_stand_by_themselves() {
         assert_eq!(lark("root ::= \"a\" <|end|> <[7]>"), "start: r0\nr0: \"a\" <|end|> <[7]>\n");
     }

@@ -216,6 +216,26 @@ fn runs_that_can_be_cut_in_two_ways_are_held_exactly() {
             &["aab", "baaaab", "(aab)"],
             &["ab", "aa", "(aa)"],
         ),
+        (
+            "root ::= s (\"; \" s)*\ns ::= \"if\" \" \"? v \" then \" s | v\nv ::= [a-z]+ | \"(\" s \")\"",
+            &["if", "if then then if", "ifif then iff", "if(if) then x; if if then if", "then"],
+            &["if ", "if then ", "if x", "if; ", "(if"],
+        ),
+        (
+            "root ::= \"<a>\" (root | \"<br/>\" | [a-z ])* \"</a>\"",
+            &["<a></a>", "<a>a b<br/><br/>c<a> </a>d</a>"],
+            &["<a>", "<a>x</a", "<a>x<br>"],
+        ),
+        (
+            "root ::= \"{\" item+ \"a}\"\nitem ::= root | c\nc ::= [a-c]",
+            &["{aa}", "{abaa}", "{{ba}a}"],
+            &["{a}", "{ab}", "{}"],
+        ),
+        (
+            "root ::= many many\nmany ::= (\"(\" root \")\" | [a-z])+",
+            &["xx", "xyz", "x(xx)", "(xx)(xx)"],
+            &["x", "(xx)", ""],
+        ),
         ("root ::= \"(\" root \")\" | \"é\"* \"è\"", &["è", "éè", "(ééè)"], &["é", "(é)"]),
     ] {
         let recogniser = Recogniser::new(grammar);
