@@ -1,9 +1,10 @@
 //! Ways to complete an output soon, for when the tokens run out.
 //!
 //! A search that takes at each step what looks like an end: closing quotes and brackets first, then simple characters, and what opens
-//! something last. Which character leads out cannot be seen, so several orders are tried: each filler once before any comes again
-//! (then `a*b` gets to its `b`), always the first, always the last, and openers before fillers (a name that goes on with any letter is
-//! only left by its bracket). What is found is a way out, not the shortest one.
+//! something last. Which character leads out cannot be seen, so several orders are tried: a word of the description's where it ends the
+//! output, the words as they come, each filler once before any comes again (then `a*b` gets to its `b`), always the first, always the
+//! last, and openers before fillers (a name that goes on with any letter is only left by its bracket). What is found is a way out, not
+//! the shortest one.
 
 use std::collections::HashMap;
 
@@ -57,6 +58,8 @@ impl Closers {
 /// In which order fillers are tried.
 #[derive(Clone, Copy, PartialEq)]
 enum Order {
+    /// A word of the description's as soon as the output ends with it, else as [`Order::Rotating`].
+    LastWord,
     /// The description's own words first, each once, then as [`Order::Rotating`].
     Words,
     Rotating,
@@ -66,13 +69,19 @@ enum Order {
     Opening,
 }
 
+impl Order {
+    fn takes_words(self) -> bool {
+        matches!(self, Order::LastWord | Order::Words)
+    }
+}
+
 /// Tokens that complete the output, at most `limit` of them, if the search finds any. None are needed where it is complete.
 pub fn completion(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize) -> Option<Vec<u32>> {
     let has_words = !matcher.words().is_empty();
-    let orders = [Order::Words, Order::Rotating, Order::Forward, Order::Backward, Order::Opening];
+    let orders = [Order::LastWord, Order::Words, Order::Rotating, Order::Forward, Order::Backward, Order::Opening];
     orders
         .into_iter()
-        .filter(|order| has_words || *order != Order::Words)
+        .filter(|order| has_words || !order.takes_words())
         .find_map(|order| search(matcher, vocabulary, limit, order))
 }
 
@@ -81,14 +90,14 @@ fn search(matcher: &Matcher, vocabulary: &Vocabulary, limit: usize, order: Order
     let mut found = Vec::new();
     let mut used: HashMap<u32, usize> = HashMap::new();
     let mut chosen = 0;
-    let mut words = if order == Order::Words { matcher.words().to_vec() } else { Vec::new() };
+    let mut words = if order.takes_words() { matcher.words().to_vec() } else { Vec::new() };
     while !matcher.is_complete() {
         let forced = matcher.forced().ok()?;
         if found.len() + forced.len().max(1) > limit {
             return None;
         }
         if forced.is_empty() {
-            if let Some(word) = step_by_word(&mut matcher, vocabulary, &mut words) {
+            if let Some(word) = step_by_word(&mut matcher, vocabulary, &mut words, limit - found.len(), order) {
                 found.extend(word);
                 continue;
             }
@@ -117,7 +126,7 @@ fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, us
     let closers = brackets.iter().chain(quoted).map(|token| (times(token) / PATIENCE, *token));
     let enders = enders.iter().map(|token| (times(token) / PATIENCE + 1, *token));
     let fillers = fillers.iter().enumerate().map(|(place, token)| match order {
-        Order::Words | Order::Rotating | Order::Opening => (times(token) + 1, *token),
+        Order::LastWord | Order::Words | Order::Rotating | Order::Opening => (times(token) + 1, *token),
         Order::Forward => (place + 1, *token),
         Order::Backward => (fillers.len() - place, *token),
     });
@@ -130,15 +139,24 @@ fn candidates(matcher: &Matcher, vocabulary: &Vocabulary, used: &HashMap<u32, us
     candidates.into_iter().map(|(_, token)| token).collect()
 }
 
-/// Go on by the first of the words that may come here, unless something closes already; it is used up then.
-fn step_by_word(matcher: &mut Matcher, vocabulary: &Vocabulary, words: &mut Vec<Vec<u32>>) -> Option<Vec<u32>> {
+/// Go on by the first of the words that may come here and have at most `room` tokens, unless something closes already; it is used up
+/// then.
+fn step_by_word(
+    matcher: &mut Matcher,
+    vocabulary: &Vocabulary,
+    words: &mut Vec<Vec<u32>>,
+    room: usize,
+    order: Order,
+) -> Option<Vec<u32>> {
     let mut closers = vocabulary.closers().quoted.iter().chain(&vocabulary.closers().brackets);
     if words.is_empty() || closers.any(|token| matcher.clone().accept(*token).is_ok()) {
         return None;
     }
     let place = words.iter().position(|word| {
         let mut next = matcher.clone();
-        let fits = word.iter().all(|token| next.accept(*token).is_ok());
+        let fits = word.len() <= room
+            && word.iter().all(|token| next.accept(*token).is_ok())
+            && (order == Order::Words || next.is_complete());
         if fits {
             *matcher = next;
         }
@@ -157,4 +175,79 @@ fn step(matcher: &mut Matcher, vocabulary: &Vocabulary, candidates: Vec<u32>) ->
     let word = mask.iter().position(|&word| word != 0)?;
     let token = word as u32 * 32 + mask[word].trailing_zeros();
     matcher.accept(token).is_ok().then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{Compiler, Spec, Token};
+
+    use super::*;
+
+    /// One token a byte, of which 0 ends the output.
+    fn vocabulary() -> Arc<Vocabulary> {
+        let tokens: Vec<Token> = (0..=255u8).map(|byte| Token { bytes: vec![byte], control: false }).collect();
+        let tokenize = |text: &[u8]| text.iter().map(|byte| u32::from(*byte)).collect();
+        Arc::new(Vocabulary::new(&tokens, &[0], Box::new(tokenize)).unwrap())
+    }
+
+    /// What ends in a word, and how short it may be.
+    fn descriptions() -> Vec<(Spec, usize)> {
+        let regex = |text: &str| Spec::Regex { regex: text.to_owned() };
+        let gbnf = |text: &str| Spec::Gbnf { grammar: text.to_owned() };
+        let lark = |text: &str| Spec::Lark { grammar: text.to_owned() };
+        vec![
+            (regex("[0-9]*END"), 3),
+            (regex("([0-9]+ )+(DONE|OK)"), 4),
+            (regex("[a-z]+ Sincerely"), 11),
+            (gbnf(r#"root ::= [a-z]+ "END""#), 4),
+            (gbnf(r#"root ::= ([a-z]+ " ")* "END""#), 3),
+            (gbnf(r#"root ::= "BEGIN" [0-9]* "END" [0-9]* "STOP""#), 12),
+            (lark("start: (WORD \" \")* \"END\"\nWORD: /[a-z]+/\n"), 3),
+            (lark("start: (WORD \" \")* \"END\"\nWORD: /[A-Za-z]+/\n"), 3),
+        ]
+    }
+
+    /// Found where the three tokens of a word were counted as an end that fits into one.
+    #[test]
+    fn a_completion_is_never_longer_than_its_limit() {
+        let vocabulary = vocabulary();
+        for (spec, shortest) in descriptions() {
+            let mut matcher = Compiler::new(Arc::clone(&vocabulary)).unwrap().compile(&spec).unwrap();
+            for limit in 0..30 {
+                let found = completion(&matcher, &vocabulary, limit);
+                assert_eq!(found.is_some(), limit >= shortest, "{limit} tokens of {}", spec.to_json());
+                assert!(found.is_none_or(|found| found.len() <= limit), "{limit} tokens of {}", spec.to_json());
+            }
+            assert!(!matcher.is_complete());
+        }
+    }
+
+    /// Found where an answer ended in the first letter of the word that had to end it.
+    #[test]
+    fn a_word_at_the_end_of_an_answer_is_whole_when_its_tokens_run_out() {
+        let vocabulary = vocabulary();
+        for (spec, shortest) in descriptions() {
+            for budget in shortest..shortest + 24 {
+                let mut matcher = Compiler::new(Arc::clone(&vocabulary)).unwrap().compile(&spec).unwrap();
+                let landing = matcher.landing(budget);
+                let mut mask = [0; 8];
+                let mut left = budget;
+                while left > 0 && !matcher.must_stop() {
+                    matcher.mask(&mut mask).unwrap();
+                    // What goes on, rather than what ends.
+                    let allowed = |token: &u32| mask[*token as usize / 32] >> (token % 32) & 1 == 1;
+                    let token = (b'0'..=b'9').chain(b'a'..=b'z').chain(0..=255).map(u32::from).find(allowed).unwrap();
+                    if left > landing {
+                        matcher.accept(token).unwrap();
+                    } else {
+                        matcher.land(token, left).unwrap();
+                    }
+                    left -= 1;
+                }
+                assert!(matcher.is_complete(), "{budget} tokens of {}", spec.to_json());
+            }
+        }
+    }
 }
