@@ -115,13 +115,14 @@ fn slices() -> Vec<String> {
     [r"[\x20\x0A\x0D\x09]+".to_owned()].into_iter().chain(texts).collect()
 }
 
-/// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states, of which each takes 1 to 2 KB, and
-/// of items, of which an object of a thousand optional properties needs four a property.
+/// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states, of which each takes 1 to 2 KB, of
+/// items, of which an object of a thousand optional properties needs four a property, and of what a step constructs, which is much where
+/// numbers must be multiples of another.
 fn limits() -> ParserLimits {
     ParserLimits {
         max_lexer_states: 50_000,
         max_items_in_row: 6_000,
-        initial_lexer_fuel: 500_000,
+        step_lexer_fuel: 1_000_000,
         verbose_errors: false,
         ..ParserLimits::default()
     }

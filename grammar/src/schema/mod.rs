@@ -13,6 +13,7 @@ mod disjoint;
 mod finite;
 mod formats;
 mod names;
+mod numbers;
 mod objects;
 mod path;
 mod rewrite;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Path, arrays, disjoint, objects, scalars};
+use super::{Path, arrays, disjoint, numbers, objects, scalars};
 use crate::GrammarError;
 
 /// Deepest nesting of schemas within schemas.
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
         refuse_unsupported(map, path)?;
         let mut out = Map::new();
         scalars::types(map, path, &mut out)?;
-        scalars::numbers(map, path, &mut out)?;
+        numbers::numbers(map, path, &mut out)?;
         arrays::arrays(self, map, path, depth, &mut out)?;
         objects::objects(self, map, path, depth, &mut out)?;
         self.values(map, path, &mut out)?;
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
                 check_limit("bytes in the values of `enum` and `const`", self.value_bytes, MAX_VALUE_BYTES)?;
                 scalars::check_text(text, path)
             }
-            Value::Number(number) => scalars::check_number(number, path),
+            Value::Number(number) => numbers::check_number(number, path),
             Value::Array(values) => values
                 .iter()
                 .enumerate()

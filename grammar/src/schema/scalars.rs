@@ -1,7 +1,8 @@
-//! Types, numbers and strings.
+//! Types and strings.
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
+use super::numbers::MAX_EXACT;
 use super::rewrite::{check_limit, is_annotation};
 use super::{Path, formats};
 use crate::{GrammarError, regex};
@@ -10,12 +11,6 @@ const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "arr
 
 /// Longest string whose length a schema may count, in characters.
 const MAX_LENGTH: u64 = 100_000;
-
-/// Integers beyond this lose digits as 64-bit floats, which is what JavaScript and the compiler compute in.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-
-/// Largest number that must be a multiple of another.
-const MAX_MULTIPLE: i64 = 1_000_000_000_000_000;
 
 /// `type`, and `not` where it excludes types alone.
 pub fn types(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
@@ -67,72 +62,6 @@ pub fn excluded(map: &Map<String, Value>) -> Vec<&str> {
     let known: Option<Vec<&str>> =
         names.iter().map(|name| name.as_str().filter(|name| *name != "integer" && TYPES.contains(name))).collect();
     known.unwrap_or_default()
-}
-
-/// `minimum` and its kin, and `multipleOf`.
-pub fn numbers(map: &Map<String, Value>, path: &Path, out: &mut Map<String, Value>) -> Result<(), GrammarError> {
-    for (inclusive, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
-        // Draft 4 says by a boolean whether the bound itself is excluded.
-        let excluded = map.get(exclusive) == Some(&Value::Bool(true));
-        if let Some(bound) = map.get(inclusive) {
-            let name = if excluded { exclusive } else { inclusive };
-            out.insert(name.to_owned(), number(&within(bound, inclusive), &path.name(inclusive))?);
-        }
-        if let Some(bound) = map.get(exclusive).filter(|bound| !bound.is_boolean()) {
-            out.insert(exclusive.to_owned(), number(&within(bound, inclusive), &path.name(exclusive))?);
-        }
-    }
-    if let Some(divisor) = map.get("multipleOf") {
-        let path = path.name("multipleOf");
-        number(divisor, &path)?;
-        if divisor.as_f64().is_none_or(|divisor| divisor <= 0.0) {
-            return Err(path.wrong("it must be a number above 0"));
-        }
-        if !is_simple(divisor) {
-            return Err(path.unsupported(format!("multiples of {divisor}, which has more than four digits")));
-        }
-        out.insert("multipleOf".to_owned(), divisor.clone());
-        // Beyond this it would depend on the reader's arithmetic whether a number is a multiple.
-        for (bounds, limit) in
-            [(["minimum", "exclusiveMinimum"], -MAX_MULTIPLE), (["maximum", "exclusiveMaximum"], MAX_MULTIPLE)]
-        {
-            if !bounds.iter().any(|bound| out.contains_key(*bound)) {
-                out.insert(bounds[0].to_owned(), json!(limit));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether a number above 0 has at most four digits, wherever its point stands: the matcher counts remainders in as many states.
-fn is_simple(number: &Value) -> bool {
-    let text = number.to_string();
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
-    let exponent = number.as_f64().map_or(f64::MAX, f64::log10);
-    mantissa.trim_start_matches('0').trim_end_matches('0').len() <= 4 && exponent.abs() < 9.0
-}
-
-/// A bound that lies beyond the numbers that are computed with, as the last of those.
-fn within(bound: &Value, inclusive: &str) -> Value {
-    match (inclusive, bound.as_f64()) {
-        ("minimum", Some(least)) if least < -MAX_EXACT => json!(-MAX_EXACT as i64),
-        ("maximum", Some(most)) if most > MAX_EXACT => json!(MAX_EXACT as i64),
-        _ => bound.clone(),
-    }
-}
-
-fn number(value: &Value, path: &Path) -> Result<Value, GrammarError> {
-    let Value::Number(number) = value else { return Err(path.wrong("it must be a number")) };
-    check_number(number, path)?;
-    Ok(value.clone())
-}
-
-/// Refuses a number that is not computed with exactly.
-pub fn check_number(number: &Number, path: &Path) -> Result<(), GrammarError> {
-    match number.as_f64() {
-        Some(value) if value.abs() <= MAX_EXACT => Ok(()),
-        _ => Err(path.unsupported(format!("{number} is beyond 2^53, where numbers lose digits; use a string"))),
-    }
 }
 
 /// `minLength`, `maxLength`, `pattern`, `format` and `contentEncoding`, whose expressions beside `pattern` become schemas in `all`.

@@ -3,5 +3,6 @@
 mod grammars;
 mod hostile;
 mod language;
+mod numbers;
 mod schemas;
 mod support;
