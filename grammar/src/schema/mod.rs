@@ -87,6 +87,22 @@ mod tests {
         }
     }
 
+    /// Found where an array whose places each had an `enum` was refused since its elements were "not of a few values".
+    #[test]
+    fn distinct_elements_of_a_tuple_are_refused_for_what_they_are() {
+        let values = json!([{"enum": ["a", "b"]}, {"enum": ["b", "c"]}]);
+        for (keyword, schema) in [
+            ("prefixItems", json!({"prefixItems": values, "items": false, "uniqueItems": true})),
+            ("prefixItems", json!({"prefixItems": values, "items": {"enum": ["d"]}, "uniqueItems": true})),
+            ("additionalItems", json!({"items": values, "additionalItems": false, "uniqueItems": true})),
+            ("items", json!({"items": values, "uniqueItems": true})),
+        ] {
+            let message = refused(json!({"properties": {"a": schema}}), false);
+            assert!(message.contains("#/properties/a/uniqueItems"), "{message}");
+            assert!(message.contains(&format!("beside `{keyword}`")), "{message}");
+        }
+    }
+
     #[test]
     fn strict_mode_has_openais_rules() {
         let closed = json!({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"], "additionalProperties": false});

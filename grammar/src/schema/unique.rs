@@ -30,10 +30,14 @@ pub fn unique(document: &Value, map: &Map<String, Value>, path: &Path) -> Result
     if most.is_some_and(|most| most <= 1) {
         return Ok(Unique::Always);
     }
-    let tuple = ["prefixItems", "additionalItems"].iter().any(|keyword| map.contains_key(*keyword));
-    let values =
-        map.get("items").filter(|items| !tuple && !items.is_array()).and_then(|items| values(document, items, 0));
     let path = path.name("uniqueItems");
+    let is_tuple = |keyword: &&str| map.contains_key(*keyword) && (*keyword != "items" || map["items"].is_array());
+    if let Some(keyword) = ["prefixItems", "additionalItems", "items"].into_iter().find(is_tuple) {
+        return Err(path.unsupported(format!(
+            "`uniqueItems` beside `{keyword}`, which gives elements schemas by their places; leave it out, or list the arrays in an `enum`"
+        )));
+    }
+    let values = map.get("items").and_then(|items| values(document, items, 0));
     let Some(values) = values else {
         return Err(path.unsupported(
             "`uniqueItems` where elements are not of a few values (`enum`, `const`, booleans); leave it out, or list the values",
