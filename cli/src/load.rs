@@ -119,7 +119,7 @@ pub fn describe(info: &Info) {
     let (model, memory) = (&info.model, &info.memory);
     eprintln!(
         "{}: {} weights as {}, context {} of {}",
-        if model.name.is_empty() { "unnamed model" } else { &model.name },
+        if model.name.is_empty() { "unnamed model".to_owned() } else { model.name.escape_debug().to_string() },
         show::count(model.parameters),
         model.weight_types.join(", "),
         model.context_length,

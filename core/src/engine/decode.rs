@@ -116,7 +116,9 @@ impl Runner {
 
     /// Positions a sequence may have.
     pub fn context(&self) -> u32 {
-        self.kv.context().min(self.model.config().context)
+        // The cache has whole pages, which may go beyond what the model is right for.
+        let config = self.model.config();
+        self.kv.context().min(config.context).min(config.window.unwrap_or(u32::MAX))
     }
 
     /// Dispatches of a decode step.

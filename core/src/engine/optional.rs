@@ -23,6 +23,14 @@ pub fn ignored(meta: &Metadata) -> Vec<String> {
     let note = |key: &str, wanted: &str| format!("`{key}` is no {wanted} and is ignored");
     let mut notes = Vec::new();
     let not_text = |key: &str| meta.get(key).is_some_and(|value| !matches!(value, Value::String(_)));
+    let size = meta.strings("tokenizer.ggml.tokens").map_or(0, |tokens| tokens.iter().count());
+    for name in ["eot", "eom", "unknown", "seperator"] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let is_token = |value: &Value| value.as_integer().is_some_and(|id| (0..size as i128).contains(&id));
+        if meta.get(&key).is_some_and(|value| !is_token(value)) {
+            notes.push(note(&key, "token of the vocabulary"));
+        }
+    }
     let templates = meta.iter().map(|(key, _)| key).filter(|key| key.starts_with(TEMPLATE));
     notes
         .extend(["general.name"].into_iter().chain(templates).filter(|key| not_text(key)).map(|key| note(key, "text")));

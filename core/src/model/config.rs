@@ -71,8 +71,9 @@ impl Config {
     pub fn read(gguf: &Gguf) -> Result<Config, ModelError> {
         gguf.check_whole()?;
         let meta = &gguf.metadata;
-        if let Some(kind) = meta.text("general.type").filter(|kind| *kind != "model") {
-            return Err(ModelError::feature(format!("a file that is no model by itself (`general.type` is `{kind}`)")));
+        let kind = meta.text("general.type").map(str::trim).filter(|kind| !kind.is_empty());
+        if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case("model")) {
+            return Err(ModelError::feature(format!("what is no model by itself (`general.type` is `{kind}`)")));
         }
         let prefix = meta.str("general.architecture")?;
         let architecture = Architecture::from_name(prefix)?;

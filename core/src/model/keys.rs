@@ -127,6 +127,8 @@ fn shown(value: &Value) -> String {
         Value::Bool(value) => value.to_string(),
         Value::F32(value) => value.to_string(),
         Value::F64(value) => value.to_string(),
-        scalar => scalar.as_integer().map_or_else(|| format!("a {}", scalar.type_name()), |value| value.to_string()),
+        scalar => {
+            scalar.as_integer().map_or_else(|| format!("of the type {}", scalar.type_name()), |value| value.to_string())
+        }
     }
 }

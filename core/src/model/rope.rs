@@ -98,11 +98,12 @@ impl Rope {
         if !scaling || !sane(self.base) || !sane(self.attention_factor) {
             return Err(ModelError::size("its RoPE constants are not positive numbers"));
         }
-        if let Scaling::Yarn(_) = self.scaling {
-            let derived = self.magnitude() / f64::from(self.attention_factor);
-            let what = "a magnitude of its own for YaRN";
-            keys.refuse("rope.scaling.yarn_attn_factor", what, &[0.0, 1.0, -1.0, derived])?;
-        }
+        let derived = match self.scaling {
+            Scaling::Yarn(_) => self.magnitude() / f64::from(self.attention_factor),
+            _ => 1.0,
+        };
+        let what = "a magnitude of its own for rotated queries and keys";
+        keys.refuse("rope.scaling.yarn_attn_factor", what, &[0.0, 1.0, -1.0, derived])?;
         keys.refuse("rope.freq_base_swa", "two bases for RoPE", &[0.0, f64::from(self.base)])
     }
 

@@ -361,8 +361,10 @@ impl<'a> Catalogue<'a> {
 /// Whether a tensor that nobody has declared changes nothing of a text model's answers.
 fn is_harmless(tensor: &TensorInfo) -> bool {
     let name = tensor.name.as_str();
-    // Whole numbers are no weights: what calibrations and trainers leave behind (steps, counts, position ids).
-    tensor.ty.is_integer()
+    // Whole numbers outside the layers are no weights: what calibrations and trainers leave behind (steps, counts, position ids).
+    // Within them they may be permutations, and `d2t` and `t2d` map tokens.
+    let in_layers = ["blk.", "output", "token_embd"].iter().any(|part| name.starts_with(part));
+    tensor.ty.is_integer() && !in_layers && !["d2t", "t2d"].contains(&name)
         // RoPE's frequencies as old converters copied them; they follow from the base.
         || name.contains("attn_rot_embd") || name.contains("rotary_emb.inv_freq") || name.contains("rotary_pos_emb.inv_freq")
         // How activations were scaled to be quantised while the weights were calibrated.

@@ -76,6 +76,8 @@ impl ChatTemplates {
     pub fn from_gguf(metadata: &Metadata) -> Self {
         let templates = metadata.iter().filter_map(|(key, value)| {
             let Value::String(source) = value else { return None };
+            // An empty text is no template.
+            source.chars().any(|c| !c.is_whitespace()).then_some(())?;
             let name = match key.strip_prefix(GGUF_KEY)? {
                 "" => DEFAULT,
                 named => named.strip_prefix('.')?,

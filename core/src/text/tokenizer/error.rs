@@ -72,6 +72,9 @@ pub enum TokenizerError {
         /// The text that is missing.
         token: String,
     },
+    /// Every token is typed as a special one, so that no text could be written.
+    #[error("tokenizer.ggml.token_type has no token of text; the file is damaged")]
+    NoText,
     /// A special token's id is outside the vocabulary.
     #[error("{key} is {id}, but the vocabulary has {size} tokens; the file is damaged")]
     IdOutOfRange {

@@ -65,6 +65,8 @@ pub struct Parts<'a> {
     pub add_space_prefix: Option<bool>,
     /// Whether spaces at the ends, and all but one of a run, are taken away, for "llama" and "t5".
     pub remove_extra_whitespaces: Option<bool>,
+    /// The chat template's source, whose markers are control tokens whatever type the file gives them. May be empty.
+    pub template: &'a str,
 }
 
 impl<'a> Parts<'a> {
@@ -73,16 +75,17 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// A required key is missing, or one has another type.
     pub fn from_gguf(metadata: &'a Metadata) -> Result<Self, GgufError> {
+        let model = metadata.str("tokenizer.ggml.model")?;
+        let tokens: Vec<&str> = metadata.strings("tokenizer.ggml.tokens")?.iter().collect();
+        let named = |key| optional_id(metadata, key, tokens.len());
         let mut ids = SpecialIds {
             bos: metadata.opt_u32(BOS)?,
             eos: metadata.opt_u32(EOS)?,
-            eot: metadata.opt_u32(EOT)?,
-            eom: metadata.opt_u32(EOM)?,
-            unknown: metadata.opt_u32(UNKNOWN)?,
-            separator: metadata.opt_u32(SEPARATOR)?,
+            eot: named(EOT),
+            eom: named(EOM),
+            unknown: named(UNKNOWN),
+            separator: named(SEPARATOR),
         };
-        let model = metadata.str("tokenizer.ggml.model")?;
-        let tokens: Vec<&str> = metadata.strings("tokenizer.ggml.tokens")?.iter().collect();
         let is = |id: u32, text| tokens.get(id as usize).is_some_and(|&token| token == text);
         // Defaults, which old files leave out; trusted where the vocabulary bears them out.
         if model == "llama" {
@@ -110,11 +113,12 @@ impl<'a> Parts<'a> {
             },
             charsmap: charsmap(metadata),
             ids,
-            add_bos: metadata.opt_bool(ADD_BOS)?,
-            add_eos: metadata.opt_bool(ADD_EOS)?,
-            add_sep: metadata.opt_bool(ADD_SEP)?,
-            add_space_prefix: metadata.opt_bool("tokenizer.ggml.add_space_prefix")?,
-            remove_extra_whitespaces: metadata.opt_bool("tokenizer.ggml.remove_extra_whitespaces")?,
+            add_bos: flag(metadata, ADD_BOS)?,
+            add_eos: flag(metadata, ADD_EOS)?,
+            add_sep: flag(metadata, ADD_SEP)?,
+            add_space_prefix: flag(metadata, "tokenizer.ggml.add_space_prefix")?,
+            remove_extra_whitespaces: flag(metadata, "tokenizer.ggml.remove_extra_whitespaces")?,
+            template: metadata.text("tokenizer.chat_template").unwrap_or_default(),
         })
     }
 
@@ -138,9 +142,8 @@ impl<'a> Parts<'a> {
         if matches!(self.model, "llama" | "t5") {
             same_length(SCORES, self.scores.len())?;
         }
-        let SpecialIds { bos, eos, eot, eom, unknown, separator } = self.ids;
-        let named = [(BOS, bos), (EOS, eos), (EOT, eot), (EOM, eom), (UNKNOWN, unknown), (SEPARATOR, separator)];
-        for (key, id) in named {
+        let SpecialIds { bos, eos, separator, .. } = self.ids;
+        for (key, id) in [(BOS, bos), (EOS, eos)] {
             if let Some(id) = id.filter(|&id| id as usize >= size) {
                 return Err(TokenizerError::IdOutOfRange { key, id, size });
             }
@@ -157,10 +160,31 @@ impl<'a> Parts<'a> {
             same_length(TOKEN_TYPE, self.token_types.len())?;
             for ((id, &number), kind) in self.token_types.iter().enumerate().zip(&mut kinds) {
                 *kind = TokenKind::from_gguf(id, number)?;
+                // In a byte-level vocabulary no token stands for a byte but by its letters.
+                if self.model == "gpt2" && *kind == TokenKind::Byte && !self.tokens[id].starts_with("<0x") {
+                    *kind = TokenKind::Normal;
+                }
             }
         }
-        stops::mark_control(&self.tokens, &self.merges, &self.ids, &mut kinds);
+        stops::mark_control(self, &mut kinds);
+        if !kinds.iter().any(|kind| matches!(kind, TokenKind::Normal | TokenKind::Byte)) {
+            return Err(TokenizerError::NoText);
+        }
         Ok(kinds)
+    }
+}
+
+/// The id of a token that a vocabulary need not have: many files name one that is not there (-1, or the vocabulary's size).
+fn optional_id(metadata: &Metadata, key: &str, size: usize) -> Option<u32> {
+    let id = metadata.get(key).and_then(Value::as_integer).and_then(|id| u32::try_from(id).ok());
+    id.filter(|id| (*id as usize) < size)
+}
+
+/// A flag; some files have 0 or 1 for it.
+fn flag(metadata: &Metadata, key: &str) -> Result<Option<bool>, GgufError> {
+    match metadata.get(key).and_then(Value::as_integer) {
+        Some(number @ (0 | 1)) => Ok(Some(number == 1)),
+        _ => metadata.opt_bool(key),
     }
 }
 

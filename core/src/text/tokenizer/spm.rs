@@ -172,7 +172,7 @@ impl Writer<'_> {
 
 /// Turns scores (higher is better) into ranks (lower is better), keeping ties.
 fn ranks(scores: &[f32]) -> Result<Vec<u32>, TokenizerError> {
-    if let Some(id) = scores.iter().position(|score| score.is_nan()) {
+    if let Some(id) = scores.iter().position(|score| !score.is_finite()) {
         return Err(TokenizerError::BadScore(id));
     }
     let mut order: Vec<usize> = (0..scores.len()).collect();

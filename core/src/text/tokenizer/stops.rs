@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::gguf::Parts;
 use super::vocab::{TokenKind, Vocab};
 
 /// The special tokens that a file names.
@@ -35,6 +36,15 @@ const TURN_ENDS: &[&str] = &[
     "<|eot|>",
     "<|eom|>",
     "<EOT>",
+    "_<EOT>",
+    "▁<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "</s>",
+    "<eos>",
+    "<end_of_utterance>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|tool_response>",
     "<｜end▁of▁sentence｜>",
 ];
 /// What a family of vocabularies has besides.
@@ -57,11 +67,12 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// Makes control tokens of those that steer a model whatever type the file gives them, since many converters have typed them as
-/// text: turn ends by their name, the begin and end tokens that the file names where they look like markers, and what is typed as
-/// plain text and spelled `<|name|>`. A token that is made by `merges` is text that the vocabulary has learned.
-pub(super) fn mark_control(tokens: &[&str], merges: &[&str], ids: &SpecialIds, kinds: &mut [TokenKind]) {
+/// text: turn ends by their name, the begin and end tokens that the file names where they look like markers, what is spelled
+/// `<|name|>`, and markers that the file's own template writes. A token that is made by merges is text that the vocabulary has learned.
+pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
+    let Parts { tokens, merges, ids, template, .. } = parts;
     let learned: HashSet<String> =
-        merges.iter().filter(|merge| merge.ends_with('>')).map(|merge| merge.replacen(' ', "", 1)).collect();
+        merges.iter().filter(|merge| merge.ends_with(['>', ']'])).map(|merge| merge.replacen(' ', "", 1)).collect();
     let named: Vec<usize> = [ids.bos, ids.eos, ids.eot, ids.eom].into_iter().flatten().map(|id| id as usize).collect();
     let families: Vec<&str> = FAMILIES
         .iter()
@@ -71,11 +82,11 @@ pub(super) fn mark_control(tokens: &[&str], merges: &[&str], ids: &SpecialIds, k
     for (id, (text, kind)) in tokens.iter().zip(kinds).enumerate() {
         let steers = match kind {
             TokenKind::Control | TokenKind::Unknown | TokenKind::Byte => false,
-            _ if named.contains(&id) => is_marker(text),
+            _ if named.contains(&id) => is_marker(text) || *kind == TokenKind::UserDefined,
             TokenKind::Normal if learned.contains(*text) => false,
             _ if TURN_ENDS.contains(text) || families.contains(text) => true,
-            TokenKind::Normal => is_barred(text),
-            TokenKind::UserDefined | TokenKind::Unused => false,
+            TokenKind::Normal | TokenKind::Unused => is_barred(text) || (is_marker(text) && template.contains(text)),
+            TokenKind::UserDefined => is_barred(text),
         };
         if steers {
             *kind = TokenKind::Control;
