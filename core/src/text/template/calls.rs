@@ -1,5 +1,7 @@
 //! Tool calls and their results in a history: arguments in the form that a template takes, results joined to their calls.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::TemplateError;
@@ -15,9 +17,13 @@ pub(super) struct CallIds<'a> {
     /// What stands around the engine's own words where it writes calls.
     own_mark: Option<char>,
     calls: Vec<Call>,
+    /// The ids in the request, and those that were made beside them.
+    taken: HashSet<String>,
 }
 
 struct Call {
+    /// The place of its message.
+    at: usize,
     /// The id in the request.
     given: String,
     /// The id in the prompt.
@@ -29,12 +35,15 @@ struct Call {
 impl<'a> CallIds<'a> {
     pub fn new(known: &'a Capabilities, dialect: Option<Dialect>, messages: &[Json]) -> Self {
         let written = dialect.filter(|_| !known.calls);
-        Self { known, written, own_mark: written.and_then(|_| origin::own_mark(messages)), calls: Vec::new() }
+        let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten();
+        let given = calls.map(|call| &call["id"]).chain(messages.iter().map(|message| &message["tool_call_id"]));
+        let taken = given.filter_map(Json::as_str).map(str::to_owned).collect();
+        Self { known, written, own_mark: written.and_then(|_| origin::own_mark(messages)), calls: Vec::new(), taken }
     }
 
     /// Brings an assistant message's calls into the template's form: arguments that are valid JSON texts become objects (or objects
-    /// texts, where the template wants that), a call without an id gets one, and ids have nine letters or digits where the template
-    /// insists.
+    /// texts, where the template wants that), a call without an id, or with that of a call beside it, gets one of its own, and ids
+    /// have nine letters or digits where the template insists.
     pub fn calls(&mut self, at: usize, message: &mut Map<String, Json>) -> Result<(), TemplateError> {
         let wrong = |why| TemplateError::Message { at, why };
         let calls = match message.get_mut("tool_calls") {
@@ -61,14 +70,15 @@ impl<'a> CallIds<'a> {
             let arguments = self.arguments(arguments);
             pairs.extend(self.written.map(|_| (name.clone(), arguments.clone())));
             function.insert("arguments".into(), arguments);
-            let given = call.get("id").and_then(Json::as_str).map(str::to_owned);
-            let given = given.unwrap_or_else(|| format!("call{:05}", self.calls.len() + 1));
-            let shown = if self.known.nine_letter_ids { nine_letters(&given) } else { given.clone() };
+            let given = set(call.get("id")).unwrap_or_else(|| self.new_id());
+            let comes_again = self.calls.iter().any(|call| call.at == at && call.given == given);
+            let shown = if comes_again { self.new_id() } else { given.clone() };
+            let shown = if self.known.nine_letter_ids { nine_letters(&shown) } else { shown };
             call["id"] = json!(shown);
             if call.get("type").is_none() {
                 call["type"] = json!("function");
             }
-            self.calls.push(Call { given, shown, name, answered: false });
+            self.calls.push(Call { at, given, shown, name, answered: false });
         }
         if let Some(dialect) = self.written {
             let text = dialect.written(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
@@ -90,26 +100,49 @@ impl<'a> CallIds<'a> {
         }
     }
 
-    /// Joins a result to its call: by its id, or to the oldest call without a result where it names none. A name that is missing is
-    /// the call's.
+    /// An id that nothing in the request has.
+    fn new_id(&mut self) -> String {
+        let ids = (self.calls.len() + 1..).map(|number| format!("call{number:05}"));
+        let id = ids.into_iter().find(|id| !self.taken.contains(id)).unwrap_or_default();
+        self.taken.insert(id.clone());
+        id
+    }
+
+    /// Joins a result to its call, see [`CallIds::answered_by`]. It gets the call's name, whatever name it has: where it names a call by
+    /// its id, that counts.
     pub fn result(&mut self, at: usize, message: &mut Map<String, Json>) -> Result<(), TemplateError> {
-        let id = message.get("tool_call_id").and_then(Json::as_str);
-        // Ids may come again in a long conversation: the last call counts.
-        let call = match id {
-            Some(id) => self.calls.iter_mut().rev().find(|call| call.given == id),
-            None => self.calls.iter_mut().find(|call| !call.answered),
-        };
-        let call = call.ok_or_else(|| TemplateError::ToolResult { at, id: id.map(str::to_owned) })?;
+        let (id, name) = (set(message.get("tool_call_id")), set(message.get("name")));
+        let place = self.answered_by(id.as_deref(), name.as_deref());
+        let place = place.ok_or(TemplateError::ToolResult { at, id, name })?;
         if !self.known.results {
             return Err(TemplateError::Unsupported("tool results"));
         }
+        let call = &mut self.calls[place];
         call.answered = true;
         message.insert("tool_call_id".into(), json!(call.shown));
-        if message.get("name").is_none_or(Json::is_null) {
-            message.insert("name".into(), json!(call.name));
-        }
+        message.insert("name".into(), json!(call.name));
         Ok(())
     }
+
+    /// The call that a result answers. Ids may come again in a long conversation: of the latest message with this id, the first call
+    /// without a result (the first of this name, if there is one), else the last call. A result without an id answers the first call
+    /// of its name without a result, else the last of its name; one without either, the first call without a result.
+    fn answered_by(&self, id: Option<&str>, name: Option<&str>) -> Option<usize> {
+        let has_name = |call: &Call| name.is_none_or(|name| call.name == name);
+        let Some(id) = id else {
+            let open = self.calls.iter().position(|call| !call.answered && has_name(call));
+            return open.or_else(|| name.and_then(|_| self.calls.iter().rposition(has_name)));
+        };
+        let last = self.calls.iter().rposition(|call| call.given == id)?;
+        let is_open = |call: &Call| call.at == self.calls[last].at && call.given == id && !call.answered;
+        let named = self.calls.iter().position(|call| is_open(call) && has_name(call));
+        named.or_else(|| self.calls.iter().position(is_open)).or(Some(last))
+    }
+}
+
+/// A text that is there and not empty: some servers give all of their calls the id "".
+fn set(value: Option<&Json>) -> Option<String> {
+    value.and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Puts a text, on a line of its own, behind a message's content.
@@ -180,4 +213,99 @@ fn nine_letters(id: &str) -> String {
             char::from(DIGITS[digit])
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ChatTemplate;
+    use super::super::history::normalise;
+    use super::*;
+
+    const ALL_AT_ONCE: &str = include_str!("builtin/chatml.jinja");
+    const ONE_BY_ONE: &str = "{% for m in messages %}{% if m.tool_calls %}{% if m.tool_calls | length > 1 %}\
+        {{ raise_exception('one') }}{% endif %}{{ m.tool_calls[0].function.name }}\
+        {{ m.tool_calls[0].function.arguments | tojson }}{% else %}{{ m.content }}{% endif %}{% endfor %}";
+
+    fn call(id: Option<&str>, name: &str) -> Json {
+        let mut call = json!({"type": "function", "function": {"name": name, "arguments": "{}"}});
+        id.inspect(|id| call["id"] = json!(id));
+        call
+    }
+
+    /// A result of the tool `of`, by which its content is known.
+    fn result(of: &str, members: Json) -> Json {
+        let mut message = json!({"role": "tool", "content": format!("R{of}")});
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        message
+    }
+
+    /// For each result, the name that its call has, found by the id in the latest message that has it, and its content.
+    fn joined(source: &str, calls: &[Json], results: &[Json]) -> Result<Vec<(String, String)>, TemplateError> {
+        let mut messages = vec![json!({"role": "user", "content": "u"})];
+        messages.push(json!({"role": "assistant", "tool_calls": calls}));
+        messages.extend(results.iter().cloned());
+        let normal = normalise(&messages, false, &ChatTemplate::new(source).unwrap(), None)?;
+        let mut pairs = Vec::new();
+        for (at, message) in normal.iter().enumerate().filter(|(_, message)| message["role"] == "tool") {
+            let calls = normal[..at].iter().rev().find_map(|message| message["tool_calls"].as_array()).unwrap();
+            let own: Vec<&Json> = calls.iter().filter(|call| call["id"] == message["tool_call_id"]).collect();
+            assert_eq!(own.len(), 1, "{normal:?}");
+            assert_eq!(message["name"], own[0]["function"]["name"]);
+            pairs.push((message["name"].as_str().unwrap().into(), message["content"].as_str().unwrap().into()));
+        }
+        Ok(pairs)
+    }
+
+    #[test]
+    fn results_join_the_calls_that_they_answer() {
+        let (f, g) = (|id| call(id, "f"), |id| call(id, "g"));
+        let by_id = |of: &str, id: &str| result(of, json!({"tool_call_id": id}));
+        let by_name = |of: &str| result(of, json!({"name": of}));
+        let old = |of: &str| result(of, json!({"role": "function", "name": of}));
+        for source in [ALL_AT_ONCE, ONE_BY_ONE] {
+            for (calls, results) in [
+                ([f(Some("call_0")), g(Some("call_0"))], [by_id("f", "call_0"), by_id("g", "call_0")]),
+                ([f(Some("")), g(Some(""))], [by_id("f", ""), by_id("g", "")]),
+                ([f(None), g(None)], [result("f", json!({})), result("g", json!({}))]),
+                ([f(None), g(None)], [by_name("g"), by_name("f")]),
+                ([f(Some("a")), g(Some("b"))], [old("g"), old("f")]),
+                ([f(Some("a")), g(Some("b"))], [by_id("g", "b"), by_id("f", "a")]),
+                ([f(Some("call00002")), g(None)], [by_id("f", "call00002"), by_name("g")]),
+                (
+                    [f(Some("a")), g(Some("a"))],
+                    [
+                        result("g", json!({"tool_call_id": "a", "name": "g"})),
+                        result("f", json!({"tool_call_id": "a", "name": "f"})),
+                    ],
+                ),
+                // The id counts, and not another name.
+                (
+                    [f(Some("a")), g(Some("b"))],
+                    [result("g", json!({"tool_call_id": "b", "name": "f"})), by_id("f", "a")],
+                ),
+            ] {
+                let pairs = joined(source, &calls, &results).unwrap();
+                assert_eq!(pairs.len(), 2);
+                for (name, content) in pairs {
+                    assert_eq!(content, format!("R{name}"), "{calls:?} {results:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_of_a_tool_that_was_not_called_is_an_error_that_names_it() {
+        let error = joined(ALL_AT_ONCE, &[call(None, "f")], &[result("h", json!({"name": "h"}))]).unwrap_err();
+        assert_eq!(error, TemplateError::ToolResult { at: 2, id: None, name: Some("h".into()) });
+        assert!(error.to_string().contains("\"h\""), "{error}");
+    }
+
+    #[test]
+    fn an_id_that_comes_again_in_a_later_message_is_the_later_calls() {
+        let assistant = |name: &str| json!({"role": "assistant", "tool_calls": [call(Some("a"), name)]});
+        let messages = [assistant("f"), result("f", json!({"tool_call_id": "a"})), assistant("g")];
+        let messages = [&messages[..], &[result("g", json!({"tool_call_id": "a"}))]].concat();
+        let normal = normalise(&messages, false, &ChatTemplate::new(ALL_AT_ONCE).unwrap(), None).unwrap();
+        assert_eq!((&normal[1]["name"], &normal[3]["name"]), (&json!("f"), &json!("g")));
+    }
 }

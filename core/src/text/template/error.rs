@@ -81,7 +81,8 @@ pub enum TemplateError {
     Part(String),
     /// A tool result that answers no call.
     #[error(
-        "message {at} is a tool's result{}, but no message before it makes that call; give the call, too",
+        "message {at} is a tool's result{}{}, but no message before it makes that call; give the call, too",
+        name.as_ref().map(|name| format!(" of {name:?}")).unwrap_or_default(),
         id.as_ref().map(|id| format!(" for the call {id:?}")).unwrap_or_default()
     )]
     ToolResult {
@@ -89,6 +90,8 @@ pub enum TemplateError {
         at: usize,
         /// The call's id, if it names one.
         id: Option<String>,
+        /// The tool's name, if it names one.
+        name: Option<String>,
     },
     /// The last message cannot be continued.
     #[error("the last message cannot be continued: {0}")]

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_result_without_a_call_is_an_error_that_names_it() {
         let lone = json!([{"role": "user", "content": "u"}, {"role": "tool", "tool_call_id": "x", "content": "r"}]);
-        assert_eq!(normal(CHATML, lone), Err(TemplateError::ToolResult { at: 1, id: Some("x".into()) }));
+        assert_eq!(normal(CHATML, lone), Err(TemplateError::ToolResult { at: 1, id: Some("x".into()), name: None }));
     }
 
     #[test]
