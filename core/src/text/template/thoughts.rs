@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 /// The kinds of parts that are thoughts.
 pub(crate) const KINDS: [&str; 2] = ["thinking", "reasoning"];
 
-/// The members of a message that hold its thoughts, the first that is set being the one that counts.
+/// The members of a message that hold its thoughts, the first that is set and not empty being the one that counts.
 pub(super) const MEMBERS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// Where a template reads thoughts.
@@ -41,8 +41,11 @@ impl ThoughtPlace {
     /// # Errors
     /// What is wrong with them.
     pub(super) fn put(self, message: &mut Map<String, Json>) -> Result<(), &'static str> {
-        let given =
-            MEMBERS.into_iter().find_map(|name| Some((name, message.get(name).filter(|member| !member.is_null())?)));
+        // Some clients set every member that they know, the others being empty.
+        message.retain(|name, value| !(value.is_array() && MEMBERS.contains(&name.as_str()) && says_nothing(value)));
+        let given = MEMBERS
+            .into_iter()
+            .find_map(|name| Some((name, message.get(name).filter(|member| !says_nothing(member))?)));
         let member = match given {
             Some((name, member)) => {
                 let text = text(member).ok_or("its reasoning is no text")?;
@@ -68,7 +71,7 @@ impl ThoughtPlace {
                 if let Some(Json::Array(parts)) = message.get_mut("content") {
                     parts.retain(|part| !is_thought(part));
                 }
-                if thoughts.len() > 1 || !thoughts.is_empty() && !message.contains_key(name) {
+                if thoughts.len() > 1 || !thoughts.is_empty() && message.get(name).is_none_or(says_nothing) {
                     message.insert(name.into(), json!(thoughts.join("\n\n")));
                 }
             }
@@ -120,6 +123,10 @@ fn text(value: &Json) -> Option<String> {
     }
 }
 
+fn says_nothing(member: &Json) -> bool {
+    member.is_null() || text(member).is_some_and(|text| text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +174,17 @@ mod tests {
         let empty = json!({"reasoning_content": "", "content": "c"});
         assert_eq!(put(PART, empty.clone()).unwrap(), json!({"content": "c"}));
         assert_eq!(put(ThoughtPlace::Member("reasoning"), empty.clone()).unwrap(), empty);
+    }
+
+    #[test]
+    fn an_empty_member_hides_no_thought_in_another() {
+        for empty in [json!(""), json!([]), json!([{"type": "text", "text": ""}]), json!(null)] {
+            for (first, second) in [("reasoning_content", "reasoning"), ("thinking", "reasoning")] {
+                let message = json!({first: empty, second: "T", "content": "c"});
+                assert_eq!(put(MEMBER, message.clone()).unwrap()["reasoning_content"], "T", "{message}");
+                assert_eq!(put(PART, message.clone()).unwrap()["content"][0]["thinking"], "T", "{message}");
+            }
+        }
     }
 
     #[test]
