@@ -8,6 +8,7 @@ use anyhow::Result;
 use inglenook::engine::event::{Event, Finish, Timings, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, Info};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{interrupt, show};
@@ -21,6 +22,8 @@ pub struct Answer {
     pub reasoning: String,
     /// The tools it called.
     pub calls: Vec<ToolCall>,
+    /// What looked like calls and was none, beside being text.
+    pub malformed: Vec<MalformedCall>,
     /// The ids of its tokens.
     pub tokens: Vec<u32>,
     /// Why it ended.
@@ -40,6 +43,15 @@ pub struct ToolCall {
     pub name: String,
     /// JSON of an object.
     pub arguments: String,
+}
+
+/// Text that looked like a call and was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MalformedCall {
+    /// The number of the call that was announced and is withdrawn, if one was.
+    pub index: Option<u32>,
+    /// The text, which is in the answer's, too.
+    pub text: String,
 }
 
 impl ToolCall {
@@ -95,6 +107,9 @@ impl Answer {
         if !self.calls.is_empty() {
             message["tool_calls"] = self.calls.iter().map(ToolCall::json).collect();
         }
+        if !self.malformed.is_empty() {
+            message["malformed_tool_calls"] = json!(self.malformed);
+        }
         message
     }
 
@@ -139,8 +154,9 @@ pub fn answer(
                 draft.drop_call();
             }
             draft.end_call(&mut show)?;
-            let Draft { text, reasoning, calls, .. } = draft;
-            return Ok(Answer { text, reasoning, calls, tokens: generation.tokens().to_vec(), reason, usage, timings });
+            let Draft { text, reasoning, calls, malformed, .. } = draft;
+            let tokens = generation.tokens().to_vec();
+            return Ok(Answer { text, reasoning, calls, malformed, tokens, reason, usage, timings });
         }
         if let Err(error) = draft.take(event, &mut show) {
             engine.abandon(&mut generation);
@@ -159,6 +175,7 @@ struct Draft {
     text: String,
     reasoning: String,
     calls: Vec<ToolCall>,
+    malformed: Vec<MalformedCall>,
     /// The number of a call that is still being written, the last of `calls`.
     open: Option<u32>,
 }
@@ -193,6 +210,7 @@ impl Draft {
                 self.end_call(show)?;
                 show(Part::Malformed(&text))?;
                 self.text += &text;
+                self.malformed.push(MalformedCall { index, text });
             }
             Event::Done { .. } => {}
         }
@@ -270,5 +288,12 @@ mod tests {
         assert_eq!((draft.text.as_str(), draft.calls.len()), ("<call<call", 0));
         let (shown, draft) = take(vec![call(0), arguments(0, "{}"), malformed(None)]);
         assert_eq!((shown.len(), draft.calls.len()), (2, 1), "the first call stands");
+    }
+    #[test]
+    fn malformed_calls_are_in_the_message_beside_the_text() {
+        let malformed = |index, text: &str| Event::MalformedCall { index, text: text.into() };
+        let (_, draft) = take(vec![call(0), malformed(Some(0), "<a"), malformed(None, "<b")]);
+        let found = json!(draft.malformed);
+        assert_eq!(found, json!([{ "index": 0, "text": "<a" }, { "index": null, "text": "<b" }]));
     }
 }

@@ -84,6 +84,7 @@ mod tests {
             text: text.into(),
             reasoning: String::new(),
             calls: calls.iter().map(call).collect(),
+            malformed: Vec::new(),
             tokens: Vec::new(),
             reason: Finish::Stop,
             usage: Usage::default(),
