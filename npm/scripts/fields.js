@@ -5,11 +5,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const table = readFileSync(new URL('../../core/src/engine/request/fields.json', import.meta.url), 'utf8');
 const text = `/** Which fields a request may have: see core/src/engine/request/fields.rs. Written by \`npm run fields\`. */
 
-/** What becomes of a field: the engine reads it, it asks nothing of an answer, it is another's name, or only some values will do. */
+/**
+ * What becomes of a field: the engine reads it, it asks nothing of an answer, it is another's name, it is read as a whole number, or
+ * only some values will do.
+ */
 export type FieldRule =
   | 'read'
   | 'ignored'
   | { readonly alias_of: string }
+  | { readonly whole: Readonly<Record<string, number | null>> }
   | { readonly only: readonly unknown[]; readonly because: string };
 
 /** The rules of every object that has some, by its place in the request. */

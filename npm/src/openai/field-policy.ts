@@ -27,7 +27,7 @@ export function checkFields(request: object): void {
 /** Whether the engine reads this field of a request, by this name or another. */
 export function isRead(name: string): boolean {
   const rule = FIELDS['']?.[name];
-  return rule === 'read' || (typeof rule === 'object' && 'alias_of' in rule);
+  return rule === 'read' || (typeof rule === 'object' && !('only' in rule));
 }
 
 /** Checks each object at a path, seen from one that stands at `place`. */
@@ -87,7 +87,7 @@ function nearest(name: string, rules: Rules): string | undefined {
   const letters = (text: string) => text.replace(/[_-]/g, '').toLowerCase();
   const wanted = letters(name);
   const near = Object.entries(rules)
-    .filter(([, rule]) => typeof rule === 'string' || 'alias_of' in rule)
+    .filter(([, rule]) => typeof rule === 'string' || !('only' in rule))
     .map(([known]) => ({ known, other: letters(known) }))
     .filter(({ other }) => Math.abs(wanted.length - other.length) <= 2)
     .map(({ known, other }) => ({ known, apart: distance(wanted, other), size: Math.min(wanted.length, other.length) }))

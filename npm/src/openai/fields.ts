@@ -1,10 +1,14 @@
 /** Which fields a request may have: see core/src/engine/request/fields.rs. Written by `npm run fields`. */
 
-/** What becomes of a field: the engine reads it, it asks nothing of an answer, it is another's name, or only some values will do. */
+/**
+ * What becomes of a field: the engine reads it, it asks nothing of an answer, it is another's name, it is read as a whole number, or
+ * only some values will do.
+ */
 export type FieldRule =
   | 'read'
   | 'ignored'
   | { readonly alias_of: string }
+  | { readonly whole: Readonly<Record<string, number | null>> }
   | { readonly only: readonly unknown[]; readonly because: string };
 
 /** The rules of every object that has some, by its place in the request. */
@@ -31,12 +35,12 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
     continue_final_message: 'read',
     parse_special: 'read',
     documents: 'read',
-    local_time: 'read',
-    max_tokens: 'read',
+    local_time: { whole: {} },
+    max_tokens: { whole: { '-1': null } },
     max_completion_tokens: { alias_of: 'max_tokens' },
     n_predict: { alias_of: 'max_tokens' },
     temperature: 'read',
-    top_k: 'read',
+    top_k: { whole: { '-1': 0 } },
     top_p: 'read',
     min_p: 'read',
     repetition_penalty: 'read',
@@ -44,7 +48,7 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
     frequency_penalty: 'read',
     presence_penalty: 'read',
     logit_bias: 'read',
-    seed: 'read',
+    seed: { whole: {} },
     stop: 'read',
     content_rules: 'read',
     segment: 'read',
@@ -109,7 +113,7 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
   reasoning: {
     enabled: 'read',
     effort: 'read',
-    budget_tokens: 'read',
+    budget_tokens: { whole: {} },
     max_tokens: { alias_of: 'budget_tokens' },
     exclude: { only: [false], because: 'thoughts are always given, apart from the content' },
   },

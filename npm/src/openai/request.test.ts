@@ -27,6 +27,11 @@ test('only what the engine knows is passed on', () => {
   expect(request).toEqual({ messages: HELLO, temperature: 0, top_k: 40, seed: 7, stop: ['\n'] });
 });
 
+test('what local servers take for no limit goes to the engine, which knows what it means', () => {
+  const given = { messages: HELLO, max_tokens: -1, n_predict: -1, top_k: -1, reasoning: { budget_tokens: 5 } };
+  expect(toWasmRequest(given as ChatCompletionRequest)).toEqual(given);
+});
+
 test('other names of options are passed on for the engine to join', () => {
   const request = { messages: HELLO, max_completion_tokens: 6, repeat_penalty: 1.1, reasoning_effort: 'low' } as const;
   expect(toWasmRequest(request)).toEqual(request);

@@ -3,6 +3,8 @@
 //! - its keys are the places of objects within a request, `[]` standing behind lists: `""` is the request itself;
 //! - `"read"` is a field that the engine does as it says, `"ignored"` one that asks nothing of an answer;
 //! - `{"alias_of": NAME}` is another name of a field beside it;
+//! - `{"whole": {NUMBER: VALUE, …}}` is a field that is read and holds a whole number, which may be written as one with a fraction
+//!   of nothing (`5.0`); what local servers take for "off" or "no limit" stands for VALUE, `null` being no such field;
 //! - `{"only": [VALUE, …], "because": REASON}` is a field of which the engine can do these values alone;
 //! - `"*"` stands for all other fields of an object that somebody else looks at: a message's are the template's to read.
 //!
@@ -22,6 +24,7 @@ use super::RequestError;
 enum Rule {
     Word(Word),
     Alias { alias_of: String },
+    Whole { whole: BTreeMap<String, Value> },
     Only { only: Vec<Value>, because: String },
 }
 
@@ -77,7 +80,7 @@ fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Ru
     let mut aliases = Vec::new();
     for (name, value) in fields.iter() {
         match rules.get(name) {
-            Some(Rule::Word(_)) => {}
+            Some(Rule::Word(_) | Rule::Whole { .. }) => {}
             Some(Rule::Alias { alias_of }) => aliases.push((name.clone(), alias_of)),
             Some(Rule::Only { only, .. }) if only.iter().any(|known| same(known, value)) => {}
             Some(Rule::Only { because, .. }) => {
@@ -98,8 +101,23 @@ fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Ru
         }
         fields.insert(name.clone(), value);
     }
-    fields.retain(|name, _| !matches!(rules.get(name), Some(Rule::Word(Word::Ignored))));
+    fields.retain(|name, value| match rules.get(name) {
+        Some(Rule::Whole { whole }) => {
+            *value = whole_number(value, whole);
+            !value.is_null()
+        }
+        rule => !matches!(rule, Some(Rule::Word(Word::Ignored))),
+    });
     Ok(())
+}
+
+/// What a field that holds a whole number is read as; what is none stays as it is.
+fn whole_number(value: &Value, meanings: &BTreeMap<String, Value>) -> Value {
+    /// Up to here every whole number is a float (2^53).
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() <= EXACT);
+    let number = float.map_or_else(|| value.clone(), |number| Value::from(number as i64));
+    meanings.get(&number.to_string()).cloned().unwrap_or(number)
 }
 
 /// Whether two values are one; 1 and 1.0 are.

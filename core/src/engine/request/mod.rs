@@ -371,7 +371,8 @@ mod tests {
             r#"{"type":"text","schema":{}}"#,
             r#"{"type":"regex","regex":"a","choices":[]}"#,
         ] {
-            assert!(read(other).unwrap_err().to_string().contains("unknown field"), "{other}");
+            let told = read(other).unwrap_err().to_string();
+            assert!(told.contains("unknown field `response_format."), "{other}: {told}");
         }
     }
 
@@ -381,6 +382,28 @@ mod tests {
         assert_eq!(read("18446744073709551615"), Some(u64::MAX));
         assert_eq!(read("-1"), Some(u64::MAX));
         assert_eq!((read("7"), read("null")), (Some(7), None));
+    }
+
+    #[test]
+    fn whole_numbers_are_read_however_they_are_written() {
+        let read = |json: &str| Request::from_json(json).expect(json);
+        let floats =
+            read(r#"{"seed":5.0,"max_tokens":6.0,"top_k":40.0,"local_time":7.0,"reasoning":{"max_tokens":8.0}}"#);
+        assert_eq!((floats.seed, floats.max_tokens, floats.top_k), (Some(5), Some(6), Some(40)));
+        assert_eq!((floats.local_time, floats.reasoning.budget_tokens), (Some(7), Some(8)));
+        for refused in [r#"{"seed":5.5}"#, r#"{"top_k":1e300}"#, r#"{"max_tokens":"5"}"#, r#"{"top_k":-2}"#] {
+            assert!(Request::from_json(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn minus_one_is_no_limit_as_in_local_servers() {
+        for name in ["max_tokens", "max_completion_tokens", "n_predict"] {
+            for value in ["-1", "-1.0"] {
+                let request = Request::from_json(&format!(r#"{{"{name}":{value},"top_k":{value}}}"#)).expect(name);
+                assert_eq!((request.max_tokens, request.top_k), (None, Some(0)), "{name} {value}");
+            }
+        }
     }
 
     #[test]

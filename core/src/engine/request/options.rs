@@ -97,7 +97,11 @@ impl<'de> Deserialize<'de> for ResponseFormat {
         let trigger = fields.shift_remove("trigger").unwrap_or_default();
         let trigger =
             Option::deserialize(trigger).map_err(|error| D::Error::custom(format_args!("`trigger`: {error}")))?;
-        let kind = FormatKind::deserialize(Value::Object(fields)).map_err(D::Error::custom)?;
+        // A member that another type has is named by its path, as one that no type has.
+        let named = |error: serde_json::Error| {
+            error.to_string().replacen("unknown field `", "unknown field `response_format.", 1)
+        };
+        let kind = FormatKind::deserialize(Value::Object(fields)).map_err(|error| D::Error::custom(named(error)))?;
         Ok(ResponseFormat { kind, trigger })
     }
 }
