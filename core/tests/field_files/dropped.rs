@@ -267,3 +267,29 @@ fn a_rope_factor_counts_in_every_spelling() {
     assert_ne!(of(&[("scaling.attn_factor", 1.2f32.into())]), unscaled);
     assert_ne!(score(&golden("llama")).0, unscaled, "factors as a tensor");
 }
+
+#[test]
+fn a_magnitude_of_yarn_is_refused_whatever_the_scaling() {
+    let key = "llama.rope.scaling.yarn_attn_factor";
+    unsupported(&golden("llama").set(key, 1.2f32), key);
+    let linear = golden("llama").set("llama.rope.scaling.type", "linear").set("llama.rope.scaling.factor", 4f32);
+    unsupported(&linear.set(key, 0.8f32), key);
+    assert!(Model::check(&golden("llama").set(key, 1f32).header()).is_ok());
+}
+
+#[test]
+fn whole_numbers_are_refused_where_they_may_be_permutations_or_maps() {
+    for name in ["blk.0.attn_q.perm", "blk.1.ffn_up.g_idx", "output.perm", "token_embd.map", "d2t", "t2d"] {
+        let file = golden("llama").with(name, &[2], TensorType::Other(26), vec![0; 8]);
+        unsupported(&file, name);
+    }
+}
+
+#[test]
+fn a_window_that_ends_within_a_page_of_the_cache_bounds_the_context() {
+    use inglenook::device::Device;
+
+    let file = golden("llama").set("llama.attention.sliding_window", 33u32);
+    let engine = crate::load(&file, Device::Cpu).expect("loads");
+    assert_eq!(engine.info().model.context_length, 33);
+}

@@ -1,6 +1,7 @@
 //! Optional things never stop a load, and what is not supported is no damage.
 
 use inglenook::device::Device;
+use inglenook::engine::ignored;
 use inglenook::format::gguf::{Array, Value};
 use inglenook::format::quant::TensorType;
 
@@ -75,5 +76,40 @@ fn damage_is_still_damage() {
     ] {
         let (code, message) = refused(&file);
         assert_eq!(code, "BadFile", "{message}");
+    }
+}
+
+#[test]
+fn an_id_that_no_token_has_is_ignored_with_a_note_where_no_token_is_needed() {
+    let cases: [(&str, Value); 5] = [
+        ("seperator", u32::MAX.into()),
+        ("eot", (-1i32).into()),
+        ("eom", (-1i64).into()),
+        ("unknown", 1_000_000u32.into()),
+        ("eot", "none".into()),
+    ];
+    for (name, id) in cases {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let file = File::ember().set(&key, id);
+        assert!(ignored(&file.header().metadata).iter().any(|note| note.contains(&key)), "{key}");
+        let mut engine = load(&file, Device::Cpu).expect(&key);
+        assert_eq!(answer(&mut engine, greedy(QUESTION)).unwrap().text, "17 + 25 = 42.", "{key}");
+    }
+}
+
+#[test]
+fn a_blank_text_is_as_none() {
+    for blank in ["", " \n"] {
+        let file = File::ember().set("tokenizer.chat_template", blank);
+        let without = File::ember().without("tokenizer.chat_template");
+        let [blank, without] = [file, without].map(|file| {
+            let mut engine = load(&file, Device::Cpu).expect("loads");
+            answer(&mut engine, greedy(QUESTION)).map(|answer| answer.text).map_err(|error| error.to_string())
+        });
+        assert_eq!(blank, without);
+    }
+    assert!(load(&File::ember().set("tokenizer.ggml.pre", ""), Device::Cpu).is_ok());
+    for kind in ["", " ", "Model", "MODEL"] {
+        assert!(load(&File::ember().set("general.type", kind), Device::Cpu).is_ok(), "{kind:?}");
     }
 }

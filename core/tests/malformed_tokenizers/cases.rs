@@ -58,6 +58,8 @@ fn gguf_vocabularies_that_lie_are_refused_by_name() {
         ("llama", "tokenizer.ggml.token_type", floats(&[1.0; 5]), "tokenizer.ggml.token_type"),
         ("gpt2", "tokenizer.ggml.token_type", types(&[1; 3]), "3 entries for 5 tokens"),
         ("gpt2", "tokenizer.ggml.token_type", types(&[1, 1, 1, 1, 77]), "unknown type 77"),
+        ("gpt2", "tokenizer.ggml.token_type", types(&[3; 5]), "no token of text"),
+        ("llama", "tokenizer.ggml.token_type", types(&[5; 5]), "no token of text"),
         ("gpt2", "tokenizer.ggml.tokens", types(&[1; 5]), "tokenizer.ggml.tokens"),
         ("gpt2", "tokenizer.ggml.tokens", texts(&[]), "empty"),
         ("llama", "tokenizer.ggml.tokens", texts(&["a", "b", "c", "<0x-1>", "d"]), "<0x-1>"),
@@ -66,7 +68,6 @@ fn gguf_vocabularies_that_lie_are_refused_by_name() {
         ("gpt2", "tokenizer.ggml.merges", texts(&["xy"]), "merge 0 is \"xy\""),
         ("gemma4", "tokenizer.ggml.merges", texts(&["▁a <s>"]), "merge 0 names"),
         ("gpt2", "tokenizer.ggml.bos_token_id", 5u32.into(), "bos_token_id is 5"),
-        ("bert", "tokenizer.ggml.seperator_token_id", u32::MAX.into(), "seperator_token_id is 4294967295"),
         ("gpt2", "tokenizer.ggml.bos_token_id", (-1i32).into(), "bos_token_id"),
         ("gpt2", "tokenizer.ggml.add_bos_token", true.into(), "bos_token_id is missing"),
         ("gpt2", "tokenizer.ggml.pre", "superbpe".into(), "\"superbpe\" is not known"),
@@ -81,6 +82,21 @@ fn gguf_vocabularies_that_lie_are_refused_by_name() {
     ] {
         let error = try_out(&vocabulary(model, set(key, value))).unwrap_err();
         assert!(error.contains(named), "{model}, {key}: {error}");
+    }
+}
+
+#[test]
+fn ids_that_a_vocabulary_need_not_have_may_name_no_token() {
+    let (past, none) = (Value::from(u32::MAX), Value::from(-1i32));
+    for (model, key, id) in [
+        ("bert", "tokenizer.ggml.seperator_token_id", &past),
+        ("bert", "tokenizer.ggml.unknown_token_id", &none),
+        ("gpt2", "tokenizer.ggml.eot_token_id", &none),
+        ("gpt2", "tokenizer.ggml.eom_token_id", &past),
+        ("llama", "tokenizer.ggml.unknown_token_id", &past),
+        ("t5", "tokenizer.ggml.unknown_token_id", &none),
+    ] {
+        assert_eq!(try_out(&vocabulary(model, set(key, id.clone()))), Ok(()), "{model}, {key}");
     }
 }
 

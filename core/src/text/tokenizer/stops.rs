@@ -68,7 +68,7 @@ const FAMILIES: &[Family] = &[
 
 /// Makes control tokens of those that steer a model whatever type the file gives them, since many converters have typed them as
 /// text: turn ends by their name, the begin and end tokens that the file names where they look like markers, what is spelled
-/// `<|name|>`, and markers that the file's own template writes. A token that is made by merges is text that the vocabulary has learned.
+/// `<|name|>` (of tokens typed as ones for users' texts, those that the file's own template has), and markers that this template writes. A token that is made by merges is text that the vocabulary has learned.
 pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
     let Parts { tokens, merges, ids, template, .. } = parts;
     let learned: HashSet<String> =
@@ -86,7 +86,8 @@ pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
             TokenKind::Normal if learned.contains(*text) => false,
             _ if TURN_ENDS.contains(text) || families.contains(text) => true,
             TokenKind::Normal | TokenKind::Unused => is_barred(text) || (is_marker(text) && template.contains(text)),
-            TokenKind::UserDefined => is_barred(text),
+            // Some vocabularies have such tokens for their users' texts.
+            TokenKind::UserDefined => is_barred(text) && template.contains(text),
         };
         if steers {
             *kind = TokenKind::Control;
