@@ -1,9 +1,11 @@
 //! Which dialect a model writes, found from its chat template and its vocabulary.
 //!
 //! A marker that is only mentioned proves nothing: comments do not count, nor do texts that a template looks for in messages, and a
-//! marker that several families share counts only with the form of a call next to it.
+//! marker that several families share counts only with the form of a call next to it. One that counts alone must be a part of
+//! prompts, and no form of another family may be there.
 
-use super::dialect::{ALL, Dialect};
+use super::dialect::{ALL, Dialect, Spec};
+use super::printed::Source;
 
 /// What proves a dialect in a template's source, with escapes in its texts taken for what they stand for.
 #[derive(Debug)]
@@ -22,65 +24,40 @@ impl Dialect {
     /// whatever the vocabulary has.
     pub fn detect(template_source: &str, writes_calls: bool, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
         let source = Source::new(template_source);
-        let shown = ALL.iter().find(|(_, spec)| spec.signs.iter().any(|sign| source.shows(sign)));
+        let shows = |weak: bool| {
+            let signs = |spec: &Spec| spec.signs.iter().any(|sign| sign.is_weak() == weak && sign.shows_in(&source));
+            ALL.iter().find(|(_, spec)| signs(spec))
+        };
+        let shown = shows(false).or_else(|| shows(true));
         let proven = || {
             let proves = |tokens: &[&str]| !tokens.is_empty() && tokens.iter().all(|token| has_token(token));
-            ALL.iter().find(|(_, spec)| proves(spec.tokens)).filter(|_| !writes_calls && source.0.contains("tool"))
+            ALL.iter().find(|(_, spec)| proves(spec.tokens)).filter(|_| !writes_calls && source.text.contains("tool"))
         };
         shown.or_else(proven).map(|(dialect, _)| *dialect)
     }
 }
 
-/// A template's source without its comments, and with the escapes of its texts resolved.
-struct Source(String);
-
-impl Source {
-    fn new(source: &str) -> Self {
-        let mut plain = String::with_capacity(source.len());
-        let mut rest = source;
-        while let Some((before, comment)) = rest.split_once("{#") {
-            plain.push_str(before);
-            rest = comment.split_once("#}").map_or("", |(_, behind)| behind);
-        }
-        plain.push_str(rest);
-        Self(plain.replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'"))
+impl Sign {
+    /// Whether it is one marker alone, which proves something only as a part of prompts. The others are forms of calls.
+    fn is_weak(&self) -> bool {
+        matches!(self, Sign::All([_]))
     }
 
-    fn shows(&self, sign: &Sign) -> bool {
-        match sign {
-            Sign::All(texts) => texts.iter().all(|text| self.places(text).next().is_some()),
+    fn shows_in(&self, source: &Source) -> bool {
+        match self {
+            Sign::All([text]) => source.printed(text).next().is_some(),
+            Sign::All(texts) => texts.iter().all(|text| source.places(text).next().is_some()),
             Sign::Near(most, texts) => texts.split_first().is_some_and(|(first, others)| {
-                self.places(first).any(|at| {
+                source.places(first).any(|at| {
                     let follows = |end: usize, text: &&str| {
-                        let near = self.0.floor_char_boundary(end + most + text.len());
-                        Some(end + self.0[end..near].find(text)? + text.len())
+                        let near = source.text.floor_char_boundary(end + most + text.len());
+                        Some(end + source.text[end..near].find(text)? + text.len())
                     };
                     others.iter().try_fold(at + first.len(), follows).is_some()
                 })
             }),
         }
     }
-
-    /// Where `text` stands and is not what the template looks for in a message.
-    fn places<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
-        self.0.match_indices(text).map(|(at, _)| at).filter(|at| {
-            let (before, behind) = (&self.0[..*at], &self.0[at + text.len()..]);
-            !(is_argument_of_a_search(before) || is_left_of_in(behind))
-        })
-    }
-}
-
-/// Whether `before` ends with the beginning of a call such as `content.split('`.
-fn is_argument_of_a_search(before: &str) -> bool {
-    const SEARCHES: [&str; 7] = ["split", "replace", "startswith", "endswith", "find", "partition", "count"];
-    let call = before.strip_suffix(['\'', '"']).and_then(|call| call.strip_suffix('('));
-    call.is_some_and(|call| SEARCHES.iter().any(|name| call.ends_with(name)))
-}
-
-/// Whether `behind` begins with the end of a test such as `' in content`.
-fn is_left_of_in(behind: &str) -> bool {
-    let test = behind.strip_prefix(['\'', '"']).map(str::trim_start);
-    test.is_some_and(|test| test.starts_with("in ") || test.starts_with("not in "))
 }
 
 #[cfg(test)]
@@ -102,6 +79,11 @@ mod tests {
             ("<tool_call>\n{'arguments': <args-dict>, 'name': <function-name>}\n</tool_call>", "hermes"),
             ("<tool_call>\\n<function=example>\\n<parameter=p>", "qwen-coder"),
             ("<seed:tool_call>\\n<function=example>\\n<parameter=p>", "seed"),
+            ("<seed:tool_call>\\n<function=f>\\n<parameter=p>v</parameter>\\n</function>\\n</seed:tool_call>", "seed"),
+            (
+                "{{ '<tool_call>' + name }}<arg_key>{{ k }}</arg_key><arg_value>{{ v | tojson }}</arg_value></tool_call>",
+                "glm45",
+            ),
             ("<minimax:tool_call>\\n<invoke name=\"t\">", "minimax"),
             ("<tool_calls>\\n{\\\"name\\\": \\\"f\\\", \\\"arguments\\\": {}}\\n</tool_calls>", "minimax-m1"),
             (
@@ -158,8 +140,46 @@ mod tests {
             "{% if '<TOOLCALL>' in message.content %}{% endif %}{% if \"<|START_ACTION|>\" not in text %}{% endif %}",
             "Answer with <tool_calls> or with <tool_call>, as you like.",
             "<tool_call>{{ call.name }}({{ call.arguments }})</tool_call>",
+            "{{ tools }}Never write [TOOL_CALLS] or <|python_tag|>.",
+            "{{ 'Never write <seed:tool_call>, [TOOL_CALLS] or `<|python_tag|>`.' }}",
+            "{{ 'You must not use [TOOL_CALLS]' }}{{ raise_exception('[TOOL_CALLS] is reserved') }}",
+            "{{ m.content.split( '[TOOL_CALLS]' )[0] }}",
+            "{{ m.content.removeprefix('[TOOL_CALLS]') | replace('<|python_tag|>', '') }}",
+            "{% set mark='[TOOL_CALLS]' %}{% set text = m.content.split(mark)[0] %}{{ text }}",
+            "{% if m.content == '[TOOL_CALLS]' or '<TOOLCALL>' == m.content %}{{ m.content }}{% endif %}",
+            "{% if ('[TOOL_CALLS]') in m.content %}{{ tools }}{% endif %}",
+            "{% for t in ['[TOOL_CALLS]', '<|python_tag|>'] %}{{ m.content.replace(t, '') }}{% endfor %}",
+            "{% set marks = ['[TOOL_CALLS]'] %}{{ 'x' if m.content in ('<TOOLCALL>', '<|tool_call|>') else 'y' }}",
+            "{% if m.content.startswith(('[TOOL_CALLS]', '<TOOLCALL>')) %}{% endif %}",
         ] {
             assert_eq!(shown(source), None, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_form_of_calls_counts_before_a_marker_alone() {
+        let hermes = "{{ '<tool_call>\\n{\"name\": ' }}{{ '</tool_call>' }}{{ tools }}";
+        for marker in ["[TOOL_CALLS] [", "{{ '<|python_tag|>' }}", "<TOOLCALL>["] {
+            assert_eq!(shown(&format!("{hermes}{marker}")), Some("hermes"));
+            assert_eq!(shown(&format!("{marker}{hermes}")), Some("hermes"));
+        }
+    }
+
+    #[test]
+    fn a_marker_that_is_printed_in_any_way_proves_its_dialect() {
+        for source in [
+            "[TOOL_CALLS] [{{ call }}]",
+            "{{ '[TOOL_CALLS] [' + call + ']' }}",
+            "{{- \"[TOOL_CALLS]\" ~ call.name -}}",
+            "{% set mark = '[TOOL_CALLS]' %}{% if mark in m.content %}{% endif %}{{ mark + call }}",
+            "{% set text = text + '[TOOL_CALLS]' %}{{ text }}",
+            "{{ m.content.replace('x', '[TOOL_CALLS]') }}",
+            "{{ '[TOOL_CALLS]' if calls else '' }}",
+            "{{ ('[TOOL_CALLS]' + call) if m.role == 'assistant' }}",
+            "{{ ['[TOOL_CALLS]', call] | join }}",
+            "{{ '[TOOL_CALLS]",
+        ] {
+            assert_eq!(shown(source), Some("mistral"), "{source}");
         }
     }
 

@@ -31,6 +31,7 @@ mod named;
 mod params;
 mod parser;
 mod piece;
+mod printed;
 mod python;
 mod quotes;
 mod reader;

@@ -64,7 +64,7 @@ pub static SPEC_R: Spec = Spec {
 
 pub static SPEC_R7B: Spec = Spec {
     name: "command-r7b",
-    signs: &[Sign::All(&["<|START_ACTION|>"])],
+    signs: &[Sign::All(&["<|START_ACTION|>", "<|END_ACTION|>"]), Sign::All(&["<|START_ACTION|>"])],
     tokens: &["<|START_ACTION|>"],
     openers: &[Opener::strong("<|START_ACTION|>", &TOKENS)],
     names: None,

@@ -26,7 +26,7 @@ static FORM: Form = Form::Params(ParamsForm {
 
 pub static SPEC: Spec = Spec {
     name: "glm45",
-    signs: &[Sign::All(&["<arg_key>"])],
+    signs: &[Sign::All(&["<arg_key>", "<arg_value>"]), Sign::All(&["<arg_key>"])],
     tokens: &["<arg_key>", "<arg_value>"],
     openers: &[Opener::strong("<tool_call>", &FORM)],
     names: None,

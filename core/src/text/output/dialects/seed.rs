@@ -12,7 +12,7 @@ static FORM: Form = qwen_coder::form(Some(("<seed:tool_call>", "</seed:tool_call
 pub static SPEC: Spec = Spec {
     name: "seed",
     // The template builds the tags from a prefix.
-    signs: &[Sign::All(&["seed:tool_call"])],
+    signs: &[Sign::All(&["seed:tool_call", "<function="]), Sign::All(&["seed:tool_call"])],
     tokens: &["<seed:tool_call>"],
     openers: &[Opener::strong("<seed:tool_call>", &FORM)],
     names: None,
