@@ -179,7 +179,10 @@ mod tests {
         for (place, rules) in table() {
             for (name, rule) in rules {
                 if let Rule::Alias { alias_of } = rule {
-                    assert!(matches!(rules.get(alias_of), Some(Rule::Word(Word::Read))), "{place} {name}");
+                    assert!(
+                        matches!(rules.get(alias_of), Some(Rule::Word(Word::Read) | Rule::Whole { .. })),
+                        "{place} {name}"
+                    );
                 }
             }
         }

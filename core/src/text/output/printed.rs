@@ -79,8 +79,10 @@ impl Source {
             let is_statement = tag.starts_with("{%");
             let uses = uses(&tokens, is_statement);
             let mut behind = &tag[..2 + end];
-            for (token, used) in tokens.iter().zip(uses) {
+            for (at, (token, used)) in tokens.iter().zip(uses).enumerate() {
                 match token {
+                    // The name that a statement sets is not used by it.
+                    Token::Word(_) if at == 1 && tokens[0] == Token::Word("set") => {}
                     Token::Word(word) if used == Use::Printed => printed.push(*word),
                     Token::Text(text) => {
                         let start = text.as_ptr() as usize - behind.as_ptr() as usize;
@@ -214,7 +216,7 @@ fn uses(tokens: &[Token<'_>], is_statement: bool) -> Vec<Use> {
 /// Whether a marker between these texts is spoken of: `Never write X or Y.`
 fn is_in_a_sentence(before: &str, behind: &str) -> bool {
     let quotes: &[char] = &['\'', '"', '`', '(', ')'];
-    let Some(before) = before.trim_end_matches(quotes).strip_suffix(' ') else { return false };
+    let Some(before) = before.trim_end_matches('<').trim_end_matches(quotes).strip_suffix(' ') else { return false };
     let mut words = before.rsplit(' ').map(|word| word.trim_end_matches(','));
     let is_word =
         |word: Option<&str>| word.is_some_and(|word| !word.is_empty() && word.chars().all(char::is_alphabetic));
@@ -222,9 +224,10 @@ fn is_in_a_sentence(before: &str, behind: &str) -> bool {
     if !follows_comma && !is_word(words.next()) {
         return false;
     }
-    let behind = behind.trim_start_matches(quotes);
+    let behind = behind.trim_start_matches('>').trim_start_matches(quotes);
+    let ends = behind.starts_with('\n') || ["", "}}", "-}", "{%"].contains(&behind.trim_start().get(..2).unwrap_or(""));
     let goes_on = behind.strip_prefix(' ').is_some_and(|behind| behind.starts_with(char::is_alphabetic));
     let stops =
         behind.strip_prefix(['.', ',', ';', '!', '?']).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
-    goes_on || stops || !follows_comma && is_word(words.next()) && behind.is_empty()
+    goes_on || stops || !follows_comma && is_word(words.next()) && ends
 }

@@ -42,7 +42,9 @@ impl ThoughtPlace {
     /// What is wrong with them.
     pub(super) fn put(self, message: &mut Map<String, Json>) -> Result<(), &'static str> {
         // Some clients set every member that they know, the others being empty.
-        message.retain(|name, value| !(value.is_array() && MEMBERS.contains(&name.as_str()) && says_nothing(value)));
+        let in_parts = matches!(self, ThoughtPlace::Part { .. });
+        let is_in_the_way = |value: &Json| (in_parts || value.is_array()) && says_nothing(value);
+        message.retain(|name, value| !(MEMBERS.contains(&name.as_str()) && is_in_the_way(value)));
         let given = MEMBERS
             .into_iter()
             .find_map(|name| Some((name, message.get(name).filter(|member| !says_nothing(member))?)));
