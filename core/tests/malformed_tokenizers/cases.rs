@@ -91,8 +91,8 @@ fn ids_that_a_vocabulary_need_not_have_may_name_no_token() {
     for (model, key, id) in [
         ("bert", "tokenizer.ggml.seperator_token_id", &past),
         ("bert", "tokenizer.ggml.unknown_token_id", &none),
-        ("gpt2", "tokenizer.ggml.eot_token_id", &none),
-        ("gpt2", "tokenizer.ggml.eom_token_id", &past),
+        ("llama", "tokenizer.ggml.eot_token_id", &none),
+        ("llama", "tokenizer.ggml.eom_token_id", &past),
         ("llama", "tokenizer.ggml.unknown_token_id", &past),
         ("t5", "tokenizer.ggml.unknown_token_id", &none),
     ] {

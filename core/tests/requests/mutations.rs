@@ -31,7 +31,7 @@ fn mutated_requests_are_refused_or_answered() {
     let (mut begun, mut refused) = (0, 0);
     for time in 0..times {
         let mut request = seeds[random.usize(..seeds.len())].clone();
-        for _ in 0..=random.usize(..3) {
+        for _ in 0..=random.usize(..2) {
             mutate(&mut request, &values, &mut random);
         }
         let json = request.to_string();
