@@ -22,7 +22,7 @@ pub enum FaultError {
     /// Values that are no numbers.
     #[error(
         "the model computes no numbers: at position {position}, `{stage}` holds {value}, and what comes before it does not; its \
-         weights are damaged or too large for this device, so download the file again, or run on the CPU"
+         weights are damaged (download the file again), or its values are too large for f16 (keep keys and values exact)"
     )]
     NotFinite {
         /// The first output of a kernel that holds such a value.
