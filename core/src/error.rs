@@ -5,12 +5,12 @@ use inglenook_grammar::GrammarError;
 use crate::engine::FaultError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
-use crate::format::gguf::GgufError;
 use crate::gpu::GpuError;
 use crate::model::{LoadError, ModelError};
 use crate::plan::PlanError;
-use crate::source::SourceError;
-use crate::text::{TemplateError, TokenizerError};
+use inglenook_format::gguf::GgufError;
+use inglenook_format::source::SourceError;
+use inglenook_text::{TemplateError, TokenizerError};
 
 /// Whatever can go wrong between a file, a device and a request.
 #[derive(Debug, thiserror::Error)]

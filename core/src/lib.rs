@@ -28,15 +28,12 @@
 pub mod device;
 pub mod engine;
 pub mod error;
-pub mod format;
 pub mod gpu;
 pub mod kernels;
 pub mod kv;
 pub mod model;
 pub mod placement;
 pub mod plan;
-pub mod source;
-pub mod text;
 
 #[cfg(any(test, feature = "selftest"))]
 pub mod selftest;
@@ -46,4 +43,6 @@ pub use engine::event::{Event, Finish, Timings, Usage};
 pub use engine::request::{Request, RequestError};
 pub use engine::{Engine, EngineOptions, Generation, Info, Progress};
 pub use error::Error;
+pub use inglenook_format::{self as format, source};
+pub use inglenook_text as text;
 pub use placement::{DeviceChoice, Placement};

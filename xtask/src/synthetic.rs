@@ -43,7 +43,7 @@ pub fn model(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.target.join("models");
     let file = folder.join(format!("{name}.gguf"));
     let mut inputs = Inputs::new(&[name]);
-    for made_by in ["cli/src/commands/synth", "core/src/format/quant/encode.rs", "core/src/format/gguf/write.rs"] {
+    for made_by in ["cli/src/commands/synth", "format/src/quant/encode.rs", "format/src/gguf/write.rs"] {
         inputs.add(&workspace.root.join(made_by))?;
     }
     let inputs = inputs.finish();

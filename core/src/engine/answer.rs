@@ -8,8 +8,8 @@ use super::prompt::Prompt;
 use super::request::{Request, RequestError};
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS};
-use crate::text::Special;
-use crate::text::output::{ReasoningBudget, ReasoningFormat};
+use inglenook_text::Special;
+use inglenook_text::output::{ReasoningBudget, ReasoningFormat};
 
 impl Engine {
     /// Checks a request and turns it into a generation. The device is not touched before the first [`Engine::next`].

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inglenook_grammar::{Compiler, GrammarError, Grammars, Match, Vocabulary, unpack};
 
-use crate::text::{Tokenizer, vocabulary};
+use inglenook_text::{Tokenizer, vocabulary};
 
 /// A compiler that is made when the first request needs it: its tables take a moment, and memory.
 pub(super) struct LazyCompiler {

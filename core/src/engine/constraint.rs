@@ -12,7 +12,7 @@ use inglenook_grammar::{GrammarError, Grammars, Match, Spec};
 use super::request::RequestError;
 use crate::error::Error;
 use crate::kernels::sampling::mask_words;
-use crate::text::output::OutputParser;
+use inglenook_text::output::OutputParser;
 
 /// Where an engine finds who compiles grammars for its vocabulary. Clones are the same place.
 #[derive(Clone, Default)]

@@ -10,8 +10,8 @@ use super::output::Output;
 use crate::error::Error;
 use crate::kernels::sampling::SamplingParams;
 use crate::plan::Pending;
-use crate::text::output::{OutputParser, ReasoningBudget};
-use crate::text::{Special, Tokenizer};
+use inglenook_text::output::{OutputParser, ReasoningBudget};
+use inglenook_text::{Special, Tokenizer};
 
 /// Steps in a submission once an answer is under way: a read for every four tokens.
 pub(super) const GROUP: u32 = 4;

@@ -1,7 +1,7 @@
 //! What a file says that nothing depends on: it is taken where it makes sense, and never stops a load.
 
 use super::request::Recommended;
-use crate::format::gguf::{Metadata, Value};
+use inglenook_format::gguf::{Metadata, Value};
 
 const SAMPLING: &str = "general.sampling.";
 const TEMPLATE: &str = "tokenizer.chat_template";

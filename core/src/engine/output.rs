@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::event::{Event, Finish};
 use super::request::{Request, RequestError};
-use crate::text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
-use crate::text::rules::{ContentRules, Ended, Segmenter};
-use crate::text::tokenizer::TokenKind;
-use crate::text::{StreamDecoder, Tokenizer};
+use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
+use inglenook_text::rules::{ContentRules, Ended, Segmenter};
+use inglenook_text::tokenizer::TokenKind;
+use inglenook_text::{StreamDecoder, Tokenizer};
 
 /// The way of an answer's tokens to its caller.
 #[derive(Debug)]

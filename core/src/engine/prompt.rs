@@ -8,10 +8,12 @@ use serde_json::{Map, Value};
 
 use super::request::{Request, RequestError};
 use crate::error::Error;
-use crate::format::gguf::Metadata;
-use crate::text::output::{Dialect, OutputFormat, ReasoningFormat, ToolSpec, ends_behind_thought, starts_in_reasoning};
-use crate::text::template::parts;
-use crate::text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
+use inglenook_format::gguf::Metadata;
+use inglenook_text::output::{
+    Dialect, OutputFormat, ReasoningFormat, ToolSpec, ends_behind_thought, starts_in_reasoning,
+};
+use inglenook_text::template::parts;
+use inglenook_text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
 
 /// The variable by which built-in templates leave a space behind a special token to the tokenizer, where it puts one there itself.
 const ADDS_SPACE: &str = "tokenizer_adds_space";

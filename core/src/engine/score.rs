@@ -1,14 +1,14 @@
 //! Logits of whole prompts, for comparison with a reference and for measuring what quantisation costs.
 
 use crate::device::{Device, Slice};
-use crate::format::gguf::{Gguf, GgufError};
 use crate::gpu::GpuError;
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::KvType;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::{Forward, LoadError, Model};
 use crate::plan::{self, Plan, PlanError, Recorder, Workshop};
-use crate::source::Source;
+use inglenook_format::gguf::{Gguf, GgufError};
+use inglenook_format::source::Source;
 
 /// Why logits could not be had.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

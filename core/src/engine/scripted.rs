@@ -8,8 +8,8 @@ use super::generation::{Generation, Then};
 use super::request::Request;
 use super::{Engine, EngineOptions};
 use crate::device::Device;
-use crate::source::Memory;
-use crate::text::Special;
+use inglenook_format::source::Memory;
+use inglenook_text::Special;
 
 const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
 
@@ -82,7 +82,7 @@ fn first_allowed(generation: &mut Generation, token: u32) -> Option<u32> {
 
 fn said(engine: &Engine, generation: &mut Generation) -> Said {
     let mut said =
-        Said { raw: crate::text::vocabulary::spell(engine.tokenizer(), generation.tokens()), ..Said::default() };
+        Said { raw: inglenook_text::vocabulary::spell(engine.tokenizer(), generation.tokens()), ..Said::default() };
     for event in generation.progress.events.drain(..) {
         match event {
             Event::Text { text } => said.text += &text,

@@ -8,8 +8,8 @@ use super::constraint::{Start, Wanted};
 use super::prompt::Prompt;
 use super::request::{Request, RequestError, ToolChoice};
 use crate::error::Error;
-use crate::text::output::{Choice, ConstraintError, ReasoningFormat};
-use crate::text::{Special, vocabulary};
+use inglenook_text::output::{Choice, ConstraintError, ReasoningFormat};
+use inglenook_text::{Special, vocabulary};
 
 impl Engine {
     /// What the answer to a request must be held to, if to anything.

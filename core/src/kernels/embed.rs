@@ -4,8 +4,8 @@ use super::verify::{Case, Output};
 use super::weights::{CHUNK, WeightPart, random_planes};
 use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
+use inglenook_format::quant::WeightType;
 
 const BODY: &str = include_str!("../../../shaders/embed.wgsl");
 

@@ -5,8 +5,8 @@ use super::verify::{Case, Output, random_f32s};
 use super::weights::{WeightPart, random_planes};
 use super::{Activation, Kernel, Launch, Operand, Place, batch, cpu};
 use crate::device::Slice;
-use crate::format::quant::WeightType;
 use crate::gpu::Needs;
+use inglenook_format::quant::WeightType;
 
 macro_rules! wgsl {
     ($name:literal) => {

@@ -4,8 +4,8 @@ use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::Case;
 use super::{Activation, Kernel, Launch, Operand, Variant, fold};
 use crate::device::Slice;
-use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
+use inglenook_format::quant::WeightType;
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
 const ROWS_IN_LINE: &str = include_str!("../../../shaders/matmul_few/rows_in_line.wgsl");

@@ -4,8 +4,8 @@ use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::Case;
 use super::{Activation, Kernel, Launch, Operand, Variant};
 use crate::device::Slice;
-use crate::format::quant::WeightType;
 use crate::gpu::{Facts, Needs};
+use inglenook_format::quant::WeightType;
 
 const PLAIN: &str = include_str!("../../../shaders/matmul_many/plain.wgsl");
 const TILE: &str = include_str!("../../../shaders/matmul_many/tile.wgsl");

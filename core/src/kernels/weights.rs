@@ -3,7 +3,7 @@
 use super::verify::random_words;
 use super::{Operand, Place};
 use crate::device::Slice;
-use crate::format::quant::{Plane, Planes, WeightType, random_blocks, repack};
+use inglenook_format::quant::{Plane, Planes, WeightType, random_blocks, repack};
 
 /// Weights that a type's shader unpacks at once.
 pub const CHUNK: u32 = 32;

@@ -3,8 +3,8 @@
 use super::error::ModelError;
 use super::keys::Keys;
 use super::rope::Rope;
-use crate::format::gguf::Gguf;
 use crate::kernels::rope::RopeStyle;
+use inglenook_format::gguf::Gguf;
 
 /// Architectures that inglenook runs, under GGUF's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,6 +1,6 @@
 //! Why a model cannot be run.
 
-use crate::format::gguf::GgufError;
+use inglenook_format::gguf::GgufError;
 
 /// A model that inglenook cannot run, or a file that contradicts itself.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! be read in `config.rs` or `rope.rs` or stand in [`CHANGES`].
 
 use super::error::ModelError;
-use crate::format::gguf::{Array, Metadata, Value};
+use inglenook_format::gguf::{Array, Metadata, Value};
 
 /// Keys that change what a model computes in ways that are not implemented: the key behind `{arch}.`, what it asks for, and
 /// the values with which it asks for nothing. Source: the keys that llama.cpp reads.

@@ -4,10 +4,10 @@
 use super::error::ModelError;
 use super::weights::{HostVector, LoadError};
 use crate::device::{Device, Storage};
-use crate::format::gguf::TensorInfo;
-use crate::format::quant::{Plane, Planes, WeightType, dequantise, repack};
 use crate::kernels::weights::WeightPart;
-use crate::source::{Source, SourceError};
+use inglenook_format::gguf::TensorInfo;
+use inglenook_format::quant::{Plane, Planes, WeightType, dequantise, repack};
+use inglenook_format::source::{Source, SourceError};
 
 /// Most bytes of a file in memory at once.
 const PIECE: usize = 4 << 20;

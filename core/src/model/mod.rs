@@ -19,9 +19,9 @@ pub use layers::Forward;
 pub use weights::LoadError;
 
 use crate::device::Device;
-use crate::format::gguf::Gguf;
 use crate::kernels::{Place, Tensor};
-use crate::source::Source;
+use inglenook_format::gguf::Gguf;
+use inglenook_format::source::Source;
 use layers::{Angles, AttentionWeights, GatedMlp};
 use weights::{Catalogue, Matrix, Vector};
 

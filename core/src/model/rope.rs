@@ -206,7 +206,7 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::format::gguf::{Metadata, Value};
+    use inglenook_format::gguf::{Metadata, Value};
 
     const GOLDENS: &str = include_str!("../../../tests/goldens/models/ropes.json");
 

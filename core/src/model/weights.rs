@@ -10,11 +10,11 @@ use std::rc::Rc;
 use super::error::ModelError;
 use super::loader::{self, Destination};
 use crate::device::{Device, Slice, Storage};
-use crate::format::gguf::{Gguf, TensorInfo};
-use crate::format::quant::{Plane, WeightType};
 use crate::gpu::GpuError;
 use crate::kernels::weights::WeightPart;
-use crate::source::{Source, SourceError};
+use inglenook_format::gguf::{Gguf, TensorInfo};
+use inglenook_format::quant::{Plane, WeightType};
+use inglenook_format::source::{Source, SourceError};
 
 /// Rows of a part are a multiple of this: then f16 scales of every part begin at a bound offset.
 const PART_ROWS: u64 = 64;

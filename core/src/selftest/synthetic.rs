@@ -1,10 +1,10 @@
 //! A model that needs no file: its header is made, and its weights are computed from their place in the file, so that it may
 //! be larger than memory.
 
-use crate::format::gguf::write::GgufWriter;
-use crate::format::gguf::{Array, Strings, Value};
-use crate::format::quant::WeightType;
-use crate::source::{LocalFuture, Source, SourceError};
+use inglenook_format::gguf::write::GgufWriter;
+use inglenook_format::gguf::{Array, Strings, Value};
+use inglenook_format::quant::WeightType;
+use inglenook_format::source::{LocalFuture, Source, SourceError};
 
 /// Size of a Qwen3-shaped model with tied embeddings, all of it F32.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::format::gguf::Gguf;
-use crate::source::Memory;
-use crate::text::{Special, StreamDecoder, Tokenizer, TokenizerError};
+use inglenook_format::gguf::Gguf;
+use inglenook_format::source::Memory;
+use inglenook_text::{Special, StreamDecoder, Tokenizer, TokenizerError};
 
 /// How a vocabulary is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 """Chat templates rendered by transformers' own `apply_chat_template`: a file for each template, a line for each case.
 
-A template is a file in jinja/, or one that ships with the engine (core/src/text/template/builtin/). All are written for
+A template is a file in jinja/, or one that ships with the engine (text/src/template/builtin/). All are written for
 inglenook, in the formats of well-known models. Its first line may be a comment that says what the model's tokenizer has:
 
     {#- bos=<s> eos=</s> with [{"enable_thinking": false}] -#}
@@ -24,7 +24,7 @@ from transformers.utils import chat_template_utils
 from .output import write_json
 
 HERE = Path(__file__).parent
-BUILTIN = HERE.parents[2] / "core/src/text/template/builtin"
+BUILTIN = HERE.parents[2] / "text/src/template/builtin"
 
 HEADER = re.compile(r"\{#-? bos=(\S*) eos=(\S*)(?: with (\[.*\]))? -?#\}")
 
@@ -33,7 +33,7 @@ WHOLE = ["plain", "chat", "tools", "odd", "reasoning"]
 
 
 class Clock(datetime):
-    """What `strftime_now` sees; core/tests/templates/ gives the same time."""
+    """What `strftime_now` sees; text/tests/templates/ gives the same time."""
 
     @classmethod
     def now(cls, tz=None):

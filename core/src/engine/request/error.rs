@@ -1,7 +1,7 @@
 //! What can be wrong with a request.
 
-use crate::text::output::{ConstraintError, Dialect};
-use crate::text::rules::RuleError;
+use inglenook_text::output::{ConstraintError, Dialect};
+use inglenook_text::rules::RuleError;
 
 /// A request that cannot be served.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value, json};
 
 use crate::kernels::sampling::SamplingParams;
-use crate::text::rules::{RuleSpec, Segment};
+use inglenook_text::rules::{RuleSpec, Segment};
 
 pub use error::RequestError;
 pub use options::{Effort, FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
@@ -35,10 +35,10 @@ pub struct Request {
     pub tool_choice: ToolChoice,
     /// Whether several tools may be called at once, where a call is forced; by default they may.
     pub parallel_tool_calls: Option<bool>,
-    /// How the model writes calls, where its template does not tell: a name of [`Dialect`](crate::text::output::Dialect).
+    /// How the model writes calls, where its template does not tell: a name of [`Dialect`](inglenook_text::output::Dialect).
     pub tool_dialect: Option<String>,
     /// How the model marks its thoughts, where its template does not tell: a name of
-    /// [`ReasoningFormat`](crate::text::output::ReasoningFormat).
+    /// [`ReasoningFormat`](inglenook_text::output::ReasoningFormat).
     pub reasoning_format: Option<String>,
     /// How much the model may think.
     pub reasoning: Reasoning,

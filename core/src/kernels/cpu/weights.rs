@@ -3,7 +3,7 @@
 use std::cell::Ref;
 
 use crate::device::Slice;
-use crate::format::quant::{Plane, PlanesRef, WeightType, dequantise_row};
+use inglenook_format::quant::{Plane, PlanesRef, WeightType, dequantise_row};
 
 /// The planes of a weight part, borrowed from a CPU plan's operands.
 pub struct HostPlanes<'a> {

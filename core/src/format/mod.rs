@@ -1,7 +1,0 @@
-//! File formats: untrusted bytes in, typed metadata out.
-//!
-//! Everything here treats its input as hostile: arithmetic on declared sizes is checked, memory grows with bytes that
-//! really came, and every refusal is a typed error.
-
-pub mod gguf;
-pub mod quant;

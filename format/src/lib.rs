@@ -1,0 +1,8 @@
+//! Model files: where their bytes come from, GGUF headers, quantised blocks: untrusted bytes in, typed metadata out.
+//!
+//! Everything here treats its input as hostile: arithmetic on declared sizes is checked, memory grows with bytes that
+//! really came, and every refusal is a typed error.
+
+pub mod gguf;
+pub mod quant;
+pub mod source;

@@ -1,0 +1,178 @@
+//! Makes blocks: plain rounding for tests and synthetic models, and random blocks for the types that need a search.
+
+use half::{bf16, f16};
+
+use super::{QuantError, WeightType};
+
+/// Appends `weights`, quantised by round-to-nearest, to `out`.
+///
+/// F32, F16, BF16, Q8_0 and Q4_0 only; the block formulas are those of ggml's `quantize_row_*_ref`.
+///
+/// # Errors
+/// [`QuantError::CannotQuantise`] for another type, [`QuantError::Length`] when `weights` is no whole number of blocks.
+pub fn quantise(ty: WeightType, weights: &[f32], out: &mut Vec<u8>) -> Result<(), QuantError> {
+    let block = ty.block_len();
+    if !weights.len().is_multiple_of(block) {
+        return Err(QuantError::Length { ty, blocks: weights.len() / block, weights: weights.len() });
+    }
+    match ty {
+        WeightType::F32 => weights.iter().for_each(|w| out.extend(w.to_le_bytes())),
+        WeightType::F16 => weights.iter().for_each(|&w| out.extend(f16::from_f32(w).to_le_bytes())),
+        WeightType::BF16 => weights.iter().for_each(|&w| out.extend(bf16::from_f32(w).to_le_bytes())),
+        WeightType::Q8_0 => weights.as_chunks().0.iter().for_each(|block| q8_0(block, out)),
+        WeightType::Q4_0 => weights.as_chunks().0.iter().for_each(|block| q4_0(block, out)),
+        _ => return Err(QuantError::CannotQuantise { ty }),
+    }
+    Ok(())
+}
+
+fn q8_0(weights: &[f32; 32], out: &mut Vec<u8>) {
+    let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
+    let d = largest / 127.0;
+    let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
+    out.extend(f16::from_f32(d).to_le_bytes());
+    out.extend(weights.iter().map(|w| (w * inverse).round() as i8 as u8));
+}
+
+/// The weight farthest from 0 becomes -8, so that all sixteen values are used.
+fn q4_0(weights: &[f32; 32], out: &mut Vec<u8>) {
+    let farthest = weights.iter().fold(0f32, |farthest, &w| if w.abs() > farthest.abs() { w } else { farthest });
+    let d = farthest / -8.0;
+    let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
+    out.extend(f16::from_f32(d).to_le_bytes());
+    let nibble = |w: f32| ((w * inverse + 8.5) as u8).min(15);
+    out.extend((0..16).map(|j| nibble(weights[j]) | nibble(weights[j + 16]) << 4));
+}
+
+/// `blocks` blocks of random bits with scales such that the weights are about `rms` in size, around 0.
+///
+/// For synthetic models and kernel tests: every bit of the format is in use, as in a real file. The same seed gives the
+/// same bytes everywhere.
+pub fn random_blocks(ty: WeightType, seed: u64, blocks: usize, rms: f32) -> Vec<u8> {
+    let mut random = SplitMix(seed);
+    let mut out = Vec::with_capacity(blocks * ty.block_bytes() + 8);
+    while out.len() < blocks * ty.block_bytes() {
+        out.extend(random.next().to_le_bytes());
+    }
+    out.truncate(blocks * ty.block_bytes());
+    for block in out.chunks_exact_mut(ty.block_bytes()) {
+        // Half to one and a half, so that a kernel which takes another block's scale is found out.
+        set_scales(ty, block, rms * (0.5 + random.unit()), &mut random);
+    }
+    out
+}
+
+/// Overwrites what random bits must not decide. The divisors are the spread of the type's numbers, uniformly random.
+fn set_scales(ty: WeightType, block: &mut [u8], rms: f32, random: &mut SplitMix) {
+    let mut half = |at: usize, value: f32| block[at..at + 2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
+    let mut scale_and_min = |spread: f32, middle: f32| {
+        half(0, rms / spread);
+        half(2, -middle * rms / spread);
+    };
+    match ty {
+        WeightType::F32 => block.copy_from_slice(&(rms * random.spread()).to_le_bytes()),
+        WeightType::F16 => half(0, rms * random.spread()),
+        WeightType::BF16 => block.copy_from_slice(&bf16::from_f32(rms * random.spread()).to_le_bytes()),
+        WeightType::Q8_0 => half(0, rms / 74.0),
+        WeightType::Q4_0 => half(0, rms / 4.6),
+        WeightType::Q5_0 => half(0, rms / 9.2),
+        WeightType::Q4_1 => scale_and_min(4.6, 7.5),
+        WeightType::Q5_1 => scale_and_min(9.2, 15.5),
+        // Minima are subtracted here, and groups have scales of their own.
+        WeightType::Q4_K => scale_and_min(258.0, -7.5),
+        WeightType::Q5_K => scale_and_min(526.0, -15.5),
+        WeightType::Q6_K => half(208, rms / 1370.0),
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): a few lines, and the same everywhere.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    /// Uniform around 0, with root mean square 1.
+    fn spread(&mut self) -> f32 {
+        (2.0 * self.unit() - 1.0) * 3f32.sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::dequantise;
+    use proptest::prelude::*;
+
+    #[test]
+    fn random_blocks_have_the_size_asked_for() {
+        for ty in WeightType::ALL {
+            let blocks = 65_536 / ty.block_len();
+            let raw = random_blocks(ty, 7, blocks, 0.02);
+            let mut weights = vec![0.0; 65_536];
+            dequantise(ty, &raw, &mut weights).unwrap();
+            let rms = (weights.iter().map(|w| f64::from(w * w)).sum::<f64>() / 65_536.0).sqrt();
+            let mean = weights.iter().map(|&w| f64::from(w)).sum::<f64>() / 65_536.0;
+            // Blocks vary by half, which adds 4% to the root mean square; few superblocks scatter by a few percent.
+            assert!((0.018..0.024).contains(&rms), "{ty}: {rms}");
+            assert!(mean.abs() < 0.003, "{ty}: {mean}");
+        }
+    }
+
+    #[test]
+    fn random_blocks_repeat() {
+        assert_eq!(random_blocks(WeightType::Q4_K, 3, 5, 1.0), random_blocks(WeightType::Q4_K, 3, 5, 1.0));
+        assert_ne!(random_blocks(WeightType::Q4_K, 3, 5, 1.0), random_blocks(WeightType::Q4_K, 4, 5, 1.0));
+    }
+
+    #[test]
+    fn known_blocks() {
+        let mut weights = [0.0; 32];
+        weights[0] = -8.0;
+        weights[1] = 7.0;
+        weights[16] = 1.0;
+        let mut out = Vec::new();
+        quantise(WeightType::Q4_0, &weights, &mut out).unwrap();
+        assert_eq!(out[..4], [0x00, 0x3c, 0x90, 0x8f]);
+        assert!(out[4..].iter().all(|&byte| byte == 0x88));
+        assert_eq!(
+            quantise(WeightType::Q4_K, &[0.0; 256], &mut out),
+            Err(QuantError::CannotQuantise { ty: WeightType::Q4_K })
+        );
+        let short = QuantError::Length { ty: WeightType::Q8_0, blocks: 1, weights: 33 };
+        assert_eq!(quantise(WeightType::Q8_0, &[0.0; 33], &mut out), Err(short));
+    }
+
+    proptest! {
+        /// Rounding is off by half a step at most, but for Q4_0's weights opposite to the farthest, which are cut at 7/8.
+        #[test]
+        fn quantised_weights_come_back(weights in proptest::array::uniform32(-4f32..4.0)) {
+            let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
+            let bounds = [
+                (WeightType::F32, 0.0),
+                (WeightType::F16, largest / 2048.0),
+                (WeightType::BF16, largest / 256.0),
+                (WeightType::Q8_0, largest * (0.5 / 127.0 + 1.0 / 1024.0)),
+                (WeightType::Q4_0, largest * (1.0 / 8.0 + 1.0 / 1024.0)),
+            ];
+            for (ty, bound) in bounds {
+                let (mut raw, mut back) = (Vec::new(), [0f32; 32]);
+                quantise(ty, &weights, &mut raw).unwrap();
+                dequantise(ty, &raw, &mut back).unwrap();
+                for (w, b) in weights.iter().zip(&back) {
+                    prop_assert!((w - b).abs() <= bound, "{}: {} became {}", ty, w, b);
+                }
+            }
+        }
+    }
+}

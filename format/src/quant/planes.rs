@@ -1,0 +1,309 @@
+//! Weights as a GPU reads them: the bits of GGUF's blocks, parted into planes of 32-bit words.
+//!
+//! A block of 18, 34 or 210 bytes cannot be read as words. So a matrix is kept as up to three planes, each bound on its
+//! own: `q` (the numbers), `h` (their high bits) and `s` (scales). No bit changes its value, only its place:
+//!
+//! | type | `q` bytes a block | `h` bytes a block | `s` bytes a block |
+//! |---|---|---|---|
+//! | F32 | 4 | – | – |
+//! | F16, BF16 | 2 (two weights a word, low half first) | – | – |
+//! | Q8_0 | 32 | – | 2: d (two blocks a word, low half first) |
+//! | Q4_0 | 16, nibbles in GGUF's order | – | 2: d |
+//! | Q4_1 | 16 | – | 4: d low, m high |
+//! | Q5_0 | 16 | 4 | 2: d |
+//! | Q5_1 | 16 | 4 | 4: d low, m high |
+//! | Q4_K | 128 | – | 16: d low, dmin high; the 12 scale bytes |
+//! | Q5_K | 128 | 32 | 16: as Q4_K |
+//! | Q6_K | 128 | 64 | 20: 16 signed scales; d in the low half of the fifth word |
+//!
+//! Blocks follow one another in each plane, and the last word is filled up with zeros.
+
+use std::ops::Range;
+
+use super::blocks::{View, dequantise_blocks};
+use super::{QuantError, WeightType};
+
+// Words are laid down as bytes; every target of WebGPU, Vulkan, Metal and DX12 is little-endian.
+const _: () = assert!(cfg!(target_endian = "little"), "inglenook needs a little-endian machine");
+
+/// One of the planes of a weight matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plane {
+    /// The numbers, or their low bits.
+    Q,
+    /// The numbers' high bits.
+    H,
+    /// Scales and minima.
+    S,
+}
+
+/// The planes of a matrix, or of one piece of it on the way to a GPU.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planes {
+    /// Plane [`Plane::Q`].
+    pub q: Vec<u32>,
+    /// Plane [`Plane::H`], empty where the type has none.
+    pub h: Vec<u32>,
+    /// Plane [`Plane::S`], empty where the type has none.
+    pub s: Vec<u32>,
+}
+
+/// Borrowed planes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanesRef<'a> {
+    /// Plane [`Plane::Q`].
+    pub q: &'a [u32],
+    /// Plane [`Plane::H`], empty where the type has none.
+    pub h: &'a [u32],
+    /// Plane [`Plane::S`], empty where the type has none.
+    pub s: &'a [u32],
+}
+
+impl Planes {
+    /// Empties the planes and keeps their memory for the next piece.
+    pub fn clear(&mut self) {
+        self.q.clear();
+        self.h.clear();
+        self.s.clear();
+    }
+
+    /// The same planes, borrowed.
+    pub fn as_ref(&self) -> PlanesRef<'_> {
+        PlanesRef { q: &self.q, h: &self.h, s: &self.s }
+    }
+}
+
+/// Where a plane's bytes lie in a GGUF block (`from`, `len`) and how far apart blocks are in the plane (`stride`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub from: usize,
+    pub len: usize,
+    pub stride: usize,
+}
+
+const fn part(from: usize, len: usize) -> Part {
+    Part { from, len, stride: len }
+}
+
+const NONE: Part = part(0, 0);
+
+impl WeightType {
+    pub(super) const fn part(self, plane: Plane) -> Part {
+        let [q, h, s] = match self {
+            WeightType::F32 => [part(0, 4), NONE, NONE],
+            WeightType::F16 | WeightType::BF16 => [part(0, 2), NONE, NONE],
+            WeightType::Q8_0 => [part(2, 32), NONE, part(0, 2)],
+            WeightType::Q4_0 => [part(2, 16), NONE, part(0, 2)],
+            WeightType::Q4_1 => [part(4, 16), NONE, part(0, 4)],
+            WeightType::Q5_0 => [part(6, 16), part(2, 4), part(0, 2)],
+            WeightType::Q5_1 => [part(8, 16), part(4, 4), part(0, 4)],
+            WeightType::Q4_K => [part(16, 128), NONE, part(0, 16)],
+            WeightType::Q5_K => [part(48, 128), part(16, 32), part(0, 16)],
+            WeightType::Q6_K => [part(0, 128), part(128, 64), Part { from: 192, len: 18, stride: 20 }],
+        };
+        match plane {
+            Plane::Q => q,
+            Plane::H => h,
+            Plane::S => s,
+        }
+    }
+
+    /// Whether the type has this plane.
+    pub const fn has_plane(self, plane: Plane) -> bool {
+        self.part(plane).len > 0
+    }
+
+    /// Bytes of `plane` for a matrix of `blocks` blocks, a multiple of 4; 0 where the type does not have the plane.
+    ///
+    /// For an even number of blocks this is also where the block of that number begins in the plane.
+    pub const fn plane_bytes(self, plane: Plane, blocks: usize) -> usize {
+        (self.part(plane).stride * blocks).next_multiple_of(4)
+    }
+
+    /// The largest even number of blocks in at most `max_bytes` of a GGUF file, for cutting a tensor into pieces; at
+    /// least 2.
+    pub const fn piece_blocks(self, max_bytes: usize) -> usize {
+        let pairs = max_bytes / (2 * self.block_bytes());
+        if pairs == 0 { 2 } else { 2 * pairs }
+    }
+}
+
+/// Appends the blocks in `raw` to `planes`.
+///
+/// Made for streaming: pieces come in order, `first_block` being the number of blocks before this one. Every piece must
+/// begin at an even block (so every piece but the last has an even number of blocks, see [`WeightType::piece_blocks`]),
+/// since two 16-bit scales share a word. The caller may upload and [`Planes::clear`] after each piece: its words belong at
+/// [`WeightType::plane_bytes`]`(plane, first_block)`.
+///
+/// # Errors
+/// [`QuantError::PartBlock`], [`QuantError::OddPiece`].
+pub fn repack(ty: WeightType, raw: &[u8], first_block: usize, planes: &mut Planes) -> Result<(), QuantError> {
+    let block = ty.block_bytes();
+    if !raw.len().is_multiple_of(block) {
+        return Err(QuantError::PartBlock { ty, bytes: raw.len() });
+    }
+    if !first_block.is_multiple_of(2) {
+        return Err(QuantError::OddPiece { ty, first_block });
+    }
+    append(ty, Plane::Q, raw, &mut planes.q);
+    append(ty, Plane::H, raw, &mut planes.h);
+    append(ty, Plane::S, raw, &mut planes.s);
+    Ok(())
+}
+
+fn append(ty: WeightType, plane: Plane, raw: &[u8], words: &mut Vec<u32>) {
+    let Part { from, len, stride } = ty.part(plane);
+    if len == 0 {
+        return;
+    }
+    let block = ty.block_bytes();
+    let had = words.len();
+    words.resize(had + ty.plane_bytes(plane, raw.len() / block) / 4, 0);
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words[had..]);
+    if len == block {
+        bytes[..raw.len()].copy_from_slice(raw);
+        return;
+    }
+    for (to, block) in bytes.chunks_exact_mut(stride).zip(raw.chunks_exact(block)) {
+        to[..len].copy_from_slice(&block[from..from + len]);
+    }
+}
+
+/// Dequantises the blocks `row_blocks` of a matrix into `out`, which has [`WeightType::block_len`] weights for each.
+///
+/// # Errors
+/// [`QuantError::Length`] when `out` has another length, [`QuantError::ShortPlanes`] when the planes end before.
+pub fn dequantise_row(
+    ty: WeightType,
+    planes: PlanesRef<'_>,
+    row_blocks: Range<usize>,
+    out: &mut [f32],
+) -> Result<(), QuantError> {
+    if out.len() != row_blocks.len() * ty.block_len() {
+        return Err(QuantError::Length { ty, blocks: row_blocks.len(), weights: out.len() });
+    }
+    let view = View {
+        q: plane_bytes(ty, Plane::Q, planes.q, &row_blocks)?,
+        h: plane_bytes(ty, Plane::H, planes.h, &row_blocks)?,
+        s: plane_bytes(ty, Plane::S, planes.s, &row_blocks)?,
+        strides: [Plane::Q, Plane::H, Plane::S].map(|plane| ty.part(plane).stride),
+    };
+    dequantise_blocks(ty, view, out);
+    Ok(())
+}
+
+/// The bytes of `blocks` in one plane.
+fn plane_bytes<'a>(
+    ty: WeightType,
+    plane: Plane,
+    words: &'a [u32],
+    blocks: &Range<usize>,
+) -> Result<&'a [u8], QuantError> {
+    let stride = ty.part(plane).stride;
+    let short = QuantError::ShortPlanes { ty, block: blocks.end.saturating_sub(1) };
+    let (Some(start), Some(end)) = (blocks.start.checked_mul(stride), blocks.end.checked_mul(stride)) else {
+        return Err(short);
+    };
+    bytemuck::cast_slice::<u32, u8>(words).get(start..end).ok_or(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::{dequantise, random_blocks};
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_cover_each_byte_of_a_block_once() {
+        for ty in WeightType::ALL {
+            let mut seen = vec![0; ty.block_bytes()];
+            for plane in [Plane::Q, Plane::H, Plane::S] {
+                let Part { from, len, stride } = ty.part(plane);
+                seen[from..from + len].iter_mut().for_each(|n| *n += 1);
+                assert!(stride >= len && stride - len < 4, "{ty}");
+            }
+            assert!(seen.iter().all(|&n| n == 1), "{ty}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn words_lie_where_the_shaders_look() {
+        let mut planes = Planes::default();
+        let mut raw = vec![0u8; 3 * 34];
+        for (block, d) in [0x1111u16, 0x2222, 0x3333].into_iter().enumerate() {
+            raw[34 * block..34 * block + 2].copy_from_slice(&d.to_le_bytes());
+            raw[34 * block + 2] = 1 + block as u8;
+        }
+        repack(WeightType::Q8_0, &raw, 0, &mut planes).unwrap();
+        assert_eq!(planes.s, [0x2222_1111, 0x3333]);
+        assert_eq!((planes.q.len(), planes.q[0], planes.q[8], planes.q[16]), (24, 1, 2, 3));
+
+        let mut raw = vec![0u8; 210];
+        raw[192] = 0xfe;
+        raw[207] = 7;
+        raw[208..].copy_from_slice(&0xabcdu16.to_le_bytes());
+        planes.clear();
+        repack(WeightType::Q6_K, &raw, 0, &mut planes).unwrap();
+        assert_eq!((planes.q.len(), planes.h.len()), (32, 16));
+        assert_eq!(planes.s, [0xfe, 0, 0, 7 << 24, 0xabcd]);
+
+        planes.clear();
+        repack(WeightType::F16, &[1, 2, 3, 4, 5, 6], 0, &mut planes).unwrap();
+        assert_eq!(planes.q, [0x0403_0201, 0x0605]);
+
+        let mut raw = vec![0u8; 22];
+        raw[..7].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7]);
+        planes.clear();
+        repack(WeightType::Q5_0, &raw, 0, &mut planes).unwrap();
+        assert_eq!((planes.s[0], planes.h[0], planes.q[0]), (0x0201, 0x0605_0403, 7));
+    }
+
+    #[test]
+    fn wrong_sizes_are_refused() {
+        let mut planes = Planes::default();
+        let ty = WeightType::Q4_0;
+        assert_eq!(repack(ty, &[0; 19], 0, &mut planes), Err(QuantError::PartBlock { ty, bytes: 19 }));
+        assert_eq!(repack(ty, &[0; 18], 3, &mut planes), Err(QuantError::OddPiece { ty, first_block: 3 }));
+        repack(ty, &[0; 36], 0, &mut planes).unwrap();
+        let mut out = [0.0; 64];
+        assert_eq!(dequantise_row(ty, planes.as_ref(), 0..2, &mut out), Ok(()));
+        assert_eq!(dequantise_row(ty, planes.as_ref(), 1..3, &mut out), Err(QuantError::ShortPlanes { ty, block: 2 }));
+        assert_eq!(
+            dequantise_row(ty, planes.as_ref(), 0..1, &mut out),
+            Err(QuantError::Length { ty, blocks: 1, weights: 64 })
+        );
+    }
+
+    #[test]
+    fn pieces_are_even_and_within_their_limit() {
+        for ty in WeightType::ALL {
+            let blocks = ty.piece_blocks(4 << 20);
+            assert_eq!(blocks % 2, 0);
+            let bytes = blocks * ty.block_bytes();
+            assert!(bytes <= 4 << 20 && bytes + 2 * ty.block_bytes() > 4 << 20, "{ty}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the bits and wherever the cuts, planes dequantise to what the file's blocks do.
+        #[test]
+        fn repacked_in_pieces_equals_raw(
+            which in 0..WeightType::ALL.len(), seed: u64, blocks in 1usize..40, pairs in 1usize..8,
+            from in 0usize..40, take in 0usize..40,
+        ) {
+            let ty = WeightType::ALL[which];
+            let raw = random_blocks(ty, seed, blocks, 0.5);
+            let mut expected = vec![0.0; blocks * ty.block_len()];
+            dequantise(ty, &raw, &mut expected).unwrap();
+            let mut planes = Planes::default();
+            for (at, piece) in raw.chunks(2 * pairs * ty.block_bytes()).enumerate() {
+                repack(ty, piece, at * 2 * pairs, &mut planes).unwrap();
+            }
+            let from = from.min(blocks);
+            let to = (from + take).min(blocks);
+            let mut row = vec![f32::NAN; (to - from) * ty.block_len()];
+            dequantise_row(ty, planes.as_ref(), from..to, &mut row).unwrap();
+            prop_assert_eq!(&row[..], &expected[from * ty.block_len()..to * ty.block_len()]);
+        }
+    }
+}
