@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use inglenook::device::Device;
 use inglenook::format::quant::{Planes, WeightType, random_blocks, repack};
 use inglenook::gpu::{Binding, Dispatch, Gpu, GpuError, GpuOptions};
+use inglenook::kernels::gemm::Gemm;
+use inglenook::kernels::gemv::Gemv;
 use inglenook::kernels::matmul::{Epilogue, Matmul};
-use inglenook::kernels::matmul_few::MatmulFew;
-use inglenook::kernels::matmul_many::MatmulMany;
 use inglenook::kernels::weights::WeightPart;
-use inglenook::kernels::{Kernel, Operand, Place, Variant, batch, shader};
+use inglenook::kernels::{Kernel, Operand, TensorRef, Variant, batch, shader};
 
 /// Rows of x, weight rows, columns: decoding and prefill of a small model and of a large one.
 const SHAPES: [[u32; 3]; 5] = [[1, 1024, 512], [1, 32768, 512], [1, 8192, 4096], [4, 4096, 4096], [128, 2048, 2048]];
@@ -74,13 +74,13 @@ fn kernel(gpu: &Gpu, ty: WeightType, [m, n, k]: [u32; 3]) -> Result<(Box<dyn Ker
         out_offset: 0,
         epilogue: Epilogue::Store,
     };
-    let kernel: Box<dyn Kernel> = if m <= 8 { Box::new(MatmulFew(matmul)) } else { Box::new(MatmulMany(matmul)) };
+    let kernel: Box<dyn Kernel> = if m <= 8 { Box::new(Gemv(matmul)) } else { Box::new(Gemm(matmul)) };
     Ok((kernel, (blocks * ty.block_bytes()) as u64))
 }
 
 async fn time(gpu: &Gpu, kernel: &dyn Kernel, variant: Variant) -> Result<Duration, GpuError> {
     let launch = kernel.launch(variant, gpu.facts());
-    let compiled = gpu.kernels(&[shader(kernel, &launch)]).await?.remove(0);
+    let compiled = gpu.pipelines(&[shader(kernel, &launch)]).await?.remove(0);
     let bindings = kernel.operands().iter().map(binding).collect();
     let dispatch = Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups };
     let once = run(gpu, &dispatch, 1).await?.max(run(gpu, &dispatch, 1).await?);
@@ -99,18 +99,18 @@ async fn run(gpu: &Gpu, dispatch: &Dispatch, repeats: usize) -> Result<Duration,
     let pass = gpu.pass(&vec![dispatch.clone(); repeats]);
     let start = Instant::now();
     gpu.submit(&[&pass]);
-    gpu.settle().await?;
+    gpu.wait_idle().await?;
     Ok(start.elapsed() / repeats as u32)
 }
 
 fn binding(operand: &Operand) -> Binding {
     match &operand.place {
-        Place::Fixed(slice) => match &slice.storage {
+        TensorRef::Fixed(slice) => match &slice.storage {
             inglenook::device::Storage::Gpu(buffer) => {
                 Binding { buffer: buffer.clone(), offset: slice.offset, bytes: slice.bytes }
             }
             inglenook::device::Storage::Cpu(_) => unreachable!("this bench runs on a GPU"),
         },
-        Place::Tensor(_) => unreachable!("this bench has no plan"),
+        TensorRef::Tensor(_) => unreachable!("this bench has no plan"),
     }
 }

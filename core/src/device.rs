@@ -6,7 +6,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::gpu::{self, Facts, Features, Gpu, GpuError, Limits};
+use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
 
 /// A place to run plans on. Clones share it.
 #[derive(Debug, Clone)]
@@ -92,10 +92,10 @@ impl Slice {
 
 impl Device {
     /// What the device is; the CPU has no limits that matter.
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> AdapterInfo {
         match self {
             Device::Gpu(gpu) => gpu.facts().clone(),
-            Device::Cpu => Facts {
+            Device::Cpu => AdapterInfo {
                 name: "CPU".into(),
                 backend: "cpu".into(),
                 driver: String::new(),
@@ -144,9 +144,9 @@ impl Device {
     }
 
     /// Waits until all work is done and reports the first fault.
-    pub async fn settle(&self) -> Result<(), GpuError> {
+    pub async fn wait_idle(&self) -> Result<(), GpuError> {
         match self {
-            Device::Gpu(gpu) => gpu.settle().await,
+            Device::Gpu(gpu) => gpu.wait_idle().await,
             Device::Cpu => Ok(()),
         }
     }

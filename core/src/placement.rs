@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::device::Device;
-use crate::gpu::{Facts, Gpu, GpuError, GpuOptions};
+use crate::gpu::{AdapterInfo, Gpu, GpuError, GpuOptions};
 
 /// What a caller asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
@@ -74,7 +74,7 @@ impl Placement {
     }
 }
 
-fn why_gpu(choice: &DeviceChoice, facts: &Facts) -> String {
+fn why_gpu(choice: &DeviceChoice, facts: &AdapterInfo) -> String {
     match choice {
         DeviceChoice::Named(name) => format!("`{name}` was asked for"),
         DeviceChoice::Gpu if facts.software => "a GPU was asked for, and there is only this software adapter".into(),
@@ -101,7 +101,7 @@ mod tests {
         pollster::block_on(Placement::choose(&choice, &GpuOptions::default()))
     }
 
-    fn adapters() -> Vec<Facts> {
+    fn adapters() -> Vec<AdapterInfo> {
         pollster::block_on(Gpu::list())
     }
 

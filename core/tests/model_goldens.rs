@@ -6,7 +6,7 @@ use inglenook::device::Device;
 use inglenook::engine::score::{ScoreOptions, Scorer};
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
-use inglenook::plan::Workshop;
+use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 
 /// Largest difference from the reference, as a share of the largest logit of a position. f32 sums in another order stay
@@ -49,7 +49,7 @@ fn difference(expected: &[f32], found: &[f32]) -> f32 {
 async fn check(name: &str, device: Device, chunk: u32) {
     let golden = golden(name);
     let options = ScoreOptions { chunk, context: 400, kv: KvType::F32 };
-    let scorer = Scorer::load(Workshop::new(device), &golden.gguf, options).await.expect("loads");
+    let scorer = Scorer::load(KernelCache::new(device), &golden.gguf, options).await.expect("loads");
     let logits = scorer.logits(&golden.prompt).await.expect("computes");
     let vocab = scorer.model().config().vocab as usize;
     let worst = logits

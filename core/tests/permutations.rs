@@ -5,11 +5,11 @@
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Module, ShaderStage, back, front};
 
-use inglenook::gpu::{Facts, Features, Limits, Shader};
+use inglenook::gpu::{AdapterInfo, Features, Limits, Shader};
 use inglenook::kernels::verify::{all_cases, shaders};
 
-fn everything() -> Facts {
-    Facts {
+fn everything() -> AdapterInfo {
+    AdapterInfo {
         name: "everything".into(),
         backend: "none".into(),
         driver: String::new(),

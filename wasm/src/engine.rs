@@ -108,7 +108,7 @@ impl WasmEngine {
         })
     }
 
-    /// Facts on the model and the adapter, as JSON.
+    /// AdapterInfo on the model and the adapter, as JSON.
     pub fn info(&self) -> Result<String, JsValue> {
         self.shared.with_open(|open| open.info.clone())
     }

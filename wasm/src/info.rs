@@ -1,7 +1,7 @@
-//! Facts on a loaded model and its device, in the words of the web: `EngineInfo` of the npm package.
+//! AdapterInfo on a loaded model and its device, in the words of the web: `EngineInfo` of the npm package.
 
 use inglenook::engine::{Info, Memory, ModelInfo};
-use inglenook::gpu::{Facts, Features, Limits};
+use inglenook::gpu::{AdapterInfo, Features, Limits};
 use inglenook::plan::Choice;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub fn to_json(info: &Info) -> serde_json::Result<String> {
     serde_json::to_string(&EngineInfo { model, adapter: adapter_info(adapter), reason, memory: *memory, kernels })
 }
 
-fn adapter_info(facts: &Facts) -> AdapterInfo<'_> {
+fn adapter_info(facts: &AdapterInfo) -> AdapterInfo<'_> {
     AdapterInfo {
         name: &facts.name,
         backend: &facts.backend,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use inglenook::gpu::{Facts, Gpu, GpuOptions};
+use inglenook::gpu::{AdapterInfo, Gpu, GpuOptions};
 use inglenook::placement::{DeviceChoice, Placement};
 use serde_json::json;
 
@@ -41,8 +41,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn describe(facts: &Facts, used: bool) -> String {
-    let Facts { name, backend, driver, software, features, limits } = facts;
+fn describe(facts: &AdapterInfo, used: bool) -> String {
+    let AdapterInfo { name, backend, driver, software, features, limits } = facts;
     let mark = if used { "*" } else { " " };
     let kind = if *software { ", software: computes on the CPU" } else { "" };
     let subgroups = features.subgroups.map(|(least, most)| match least == most {

@@ -1,4 +1,4 @@
-//! `inglenook render`: the prompt that a conversation becomes. Needs no weights and no GPU.
+//! `inglenook render`: the prompt that a conversation becomes. RequiredFeatures no weights and no GPU.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

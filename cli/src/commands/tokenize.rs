@@ -1,4 +1,4 @@
-//! `inglenook tokenize`: a text's tokens, or the text of tokens. Needs no weights and no GPU.
+//! `inglenook tokenize`: a text's tokens, or the text of tokens. RequiredFeatures no weights and no GPU.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;

@@ -9,7 +9,7 @@
 use super::Memory;
 use crate::device::{Device, Slice, Storage};
 use crate::error::Error;
-use crate::gpu::{Facts, GpuError};
+use crate::gpu::{AdapterInfo, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::KvType;
 use crate::kernels::sampling::{
@@ -17,7 +17,7 @@ use crate::kernels::sampling::{
 };
 use crate::kv::{KvCache, KvOptions};
 use crate::model::{Forward, Model};
-use crate::plan::{self, Pending, Plan, Recorder, Workshop};
+use crate::plan::{self, KernelCache, PendingReadback, Plan, Recorder};
 
 /// Tokens of a prefill step: enough rows to make a matmul compute-bound on a GPU; a software adapter gains nothing from
 /// more rows than it has lanes for.
@@ -77,13 +77,13 @@ impl State {
 impl Runner {
     /// Allocates the cache and builds the plans. Only the first `vocab` tokens may be chosen.
     pub async fn new(
-        workshop: &mut Workshop,
+        kernels: &mut KernelCache,
         model: Model,
         vocab: u32,
         context: u32,
         kv: KvType,
     ) -> Result<Runner, Error> {
-        let device = workshop.device().clone();
+        let device = kernels.device().clone();
         let config = model.config();
         let options = KvOptions {
             layers: config.layers,
@@ -96,10 +96,10 @@ impl Runner {
         let kv = KvCache::new(&device, &options)?;
         let chunk = if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }.min(kv.context());
         let state = State::new(&device, chunk, vocab)?;
-        let prefill = Plan::build(workshop, record_prefill(&device, &model, &kv, &state, chunk)).await?;
-        let forward = Plan::build(workshop, record_forward(&device, &model, &kv, &state)).await?;
+        let prefill = Plan::build(kernels, record_prefill(&device, &model, &kv, &state, chunk)).await?;
+        let forward = Plan::build(kernels, record_forward(&device, &model, &kv, &state)).await?;
         let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
-        let choice = Plan::build(workshop, record_choice(&device, &model, &kv, &state, (hidden, vocab))).await?;
+        let choice = Plan::build(kernels, record_choice(&device, &model, &kv, &state, (hidden, vocab))).await?;
         let few = if device.facts().software { SOFTWARE_FEW } else { FEW };
         Ok(Runner { device, model, kv, prefill, forward, choice, state, chunk, few, vocab })
     }
@@ -161,8 +161,8 @@ impl Runner {
     }
 
     /// Waits for everything queued.
-    pub async fn settle(&self) -> Result<(), GpuError> {
-        self.device.settle().await
+    pub async fn wait_idle(&self) -> Result<(), GpuError> {
+        self.device.wait_idle().await
     }
 
     /// Sets an answer's stop tokens, as words for the sampler.
@@ -185,14 +185,14 @@ impl Runner {
 
     /// Queues `steps` decode steps, of which the first is number `first`, and asks for their tokens: one submission, one
     /// read. The steps must not wrap around the ring. `is_ready`: the first half of the first step is there already.
-    pub fn decode(&self, first: u32, steps: u32, is_ready: bool) -> Pending {
+    pub fn decode(&self, first: u32, steps: u32, is_ready: bool) -> PendingReadback {
         let plans = [&self.forward, &self.choice].repeat(steps as usize);
         plan::submit_and_read(&self.device, &plans[usize::from(is_ready)..], &self.tokens(first, steps))
     }
 
     /// Queues step number `step` with the choice of a token of `mask`, and asks for that token. The first half of the next step
     /// is queued behind it, to be under way while the token is looked at.
-    pub fn choose(&self, step: u32, mask: &[u32], is_ready: bool) -> Pending {
+    pub fn choose(&self, step: u32, mask: &[u32], is_ready: bool) -> PendingReadback {
         let mask = &mask[..mask.len().min(mask_words(self.vocab) as usize)];
         self.device.write(&self.state.mask, 0, bytemuck::cast_slice(mask));
         let pending = self.decode(step, 1, is_ready);
@@ -218,7 +218,7 @@ fn record_prefill(device: &Device, model: &Model, kv: &KvCache, state: &State, c
         kv,
         batch: state.prefill_batch.all(),
         rows: chunk,
-        one_sequence: true,
+        is_prefill: true,
         facts: &facts,
     });
     recorder
@@ -261,11 +261,11 @@ fn record_choice(
 /// One token of one sequence.
 pub(super) fn decoding<'a>(
     recorder: &'a mut Recorder,
-    facts: &'a Facts,
+    facts: &'a AdapterInfo,
     model: &'a Model,
     kv: &'a KvCache,
     state: &State,
 ) -> Forward<'a> {
     let batch = state.decode_batch.all();
-    Forward { recorder, config: model.config(), kv, batch, rows: 1, one_sequence: false, facts }
+    Forward { recorder, config: model.config(), kv, batch, rows: 1, is_prefill: false, facts }
 }

@@ -77,7 +77,7 @@ impl Engine {
         if (done as usize) < last {
             let end = last.min((done + self.runner.chunk()) as usize);
             self.compute(&generation.prompt[done as usize..end]);
-            self.runner.settle().await?;
+            self.runner.wait_idle().await?;
             generation.progress.phase = Phase::Prefill(end as u32);
             return Ok(());
         }

@@ -8,7 +8,7 @@ use crate::device::Slice;
 use crate::error::Error;
 use crate::kernels::batch::{self, Row};
 use crate::model::Forward;
-use crate::plan::{self, Plan, Recorder, Workshop};
+use crate::plan::{self, KernelCache, Plan, Recorder};
 
 /// Tokens at once, of those that were computed in chunks: more than the kernels of decoding take.
 const ROWS: u32 = 32;
@@ -47,7 +47,7 @@ impl Engine {
     pub(super) async fn fault(&mut self, generation: &Generation) -> Error {
         let tokens: Vec<u32> = (0..generation.len()).map(|position| generation.token(position)).collect();
         let in_chunks = generation.prompt.len() - 1;
-        match self.runner.first_fault(&mut self.workshop, &tokens, in_chunks).await {
+        match self.runner.first_fault(&mut self.kernels, &tokens, in_chunks).await {
             Ok(Some(fault)) => fault.into(),
             Ok(None) => FaultError::NothingAllowed { position: tokens.len() }.into(),
             Err(error) => error,
@@ -59,19 +59,19 @@ impl Runner {
     /// Computes `tokens` again, the first of them in chunks, and finds the first value that is no number.
     async fn first_fault(
         &self,
-        workshop: &mut Workshop,
+        kernels: &mut KernelCache,
         tokens: &[u32],
         in_chunks: usize,
     ) -> Result<Option<FaultError>, Error> {
         let rows = ROWS.min(self.chunk);
-        let many = self.tapped_prefill(workshop, rows).await?;
+        let many = self.tapped_prefill(kernels, rows).await?;
         for (chunk, position) in tokens[..in_chunks].chunks(rows as usize).zip((0..).step_by(rows as usize)) {
             if let Some(fault) = self.fault_in((&many, rows), &self.state.prefill_batch.all(), position, chunk).await? {
                 return Ok(Some(fault));
             }
         }
         drop(many);
-        let one = self.tapped_step(workshop).await?;
+        let one = self.tapped_step(kernels).await?;
         for (token, position) in tokens[in_chunks..].iter().zip(in_chunks..) {
             if let Some(fault) = self.fault_in((&one, 1), &self.state.decode_batch.all(), position, &[*token]).await? {
                 return Ok(Some(fault));
@@ -80,7 +80,7 @@ impl Runner {
         Ok(None)
     }
 
-    async fn tapped_prefill(&self, workshop: &mut Workshop, rows: u32) -> Result<Plan, Error> {
+    async fn tapped_prefill(&self, kernels: &mut KernelCache, rows: u32) -> Result<Plan, Error> {
         let (mut recorder, facts) = (Recorder::with_taps(), self.device.facts());
         self.model.forward(&mut Forward {
             recorder: &mut recorder,
@@ -88,19 +88,19 @@ impl Runner {
             kv: &self.kv,
             batch: self.state.prefill_batch.all(),
             rows,
-            one_sequence: true,
+            is_prefill: true,
             facts: &facts,
         });
-        Ok(Plan::build(workshop, recorder).await?)
+        Ok(Plan::build(kernels, recorder).await?)
     }
 
-    async fn tapped_step(&self, workshop: &mut Workshop) -> Result<Plan, Error> {
+    async fn tapped_step(&self, kernels: &mut KernelCache) -> Result<Plan, Error> {
         let (mut recorder, facts) = (Recorder::with_taps(), self.device.facts());
         let mut pass = decoding(&mut recorder, &facts, &self.model, &self.kv, &self.state);
         let hidden = self.model.forward(&mut pass);
         let logits = self.model.logits(&mut pass, hidden);
         recorder.keep(LOGITS, logits);
-        Ok(Plan::build(workshop, recorder).await?)
+        Ok(Plan::build(kernels, recorder).await?)
     }
 
     /// Runs a tapped plan of so many rows over tokens from `position` on; the first of its stages that holds what is no number.

@@ -9,7 +9,7 @@ use super::event::{Event, Finish, Timings, Usage};
 use super::output::Output;
 use crate::error::Error;
 use crate::kernels::sampling::SamplingParams;
-use crate::plan::Pending;
+use crate::plan::PendingReadback;
 use inglenook_text::output::{OutputParser, ReasoningBudget};
 use inglenook_text::{Special, Tokenizer};
 
@@ -43,7 +43,7 @@ pub struct Generation {
 pub(super) struct Progress {
     pub phase: Phase,
     /// Reads under way, oldest first, each with its number of tokens.
-    pub queued: VecDeque<(Pending, u32)>,
+    pub queued: VecDeque<(PendingReadback, u32)>,
     /// Steps submitted so far.
     pub submitted: u32,
     /// Under a grammar that allows nearly every token: tokens are chosen without a mask, and looked at afterwards. So many were allowed

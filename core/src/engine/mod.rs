@@ -28,11 +28,11 @@ use std::sync::Arc;
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::gpu::{Counters, Facts};
+use crate::gpu::{AdapterInfo, Counters};
 use crate::kernels::kv::KvType;
 use crate::model::{Architecture, Config, Model, ModelError};
 use crate::placement::Placement;
-use crate::plan::{Choice, Workshop};
+use crate::plan::{KernelCache, KernelChoice};
 use computed::Computed;
 pub use constraint::GrammarSlot;
 use decode::Runner;
@@ -73,13 +73,13 @@ pub struct Info {
     /// The model.
     pub model: ModelInfo,
     /// The device.
-    pub adapter: Facts,
+    pub adapter: AdapterInfo,
     /// Why it runs there.
     pub reason: String,
     /// Device memory, bytes.
     pub memory: Memory,
     /// Variants chosen for this device.
-    pub kernels: Vec<Choice>,
+    pub kernels: Vec<KernelChoice>,
 }
 
 /// The model's facts.
@@ -120,7 +120,7 @@ pub struct Memory {
 #[derive(Debug)]
 pub struct Engine {
     device: Device,
-    workshop: Workshop,
+    kernels: KernelCache,
     runner: Runner,
     tokenizer: Arc<Tokenizer>,
     prompts: Rc<Prompts>,
@@ -132,7 +132,7 @@ pub struct Engine {
     active: Option<u64>,
     next_id: u64,
     /// Reads of steps that nobody waits for any more.
-    abandoned: VecDeque<crate::plan::Pending>,
+    abandoned: VecDeque<crate::plan::PendingReadback>,
 }
 
 impl Engine {
@@ -156,19 +156,19 @@ impl Engine {
         let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
         progress(Progress::Kernels);
         let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
-        let mut workshop = Workshop::new(device.clone());
-        let runner = Runner::new(&mut workshop, model, vocab, context, kv).await?;
+        let mut kernels = KernelCache::new(device.clone());
+        let runner = Runner::new(&mut kernels, model, vocab, context, kv).await?;
         let recommended = optional::recommended(&gguf.metadata);
         let info = Info {
             model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
             adapter: device.facts(),
             reason,
             memory: runner.memory(),
-            kernels: workshop.choices().to_vec(),
+            kernels: kernels.choices().to_vec(),
         };
         Ok(Engine {
             device,
-            workshop,
+            kernels,
             runner,
             grammars: grammars(prompts.tokenizer()),
             tokenizer: prompts.tokenizer().clone(),
@@ -238,8 +238,8 @@ impl Engine {
 
     /// Gives all memory back at once.
     pub fn close(self) {
-        let Engine { device, workshop, runner, .. } = self;
-        drop((workshop, runner));
+        let Engine { device, kernels, runner, .. } = self;
+        drop((kernels, runner));
         if let Device::Gpu(gpu) = device {
             gpu.close();
         }

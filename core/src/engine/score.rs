@@ -6,7 +6,7 @@ use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::KvType;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::{Forward, LoadError, Model};
-use crate::plan::{self, Plan, PlanError, Recorder, Workshop};
+use crate::plan::{self, KernelCache, Plan, PlanError, Recorder};
 use inglenook_format::gguf::{Gguf, GgufError};
 use inglenook_format::source::Source;
 
@@ -52,11 +52,11 @@ pub struct ScoreOptions {
 impl Scorer {
     /// Loads a model and records its plan, with every stage tapped.
     pub async fn load(
-        mut workshop: Workshop,
+        mut kernels: KernelCache,
         source: &dyn Source,
         options: ScoreOptions,
     ) -> Result<Scorer, ScoreError> {
-        let device = workshop.device().clone();
+        let device = kernels.device().clone();
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, &device, options.context, &mut |_, _| true).await?;
         let config = model.config();
@@ -81,13 +81,13 @@ impl Scorer {
             kv: &kv,
             batch: batch.clone(),
             rows: options.chunk,
-            one_sequence: options.chunk > 1,
+            is_prefill: options.chunk > 1,
             facts: &facts,
         };
         let hidden = model.forward(&mut pass);
         let logits = model.logits(&mut pass, hidden);
         recorder.keep("logits", logits);
-        let plan = Plan::build(&mut workshop, recorder).await?;
+        let plan = Plan::build(&mut kernels, recorder).await?;
         let Some(logits) = plan.find("logits").cloned() else { unreachable!("they are kept") };
         Ok(Scorer { device, model, plan, batch, logits, chunk: options.chunk })
     }

@@ -11,11 +11,11 @@ mod native;
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{Buffer, Gpu, Kernel, Pass, PendingRead};
+pub use native::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 #[cfg(target_arch = "wasm32")]
-pub use web::{Buffer, Gpu, Kernel, Pass, PendingRead};
+pub use web::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 
-pub use shader::{Access, Needs, Shader};
+pub use shader::{Access, RequiredFeatures, Shader};
 
 /// What can go wrong between inglenook and a GPU.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,9 +105,9 @@ impl Limits {
     };
 }
 
-/// Facts about an opened adapter.
+/// AdapterInfo about an opened adapter.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Facts {
+pub struct AdapterInfo {
     /// The adapter's own name.
     pub name: String,
     /// `vulkan`, `metal`, `dx12` or `webgpu`.
@@ -162,7 +162,7 @@ pub struct Without {
 #[derive(Debug, Clone)]
 pub struct Dispatch {
     /// The compiled kernel.
-    pub kernel: Kernel,
+    pub kernel: Pipeline,
     /// Storage buffer ranges, in `@binding` order.
     pub bindings: Vec<Binding>,
     /// Workgroups along x, y, z.

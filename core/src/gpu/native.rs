@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
-use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader};
+use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader};
 
 /// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
 const POOLED_BYTES: u64 = 1 << 20;
@@ -22,7 +22,7 @@ pub struct Gpu(Arc<Inner>);
 struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    facts: Facts,
+    facts: AdapterInfo,
     state: Arc<State>,
     layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
     staging: Mutex<HashMap<u64, Vec<wgpu::Buffer>>>,
@@ -73,7 +73,7 @@ impl Buffer {
 
 /// A compiled kernel.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -135,13 +135,13 @@ impl Gpu {
     }
 
     /// Every adapter of this machine, with what it can do; for `inglenook devices`.
-    pub async fn list() -> Vec<Facts> {
+    pub async fn list() -> Vec<AdapterInfo> {
         let options = GpuOptions::default();
         adapters::all().await.iter().map(|adapter| adapters::facts(adapter, &options)).collect()
     }
 
     /// What this GPU is and can do.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &AdapterInfo {
         &self.0.facts
     }
 
@@ -156,7 +156,7 @@ impl Gpu {
     }
 
     /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
-    /// reported by the next [`Gpu::settle`].
+    /// reported by the next [`Gpu::wait_idle`].
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
         let size = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
         let limit = self.0.facts.limits.buffer;
@@ -185,11 +185,11 @@ impl Gpu {
     }
 
     /// Compiles shaders, all together; the result has their order.
-    pub async fn kernels(&self, shaders: &[Shader]) -> Result<Vec<Kernel>, GpuError> {
+    pub async fn pipelines(&self, shaders: &[Shader]) -> Result<Vec<Pipeline>, GpuError> {
         shaders.iter().map(|shader| self.compile(shader)).collect()
     }
 
-    fn compile(&self, shader: &Shader) -> Result<Kernel, GpuError> {
+    fn compile(&self, shader: &Shader) -> Result<Pipeline, GpuError> {
         let device = &self.0.device;
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let layout = self.layout(&shader.bindings);
@@ -220,7 +220,7 @@ impl Gpu {
         match pollster_free(scope.pop()) {
             Some(error) => Err(GpuError::Compile { kernel: shader.name.into(), message: error.to_string() }),
             // A lost device compiles everything.
-            None => self.fault().map_or(Ok(Kernel { pipeline, layout }), Err),
+            None => self.fault().map_or(Ok(Pipeline { pipeline, layout }), Err),
         }
     }
 
@@ -291,7 +291,7 @@ impl Gpu {
     }
 
     /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
-    pub async fn settle(&self) -> Result<(), GpuError> {
+    pub async fn wait_idle(&self) -> Result<(), GpuError> {
         let waited = self.0.device.poll(wgpu::PollType::wait_indefinitely());
         match (self.fault(), waited) {
             (Some(fault), _) => Err(fault),

@@ -11,7 +11,7 @@ pub enum Access {
 
 /// Language extensions a shader's text relies on; backends write the `enable` lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Needs {
+pub struct RequiredFeatures {
     /// f16 arithmetic.
     pub f16: bool,
     /// Subgroup operations.
@@ -31,7 +31,7 @@ pub struct Shader {
     /// Access of each binding of group 0, in order.
     pub bindings: Vec<Access>,
     /// Extensions used.
-    pub needs: Needs,
+    pub needs: RequiredFeatures,
 }
 
 impl Shader {
@@ -41,7 +41,7 @@ impl Shader {
         text: String,
         constants: &[(&'static str, f64)],
         bindings: Vec<Access>,
-        needs: Needs,
+        needs: RequiredFeatures,
     ) -> Shader {
         let constants = constants.iter().map(|(key, value)| (*key, value.to_bits())).collect();
         Shader { name, text, constants, bindings, needs }

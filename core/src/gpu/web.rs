@@ -15,7 +15,7 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::{Access, Counters, Dispatch, Facts, GpuError, GpuOptions, Shader, Without};
+use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader, Without};
 
 #[wasm_bindgen(module = "/src/gpu/web.js")]
 extern "C" {
@@ -50,7 +50,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn release(this: &Device, id: u32);
     #[wasm_bindgen(method)]
-    fn settle(this: &Device) -> Promise;
+    fn wait_idle(this: &Device) -> Promise;
     #[wasm_bindgen(method)]
     fn close(this: &Device);
 }
@@ -62,7 +62,7 @@ pub struct Gpu(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Rc<Shared>,
-    facts: Facts,
+    facts: AdapterInfo,
     /// The numbers of the passes of one submission, kept so that a step allocates nothing.
     passes: RefCell<Vec<u32>>,
 }
@@ -126,7 +126,7 @@ impl Buffer {
 
 /// A compiled kernel.
 #[derive(Debug, Clone)]
-pub struct Kernel(Rc<Handle>);
+pub struct Pipeline(Rc<Handle>);
 
 /// A recorded list of dispatches with their bind groups, replayable any number of times. Keeps its buffers alive.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Gpu {
     }
 
     /// What this GPU is and can do.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &AdapterInfo {
         &self.0.facts
     }
 
@@ -192,7 +192,7 @@ impl Gpu {
     }
 
     /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
-    /// reported by the next [`Gpu::settle`].
+    /// reported by the next [`Gpu::wait_idle`].
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
         let bytes = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
         let limit = self.0.facts.limits.buffer;
@@ -214,14 +214,14 @@ impl Gpu {
     }
 
     /// Compiles shaders, all together; the result has their order.
-    pub async fn kernels(&self, shaders: &[Shader]) -> Result<Vec<Kernel>, GpuError> {
+    pub async fn pipelines(&self, shaders: &[Shader]) -> Result<Vec<Pipeline>, GpuError> {
         // All are under way before the first is waited for.
         let compiling: Vec<JsFuture> = shaders.iter().map(|shader| JsFuture::from(self.compile(shader))).collect();
         let mut kernels = Vec::with_capacity(shaders.len());
         // Waits for those after a refused one too, so that each compiled kernel has an owner.
         for (shader, compiled) in shaders.iter().zip(compiling) {
             kernels.push(match compiled.await {
-                Ok(id) => Ok(Kernel(Rc::new(self.handle(id.as_f64().unwrap_or_default() as u32)))),
+                Ok(id) => Ok(Pipeline(Rc::new(self.handle(id.as_f64().unwrap_or_default() as u32)))),
                 Err(error) => Err(error_of_kernel(shader.name, &error)),
             });
         }
@@ -277,8 +277,8 @@ impl Gpu {
     }
 
     /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
-    pub async fn settle(&self) -> Result<(), GpuError> {
-        let settled = JsFuture::from(self.device().settle()).await;
+    pub async fn wait_idle(&self) -> Result<(), GpuError> {
+        let settled = JsFuture::from(self.device().wait_idle()).await;
         settled.map(drop).map_err(|error| error_from(&error))
     }
 
@@ -325,7 +325,7 @@ impl Future for PendingRead {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match Pin::new(&mut self.mapped).poll(context) {
-            Poll::Pending => Poll::Pending,
+            Poll::PendingReadback => Poll::PendingReadback,
             Poll::Ready(Err(error)) => Poll::Ready(Err(error_from(&error))),
             Poll::Ready(Ok(_)) => Poll::Ready(self.collect()),
         }

@@ -1,9 +1,9 @@
 //! Copies a tensor, so that a tap keeps what later operations overwrite.
 
-use super::verify::{Case, Output, random_words};
-use super::{Kernel, Launch, Operand, Place, Variant, fold};
+use super::verify::{KernelTest, Output, random_words};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, grid_2d};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/copy.wgsl");
 
@@ -11,9 +11,9 @@ const BODY: &str = include_str!("../../../shaders/copy.wgsl");
 #[derive(Debug)]
 pub struct Copy {
     /// Words to copy.
-    pub from: Place,
+    pub from: TensorRef,
     /// Where to.
-    pub to: Place,
+    pub to: TensorRef,
     /// How many.
     pub words: u32,
 }
@@ -27,16 +27,16 @@ impl Kernel for Copy {
         vec![Operand::read(&self.from), Operand::write(&self.to)]
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Plain]
     }
 
-    fn launch(&self, _: Variant, facts: &Facts) -> Launch {
-        Launch {
+    fn launch(&self, _: Variant, facts: &AdapterInfo) -> LaunchConfig {
+        LaunchConfig {
             text: BODY.to_string(),
             constants: vec![("WORDS", self.words.into())],
-            workgroups: fold(self.words.div_ceil(64), facts),
-            needs: Needs::default(),
+            workgroups: grid_2d(self.words.div_ceil(64), facts),
+            needs: RequiredFeatures::default(),
         }
     }
 
@@ -46,19 +46,19 @@ impl Kernel for Copy {
         to.u32s_mut()[..words].copy_from_slice(&from.u32s()[..words]);
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(200)
     }
 }
 
 /// Cases below, at and above a workgroup.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     [1, 64, 65, 1757].into_iter().map(case).collect()
 }
 
-fn case(words: u32) -> Case {
+fn case(words: u32) -> KernelTest {
     let inputs = vec![random_words(3, words), vec![0; words as usize]];
-    Case::new(format!("copy {words}"), inputs, vec![Output::bits(1)], move |places| {
+    KernelTest::new(format!("copy {words}"), inputs, vec![Output::bits(1)], move |places| {
         let [from, to] = places.try_into().expect("two inputs");
         Box::new(Copy { from, to, words })
     })

@@ -1,10 +1,10 @@
 //! Embedding rows of a step's tokens.
 
-use super::verify::{Case, Output};
+use super::verify::{KernelTest, Output};
 use super::weights::{CHUNK, WeightPart, random_planes};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
 const BODY: &str = include_str!("../../../shaders/embed.wgsl");
@@ -13,13 +13,13 @@ const BODY: &str = include_str!("../../../shaders/embed.wgsl");
 #[derive(Debug)]
 pub struct Embed {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// A part of the table: a row a token.
     pub table: WeightPart,
     /// Token of the part's first row. Rows whose token lies in another part are left as they are.
     pub first_row: u32,
     /// f32 `[rows, cols]`.
-    pub out: Place,
+    pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,
     /// Multiplied into every value; 1 in most models.
@@ -37,7 +37,7 @@ impl Kernel for Embed {
         operands
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Plain]
     }
 
@@ -45,8 +45,8 @@ impl Kernel for Embed {
         self.table.ty.to_string()
     }
 
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
-        Launch {
+    fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
+        LaunchConfig {
             text: [batch::WGSL, &self.table.wgsl(2), BODY].concat(),
             constants: vec![
                 ("COLS", self.table.cols.into()),
@@ -55,11 +55,11 @@ impl Kernel for Embed {
                 ("SCALE", self.scale.into()),
             ],
             workgroups: [self.table.chunks().div_ceil(CHUNK), self.rows, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(self.table.ty, 512)
     }
 
@@ -73,17 +73,17 @@ impl Kernel for Embed {
 }
 
 /// A part of 130 tokens from the 40th on, for each weight type: tokens at its edges and outside of it.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 })).collect()
 }
 
-fn case(ty: WeightType, cols: u32) -> Case {
+fn case(ty: WeightType, cols: u32) -> KernelTest {
     let tokens = [40, 39, 0, 169, 170, u32::MAX, 101];
     let valid: Vec<_> = tokens.iter().zip(0..).map(|(token, r)| batch::Row::new(*token, r, 0)).collect();
     let rows = valid.len() as u32 + 1;
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));
-    Case::new(format!("embed {ty} {cols}"), inputs, vec![Output::f32(1)], move |places| {
+    KernelTest::new(format!("embed {ty} {cols}"), inputs, vec![Output::f32(1)], move |places| {
         let table = WeightPart::over(ty, 130, cols, &places[2..]);
         let (batch, out) = (places[0].clone(), places[1].clone());
         Box::new(Embed { batch, table, first_row: 40, out, rows, scale: 1.5 })

@@ -1,9 +1,9 @@
 //! The gate of a feed-forward layer, where gate and up were made by two matmuls.
 
-use super::verify::{Case, Output, random_f32s};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Output, random_f32s};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/gated_activation.wgsl");
 
@@ -23,13 +23,13 @@ pub enum Activation {
 #[derive(Debug)]
 pub struct GatedActivation {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, cols]`.
-    pub gate: Place,
+    pub gate: TensorRef,
     /// f32 `[rows, cols]`.
-    pub up: Place,
+    pub up: TensorRef,
     /// f32 `[rows, cols]`.
-    pub out: Place,
+    pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,
     /// Columns; a multiple of 4.
@@ -47,21 +47,21 @@ impl Kernel for GatedActivation {
         vec![Operand::read(&self.batch), Operand::read(&self.gate), Operand::read(&self.up), Operand::write(&self.out)]
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Plain]
     }
 
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+    fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let gelu = self.activation == Activation::GeluTanh;
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, ACTIVATE, BODY].concat(),
             constants: vec![("COLS", self.cols.into()), ("GELU", gelu.into())],
             workgroups: [(self.cols / 4).div_ceil(64), self.rows, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(3, 260, self.activation)
     }
 
@@ -74,18 +74,18 @@ impl Kernel for GatedActivation {
 }
 
 /// Cases at awkward shapes, one row skipped; arguments up to ±100, where exp and tanh have long met their limits.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     [(1, 4, Activation::Silu), (3, 260, Activation::GeluTanh), (31, 1760, Activation::Silu)]
         .into_iter()
         .map(|(rows, cols, activation)| case(rows, cols, activation))
         .collect()
 }
 
-fn case(rows: u32, cols: u32, activation: Activation) -> Case {
+fn case(rows: u32, cols: u32, activation: Activation) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
     let len = (rows + 1) * cols;
     let gate = random_f32s(1, len).into_iter().map(|word| (f32::from_bits(word).powi(3) * 100.0).to_bits()).collect();
-    Case::new(
+    KernelTest::new(
         format!("gated_activation {activation:?} {rows}x{cols}"),
         vec![batch::words(&valid), gate, random_f32s(2, len), vec![0; len as usize]],
         vec![Output::f32(3)],

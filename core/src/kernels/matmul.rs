@@ -1,11 +1,11 @@
-//! What the matmul kernels have in common: operands, modes and the twin. `matmul_few` and `matmul_many` hold the variants.
+//! What the matmul kernels have in common: operands, modes and the twin. `gemv` and `gemm` hold the variants.
 
 use super::gated_activation::ACTIVATE;
-use super::verify::{Case, Output, random_f32s};
+use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightPart, random_planes};
-use super::{Activation, Kernel, Launch, Operand, Place, batch, cpu};
+use super::{Activation, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::Needs;
+use crate::gpu::RequiredFeatures;
 use inglenook_format::quant::WeightType;
 
 macro_rules! wgsl {
@@ -40,15 +40,15 @@ pub enum Epilogue {
 #[derive(Debug, Clone)]
 pub struct Matmul {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, weights.cols]`.
-    pub x: Place,
+    pub x: TensorRef,
     /// The weights; an even number of rows where gated.
     pub weights: WeightPart,
     /// f32 `[weights.rows]`.
-    pub bias: Option<Place>,
+    pub bias: Option<TensorRef>,
     /// f32 `[rows, out_stride]`.
-    pub out: Place,
+    pub out: TensorRef,
     /// Rows of x at most.
     pub rows: u32,
     /// Values from one row of `out` to the next.
@@ -77,8 +77,8 @@ impl Matmul {
     }
 
     /// A variant from its WGSL, which may refer to everything in `shaders/shared/matmul` and `shaders/shared/weights`.
-    pub(super) fn launch(&self, body: &[&str], workgroups: [u32; 3], needs: Needs) -> Launch {
-        Launch { text: self.text(body), constants: self.constants(), workgroups, needs }
+    pub(super) fn launch(&self, body: &[&str], workgroups: [u32; 3], needs: RequiredFeatures) -> LaunchConfig {
+        LaunchConfig { text: self.text(body), constants: self.constants(), workgroups, needs }
     }
 
     fn text(&self, body: &[&str]) -> String {
@@ -147,7 +147,7 @@ pub(super) fn case(
     epilogue: Epilogue,
     biased: bool,
     build: fn(Matmul) -> Box<dyn Kernel>,
-) -> Case {
+) -> KernelTest {
     let Shape { m, rows, n, k } = shape;
     let valid: Vec<_> = (0..m).map(|r| batch::Row::new(0, r, 0)).collect();
     let mut batch = batch::words(&valid);
@@ -159,7 +159,7 @@ pub(super) fn case(
         inputs.push(random_f32s(4, n));
     }
     let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
-    Case::new(name, inputs, vec![Output::f32(2)], move |mut places| {
+    KernelTest::new(name, inputs, vec![Output::f32(2)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
         let weights = WeightPart::over(ty, n, k, &places[3..]);
         let [batch, x, out] = [0, 1, 2].map(|i| places[i].clone());

@@ -9,19 +9,19 @@
 
 pub mod attention;
 pub mod batch;
+pub mod chunk_argmax;
+pub mod commit;
 pub mod copy;
 pub mod cpu;
 pub mod embed;
+pub mod filter_draw;
 pub mod gated_activation;
+pub mod gemm;
+pub mod gemv;
 pub mod kv;
 pub mod matmul;
-pub mod matmul_few;
-pub mod matmul_many;
 pub mod rms_norm;
 pub mod rope;
-pub mod sample_choose;
-pub mod sample_finish;
-pub mod sample_scan;
 pub mod sampling;
 pub mod verify;
 pub mod weights;
@@ -31,8 +31,8 @@ pub use gated_activation::Activation;
 use std::fmt::Debug;
 
 use crate::device::Slice;
-use crate::gpu::{Access, Facts, Needs, Shader};
-use verify::Case;
+use crate::gpu::{Access, AdapterInfo, RequiredFeatures, Shader};
+use verify::KernelTest;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ pub enum Variant {
 
 impl Variant {
     /// True where the adapter has what the variant needs.
-    pub fn fits(self, facts: &Facts) -> bool {
+    pub fn fits(self, facts: &AdapterInfo) -> bool {
         match self {
             Variant::Plain | Variant::Shared => true,
             Variant::Subgroups => facts.features.subgroups.is_some(),
@@ -74,22 +74,22 @@ pub struct Tensor {
 
 /// Where an operand's memory is.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum TensorRef {
     /// An activation: the plan decides.
     Tensor(Tensor),
     /// Memory that outlives the plan: weights, cache, state.
     Fixed(Slice),
 }
 
-impl From<Tensor> for Place {
-    fn from(tensor: Tensor) -> Place {
-        Place::Tensor(tensor)
+impl From<Tensor> for TensorRef {
+    fn from(tensor: Tensor) -> TensorRef {
+        TensorRef::Tensor(tensor)
     }
 }
 
-impl From<Slice> for Place {
-    fn from(slice: Slice) -> Place {
-        Place::Fixed(slice)
+impl From<Slice> for TensorRef {
+    fn from(slice: Slice) -> TensorRef {
+        TensorRef::Fixed(slice)
     }
 }
 
@@ -97,26 +97,26 @@ impl From<Slice> for Place {
 #[derive(Debug, Clone)]
 pub struct Operand {
     /// Where.
-    pub place: Place,
+    pub place: TensorRef,
     /// Read, or written (an operand that is both counts as written).
     pub access: Access,
 }
 
 impl Operand {
     /// An operand that is only read.
-    pub fn read(place: &Place) -> Operand {
+    pub fn read(place: &TensorRef) -> Operand {
         Operand { place: place.clone(), access: Access::Read }
     }
 
     /// An operand that is written, and perhaps read before.
-    pub fn write(place: &Place) -> Operand {
+    pub fn write(place: &TensorRef) -> Operand {
         Operand { place: place.clone(), access: Access::Write }
     }
 }
 
 /// One variant of a kernel, ready for the GPU.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Launch {
+pub struct LaunchConfig {
     /// WGSL with its imports in front, without `enable` lines.
     pub text: String,
     /// Values of the text's `override` declarations.
@@ -124,7 +124,7 @@ pub struct Launch {
     /// Workgroups along x, y, z.
     pub workgroups: [u32; 3],
     /// Extensions used.
-    pub needs: Needs,
+    pub needs: RequiredFeatures,
 }
 
 /// An operation of a plan.
@@ -136,7 +136,7 @@ pub trait Kernel: Debug {
     fn operands(&self) -> Vec<Operand>;
 
     /// The variants this operation has, the one most likely to be fastest on `facts` first. Never empty; all of them fit.
-    fn variants(&self, facts: &Facts) -> Vec<Variant>;
+    fn variants(&self, facts: &AdapterInfo) -> Vec<Variant>;
 
     /// Operations of the same name and class share the choice of a variant (a weight type and a size range, say).
     fn class(&self) -> String {
@@ -149,24 +149,24 @@ pub trait Kernel: Debug {
     }
 
     /// A small known-answer check of this kernel's class, asked of a variant before it is used.
-    fn guard(&self) -> Case;
+    fn guard(&self) -> KernelTest;
 
     /// The variant's shader and dispatch.
-    fn launch(&self, variant: Variant, facts: &Facts) -> Launch;
+    fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig;
 
     /// The twin: the same computation on host memory, with operands in the order of [`Kernel::operands`].
     fn run(&self, operands: &[Slice]);
 }
 
 /// The shader of one variant of `kernel`, as the facade compiles it.
-pub fn shader(kernel: &dyn Kernel, launch: &Launch) -> Shader {
+pub fn shader(kernel: &dyn Kernel, launch: &LaunchConfig) -> Shader {
     let bindings = kernel.operands().iter().map(|operand| operand.access).collect();
     Shader::new(kernel.name(), launch.text.clone(), &launch.constants, bindings, launch.needs)
 }
 
 /// `groups` workgroups in x, folded into y where one dimension cannot hold them. Kernels number their workgroups
 /// `y * num_workgroups.x + x` and skip what is beyond the end.
-pub fn fold(groups: u32, facts: &Facts) -> [u32; 3] {
+pub fn grid_2d(groups: u32, facts: &AdapterInfo) -> [u32; 3] {
     let limit = facts.limits.workgroups;
     let rows = groups.div_ceil(limit).max(1);
     [groups.div_ceil(rows).max(1), rows, 1]

@@ -1,9 +1,9 @@
 //! Root-mean-square norm of each row.
 
-use super::verify::{Case, Output, random_f32s};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Output, random_f32s};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/rms_norm.wgsl");
 const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
@@ -13,13 +13,13 @@ const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl")
 #[derive(Debug)]
 pub struct RmsNorm {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, cols]`.
-    pub x: Place,
+    pub x: TensorRef,
     /// f32 `[cols]`.
-    pub weight: Place,
+    pub weight: TensorRef,
     /// f32 `[rows, cols]`.
-    pub out: Place,
+    pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,
     /// Columns; a multiple of 4.
@@ -37,20 +37,20 @@ impl Kernel for RmsNorm {
         vec![Operand::read(&self.batch), Operand::read(&self.x), Operand::read(&self.weight), Operand::write(&self.out)]
     }
 
-    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+    fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
         match facts.software {
             true => vec![Variant::Plain, Variant::Shared],
             false => vec![Variant::Shared, Variant::Plain],
         }
     }
 
-    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+    fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         let sum = if variant == Variant::Plain { SUM_ONE } else { SUM_SHARED };
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, sum, BODY].concat(),
             constants: vec![("COLS", self.cols.into()), ("EPS", self.eps.into())],
             workgroups: [self.rows, 1, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
@@ -60,19 +60,19 @@ impl Kernel for RmsNorm {
         cpu::rms_norm(&x.f32s()[..used], &weight.f32s(), &mut out.f32s_mut()[..used], self.eps);
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(2, 256)
     }
 }
 
 /// Cases at awkward shapes, one row skipped.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     [(1, 4), (3, 60), (2, 1760), (31, 256)].into_iter().map(|(rows, cols)| case(rows, cols)).collect()
 }
 
-fn case(rows: u32, cols: u32) -> Case {
+fn case(rows: u32, cols: u32) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
-    Case::new(
+    KernelTest::new(
         format!("rms_norm {rows}x{cols}"),
         vec![
             batch::words(&valid),

@@ -1,10 +1,10 @@
 //! RoPE with the head norms before it and the cache write behind it.
 
 use super::kv::{self, KvShape, KvType};
-use super::verify::{Case, Kind, Output, random_f32s};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Kind, Output, random_f32s};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/rope_kv.wgsl");
 
@@ -37,19 +37,19 @@ pub struct RopeShape {
 #[derive(Debug)]
 pub struct RopeKv {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, (heads + 2 kv_heads) · head_dim]`; queries and keys are rotated in place.
-    pub qkv: Place,
+    pub qkv: TensorRef,
     /// f32 `[2, head_dim]`, query norm then key norm; any memory of 4 bytes where `rope.norm` is none.
-    pub norms: Place,
+    pub norms: TensorRef,
     /// Pairs (cos, sin), `[FINE + coarse, dims / 2]`.
-    pub angles: Place,
+    pub angles: TensorRef,
     /// The layer's keys.
-    pub keys: Place,
+    pub keys: TensorRef,
     /// The layer's values.
-    pub values: Place,
+    pub values: TensorRef,
     /// The page table.
-    pub pages: Place,
+    pub pages: TensorRef,
     /// Rows at most.
     pub rows: u32,
     /// What is rotated.
@@ -79,11 +79,11 @@ impl Kernel for RopeKv {
         format!("{:?} {:?} {}", self.rope.style, self.kv.ty, if self.rope.norm.is_some() { "norm" } else { "" })
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Plain]
     }
 
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+    fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let rope = &self.rope;
         let mut constants = self.kv.constants();
         constants.extend([
@@ -93,11 +93,11 @@ impl Kernel for RopeKv {
             ("NORM", f64::from(u8::from(rope.norm.is_some()))),
             ("EPS", rope.norm.unwrap_or(0.0).into()),
         ]);
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, kv::WGSL, BODY].concat(),
             constants,
             workgroups: [(rope.heads + 2 * self.kv.kv_heads).div_ceil(32), self.rows, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
@@ -115,13 +115,13 @@ impl Kernel for RopeKv {
         );
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(2, self.rope.style, self.rope.norm.is_some(), self.kv.ty)
     }
 }
 
 /// Cases: both pairings, with and without norms, both cache types, partial rotation, scattered pages.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let mut cases = Vec::new();
     for style in [RopeStyle::Interleaved, RopeStyle::HalfSplit] {
         for norm in [false, true] {
@@ -133,7 +133,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> Case {
+fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
     let kv = KvShape { kv_heads: 3, head_dim: 24, pages_per_sequence: 11, ty };
     let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
     // Positions on both sides of a page's and of the fine table's end, in two sequences whose pages are scattered.
@@ -149,7 +149,7 @@ fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> Case {
         KvType::F16 => Kind::F16(1e-6),
         KvType::F32 => Kind::F32(1e-6),
     };
-    Case::new(
+    KernelTest::new(
         format!("rope_kv {rows} rows {style:?} {ty:?} norm {norm}"),
         vec![
             batch::words(&valid),

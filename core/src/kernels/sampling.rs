@@ -1,7 +1,7 @@
 //! The sampling chain: from a step's logits to the next step's tokens, without the CPU.
 //!
-//! Three kernels end a decode step: `sample_scan` (bias, penalties, mask, the best of each chunk of the vocabulary), `sample_choose`
-//! (temperature, top-k, top-p, min-p, the draw) and `sample_finish` (ring, history, stop tokens, the next batch). The same
+//! Three kernels end a decode step: `chunk_argmax` (bias, penalties, mask, the best of each chunk of the vocabulary), `filter_draw`
+//! (temperature, top-k, top-p, min-p, the draw) and `commit` (ring, history, stop tokens, the next batch). The same
 //! recorded plan serves greedy and every other request: what a sequence wants is read from memory at run time.
 //!
 //! The order is that of HF transformers: bias, repetition, frequency and presence penalties, mask, temperature, top-k, top-p, min-p.
@@ -10,10 +10,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::sample_choose::SampleChoose;
-use super::sample_finish::SampleFinish;
-use super::sample_scan::SampleScan;
-use super::{Place, batch};
+use super::chunk_argmax::ChunkArgmax;
+use super::commit::Commit;
+use super::filter_draw::FilterDraw;
+use super::{TensorRef, batch};
 
 /// WGSL that the sampling kernels share.
 pub(super) const WGSL: &str = include_str!("../../../shaders/shared/sampling.wgsl");
@@ -208,39 +208,39 @@ impl SampleShape {
 #[derive(Debug, Clone)]
 pub struct SampleInputs {
     /// The batch; written by the last kernel.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, columns]`.
-    pub logits: Place,
+    pub logits: TensorRef,
     /// [`SamplingParams`], one a sequence.
-    pub params: Place,
+    pub params: TensorRef,
     /// u32 `[sequences, vocab]`.
-    pub history: Place,
+    pub history: TensorRef,
     /// u32 `[sequences, STOP_WORDS]`.
-    pub stops: Place,
+    pub stops: TensorRef,
     /// u32 `[sequences, mask_words(vocab)]`.
-    pub mask: Place,
+    pub mask: TensorRef,
     /// u32 `[sequences, RING]`.
-    pub ring: Place,
+    pub ring: TensorRef,
 }
 
 /// What the kernels pass on to each other; sizes by [`SampleShape::scratch_cols`].
 #[derive(Debug, Clone)]
 pub struct Scratch {
     /// f32 `[rows, chunks · chunk]`: logits after bias and penalties, where a row's filters need them.
-    pub adjusted: Place,
+    pub adjusted: TensorRef,
     /// f32 `[rows, chunks, 2]`: the best of a chunk and the chunk's softmax mass relative to it.
-    pub peaks: Place,
+    pub peaks: TensorRef,
     /// u32 `[rows, chunks]`: the token of a chunk's best.
-    pub places: Place,
+    pub places: TensorRef,
     /// u32 `[rows]`: tokens.
-    pub chosen: Place,
+    pub chosen: TensorRef,
 }
 
 /// The three kernels of a chain, to be recorded in this order.
-pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (SampleScan, SampleChoose, SampleFinish) {
+pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (ChunkArgmax, FilterDraw, Commit) {
     let SampleInputs { batch, logits, params, history, stops, mask, ring } = inputs;
     let Scratch { adjusted, peaks, places, chosen } = scratch;
-    let scan = SampleScan {
+    let scan = ChunkArgmax {
         batch: batch.clone(),
         logits,
         params: params.clone(),
@@ -251,7 +251,7 @@ pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (Sam
         places: places.clone(),
         shape,
     };
-    let choose = SampleChoose {
+    let choose = FilterDraw {
         batch: batch.clone(),
         adjusted,
         peaks,
@@ -260,7 +260,7 @@ pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (Sam
         chosen: chosen.clone(),
         shape,
     };
-    let finish = SampleFinish { batch, chosen, params, stops, history, ring, shape };
+    let finish = Commit { batch, chosen, params, stops, history, ring, shape };
     (scan, choose, finish)
 }
 

@@ -5,15 +5,15 @@
 
 use std::fmt;
 
-use super::{Kernel, Launch, Place, Variant, shader};
+use super::{Kernel, LaunchConfig, TensorRef, Variant, shader};
 use crate::device::{Device, Slice, Storage};
-use crate::gpu::{Access, Binding, Dispatch, Facts, Gpu, GpuError, Shader};
+use crate::gpu::{Access, AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
 
 /// Builds the kernel over its inputs, given in binding order.
-pub type Build = Box<dyn Fn(Vec<Place>) -> Box<dyn Kernel>>;
+pub type Build = Box<dyn Fn(Vec<TensorRef>) -> Box<dyn Kernel>>;
 
 /// A kernel with inputs for which its twin knows the answer.
-pub struct Case {
+pub struct KernelTest {
     /// What is checked, for messages.
     pub name: String,
     /// Initial words of each binding.
@@ -64,15 +64,15 @@ impl Output {
     }
 }
 
-impl Case {
+impl KernelTest {
     /// A case from its parts.
     pub fn new(
         name: String,
         inputs: Vec<Vec<u32>>,
         outputs: Vec<Output>,
-        build: impl Fn(Vec<Place>) -> Box<dyn Kernel> + 'static,
-    ) -> Case {
-        Case { name, inputs, outputs, build: Box::new(build) }
+        build: impl Fn(Vec<TensorRef>) -> Box<dyn Kernel> + 'static,
+    ) -> KernelTest {
+        KernelTest { name, inputs, outputs, build: Box::new(build) }
     }
 }
 
@@ -104,12 +104,12 @@ impl fmt::Display for Wrong {
 }
 
 /// Runs one variant of a case on `gpu` and compares with the twin.
-pub async fn check(gpu: &Gpu, case: &Case, variant: Variant) -> Result<(), Wrong> {
+pub async fn check(gpu: &Gpu, case: &KernelTest, variant: Variant) -> Result<(), Wrong> {
     check_launch(gpu, case, variant, &kernel(case).launch(variant, gpu.facts())).await
 }
 
 /// Runs one way to write a case's kernel on `gpu` and compares with the twin.
-pub async fn check_launch(gpu: &Gpu, case: &Case, variant: Variant, launch: &Launch) -> Result<(), Wrong> {
+pub async fn check_launch(gpu: &Gpu, case: &KernelTest, variant: Variant, launch: &LaunchConfig) -> Result<(), Wrong> {
     let expected = run_twin(case);
     let found = run_gpu(gpu, case, launch).await.map_err(Wrong::Gpu)?;
     case.outputs
@@ -119,11 +119,11 @@ pub async fn check_launch(gpu: &Gpu, case: &Case, variant: Variant, launch: &Lau
 
 /// All the ways to write a case's kernel that an adapter with these features can run, those included which are meant for
 /// software adapters alone, or for all others.
-pub fn launches(case: &Case, facts: &Facts) -> Vec<(Variant, Launch)> {
+pub fn launches(case: &KernelTest, facts: &AdapterInfo) -> Vec<(Variant, LaunchConfig)> {
     let kernel = kernel(case);
-    let mut launches: Vec<(Variant, Launch)> = Vec::new();
+    let mut launches: Vec<(Variant, LaunchConfig)> = Vec::new();
     for software in [facts.software, !facts.software] {
-        let facts = Facts { software, ..facts.clone() };
+        let facts = AdapterInfo { software, ..facts.clone() };
         for variant in kernel.variants(&facts) {
             let launch = kernel.launch(variant, &facts);
             if !launches.iter().any(|(_, seen)| *seen == launch) {
@@ -135,36 +135,36 @@ pub fn launches(case: &Case, facts: &Facts) -> Vec<(Variant, Launch)> {
 }
 
 /// The shaders of [`launches`]; for looking at them without an adapter.
-pub fn shaders(case: &Case, facts: &Facts) -> Vec<(Variant, Shader)> {
+pub fn shaders(case: &KernelTest, facts: &AdapterInfo) -> Vec<(Variant, Shader)> {
     let kernel = kernel(case);
     launches(case, facts).iter().map(|(variant, launch)| (*variant, shader(kernel.as_ref(), launch))).collect()
 }
 
-fn kernel(case: &Case) -> Box<dyn Kernel> {
+fn kernel(case: &KernelTest) -> Box<dyn Kernel> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
-    (case.build)(slices.into_iter().map(Place::Fixed).collect())
+    (case.build)(slices.into_iter().map(TensorRef::Fixed).collect())
 }
 
-fn upload(device: &Device, case: &Case) -> Result<Vec<Slice>, GpuError> {
+fn upload(device: &Device, case: &KernelTest) -> Result<Vec<Slice>, GpuError> {
     case.inputs.iter().map(|words| Ok(device.upload(&case.name, words)?.all())).collect()
 }
 
-fn run_twin(case: &Case) -> Vec<Vec<u32>> {
+fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
-    let kernel = (case.build)(slices.iter().cloned().map(Place::Fixed).collect());
+    let kernel = (case.build)(slices.iter().cloned().map(TensorRef::Fixed).collect());
     kernel.run(&slices);
     slices.iter().map(|slice| slice.u32s().to_vec()).collect()
 }
 
-async fn run_gpu(gpu: &Gpu, case: &Case, launch: &Launch) -> Result<Vec<Vec<u32>>, GpuError> {
+async fn run_gpu(gpu: &Gpu, case: &KernelTest, launch: &LaunchConfig) -> Result<Vec<Vec<u32>>, GpuError> {
     let device = Device::Gpu(gpu.clone());
     let slices = upload(&device, case)?;
-    let kernel = (case.build)(slices.iter().cloned().map(Place::Fixed).collect());
-    let compiled = gpu.kernels(&[shader(kernel.as_ref(), launch)]).await?.remove(0);
+    let kernel = (case.build)(slices.iter().cloned().map(TensorRef::Fixed).collect());
+    let compiled = gpu.pipelines(&[shader(kernel.as_ref(), launch)]).await?.remove(0);
     let bindings = slices.iter().map(binding).collect();
     let pass = gpu.pass(&[Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups }]);
     gpu.submit(&[&pass]);
-    gpu.settle().await?;
+    gpu.wait_idle().await?;
     let mut found = Vec::new();
     for (slice, operand) in slices.iter().zip(kernel.operands()) {
         // What is only read is known already.
@@ -250,7 +250,7 @@ pub fn random_words(seed: u64, len: u32) -> Vec<u32> {
 }
 
 /// Every case of every kernel.
-pub fn all_cases() -> Vec<Case> {
+pub fn all_cases() -> Vec<KernelTest> {
     [
         super::copy::cases(),
         super::rms_norm::cases(),
@@ -258,11 +258,11 @@ pub fn all_cases() -> Vec<Case> {
         super::attention::cases(),
         super::embed::cases(),
         super::gated_activation::cases(),
-        super::matmul_few::cases(),
-        super::matmul_many::cases(),
-        super::sample_scan::cases(),
-        super::sample_choose::cases(),
-        super::sample_finish::cases(),
+        super::gemv::cases(),
+        super::gemm::cases(),
+        super::chunk_argmax::cases(),
+        super::filter_draw::cases(),
+        super::commit::cases(),
     ]
     .into_iter()
     .flatten()

@@ -1,7 +1,7 @@
 //! Weights as kernels see them: parts of a matrix in planes, and the WGSL that unpacks their type.
 
 use super::verify::random_words;
-use super::{Operand, Place};
+use super::{Operand, TensorRef};
 use crate::device::Slice;
 use inglenook_format::quant::{Plane, Planes, WeightType, random_blocks, repack};
 
@@ -34,7 +34,7 @@ impl WeightPart {
     /// The bindings of the planes, in the order that [`WeightPart::wgsl`] declares.
     pub fn operands(&self) -> Vec<Operand> {
         let planes = [Some(&self.q), self.h.as_ref(), self.s.as_ref()];
-        planes.into_iter().flatten().map(|slice| Operand::read(&Place::Fixed(slice.clone()))).collect()
+        planes.into_iter().flatten().map(|slice| Operand::read(&TensorRef::Fixed(slice.clone()))).collect()
     }
 
     /// WGSL that declares the planes from `binding` on and unpacks chunks by `chunk(index)`.
@@ -49,10 +49,10 @@ impl WeightPart {
     }
 
     /// A part over `places`, in the order of [`WeightPart::operands`].
-    pub(super) fn over(ty: WeightType, rows: u32, cols: u32, places: &[Place]) -> WeightPart {
+    pub(super) fn over(ty: WeightType, rows: u32, cols: u32, places: &[TensorRef]) -> WeightPart {
         let mut slices = places.iter().map(|place| match place {
-            Place::Fixed(slice) => slice.clone(),
-            Place::Tensor(_) => unreachable!("weights have memory of their own"),
+            TensorRef::Fixed(slice) => slice.clone(),
+            TensorRef::Tensor(_) => unreachable!("weights have memory of their own"),
         });
         let mut next = |plane| ty.has_plane(plane).then(|| slices.next().expect("a place for each plane"));
         let (q, h, s) = (next(Plane::Q).expect("every type has numbers"), next(Plane::H), next(Plane::S));

@@ -2,18 +2,18 @@
 
 use super::config::Config;
 use super::rope::{FACTORS, LONG_FACTORS, SHORT_FACTORS};
-use super::weights::{Catalogue, HostVector, LoadError, Matrix, Vector};
+use super::weights::{HostVector, LoadError, Matrix, Vector, WeightRegistry};
 use crate::device::{Device, Slice, Storage};
-use crate::gpu::Facts;
+use crate::gpu::AdapterInfo;
 use crate::kernels::attention::{Attention, AttentionReduce, AttentionShape};
 use crate::kernels::embed::Embed;
 use crate::kernels::gated_activation::GatedActivation;
+use crate::kernels::gemm::Gemm;
+use crate::kernels::gemv::{Gemv, MAX_ROWS};
 use crate::kernels::matmul::{Epilogue, Matmul};
-use crate::kernels::matmul_few::{MAX_ROWS, MatmulFew};
-use crate::kernels::matmul_many::MatmulMany;
 use crate::kernels::rms_norm::RmsNorm;
 use crate::kernels::rope::{RopeKv, RopeShape};
-use crate::kernels::{Activation, Place, Tensor};
+use crate::kernels::{Activation, Tensor, TensorRef};
 use crate::kv::KvCache;
 use crate::plan::Recorder;
 
@@ -27,27 +27,31 @@ pub struct AttentionWeights {
 
 impl AttentionWeights {
     /// Declares the attention of layer `index`. Files hold query, key and value apart or as one matrix.
-    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<AttentionWeights, LoadError> {
+    pub fn declare(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<AttentionWeights, LoadError> {
         let name = |part: &str| format!("blk.{index}.attn_{part}");
         let (q, kv) = (config.q_width(), config.kv_width());
-        let qkv = match catalogue.has(&name("qkv.weight")) {
-            true => vec![(0, catalogue.matrix(&name("qkv"), config.qkv_width(), config.hidden)?)],
-            false => catalogue.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
+        let qkv = match registry.has(&name("qkv.weight")) {
+            true => vec![(0, registry.matrix(&name("qkv"), config.qkv_width(), config.hidden)?)],
+            false => registry.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
         };
-        let out = catalogue.matrix(&name("output"), config.hidden, q)?;
+        let out = registry.matrix(&name("output"), config.hidden, q)?;
         Ok(AttentionWeights { qkv, head_norms: None, out })
     }
 
     /// With a norm over each query and key head.
     pub fn with_head_norms(
         mut self,
-        catalogue: &mut Catalogue<'_>,
+        registry: &mut WeightRegistry<'_>,
         config: &Config,
         index: u32,
     ) -> Result<Self, LoadError> {
         let name = |part: &str| format!("blk.{index}.attn_{part}_norm.weight");
         let dim = config.head_dim;
-        self.head_norms = Some(catalogue.vector(&[(&name("q"), dim), (&name("k"), dim)])?);
+        self.head_norms = Some(registry.vector(&[(&name("q"), dim), (&name("k"), dim)])?);
         Ok(self)
     }
 }
@@ -67,38 +71,38 @@ enum GateUp {
 
 impl GatedMlp {
     /// Declares the feed-forward layer of layer `index`.
-    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
+    pub fn declare(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
         let name = |part: &str| format!("blk.{index}.ffn_{part}");
         let (gate, up) = (name("gate"), name("up"));
-        let gate_up = match catalogue.paired(&gate, &up, config.ffn, config.hidden)? {
+        let gate_up = match registry.paired(&gate, &up, config.ffn, config.hidden)? {
             Some(paired) => GateUp::Paired(paired),
             None => GateUp::Apart {
-                gate: catalogue.matrix(&gate, config.ffn, config.hidden)?,
-                up: catalogue.matrix(&up, config.ffn, config.hidden)?,
+                gate: registry.matrix(&gate, config.ffn, config.hidden)?,
+                up: registry.matrix(&up, config.ffn, config.hidden)?,
             },
         };
-        let down = catalogue.matrix(&name("down"), config.hidden, config.ffn)?;
+        let down = registry.matrix(&name("down"), config.hidden, config.ffn)?;
         Ok(GatedMlp { gate_up, down })
     }
 }
 
 /// The table of rotation angles, and the factors it is made from.
 #[derive(Debug)]
-pub struct Angles {
+pub struct RopeTable {
     storage: Storage,
     factors: Option<HostVector>,
 }
 
-impl Angles {
+impl RopeTable {
     /// Declares the factors, where the file has some, and allocates the table for `context` positions.
-    pub fn declare(catalogue: &mut Catalogue<'_>, config: &Config, context: u32) -> Result<Angles, LoadError> {
-        let name = config.rope.factors(|name| catalogue.has(name), context);
-        let factors = name.map(|name| catalogue.host(name, config.rope.dims / 2)).transpose()?;
+    pub fn declare(registry: &mut WeightRegistry<'_>, config: &Config, context: u32) -> Result<RopeTable, LoadError> {
+        let name = config.rope.factors(|name| registry.has(name), context);
+        let factors = name.map(|name| registry.host(name, config.rope.dims / 2)).transpose()?;
         // Of LongRoPE's factors one set is for shorter contexts and one for longer.
         if name != Some(FACTORS) {
-            catalogue.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
+            registry.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
         }
-        Ok(Angles { storage: catalogue.memory("angles", config.rope.table_len(context) * 4)?, factors })
+        Ok(RopeTable { storage: registry.memory("angles", config.rope.table_len(context) * 4)?, factors })
     }
 
     /// Computes the table, once the file has been read.
@@ -121,13 +125,13 @@ pub struct Forward<'a> {
     /// Rows at most.
     pub rows: u32,
     /// True for prefill: all rows are of one sequence.
-    pub one_sequence: bool,
+    pub is_prefill: bool,
     /// What the device is.
-    pub facts: &'a Facts,
+    pub facts: &'a AdapterInfo,
 }
 
 impl Forward<'_> {
-    fn batch(&self) -> Place {
+    fn batch(&self) -> TensorRef {
         self.batch.clone().into()
     }
 
@@ -163,7 +167,7 @@ impl Forward<'_> {
     }
 
     /// `x · matrixᵀ`, `[rows, outputs]`; as all products here, with the bias that the matrix has, if any.
-    pub fn linear(&mut self, x: impl Into<Place>, matrix: &Matrix) -> Tensor {
+    pub fn linear(&mut self, x: impl Into<TensorRef>, matrix: &Matrix) -> Tensor {
         let out = self.recorder.tensor(self.rows, matrix.outputs);
         self.matmul(&x.into(), matrix, (out, 0), Epilogue::Store);
         out
@@ -176,7 +180,7 @@ impl Forward<'_> {
 
     /// Attention over all earlier positions, before the output projection: `[rows, heads · head_dim]`. Keys and values of
     /// these rows enter the cache.
-    pub fn attention(&mut self, x: Tensor, weights: &AttentionWeights, angles: &Angles, layer: u32) -> Tensor {
+    pub fn attention(&mut self, x: Tensor, weights: &AttentionWeights, angles: &RopeTable, layer: u32) -> Tensor {
         let config = self.config;
         let qkv = self.recorder.tensor(self.rows, config.qkv_width());
         for (first, matrix) in &weights.qkv {
@@ -205,8 +209,8 @@ impl Forward<'_> {
             heads: config.heads,
             qkv_width: config.qkv_width(),
             scale: 1.0 / (config.head_dim as f32).sqrt(),
-            splits: self.splits(),
-            one_sequence: self.one_sequence,
+            kv_splits: self.kv_splits(),
+            is_prefill: self.is_prefill,
         };
         let kv = self.kv.shape();
         let parts = self.recorder.tensor(self.rows, shape.out_cols(&kv));
@@ -221,7 +225,7 @@ impl Forward<'_> {
             shape,
             kv,
         });
-        if shape.splits == 1 {
+        if shape.kv_splits == 1 {
             return parts;
         }
         let out = self.recorder.tensor(self.rows, config.q_width());
@@ -232,7 +236,7 @@ impl Forward<'_> {
             rows: self.rows,
             heads: config.heads,
             head_dim: config.head_dim,
-            splits: shape.splits,
+            kv_splits: shape.kv_splits,
         });
         out
     }
@@ -272,23 +276,23 @@ impl Forward<'_> {
         self.add_linear(gated, &weights.down, residual);
     }
 
-    /// Parts into which decode splits the positions, so that a GPU has work for all its cores. A software adapter has few
+    /// Parts into which decode kv_splits the positions, so that a GPU has work for all its cores. A software adapter has few
     /// cores, and prefill enough rows.
-    fn splits(&self) -> u32 {
-        match (self.one_sequence, self.facts.software) {
+    fn kv_splits(&self) -> u32 {
+        match (self.is_prefill, self.facts.software) {
             (true, _) | (_, true) => 1,
             _ => (256 / self.config.kv_heads).clamp(4, 32),
         }
     }
 
     /// One dispatch for each part: into the columns of `out` from `first` on.
-    fn matmul(&mut self, x: &Place, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
+    fn matmul(&mut self, x: &TensorRef, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
         for part in &matrix.parts {
             let matmul = Matmul {
                 batch: self.batch(),
                 x: x.clone(),
                 weights: part.weights.clone(),
-                bias: part.bias.clone().map(Place::Fixed),
+                bias: part.bias.clone().map(TensorRef::Fixed),
                 out: out.into(),
                 rows: self.rows,
                 out_stride: out.cols,
@@ -296,8 +300,8 @@ impl Forward<'_> {
                 epilogue,
             };
             match self.rows <= MAX_ROWS {
-                true => self.recorder.push(MatmulFew(matmul)),
-                false => self.recorder.push(MatmulMany(matmul)),
+                true => self.recorder.push(Gemv(matmul)),
+                false => self.recorder.push(Gemm(matmul)),
             }
         }
     }

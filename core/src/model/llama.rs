@@ -3,18 +3,18 @@
 //! `rope_freqs.weight`. Qwen2 and 2.5 differ in that they rotate half-split pairs. Biases are taken wherever a file has some.
 
 use super::layers::{AttentionWeights, Forward, GatedMlp};
-use super::weights::{Catalogue, LoadError};
+use super::weights::{LoadError, WeightRegistry};
 use super::{Config, Layer, Model};
 use crate::kernels::Tensor;
 
 /// Declares the weights of layer `index`.
-pub(super) fn declare(catalogue: &mut Catalogue<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
+pub(super) fn declare(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let norm = |part: &str| format!("blk.{index}.{part}_norm.weight");
     Ok(Layer {
-        attention_norm: catalogue.vector(&[(&norm("attn"), config.hidden)])?,
-        attention: AttentionWeights::declare(catalogue, config, index)?,
-        mlp_norm: catalogue.vector(&[(&norm("ffn"), config.hidden)])?,
-        mlp: GatedMlp::declare(catalogue, config, index)?,
+        attention_norm: registry.vector(&[(&norm("attn"), config.hidden)])?,
+        attention: AttentionWeights::declare(registry, config, index)?,
+        mlp_norm: registry.vector(&[(&norm("ffn"), config.hidden)])?,
+        mlp: GatedMlp::declare(registry, config, index)?,
     })
 }
 

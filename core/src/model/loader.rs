@@ -39,7 +39,7 @@ pub(super) async fn load(
     for (tensor, destinations) in tensors {
         loader.load(tensor, destinations).await?;
     }
-    device.settle().await?;
+    device.wait_idle().await?;
     Ok(())
 }
 
@@ -123,7 +123,7 @@ impl Loader<'_> {
         }
         if self.in_flight > IN_FLIGHT {
             self.in_flight = 0;
-            self.device.settle().await?;
+            self.device.wait_idle().await?;
         }
         Ok(())
     }

@@ -19,11 +19,11 @@ pub use layers::Forward;
 pub use weights::LoadError;
 
 use crate::device::Device;
-use crate::kernels::{Place, Tensor};
+use crate::kernels::{Tensor, TensorRef};
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
-use layers::{Angles, AttentionWeights, GatedMlp};
-use weights::{Catalogue, Matrix, Vector};
+use layers::{AttentionWeights, GatedMlp, RopeTable};
+use weights::{Matrix, Vector, WeightRegistry};
 
 /// The weights of one layer of a pre-norm decoder.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Model {
     norm: Vector,
     /// None where the embedding serves as head, too.
     head: Option<Matrix>,
-    angles: Angles,
+    angles: RopeTable,
     weight_bytes: u64,
 }
 
@@ -60,9 +60,9 @@ impl Model {
         context: u32,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Model, LoadError> {
-        let mut catalogue = Catalogue::new(gguf, device.clone());
-        let model = Model::declare(&mut catalogue, context)?;
-        catalogue.fill(source, progress).await?;
+        let mut registry = WeightRegistry::new(gguf, device.clone());
+        let model = Model::declare(&mut registry, context)?;
+        registry.fill(source, progress).await?;
         model.angles.fill(device, &model.config, context);
         Ok(model)
     }
@@ -72,32 +72,32 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what needs the device or the weights.
     pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
-        Ok(Model::declare(&mut Catalogue::without_memory(gguf), 1)?.config)
+        Ok(Model::declare(&mut WeightRegistry::without_memory(gguf), 1)?.config)
     }
 
     /// Declares everything that the model needs; refuses a file that holds more than that.
-    fn declare(catalogue: &mut Catalogue<'_>, context: u32) -> Result<Model, LoadError> {
-        let config = Config::read(catalogue.gguf)?;
+    fn declare(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
+        let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
         let declare = match config.architecture {
             Architecture::Llama | Architecture::Qwen2 => llama::declare,
             Architecture::Qwen3 => qwen3::declare,
         };
-        let embedding = catalogue.table("token_embd.weight", config.vocab, config.hidden)?;
-        let layers = (0..config.layers).map(|index| declare(catalogue, &config, index));
+        let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
+        let layers = (0..config.layers).map(|index| declare(registry, &config, index));
         let model = Model {
             layers: layers.collect::<Result<_, _>>()?,
-            norm: catalogue.vector(&[("output_norm.weight", config.hidden)])?,
-            head: match catalogue.has("output.weight") {
-                true => Some(catalogue.matrix("output", config.vocab, config.hidden)?),
+            norm: registry.vector(&[("output_norm.weight", config.hidden)])?,
+            head: match registry.has("output.weight") {
+                true => Some(registry.matrix("output", config.vocab, config.hidden)?),
                 false => None,
             },
-            angles: Angles::declare(catalogue, &config, context)?,
-            weight_bytes: catalogue.bytes(),
+            angles: RopeTable::declare(registry, &config, context)?,
+            weight_bytes: registry.bytes(),
             embedding,
             config,
         };
-        catalogue.check_unused()?;
+        registry.check_unused()?;
         Ok(model)
     }
 
@@ -126,7 +126,7 @@ impl Model {
     }
 
     /// Records the head: logits, `[rows, vocab]`.
-    pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<Place>) -> Tensor {
+    pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>) -> Tensor {
         pass.linear(hidden, self.head.as_ref().unwrap_or(&self.embedding))
     }
 }

@@ -86,7 +86,7 @@ struct Run<'m> {
 
 /// What a model declares, and the file it comes from.
 #[derive(Debug)]
-pub struct Catalogue<'a> {
+pub struct WeightRegistry<'a> {
     /// The file's header.
     pub gguf: &'a Gguf,
     device: Device,
@@ -97,15 +97,15 @@ pub struct Catalogue<'a> {
     bytes: u64,
 }
 
-impl<'a> Catalogue<'a> {
+impl<'a> WeightRegistry<'a> {
     /// Nothing declared yet.
-    pub fn new(gguf: &'a Gguf, device: Device) -> Catalogue<'a> {
-        Catalogue { gguf, device, allocates: true, destinations: HashMap::new(), ignored: Vec::new(), bytes: 0 }
+    pub fn new(gguf: &'a Gguf, device: Device) -> WeightRegistry<'a> {
+        WeightRegistry { gguf, device, allocates: true, destinations: HashMap::new(), ignored: Vec::new(), bytes: 0 }
     }
 
-    /// A catalogue that finds out what a model would need.
-    pub fn without_memory(gguf: &'a Gguf) -> Catalogue<'a> {
-        Catalogue { allocates: false, ..Catalogue::new(gguf, Device::Cpu) }
+    /// A registry that finds out what a model would need.
+    pub fn without_memory(gguf: &'a Gguf) -> WeightRegistry<'a> {
+        WeightRegistry { allocates: false, ..WeightRegistry::new(gguf, Device::Cpu) }
     }
 
     /// Device memory of everything declared, bytes.
@@ -130,7 +130,7 @@ impl<'a> Catalogue<'a> {
     /// A matrix of which rows are looked up, by its whole name.
     ///
     /// # Errors
-    /// As [`Catalogue::matrix`].
+    /// As [`WeightRegistry::matrix`].
     pub fn table(&mut self, name: &str, rows: u32, cols: u32) -> Result<Matrix, LoadError> {
         let info = self.tensor(name, &[cols, rows])?;
         let ty = info.weight_type().map_err(ModelError::from)?;
@@ -141,7 +141,7 @@ impl<'a> Catalogue<'a> {
     /// dispatch. Each result has the output it begins at.
     ///
     /// # Errors
-    /// As [`Catalogue::matrix`].
+    /// As [`WeightRegistry::matrix`].
     pub fn stacked(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
         let files: Vec<FileMatrix> =
             names.iter().map(|(name, rows)| self.file_matrix(name, *rows, cols)).collect::<Result<_, _>>()?;
@@ -159,7 +159,7 @@ impl<'a> Catalogue<'a> {
     /// A gate and an up matrix of the same type as one, paired part by part so that one dispatch can gate.
     ///
     /// # Errors
-    /// As [`Catalogue::matrix`]. `None` where the types differ.
+    /// As [`WeightRegistry::matrix`]. `None` where the types differ.
     pub fn paired(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
         let pair = [self.file_matrix(gate, rows, cols)?, self.file_matrix(up, rows, cols)?];
         if pair[0].ty != pair[1].ty {
@@ -178,7 +178,7 @@ impl<'a> Catalogue<'a> {
     /// Vectors side by side, as f32.
     ///
     /// # Errors
-    /// As [`Catalogue::matrix`].
+    /// As [`WeightRegistry::matrix`].
     pub fn vector(&mut self, names: &[(&str, u32)]) -> Result<Vector, LoadError> {
         let len: u64 = names.iter().map(|(_, len)| u64::from(*len)).sum();
         let storage = self.memory(names[0].0, len * 4)?;
@@ -194,7 +194,7 @@ impl<'a> Catalogue<'a> {
     /// A small tensor for the host's own use.
     ///
     /// # Errors
-    /// As [`Catalogue::matrix`].
+    /// As [`WeightRegistry::matrix`].
     pub fn host(&mut self, name: &str, len: u32) -> Result<HostVector, LoadError> {
         self.floats(name, len)?;
         let vector = HostVector::default();

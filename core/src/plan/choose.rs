@@ -8,7 +8,7 @@ use web_time::{Duration, Instant};
 
 use super::PlanError;
 use crate::device::{Device, Slice};
-use crate::gpu::{Dispatch, Gpu, GpuError, Kernel as Compiled, Shader};
+use crate::gpu::{Dispatch, Gpu, GpuError, Pipeline, Shader};
 use crate::kernels::{Kernel, Variant, shader, verify};
 
 /// Runs of a timing; the fastest counts.
@@ -21,7 +21,7 @@ const SLOW: Duration = Duration::from_millis(10);
 
 /// A choice that was made, for `inglenook devices` and bug reports.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Choice {
+pub struct KernelChoice {
     /// Kernel name.
     pub kernel: &'static str,
     /// Class within the kernel.
@@ -41,22 +41,22 @@ fn key(op: &dyn Kernel) -> Key {
 
 /// A device with its compiled kernels and the variants chosen so far.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct KernelCache {
     device: Device,
-    compiled: HashMap<Shader, Compiled>,
+    compiled: HashMap<Shader, Pipeline>,
     chosen: HashMap<Key, Variant>,
-    choices: Vec<Choice>,
+    choices: Vec<KernelChoice>,
     forced: Option<Variant>,
 }
 
-impl Workshop {
-    /// An empty workshop on `device`.
-    pub fn new(device: Device) -> Workshop {
-        Workshop { device, compiled: HashMap::new(), chosen: HashMap::new(), choices: Vec::new(), forced: None }
+impl KernelCache {
+    /// An empty kernels on `device`.
+    pub fn new(device: Device) -> KernelCache {
+        KernelCache { device, compiled: HashMap::new(), chosen: HashMap::new(), choices: Vec::new(), forced: None }
     }
 
     /// Uses `variant` wherever a kernel offers it, untimed; for tests that want each variant inside a whole model.
-    pub fn force(mut self, variant: Variant) -> Workshop {
+    pub fn force(mut self, variant: Variant) -> KernelCache {
         self.forced = Some(variant);
         self
     }
@@ -67,7 +67,7 @@ impl Workshop {
     }
 
     /// The choices made so far.
-    pub fn choices(&self) -> &[Choice] {
+    pub fn choices(&self) -> &[KernelChoice] {
         &self.choices
     }
 
@@ -77,14 +77,14 @@ impl Workshop {
     }
 
     /// Compiles what is not compiled yet, all of it together; the result has the order of `shaders`.
-    pub(super) async fn compile(&mut self, gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Compiled>, GpuError> {
+    pub(super) async fn compile(&mut self, gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Pipeline>, GpuError> {
         let mut missing: Vec<Shader> = Vec::new();
         for shader in shaders {
             if !self.compiled.contains_key(shader) && !missing.contains(shader) {
                 missing.push(shader.clone());
             }
         }
-        let kernels = gpu.kernels(&missing).await?;
+        let kernels = gpu.pipelines(&missing).await?;
         self.compiled.extend(missing.into_iter().zip(kernels));
         Ok(shaders.iter().map(|shader| self.compiled[shader].clone()).collect())
     }
@@ -141,7 +141,7 @@ impl Workshop {
             [only] => *only,
             several => self.fastest(gpu, op, operands, several).await?,
         };
-        self.choices.push(Choice {
+        self.choices.push(KernelChoice {
             kernel: op.name(),
             class: op.class(),
             variant: format!("{variant:?}"),
@@ -198,7 +198,7 @@ impl Workshop {
 async fn timed(gpu: &Gpu, pass: &crate::gpu::Pass) -> Result<Duration, GpuError> {
     let start = Instant::now();
     gpu.submit(&[pass]);
-    gpu.settle().await?;
+    gpu.wait_idle().await?;
     Ok(start.elapsed())
 }
 

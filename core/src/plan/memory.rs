@@ -3,7 +3,7 @@
 //! A slot is a buffer of its own. WebGPU forbids one buffer to be read-only in one binding and writable in another of the
 //! same dispatch, so a single arena would force every binding to be writable and hide from compilers what is constant.
 
-use crate::kernels::{Kernel, Place, Tensor};
+use crate::kernels::{Kernel, Tensor, TensorRef};
 
 /// Slots and who lives where.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,23 +16,23 @@ pub struct Layout {
 
 /// First and last operation that touches a tensor.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct LiveRange {
     first: usize,
     last: usize,
 }
 
 /// Assigns slots greedily in order of birth, to the free slot whose size fits best. `kept` tensors stay alive to the end.
 pub fn lay_out(ops: &[Box<dyn Kernel>], tensors: &[Tensor], kept: &[(String, Tensor)]) -> Layout {
-    let spans = spans(ops, tensors, kept);
+    let ranges = ranges(ops, tensors, kept);
     let mut layout = Layout { slots: Vec::new(), slot_of: vec![0; tensors.len()] };
     let mut free: Vec<usize> = Vec::new();
     for index in 0..ops.len() {
-        let born = tensors.iter().filter(|tensor| spans[tensor.id].is_some_and(|span| span.first == index));
+        let born = tensors.iter().filter(|tensor| ranges[tensor.id].is_some_and(|range| range.first == index));
         for tensor in born {
             let slot = take_slot(&mut layout.slots, &mut free, bytes(tensor));
             layout.slot_of[tensor.id] = slot;
         }
-        let dead = tensors.iter().filter(|tensor| spans[tensor.id].is_some_and(|span| span.last == index));
+        let dead = tensors.iter().filter(|tensor| ranges[tensor.id].is_some_and(|range| range.last == index));
         free.extend(dead.map(|tensor| layout.slot_of[tensor.id]));
     }
     if layout.slots.is_empty() && !tensors.is_empty() {
@@ -45,21 +45,21 @@ fn bytes(tensor: &Tensor) -> u64 {
     u64::from(tensor.rows) * u64::from(tensor.cols) * 4
 }
 
-fn spans(ops: &[Box<dyn Kernel>], tensors: &[Tensor], kept: &[(String, Tensor)]) -> Vec<Option<Span>> {
-    let mut spans: Vec<Option<Span>> = vec![None; tensors.len()];
+fn ranges(ops: &[Box<dyn Kernel>], tensors: &[Tensor], kept: &[(String, Tensor)]) -> Vec<Option<LiveRange>> {
+    let mut ranges: Vec<Option<LiveRange>> = vec![None; tensors.len()];
     for (index, op) in ops.iter().enumerate() {
         for operand in op.operands() {
-            if let Place::Tensor(tensor) = operand.place {
-                spans[tensor.id].get_or_insert(Span { first: index, last: index }).last = index;
+            if let TensorRef::Tensor(tensor) = operand.place {
+                ranges[tensor.id].get_or_insert(LiveRange { first: index, last: index }).last = index;
             }
         }
     }
     for (_, tensor) in kept {
-        if let Some(span) = &mut spans[tensor.id] {
-            span.last = usize::MAX;
+        if let Some(range) = &mut ranges[tensor.id] {
+            range.last = usize::MAX;
         }
     }
-    spans
+    ranges
 }
 
 /// The smallest free slot that is large enough; else the largest free one, grown; else a new one.

@@ -9,13 +9,13 @@ mod memory;
 
 use std::ops::Range;
 
-pub use choose::{Choice, Workshop};
+pub use choose::{KernelCache, KernelChoice};
 
 use crate::device::{Device, Slice};
 use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
 use crate::kernels::verify::Wrong;
-use crate::kernels::{Kernel, Place, Tensor, verify};
+use crate::kernels::{Kernel, Tensor, TensorRef, verify};
 
 /// Why a plan could not be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -103,17 +103,17 @@ enum Steps {
 impl Plan {
     /// Lays out memory, chooses variants, compiles. While it is built, the batch must hold valid rows (variants are timed
     /// on the plan's own operands); the contents of activations and cache are then undefined.
-    pub async fn build(workshop: &mut Workshop, recorder: Recorder) -> Result<Plan, PlanError> {
+    pub async fn build(kernels: &mut KernelCache, recorder: Recorder) -> Result<Plan, PlanError> {
         let layout = memory::lay_out(&recorder.ops, &recorder.tensors, &recorder.kept);
-        let device = workshop.device().clone();
+        let device = kernels.device().clone();
         let slots = layout
             .slots
             .iter()
             .map(|bytes| device.buffer("activations", *bytes))
             .collect::<Result<Vec<_>, GpuError>>()?;
-        let place = |place: &Place| match place {
-            Place::Fixed(slice) => slice.clone(),
-            Place::Tensor(tensor) => {
+        let place = |place: &TensorRef| match place {
+            TensorRef::Fixed(slice) => slice.clone(),
+            TensorRef::Tensor(tensor) => {
                 slots[layout.slot_of[tensor.id]].slice(0, u64::from(tensor.rows) * u64::from(tensor.cols) * 4)
             }
         };
@@ -122,7 +122,7 @@ impl Plan {
         let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
         let steps = match &device {
             Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(operands).collect()),
-            Device::Gpu(gpu) => Steps::Gpu(compile(workshop, gpu, &recorder.ops, &operands).await?),
+            Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &operands).await?),
         };
         Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
     }
@@ -165,15 +165,15 @@ impl Plan {
 }
 
 async fn compile(
-    workshop: &mut Workshop,
+    kernels: &mut KernelCache,
     gpu: &Gpu,
     ops: &[Box<dyn Kernel>],
     operands: &[Vec<Slice>],
 ) -> Result<Pass, PlanError> {
-    workshop.choose(gpu, ops, operands).await?;
-    let launches: Vec<_> = ops.iter().map(|op| op.launch(workshop.variant(op.as_ref()), gpu.facts())).collect();
+    kernels.choose(gpu, ops, operands).await?;
+    let launches: Vec<_> = ops.iter().map(|op| op.launch(kernels.variant(op.as_ref()), gpu.facts())).collect();
     let shaders: Vec<_> = ops.iter().zip(&launches).map(|(op, l)| crate::kernels::shader(op.as_ref(), l)).collect();
-    let kernels = workshop.compile(gpu, &shaders).await?;
+    let kernels = kernels.compile(gpu, &shaders).await?;
     let dispatches: Vec<Dispatch> = kernels
         .into_iter()
         .zip(operands)
@@ -196,35 +196,35 @@ pub fn submit(device: &Device, plans: &[&Plan]) {
 }
 
 /// Replays plans in order, then reads `range` (bytes) of `slice`, all in one submission.
-pub fn submit_and_read(device: &Device, plans: &[&Plan], slice: &Slice) -> Pending {
+pub fn submit_and_read(device: &Device, plans: &[&Plan], slice: &Slice) -> PendingReadback {
     match (device, &slice.storage) {
         (Device::Gpu(gpu), crate::device::Storage::Gpu(buffer)) => {
             let passes: Vec<_> = plans.iter().map(|plan| plan.pass()).collect();
             let range: Range<u64> = slice.offset..slice.offset + slice.bytes;
-            Pending::Gpu(gpu.submit_and_read(&passes, buffer, range))
+            PendingReadback::Gpu(gpu.submit_and_read(&passes, buffer, range))
         }
         _ => {
             plans.iter().for_each(|plan| plan.run_on_cpu());
-            Pending::Cpu(bytemuck::cast_slice(&slice.u32s()).to_vec())
+            PendingReadback::Cpu(bytemuck::cast_slice(&slice.u32s()).to_vec())
         }
     }
 }
 
 /// Bytes on their way back from a device.
 #[derive(Debug)]
-pub enum Pending {
+pub enum PendingReadback {
     /// From a GPU.
     Gpu(PendingRead),
     /// From the CPU: already there.
     Cpu(Vec<u8>),
 }
 
-impl Pending {
+impl PendingReadback {
     /// Waits for them.
     pub async fn wait(self) -> Result<Vec<u8>, GpuError> {
         match self {
-            Pending::Gpu(pending) => pending.await,
-            Pending::Cpu(bytes) => Ok(bytes),
+            PendingReadback::Gpu(pending) => pending.await,
+            PendingReadback::Cpu(bytes) => Ok(bytes),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the engine promises of each step, whatever the device: counted, not timed.
 
 use super::synthetic::{Shape, Synthetic};
-use super::{Case, Outcome, expect};
+use super::{KernelTest, Outcome, expect};
 use crate::device::Device;
 use crate::engine::event::{Event, Finish};
 use crate::engine::request::Request;
@@ -19,11 +19,11 @@ const SMALL: Shape = Shape { layers: 16, hidden: 64, heads: 4, kv_heads: 2, head
 const WIDE: Shape = Shape { layers: 2, hidden: 512, heads: 8, kv_heads: 4, head_dim: 64, ffn: 512, vocab: 102_400 };
 
 /// The cases, named `engine/…`.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     vec![
-        Case::new("engine/steady_decoding_creates_nothing_and_seldom_reads", steady),
-        Case::new("engine/an_abort_ends_within_one_step", abort),
-        Case::new("engine/default_limits_give_the_same_tokens", |_| default_limits()),
+        KernelTest::new("engine/steady_decoding_creates_nothing_and_seldom_reads", steady),
+        KernelTest::new("engine/an_abort_ends_within_one_step", abort),
+        KernelTest::new("engine/default_limits_give_the_same_tokens", |_| default_limits()),
     ]
 }
 
@@ -64,7 +64,7 @@ async fn abort(gpu: Gpu) -> Outcome {
     let before = engine.counters();
     generation.cancel();
     expect("the end", &finish(&mut engine, &mut generation).await?, &Finish::Aborted)?;
-    engine.device().settle().await.map_err(super::told)?;
+    engine.device().wait_idle().await.map_err(super::told)?;
     let submits = engine.counters().since(&before).submits;
     if submits > 1 {
         return Err(format!("{submits} submissions after the abort"));

@@ -1,10 +1,11 @@
 //! The GPU facade's promises, checked with kernels of a few lines.
 
 use crate::gpu::{
-    Access, Binding, Buffer, Dispatch, Gpu, GpuError, GpuOptions, Kernel, Limits, Needs, Pass, Shader, Without,
+    Access, Binding, Buffer, Dispatch, Gpu, GpuError, GpuOptions, Limits, Pass, Pipeline, RequiredFeatures, Shader,
+    Without,
 };
 
-use super::{Case, Outcome, expect, told};
+use super::{KernelTest, Outcome, expect, told};
 
 /// Elements of most buffers: no multiple of a workgroup, so that the last one is partly idle.
 const COUNT: usize = 1757;
@@ -21,25 +22,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }";
 
 /// The facade's cases.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     vec![
-        Case::new("facade/write_and_read_back", write_and_read_back),
-        Case::new("facade/passes_run_in_order", passes_run_in_order),
-        Case::new("facade/bindings_are_ranges", bindings_are_ranges),
-        Case::new("facade/eight_bindings", eight_bindings),
-        Case::new("facade/override_constants", override_constants),
-        Case::new("facade/optional_features_compute", optional_features_compute),
-        Case::new("facade/too_large_a_buffer", too_large_a_buffer),
-        Case::new("facade/compile_error", compile_error),
-        Case::new("facade/counters_are_exact", counters_are_exact),
-        Case::new("facade/replay_creates_nothing", replay_creates_nothing),
-        Case::new("facade/long_passes", long_passes),
-        Case::new("facade/dropped_reads_leave_nothing", dropped_reads_leave_nothing),
-        Case::new("facade/many_reads_in_flight", many_reads_in_flight),
-        Case::new("facade/default_limits", default_limits),
-        Case::new("facade/features_can_be_left_out", features_can_be_left_out),
-        Case::new("facade/a_fault_is_noticed", a_fault_is_noticed),
-        Case::new("facade/closed_means_lost", closed_means_lost),
+        KernelTest::new("facade/write_and_read_back", write_and_read_back),
+        KernelTest::new("facade/passes_run_in_order", passes_run_in_order),
+        KernelTest::new("facade/bindings_are_ranges", bindings_are_ranges),
+        KernelTest::new("facade/eight_bindings", eight_bindings),
+        KernelTest::new("facade/override_constants", override_constants),
+        KernelTest::new("facade/optional_features_compute", optional_features_compute),
+        KernelTest::new("facade/too_large_a_buffer", too_large_a_buffer),
+        KernelTest::new("facade/compile_error", compile_error),
+        KernelTest::new("facade/counters_are_exact", counters_are_exact),
+        KernelTest::new("facade/replay_creates_nothing", replay_creates_nothing),
+        KernelTest::new("facade/long_passes", long_passes),
+        KernelTest::new("facade/dropped_reads_leave_nothing", dropped_reads_leave_nothing),
+        KernelTest::new("facade/many_reads_in_flight", many_reads_in_flight),
+        KernelTest::new("facade/default_limits", default_limits),
+        KernelTest::new("facade/features_can_be_left_out", features_can_be_left_out),
+        KernelTest::new("facade/a_fault_is_noticed", a_fault_is_noticed),
+        KernelTest::new("facade/closed_means_lost", closed_means_lost),
     ]
 }
 
@@ -54,7 +55,7 @@ async fn write_and_read_back(gpu: Gpu) -> Outcome {
     expect("the middle", &read, &vec![values[99], u32::MAX, 5, values[102]])?;
     let last = words(&gpu.read(&buffer, buffer.bytes() - 4..buffer.bytes()).await.map_err(told)?);
     expect("the end", &last, &vec![values[COUNT - 1]])?;
-    gpu.settle().await.map_err(told)?;
+    gpu.wait_idle().await.map_err(told)?;
     Ok(serde_json::to_string(gpu.facts()).unwrap_or_default())
 }
 
@@ -100,7 +101,7 @@ async fn eight_bindings(gpu: Gpu) -> Outcome {
     );
     let mut accesses = vec![Access::Read; 7];
     accesses.push(Access::Write);
-    let kernel = compile(&gpu, Shader::new("eight_bindings", text, &[], accesses, Needs::default())).await?;
+    let kernel = compile(&gpu, Shader::new("eight_bindings", text, &[], accesses, RequiredFeatures::default())).await?;
     let inputs: Result<Vec<Buffer>, String> = (0..7).map(|i| filled(&gpu, &ramp(COUNT, i + 1))).collect();
     let inputs = inputs?;
     let y = filled(&gpu, &[0; COUNT])?;
@@ -124,7 +125,7 @@ async fn override_constants(gpu: Gpu) -> Outcome {
         y[i] = shared_values[WHOLE - 1u - i];
     }";
     let constants = [("WHOLE", 24.0), ("NEGATIVE", -3.0), ("REAL", 0.125), ("SWITCH", 1.0)];
-    let shader = Shader::new("overrides", text.into(), &constants, vec![Access::Write], Needs::default());
+    let shader = Shader::new("overrides", text.into(), &constants, vec![Access::Write], RequiredFeatures::default());
     let kernel = compile(&gpu, shader).await?;
     let y = filled(&gpu, &[0; 24])?;
     let pass = gpu.pass(&[Dispatch { kernel, bindings: vec![whole(&y)], workgroups: [1, 1, 1] }]);
@@ -142,17 +143,21 @@ async fn optional_features_compute(gpu: Gpu) -> Outcome {
     if features.dot4 {
         // (1, -2, 3, -4) · (5, 6, -7, 8)
         let product = "bitcast<u32>(dot4I8Packed(0xfc03fe01u, 0x08f90605u))";
-        expect("dot4I8Packed", &(one_value(&gpu, product, Needs::default()).await? as i32), &(5 - 12 - 21 - 32))?;
+        expect(
+            "dot4I8Packed",
+            &(one_value(&gpu, product, RequiredFeatures::default()).await? as i32),
+            &(5 - 12 - 21 - 32),
+        )?;
         found.push("dot4");
     }
     if features.f16 {
-        let needs = Needs { f16: true, ..Needs::default() };
+        let needs = RequiredFeatures { f16: true, ..RequiredFeatures::default() };
         // 2048 + 1 is 2048 in f16; in f32 it is not.
         expect("f16", &one_value(&gpu, "u32(f16(2048.0 + f32(i)) + f16(1.0))", needs).await?, &2048)?;
         found.push("f16");
     }
     if let Some((smallest, largest)) = features.subgroups {
-        let needs = Needs { subgroups: true, ..Needs::default() };
+        let needs = RequiredFeatures { subgroups: true, ..RequiredFeatures::default() };
         let size = one_value(&gpu, "subgroupAdd(1u)", needs).await?;
         if !(smallest..=largest).contains(&size) {
             return Err(format!("a subgroup of {size}, outside {smallest} to {largest}"));
@@ -179,8 +184,8 @@ async fn too_large_a_buffer(gpu: Gpu) -> Outcome {
 async fn compile_error(gpu: Gpu) -> Outcome {
     let good = scale_add_shader(2);
     let text = good.text.replace("x[id.x]", "nonexistent[id.x]");
-    let bad = Shader::new("bad_kernel", text, &[("FACTOR", 2.0)], good.bindings.clone(), Needs::default());
-    match gpu.kernels(&[good.clone(), bad]).await {
+    let bad = Shader::new("bad_kernel", text, &[("FACTOR", 2.0)], good.bindings.clone(), RequiredFeatures::default());
+    match gpu.pipelines(&[good.clone(), bad]).await {
         Err(GpuError::Compile { kernel, message }) => {
             expect("the kernel's name", &kernel.as_str(), &"bad_kernel")?;
             if !message.contains("nonexistent") {
@@ -189,14 +194,15 @@ async fn compile_error(gpu: Gpu) -> Outcome {
         }
         other => return Err(format!("{other:?}")),
     }
-    let missing = Shader::new("no_constant", good.text.clone(), &[], good.bindings.clone(), Needs::default());
-    match gpu.kernels(&[missing]).await {
+    let missing =
+        Shader::new("no_constant", good.text.clone(), &[], good.bindings.clone(), RequiredFeatures::default());
+    match gpu.pipelines(&[missing]).await {
         Err(GpuError::Compile { kernel, .. }) => expect("the kernel's name", &kernel.as_str(), &"no_constant")?,
         other => return Err(format!("{other:?}")),
     }
     expect("a fault", &gpu.fault(), &None)?;
-    gpu.kernels(&[good]).await.map_err(told)?;
-    gpu.settle().await.map_err(told)?;
+    gpu.pipelines(&[good]).await.map_err(told)?;
+    gpu.wait_idle().await.map_err(told)?;
     Ok(String::new())
 }
 
@@ -250,7 +256,7 @@ async fn long_passes(gpu: Gpu) -> Outcome {
         let started = web_time::Instant::now();
         gpu.submit(&[&pass]);
         encoding += started.elapsed().as_secs_f64();
-        gpu.settle().await.map_err(told)?;
+        gpu.wait_idle().await.map_err(told)?;
     }
     let result = words(&gpu.read(&y, 0..y.bytes()).await.map_err(told)?);
     expect("values", &result, &ramp(33, DISPATCHES as u32 * STEPS))?;
@@ -266,7 +272,7 @@ async fn dropped_reads_leave_nothing(gpu: Gpu) -> Outcome {
         drop(gpu.submit_and_read(&[&pass], &y, 0..24));
     }
     let waited = gpu.submit_and_read(&[&pass], &y, 0..24);
-    gpu.settle().await.map_err(told)?;
+    gpu.wait_idle().await.map_err(told)?;
     // Dropped when it has arrived.
     drop(waited);
     let read = words(&gpu.submit_and_read(&[&pass], &y, 0..24).await.map_err(told)?);
@@ -314,7 +320,7 @@ async fn a_fault_is_noticed(_: Gpu) -> Outcome {
         Err(GpuError::Fault(_)) => {}
         other => return Err(format!("a read after a fault gave {other:?}")),
     }
-    expect("settling fails", &matches!(gpu.settle().await, Err(GpuError::Fault(_))), &true)?;
+    expect("settling fails", &matches!(gpu.wait_idle().await, Err(GpuError::Fault(_))), &true)?;
     Ok(String::new())
 }
 
@@ -328,10 +334,10 @@ async fn closed_means_lost(_: Gpu) -> Outcome {
     gpu.write(&y, 0, &[0; 4]);
     gpu.submit(&[&pass]);
     expect("a read is lost", &gpu.submit_and_read(&[&pass], &y, 0..4).await.as_ref().is_err_and(lost), &true)?;
-    expect("compiling is refused", &gpu.kernels(&[scale_add_shader(2)]).await.is_err(), &true)?;
+    expect("compiling is refused", &gpu.pipelines(&[scale_add_shader(2)]).await.is_err(), &true)?;
     let late = gpu.buffer("late", 64).map_err(told)?;
     drop(gpu.pass(&[]));
-    expect("settling fails", &gpu.settle().await.as_ref().is_err_and(lost), &true)?;
+    expect("settling fails", &gpu.wait_idle().await.as_ref().is_err_and(lost), &true)?;
     gpu.close();
     drop((pass, y, late));
     expect("live bytes", &gpu.counters().live_bytes, &0)?;
@@ -340,15 +346,21 @@ async fn closed_means_lost(_: Gpu) -> Outcome {
 
 fn scale_add_shader(factor: u32) -> Shader {
     let constants = [("FACTOR", f64::from(factor))];
-    Shader::new("scale_add", SCALE_ADD.into(), &constants, vec![Access::Read, Access::Write], Needs::default())
+    Shader::new(
+        "scale_add",
+        SCALE_ADD.into(),
+        &constants,
+        vec![Access::Read, Access::Write],
+        RequiredFeatures::default(),
+    )
 }
 
-async fn scale_add(gpu: &Gpu, factor: u32) -> Result<Kernel, String> {
+async fn scale_add(gpu: &Gpu, factor: u32) -> Result<Pipeline, String> {
     compile(gpu, scale_add_shader(factor)).await
 }
 
-async fn compile(gpu: &Gpu, shader: Shader) -> Result<Kernel, String> {
-    gpu.kernels(&[shader]).await.map_err(told)?.pop().ok_or_else(|| "no kernel came".into())
+async fn compile(gpu: &Gpu, shader: Shader) -> Result<Pipeline, String> {
+    gpu.pipelines(&[shader]).await.map_err(told)?.pop().ok_or_else(|| "no kernel came".into())
 }
 
 /// A pass of one dispatch that adds `[0, 1, 2, …]` to the buffer with it, which starts as zeros.
@@ -359,7 +371,7 @@ async fn growing(gpu: &Gpu) -> Result<(Pass, Buffer), String> {
 }
 
 /// What `expression` of one invocation (`i` = 0) of a workgroup of 64 gives.
-async fn one_value(gpu: &Gpu, expression: &str, needs: Needs) -> Result<u32, String> {
+async fn one_value(gpu: &Gpu, expression: &str, needs: RequiredFeatures) -> Result<u32, String> {
     let text = format!(
         "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
         @compute @workgroup_size(64)
@@ -374,7 +386,7 @@ async fn one_value(gpu: &Gpu, expression: &str, needs: Needs) -> Result<u32, Str
     Ok(words(&gpu.submit_and_read(&[&pass], &y, 0..4).await.map_err(told)?)[0])
 }
 
-fn dispatch(kernel: &Kernel, buffers: &[&Buffer]) -> Dispatch {
+fn dispatch(kernel: &Pipeline, buffers: &[&Buffer]) -> Dispatch {
     let bindings = buffers.iter().map(|buffer| whole(buffer)).collect();
     Dispatch { kernel: kernel.clone(), bindings, workgroups: [(COUNT as u32).div_ceil(WORKGROUP), 1, 1] }
 }

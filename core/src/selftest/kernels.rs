@@ -7,16 +7,17 @@ use futures_util::future::join_all;
 use crate::gpu::Gpu;
 use crate::kernels::verify;
 
-use super::{Case, Outcome};
+use super::{KernelTest, Outcome};
 
 /// A case for each of the kernels' own cases: `kernel/NAME`.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let own = verify::all_cases().into_iter().map(Rc::new);
-    own.map(|case| Case::new(format!("kernel/{}", case.name), move |gpu| every_variant(gpu, case.clone()))).collect()
+    own.map(|case| KernelTest::new(format!("kernel/{}", case.name), move |gpu| every_variant(gpu, case.clone())))
+        .collect()
 }
 
 /// Side by side, since a browser compiles on several threads.
-async fn every_variant(gpu: Gpu, case: Rc<verify::Case>) -> Outcome {
+async fn every_variant(gpu: Gpu, case: Rc<verify::KernelTest>) -> Outcome {
     let launches = verify::launches(&case, gpu.facts());
     let checks = launches.iter().map(|(variant, launch)| verify::check_launch(&gpu, &case, *variant, launch));
     let outcomes = join_all(checks).await;

@@ -19,20 +19,20 @@ pub type Outcome = Result<String, String>;
 type Check = Box<dyn Fn(Gpu) -> Pin<Box<dyn Future<Output = Outcome>>>>;
 
 /// One check.
-pub struct Case {
+pub struct KernelTest {
     /// `group/what_holds`.
     pub name: String,
     check: Check,
 }
 
-impl Case {
+impl KernelTest {
     /// A case from an async function of an opened GPU. Cases of one run share it: a case that breaks it opens its own.
-    pub fn new<F, T>(name: impl Into<String>, check: F) -> Case
+    pub fn new<F, T>(name: impl Into<String>, check: F) -> KernelTest
     where
         F: Fn(Gpu) -> T + 'static,
         T: Future<Output = Outcome> + 'static,
     {
-        Case { name: name.into(), check: Box::new(move |gpu| Box::pin(check(gpu))) }
+        KernelTest { name: name.into(), check: Box::new(move |gpu| Box::pin(check(gpu))) }
     }
 }
 
@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 /// Every case, in the order of running.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     facade::cases().into_iter().chain(kernels::cases()).chain(engine::cases()).collect()
 }
 
@@ -62,7 +62,7 @@ pub async fn run(prefix: &str, options: &GpuOptions) -> Result<Vec<Report>, GpuE
     run_these(cases().into_iter().filter(|case| case.name.starts_with(prefix)), options).await
 }
 
-async fn run_these(cases: impl Iterator<Item = Case>, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
+async fn run_these(cases: impl Iterator<Item = KernelTest>, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
     let mut gpu = Gpu::request(options).await?;
     let mut reports = Vec::new();
     for case in cases {

@@ -17,7 +17,7 @@ use inglenook::engine::{Engine, EngineOptions};
 use inglenook::error::Error;
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
-use inglenook::plan::Workshop;
+use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::json;
@@ -84,6 +84,6 @@ fn answer(engine: &mut Engine, request: Request) -> Result<Answer, Error> {
 fn score(file: &File) -> (Vec<f32>, Scorer) {
     let prompt: Vec<u32> = (0..40).map(|i| (i * 37 + 11) % 500).collect();
     let options = ScoreOptions { chunk: 64, context: 64, kv: KvType::F32 };
-    let scorer = block_on(Scorer::load(Workshop::new(Device::Cpu), &Memory(file.bytes()), options)).expect("loads");
+    let scorer = block_on(Scorer::load(KernelCache::new(Device::Cpu), &Memory(file.bytes()), options)).expect("loads");
     (block_on(scorer.logits(&prompt)).expect("computes"), scorer)
 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use inglenook::device::Device;
-use inglenook::gpu::{Access, Binding, Dispatch, Gpu, Needs, Shader};
-use inglenook::kernels::fold;
+use inglenook::gpu::{Access, Binding, Dispatch, Gpu, RequiredFeatures, Shader};
+use inglenook::kernels::grid_2d;
 
 use super::measure::median;
 
@@ -40,17 +40,17 @@ fn on_gpu(gpu: &Gpu) -> Result<f64> {
         let constants = [("VECTORS", (bytes / 16) as f64)];
         let bindings = vec![Access::Read, Access::Write];
         let text = include_str!("bandwidth.wgsl").to_string();
-        let shader = Shader::new("bandwidth", text, &constants, bindings, Needs::default());
-        let kernel = gpu.kernels(&[shader]).await?.pop().context("one kernel was asked for")?;
+        let shader = Shader::new("bandwidth", text, &constants, bindings, RequiredFeatures::default());
+        let kernel = gpu.pipelines(&[shader]).await?.pop().context("one kernel was asked for")?;
         let whole = |buffer: &inglenook::gpu::Buffer| Binding { buffer: buffer.clone(), offset: 0, bytes };
-        let workgroups = fold((bytes / GROUP_BYTES) as u32, facts);
+        let workgroups = grid_2d((bytes / GROUP_BYTES) as u32, facts);
         let pass = gpu.pass(&[Dispatch { kernel, bindings: vec![whole(&from), whole(&to)], workgroups }]);
         let mut rates = Vec::new();
         // The first run warms up.
         for _ in 0..=RUNS {
             let started = Instant::now();
             gpu.submit(&[&pass; COPIES]);
-            gpu.settle().await?;
+            gpu.wait_idle().await?;
             rates.push(rate(bytes * COPIES as u64, started));
         }
         Ok(median(&mut rates[1..]))

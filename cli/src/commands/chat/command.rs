@@ -23,7 +23,7 @@ pub enum Command {
     ShowSystem,
     /// Begin anew with a system message.
     System(String),
-    /// Facts and figures.
+    /// AdapterInfo and figures.
     Stats,
     /// Leave.
     Exit,

@@ -1,6 +1,6 @@
 //! The adapters of this machine: which there are, which is the best, and what to ask of it.
 
-use crate::gpu::{Facts, Features, GpuError, GpuOptions, Limits};
+use crate::gpu::{AdapterInfo, Features, GpuError, GpuOptions, Limits};
 
 /// Every adapter, in the drivers' order.
 pub async fn all() -> Vec<wgpu::Adapter> {
@@ -38,9 +38,9 @@ fn is_software(info: &wgpu::AdapterInfo) -> bool {
 }
 
 /// What a device opened with `options` on this adapter is.
-pub fn facts(adapter: &wgpu::Adapter, options: &GpuOptions) -> Facts {
+pub fn facts(adapter: &wgpu::Adapter, options: &GpuOptions) -> AdapterInfo {
     let info = adapter.get_info();
-    Facts {
+    AdapterInfo {
         features: features(adapter, &info, options),
         limits: limits(&required_limits(adapter, options)),
         software: is_software(&info),

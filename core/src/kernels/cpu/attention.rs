@@ -23,9 +23,9 @@ pub fn attention(
         for head in 0..shape.heads as usize {
             let query = &q[r * shape.qkv_width as usize + head * dim..][..dim];
             let at = |position| kv.word(table, head as u32 / group, position);
-            for split in 0..shape.splits {
-                let index = (r * shape.heads as usize + head) * shape.splits as usize + split as usize;
-                let share = (row.position + 1).div_ceil(shape.splits);
+            for split in 0..shape.kv_splits {
+                let index = (r * shape.heads as usize + head) * shape.kv_splits as usize + split as usize;
+                let share = (row.position + 1).div_ceil(shape.kv_splits);
                 let positions = (split * share).min(row.position + 1)..((split + 1) * share).min(row.position + 1);
                 let scores: Vec<f32> =
                     positions.clone().map(|p| dot(query, &load(keys, at(p), kv)) * shape.scale).collect();
@@ -37,7 +37,7 @@ pub fn attention(
                 for (p, weight) in positions.zip(&weights) {
                     out.iter_mut().zip(load(values, at(p), kv)).for_each(|(o, v)| *o += weight * v);
                 }
-                if shape.splits == 1 {
+                if shape.kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
                 } else {
                     out[dim..dim + 2].copy_from_slice(&[highest, total]);
@@ -63,9 +63,9 @@ fn load(cache: &[u32], word: usize, kv: &KvShape) -> Vec<f32> {
     }
 }
 
-/// Joins `splits` parts of `dim + 4` floats for each head of each row.
-pub fn attention_reduce(parts: &[f32], out: &mut [f32], dim: usize, splits: usize) {
-    for (parts, out) in parts.chunks_exact(splits * (dim + 4)).zip(out.chunks_exact_mut(dim)) {
+/// Joins `kv_splits` parts of `dim + 4` floats for each head of each row.
+pub fn attention_reduce(parts: &[f32], out: &mut [f32], dim: usize, kv_splits: usize) {
+    for (parts, out) in parts.chunks_exact(kv_splits * (dim + 4)).zip(out.chunks_exact_mut(dim)) {
         let highest = parts.chunks_exact(dim + 4).map(|part| part[dim]).fold(f32::MIN, f32::max);
         let total: f32 = parts.chunks_exact(dim + 4).map(|part| (part[dim] - highest).exp() * part[dim + 1]).sum();
         out.fill(0.0);

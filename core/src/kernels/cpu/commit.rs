@@ -1,4 +1,4 @@
-//! Twin of `shaders/sample_finish.wgsl`.
+//! Twin of `shaders/commit.wgsl`.
 
 use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, Row};
 use crate::kernels::sampling::{NO_TOKEN, RING, STOP_WORDS, SamplingParams};
@@ -13,7 +13,7 @@ pub struct SequenceState<'a> {
 }
 
 /// Ends a step of the batch in `words` with the tokens `chosen`: `[rows]`. `stops`: `[sequences, STOP_WORDS]`.
-pub fn sample_finish(
+pub fn commit(
     words: &mut [u32],
     chosen: &[u32],
     params: &[SamplingParams],

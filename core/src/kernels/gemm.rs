@@ -1,17 +1,17 @@
 //! Matmul for many rows of x: prefill.
 
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
-use super::verify::Case;
-use super::{Activation, Kernel, Launch, Operand, Variant};
+use super::verify::KernelTest;
+use super::{Activation, Kernel, LaunchConfig, Operand, Variant};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const PLAIN: &str = include_str!("../../../shaders/matmul_many/plain.wgsl");
-const TILE: &str = include_str!("../../../shaders/matmul_many/tile.wgsl");
-const SCALED_TILE: &str = include_str!("../../../shaders/matmul_many/scaled_tile.wgsl");
-const DOT4: &str = include_str!("../../../shaders/matmul_many/dot4.wgsl");
-const F16: &str = include_str!("../../../shaders/matmul_many/f16.wgsl");
+const PLAIN: &str = include_str!("../../../shaders/gemm/plain.wgsl");
+const TILE: &str = include_str!("../../../shaders/gemm/tile.wgsl");
+const SCALED_TILE: &str = include_str!("../../../shaders/gemm/scaled_tile.wgsl");
+const DOT4: &str = include_str!("../../../shaders/gemm/dot4.wgsl");
+const F16: &str = include_str!("../../../shaders/gemm/f16.wgsl");
 
 /// Units that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
 const PLAIN_TILE: [u32; 2] = [32, 4];
@@ -21,25 +21,25 @@ const SHARED_TILE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
 #[derive(Debug, Clone)]
-pub struct MatmulMany(pub Matmul);
+pub struct Gemm(pub Matmul);
 
-impl MatmulMany {
-    fn tiles(&self, body: &[&str], tile: [u32; 2], needs: Needs) -> Launch {
+impl Gemm {
+    fn tiles(&self, body: &[&str], tile: [u32; 2], needs: RequiredFeatures) -> LaunchConfig {
         let workgroups = [self.0.units().div_ceil(tile[0]), self.0.rows.div_ceil(tile[1]), 1];
         self.0.launch(body, workgroups, needs)
     }
 }
 
-impl Kernel for MatmulMany {
+impl Kernel for Gemm {
     fn name(&self) -> &'static str {
-        "matmul_many"
+        "gemm"
     }
 
     fn operands(&self) -> Vec<Operand> {
         self.0.operands()
     }
 
-    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+    fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
         let mut variants = match facts.software {
             true => vec![Variant::Subgroups, Variant::Plain, Variant::Dot4, Variant::F16, Variant::Shared],
             false => vec![Variant::Dot4, Variant::F16, Variant::Shared, Variant::Plain],
@@ -58,17 +58,21 @@ impl Kernel for MatmulMany {
         true
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         many(self.0.weights.ty, Shape { m: 33, rows: 35, n: 65, k: 256 }, Epilogue::Store, false)
     }
 
-    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+    fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         match variant {
-            Variant::Subgroups => self.tiles(&[QUAD_INPUTS, PLAIN], PLAIN_TILE, Needs { subgroups: true, f16: false }),
-            Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, Needs::default()),
-            Variant::F16 => self.tiles(&[F16, SCALED_TILE], SHARED_TILE, Needs { f16: true, subgroups: false }),
-            Variant::Shared => self.tiles(&[TILE], SHARED_TILE, Needs::default()),
-            _ => self.tiles(&[INPUTS, PLAIN], PLAIN_TILE, Needs::default()),
+            Variant::Subgroups => {
+                self.tiles(&[QUAD_INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures { subgroups: true, f16: false })
+            }
+            Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, RequiredFeatures::default()),
+            Variant::F16 => {
+                self.tiles(&[F16, SCALED_TILE], SHARED_TILE, RequiredFeatures { f16: true, subgroups: false })
+            }
+            Variant::Shared => self.tiles(&[TILE], SHARED_TILE, RequiredFeatures::default()),
+            _ => self.tiles(&[INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures::default()),
         }
     }
 
@@ -78,7 +82,7 @@ impl Kernel for MatmulMany {
 }
 
 /// Every weight type at awkward shapes, then every mode.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let silu = Epilogue::Gated(Activation::Silu);
     let gelu = Epilogue::Gated(Activation::GeluTanh);
     let shape = |m, n, k| Shape { m, rows: m + 2, n, k };
@@ -93,6 +97,6 @@ pub fn cases() -> Vec<Case> {
     types.chain(modes).collect()
 }
 
-fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> Case {
-    case("matmul_many", ty, shape, epilogue, biased, |matmul| Box::new(MatmulMany(matmul)))
+fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {
+    case("gemm", ty, shape, epilogue, biased, |matmul| Box::new(Gemm(matmul)))
 }

@@ -3,7 +3,7 @@
 // x: [rows, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [rows, OUT_STRIDE] f32.
 // Dispatch: an invocation computes a tile of four weight rows by four rows of x; x covers the units of weight rows in workgroups of 32, y the
 // rows of x in fours. Each word of weights is unpacked once for four rows of x. The loop over the weight rows stays a loop, for the reason that
-// matmul_few/rows_in_loop.wgsl gives. Otherwise as matmul_few/plain.wgsl.
+// gemv/rows_in_loop.wgsl gives. Otherwise as gemv/plain.wgsl.
 
 override CHUNKS: u32;
 

@@ -1,14 +1,14 @@
 //! Bias, penalties and mask, and the best token of each chunk of the vocabulary.
 
 use super::sampling::{self, BIASED, MASKED, SampleShape, SamplingParams, case_rows, mask_words, params_words};
-use super::verify::{Case, Output, random_f32s, random_words};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Output, random_f32s, random_words};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/sample_scan.wgsl");
-const ONE: &str = include_str!("../../../shaders/sample_scan/one.wgsl");
-const MANY: &str = include_str!("../../../shaders/sample_scan/many.wgsl");
+const BODY: &str = include_str!("../../../shaders/chunk_argmax.wgsl");
+const ONE: &str = include_str!("../../../shaders/chunk_argmax/one.wgsl");
+const MANY: &str = include_str!("../../../shaders/chunk_argmax/many.wgsl");
 const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
 const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl");
 const BEST_ONE: &str = include_str!("../../../shaders/shared/best_one.wgsl");
@@ -19,30 +19,30 @@ const PLAIN_GROUP: u32 = 32;
 
 /// First kernel of [`sampling::chain`].
 #[derive(Debug)]
-pub struct SampleScan {
+pub struct ChunkArgmax {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, columns]`.
-    pub logits: Place,
+    pub logits: TensorRef,
     /// [`SamplingParams`], one a sequence.
-    pub params: Place,
+    pub params: TensorRef,
     /// u32 `[sequences, vocab]`.
-    pub history: Place,
+    pub history: TensorRef,
     /// u32 `[sequences, mask_words(vocab)]`.
-    pub mask: Place,
+    pub mask: TensorRef,
     /// f32 `[rows, chunks · chunk]`.
-    pub adjusted: Place,
+    pub adjusted: TensorRef,
     /// f32 `[rows, chunks, 2]`.
-    pub peaks: Place,
+    pub peaks: TensorRef,
     /// u32 `[rows, chunks]`.
-    pub places: Place,
+    pub places: TensorRef,
     /// Sizes.
     pub shape: SampleShape,
 }
 
-impl Kernel for SampleScan {
+impl Kernel for ChunkArgmax {
     fn name(&self) -> &'static str {
-        "sample_scan"
+        "chunk_argmax"
     }
 
     fn operands(&self) -> Vec<Operand> {
@@ -51,14 +51,14 @@ impl Kernel for SampleScan {
         read.into_iter().chain(written).collect()
     }
 
-    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+    fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
         match facts.software {
             true => vec![Variant::Plain, Variant::Shared],
             false => vec![Variant::Shared, Variant::Plain],
         }
     }
 
-    fn launch(&self, variant: Variant, _: &Facts) -> Launch {
+    fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         let chunks = self.shape.chunks();
         let (lanes, groups) = match variant {
             Variant::Plain => ([SUM_ONE, BEST_ONE, ONE], chunks.div_ceil(PLAIN_GROUP)),
@@ -67,11 +67,11 @@ impl Kernel for SampleScan {
         let mut constants = self.shape.constants();
         constants.push(("MASK_WORDS", mask_words(self.shape.vocab).into()));
         constants.push(("COLUMNS", self.shape.columns.into()));
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, sampling::WGSL, &lanes.concat(), BODY].concat(),
             constants,
             workgroups: [groups, self.shape.rows, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Kernel for SampleScan {
         let [batch, logits, params, history, mask, adjusted, peaks, places] = operands else {
             unreachable!("operands() has eight")
         };
-        cpu::sample_scan(
+        cpu::chunk_argmax(
             batch::rows(&batch.u32s()),
             &logits.u32s(),
             bytemuck::cast_slice(&params.u32s()),
@@ -90,7 +90,7 @@ impl Kernel for SampleScan {
         );
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(517, 1, "filtered", FILTERED)
     }
 }
@@ -98,7 +98,7 @@ impl Kernel for SampleScan {
 const FILTERED: SamplingParams = SamplingParams { temperature: 0.7, top_p: 0.9, ..SamplingParams::GREEDY };
 
 /// Cases: every kind of request at awkward vocabularies, one row skipped, one finished.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let drawn = SamplingParams { temperature: 1.3, ..SamplingParams::GREEDY }.seeded(0x1234_5678_9abc_def0);
     let penalised = SamplingParams {
         repetition_penalty: 1.25,
@@ -128,7 +128,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
+fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> KernelTest {
     let rounded = |words: Vec<u32>| words.into_iter().map(|w| (f32::from_bits(w) * 40.0).round().to_bits()).collect();
     let random = random_f32s(21, (rows + 1) * vocab);
     // Greedy: whole numbers, so that many tokens share the highest logit. Others: few enough ties to tell tokens apart.
@@ -137,7 +137,7 @@ fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
         false => random.into_iter().map(|w| (f32::from_bits(w) * 9.0).to_bits()).collect(),
     };
     let shape = SampleShape { rows: rows + 1, vocab, columns: vocab };
-    built(format!("sample_scan {name} {rows}x{vocab}"), shape, params, logits)
+    built(format!("chunk_argmax {name} {rows}x{vocab}"), shape, params, logits)
 }
 
 const NONE: f32 = f32::NEG_INFINITY;
@@ -150,24 +150,24 @@ const HOSTILE: [(&str, &[f32]); 3] = [
 ];
 
 /// The first chunks hold small numbers alone.
-fn hostile_case(name: &str, odd: &[f32]) -> Case {
+fn hostile_case(name: &str, odd: &[f32]) -> KernelTest {
     let vocab: usize = 517;
     let logits = (0..2 * vocab).map(|i| if i % vocab < 40 { i as f32 } else { odd[i % odd.len()] }.to_bits()).collect();
     let shape = SampleShape { rows: 2, vocab: vocab as u32, columns: vocab as u32 };
-    built(format!("sample_scan of {name}"), shape, SamplingParams::GREEDY, logits)
+    built(format!("chunk_argmax of {name}"), shape, SamplingParams::GREEDY, logits)
 }
 
 /// Columns beyond the vocabulary hold NaN and the highest numbers.
-fn padded_case() -> Case {
+fn padded_case() -> KernelTest {
     let shape = SampleShape { rows: 3, vocab: 517, columns: 530 };
     let beyond = |i: u32| if i.is_multiple_of(2) { f32::NAN } else { 1e9 };
     let random = random_f32s(24, shape.rows * shape.columns).into_iter().zip(0..);
     let logits = random.map(|(word, i)| if i % 530 < 517 { word } else { beyond(i).to_bits() });
-    built("sample_scan of a padded vocabulary".into(), shape, SamplingParams::GREEDY, logits.collect())
+    built("chunk_argmax of a padded vocabulary".into(), shape, SamplingParams::GREEDY, logits.collect())
 }
 
 /// One row more than there are valid ones.
-fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u32>) -> Case {
+fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u32>) -> KernelTest {
     let (rows, vocab) = (shape.rows - 1, shape.vocab);
     let mut valid = case_rows(rows);
     if rows > 1 {
@@ -187,8 +187,8 @@ fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u
         peaks,
         places,
     ];
-    Case::new(name, inputs, vec![Output::f32(5), Output::f32(6), Output::bits(7)], move |places| {
+    KernelTest::new(name, inputs, vec![Output::f32(5), Output::f32(6), Output::bits(7)], move |places| {
         let [batch, logits, params, history, mask, adjusted, peaks, places] = places.try_into().expect("eight inputs");
-        Box::new(SampleScan { batch, logits, params, history, mask, adjusted, peaks, places, shape })
+        Box::new(ChunkArgmax { batch, logits, params, history, mask, adjusted, peaks, places, shape })
     })
 }

@@ -1,6 +1,6 @@
 // Second step of sampling: chooses each row's token among its chunks' best, or draws it from what the filters keep.
 //
-// adjusted: [rows, CHUNKS * CHUNK] f32; peaks: [rows, CHUNKS, 2] f32; places: [rows, CHUNKS]: see sample_scan.wgsl.
+// adjusted: [rows, CHUNKS * CHUNK] f32; peaks: [rows, CHUNKS, 2] f32; places: [rows, CHUNKS]: see chunk_argmax.wgsl.
 // chosen: [rows] token ids below VOCAB, or NO_TOKEN where logits are no numbers or every token is forbidden.
 // Dispatch: one workgroup of LANES a row. Without filters it meets no barrier; with filters it meets few, so that a small
 // workgroup is what software adapters need. (One invocation alone will not do: lavapipe ends all loops of an invocation

@@ -1,36 +1,36 @@
 //! The token of each row: the best of the chunks' best, or a draw from what the filters keep.
 
 use super::sampling::{self, SampleShape, SamplingParams, case_rows, params_words};
-use super::verify::{Case, Output, random_f32s};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Output, random_f32s};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/sample_choose.wgsl");
+const BODY: &str = include_str!("../../../shaders/filter_draw.wgsl");
 const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
 
 /// Second kernel of [`sampling::chain`].
 #[derive(Debug)]
-pub struct SampleChoose {
+pub struct FilterDraw {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// f32 `[rows, chunks · chunk]`.
-    pub adjusted: Place,
+    pub adjusted: TensorRef,
     /// f32 `[rows, chunks, 2]`.
-    pub peaks: Place,
+    pub peaks: TensorRef,
     /// u32 `[rows, chunks]`.
-    pub places: Place,
+    pub places: TensorRef,
     /// [`SamplingParams`], one a sequence.
-    pub params: Place,
+    pub params: TensorRef,
     /// u32 `[rows]`.
-    pub chosen: Place,
+    pub chosen: TensorRef,
     /// Sizes.
     pub shape: SampleShape,
 }
 
-impl Kernel for SampleChoose {
+impl Kernel for FilterDraw {
     fn name(&self) -> &'static str {
-        "sample_choose"
+        "filter_draw"
     }
 
     fn operands(&self) -> Vec<Operand> {
@@ -38,26 +38,26 @@ impl Kernel for SampleChoose {
         read.into_iter().chain([Operand::write(&self.chosen)]).collect()
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Shared]
     }
 
-    fn launch(&self, _: Variant, facts: &Facts) -> Launch {
+    fn launch(&self, _: Variant, facts: &AdapterInfo) -> LaunchConfig {
         // What waits at a barrier is cheap on a GPU and dear on a software adapter.
         let lanes = if facts.software { 64 } else { 256 };
         let mut constants = self.shape.constants();
         constants.push(("LANES", lanes.into()));
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, sampling::WGSL, BEST_SHARED, BODY].concat(),
             constants,
             workgroups: [self.shape.rows, 1, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
     fn run(&self, operands: &[Slice]) {
         let [batch, adjusted, peaks, places, params, chosen] = operands else { unreachable!("operands() has six") };
-        cpu::sample_choose(
+        cpu::filter_draw(
             batch::rows(&batch.u32s()),
             &adjusted.f32s(),
             (&peaks.f32s(), &places.u32s()),
@@ -67,7 +67,7 @@ impl Kernel for SampleChoose {
         );
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case(517, 3, "everything", EVERYTHING)
     }
 }
@@ -76,7 +76,7 @@ const EVERYTHING: SamplingParams =
     SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.9, min_p: 0.02, ..SamplingParams::GREEDY };
 
 /// Cases: each filter alone and all together, ties across the cut, one row skipped, one finished.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let base = SamplingParams { temperature: 1.0, ..SamplingParams::GREEDY };
     let kinds = [
         ("greedy", SamplingParams::GREEDY),
@@ -102,12 +102,12 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Logits are multiples of 1/4, so that every cut meets ties. Inputs are what `sample_scan`'s twin makes of them.
-fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> Case {
+/// Logits are multiples of 1/4, so that every cut meets ties. Inputs are what `chunk_argmax`'s twin makes of them.
+fn case(vocab: u32, rows: u32, name: &str, params: SamplingParams) -> KernelTest {
     changed_case(vocab, rows, name, params, |_| {})
 }
 
-fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, change: fn(&mut [u32])) -> Case {
+fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, change: fn(&mut [u32])) -> KernelTest {
     let shape = SampleShape { rows: rows + 1, vocab, columns: vocab };
     let mut valid = case_rows(rows);
     if rows > 1 {
@@ -119,7 +119,7 @@ fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, chang
     change(&mut logits);
     let [mut adjusted, mut peaks, mut places, chosen] =
         shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
-    cpu::sample_scan(
+    cpu::chunk_argmax(
         &valid,
         &logits,
         &params,
@@ -129,8 +129,8 @@ fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, chang
         &shape,
     );
     let inputs = vec![batch::words(&valid), adjusted, peaks, places, params_words(&params), chosen];
-    Case::new(format!("sample_choose {name} {rows}x{vocab}"), inputs, vec![Output::bits(5)], move |places| {
+    KernelTest::new(format!("filter_draw {name} {rows}x{vocab}"), inputs, vec![Output::bits(5)], move |places| {
         let [batch, adjusted, peaks, places, params, chosen] = places.try_into().expect("six inputs");
-        Box::new(SampleChoose { batch, adjusted, peaks, places, params, chosen, shape })
+        Box::new(FilterDraw { batch, adjusted, peaks, places, params, chosen, shape })
     })
 }

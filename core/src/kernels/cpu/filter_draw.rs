@@ -1,12 +1,12 @@
-//! Twin of `shaders/sample_choose.wgsl`, by sorting instead of searching.
+//! Twin of `shaders/filter_draw.wgsl`, by sorting instead of searching.
 
 use super::sampling::{HOPELESS, score};
 use crate::kernels::batch::{FINISHED, Row};
 use crate::kernels::sampling::{NO_TOKEN, SampleShape, SamplingParams};
 
-/// Chooses the token of each unfinished row, or [`NO_TOKEN`]. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `sample_scan`
+/// Chooses the token of each unfinished row, or [`NO_TOKEN`]. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `chunk_argmax`
 /// leaves them.
-pub fn sample_choose(
+pub fn filter_draw(
     rows: &[Row],
     adjusted: &[f32],
     (peaks, places): (&[f32], &[u32]),

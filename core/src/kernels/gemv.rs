@@ -1,18 +1,18 @@
 //! Matmul for one to eight rows of x: decoding.
 
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
-use super::verify::Case;
-use super::{Activation, Kernel, Launch, Operand, Variant, fold};
+use super::verify::KernelTest;
+use super::{Activation, Kernel, LaunchConfig, Operand, Variant, grid_2d};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const PLAIN: &str = include_str!("../../../shaders/matmul_few/plain.wgsl");
-const ROWS_IN_LINE: &str = include_str!("../../../shaders/matmul_few/rows_in_line.wgsl");
-const ROWS_IN_LOOP: &str = include_str!("../../../shaders/matmul_few/rows_in_loop.wgsl");
-const LANES: &str = include_str!("../../../shaders/matmul_few/lanes.wgsl");
-const SHARED: &str = include_str!("../../../shaders/matmul_few/shared.wgsl");
-const SUBGROUPS: &str = include_str!("../../../shaders/matmul_few/subgroups.wgsl");
+const PLAIN: &str = include_str!("../../../shaders/gemv/plain.wgsl");
+const ROWS_IN_LINE: &str = include_str!("../../../shaders/gemv/rows_in_line.wgsl");
+const ROWS_IN_LOOP: &str = include_str!("../../../shaders/gemv/rows_in_loop.wgsl");
+const LANES: &str = include_str!("../../../shaders/gemv/lanes.wgsl");
+const SHARED: &str = include_str!("../../../shaders/gemv/shared.wgsl");
+const SUBGROUPS: &str = include_str!("../../../shaders/gemv/subgroups.wgsl");
 
 /// Units that a workgroup computes where each invocation has its own.
 const UNITS: u32 = 32;
@@ -22,33 +22,33 @@ pub const MAX_ROWS: u32 = 8;
 
 /// A [`Matmul`] for at most [`MAX_ROWS`] rows of x.
 #[derive(Debug, Clone)]
-pub struct MatmulFew(pub Matmul);
+pub struct Gemv(pub Matmul);
 
-impl MatmulFew {
+impl Gemv {
     /// An invocation a unit and row of x.
-    fn alone(&self, inputs: &str, needs: Needs) -> Launch {
+    fn alone(&self, inputs: &str, needs: RequiredFeatures) -> LaunchConfig {
         let rows = if self.0.weights.h.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
         let workgroups = [self.0.units().div_ceil(UNITS), self.0.rows, 1];
         self.0.launch(&[inputs, rows, PLAIN], workgroups, needs)
     }
 
     /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
-    fn lanes(&self, meet: &str, needs: Needs, facts: &Facts) -> Launch {
+    fn lanes(&self, meet: &str, needs: RequiredFeatures, facts: &AdapterInfo) -> LaunchConfig {
         let rows = format!("const M: u32 = {}u;\n", self.0.rows);
-        self.0.launch(&[INPUTS, &rows, LANES, meet], fold(self.0.units(), facts), needs)
+        self.0.launch(&[INPUTS, &rows, LANES, meet], grid_2d(self.0.units(), facts), needs)
     }
 }
 
-impl Kernel for MatmulFew {
+impl Kernel for Gemv {
     fn name(&self) -> &'static str {
-        "matmul_few"
+        "gemv"
     }
 
     fn operands(&self) -> Vec<Operand> {
         self.0.operands()
     }
 
-    fn variants(&self, facts: &Facts) -> Vec<Variant> {
+    fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
         let mut variants = match facts.software {
             true => vec![Variant::Subgroups, Variant::Plain, Variant::Shared],
             false => vec![Variant::Subgroups, Variant::Shared, Variant::Plain],
@@ -65,18 +65,18 @@ impl Kernel for MatmulFew {
         true
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         let shape = Shape { m: self.0.rows, rows: self.0.rows, n: 33, k: 512 };
         few(self.0.weights.ty, shape, Epilogue::Store, false)
     }
 
-    fn launch(&self, variant: Variant, facts: &Facts) -> Launch {
-        let subgroups = Needs { subgroups: true, f16: false };
+    fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig {
+        let subgroups = RequiredFeatures { subgroups: true, f16: false };
         match variant {
             Variant::Subgroups if facts.software => self.alone(QUAD_INPUTS, subgroups),
             Variant::Subgroups => self.lanes(SUBGROUPS, subgroups, facts),
-            Variant::Shared => self.lanes(SHARED, Needs::default(), facts),
-            _ => self.alone(INPUTS, Needs::default()),
+            Variant::Shared => self.lanes(SHARED, RequiredFeatures::default(), facts),
+            _ => self.alone(INPUTS, RequiredFeatures::default()),
         }
     }
 
@@ -86,7 +86,7 @@ impl Kernel for MatmulFew {
 }
 
 /// Every weight type at awkward shapes, then every mode.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let silu = Epilogue::Gated(Activation::Silu);
     let gelu = Epilogue::Gated(Activation::GeluTanh);
     let shape = |m, rows, n, k| Shape { m, rows, n, k };
@@ -104,6 +104,6 @@ pub fn cases() -> Vec<Case> {
     one.chain(several).chain(modes).collect()
 }
 
-fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> Case {
-    case("matmul_few", ty, shape, epilogue, biased, |matmul| Box::new(MatmulFew(matmul)))
+fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {
+    case("gemv", ty, shape, epilogue, biased, |matmul| Box::new(Gemv(matmul)))
 }

@@ -1,4 +1,4 @@
-//! Twin of `shaders/sample_scan.wgsl`.
+//! Twin of `shaders/chunk_argmax.wgsl`.
 
 use super::sampling::{FAULT, HIGHEST, adjust, is_fault, sane, score};
 use crate::kernels::batch::{FINISHED, Row};
@@ -23,7 +23,7 @@ pub struct Peaks<'a> {
 }
 
 /// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, columns]`) of unfinished rows and finds the chunks' best.
-pub fn sample_scan(
+pub fn chunk_argmax(
     rows: &[Row],
     logits: &[u32],
     params: &[SamplingParams],

@@ -1,35 +1,35 @@
 //! The end of a step: chosen tokens become output, history and the next step's batch.
 
 use super::sampling::{self, NO_TOKEN, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words};
-use super::verify::{Case, Output};
-use super::{Kernel, Launch, Operand, Place, Variant, batch, cpu};
+use super::verify::{KernelTest, Output};
+use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
-use crate::gpu::{Facts, Needs};
+use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/sample_finish.wgsl");
+const BODY: &str = include_str!("../../../shaders/commit.wgsl");
 
 /// Last kernel of [`sampling::chain`].
 #[derive(Debug)]
-pub struct SampleFinish {
+pub struct Commit {
     /// The batch.
-    pub batch: Place,
+    pub batch: TensorRef,
     /// u32 `[rows]`.
-    pub chosen: Place,
+    pub chosen: TensorRef,
     /// [`SamplingParams`], one a sequence.
-    pub params: Place,
+    pub params: TensorRef,
     /// u32 `[sequences, STOP_WORDS]`.
-    pub stops: Place,
+    pub stops: TensorRef,
     /// u32 `[sequences, vocab]`.
-    pub history: Place,
+    pub history: TensorRef,
     /// u32 `[sequences, RING]`.
-    pub ring: Place,
+    pub ring: TensorRef,
     /// Sizes.
     pub shape: SampleShape,
 }
 
-impl Kernel for SampleFinish {
+impl Kernel for Commit {
     fn name(&self) -> &'static str {
-        "sample_finish"
+        "commit"
     }
 
     fn operands(&self) -> Vec<Operand> {
@@ -43,24 +43,24 @@ impl Kernel for SampleFinish {
         ]
     }
 
-    fn variants(&self, _: &Facts) -> Vec<Variant> {
+    fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
         vec![Variant::Plain]
     }
 
-    fn launch(&self, _: Variant, _: &Facts) -> Launch {
+    fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let mut constants = self.shape.constants();
         constants.extend([("RING", RING.into()), ("STOP_WORDS", STOP_WORDS.into()), ("ROWS", self.shape.rows.into())]);
-        Launch {
+        LaunchConfig {
             text: [batch::WGSL, sampling::WGSL, BODY].concat(),
             constants,
             workgroups: [1, 1, 1],
-            needs: Needs::default(),
+            needs: RequiredFeatures::default(),
         }
     }
 
     fn run(&self, operands: &[Slice]) {
         let [batch, chosen, params, stops, history, ring] = operands else { unreachable!("operands() has six") };
-        cpu::sample_finish(
+        cpu::commit(
             &mut batch.u32s_mut(),
             &chosen.u32s(),
             bytemuck::cast_slice(&params.u32s()),
@@ -70,13 +70,13 @@ impl Kernel for SampleFinish {
         );
     }
 
-    fn guard(&self) -> Case {
+    fn guard(&self) -> KernelTest {
         case("goes on", 3, 0, 12, |_| {})
     }
 }
 
 /// Cases: going on, stopping, a limit, no token, a full ring, a full count, finished and empty batches.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<KernelTest> {
     let stop = |words: &mut [u32], rows| words[..rows].fill(3);
     vec![
         case("goes on", 3, 0, 12, |_| {}),
@@ -92,7 +92,7 @@ pub fn cases() -> Vec<Case> {
 
 /// `rows` rows, of three the middle one finished; row r's token is r + 8 unless `choose` says otherwise; token 3 stops.
 /// The count of token 8 is full.
-fn case(name: &str, rows: u32, step: u32, limit: u32, choose: impl Fn(&mut [u32])) -> Case {
+fn case(name: &str, rows: u32, step: u32, limit: u32, choose: impl Fn(&mut [u32])) -> KernelTest {
     let shape = SampleShape { rows: rows + 1, vocab: 33, columns: 33 };
     let sequences = rows.max(1);
     let mut valid = case_rows(rows);
@@ -113,8 +113,8 @@ fn case(name: &str, rows: u32, step: u32, limit: u32, choose: impl Fn(&mut [u32]
     let ring = vec![77; (sequences * RING) as usize];
     let inputs = vec![words, chosen, params_words(&params), stops, history, ring];
     let outputs = vec![Output::bits(0), Output::bits(4), Output::bits(5)];
-    Case::new(format!("sample_finish, {name}, step {step}"), inputs, outputs, move |places| {
+    KernelTest::new(format!("commit, {name}, step {step}"), inputs, outputs, move |places| {
         let [batch, chosen, params, stops, history, ring] = places.try_into().expect("six inputs");
-        Box::new(SampleFinish { batch, chosen, params, stops, history, ring, shape })
+        Box::new(Commit { batch, chosen, params, stops, history, ring, shape })
     })
 }
