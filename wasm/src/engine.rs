@@ -108,7 +108,7 @@ impl WasmEngine {
         })
     }
 
-    /// AdapterInfo on the model and the adapter, as JSON.
+    /// Facts about the model and the adapter, as JSON.
     pub fn info(&self) -> Result<String, JsValue> {
         self.shared.with_open(|open| open.info.clone())
     }

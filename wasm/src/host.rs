@@ -48,7 +48,7 @@ pub async fn until_aborted<T>(signal: &Object, future: impl Future<Output = T>) 
     let mut aborted = JsFuture::from(aborted(signal));
     std::future::poll_fn(|context| match Pin::new(&mut aborted).poll(context) {
         Poll::Ready(_) => Poll::Ready(None),
-        Poll::PendingReadback => future.as_mut().poll(context).map(Some),
+        Poll::Pending => future.as_mut().poll(context).map(Some),
     })
     .await
 }

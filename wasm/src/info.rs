@@ -1,21 +1,21 @@
-//! AdapterInfo on a loaded model and its device, in the words of the web: `EngineInfo` of the npm package.
+//! Facts about a loaded model and its device, in the words of the web: `EngineInfo` of the npm package.
 
 use inglenook::engine::{Info, Memory, ModelInfo};
 use inglenook::gpu::{AdapterInfo, Features, Limits};
-use inglenook::plan::Choice;
+use inglenook::plan::KernelChoice;
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct EngineInfo<'a> {
     model: &'a ModelInfo,
-    adapter: AdapterInfo<'a>,
+    adapter: Adapter<'a>,
     reason: &'a str,
     memory: Memory,
-    kernels: &'a [Choice],
+    kernels: &'a [KernelChoice],
 }
 
 #[derive(Serialize)]
-struct AdapterInfo<'a> {
+struct Adapter<'a> {
     name: &'a str,
     backend: &'a str,
     driver: &'a str,
@@ -39,11 +39,11 @@ struct AdapterLimits {
 /// As JSON.
 pub fn to_json(info: &Info) -> serde_json::Result<String> {
     let Info { model, adapter, reason, memory, kernels } = info;
-    serde_json::to_string(&EngineInfo { model, adapter: adapter_info(adapter), reason, memory: *memory, kernels })
+    serde_json::to_string(&EngineInfo { model, adapter: described(adapter), reason, memory: *memory, kernels })
 }
 
-fn adapter_info(facts: &AdapterInfo) -> AdapterInfo<'_> {
-    AdapterInfo {
+fn described(facts: &AdapterInfo) -> Adapter<'_> {
+    Adapter {
         name: &facts.name,
         backend: &facts.backend,
         driver: &facts.driver,

@@ -147,7 +147,7 @@ function required(features) {
 }
 
 /**
- * The fields of Rust's `Facts`.
+ * The fields of Rust's `AdapterInfo`.
  * @param {About} about
  * @param {GPUDevice} device
  * @param {Features} features
@@ -172,7 +172,7 @@ function factsOf({ name, architecture, software }, { limits }, features) {
 
 /** An opened device and everything made with it. */
 export class Device {
-  /** Rust's `Facts` as JSON. */
+  /** Rust's `AdapterInfo` as JSON. */
   facts;
   /** Readback buffers created so far. */
   stagings = 0;
@@ -383,7 +383,7 @@ export class Device {
   }
 
   /** Waits for all that was submitted; rejects with the first fault. */
-  async settle() {
+  async waitIdle() {
     const done = this.#hastened(this.#device.queue.onSubmittedWorkDone());
     await Promise.all([...this.#scopes, done.catch(() => {})]);
     if (this.fault) throw this.fault;
@@ -456,7 +456,7 @@ export class Device {
   }
 
   /**
-   * Makes a call whose validation errors become the device's fault before a later read or `settle` is over. (The event of
+   * Makes a call whose validation errors become the device's fault before a later read or `waitIdle` is over. (The event of
    * uncaptured errors may come after them.)
    * @template T
    * @param {() => T} call

@@ -49,7 +49,7 @@ extern "C" {
     fn take(this: &Device, read: u32, into: &mut [u8]);
     #[wasm_bindgen(method)]
     fn release(this: &Device, id: u32);
-    #[wasm_bindgen(method)]
+    #[wasm_bindgen(method, js_name = waitIdle)]
     fn wait_idle(this: &Device) -> Promise;
     #[wasm_bindgen(method)]
     fn close(this: &Device);
@@ -325,7 +325,7 @@ impl Future for PendingRead {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match Pin::new(&mut self.mapped).poll(context) {
-            Poll::PendingReadback => Poll::PendingReadback,
+            Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Err(error_from(&error))),
             Poll::Ready(Ok(_)) => Poll::Ready(self.collect()),
         }
