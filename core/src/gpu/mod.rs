@@ -3,6 +3,7 @@
 //! Two backends stand behind it with the same types and methods: `native` on wgpu (Vulkan, Metal, DX12) and `web` on the
 //! browser's own WebGPU. This module knows buffers, kernels and passes; it must never know tensors or models.
 
+mod copy;
 mod shader;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -15,6 +16,7 @@ pub use native::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 #[cfg(target_arch = "wasm32")]
 pub use web::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 
+pub use copy::Copy;
 pub use shader::{Access, RequiredFeatures, Shader};
 
 /// What can go wrong between inglenook and a GPU.
@@ -105,7 +107,7 @@ impl Limits {
     };
 }
 
-/// AdapterInfo about an opened adapter.
+/// What an opened adapter is and can do.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AdapterInfo {
     /// The adapter's own name.
@@ -197,6 +199,8 @@ pub struct Counters {
     pub passes: u64,
     /// Dispatches.
     pub dispatches: u64,
+    /// Ranges copied between buffers.
+    pub copies: u64,
     /// Buffer reads mapped back.
     pub reads: u64,
     /// Bytes written from the host.
@@ -219,6 +223,7 @@ impl Counters {
             submits: self.submits - earlier.submits,
             passes: self.passes - earlier.passes,
             dispatches: self.dispatches - earlier.dispatches,
+            copies: self.copies - earlier.copies,
             reads: self.reads - earlier.reads,
             written_bytes: self.written_bytes - earlier.written_bytes,
         }

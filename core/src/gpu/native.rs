@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
+use super::copy::{self, Copy};
 use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader};
 
 /// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
@@ -26,6 +27,8 @@ struct Inner {
     state: Arc<State>,
     layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
     staging: Mutex<HashMap<u64, Vec<wgpu::Buffer>>>,
+    /// What copies within one buffer go through, from the first of them on.
+    scratch: OnceLock<Buffer>,
 }
 
 impl Drop for Inner {
@@ -68,6 +71,11 @@ impl Buffer {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
         self.0.raw.size()
+    }
+
+    /// True of clones of one buffer.
+    pub(super) fn is_same(&self, other: &Buffer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -131,7 +139,15 @@ impl Gpu {
             .map_err(|error| GpuError::Device(error.to_string()))?;
         let state = Arc::new(State::default());
         watch(&device, &state);
-        Ok(Gpu(Arc::new(Inner { device, queue, facts, state, layouts: Mutex::default(), staging: Mutex::default() })))
+        Ok(Gpu(Arc::new(Inner {
+            device,
+            queue,
+            facts,
+            state,
+            layouts: Mutex::default(),
+            staging: Mutex::default(),
+            scratch: OnceLock::new(),
+        })))
     }
 
     /// Every adapter of this machine, with what it can do; for `inglenook devices`.
@@ -163,6 +179,10 @@ impl Gpu {
         if size > limit {
             return Err(GpuError::TooSmall { what: "buffers", limit, wanted: size });
         }
+        Ok(self.allocate(label, size))
+    }
+
+    fn allocate(&self, label: &str, size: u64) -> Buffer {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let raw = self.0.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -175,7 +195,7 @@ impl Gpu {
             c.buffers += 1;
             c.live_bytes += size;
         });
-        Ok(Buffer(Arc::new(BufferInner { raw, state })))
+        Buffer(Arc::new(BufferInner { raw, state }))
     }
 
     /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
@@ -263,6 +283,21 @@ impl Gpu {
         let encoder = self.encode(passes);
         self.0.queue.submit([encoder.finish()]);
         self.0.state.count(|c| c.submits += 1);
+    }
+
+    /// Copies ranges between buffers, in one submission, ordered with other submissions and writes. No range may overlap what another
+    /// copy of the same call writes. A range that stays in its buffer goes through a scratch buffer, made at the first such copy.
+    pub fn copy(&self, copies: &[Copy<'_>]) {
+        let scratch = self.0.scratch.get_or_init(|| self.allocate("scratch", copy::SCRATCH_BYTES));
+        let mut encoder = self.0.device.create_command_encoder(&Default::default());
+        for Copy { from, from_offset, to, to_offset, bytes } in copy::allowed(copies, scratch) {
+            encoder.copy_buffer_to_buffer(&from.0.raw, from_offset, &to.0.raw, to_offset, bytes);
+        }
+        self.0.queue.submit([encoder.finish()]);
+        self.0.state.count(|c| {
+            c.submits += 1;
+            c.copies += copies.len() as u64;
+        });
     }
 
     /// Replays `passes`, then copies `range` (bytes, multiples of 4) of `buffer` back, in one submission. Staging

@@ -314,6 +314,23 @@ export class Device {
   }
 
   /**
+   * Copies ranges between buffers, in one submission.
+   * @param {Float64Array} list of each range: its buffer and first byte, the buffer and first byte it goes to, its length in bytes
+   */
+  copy(list) {
+    this.#checked(() => {
+      const encoder = this.#device.createCommandEncoder();
+      for (let at = 0; at < list.length; at += 5) {
+        const [from, fromOffset, to, toOffset, bytes] = /** @type {any} */ (list.subarray(at, at + 5));
+        const [source, target] = [this.#objects.get(from), this.#objects.get(to)];
+        // Nothing is left to copy on a device that was closed.
+        if (source && target) encoder.copyBufferToBuffer(source, fromOffset, target, toOffset, bytes);
+      }
+      this.#device.queue.submit([encoder.finish()]);
+    });
+  }
+
+  /**
    * Replays passes, then copies a range of a buffer back, in one submission.
    * @param {Uint32Array} passes
    * @param {number} buffer

@@ -4,7 +4,7 @@
 //! crosses into JavaScript once, whatever it replays. Never holds a copy of what it writes: host bytes go to the queue
 //! straight from WebAssembly's memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use super::copy::{self, Copy};
 use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader, Without};
 
 #[wasm_bindgen(module = "/src/gpu/web.js")]
@@ -41,6 +42,8 @@ extern "C" {
     fn pass(this: &Device, list: &[f64]) -> u32;
     #[wasm_bindgen(method)]
     fn submit(this: &Device, passes: &[u32]);
+    #[wasm_bindgen(method)]
+    fn copy(this: &Device, list: &[f64]);
     #[wasm_bindgen(method, js_name = submitAndRead)]
     fn submit_and_read(this: &Device, passes: &[u32], buffer: u32, start: f64, bytes: f64) -> u32;
     #[wasm_bindgen(method)]
@@ -65,6 +68,8 @@ struct Inner {
     facts: AdapterInfo,
     /// The numbers of the passes of one submission, kept so that a step allocates nothing.
     passes: RefCell<Vec<u32>>,
+    /// What copies within one buffer go through, from the first of them on.
+    scratch: OnceCell<Buffer>,
 }
 
 impl Drop for Inner {
@@ -122,6 +127,11 @@ impl Buffer {
     pub fn bytes(&self) -> u64 {
         self.0.bytes
     }
+
+    /// True of clones of one buffer.
+    pub(super) fn is_same(&self, other: &Buffer) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// A compiled kernel.
@@ -170,7 +180,7 @@ impl Gpu {
         let device: Device = opened.map_err(|error| error_from(&error))?.unchecked_into();
         let facts = serde_json::from_str(&device.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
         let shared = Rc::new(Shared { device, counters: Cell::default() });
-        Ok(Gpu(Rc::new(Inner { shared, facts, passes: RefCell::default() })))
+        Ok(Gpu(Rc::new(Inner { shared, facts, passes: RefCell::default(), scratch: OnceCell::new() })))
     }
 
     /// What this GPU is and can do.
@@ -199,12 +209,16 @@ impl Gpu {
         if bytes > limit {
             return Err(GpuError::TooSmall { what: "buffers", limit, wanted: bytes });
         }
+        Ok(self.allocate(label, bytes))
+    }
+
+    fn allocate(&self, label: &str, bytes: u64) -> Buffer {
         let handle = self.handle(self.device().buffer(label, bytes as f64));
         self.0.shared.count(|c| {
             c.buffers += 1;
             c.live_bytes += bytes;
         });
-        Ok(Buffer(Rc::new(BufferInner { handle, bytes })))
+        Buffer(Rc::new(BufferInner { handle, bytes }))
     }
 
     /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
@@ -256,6 +270,25 @@ impl Gpu {
         self.device().submit(&self.replayed(passes));
     }
 
+    /// Copies ranges between buffers, in one submission, ordered with other submissions and writes. No range may overlap what another
+    /// copy of the same call writes. A range that stays in its buffer goes through a scratch buffer, made at the first such copy.
+    pub fn copy(&self, copies: &[Copy<'_>]) {
+        let scratch = self.0.scratch.get_or_init(|| self.allocate("scratch", copy::SCRATCH_BYTES));
+        let allowed = copy::allowed(copies, scratch);
+        let list: Vec<f64> = allowed
+            .iter()
+            .flat_map(|copy| {
+                let [from, to] = [copy.from, copy.to].map(|buffer| f64::from(buffer.0.handle.id));
+                [from, copy.from_offset as f64, to, copy.to_offset as f64, copy.bytes as f64]
+            })
+            .collect();
+        self.device().copy(&list);
+        self.0.shared.count(|c| {
+            c.submits += 1;
+            c.copies += copies.len() as u64;
+        });
+    }
+
     /// Replays `passes`, then copies `range` (bytes, multiples of 4) of `buffer` back, in one submission. Staging
     /// buffers are reused.
     pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
@@ -278,8 +311,8 @@ impl Gpu {
 
     /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
     pub async fn wait_idle(&self) -> Result<(), GpuError> {
-        let settled = JsFuture::from(self.device().wait_idle()).await;
-        settled.map(drop).map_err(|error| error_from(&error))
+        let done = JsFuture::from(self.device().wait_idle()).await;
+        done.map(drop).map_err(|error| error_from(&error))
     }
 
     /// Gives all memory back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].

@@ -1,8 +1,8 @@
 //! The GPU facade's promises, checked with kernels of a few lines.
 
 use crate::gpu::{
-    Access, Binding, Buffer, Dispatch, Gpu, GpuError, GpuOptions, Limits, Pass, Pipeline, RequiredFeatures, Shader,
-    Without,
+    Access, Binding, Buffer, Copy, Dispatch, Gpu, GpuError, GpuOptions, Limits, Pass, Pipeline, RequiredFeatures,
+    Shader, Without,
 };
 
 use super::{KernelTest, Outcome, expect, told};
@@ -37,6 +37,7 @@ pub fn cases() -> Vec<KernelTest> {
         KernelTest::new("facade/long_passes", long_passes),
         KernelTest::new("facade/dropped_reads_leave_nothing", dropped_reads_leave_nothing),
         KernelTest::new("facade/many_reads_in_flight", many_reads_in_flight),
+        KernelTest::new("facade/copies_are_exact_within_and_between_buffers", copies_are_exact),
         KernelTest::new("facade/default_limits", default_limits),
         KernelTest::new("facade/features_can_be_left_out", features_can_be_left_out),
         KernelTest::new("facade/a_fault_is_noticed", a_fault_is_noticed),
@@ -290,6 +291,39 @@ async fn many_reads_in_flight(gpu: Gpu) -> Outcome {
         let wanted: Vec<u32> = ramp(COUNT, step as u32 + 1)[100..108].to_vec();
         expect("a step's values", &words(&read.await.map_err(told)?), &wanted)?;
     }
+    Ok(String::new())
+}
+
+async fn copies_are_exact(gpu: Gpu) -> Outcome {
+    // More than the scratch buffer holds, so that a range is cut and the scratch is used again.
+    const PAGE: usize = 150_001;
+    let [pool, other] = [filled(&gpu, &ramp(4 * PAGE, 1))?, filled(&gpu, &ramp(COUNT, 5))?];
+    let range = |from, from_word: usize, to, to_word: usize, words: usize| Copy {
+        from,
+        from_offset: 4 * from_word as u64,
+        to,
+        to_offset: 4 * to_word as u64,
+        bytes: 4 * words as u64,
+    };
+    let copies = [
+        range(&pool, 0, &pool, 2 * PAGE, PAGE),
+        range(&other, 31, &pool, PAGE, 33),
+        range(&pool, PAGE + 33, &pool, 3 * PAGE, PAGE - 33),
+        range(&pool, 7, &other, 0, 1),
+        range(&pool, 0, &pool, 4 * PAGE - 33, 0),
+    ];
+    gpu.copy(&copies);
+    let before = gpu.counters();
+    gpu.copy(&copies);
+    let done = gpu.counters().since(&before);
+    let mut wanted = ramp(4 * PAGE, 1);
+    wanted.copy_within(0..PAGE, 2 * PAGE);
+    wanted.copy_within(PAGE + 33..2 * PAGE, 3 * PAGE);
+    wanted[PAGE..PAGE + 33].copy_from_slice(&ramp(COUNT, 5)[31..64]);
+    expect("the pool", &(words(&gpu.read(&pool, 0..pool.bytes()).await.map_err(told)?) == wanted), &true)?;
+    expect("the other", &words(&gpu.read(&other, 0..8).await.map_err(told)?), &vec![7, 5])?;
+    expect("objects, submits and copies", &(done.objects(), done.submits, done.copies), &(0, 1, 5))?;
+    gpu.wait_idle().await.map_err(told)?;
     Ok(String::new())
 }
 
