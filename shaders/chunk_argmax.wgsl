@@ -20,15 +20,13 @@
 override MASK_WORDS: u32;
 override COLUMNS: u32;
 
-const BIASED: u32 = 1u;
-const MASKED: u32 = 2u;
 const NEVER: u32 = 0x4000u;  // the bias that forbids a token
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let row = group.y;
     let chunk = chunk_of(group.x, local);
-    if row >= batch.count || chunk >= CHUNKS || (batch.rows[row].flags & FINISHED) != 0u {
+    if row >= batch.count || chunk >= CHUNKS || !is_sampled(batch.rows[row]) {
         return;
     }
     let lane = lane_of(local);
@@ -36,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let position = batch.rows[row].position + 1u;
     let s = sampling[sequence];
     let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u;
+    let verifies = (batch.rows[row].flags & VERIFY) != 0u;
     let masked = (s.flags & MASKED) != 0u;
     let draws = !is_greedy(s);
     let filters = draws && has_filter(s);
@@ -53,7 +52,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         faulty = faulty || is_fault(bits);
         var value = sane(bits);
         if remembers {
-            value = adjust(value, history[sequence * VOCAB + token], s);
+            var past = history[sequence * VOCAB + token];
+            if verifies {
+                past = with_drafted(past, row, token);
+            }
+            value = adjust(value, past, s);
         }
         if masked && ((mask[sequence * MASK_WORDS + token / 32u] >> (token % 32u)) & 1u) == 0u {
             value = bitcast<f32>(HIGHEST_BITS | 0x80000000u);
@@ -95,6 +98,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 // Whether these are the bits of a NaN or of +infinity. (A model may forbid a token by -infinity.)
 fn is_fault(bits: u32) -> bool {
     return (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
+}
+
+// A token's history with the tokens counted that a draft has up to this row: those of its sequence's rows but the first.
+fn with_drafted(past: u32, row: u32, token: u32) -> u32 {
+    var times = past & 0xffffu;
+    var is_first = true;
+    for (var r = 0u; r <= row; r++) {
+        let other = batch.rows[r];
+        if (other.flags & VERIFY) == 0u || other.sequence != batch.rows[row].sequence {
+            continue;
+        }
+        times += select(0u, 1u, !is_first && other.token == token);
+        is_first = false;
+    }
+    return (past & 0xffff0000u) | min(times, 0xffffu);
 }
 
 // `past`: bits 0-15 times generated, 16-30 bias in steps of 1/128 (two's complement), 31 whether the prompt had the token.

@@ -1,5 +1,11 @@
 // Last step of sampling: hands the chosen tokens on. Writes them to the ring, counts them in the history, makes them the next
-// step's rows, and ends the rows that have reached a stop token or their limit, or for which no token could be chosen.
+// step's rows, and ends the rows that have reached a stop token or their limit, or for which no token could be chosen. Rows
+// of sequences that say so (HOLD) are held then, until the CPU writes them anew. Every step counts, whatever is in it: its number
+// says where in the ring its tokens are.
+//
+// Rows that verify a draft (VERIFY) hold consecutive tokens of one sequence, the last that stands and then the drafted ones. What is
+// chosen for the k-th of them goes to the ring as if it were of step + k; nothing else of the sequence moves, and the rows end:
+// the CPU keeps the drafted tokens that are what was chosen, and goes on from there.
 //
 // chosen: [rows]; stops: [sequences, STOP_WORDS] = a count, then token ids; ring: [sequences, RING], by step.
 // Dispatch: one invocation for the whole batch. Rows are few, and whether any is left must be decided once.
@@ -17,37 +23,55 @@ override ROWS: u32;
 
 @compute @workgroup_size(1)
 fn main() {
-    if batch.count == 0u {
-        return;
-    }
     var live = 0u;
     for (var r = 0u; r < min(batch.count, ROWS); r++) {
         let row = batch.rows[r];
         if (row.flags & FINISHED) != 0u {
             continue;
         }
+        if (row.flags & HELD) != 0u {
+            live += 1u;
+            continue;
+        }
         let token = chosen[r];
-        let position = row.position + 1u;
-        let limit = sampling[row.sequence].limit;
-        ring[row.sequence * RING + batch.step % RING] = token;
-        if token == NO_TOKEN {
+        ring[row.sequence * RING + (batch.step + place_in_draft(r)) % RING] = token;
+        if token == NO_TOKEN || (row.flags & VERIFY) != 0u {
             batch.rows[r].flags = row.flags | FINISHED;
             continue;
         }
+        let s = sampling[row.sequence];
+        let position = row.position + 1u;
         let past = history[row.sequence * VOCAB + token];
         history[row.sequence * VOCAB + token] = past + select(0u, 1u, (past & 0xffffu) < 0xffffu);
         batch.rows[r].token = token;
         batch.rows[r].position = position;
-        if is_stop(row.sequence, token) || (limit > 0u && position >= limit) {
+        if is_stop(row.sequence, token) || (s.limit > 0u && position >= s.limit) {
             batch.rows[r].flags = row.flags | FINISHED;
-        } else {
-            live += 1u;
+            continue;
+        }
+        live += 1u;
+        if (s.flags & HOLD) != 0u {
+            batch.rows[r].flags = row.flags | HELD;
         }
     }
     batch.step += 1u;
     if live == 0u {
         batch.count = 0u;
     }
+}
+
+// How many rows before this one verify the same draft; 0 for a row that verifies none.
+fn place_in_draft(row: u32) -> u32 {
+    if (batch.rows[row].flags & VERIFY) == 0u {
+        return 0u;
+    }
+    var before = 0u;
+    for (var r = 0u; r < row; r++) {
+        let other = batch.rows[r];
+        let same = (other.flags & VERIFY) != 0u && other.sequence == batch.rows[row].sequence;
+        before += select(0u, 1u, same);
+    }
+    return before;
 }
 
 fn is_stop(sequence: u32, token: u32) -> bool {

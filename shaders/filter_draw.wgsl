@@ -65,7 +65,7 @@ var<workgroup> picked: Bin;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x;
-    if row >= batch.count || (batch.rows[row].flags & FINISHED) != 0u {
+    if row >= batch.count || !is_sampled(batch.rows[row]) {
         return;
     }
     let s = sampling[batch.rows[row].sequence];

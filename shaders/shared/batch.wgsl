@@ -4,13 +4,19 @@ struct Row {
     token: u32,     // token id entering the model in this row
     position: u32,  // its position in its sequence, from 0
     sequence: u32,  // index of its sequence: which page table, sampling state and history
-    flags: u32,     // FINISHED, or 0
+    flags: u32,     // FINISHED, HELD and VERIFY, or 0
 }
-const FINISHED: u32 = 1u;  // the row has reached its end: the sampler leaves it alone
+const FINISHED: u32 = 1u;  // the row has reached its end: no kernel writes cache, state or ring for it, and its activations are undefined
+const HELD: u32 = 2u;      // the row is not sampled in this step; its forward pass is computed as any other's
+const VERIFY: u32 = 4u;    // the row verifies a draft: see commit.wgsl
 struct Batch {
     count: u32,     // valid rows
     step: u32,      // decode steps done since the batch was written; the sampler counts it up
     _0: u32,
     _1: u32,
     rows: array<Row>,
+}
+
+fn is_finished(row: Row) -> bool {
+    return (row.flags & FINISHED) != 0u;
 }

@@ -12,7 +12,7 @@ struct Sampling {
     limit: u32,         // position at which the sequence ends; 0: none
     seed_lo: u32,
     seed_hi: u32,
-    flags: u32,         // bit 0: the history holds biases; bit 1: a mask says which tokens are allowed
+    flags: u32,         // BIASED, MASKED and HOLD, or 0
     _0: u32,
     _1: u32,
     _2: u32,
@@ -24,12 +24,21 @@ override VOCAB: u32;
 override CHUNK: u32;    // tokens a chunk; chunks split a row's vocabulary in 256 parts at most
 override CHUNKS: u32;
 
+const BIASED: u32 = 1u;     // the history holds biases
+const MASKED: u32 = 2u;     // a mask says which tokens are allowed
+const HOLD: u32 = 4u;       // the row is held once its token is chosen
+
 const GREEDY_BELOW: f32 = 1e-5;
 const HIGHEST_BITS: u32 = 0x7149f2cau;  // 1e30: far beyond any logit, and still finite after division by a temperature
 const MAX: u32 = 0xffffffffu;
 const FAULT_BITS: u32 = 0x7f7fffffu;    // 3.4e38, beyond any score: the peak of a chunk that holds no numbers
 const HOPELESS: f32 = -1e20;            // no logit that may be chosen scores less
 const NO_TOKEN: u32 = 0xffffffffu;      // stands in a token's place where no token can be chosen
+
+// Whether a token is chosen for the row in this step.
+fn is_sampled(row: Row) -> bool {
+    return (row.flags & (FINISHED | HELD)) == 0u;
+}
 
 fn is_greedy(s: Sampling) -> bool {
     return !(s.temperature >= GREEDY_BELOW);

@@ -8,10 +8,20 @@ pub const WGSL: &str = include_str!("../../../shaders/shared/batch.wgsl");
 /// Words in front of the rows.
 pub const HEADER_WORDS: usize = 4;
 
-/// The flag of a row that has reached a stop token or its limit: the sampler leaves it alone.
+/// The flag of a row that has reached a stop token or its limit: no kernel writes cache, state or ring for it, and what
+/// its activations hold is undefined.
 pub const FINISHED: u32 = 1;
 
-/// One row: a token of a sequence.
+/// The flag of a row that is not sampled in this step. Its forward pass is computed as any other's: doing so again writes
+/// the same keys and values.
+pub const HELD: u32 = 2;
+
+/// The flag of a row that verifies a draft. The rows with it of one sequence hold its last token and then its drafted ones, in
+/// order; the sampler chooses what follows each of them and ends them ([`commit`](super::commit)).
+pub const VERIFY: u32 = 4;
+
+/// One row: a token of a sequence. Several rows of a batch may belong to one sequence, at different positions: their keys
+/// and values are all in the cache before any of them is attended to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Row {
@@ -21,7 +31,7 @@ pub struct Row {
     pub position: u32,
     /// Index of its sequence.
     pub sequence: u32,
-    /// [`FINISHED`], or 0.
+    /// [`FINISHED`], [`HELD`] and [`VERIFY`], or 0.
     pub flags: u32,
 }
 
@@ -29,6 +39,21 @@ impl Row {
     /// `token` at `position` of `sequence`.
     pub fn new(token: u32, position: u32, sequence: u32) -> Row {
         Row { token, position, sequence, flags: 0 }
+    }
+
+    /// The same with these flags.
+    pub fn flagged(self, flags: u32) -> Row {
+        Row { flags, ..self }
+    }
+
+    /// True where [`FINISHED`] is set.
+    pub fn is_finished(&self) -> bool {
+        self.flags & FINISHED != 0
+    }
+
+    /// True where a token is chosen for the row in this step.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & (FINISHED | HELD) == 0
     }
 }
 
@@ -47,6 +72,15 @@ pub fn words(rows: &[Row]) -> Vec<u32> {
 /// Sets the number of the batch's next step, which says where in the ring its tokens go.
 pub fn set_step(words: &mut [u32], step: u32) {
     words[1] = step;
+}
+
+/// The tokens that row `r` takes for generated beside those that stand: the drafted ones up to its own, where it verifies a draft.
+pub fn drafted(rows: &[Row], r: usize) -> Vec<u32> {
+    let of_the_draft = |row: &&Row| row.flags & VERIFY != 0 && row.sequence == rows[r].sequence;
+    match rows[r].flags & VERIFY {
+        0 => Vec::new(),
+        _ => rows[..=r].iter().filter(of_the_draft).skip(1).map(|row| row.token).collect(),
+    }
 }
 
 /// Number of valid rows of a batch in host memory.

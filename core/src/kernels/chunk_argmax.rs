@@ -97,7 +97,7 @@ impl Kernel for ChunkArgmax {
 
 const FILTERED: SamplingParams = SamplingParams { temperature: 0.7, top_p: 0.9, ..SamplingParams::GREEDY };
 
-/// Cases: every kind of request at awkward vocabularies, one row skipped, one finished.
+/// Cases: every kind of request at awkward vocabularies, one row skipped, one finished, one held; drafts.
 pub fn cases() -> Vec<KernelTest> {
     let drawn = SamplingParams { temperature: 1.3, ..SamplingParams::GREEDY }.seeded(0x1234_5678_9abc_def0);
     let penalised = SamplingParams {
@@ -116,7 +116,8 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(case(vocab, 1, "drawn", drawn));
     }
     for vocab in [33, 1757] {
-        cases.push(case(vocab, 3, "penalised", penalised));
+        cases.push(case(vocab, 5, "penalised", penalised));
+        cases.push(draft_case(vocab, SamplingParams { flags: 0, ..penalised }));
         cases.push(case(vocab, 1, "filtered", FILTERED));
     }
     for vocab in [1, 31, 33, 1757] {
@@ -166,12 +167,26 @@ fn padded_case() -> KernelTest {
     built("chunk_argmax of a padded vocabulary".into(), shape, SamplingParams::GREEDY, logits.collect())
 }
 
+/// Four rows of one draft with another row among them. The draft repeats tokens, and history says nothing of them.
+fn draft_case(vocab: u32, params: SamplingParams) -> KernelTest {
+    let shape = SampleShape { rows: 6, vocab, columns: vocab };
+    let mut case = built(format!("chunk_argmax of a draft 5x{vocab}"), shape, params, random_f32s(25, 6 * vocab));
+    let row = |token, position, sequence| batch::Row::new(token, position, sequence).flagged(batch::VERIFY);
+    let other = batch::Row::new(6, 70, 3);
+    case.inputs[0] = batch::words(&[row(5, 9, 1), row(6, 10, 1), other, row(7, 11, 1), row(6, 12, 1)]);
+    case.inputs[3].fill(0);
+    case
+}
+
 /// One row more than there are valid ones.
 fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u32>) -> KernelTest {
     let (rows, vocab) = (shape.rows - 1, shape.vocab);
     let mut valid = case_rows(rows);
     if rows > 1 {
         valid[1].flags = batch::FINISHED;
+    }
+    if rows > 3 {
+        valid[2].flags = batch::HELD;
     }
     let history = random_words(22, rows * vocab).into_iter().map(|w| if w & 8 == 0 { 0 } else { w & 0x87ff_0003 });
     // Neighbours differ, whole words are forbidden, and the end of the last word means nothing.

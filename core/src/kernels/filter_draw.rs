@@ -75,7 +75,7 @@ impl Kernel for FilterDraw {
 const EVERYTHING: SamplingParams =
     SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.9, min_p: 0.02, ..SamplingParams::GREEDY };
 
-/// Cases: each filter alone and all together, ties across the cut, one row skipped, one finished.
+/// Cases: each filter alone and all together, ties across the cut, one row skipped, one finished, one held.
 pub fn cases() -> Vec<KernelTest> {
     let base = SamplingParams { temperature: 1.0, ..SamplingParams::GREEDY };
     let kinds = [
@@ -91,7 +91,7 @@ pub fn cases() -> Vec<KernelTest> {
     ];
     let mut cases = Vec::new();
     for vocab in [1, 33, 517, 1757, 32768] {
-        cases.extend(kinds.map(|(name, params)| case(vocab, if vocab % 2 == 0 { 1 } else { 3 }, name, params)));
+        cases.extend(kinds.map(|(name, params)| case(vocab, if vocab % 2 == 0 { 1 } else { 4 }, name, params)));
     }
     for (name, params) in [("greedy", SamplingParams::GREEDY), ("drawn", base), ("everything", EVERYTHING)] {
         let nan = |logits: &mut [u32]| logits[500] = f32::NAN.to_bits();
@@ -112,6 +112,9 @@ fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, chang
     let mut valid = case_rows(rows);
     if rows > 1 {
         valid[1].flags = batch::FINISHED;
+    }
+    if rows > 3 {
+        valid[2].flags = batch::HELD;
     }
     let params: Vec<_> = (0..rows).map(|sequence| params.seeded(0xfeed_0000_0007 + u64::from(sequence))).collect();
     let quarters = |word: u32| ((f32::from_bits(word) * 40.0).round() / 4.0).to_bits();

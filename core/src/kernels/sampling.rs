@@ -40,6 +40,9 @@ pub const BIASED: u32 = 1;
 /// Only tokens of the mask are chosen ([`mask_words`]).
 pub const MASKED: u32 = 2;
 
+/// The row is held once its token is chosen ([`batch::HELD`]): what follows is for the CPU to say.
+pub const HOLD: u32 = 4;
+
 /// How the tokens of one sequence are chosen: one element of the parameters' memory. Mirrors `shaders/shared/sampling.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -64,7 +67,7 @@ pub struct SamplingParams {
     pub seed_lo: u32,
     /// High half of the seed.
     pub seed_hi: u32,
-    /// [`BIASED`] and [`MASKED`], or 0.
+    /// [`BIASED`], [`MASKED`] and [`HOLD`], or 0.
     pub flags: u32,
     /// 0.
     pub reserved: [u32; 5],

@@ -1,7 +1,7 @@
 //! Twin of `shaders/chunk_argmax.wgsl`.
 
 use super::sampling::{FAULT, HIGHEST, adjust, is_fault, sane, score};
-use crate::kernels::batch::{FINISHED, Row};
+use crate::kernels::batch::{Row, drafted};
 use crate::kernels::sampling::{MASKED, NO_TOKEN, SampleShape, SamplingParams, mask_words};
 
 /// What sequences' tokens depend on beside the logits.
@@ -22,7 +22,7 @@ pub struct Peaks<'a> {
     pub places: &'a mut [u32],
 }
 
-/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, columns]`) of unfinished rows and finds the chunks' best.
+/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, columns]`) of sampled rows and finds the chunks' best.
 pub fn chunk_argmax(
     rows: &[Row],
     logits: &[u32],
@@ -33,9 +33,10 @@ pub fn chunk_argmax(
     shape: &SampleShape,
 ) {
     let (vocab, chunk, chunks) = (shape.vocab as usize, shape.chunk() as usize, shape.chunks() as usize);
-    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
+    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.is_sampled()) {
         let params = &params[row.sequence as usize];
         let history = &past.history[row.sequence as usize * vocab..][..vocab];
+        let drafted = drafted(rows, r);
         let words = mask_words(shape.vocab) as usize;
         let mask = &past.mask[row.sequence as usize * words..][..words];
         let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
@@ -47,7 +48,7 @@ pub fn chunk_argmax(
             .map(|(token, (bits, past))| {
                 let logit = sane(f32::from_bits(*bits));
                 match allowed(token) {
-                    true if params.remembers() => adjust(logit, *past, params),
+                    true if params.remembers() => adjust(logit, with_drafted(*past, token, &drafted), params),
                     true => logit,
                     false => -HIGHEST,
                 }
@@ -81,4 +82,10 @@ pub fn chunk_argmax(
             peaks.places[at] = token;
         }
     }
+}
+
+/// A token's history with the drafted tokens counted.
+fn with_drafted(past: u32, token: usize, drafted: &[u32]) -> u32 {
+    let times = drafted.iter().filter(|drafted| **drafted as usize == token).count() as u32;
+    past & 0xffff_0000 | (past & 0xffff).saturating_add(times).min(0xffff)
 }

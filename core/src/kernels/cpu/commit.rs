@@ -1,7 +1,7 @@
 //! Twin of `shaders/commit.wgsl`.
 
-use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, Row};
-use crate::kernels::sampling::{NO_TOKEN, RING, STOP_WORDS, SamplingParams};
+use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, HELD, Row, VERIFY};
+use crate::kernels::sampling::{HOLD, NO_TOKEN, RING, STOP_WORDS, SamplingParams};
 
 /// What is remembered of sequences between steps.
 #[derive(Debug)]
@@ -22,30 +22,40 @@ pub fn commit(
     vocab: u32,
 ) {
     let (count, step) = (batch::count(words), words[1]);
-    if count == 0 {
-        return;
-    }
+    words[1] = step.wrapping_add(1);
     let rows: &mut [Row] = bytemuck::cast_slice_mut(&mut words[HEADER_WORDS..][..4 * count]);
-    for (row, token) in rows.iter_mut().zip(chosen).filter(|(row, _)| row.flags & FINISHED == 0) {
-        let sequence = row.sequence as usize;
-        state.ring[sequence * RING as usize + (step % RING) as usize] = *token;
-        if *token == NO_TOKEN {
+    for r in 0..rows.len() {
+        if !rows[r].is_sampled() {
+            continue;
+        }
+        let (sequence, token) = (rows[r].sequence as usize, chosen[r]);
+        let place = step.wrapping_add(place_in_draft(rows, r)) % RING;
+        state.ring[sequence * RING as usize + place as usize] = token;
+        let row = &mut rows[r];
+        if token == NO_TOKEN || row.flags & VERIFY != 0 {
             row.flags |= FINISHED;
             continue;
         }
-        let past = &mut state.history[sequence * vocab as usize + *token as usize];
+        let past = &mut state.history[sequence * vocab as usize + token as usize];
         *past += u32::from(*past & 0xffff < 0xffff);
-        row.token = *token;
+        row.token = token;
         row.position += 1;
         let stops = &stops[sequence * STOP_WORDS as usize..][..STOP_WORDS as usize];
-        let limit = params[sequence].limit;
-        if stops[1..].iter().take(stops[0] as usize).any(|stop| stop == token) || (limit > 0 && row.position >= limit) {
+        let SamplingParams { limit, flags, .. } = params[sequence];
+        if stops[1..].iter().take(stops[0] as usize).any(|stop| *stop == token) || (limit > 0 && row.position >= limit)
+        {
             row.flags |= FINISHED;
+        } else if flags & HOLD != 0 {
+            row.flags |= HELD;
         }
     }
-    let live = rows.iter().any(|row| row.flags & FINISHED == 0);
-    words[1] = step.wrapping_add(1);
-    if !live {
+    if rows.iter().all(Row::is_finished) {
         words[0] = 0;
     }
+}
+
+/// How many rows before row `r` verify the same draft; 0 for a row that verifies none.
+fn place_in_draft(rows: &[Row], r: usize) -> u32 {
+    let same = |row: &&Row| row.flags & rows[r].flags & VERIFY != 0 && row.sequence == rows[r].sequence;
+    rows[..r].iter().filter(same).count() as u32
 }

@@ -1,10 +1,10 @@
 //! Twin of `shaders/filter_draw.wgsl`, by sorting instead of searching.
 
 use super::sampling::{HOPELESS, score};
-use crate::kernels::batch::{FINISHED, Row};
+use crate::kernels::batch::Row;
 use crate::kernels::sampling::{NO_TOKEN, SampleShape, SamplingParams};
 
-/// Chooses the token of each unfinished row, or [`NO_TOKEN`]. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `chunk_argmax`
+/// Chooses the token of each sampled row, or [`NO_TOKEN`]. `peaks` and `places`: `[rows, chunks, 2]` and `[rows, chunks]`, as `chunk_argmax`
 /// leaves them.
 pub fn filter_draw(
     rows: &[Row],
@@ -15,7 +15,7 @@ pub fn filter_draw(
     shape: &SampleShape,
 ) {
     let (vocab, chunks) = (shape.vocab as usize, shape.chunks() as usize);
-    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.flags & FINISHED == 0) {
+    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.is_sampled()) {
         let params = &params[row.sequence as usize];
         let (best, peak) = highest((0..chunks).map(|c| (places[r * chunks + c], peaks[2 * (r * chunks + c)])));
         chosen[r] = if best == NO_TOKEN || peak < HOPELESS {

@@ -289,10 +289,51 @@ fn the_batch_ends_when_its_last_row_stops() {
     }
     assert_eq!(counts, [2, 2, 2, 0, 0, 0]);
     let words = sampler.read(&sampler.batch);
-    assert_eq!(words, [0, 4, 0, 0, 3, 5, 0, batch::FINISHED, 8, 8, 1, batch::FINISHED]);
+    assert_eq!(words, [0, 6, 0, 0, 3, 5, 0, batch::FINISHED, 8, 8, 1, batch::FINISHED], "every step counts");
     let ring = sampler.read(&sampler.ring);
     assert_eq!(ring[..3], [3, u32::MAX, u32::MAX]);
     assert_eq!(ring[RING as usize..][..5], [8, 8, 8, 8, u32::MAX]);
+}
+
+#[test]
+fn held_rows_wait_while_others_go_on() {
+    let logits = logits(6, 517, 4.0);
+    let params = [SamplingParams { flags: HOLD, ..WARM.seeded(1) }, WARM.seeded(2)];
+    for device in devices() {
+        let sampler = Sampler::new(device, &params, &logits.repeat(2), &vec![0; 2 * 517], false);
+        let alone = |params| Sampler::cpu(SamplingParams { flags: 0, ..params }, &logits).draw(4);
+        sampler.step();
+        let first = sampler.read(&sampler.batch);
+        assert_eq!(first[..8], [2, 1, 0, 0, alone(params[0])[0], 5, 0, batch::HELD]);
+        assert_eq!(sampler.tokens()[0], first[4], "the row stays as it is");
+        let row = Row::new(first[4], first[5], 0);
+        sampler.device.write(&sampler.batch, 16, bytemuck::bytes_of(&row));
+        assert_eq!(sampler.tokens(), [alone(params[0])[1], alone(params[1])[2]], "written anew, it goes on");
+        let ring = sampler.read(&sampler.ring);
+        assert_eq!(ring[..3], [first[4], u32::MAX, alone(params[0])[1]]);
+        assert_eq!(ring[RING as usize..][..3], alone(params[1])[..3]);
+    }
+}
+
+/// What the rows of a draft choose is what the tokens one by one would have chosen, up to the first that the draft has not.
+#[test]
+fn rows_of_a_draft_choose_what_single_steps_choose() {
+    let penalised = SamplingParams { frequency_penalty: 1.5, repetition_penalty: 1.1, top_k: 30, ..WARM.seeded(7) };
+    let logits = logits(6, 517, 4.0);
+    for device in devices() {
+        let alone = Sampler::cpu(penalised, &logits).draw(4);
+        let sampler = Sampler::new(device, &[penalised; 4], &logits.repeat(4), &vec![0; 4 * 517], false);
+        let draft = [0, alone[0], alone[1], alone[1]];
+        let rows: Vec<Row> =
+            (0..).zip(draft).map(|(at, token)| Row::new(token, 4 + at, 2).flagged(batch::VERIFY)).collect();
+        sampler.device.write(&sampler.batch, 16, bytemuck::cast_slice(&rows));
+        sampler.step();
+        let ring = sampler.read(&sampler.ring);
+        assert_eq!(ring[2 * RING as usize..][..3], alone[..3], "and the fourth follows a token that was not chosen");
+        assert!(ring[2 * RING as usize + 3] < 517);
+        assert!(sampler.read(&sampler.history).iter().all(|word| *word == 0), "nothing is generated yet");
+        assert_eq!(sampler.read(&sampler.batch)[..2], [0, 1]);
+    }
 }
 
 const KINDS: [SamplingParams; 4] =
