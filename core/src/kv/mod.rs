@@ -3,6 +3,8 @@
 //! Keys and values of a layer are `[page, kv_head, position in page, head_dim]`. A sequence's positions lie in pages
 //! named by its row of the page table, so sequences may grow and share without anything being moved.
 
+pub mod pages;
+
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
 use crate::kernels::kv::{KvShape, KvType, PAGE};
