@@ -1,6 +1,6 @@
 // Embedding rows: out[r] = table[token of row r] * SCALE.
 //
-// The table's weights are of any type and may lie in several parts; this dispatch serves the tokens FIRST..FIRST+ROWS of one part
+// The table's weights are of any type and may lie in several shards; this dispatch serves the tokens FIRST..FIRST+ROWS of one shard
 // and leaves the rows of other tokens as they are. out: [rows, COLS] f32. COLS is a multiple of 32.
 // Dispatch: x covers COLS / 32 chunks in workgroups of 32, y is the row. A chunk is what a weight type unpacks at once.
 

@@ -12,7 +12,7 @@ use inglenook::gpu::{Binding, Dispatch, Gpu, GpuError, GpuOptions};
 use inglenook::kernels::gemm::Gemm;
 use inglenook::kernels::gemv::Gemv;
 use inglenook::kernels::matmul::{Epilogue, Matmul};
-use inglenook::kernels::weights::WeightPart;
+use inglenook::kernels::weights::WeightShard;
 use inglenook::kernels::{Kernel, Operand, TensorRef, Variant, batch, shader};
 
 /// Rows of x, weight rows, columns: decoding and prefill of a small model and of a large one.
@@ -59,8 +59,15 @@ fn kernel(gpu: &Gpu, ty: WeightType, [m, n, k]: [u32; 3]) -> Result<(Box<dyn Ker
     let blocks = (n * k) as usize / ty.block_len();
     repack(ty, &random_blocks(ty, 1, blocks, 0.05), 0, &mut planes).expect("whole blocks from the first on");
     let plane = |words: &[u32]| (!words.is_empty()).then(|| device.upload("plane", words).map(|s| s.all())).transpose();
-    let q = plane(&planes.q)?.expect("every type has numbers");
-    let weights = WeightPart { ty, rows: n, cols: k, q, h: plane(&planes.h)?, s: plane(&planes.s)? };
+    let quants = plane(&planes.quants)?.expect("every type has numbers");
+    let weights = WeightShard {
+        ty,
+        rows: n,
+        cols: k,
+        quants,
+        high_bits: plane(&planes.high_bits)?,
+        scales: plane(&planes.scales)?,
+    };
     let rows: Vec<_> = (0..m).map(|r| batch::Row::new(0, r, 0)).collect();
     let x: Vec<u32> = (0..m * k).map(|i| ((i % 97) as f32 / 48.0 - 1.0).to_bits()).collect();
     let matmul = Matmul {

@@ -60,7 +60,7 @@ fn main(
             d += in_place(n, sums.w);
         }
     }
-    if unit >= units() {
+    if unit >= row_tiles() {
         return;
     }
     finish(m, unit, a);

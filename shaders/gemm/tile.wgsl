@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
-    if first_unit + own_unit < units() {
+    if first_unit + own_unit < row_tiles() {
         for (var m = 0u; m < 8u; m++) {
             if first_m + own_m + m < batch.count {
                 finish(first_m + own_m + m, first_unit + own_unit, sums[m]);

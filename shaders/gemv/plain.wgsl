@@ -24,7 +24,7 @@ fn main(
     for (var c = 0u; c < CHUNKS; c++) {
         sums += four_dots(first + c, inputs(m * CHUNKS + c, lane));
     }
-    if unit < units() {
+    if unit < row_tiles() {
         finish(m, unit, sums);
     }
 }

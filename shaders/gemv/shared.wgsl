@@ -8,7 +8,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let unit = unit_of(group, groups);
-    if batch.count == 0u || unit >= units() {
+    if batch.count == 0u || unit >= row_tiles() {
         return;
     }
     let sums = share_of(unit, lane);

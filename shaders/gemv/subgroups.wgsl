@@ -11,7 +11,7 @@ fn main(
     @builtin(subgroup_size) size: u32,
 ) {
     let unit = unit_of(group, groups);
-    if batch.count == 0u || unit >= units() {
+    if batch.count == 0u || unit >= row_tiles() {
         return;
     }
     let sums = share_of(unit, lane);

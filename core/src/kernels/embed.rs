@@ -1,7 +1,7 @@
 //! Embedding rows of a step's tokens.
 
 use super::verify::{KernelTest, Output};
-use super::weights::{CHUNK, WeightPart, random_planes};
+use super::weights::{CHUNK, WeightShard, random_planes};
 use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
 use crate::gpu::{AdapterInfo, RequiredFeatures};
@@ -9,14 +9,14 @@ use inglenook_format::quant::WeightType;
 
 const BODY: &str = include_str!("../../../shaders/embed.wgsl");
 
-/// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
+/// `out[r] = table[token of row r] * scale`, for the tokens that lie in this shard of the table.
 #[derive(Debug)]
 pub struct Embed {
     /// The batch.
     pub batch: TensorRef,
-    /// A part of the table: a row a token.
-    pub table: WeightPart,
-    /// Token of the part's first row. Rows whose token lies in another part are left as they are.
+    /// A shard of the table: a row a token.
+    pub table: WeightShard,
+    /// Token of the shard's first row. Rows whose token lies in another shard are left as they are.
     pub first_row: u32,
     /// f32 `[rows, cols]`.
     pub out: TensorRef,
@@ -72,7 +72,7 @@ impl Kernel for Embed {
     }
 }
 
-/// A part of 130 tokens from the 40th on, for each weight type: tokens at its edges and outside of it.
+/// A shard of 130 tokens from the 40th on, for each weight type: tokens at its edges and outside of it.
 pub fn cases() -> Vec<KernelTest> {
     WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 })).collect()
 }
@@ -84,7 +84,7 @@ fn case(ty: WeightType, cols: u32) -> KernelTest {
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));
     KernelTest::new(format!("embed {ty} {cols}"), inputs, vec![Output::f32(1)], move |places| {
-        let table = WeightPart::over(ty, 130, cols, &places[2..]);
+        let table = WeightShard::over(ty, 130, cols, &places[2..]);
         let (batch, out) = (places[0].clone(), places[1].clone());
         Box::new(Embed { batch, table, first_row: 40, out, rows, scale: 1.5 })
     })

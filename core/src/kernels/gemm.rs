@@ -25,7 +25,7 @@ pub struct Gemm(pub Matmul);
 
 impl Gemm {
     fn tiles(&self, body: &[&str], tile: [u32; 2], needs: RequiredFeatures) -> LaunchConfig {
-        let workgroups = [self.0.units().div_ceil(tile[0]), self.0.rows.div_ceil(tile[1]), 1];
+        let workgroups = [self.0.row_tiles().div_ceil(tile[0]), self.0.rows.div_ceil(tile[1]), 1];
         self.0.launch(body, workgroups, needs)
     }
 }

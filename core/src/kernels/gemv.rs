@@ -15,7 +15,7 @@ const SHARED: &str = include_str!("../../../shaders/gemv/shared.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/gemv/subgroups.wgsl");
 
 /// Units that a workgroup computes where each invocation has its own.
-const UNITS: u32 = 32;
+const TILES_PER_WORKGROUP: u32 = 32;
 
 /// Most rows of x that it is made for.
 pub const MAX_ROWS: u32 = 8;
@@ -25,17 +25,17 @@ pub const MAX_ROWS: u32 = 8;
 pub struct Gemv(pub Matmul);
 
 impl Gemv {
-    /// An invocation a unit and row of x.
+    /// An invocation a row tile and row of x.
     fn alone(&self, inputs: &str, needs: RequiredFeatures) -> LaunchConfig {
-        let rows = if self.0.weights.h.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
-        let workgroups = [self.0.units().div_ceil(UNITS), self.0.rows, 1];
+        let rows = if self.0.weights.high_bits.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
+        let workgroups = [self.0.row_tiles().div_ceil(TILES_PER_WORKGROUP), self.0.rows, 1];
         self.0.launch(&[inputs, rows, PLAIN], workgroups, needs)
     }
 
-    /// A workgroup a unit. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
+    /// A workgroup a row tile. Sums are kept in an array of a length that WGSL wants to know at once, hence the line in front.
     fn lanes(&self, meet: &str, needs: RequiredFeatures, facts: &AdapterInfo) -> LaunchConfig {
         let rows = format!("const M: u32 = {}u;\n", self.0.rows);
-        self.0.launch(&[INPUTS, &rows, LANES, meet], grid_2d(self.0.units(), facts), needs)
+        self.0.launch(&[INPUTS, &rows, LANES, meet], grid_2d(self.0.row_tiles(), facts), needs)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
-use super::weights::{WeightPart, random_planes};
+use super::weights::{WeightShard, random_planes};
 use super::{Activation, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::device::Slice;
 use crate::gpu::RequiredFeatures;
@@ -32,11 +32,11 @@ pub enum Epilogue {
     Store,
     /// `out += sum`: the residual stream.
     Add,
-    /// The part's first half of rows are gates, the second half ups: `out[n] = act(gate n) * up n`, half as many outputs.
+    /// The shard's first half of rows are gates, the second half ups: `out[n] = act(gate n) * up n`, half as many outputs.
     Gated(Activation),
 }
 
-/// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight part.
+/// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight shard.
 #[derive(Debug, Clone)]
 pub struct Matmul {
     /// The batch.
@@ -44,7 +44,7 @@ pub struct Matmul {
     /// f32 `[rows, weights.cols]`.
     pub x: TensorRef,
     /// The weights; an even number of rows where gated.
-    pub weights: WeightPart,
+    pub weights: WeightShard,
     /// f32 `[weights.rows]`.
     pub bias: Option<TensorRef>,
     /// f32 `[rows, out_stride]`.
@@ -53,7 +53,7 @@ pub struct Matmul {
     pub rows: u32,
     /// Values from one row of `out` to the next.
     pub out_stride: u32,
-    /// Values of a row of `out` before this part's.
+    /// Values of a row of `out` before this shard's.
     pub out_offset: u32,
     /// What becomes of the dot products.
     pub epilogue: Epilogue,
@@ -68,8 +68,8 @@ impl Matmul {
         operands
     }
 
-    /// Units of four weight rows, as `shaders/shared/matmul/epilogue.wgsl` counts them.
-    pub(super) fn units(&self) -> u32 {
+    /// Row tiles: runs of four weight rows, as `shaders/shared/matmul/epilogue.wgsl` counts them.
+    pub(super) fn row_tiles(&self) -> u32 {
         match self.epilogue {
             Epilogue::Gated(_) => (self.weights.rows / 2).div_ceil(2),
             _ => self.weights.rows.div_ceil(4),
@@ -161,7 +161,7 @@ pub(super) fn case(
     let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
     KernelTest::new(name, inputs, vec![Output::f32(2)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
-        let weights = WeightPart::over(ty, n, k, &places[3..]);
+        let weights = WeightShard::over(ty, n, k, &places[3..]);
         let [batch, x, out] = [0, 1, 2].map(|i| places[i].clone());
         build(Matmul { batch, x, weights, bias, out, rows, out_stride: stride, out_offset: offset, epilogue })
     })

@@ -1,4 +1,4 @@
-//! Weights as kernels see them: parts of a matrix in planes, and the WGSL that unpacks their type.
+//! Weights as kernels see them: shards of a matrix in planes, and the WGSL that unpacks their type.
 
 use super::verify::random_words;
 use super::{Operand, TensorRef};
@@ -8,32 +8,32 @@ use inglenook_format::quant::{Plane, Planes, WeightType, random_blocks, repack};
 /// Weights that a type's shader unpacks at once.
 pub const CHUNK: u32 = 32;
 
-/// Consecutive rows of a weight matrix that fit a binding. Large matrices are several parts, each with dispatches of its own.
+/// Consecutive rows of a weight matrix that fit a binding. Large matrices are several shards, each with dispatches of its own.
 #[derive(Debug, Clone)]
-pub struct WeightPart {
+pub struct WeightShard {
     /// How the weights are packed.
     pub ty: WeightType,
-    /// Rows in this part.
+    /// Rows in this shard.
     pub rows: u32,
     /// Columns; a multiple of 32 (of 256 for the K types).
     pub cols: u32,
     /// The numbers, or their low bits.
-    pub q: Slice,
+    pub quants: Slice,
     /// High bits, where the type has them.
-    pub h: Option<Slice>,
+    pub high_bits: Option<Slice>,
     /// Scales, where the type has them.
-    pub s: Option<Slice>,
+    pub scales: Option<Slice>,
 }
 
-impl WeightPart {
+impl WeightShard {
     /// Chunks of 32 weights in a row.
     pub fn chunks(&self) -> u32 {
         self.cols / CHUNK
     }
 
-    /// The bindings of the planes, in the order that [`WeightPart::wgsl`] declares.
+    /// The bindings of the planes, in the order that [`WeightShard::wgsl`] declares.
     pub fn operands(&self) -> Vec<Operand> {
-        let planes = [Some(&self.q), self.h.as_ref(), self.s.as_ref()];
+        let planes = [Some(&self.quants), self.high_bits.as_ref(), self.scales.as_ref()];
         planes.into_iter().flatten().map(|slice| Operand::read(&TensorRef::Fixed(slice.clone()))).collect()
     }
 
@@ -48,15 +48,16 @@ impl WeightPart {
         text
     }
 
-    /// A part over `places`, in the order of [`WeightPart::operands`].
-    pub(super) fn over(ty: WeightType, rows: u32, cols: u32, places: &[TensorRef]) -> WeightPart {
+    /// A shard over `places`, in the order of [`WeightShard::operands`].
+    pub(super) fn over(ty: WeightType, rows: u32, cols: u32, places: &[TensorRef]) -> WeightShard {
         let mut slices = places.iter().map(|place| match place {
             TensorRef::Fixed(slice) => slice.clone(),
             TensorRef::Tensor(_) => unreachable!("weights have memory of their own"),
         });
         let mut next = |plane| ty.has_plane(plane).then(|| slices.next().expect("a place for each plane"));
-        let (q, h, s) = (next(Plane::Q).expect("every type has numbers"), next(Plane::H), next(Plane::S));
-        WeightPart { ty, rows, cols, q, h, s }
+        let (quants, high_bits, scales) =
+            (next(Plane::Quants).expect("every type has numbers"), next(Plane::HighBits), next(Plane::Scales));
+        WeightShard { ty, rows, cols, quants, high_bits, scales }
     }
 }
 
@@ -66,17 +67,21 @@ pub(super) fn random_planes(ty: WeightType, seed: u64, rows: u32, cols: u32) -> 
     let blocks = (rows * cols) as usize / ty.block_len();
     let mut planes = Planes::default();
     repack(ty, &random_blocks(ty, seed, blocks, 0.5), 0, &mut planes).expect("whole blocks from the first on");
-    [planes.q, planes.h, planes.s].into_iter().filter(|plane| !plane.is_empty()).collect()
+    [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty()).collect()
 }
 
 /// The planes' names in WGSL, and the widest element that divides a block's share of each.
 fn elements(ty: WeightType) -> Vec<(&'static str, &'static str)> {
-    let (h, s) = match ty {
+    let (high_bits, scales) = match ty {
         WeightType::Q5_K | WeightType::Q6_K => ("vec4<u32>", if ty == WeightType::Q6_K { "u32" } else { "vec4<u32>" }),
         WeightType::Q4_K => ("", "vec4<u32>"),
         _ => ("u32", "u32"),
     };
-    let planes = [(Plane::Q, "weights_q", "vec4<u32>"), (Plane::H, "weights_h", h), (Plane::S, "weights_s", s)];
+    let planes = [
+        (Plane::Quants, "weight_quants", "vec4<u32>"),
+        (Plane::HighBits, "weight_high_bits", high_bits),
+        (Plane::Scales, "weight_scales", scales),
+    ];
     planes.into_iter().filter(|(plane, ..)| ty.has_plane(*plane)).map(|(_, name, element)| (name, element)).collect()
 }
 

@@ -26,8 +26,8 @@ pub struct AttentionWeights {
 }
 
 impl AttentionWeights {
-    /// Declares the attention of layer `index`. Files hold query, key and value apart or as one matrix.
-    pub fn declare(
+    /// Registers the attention of layer `index`. Files hold query, key and value apart or as one matrix.
+    pub fn register(
         registry: &mut WeightRegistry<'_>,
         config: &Config,
         index: u32,
@@ -36,7 +36,7 @@ impl AttentionWeights {
         let (q, kv) = (config.q_width(), config.kv_width());
         let qkv = match registry.has(&name("qkv.weight")) {
             true => vec![(0, registry.matrix(&name("qkv"), config.qkv_width(), config.hidden)?)],
-            false => registry.stacked(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
+            false => registry.fused_qkv(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
         };
         let out = registry.matrix(&name("output"), config.hidden, q)?;
         Ok(AttentionWeights { qkv, head_norms: None, out })
@@ -65,17 +65,17 @@ pub struct GatedMlp {
 
 #[derive(Debug)]
 enum GateUp {
-    Paired(Matrix),
+    Fused(Matrix),
     Apart { gate: Matrix, up: Matrix },
 }
 
 impl GatedMlp {
-    /// Declares the feed-forward layer of layer `index`.
-    pub fn declare(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
+    /// Registers the feed-forward layer of layer `index`.
+    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
         let name = |part: &str| format!("blk.{index}.ffn_{part}");
         let (gate, up) = (name("gate"), name("up"));
-        let gate_up = match registry.paired(&gate, &up, config.ffn, config.hidden)? {
-            Some(paired) => GateUp::Paired(paired),
+        let gate_up = match registry.fused_gate_up(&gate, &up, config.ffn, config.hidden)? {
+            Some(fused) => GateUp::Fused(fused),
             None => GateUp::Apart {
                 gate: registry.matrix(&gate, config.ffn, config.hidden)?,
                 up: registry.matrix(&up, config.ffn, config.hidden)?,
@@ -94,8 +94,8 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// Declares the factors, where the file has some, and allocates the table for `context` positions.
-    pub fn declare(registry: &mut WeightRegistry<'_>, config: &Config, context: u32) -> Result<RopeTable, LoadError> {
+    /// Registers the factors, where the file has some, and allocates the table for `context` positions.
+    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, context: u32) -> Result<RopeTable, LoadError> {
         let name = config.rope.factors(|name| registry.has(name), context);
         let factors = name.map(|name| registry.host(name, config.rope.dims / 2)).transpose()?;
         // Of LongRoPE's factors one set is for shorter contexts and one for longer.
@@ -105,8 +105,8 @@ impl RopeTable {
         Ok(RopeTable { storage: registry.memory("angles", config.rope.table_len(context) * 4)?, factors })
     }
 
-    /// Computes the table, once the file has been read.
-    pub fn fill(&self, device: &Device, config: &Config, context: u32) {
+    /// Computes and uploads the table, once the file has been read.
+    pub fn upload(&self, device: &Device, config: &Config, context: u32) {
         let factors = self.factors.as_ref().map(|factors| factors.borrow().clone()).unwrap_or_default();
         device.write(&self.storage, 0, bytemuck::cast_slice(&config.rope.table(&factors, context)));
     }
@@ -138,11 +138,11 @@ impl Forward<'_> {
     /// Rows of the embedding matrix, `[rows, hidden]`.
     pub fn embed(&mut self, table: &Matrix) -> Tensor {
         let out = self.recorder.tensor(self.rows, table.cols);
-        for part in &table.parts {
+        for shard in &table.shards {
             self.recorder.push(Embed {
                 batch: self.batch.clone().into(),
-                table: part.weights.clone(),
-                first_row: part.first,
+                table: shard.weights.clone(),
+                first_row: shard.first,
                 out: out.into(),
                 rows: self.rows,
                 scale: 1.0,
@@ -249,7 +249,7 @@ impl Forward<'_> {
     /// `silu(x · gateᵀ) · (x · upᵀ)`, `[rows, ffn]`.
     pub fn gated(&mut self, x: Tensor, weights: &GatedMlp) -> Tensor {
         match &weights.gate_up {
-            GateUp::Paired(matrix) => {
+            GateUp::Fused(matrix) => {
                 let out = self.recorder.tensor(self.rows, matrix.outputs);
                 self.matmul(&x.into(), matrix, (out, 0), Epilogue::Gated(Activation::Silu));
                 out
@@ -285,18 +285,18 @@ impl Forward<'_> {
         }
     }
 
-    /// One dispatch for each part: into the columns of `out` from `first` on.
+    /// One dispatch for each shard: into the columns of `out` from `first` on.
     fn matmul(&mut self, x: &TensorRef, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
-        for part in &matrix.parts {
+        for shard in &matrix.shards {
             let matmul = Matmul {
                 batch: self.batch(),
                 x: x.clone(),
-                weights: part.weights.clone(),
-                bias: part.bias.clone().map(TensorRef::Fixed),
+                weights: shard.weights.clone(),
+                bias: shard.bias.clone().map(TensorRef::Fixed),
                 out: out.into(),
                 rows: self.rows,
                 out_stride: out.cols,
-                out_offset: first + part.first,
+                out_offset: first + shard.first,
                 epilogue,
             };
             match self.rows <= MAX_ROWS {

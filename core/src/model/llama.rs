@@ -7,14 +7,14 @@ use super::weights::{LoadError, WeightRegistry};
 use super::{Config, Layer, Model};
 use crate::kernels::Tensor;
 
-/// Declares the weights of layer `index`.
-pub(super) fn declare(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
+/// Registers the weights of layer `index`.
+pub(super) fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let norm = |part: &str| format!("blk.{index}.{part}_norm.weight");
     Ok(Layer {
         attention_norm: registry.vector(&[(&norm("attn"), config.hidden)])?,
-        attention: AttentionWeights::declare(registry, config, index)?,
+        attention: AttentionWeights::register(registry, config, index)?,
         mlp_norm: registry.vector(&[(&norm("ffn"), config.hidden)])?,
-        mlp: GatedMlp::declare(registry, config, index)?,
+        mlp: GatedMlp::register(registry, config, index)?,
     })
 }
 

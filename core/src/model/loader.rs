@@ -4,7 +4,7 @@
 use super::error::ModelError;
 use super::weights::{HostVector, LoadError};
 use crate::device::{Device, Storage};
-use crate::kernels::weights::WeightPart;
+use crate::kernels::weights::WeightShard;
 use inglenook_format::gguf::TensorInfo;
 use inglenook_format::quant::{Plane, Planes, WeightType, dequantise, repack};
 use inglenook_format::source::{Source, SourceError};
@@ -17,8 +17,8 @@ const IN_FLIGHT: u64 = 32 << 20;
 /// Where something of a tensor goes.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a part.
-    Rows { from: u64, rows: u64, part: WeightPart, to: u64 },
+    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a shard.
+    Rows { from: u64, rows: u64, shard: WeightShard, to: u64 },
     /// Numbers `from..from + len` of the tensor as f32, `offset` bytes into memory.
     Floats { from: u64, len: u64, storage: Storage, offset: u64 },
     /// The whole tensor as f32.
@@ -54,14 +54,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// A tensor goes in rows to one or several parts, or is small and is read at once.
+    /// A tensor goes in rows to one or several shards, or is small and is read at once.
     async fn load(&mut self, tensor: &TensorInfo, destinations: &[Destination]) -> Result<(), LoadError> {
         let ty = tensor.weight_type().map_err(ModelError::from)?;
         let mut values = None;
         let mut runs = Vec::new();
         for destination in destinations {
-            if let Destination::Rows { from, rows, part, to } = destination {
-                runs.push((*from, *rows, part, *to));
+            if let Destination::Rows { from, rows, shard, to } = destination {
+                runs.push((*from, *rows, shard, *to));
                 continue;
             }
             if values.is_none() {
@@ -80,8 +80,8 @@ impl Loader<'_> {
         // A source may only run forward.
         runs.sort_by_key(|(from, ..)| *from);
         let row = tensor.row_len() / ty.block_len() as u64;
-        for (from, rows, part, to) in runs {
-            self.rows(tensor, ty, from * row..(from + rows) * row, part, to * row).await?;
+        for (from, rows, shard, to) in runs {
+            self.rows(tensor, ty, from * row..(from + rows) * row, shard, to * row).await?;
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Loader<'_> {
         tensor: &TensorInfo,
         ty: WeightType,
         blocks: std::ops::Range<u64>,
-        part: &WeightPart,
+        shard: &WeightShard,
         to: u64,
     ) -> Result<(), LoadError> {
         let piece_blocks = (PIECE / ty.block_bytes()) as u64 & !1;
@@ -103,16 +103,16 @@ impl Loader<'_> {
             let at = (to + first - blocks.start) as usize;
             self.planes.clear();
             repack(ty, &raw, at, &mut self.planes).map_err(|error| ModelError::feature(error.to_string()))?;
-            self.write(part, ty, at).await?;
+            self.write(shard, ty, at).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, part: &WeightPart, ty: WeightType, block: usize) -> Result<(), LoadError> {
+    async fn write(&mut self, shard: &WeightShard, ty: WeightType, block: usize) -> Result<(), LoadError> {
         let planes = [
-            (Plane::Q, Some(&part.q), &self.planes.q),
-            (Plane::H, part.h.as_ref(), &self.planes.h),
-            (Plane::S, part.s.as_ref(), &self.planes.s),
+            (Plane::Quants, Some(&shard.quants), &self.planes.quants),
+            (Plane::HighBits, shard.high_bits.as_ref(), &self.planes.high_bits),
+            (Plane::Scales, shard.scales.as_ref(), &self.planes.scales),
         ];
         for (plane, slice, words) in planes {
             if let Some(slice) = slice {

@@ -41,8 +41,8 @@ pub struct Model {
     embedding: Matrix,
     layers: Vec<Layer>,
     norm: Vector,
-    /// None where the embedding serves as head, too.
-    head: Option<Matrix>,
+    /// None where the embedding serves as LM head, too.
+    lm_head: Option<Matrix>,
     angles: RopeTable,
     weight_bytes: u64,
 }
@@ -61,9 +61,9 @@ impl Model {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Model, LoadError> {
         let mut registry = WeightRegistry::new(gguf, device.clone());
-        let model = Model::declare(&mut registry, context)?;
-        registry.fill(source, progress).await?;
-        model.angles.fill(device, &model.config, context);
+        let model = Model::register(&mut registry, context)?;
+        registry.load(source, progress).await?;
+        model.angles.upload(device, &model.config, context);
         Ok(model)
     }
 
@@ -72,27 +72,27 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what needs the device or the weights.
     pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
-        Ok(Model::declare(&mut WeightRegistry::without_memory(gguf), 1)?.config)
+        Ok(Model::register(&mut WeightRegistry::without_memory(gguf), 1)?.config)
     }
 
-    /// Declares everything that the model needs; refuses a file that holds more than that.
-    fn declare(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
+    /// Registers everything that the model needs; refuses a file that holds more than that.
+    fn register(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
         let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
-        let declare = match config.architecture {
-            Architecture::Llama | Architecture::Qwen2 => llama::declare,
-            Architecture::Qwen3 => qwen3::declare,
+        let register = match config.architecture {
+            Architecture::Llama | Architecture::Qwen2 => llama::register,
+            Architecture::Qwen3 => qwen3::register,
         };
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
-        let layers = (0..config.layers).map(|index| declare(registry, &config, index));
+        let layers = (0..config.layers).map(|index| register(registry, &config, index));
         let model = Model {
             layers: layers.collect::<Result<_, _>>()?,
             norm: registry.vector(&[("output_norm.weight", config.hidden)])?,
-            head: match registry.has("output.weight") {
+            lm_head: match registry.has("output.weight") {
                 true => Some(registry.matrix("output", config.vocab, config.hidden)?),
                 false => None,
             },
-            angles: RopeTable::declare(registry, &config, context)?,
+            angles: RopeTable::register(registry, &config, context)?,
             weight_bytes: registry.bytes(),
             embedding,
             config,
@@ -113,13 +113,13 @@ impl Model {
 
     /// Bytes of weights that a decode step reads: all but the embedding's, of which it reads a row, unless it is the head.
     pub fn step_bytes(&self) -> u64 {
-        let embedding: u64 = self.embedding.parts.iter().map(|part| part.weights.q.storage.bytes()).sum();
-        if self.head.is_some() { self.weight_bytes - embedding } else { self.weight_bytes }
+        let embedding: u64 = self.embedding.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum();
+        if self.lm_head.is_some() { self.weight_bytes - embedding } else { self.weight_bytes }
     }
 
     /// Records the model up to its last norm: `[rows, hidden]`.
     pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
-        // The dense architectures differ in the weights they declare alone.
+        // The dense architectures differ in the weights they register alone.
         match self.config.architecture {
             Architecture::Llama | Architecture::Qwen2 | Architecture::Qwen3 => llama::forward(pass, self),
         }
@@ -127,6 +127,6 @@ impl Model {
 
     /// Records the head: logits, `[rows, vocab]`.
     pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>) -> Tensor {
-        pass.linear(hidden, self.head.as_ref().unwrap_or(&self.embedding))
+        pass.linear(hidden, self.lm_head.as_ref().unwrap_or(&self.embedding))
     }
 }

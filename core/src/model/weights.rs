@@ -1,7 +1,7 @@
-//! Weights that a model declares, and what holds them on a device.
+//! Weights that a model registers, and what holds them on a device.
 //!
-//! An architecture *declares* the matrices and vectors it needs; each gets its memory at once. Then the file is read once
-//! (`loader.rs`). What the file has and nobody declared is refused, unless it is known to change nothing.
+//! An architecture *registers* the matrices and vectors it needs; each gets its memory at once. Then the file is read once
+//! (`loader.rs`). What the file has and nobody registered is refused, unless it is known to change nothing.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,13 +11,13 @@ use super::error::ModelError;
 use super::loader::{self, Destination};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
-use crate::kernels::weights::WeightPart;
+use crate::kernels::weights::WeightShard;
 use inglenook_format::gguf::{Gguf, TensorInfo};
 use inglenook_format::quant::{Plane, WeightType};
 use inglenook_format::source::{Source, SourceError};
 
-/// Rows of a part are a multiple of this: then f16 scales of every part begin at a bound offset.
-const PART_ROWS: u64 = 64;
+/// Rows of a shard are a multiple of this: then f16 scales of every shard begin at a bound offset.
+const SHARD_ROWS: u64 = 64;
 /// Alignment of a binding's offset, bytes.
 const ALIGN: u64 = 256;
 /// Names of unused tensors that an error tells.
@@ -37,24 +37,24 @@ pub enum LoadError {
     Source(#[from] SourceError),
 }
 
-/// A weight matrix on a device, `[rows, cols]`, in parts that fit a binding.
+/// A weight matrix on a device, `[rows, cols]`, in shards that fit a binding.
 #[derive(Debug, Clone)]
 pub struct Matrix {
     /// Values that a product with it has: its rows, or half of them where gate and up are paired.
     pub outputs: u32,
     /// Columns.
     pub cols: u32,
-    /// Its parts.
-    pub parts: Vec<Part>,
+    /// Its shards.
+    pub shards: Vec<Shard>,
 }
 
 /// Part of a matrix.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct Shard {
     /// The first output it gives.
     pub first: u32,
     /// The weights.
-    pub weights: WeightPart,
+    pub weights: WeightShard,
     /// f32 `[weights.rows]`, added to products; none where the file has no bias.
     pub bias: Option<Slice>,
 }
@@ -77,14 +77,14 @@ struct FileMatrix {
     bias: Option<String>,
 }
 
-/// Rows of a matrix of the file that stand together in a part.
+/// Rows of a matrix of the file that stand together in a shard.
 struct Run<'m> {
     matrix: &'m FileMatrix,
     from: u64,
     rows: u64,
 }
 
-/// What a model declares, and the file it comes from.
+/// What a model registers, and the file it comes from.
 #[derive(Debug)]
 pub struct WeightRegistry<'a> {
     /// The file's header.
@@ -98,7 +98,7 @@ pub struct WeightRegistry<'a> {
 }
 
 impl<'a> WeightRegistry<'a> {
-    /// Nothing declared yet.
+    /// Nothing registered yet.
     pub fn new(gguf: &'a Gguf, device: Device) -> WeightRegistry<'a> {
         WeightRegistry { gguf, device, allocates: true, destinations: HashMap::new(), ignored: Vec::new(), bytes: 0 }
     }
@@ -108,7 +108,7 @@ impl<'a> WeightRegistry<'a> {
         WeightRegistry { allocates: false, ..WeightRegistry::new(gguf, Device::Cpu) }
     }
 
-    /// Device memory of everything declared, bytes.
+    /// Device memory of everything registered, bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -142,7 +142,7 @@ impl<'a> WeightRegistry<'a> {
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`].
-    pub fn stacked(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
+    pub fn fused_qkv(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
         let files: Vec<FileMatrix> =
             names.iter().map(|(name, rows)| self.file_matrix(name, *rows, cols)).collect::<Result<_, _>>()?;
         let mut first = 0;
@@ -156,23 +156,23 @@ impl<'a> WeightRegistry<'a> {
         Ok(matrices)
     }
 
-    /// A gate and an up matrix of the same type as one, paired part by part so that one dispatch can gate.
+    /// A gate and an up matrix of the same type as one, paired shard by shard so that one dispatch can gate.
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`]. `None` where the types differ.
-    pub fn paired(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
+    pub fn fused_gate_up(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
         let pair = [self.file_matrix(gate, rows, cols)?, self.file_matrix(up, rows, cols)?];
         if pair[0].ty != pair[1].ty {
             return Ok(None);
         }
         let rows = u64::from(rows);
-        let step = self.part_rows(pair[0].ty, cols, 2)?;
-        let mut parts = Vec::new();
+        let step = self.shard_rows(pair[0].ty, cols, 2)?;
+        let mut shards = Vec::new();
         for from in (0..rows).step_by(step as usize) {
             let runs = pair.each_ref().map(|matrix| Run { matrix, from, rows: step.min(rows - from) });
-            parts.push(self.part(from, &runs)?);
+            shards.push(self.shard(from, &runs)?);
         }
-        Ok(Some(Matrix { outputs: rows as u32, cols, parts }))
+        Ok(Some(Matrix { outputs: rows as u32, cols, shards }))
     }
 
     /// Vectors side by side, as f32.
@@ -217,7 +217,7 @@ impl<'a> WeightRegistry<'a> {
         Ok(storage)
     }
 
-    /// Refuses what the file has and nobody has declared.
+    /// Refuses what the file has and nobody has registered.
     ///
     /// # Errors
     /// [`ModelError::UnusedTensors`].
@@ -237,12 +237,12 @@ impl<'a> WeightRegistry<'a> {
         Err(ModelError::UnusedTensors { architecture, names: told.join(", ") + &more })
     }
 
-    /// Reads the file and fills everything declared. `progress` gets the bytes read so far and those there are in all;
+    /// Reads the file and loads everything registered. `progress` gets the bytes read so far and those there are in all;
     /// when it answers false, loading ends with [`SourceError::Aborted`].
     ///
     /// # Errors
     /// Those of the source and the device.
-    pub async fn fill(self, source: &dyn Source, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), LoadError> {
+    pub async fn load(self, source: &dyn Source, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), LoadError> {
         let wanted = |tensor: &&TensorInfo| self.destinations.contains_key(&tensor.name);
         let tensors: Vec<_> = self.gguf.tensors_by_offset().filter(wanted).collect();
         let with_destinations = tensors.into_iter().map(|tensor| (tensor, &self.destinations[&tensor.name][..]));
@@ -285,8 +285,8 @@ impl<'a> WeightRegistry<'a> {
     fn stack(&mut self, matrices: &[FileMatrix]) -> Result<Matrix, LoadError> {
         let (ty, cols) = (matrices[0].ty, matrices[0].info.row_len() as u32);
         let rows: u64 = matrices.iter().map(|matrix| matrix.info.rows()).sum();
-        let step = self.part_rows(ty, cols, 1)?;
-        let mut parts = Vec::new();
+        let step = self.shard_rows(ty, cols, 1)?;
+        let mut shards = Vec::new();
         for first in (0..rows).step_by(step as usize) {
             let end = rows.min(first + step);
             let mut begin = 0;
@@ -298,29 +298,29 @@ impl<'a> WeightRegistry<'a> {
                 }
                 begin += matrix.info.rows();
             }
-            parts.push(self.part(first, &runs)?);
+            shards.push(self.shard(first, &runs)?);
         }
-        Ok(Matrix { outputs: rows as u32, cols, parts })
+        Ok(Matrix { outputs: rows as u32, cols, shards })
     }
 
-    /// Rows of a part such that its widest plane fits a binding `factor` times.
-    fn part_rows(&self, ty: WeightType, cols: u32, factor: u64) -> Result<u64, LoadError> {
+    /// Rows of a shard such that its widest plane fits a binding `factor` times.
+    fn shard_rows(&self, ty: WeightType, cols: u32, factor: u64) -> Result<u64, LoadError> {
         let blocks = cols as usize / ty.block_len();
         if !(cols as usize).is_multiple_of(ty.block_len().max(32)) {
             return Err(ModelError::feature(format!("rows of {cols} weights of the type {ty}")).into());
         }
-        let row_bytes = ty.plane_bytes(Plane::Q, blocks) as u64;
+        let row_bytes = ty.plane_bytes(Plane::Quants, blocks) as u64;
         let limit = self.device.facts().limits.binding;
-        let rows = limit / (row_bytes * factor) / PART_ROWS * PART_ROWS;
+        let rows = limit / (row_bytes * factor) / SHARD_ROWS * SHARD_ROWS;
         if rows == 0 {
-            let wanted = row_bytes * factor * PART_ROWS;
+            let wanted = row_bytes * factor * SHARD_ROWS;
             return Err(GpuError::TooSmall { what: "bindings", limit, wanted }.into());
         }
         Ok(rows)
     }
 
-    /// A part that begins at output `first`: these rows, one below the other, with their biases.
-    fn part(&mut self, first: u64, runs: &[Run<'_>]) -> Result<Part, LoadError> {
+    /// A shard that begins at output `first`: these rows, one below the other, with their biases.
+    fn shard(&mut self, first: u64, runs: &[Run<'_>]) -> Result<Shard, LoadError> {
         let (ty, cols) = (runs[0].matrix.ty, runs[0].matrix.info.row_len() as u32);
         let rows: u64 = runs.iter().map(|run| run.rows).sum();
         let weights = self.planes(ty, rows, cols)?;
@@ -330,35 +330,36 @@ impl<'a> WeightRegistry<'a> {
         let mut to = 0;
         for Run { matrix, from, rows } in runs {
             let (from, rows) = (*from, *rows);
-            self.send(&matrix.info.name, Destination::Rows { from, rows, part: weights.clone(), to });
+            self.send(&matrix.info.name, Destination::Rows { from, rows, shard: weights.clone(), to });
             if let (Some(storage), Some(name)) = (&bias, &matrix.bias) {
                 let storage = storage.clone();
                 self.send(name, Destination::Floats { from, len: rows, storage, offset: to * 4 });
             }
             to += rows;
         }
-        Ok(Part { first: first as u32, weights, bias: bias.map(|storage| storage.all()) })
+        Ok(Shard { first: first as u32, weights, bias: bias.map(|storage| storage.all()) })
     }
 
-    /// Memory for the weights of a part: its planes in one buffer.
-    fn planes(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightPart, LoadError> {
+    /// Memory for the weights of a shard: its planes in one buffer.
+    fn planes(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightShard, LoadError> {
         let blocks = rows as usize * (cols as usize / ty.block_len());
         let bytes = |plane| if ty.has_plane(plane) { ty.plane_bytes(plane, blocks) as u64 } else { 0 };
-        let (q, h, s) = (bytes(Plane::Q), bytes(Plane::H), bytes(Plane::S));
-        let (at_h, at_s) = (q.next_multiple_of(ALIGN), (q.next_multiple_of(ALIGN) + h).next_multiple_of(ALIGN));
-        let storage = self.memory("weights", at_s + s)?;
-        Ok(WeightPart {
+        let [quants, high_bits, scales] = [Plane::Quants, Plane::HighBits, Plane::Scales].map(bytes);
+        let high_bits_at = quants.next_multiple_of(ALIGN);
+        let scales_at = (high_bits_at + high_bits).next_multiple_of(ALIGN);
+        let storage = self.memory("weights", scales_at + scales)?;
+        Ok(WeightShard {
             ty,
             rows: rows as u32,
             cols,
-            q: storage.slice(0, q),
-            h: (h > 0).then(|| storage.slice(at_h, h)),
-            s: (s > 0).then(|| storage.slice(at_s, s)),
+            quants: storage.slice(0, quants),
+            high_bits: (high_bits > 0).then(|| storage.slice(high_bits_at, high_bits)),
+            scales: (scales > 0).then(|| storage.slice(scales_at, scales)),
         })
     }
 }
 
-/// Whether a tensor that nobody has declared changes nothing of a text model's answers.
+/// Whether a tensor that nobody has registered changes nothing of a text model's answers.
 fn is_harmless(tensor: &TensorInfo) -> bool {
     let name = tensor.name.as_str();
     // Whole numbers outside the layers are no weights: what calibrations and trainers leave behind (steps, counts, position ids).

@@ -12,9 +12,9 @@ use super::{QuantError, WeightType};
 /// Blocks as bytes: part `i` of block `b` begins at `b * strides[i]` of its slice.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub q: &'a [u8],
-    pub h: &'a [u8],
-    pub s: &'a [u8],
+    pub quants: &'a [u8],
+    pub high_bits: &'a [u8],
+    pub scales: &'a [u8],
     pub strides: [usize; 3],
 }
 
@@ -32,7 +32,12 @@ pub fn dequantise(ty: WeightType, raw: &[u8], out: &mut [f32]) -> Result<(), Qua
         return Err(QuantError::Length { ty, blocks, weights: out.len() });
     }
     let from = |plane| raw.get(ty.part(plane).from..).unwrap_or_default();
-    let view = View { q: from(Plane::Q), h: from(Plane::H), s: from(Plane::S), strides: [ty.block_bytes(); 3] };
+    let view = View {
+        quants: from(Plane::Quants),
+        high_bits: from(Plane::HighBits),
+        scales: from(Plane::Scales),
+        strides: [ty.block_bytes(); 3],
+    };
     dequantise_blocks(ty, view, out);
     Ok(())
 }
@@ -40,9 +45,9 @@ pub fn dequantise(ty: WeightType, raw: &[u8], out: &mut [f32]) -> Result<(), Qua
 /// Dequantises as many blocks as `out` has room for; the caller has checked that `view` holds them.
 pub(super) fn dequantise_blocks(ty: WeightType, view: View<'_>, out: &mut [f32]) {
     match ty {
-        WeightType::F32 => singles(view.q, out, f32::from_le_bytes),
-        WeightType::F16 => halves(view.q, out),
-        WeightType::BF16 => singles(view.q, out, |q| f32::from_bits(u32::from(u16::from_le_bytes(q)) << 16)),
+        WeightType::F32 => singles(view.quants, out, f32::from_le_bytes),
+        WeightType::F16 => halves(view.quants, out),
+        WeightType::BF16 => singles(view.quants, out, |q| f32::from_bits(u32::from(u16::from_le_bytes(q)) << 16)),
         WeightType::Q8_0 => each(view, out, |q, _: &[u8; 0], s, out| q8_0(q, s, out)),
         WeightType::Q4_0 => each(view, out, |q, _: &[u8; 0], s, out| q4_0(q, s, out)),
         WeightType::Q4_1 => each(view, out, |q, _: &[u8; 0], s, out| q4_1(q, s, out)),
@@ -62,7 +67,12 @@ fn each<const Q: usize, const H: usize, const S: usize, const L: usize>(
 ) {
     let [q_stride, h_stride, s_stride] = view.strides;
     for (b, out) in out.as_chunks_mut::<L>().0.iter_mut().enumerate() {
-        block(bytes_at(view.q, b * q_stride), bytes_at(view.h, b * h_stride), bytes_at(view.s, b * s_stride), out);
+        block(
+            bytes_at(view.quants, b * q_stride),
+            bytes_at(view.high_bits, b * h_stride),
+            bytes_at(view.scales, b * s_stride),
+            out,
+        );
     }
 }
 

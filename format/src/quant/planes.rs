@@ -1,9 +1,9 @@
 //! Weights as a GPU reads them: the bits of GGUF's blocks, parted into planes of 32-bit words.
 //!
 //! A block of 18, 34 or 210 bytes cannot be read as words. So a matrix is kept as up to three planes, each bound on its
-//! own: `q` (the numbers), `h` (their high bits) and `s` (scales). No bit changes its value, only its place:
+//! own: `quants` (the numbers), `high_bits` and `scales`. No bit changes its value, only its place:
 //!
-//! | type | `q` bytes a block | `h` bytes a block | `s` bytes a block |
+//! | type | `quants` bytes a block | `high_bits` bytes a block | `scales` bytes a block |
 //! |---|---|---|---|
 //! | F32 | 4 | – | – |
 //! | F16, BF16 | 2 (two weights a word, low half first) | – | – |
@@ -30,46 +30,46 @@ const _: () = assert!(cfg!(target_endian = "little"), "inglenook needs a little-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Plane {
     /// The numbers, or their low bits.
-    Q,
+    Quants,
     /// The numbers' high bits.
-    H,
+    HighBits,
     /// Scales and minima.
-    S,
+    Scales,
 }
 
 /// The planes of a matrix, or of one piece of it on the way to a GPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planes {
-    /// Plane [`Plane::Q`].
-    pub q: Vec<u32>,
-    /// Plane [`Plane::H`], empty where the type has none.
-    pub h: Vec<u32>,
-    /// Plane [`Plane::S`], empty where the type has none.
-    pub s: Vec<u32>,
+    /// Plane [`Plane::Quants`].
+    pub quants: Vec<u32>,
+    /// Plane [`Plane::HighBits`], empty where the type has none.
+    pub high_bits: Vec<u32>,
+    /// Plane [`Plane::Scales`], empty where the type has none.
+    pub scales: Vec<u32>,
 }
 
 /// Borrowed planes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlanesRef<'a> {
-    /// Plane [`Plane::Q`].
-    pub q: &'a [u32],
-    /// Plane [`Plane::H`], empty where the type has none.
-    pub h: &'a [u32],
-    /// Plane [`Plane::S`], empty where the type has none.
-    pub s: &'a [u32],
+    /// Plane [`Plane::Quants`].
+    pub quants: &'a [u32],
+    /// Plane [`Plane::HighBits`], empty where the type has none.
+    pub high_bits: &'a [u32],
+    /// Plane [`Plane::Scales`], empty where the type has none.
+    pub scales: &'a [u32],
 }
 
 impl Planes {
     /// Empties the planes and keeps their memory for the next piece.
     pub fn clear(&mut self) {
-        self.q.clear();
-        self.h.clear();
-        self.s.clear();
+        self.quants.clear();
+        self.high_bits.clear();
+        self.scales.clear();
     }
 
     /// The same planes, borrowed.
     pub fn as_ref(&self) -> PlanesRef<'_> {
-        PlanesRef { q: &self.q, h: &self.h, s: &self.s }
+        PlanesRef { quants: &self.quants, high_bits: &self.high_bits, scales: &self.scales }
     }
 }
 
@@ -89,7 +89,7 @@ const NONE: Part = part(0, 0);
 
 impl WeightType {
     pub(super) const fn part(self, plane: Plane) -> Part {
-        let [q, h, s] = match self {
+        let [quants, high_bits, scales] = match self {
             WeightType::F32 => [part(0, 4), NONE, NONE],
             WeightType::F16 | WeightType::BF16 => [part(0, 2), NONE, NONE],
             WeightType::Q8_0 => [part(2, 32), NONE, part(0, 2)],
@@ -102,9 +102,9 @@ impl WeightType {
             WeightType::Q6_K => [part(0, 128), part(128, 64), Part { from: 192, len: 18, stride: 20 }],
         };
         match plane {
-            Plane::Q => q,
-            Plane::H => h,
-            Plane::S => s,
+            Plane::Quants => quants,
+            Plane::HighBits => high_bits,
+            Plane::Scales => scales,
         }
     }
 
@@ -145,9 +145,9 @@ pub fn repack(ty: WeightType, raw: &[u8], first_block: usize, planes: &mut Plane
     if !first_block.is_multiple_of(2) {
         return Err(QuantError::OddPiece { ty, first_block });
     }
-    append(ty, Plane::Q, raw, &mut planes.q);
-    append(ty, Plane::H, raw, &mut planes.h);
-    append(ty, Plane::S, raw, &mut planes.s);
+    append(ty, Plane::Quants, raw, &mut planes.quants);
+    append(ty, Plane::HighBits, raw, &mut planes.high_bits);
+    append(ty, Plane::Scales, raw, &mut planes.scales);
     Ok(())
 }
 
@@ -183,10 +183,10 @@ pub fn dequantise_row(
         return Err(QuantError::Length { ty, blocks: row_blocks.len(), weights: out.len() });
     }
     let view = View {
-        q: plane_bytes(ty, Plane::Q, planes.q, &row_blocks)?,
-        h: plane_bytes(ty, Plane::H, planes.h, &row_blocks)?,
-        s: plane_bytes(ty, Plane::S, planes.s, &row_blocks)?,
-        strides: [Plane::Q, Plane::H, Plane::S].map(|plane| ty.part(plane).stride),
+        quants: plane_bytes(ty, Plane::Quants, planes.quants, &row_blocks)?,
+        high_bits: plane_bytes(ty, Plane::HighBits, planes.high_bits, &row_blocks)?,
+        scales: plane_bytes(ty, Plane::Scales, planes.scales, &row_blocks)?,
+        strides: [Plane::Quants, Plane::HighBits, Plane::Scales].map(|plane| ty.part(plane).stride),
     };
     dequantise_blocks(ty, view, out);
     Ok(())
@@ -217,7 +217,7 @@ mod tests {
     fn parts_cover_each_byte_of_a_block_once() {
         for ty in WeightType::ALL {
             let mut seen = vec![0; ty.block_bytes()];
-            for plane in [Plane::Q, Plane::H, Plane::S] {
+            for plane in [Plane::Quants, Plane::HighBits, Plane::Scales] {
                 let Part { from, len, stride } = ty.part(plane);
                 seen[from..from + len].iter_mut().for_each(|n| *n += 1);
                 assert!(stride >= len && stride - len < 4, "{ty}");
@@ -235,8 +235,8 @@ mod tests {
             raw[34 * block + 2] = 1 + block as u8;
         }
         repack(WeightType::Q8_0, &raw, 0, &mut planes).unwrap();
-        assert_eq!(planes.s, [0x2222_1111, 0x3333]);
-        assert_eq!((planes.q.len(), planes.q[0], planes.q[8], planes.q[16]), (24, 1, 2, 3));
+        assert_eq!(planes.scales, [0x2222_1111, 0x3333]);
+        assert_eq!((planes.quants.len(), planes.quants[0], planes.quants[8], planes.quants[16]), (24, 1, 2, 3));
 
         let mut raw = vec![0u8; 210];
         raw[192] = 0xfe;
@@ -244,18 +244,18 @@ mod tests {
         raw[208..].copy_from_slice(&0xabcdu16.to_le_bytes());
         planes.clear();
         repack(WeightType::Q6_K, &raw, 0, &mut planes).unwrap();
-        assert_eq!((planes.q.len(), planes.h.len()), (32, 16));
-        assert_eq!(planes.s, [0xfe, 0, 0, 7 << 24, 0xabcd]);
+        assert_eq!((planes.quants.len(), planes.high_bits.len()), (32, 16));
+        assert_eq!(planes.scales, [0xfe, 0, 0, 7 << 24, 0xabcd]);
 
         planes.clear();
         repack(WeightType::F16, &[1, 2, 3, 4, 5, 6], 0, &mut planes).unwrap();
-        assert_eq!(planes.q, [0x0403_0201, 0x0605]);
+        assert_eq!(planes.quants, [0x0403_0201, 0x0605]);
 
         let mut raw = vec![0u8; 22];
         raw[..7].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7]);
         planes.clear();
         repack(WeightType::Q5_0, &raw, 0, &mut planes).unwrap();
-        assert_eq!((planes.s[0], planes.h[0], planes.q[0]), (0x0201, 0x0605_0403, 7));
+        assert_eq!((planes.scales[0], planes.high_bits[0], planes.quants[0]), (0x0201, 0x0605_0403, 7));
     }
 
     #[test]

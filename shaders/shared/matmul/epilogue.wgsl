@@ -1,6 +1,6 @@
-// What becomes of the dot products of a matmul. A part of a weight matrix has ROWS rows. Kernels compute rows in *units* of four:
-// unit u is rows 4u..4u+4, or in gated mode gate rows 2u and 2u+1 and the up rows that belong to them, so that whoever
-// computes a unit can finish it alone.
+// What becomes of the dot products of a matmul. A shard of a weight matrix has ROWS rows. Kernels compute rows in *row tiles* of four:
+// row tile u is rows 4u..4u+4, or in gated mode gate rows 2u and 2u+1 and the up rows that belong to them, so that whoever
+// computes a row tile can finish it alone.
 //
 // STORE, ADD: out[m, OUT_OFFSET + n] = or += the sum of row n.
 // SILU, GELU: the first half of the rows are gates, the second half ups; out[m, OUT_OFFSET + n] = act(gate n) * up n.
@@ -14,27 +14,27 @@ const ADD = 1u;
 const SILU = 2u;
 const GELU = 3u;
 
-// Outputs of the part, and how many of them a unit gives.
+// Outputs of the shard, and how many of them a row tile gives.
 fn outputs() -> u32 {
     return select(ROWS, ROWS / 2u, MODE >= SILU);
 }
 
-fn outputs_per_unit() -> u32 {
+fn outputs_per_row_tile() -> u32 {
     return select(4u, 2u, MODE >= SILU);
 }
 
-fn units() -> u32 {
-    return (outputs() + outputs_per_unit() - 1u) / outputs_per_unit();
+fn row_tiles() -> u32 {
+    return (outputs() + outputs_per_row_tile() - 1u) / outputs_per_row_tile();
 }
 
-// The four rows of a unit. Those past the end are the last row: loading it again is harmless, and nothing is stored for it.
-fn rows_of(unit: u32) -> vec4<u32> {
+// The four rows of a row tile. Those past the end are the last row: loading it again is harmless, and nothing is stored for it.
+fn rows_of(row_tile: u32) -> vec4<u32> {
     if MODE >= SILU {
         let half = ROWS / 2u;
-        let gates = min(vec2<u32>(unit * 2u, unit * 2u + 1u), vec2<u32>(half - 1u));
+        let gates = min(vec2<u32>(row_tile * 2u, row_tile * 2u + 1u), vec2<u32>(half - 1u));
         return vec4<u32>(gates, gates + vec2<u32>(half));
     }
-    return min(vec4<u32>(unit * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(ROWS - 1u));
+    return min(vec4<u32>(row_tile * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(ROWS - 1u));
 }
 
 fn put(at: u32, value: f32) {
@@ -45,10 +45,10 @@ fn put(at: u32, value: f32) {
     }
 }
 
-// Stores the four sums of `unit` for row `m` of x.
-fn finish(m: u32, unit: u32, sums: vec4<f32>) {
-    let biased = sums + bias_of(rows_of(unit));
-    let first = unit * outputs_per_unit();
+// Stores the four sums of `row_tile` for row `m` of x.
+fn finish(m: u32, row_tile: u32, sums: vec4<f32>) {
+    let biased = sums + bias_of(rows_of(row_tile));
+    let first = row_tile * outputs_per_row_tile();
     let at = m * OUT_STRIDE + OUT_OFFSET + first;
     let left = outputs() - first;
     if MODE >= SILU {

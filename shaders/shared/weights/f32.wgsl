@@ -15,7 +15,7 @@ fn high_numbers(word: Word) -> vec4<f32> {
 fn chunk(index: u32) -> Chunk {
     let at = index * 8u;
     return Chunk(array<Word, 8>(
-        weights_q[at], weights_q[at + 1u], weights_q[at + 2u], weights_q[at + 3u],
-        weights_q[at + 4u], weights_q[at + 5u], weights_q[at + 6u], weights_q[at + 7u],
+        weight_quants[at], weight_quants[at + 1u], weight_quants[at + 2u], weight_quants[at + 3u],
+        weight_quants[at + 4u], weight_quants[at + 5u], weight_quants[at + 6u], weight_quants[at + 7u],
     ), vec2<f32>(1.0), 0.0);
 }

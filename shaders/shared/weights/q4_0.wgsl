@@ -2,7 +2,7 @@
 const OFFSET = true;
 
 fn chunk(index: u32) -> Chunk {
-    let q = weights_q[index];
-    let d = half_of(weights_s[index >> 1u], index & 1u);
+    let q = weight_quants[index];
+    let d = half_of(weight_scales[index >> 1u], index & 1u);
     return chunk_of(q, q, vec2<f32>(d), -8.0 * d);
 }

@@ -2,7 +2,7 @@
 const OFFSET = true;
 
 fn chunk(index: u32) -> Chunk {
-    let q = weights_q[index];
-    let s = unpack2x16float(weights_s[index]);
+    let q = weight_quants[index];
+    let s = unpack2x16float(weight_scales[index]);
     return chunk_of(q, q, s.xx, s.y);
 }

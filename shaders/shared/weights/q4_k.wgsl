@@ -23,6 +23,6 @@ fn high_bytes(word: Word) -> u32 {
 fn chunk(index: u32) -> Chunk {
     let at = index & ~1u;
     let up = vec4<u32>(select(16u, 1u, (index & 1u) == 1u));
-    let s = group_scale(weights_s[index >> 3u], index & 7u);
-    return chunk_of(weights_q[at] * up, weights_q[at + 1u] * up, s.xx, s.y);
+    let s = group_scale(weight_scales[index >> 3u], index & 7u);
+    return chunk_of(weight_quants[at] * up, weight_quants[at + 1u] * up, s.xx, s.y);
 }

@@ -10,8 +10,8 @@ fn five_bits(nibbles: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
 fn chunk(index: u32) -> Chunk {
     let at = index & ~1u;
     let at_h = (index >> 3u) * 2u;
-    var low = weights_q[at];
-    var high = weights_q[at + 1u];
+    var low = weight_quants[at];
+    var high = weight_quants[at + 1u];
     if (index & 1u) == 0u {
         low *= 8u;
         high *= 8u;
@@ -20,9 +20,9 @@ fn chunk(index: u32) -> Chunk {
         high >>= vec4<u32>(1u);
     }
     let up = 0x80u >> (index & 7u);
-    let s = group_scale(weights_s[index >> 3u], index & 7u);
+    let s = group_scale(weight_scales[index >> 3u], index & 7u);
     return chunk_of(
-        five_bits(low, weights_h[at_h] * up), five_bits(high, weights_h[at_h + 1u] * up),
+        five_bits(low, weight_high_bits[at_h] * up), five_bits(high, weight_high_bits[at_h + 1u] * up),
         s.xx * 0.125, s.y + 16.0 * s.x,
     );
 }

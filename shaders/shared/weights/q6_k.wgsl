@@ -19,8 +19,8 @@ fn chunk(index: u32) -> Chunk {
     let at = half * 4u + (index & 1u) * 2u;
     let at_s = (half >> 1u) * 5u;
     let last_groups = (index & 2u) == 2u;
-    var low = weights_q[at];
-    var high = weights_q[at + 1u];
+    var low = weight_quants[at];
+    var high = weight_quants[at + 1u];
     if last_groups {
         low >>= vec4<u32>(2u);
         high >>= vec4<u32>(2u);
@@ -29,10 +29,10 @@ fn chunk(index: u32) -> Chunk {
         high *= 4u;
     }
     let up = 64u >> (2u * (index & 3u));
-    let scales = weights_s[at_s + (half & 1u) * 2u + select(0u, 1u, last_groups)] * select(1u, 0x10000u, (index & 1u) == 0u);
-    let d = half_of(weights_s[at_s + 4u], 0u) * 0.25;
+    let scales = weight_scales[at_s + (half & 1u) * 2u + select(0u, 1u, last_groups)] * select(1u, 0x10000u, (index & 1u) == 0u);
+    let d = half_of(weight_scales[at_s + 4u], 0u) * 0.25;
     return chunk_of(
-        six_bits(low, weights_h[half * 2u] * up), six_bits(high, weights_h[half * 2u + 1u] * up),
+        six_bits(low, weight_high_bits[half * 2u] * up), six_bits(high, weight_high_bits[half * 2u + 1u] * up),
         d * vec2<f32>(top_byte(scales * 0x100u), top_byte(scales)), 0.0,
     );
 }

@@ -2,6 +2,6 @@
 const OFFSET = false;
 
 fn chunk(index: u32) -> Chunk {
-    let d = half_of(weights_s[index >> 1u], index & 1u);
-    return chunk_of(weights_q[index * 2u], weights_q[index * 2u + 1u], vec2<f32>(d), 0.0);
+    let d = half_of(weight_scales[index >> 1u], index & 1u);
+    return chunk_of(weight_quants[index * 2u], weight_quants[index * 2u + 1u], vec2<f32>(d), 0.0);
 }
