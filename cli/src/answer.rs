@@ -5,7 +5,7 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use inglenook::engine::event::{Event, Finish, Timings, Usage};
+use inglenook::engine::event::{Event, FinishReason, Timings, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, Info};
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub struct Answer {
     /// The ids of its tokens.
     pub tokens: Vec<u32>,
     /// Why it ended.
-    pub reason: Finish,
+    pub reason: FinishReason,
     /// Tokens used.
     pub usage: Usage,
     /// How long it took.
@@ -137,7 +137,7 @@ impl Answer {
     }
 }
 
-/// Answers `request`; `show` gets the parts as they come. After ctrl-C the answer ends with [`Finish::Aborted`].
+/// Answers `request`; `show` gets the parts as they come. After ctrl-C the answer ends with [`FinishReason::Aborted`].
 ///
 /// # Errors
 /// What the engine says of the request or the device, and what `show` says.
@@ -146,27 +146,24 @@ pub fn answer(
     request: Request,
     mut show: impl FnMut(Part<'_>) -> io::Result<()>,
 ) -> Result<Answer> {
-    let mut generation = engine.generate(request)?;
+    let mut generation = engine.submit(request)?;
     let mut draft = Draft::default();
-    while let Some(event) = pollster::block_on(engine.next(&mut generation))? {
+    while let Some(event) = pollster::block_on(generation.next())? {
         if let Event::Done { reason, usage, timings } = event {
-            if reason == Finish::Aborted {
+            if reason == FinishReason::Aborted {
                 draft.drop_call();
             }
             draft.end_call(&mut show)?;
             let Draft { text, reasoning, calls, malformed, .. } = draft;
-            let tokens = generation.tokens().to_vec();
+            let tokens = generation.tokens(0);
             return Ok(Answer { text, reasoning, calls, malformed, tokens, reason, usage, timings });
         }
-        if let Err(error) = draft.take(event, &mut show) {
-            engine.abandon(&mut generation);
-            return Err(error.into());
-        }
+        draft.take(event, &mut show)?;
         if interrupt::pressed() {
             generation.cancel();
         }
     }
-    unreachable!("a generation's last event is Done")
+    unreachable!("an answer's last event is Done")
 }
 
 /// An answer in the making.

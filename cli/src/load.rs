@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use inglenook::engine::{Engine, EngineOptions, Info, Progress, Prompts};
+use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, PromptBuilder};
 use inglenook::error::Error;
 use inglenook::format::gguf::Gguf;
 use inglenook::gpu::GpuOptions;
@@ -72,9 +72,9 @@ pub fn tokenizer(model: Option<&Path>) -> Result<Arc<Tokenizer>> {
 ///
 /// # Errors
 /// As [`tokenizer`]; when its template is none.
-pub fn prompts(model: Option<&Path>) -> Result<Prompts> {
+pub fn prompts(model: Option<&Path>) -> Result<PromptBuilder> {
     let gguf = gguf(model)?;
-    Prompts::from_gguf(&gguf.metadata).with_context(|| format!("{} cannot make prompts", name(model)))
+    PromptBuilder::from_gguf(&gguf.metadata).with_context(|| format!("{} cannot make prompts", name(model)))
 }
 
 /// Loads the model that the arguments name, onto the device that they name.
@@ -93,7 +93,8 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
 pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
     let gpu = GpuOptions { default_limits: arguments.device.default_limits, ..GpuOptions::default() };
     let placement = pollster::block_on(Placement::choose(&arguments.device.device, &gpu))?;
-    let options = EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv };
+    let options =
+        EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv, ..EngineOptions::default() };
     let mut bar = Bar::default();
     let mut progress = |progress| {
         bar.show(progress);
@@ -150,13 +151,13 @@ struct Bar {
 }
 
 impl Bar {
-    fn show(&mut self, progress: Progress) {
+    fn show(&mut self, progress: LoadProgress) {
         match progress {
-            Progress::Weights(read, all) => {
+            LoadProgress::Weights(read, all) => {
                 let bar = self.bar.get_or_insert_with(|| ProgressBar::new(all).with_style(bytes_style()));
                 bar.set_position(read);
             }
-            Progress::Kernels => {
+            LoadProgress::Kernels => {
                 self.clear();
                 let spinner = ProgressBar::new_spinner().with_message("preparing kernels");
                 spinner.enable_steady_tick(std::time::Duration::from_millis(100));

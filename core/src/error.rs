@@ -65,6 +65,7 @@ impl Error {
             Error::Request(
                 RequestError::Media { .. } | RequestError::UnknownField { .. } | RequestError::UnsupportedField { .. },
             ) => "Unsupported",
+            Error::Request(RequestError::Busy { .. }) => "Busy",
             Error::Template(_) | Error::Request(_) => "BadRequest",
             Error::Grammar(error) => error.code(),
         }

@@ -1,8 +1,8 @@
 //! inglenook: language models on the user's own GPU.
 //!
 //! A [`Source`](source::Source) gives the bytes of a GGUF file, [`Engine::load`] puts the model on a [`Device`], and an answer is a
-//! [`Generation`] that [`Engine::next`] moves on. The engine opens no file and no socket, and starts no thread; whoever calls it decides
-//! where bytes come from and which executor polls its futures. An engine and its generations belong to one thread.
+//! [`Answer`], a stream of events; many may be under way at once. The engine opens no file and no socket, and starts no thread; whoever calls it decides
+//! where bytes come from and which executor polls its futures. An engine and its answers belong to one thread.
 //!
 //! ```no_run
 //! use inglenook::{DeviceChoice, Engine, EngineOptions, Event, Placement, Request, source::ReadAt};
@@ -10,11 +10,11 @@
 //! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Placement::choose(&DeviceChoice::Auto, &Default::default()).await?;
 //! let file = ReadAt::new(std::fs::File::open("model.gguf")?)?;
-//! let mut engine = Engine::load(device, &file, &EngineOptions::default(), &mut |_| true).await?;
+//! let engine = Engine::load(device, &file, &EngineOptions::default(), &mut |_| true).await?;
 //!
 //! let request = Request::from_json(r#"{"messages": [{"role": "user", "content": "What is 17 + 25?"}]}"#)?;
-//! let mut generation = engine.generate(request)?;
-//! while let Some(event) = engine.next(&mut generation).await? {
+//! let mut answer = engine.submit(request)?;
+//! while let Some(event) = answer.next().await? {
 //!     if let Event::Text { text } = event {
 //!         print!("{text}");
 //!     }
@@ -39,9 +39,9 @@ pub mod plan;
 pub mod selftest;
 
 pub use device::Device;
-pub use engine::event::{Event, Finish, Timings, Usage};
+pub use engine::event::{Event, FinishReason, Timings, Usage};
 pub use engine::request::{Request, RequestError};
-pub use engine::{Engine, EngineOptions, Generation, Info, Progress};
+pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress};
 pub use error::Error;
 pub use inglenook_format::{self as format, source};
 pub use inglenook_text as text;

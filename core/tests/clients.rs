@@ -26,15 +26,14 @@ fn files() -> Vec<PathBuf> {
 
 #[test]
 fn requests_of_clients_keep_their_meaning_or_are_refused_by_field() {
-    let mut engine =
-        block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).unwrap();
+    let engine = block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).unwrap();
     let paths = files();
     assert!(paths.len() >= 40, "{} requests", paths.len());
     let mut wrong = Vec::new();
     for path in paths {
         let recorded: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let found = match Request::from_json(&recorded["body"].to_string()) {
-            Ok(request) => match engine.generate(request.clone()) {
+            Ok(request) => match engine.submit(request.clone()) {
                 Ok(_) => json!({"prompt": engine.prompts().render(&request).unwrap(), "asks": asks(&request)}),
                 Err(error) => json!({"error": error.to_string()}),
             },

@@ -3,7 +3,7 @@
 //! `INGLENOOK_FULL=1 cargo test -p inglenook --test cuts` makes 1,000 cuts.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::Memory;
@@ -27,13 +27,13 @@ struct Answer {
     /// Names and arguments of the calls that stand.
     calls: Vec<(String, String)>,
     malformed: bool,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
 }
 
 fn answer(engine: &mut Engine, request: &Value) -> Answer {
-    let mut generation = engine.generate(Request::from_json(&request.to_string()).expect("a request")).expect("good");
+    let mut generation = engine.submit(Request::from_json(&request.to_string()).expect("a request")).expect("good");
     let mut answer = Answer::default();
-    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+    while let Some(event) = block_on(generation.next()).expect("generates") {
         match event {
             Event::Text { text } => answer.text += &text,
             Event::Reasoning { text } => answer.thought += &text,
@@ -120,11 +120,11 @@ fn try_cuts(asked: &[Value], seed: u64) {
             request["max_tokens"] = json!(random.u32(1..=60));
             let cut = answer(&mut engine, &request);
             match cut.finish {
-                Some(Finish::Stop | Finish::ToolCalls) => {
+                Some(FinishReason::Stop | FinishReason::ToolCalls) => {
                     assert_eq!(cut, uncut, "{request}");
                     whole += 1;
                 }
-                Some(Finish::Length) => {
+                Some(FinishReason::Length) => {
                     // Calls that stand are the first of those that would have come.
                     assert!(uncut.calls.starts_with(&cut.calls), "{request}: {cut:?} of {uncut:?}");
                     cut_off += 1;

@@ -1,6 +1,6 @@
 //! Requests with tools for models of which it is known, or not, how they write calls. Their templates stand in ember's file.
 
-use inglenook::engine::Prompts;
+use inglenook::engine::PromptBuilder;
 use inglenook::engine::request::Request;
 use inglenook::format::gguf::{Gguf, Metadata};
 use inglenook::source::Memory;
@@ -18,12 +18,12 @@ const OWN_FORM: &str = "{%- if tools %}{{ 'Tools, called with <call>: ' + (tools
     {%- for c in m.tool_calls or [] %}{{ '<call>' + c.function.name + (c.function.arguments | tojson) }}{% endfor %}{% endfor %}";
 
 /// The prompts of a model with ember's vocabulary and this template.
-fn prompts(template: &str) -> Prompts {
+fn prompts(template: &str) -> PromptBuilder {
     let gguf = pollster::block_on(Gguf::read(&Memory(EMBER))).expect("ember's file");
     let kept = gguf.metadata.iter().filter(|(key, _)| *key != "tokenizer.chat_template");
     let mut entries: Vec<_> = kept.map(|(key, value)| (key.to_owned(), value.clone())).collect();
     entries.push(("tokenizer.chat_template".to_owned(), template.into()));
-    Prompts::from_gguf(&Metadata::new(entries).expect("metadata")).expect("prompts")
+    PromptBuilder::from_gguf(&Metadata::new(entries).expect("metadata")).expect("prompts")
 }
 
 fn tools() -> Value {

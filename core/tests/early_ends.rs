@@ -2,7 +2,7 @@
 //! templates open its thoughts, and a bias ends its turn there.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::Memory;
@@ -51,7 +51,7 @@ struct Answer {
     /// Names and arguments of the calls that stand.
     calls: Vec<(String, String)>,
     malformed: Vec<String>,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     completion_tokens: u32,
 }
 
@@ -60,9 +60,9 @@ fn answer(engine: &mut Engine, request: &Value) -> Answer {
     if request.get("messages").is_none() {
         request["messages"] = json!([{"role": "user", "content": "What is the time in Oslo?"}]);
     }
-    let mut generation = engine.generate(Request::from_json(&request.to_string()).expect("a request")).expect("good");
+    let mut generation = engine.submit(Request::from_json(&request.to_string()).expect("a request")).expect("good");
     let mut answer = Answer::default();
-    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+    while let Some(event) = block_on(generation.next()).expect("generates") {
         match event {
             Event::Text { text } => answer.text += &text,
             Event::Reasoning { text } => answer.thought += &text,
@@ -107,7 +107,11 @@ fn form_follows_when_the_turn_ends_within_the_thought() {
                 "logit_bias": ends(&engine, 100), "temperature": temperature, "max_tokens": 100});
             let answer = answer(&mut engine, &request);
             assert!(is_answer(&answer.text), "{format}: {answer:?}");
-            assert_eq!((answer.thought.as_str(), answer.finish), ("", Some(Finish::Stop)), "{format}: {answer:?}");
+            assert_eq!(
+                (answer.thought.as_str(), answer.finish),
+                ("", Some(FinishReason::Stop)),
+                "{format}: {answer:?}"
+            );
         }
     }
 }
@@ -121,8 +125,8 @@ fn form_follows_when_the_model_thinks_and_then_ends_its_turn() {
             "max_tokens": 300});
         let answer = answer(&mut engine, &request);
         match answer.finish {
-            Some(Finish::Stop) => assert!(is_answer(&answer.text), "{answer:?}"),
-            Some(Finish::Length) => assert!(answer.text.is_empty() || is_answer(&answer.text), "{answer:?}"),
+            Some(FinishReason::Stop) => assert!(is_answer(&answer.text), "{answer:?}"),
+            Some(FinishReason::Length) => assert!(answer.text.is_empty() || is_answer(&answer.text), "{answer:?}"),
             _ => panic!("{answer:?}"),
         }
         thoughts += usize::from(!answer.thought.is_empty() && !answer.text.is_empty());
@@ -141,7 +145,7 @@ fn forced_call_follows_when_the_turn_ends_within_the_thought() {
         let [(name, arguments)] = &answer.calls[..] else { panic!("{answer:?}") };
         let arguments: Value = serde_json::from_str(arguments).expect("JSON");
         assert!(name == "get_time" && arguments["city"].is_string(), "{answer:?}");
-        assert_eq!((answer.text.as_str(), answer.finish), ("", Some(Finish::ToolCalls)), "{answer:?}");
+        assert_eq!((answer.text.as_str(), answer.finish), ("", Some(FinishReason::ToolCalls)), "{answer:?}");
     }
 }
 
@@ -154,7 +158,7 @@ fn form_follows_in_its_channel_when_the_turn_ends_before() {
             "temperature": 0, "max_tokens": 100});
         let answer = answer(&mut engine, &request);
         assert!(is_answer(&answer.text), "{opening}: {answer:?}");
-        assert_eq!(answer.finish, Some(Finish::Stop), "{opening}: {answer:?}");
+        assert_eq!(answer.finish, Some(FinishReason::Stop), "{opening}: {answer:?}");
     }
 }
 
@@ -168,7 +172,7 @@ fn text_in_front_of_a_form_is_written_when_the_turn_ends_before_it() {
             json!({"response_format": format, "logit_bias": ends(&engine, 100), "temperature": 0, "max_tokens": 100});
         let answer = answer(&mut engine, &request);
         let form = answer.text.strip_prefix("Therefore: ").unwrap_or_else(|| panic!("{opening}: {answer:?}"));
-        assert!(is_answer(form) && answer.finish == Some(Finish::Stop), "{opening}: {answer:?}");
+        assert!(is_answer(form) && answer.finish == Some(FinishReason::Stop), "{opening}: {answer:?}");
     }
 }
 
@@ -182,7 +186,7 @@ fn end_of_a_thought_may_be_the_text_in_front_of_a_form() {
         let request =
             json!({"response_format": format, "logit_bias": ends(&engine, 100), "temperature": 0, "max_tokens": 100});
         let answer = answer(&mut engine, &request);
-        assert!(is_answer(&answer.text) && answer.finish == Some(Finish::Stop), "{trigger:?}: {answer:?}");
+        assert!(is_answer(&answer.text) && answer.finish == Some(FinishReason::Stop), "{trigger:?}: {answer:?}");
     }
 }
 
@@ -195,7 +199,7 @@ fn answer_is_empty_and_cut_when_the_tokens_run_out_within_the_thought() {
         request["logit_bias"] = ends(&engine, -100);
         let answer = answer(&mut engine, &request);
         assert_eq!((answer.text.as_str(), answer.calls.len()), ("", 0), "{answer:?}");
-        assert!(!answer.thought.is_empty() && answer.finish == Some(Finish::Length), "{answer:?}");
+        assert!(!answer.thought.is_empty() && answer.finish == Some(FinishReason::Length), "{answer:?}");
         assert_eq!(answer.completion_tokens, 12);
     }
 }
@@ -208,7 +212,7 @@ fn form_and_call_follow_when_thoughts_are_bounded() {
             let mut request = json!({"reasoning_format": format, "reasoning": reasoning, "response_format": form(),
                 "temperature": 0, "max_tokens": 100});
             let formed = answer(&mut engine, &request);
-            assert!(is_answer(&formed.text) && formed.finish == Some(Finish::Stop), "{opening}: {formed:?}");
+            assert!(is_answer(&formed.text) && formed.finish == Some(FinishReason::Stop), "{opening}: {formed:?}");
             if format == "harmony" {
                 continue;
             }
@@ -216,7 +220,7 @@ fn form_and_call_follow_when_thoughts_are_bounded() {
             request["tools"] = tools(false);
             (request["tool_choice"], request["parallel_tool_calls"]) = (json!("required"), json!(false));
             let called = answer(&mut engine, &request);
-            assert!(called.calls.len() == 1 && called.finish == Some(Finish::ToolCalls), "{called:?}");
+            assert!(called.calls.len() == 1 && called.finish == Some(FinishReason::ToolCalls), "{called:?}");
         }
     }
 }

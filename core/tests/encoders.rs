@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inglenook::engine::Prompts;
+use inglenook::engine::PromptBuilder;
 use inglenook::engine::request::Request;
 use inglenook_format::gguf::{Array, Gguf, Metadata, Strings, Value};
 use inglenook_format::source::Memory;
@@ -30,8 +30,8 @@ const SPECIAL: [&str; 10] = [
     "[TOOL_CONTENT]",
 ];
 
-/// Prompts of a model with a vocabulary of the goldens, to which those of these control tokens are added that it lacks.
-fn prompts(vocabulary: &str, special: &[&str], adds_space: Option<bool>) -> Prompts {
+/// PromptBuilder of a model with a vocabulary of the goldens, to which those of these control tokens are added that it lacks.
+fn prompts(vocabulary: &str, special: &[&str], adds_space: Option<bool>) -> PromptBuilder {
     let bytes = fs::read(tests(&format!("goldens/tokenizers/{vocabulary}.gguf"))).unwrap();
     let gguf = pollster::block_on(Gguf::read(&Memory(&bytes))).unwrap();
     let known: Vec<&str> = gguf.metadata.strings(TOKENS).unwrap().iter().collect();
@@ -56,18 +56,18 @@ fn prompts(vocabulary: &str, special: &[&str], adds_space: Option<bool>) -> Prom
         entries.push((key.to_owned(), value));
     }
     entries.extend(adds_space.map(|flag| ("tokenizer.ggml.add_space_prefix".to_owned(), flag.into())));
-    Prompts::from_gguf(&Metadata::new(entries).unwrap()).unwrap()
+    PromptBuilder::from_gguf(&Metadata::new(entries).unwrap()).unwrap()
 }
 
 /// The names of control tokens, and the text between them.
-fn pieces(prompts: &Prompts, ids: &[u32]) -> Vec<String> {
+fn pieces(prompts: &PromptBuilder, ids: &[u32]) -> Vec<String> {
     let tokenizer = prompts.tokenizer();
     let spelled = |ids: &[u32]| -> Vec<u8> { ids.iter().flat_map(|&id| tokenizer.token_bytes(id)).copied().collect() };
     let alike = ids.chunk_by(|&a, &b| !tokenizer.is_control(a) && !tokenizer.is_control(b));
     alike.map(|ids| String::from_utf8(spelled(ids)).unwrap()).collect()
 }
 
-fn encoded(prompts: &Prompts, template: &str, case: &Json) -> Result<Vec<String>, String> {
+fn encoded(prompts: &PromptBuilder, template: &str, case: &Json) -> Result<Vec<String>, String> {
     let mut request = json!({"messages": case["messages"], "chat_template": template, "add_generation_prompt": false});
     if !case["tools"].is_null() {
         request["tools"] = case["tools"].clone();

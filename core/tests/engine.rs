@@ -1,9 +1,9 @@
 //! The engine over ember, the embedded model: the same greedy answer on GPU and CPU, the cache, limits, cancelling.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish, Usage};
+use inglenook::engine::event::{Event, FinishReason, Usage};
 use inglenook::engine::request::{Request, Stop};
-use inglenook::engine::{Engine, EngineOptions, Generation};
+use inglenook::engine::{Answer, Engine, EngineOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
@@ -28,32 +28,31 @@ fn ask(question: &str) -> Request {
     }
 }
 
-struct Answer {
+struct Said {
     text: String,
     tokens: Vec<u32>,
-    finish: Finish,
+    finish: FinishReason,
     usage: Usage,
 }
 
-fn run(engine: &mut Engine, generation: &mut Generation) -> Answer {
+fn run(answer: &mut Answer) -> Said {
     let mut text = String::new();
     loop {
-        match block_on(engine.next(generation)).expect("generates").expect("an end") {
+        match block_on(answer.next()).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
             other @ (Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. }) => {
                 panic!("a plain answer has no {other:?}")
             }
             Event::MalformedCall { text: piece, .. } => text += &piece,
             Event::Done { reason, usage, .. } => {
-                return Answer { text, tokens: generation.tokens().to_vec(), finish: reason, usage };
+                return Said { text, tokens: answer.tokens(0), finish: reason, usage };
             }
         }
     }
 }
 
-fn answer(engine: &mut Engine, request: Request) -> Answer {
-    let mut generation = engine.generate(request).expect("a good request");
-    run(engine, &mut generation)
+fn answer(engine: &mut Engine, request: Request) -> Said {
+    run(&mut engine.submit(request).expect("a good request"))
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn a_conversation_that_goes_on_is_not_computed_again() {
     request.messages.push(json!({"role": "user", "content": "What is 2 + 3?"}));
     let second = answer(&mut engine, request.clone());
     assert!(second.usage.cached_tokens + 4 >= first.usage.prompt_tokens, "{:?}", second.usage);
-    engine.forget();
+    engine.reset_cache();
     let again = answer(&mut engine, request);
     assert_eq!(again.usage.cached_tokens, 0);
     assert_eq!(again.tokens, second.tokens, "the cache must not change an answer");
@@ -88,12 +87,12 @@ fn max_tokens_and_stop_strings_end_an_answer() {
     let mut engine = load(Device::Cpu);
     let whole = answer(&mut engine, ask("Tell me a story about a cat."));
     let short = answer(&mut engine, Request { max_tokens: Some(6), ..ask("Tell me a story about a cat.") });
-    assert_eq!(short.finish, Finish::Length);
+    assert_eq!(short.finish, FinishReason::Length);
     assert_eq!(short.usage.completion_tokens, 6);
     assert_eq!(short.tokens, whole.tokens[..6]);
     let word = whole.text.split_whitespace().nth(2).expect("a story has words");
     let stopped = answer(&mut engine, Request { stop: Stop::One(word.into()), ..ask("Tell me a story about a cat.") });
-    assert_eq!(stopped.finish, Finish::Stop);
+    assert_eq!(stopped.finish, FinishReason::Stop);
     assert_eq!(stopped.text, whole.text[..whole.text.find(word).expect("it is there")]);
 }
 
@@ -111,14 +110,14 @@ fn a_seed_gives_the_same_answer_on_both_devices() {
 #[test]
 fn cancelling_submits_nothing_more_and_frees_the_device() {
     let mut engine = load(gpu());
-    let mut generation = engine.generate(ask("Tell me a story about a cat.")).expect("a good request");
-    while generation.tokens().len() < 3 {
-        block_on(engine.next(&mut generation)).expect("generates");
+    let mut generation = engine.submit(ask("Tell me a story about a cat.")).expect("a good request");
+    while generation.tokens(0).len() < 3 {
+        block_on(generation.next()).expect("generates");
     }
     let before = engine.counters();
     generation.cancel();
-    let rest = run(&mut engine, &mut generation);
-    assert_eq!(rest.finish, Finish::Aborted);
+    let rest = run(&mut generation);
+    assert_eq!(rest.finish, FinishReason::Aborted);
     assert_eq!(engine.counters().since(&before).submits, 0);
     let next = answer(&mut engine, ask("What is the opposite of hot?"));
     assert_eq!(next.tokens, answer(&mut load(Device::Cpu), ask("What is the opposite of hot?")).tokens);
@@ -142,12 +141,12 @@ fn steady_decoding_creates_nothing_and_reads_every_fourth_step() {
 
 #[test]
 fn bad_requests_are_refused_with_a_code() {
-    let mut engine = load(Device::Cpu);
+    let engine = load(Device::Cpu);
     let long = "word ".repeat(6000);
     let bias = json!({"4000000": 1}).as_object().cloned();
     let beyond = Request { logit_bias: bias, ..ask("hi") };
     for request in [Request::default(), ask(&long), Request { top_p: Some(2.0), ..ask("hi") }, beyond] {
-        let error = engine.generate(request).expect_err("a bad request");
+        let error = engine.submit(request).expect_err("a bad request");
         assert_eq!(error.code(), "BadRequest", "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use inglenook::device::Device;
-use inglenook::engine::score::{ScoreOptions, Scorer};
+use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
@@ -49,7 +49,7 @@ fn difference(expected: &[f32], found: &[f32]) -> f32 {
 async fn check(name: &str, device: Device, chunk: u32) {
     let golden = golden(name);
     let options = ScoreOptions { chunk, context: 400, kv: KvType::F32 };
-    let scorer = Scorer::load(KernelCache::new(device), &golden.gguf, options).await.expect("loads");
+    let scorer = LogitsEvaluator::load(KernelCache::new(device), &golden.gguf, options).await.expect("loads");
     let logits = scorer.logits(&golden.prompt).await.expect("computes");
     let vocab = scorer.model().config().vocab as usize;
     let worst = logits

@@ -1,7 +1,7 @@
 //! Thoughts: apart from the answer, and no longer than they may be. ember was not taught to think, so the conversation does it for it.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
@@ -34,14 +34,14 @@ fn thinking(engine: &Engine, more: Value) -> Request {
 struct Answer {
     thought: String,
     text: String,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     tokens: Vec<u32>,
 }
 
 fn answer(engine: &mut Engine, request: Request) -> Answer {
-    let mut generation = engine.generate(request).expect("a good request");
+    let mut generation = engine.submit(request).expect("a good request");
     let mut answer = Answer::default();
-    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+    while let Some(event) = block_on(generation.next()).expect("generates") {
         match event {
             Event::Text { text } => answer.text += &text,
             Event::Reasoning { text } => answer.thought += &text,
@@ -49,7 +49,7 @@ fn answer(engine: &mut Engine, request: Request) -> Answer {
             other => panic!("{other:?} after {answer:?}"),
         }
     }
-    answer.tokens = generation.tokens().to_vec();
+    answer.tokens = generation.tokens(0);
     answer
 }
 
@@ -96,5 +96,5 @@ fn a_form_comes_behind_the_thought() {
     let held = answer(&mut engine, request);
     assert!(!held.thought.is_empty(), "{held:?}");
     assert!(held.text.len() == 4 && held.text.bytes().all(|byte| byte.is_ascii_digit()), "{held:?}");
-    assert_eq!(held.finish, Some(Finish::Stop));
+    assert_eq!(held.finish, Some(FinishReason::Stop));
 }

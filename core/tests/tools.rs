@@ -1,7 +1,7 @@
 //! ember calls tools: by itself, because it must, and within a schema; and answers from what they give.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
@@ -38,13 +38,13 @@ struct Answer {
     /// Id, name and JSON of the arguments.
     calls: Vec<(String, String, String)>,
     pieces: usize,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
 }
 
 fn answer(engine: &mut Engine, request: &Value) -> Answer {
-    let mut generation = engine.generate(Request::from_json(&request.to_string()).expect("a request")).expect("good");
+    let mut generation = engine.submit(Request::from_json(&request.to_string()).expect("a request")).expect("good");
     let mut answer = Answer::default();
-    while let Some(event) = block_on(engine.next(&mut generation)).expect("generates") {
+    while let Some(event) = block_on(generation.next()).expect("generates") {
         match event {
             Event::Text { text } => answer.text += &text,
             Event::ToolCall { index, id, name } => {
@@ -71,7 +71,7 @@ fn a_tool_is_called_and_its_result_is_answered_from() {
     let mut engine = load();
     let mut messages = vec![json!({"role": "user", "content": "What is the weather in Paris?"})];
     let first = answer(&mut engine, &json!({"messages": messages, "tools": tools(), "temperature": 0}));
-    assert_eq!(first.finish, Some(Finish::ToolCalls), "{first:?}");
+    assert_eq!(first.finish, Some(FinishReason::ToolCalls), "{first:?}");
     let [call] = &first.calls[..] else { panic!("{first:?}") };
     assert_eq!((call.1.as_str(), arguments(call)), ("get_weather", json!({"city": "Paris"})));
     assert!(first.pieces >= 2, "the arguments come piece by piece: {first:?}");
@@ -83,7 +83,7 @@ fn a_tool_is_called_and_its_result_is_answered_from() {
         json!({"role": "tool", "tool_call_id": call.0, "content": "{\"temperature\": 21, \"condition\": \"sunny\"}"}),
     );
     let second = answer(&mut engine, &json!({"messages": messages, "tools": tools(), "temperature": 0}));
-    assert_eq!(second.finish, Some(Finish::Stop), "{second:?}");
+    assert_eq!(second.finish, Some(FinishReason::Stop), "{second:?}");
     assert!(second.text.contains("21") && second.text.contains("sunny"), "{second:?}");
 }
 
@@ -97,7 +97,7 @@ fn a_call_that_is_required_is_a_call_with_arguments_of_its_schema() {
             let request = json!({"messages": messages, "tools": tools(), "tool_choice": choice, "temperature": 1.5,
                 "seed": seed, "max_tokens": 400, "parallel_tool_calls": false});
             let answer = answer(&mut engine, &request);
-            assert_eq!(answer.finish, Some(Finish::ToolCalls), "{answer:?}");
+            assert_eq!(answer.finish, Some(FinishReason::ToolCalls), "{answer:?}");
             let [call] = &answer.calls[..] else { panic!("{answer:?}") };
             let arguments = arguments(call);
             match call.1.as_str() {
@@ -120,7 +120,7 @@ fn a_strict_tool_keeps_its_schema_where_the_model_calls_it_by_itself() {
     let answer = answer(&mut engine, &json!({"messages": messages, "tools": tools, "temperature": 0}));
     let [call] = &answer.calls[..] else { panic!("{answer:?}") };
     assert!(["five", "ten"].contains(&arguments(call)["minutes"].as_str().expect("a string")), "{call:?}");
-    assert_eq!(answer.finish, Some(Finish::ToolCalls));
+    assert_eq!(answer.finish, Some(FinishReason::ToolCalls));
 }
 
 /// JSON is asked for and tools are offered: the answer is one or the other, as the model likes.
@@ -137,7 +137,7 @@ fn an_answer_in_a_form_may_still_be_a_call() {
     };
     let called = ask("What is the weather in Paris?", json!({}));
     assert_eq!(called.calls.len(), 1, "{called:?}");
-    assert_eq!(called.finish, Some(Finish::ToolCalls));
+    assert_eq!(called.finish, Some(FinishReason::ToolCalls));
     let (mut said, mut seed) = (ask("Hello!", json!({})), 0);
     while !said.calls.is_empty() && seed < 20 {
         // ember, which is small, likes to call: what opens a call is made less likely until it speaks.
@@ -146,7 +146,7 @@ fn an_answer_in_a_form_may_still_be_a_call() {
     }
     let value: Value = serde_json::from_str(&said.text).unwrap_or_else(|error| panic!("{said:?}: {error}"));
     assert!(value["said"].is_string(), "{said:?}");
-    assert_eq!(said.finish, Some(Finish::Stop));
+    assert_eq!(said.finish, Some(FinishReason::Stop));
 }
 
 /// A bias of the token that opens a call.
@@ -174,7 +174,7 @@ fn tools_that_are_none_are_refused_by_their_place() {
         let mut request = json!({"messages": [{"role": "user", "content": "Hi"}], "tools": tools()});
         more.as_object().expect("an object").iter().for_each(|(key, value)| request[key] = value.clone());
         let request = Request::from_json(&request.to_string()).expect("a request");
-        let error = engine.generate(request).expect_err("a bad request");
+        let error = engine.submit(request).expect_err("a bad request");
         assert_eq!(error.code(), "BadRequest");
         error.to_string()
     };
@@ -267,6 +267,6 @@ fn forced_calls_are_read_in_every_dialect() {
         assert!(["Oslo", "Bergen"].contains(&arguments["city"].as_str().unwrap_or_default()), "{dialect}: {call:?}");
         assert!(arguments["days"].as_u64().is_some_and(|days| days <= 99), "{dialect}: {call:?}");
         assert!(arguments["where"]["zone"].is_string(), "{dialect}: {call:?}");
-        assert_eq!(answer.finish, Some(Finish::ToolCalls), "{dialect}: {answer:?}");
+        assert_eq!(answer.finish, Some(FinishReason::ToolCalls), "{dialect}: {answer:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::lock::Mutex;
 use inglenook::device::Device;
 use inglenook::engine::request::Request;
-use inglenook::engine::{Engine, GrammarSlot, Progress, Prompts};
+use inglenook::engine::{Engine, GrammarBackend, Progress, PromptBuilder};
 use inglenook::gpu::Gpu;
 use inglenook::text::{Special, Tokenizer, vocabulary};
 use js_sys::{Date, Function, Object, Promise};
@@ -42,8 +42,8 @@ struct Open {
     engine: Option<Engine>,
     gpu: Option<Gpu>,
     tokenizer: Arc<Tokenizer>,
-    prompts: Rc<Prompts>,
-    grammars: GrammarSlot,
+    prompts: Rc<PromptBuilder>,
+    grammars: GrammarBackend,
     info: String,
 }
 
@@ -209,11 +209,11 @@ async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) 
     let mut bytes = (0, None);
     let mut progress = |progress: Progress| {
         let stage = match progress {
-            Progress::Weights(read, all) => {
+            LoadProgress::Weights(read, all) => {
                 bytes = (read, Some(all));
                 "weights"
             }
-            Progress::Kernels => "kernels",
+            LoadProgress::Kernels => "kernels",
         };
         let (read, all) = (JsValue::from(bytes.0 as f64), JsValue::from(bytes.1.map(|all| all as f64)));
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::lock::OwnedMutexGuard;
-use inglenook::engine::event::{Event, Finish, Timings, Usage};
+use inglenook::engine::event::{Event, FinishReason, Timings, Usage};
 use inglenook::engine::request::Request;
-use inglenook::engine::{Engine, Generation};
+use inglenook::engine::{Answer, Engine};
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -40,7 +40,7 @@ enum Phase {
 /// An answer that has the device.
 struct Running {
     shared: Rc<Shared>,
-    generation: Box<Generation>,
+    generation: Box<Answer>,
     _floor: OwnedMutexGuard<()>,
 }
 
@@ -123,7 +123,7 @@ impl Answer {
         let Some(mut engine) = self.shared.take() else {
             return Ok(None);
         };
-        let generation = engine.generate(request);
+        let generation = engine.submit(request);
         self.shared.put_back(engine);
         let generation = Box::new(generation.map_err(errors::to_js)?);
         Ok(Some(Running { shared: self.shared.clone(), generation, _floor: floor }))
@@ -145,7 +145,7 @@ impl Answer {
         }
     }
 
-    async fn event(&self, engine: &mut Engine, generation: &mut Generation) -> Result<Option<Event>, JsValue> {
+    async fn event(&self, engine: &mut Engine, generation: &mut Answer) -> Result<Option<Event>, JsValue> {
         // Dropped half way, `Engine::next` leaves a generation that can still be cancelled.
         let event = match self.unless_cancelled(engine.next(generation)).await {
             Some(event) => event,
@@ -170,5 +170,5 @@ impl Answer {
 
 /// The last event of an answer that was cancelled before its first, or whose engine is gone.
 fn nothing_begun() -> Event {
-    Event::Done { reason: Finish::Aborted, usage: Usage::default(), timings: Timings::default() }
+    Event::Done { reason: FinishReason::Aborted, usage: Usage::default(), timings: Timings::default() }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use inglenook::device::Device;
-use inglenook::engine::score::{ScoreError, ScoreOptions, Scorer};
+use inglenook::engine::score::{LogitsEvaluator, ScoreError, ScoreOptions};
 use inglenook::format::gguf::Gguf;
 use inglenook::gpu::{Gpu, GpuError, GpuOptions, Without};
 use inglenook::kernels::kv::KvType;
@@ -54,7 +54,7 @@ async fn score(
 ) -> Result<(Vec<f32>, Vec<u32>), ScoreError> {
     let device = Device::Gpu(Gpu::request(&gpu_options(plain)).await?);
     let options = ScoreOptions { chunk, context: (prompt.len() + steps) as u32, kv: KvType::F32 };
-    let scorer = Scorer::load(KernelCache::new(device), &Memory(gguf), options).await?;
+    let scorer = LogitsEvaluator::load(KernelCache::new(device), &Memory(gguf), options).await?;
     let logits = scorer.logits(prompt).await?;
     let mut last = logits[logits.len() - logits.len() / prompt.len()..].to_vec();
     let mut greedy = Vec::new();

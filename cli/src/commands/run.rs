@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use inglenook::engine::event::Finish;
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use serde_json::json;
 
@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> Result<()> {
     if options.model.verbose {
         eprintln!("{}", answer.summary());
     }
-    if answer.reason == Finish::Aborted { Err(Interrupted.into()) } else { Ok(()) }
+    if answer.reason == FinishReason::Aborted { Err(Interrupted.into()) } else { Ok(()) }
 }
 
 fn request(options: &Options) -> Result<Request> {

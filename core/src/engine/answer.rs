@@ -1,86 +1,128 @@
-//! The beginning of an answer: a request is checked, and everything that its tokens will meet is made ready.
+//! An answer as its caller holds it.
 
-use super::Engine;
-use super::constraint::{Constraint, Wanted};
-use super::generation::{Generation, Progress, Thought};
-use super::output::Output;
-use super::prompt::Prompt;
-use super::request::{Request, RequestError};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::driver::Shared;
+use super::event::Event;
+use super::scheduler::SeqId;
 use crate::error::Error;
-use crate::kernels::sampling::{BIASED, MAX_STOPS};
-use inglenook_text::Special;
-use inglenook_text::output::{ReasoningBudget, ReasoningFormat};
 
-impl Engine {
-    /// Checks a request and turns it into a generation. The device is not touched before the first [`Engine::next`].
-    ///
-    /// # Errors
-    /// [`Error::Request`], [`Error::Template`], [`Error::Grammar`].
-    pub fn generate(&mut self, request: Request) -> Result<Generation, Error> {
-        request.check()?;
-        let mut prompt = self.prompts.prompt(&request)?;
-        let limit = self.limit(&request, prompt.tokens.len())?;
-        self.next_id += 1;
-        let seed = self.next_id ^ seed_of_now();
-        prompt.format.id_seed = seed;
-        let output =
-            Output::new(self.tokenizer.clone(), &request, &prompt.format, &prompt.tools, prompt.starts_in_reasoning)?;
-        let wanted = self.wanted(&request, &prompt)?;
-        let constraint = wanted.map(|wanted| self.constraint(wanted)).transpose()?;
-        let mut stop_ids = self.tokenizer.stop_ids().to_vec();
-        stop_ids.truncate(MAX_STOPS);
-        let bias = request.bias()?;
-        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.runner.vocab()) {
-            return Err(RequestError::NoSuchToken(*token).into());
-        }
-        let mut params = request.sampling(&self.recommended, limit, seed);
-        params.flags |= if bias.is_empty() { 0 } else { BIASED };
-        Ok(Generation {
-            id: self.next_id,
-            limit,
-            params,
-            bias,
-            stop_ids,
-            output,
-            constraint,
-            thought: self.thought(&request, &prompt),
-            progress: Progress::new(prompt.tokens.len()),
-            prompt: prompt.tokens,
-        })
+/// A stream of events, of one choice or several. Whoever awaits the next event of any answer moves the engine on, and with it all
+/// answers that are under way. An answer that is dropped is cancelled.
+///
+/// ```no_run
+/// # async fn ask(engine: &inglenook::Engine) -> Result<(), inglenook::Error> {
+/// use inglenook::{Event, Request};
+///
+/// let request = Request::from_json(r#"{"messages": [{"role": "user", "content": "Hello"}]}"#)?;
+/// let mut answer = engine.submit(request)?;
+/// while let Some(event) = answer.next().await? {
+///     if let Event::Text { text } = event {
+///         print!("{text}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Answer {
+    shared: Rc<Shared>,
+    mailbox: Rc<RefCell<Mailbox>>,
+    choices: Vec<SeqId>,
+    prompt_tokens: usize,
+}
+
+/// What an engine has for an answer that was not fetched yet.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    /// With the choice that each is of.
+    pub events: VecDeque<(u32, Event)>,
+    /// Why the answer failed; nothing follows.
+    pub error: Option<Error>,
+    /// Choices that are under way.
+    pub open: u32,
+    /// Tokens generated so far, of each choice.
+    pub generated: Vec<Vec<u32>>,
+}
+
+impl Mailbox {
+    /// Of an answer of so many choices.
+    pub fn new(choices: u32) -> Mailbox {
+        Mailbox { open: choices, generated: vec![Vec::new(); choices as usize], ..Mailbox::default() }
     }
 
-    /// The position at which the answer must end.
-    fn limit(&self, request: &Request, tokens: usize) -> Result<u32, RequestError> {
-        let context = self.runner.context();
-        if tokens == 0 {
-            return Err(RequestError::Empty);
-        }
-        if tokens >= context as usize {
-            return Err(RequestError::TooLong { tokens, context });
-        }
-        let room = context - tokens as u32;
-        Ok(tokens as u32 + request.max_tokens.unwrap_or(room).min(room))
-    }
-
-    fn constraint(&self, wanted: Wanted) -> Result<Constraint, Error> {
-        Constraint::new(self.grammars.clone(), wanted, self.tokenizer.vocab_size() as u32)
-    }
-
-    fn thought(&self, request: &Request, prompt: &Prompt) -> Thought {
-        let tokens = |text: fn(ReasoningFormat) -> &'static str| {
-            self.tokenizer.encode(prompt.format.reasoning.map_or("", text), Special::Parse, false)
-        };
-        Thought {
-            budget: ReasoningBudget::new(request.reasoning.budget(), prompt.starts_in_reasoning),
-            close: tokens(ReasoningFormat::close),
-            closing: tokens(ReasoningFormat::closing_text),
-            closed: false,
-        }
+    /// Ends it with an error. What came before stays.
+    pub fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+        self.open = 0;
     }
 }
 
-/// A seed that differs from answer to answer, where the caller gave none.
-fn seed_of_now() -> u64 {
-    let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or_default();
-    now.as_nanos() as u64
+impl Answer {
+    pub(super) fn new(
+        shared: Rc<Shared>,
+        mailbox: Rc<RefCell<Mailbox>>,
+        choices: Vec<SeqId>,
+        prompt_tokens: usize,
+    ) -> Answer {
+        Answer { shared, mailbox, choices, prompt_tokens }
+    }
+
+    /// The next event, of whichever choice; none behind the last choice's [`Event::Done`].
+    ///
+    /// # Errors
+    /// Failures of the device, of a grammar, and [`FaultError`](super::FaultError); nothing follows an error.
+    pub async fn next(&mut self) -> Result<Option<Event>, Error> {
+        Ok(self.next_of_all().await?.map(|(_, event)| event))
+    }
+
+    /// The next event, with the index of the choice that it is of.
+    ///
+    /// # Errors
+    /// As [`Answer::next`].
+    pub async fn next_of_all(&mut self) -> Result<Option<(u32, Event)>, Error> {
+        std::future::poll_fn(|context| {
+            loop {
+                let mut mailbox = self.mailbox.borrow_mut();
+                if let Some(event) = mailbox.events.pop_front() {
+                    return Poll::Ready(Ok(Some(event)));
+                }
+                if let Some(error) = mailbox.error.take() {
+                    return Poll::Ready(Err(error));
+                }
+                if mailbox.open == 0 {
+                    return Poll::Ready(Ok(None));
+                }
+                drop(mailbox);
+                if self.shared.drive(context).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ends the answer: its pages and slots are free at once, and its last events say `aborted`.
+    pub fn cancel(&mut self) {
+        self.shared.cancel(&self.choices);
+    }
+
+    /// Ids of the tokens that a choice has generated so far.
+    pub fn tokens(&self, choice: usize) -> Vec<u32> {
+        self.mailbox.borrow().generated.get(choice).cloned().unwrap_or_default()
+    }
+
+    /// Number of tokens of the prompt.
+    pub fn prompt_tokens(&self) -> usize {
+        self.prompt_tokens
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.shared.cancel(&self.choices);
+    }
 }

@@ -16,9 +16,9 @@ use inglenook_text::output::OutputParser;
 
 /// Where an engine finds who compiles grammars for its vocabulary. Clones are the same place.
 #[derive(Clone, Default)]
-pub struct GrammarSlot(Rc<RefCell<Option<Box<dyn Grammars>>>>);
+pub struct GrammarBackend(Rc<RefCell<Option<Box<dyn Grammars>>>>);
 
-impl GrammarSlot {
+impl GrammarBackend {
     /// Puts somebody there.
     pub fn fill(&self, grammars: Box<dyn Grammars>) {
         *self.0.borrow_mut() = Some(grammars);
@@ -34,15 +34,15 @@ impl GrammarSlot {
     }
 }
 
-impl fmt::Debug for GrammarSlot {
+impl fmt::Debug for GrammarBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("GrammarSlot").field(&self.0.borrow().is_some()).finish()
+        f.debug_tuple("GrammarBackend").field(&self.0.borrow().is_some()).finish()
     }
 }
 
 /// A grammar, and when it holds.
 pub(super) struct Constraint {
-    grammars: GrammarSlot,
+    grammars: GrammarBackend,
     spec: String,
     /// At the beginning of the grammar, for when it begins to hold.
     ready: Option<Box<dyn Match>>,
@@ -72,7 +72,7 @@ impl fmt::Debug for Constraint {
 
 /// What an answer is to be held to.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct OutputConstraint {
     /// The grammar.
     pub spec: Spec,
     /// Where it begins.
@@ -101,12 +101,12 @@ pub(super) enum Start {
 }
 
 impl Constraint {
-    /// A grammar over a vocabulary of `vocab` tokens that holds from where `wanted` says.
+    /// A grammar over a vocabulary of `vocab` tokens that holds from where `constraint` says.
     ///
     /// # Errors
     /// Where the grammar cannot be compiled, or nobody is there to compile it.
-    pub fn new(grammars: GrammarSlot, wanted: Wanted, vocab: u32) -> Result<Constraint, Error> {
-        let Wanted { spec, start, repeats, closes } = wanted;
+    pub fn new(grammars: GrammarBackend, constraint: OutputConstraint, vocab: u32) -> Result<Constraint, Error> {
+        let OutputConstraint { spec, start, repeats, closes } = constraint;
         let spec = spec.to_json();
         let ready = grammars.compile(&spec)?;
         let mask = vec![0; mask_words(vocab) as usize];

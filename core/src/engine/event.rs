@@ -1,4 +1,4 @@
-//! What a generation tells its caller, in the order it happens.
+//! What an answer tells its caller, in the order it happens.
 
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub enum Event {
     /// The end; nothing follows.
     Done {
         /// Why it ended.
-        reason: Finish,
+        reason: FinishReason,
         /// Tokens used.
         usage: Usage,
         /// How long it took.
@@ -53,7 +53,7 @@ pub enum Event {
 /// Why a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Finish {
+pub enum FinishReason {
     /// The model ended its turn, or a stop string came.
     Stop,
     /// `max_tokens` or the context was used up.
@@ -80,7 +80,9 @@ pub struct Usage {
 /// Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Timings {
-    /// From the request to the first token.
+    /// From the request to its first step.
+    pub queue_ms: f64,
+    /// From the first step to the first token.
     pub prefill_ms: f64,
     /// From the first token to the last.
     pub decode_ms: f64,

@@ -1,13 +1,12 @@
 //! Where a model stops computing numbers. A step pays nothing for this: when the sampler has found no token to choose, the tokens
-//! that stand are computed once more, by plans that keep every stage.
+//! that stand are computed once more, by plans that keep every stage, while other sequences go on.
 
-use super::Engine;
-use super::decode::{Runner, decoding};
-use super::generation::Generation;
-use crate::device::Slice;
+use std::rc::Rc;
+
+use super::executor::Resources;
+use crate::device::Storage;
 use crate::error::Error;
 use crate::kernels::batch::{self, Row};
-use crate::model::Forward;
 use crate::plan::{self, KernelCache, Plan, Recorder};
 
 /// Tokens at once, of those that were computed in chunks: more than the kernels of decoding take.
@@ -42,85 +41,93 @@ pub enum FaultError {
     },
 }
 
-impl Engine {
-    /// Why no token could be chosen behind those that stand.
-    pub(super) async fn fault(&mut self, generation: &Generation) -> Error {
-        let tokens: Vec<u32> = (0..generation.len()).map(|position| generation.token(position)).collect();
-        let in_chunks = generation.prompt.len() - 1;
-        match self.runner.first_fault(&mut self.kernels, &tokens, in_chunks).await {
-            Ok(Some(fault)) => fault.into(),
-            Ok(None) => FaultError::NothingAllowed { position: tokens.len() }.into(),
-            Err(error) => error,
-        }
-    }
+/// Why no token could be chosen behind `tokens`, of which the first `in_chunks` were computed in chunks: they are computed again, in the
+/// sequence's own slot and pages.
+pub(super) async fn diagnose(
+    resources: Rc<Resources>,
+    mut kernels: KernelCache,
+    slot: u32,
+    tokens: Vec<u32>,
+    in_chunks: usize,
+) -> (KernelCache, Error) {
+    let error = match first_fault(&resources, &mut kernels, slot, &tokens, in_chunks).await {
+        Ok(Some(fault)) => fault.into(),
+        Ok(None) => FaultError::NothingAllowed { position: tokens.len() }.into(),
+        Err(error) => error,
+    };
+    (kernels, error)
 }
 
-impl Runner {
-    /// Computes `tokens` again, the first of them in chunks, and finds the first value that is no number.
-    async fn first_fault(
-        &self,
+/// Computes `tokens` again and finds the first value that is no number.
+async fn first_fault(
+    resources: &Resources,
+    kernels: &mut KernelCache,
+    slot: u32,
+    tokens: &[u32],
+    in_chunks: usize,
+) -> Result<Option<FaultError>, Error> {
+    let many = Tapped::build(resources, kernels, ROWS, true).await?;
+    for (chunk, position) in tokens[..in_chunks].chunks(ROWS as usize).zip((0..).step_by(ROWS as usize)) {
+        if let Some(fault) = many.fault(resources, slot, position, chunk).await? {
+            return Ok(Some(fault));
+        }
+    }
+    drop(many);
+    let one = Tapped::build(resources, kernels, 1, false).await?;
+    for (token, position) in tokens[in_chunks..].iter().zip(in_chunks..) {
+        if let Some(fault) = one.fault(resources, slot, position, &[*token]).await? {
+            return Ok(Some(fault));
+        }
+    }
+    Ok(None)
+}
+
+/// A forward pass that keeps every stage.
+struct Tapped {
+    plan: Plan,
+    batch: Storage,
+    rows: u32,
+}
+
+impl Tapped {
+    async fn build(
+        resources: &Resources,
         kernels: &mut KernelCache,
-        tokens: &[u32],
-        in_chunks: usize,
-    ) -> Result<Option<FaultError>, Error> {
-        let rows = ROWS.min(self.chunk);
-        let many = self.tapped_prefill(kernels, rows).await?;
-        for (chunk, position) in tokens[..in_chunks].chunks(rows as usize).zip((0..).step_by(rows as usize)) {
-            if let Some(fault) = self.fault_in((&many, rows), &self.state.prefill_batch.all(), position, chunk).await? {
-                return Ok(Some(fault));
-            }
+        rows: u32,
+        is_prefill: bool,
+    ) -> Result<Tapped, Error> {
+        let device = &resources.device;
+        let words: Vec<Row> = (0..rows).map(|position| Row::new(0, position, 0)).collect();
+        let batch = device.upload("diagnosis batch", &batch::words(&words)).map_err(Error::Gpu)?;
+        let (mut recorder, facts) = (Recorder::with_taps(), device.facts());
+        let mut pass = resources.pass(&mut recorder, &facts, &batch, rows, is_prefill);
+        let hidden = resources.model.forward(&mut pass);
+        if !is_prefill {
+            let logits = resources.model.logits(&mut pass, hidden);
+            recorder.keep(LOGITS, logits);
         }
-        drop(many);
-        let one = self.tapped_step(kernels).await?;
-        for (token, position) in tokens[in_chunks..].iter().zip(in_chunks..) {
-            if let Some(fault) = self.fault_in((&one, 1), &self.state.decode_batch.all(), position, &[*token]).await? {
-                return Ok(Some(fault));
-            }
-        }
-        Ok(None)
+        Ok(Tapped { plan: Plan::build(kernels, recorder).await?, batch, rows })
     }
 
-    async fn tapped_prefill(&self, kernels: &mut KernelCache, rows: u32) -> Result<Plan, Error> {
-        let (mut recorder, facts) = (Recorder::with_taps(), self.device.facts());
-        self.model.forward(&mut Forward {
-            recorder: &mut recorder,
-            config: self.model.config(),
-            kv: &self.kv,
-            batch: self.state.prefill_batch.all(),
-            rows,
-            is_prefill: true,
-            facts: &facts,
-        });
-        Ok(Plan::build(kernels, recorder).await?)
-    }
-
-    async fn tapped_step(&self, kernels: &mut KernelCache) -> Result<Plan, Error> {
-        let (mut recorder, facts) = (Recorder::with_taps(), self.device.facts());
-        let mut pass = decoding(&mut recorder, &facts, &self.model, &self.kv, &self.state);
-        let hidden = self.model.forward(&mut pass);
-        let logits = self.model.logits(&mut pass, hidden);
-        recorder.keep(LOGITS, logits);
-        Ok(Plan::build(kernels, recorder).await?)
-    }
-
-    /// Runs a tapped plan of so many rows over tokens from `position` on; the first of its stages that holds what is no number.
-    async fn fault_in(
+    /// Runs it over tokens from `position` on; the first of its stages that holds what is no number.
+    async fn fault(
         &self,
-        (plan, rows): (&Plan, u32),
-        batch: &Slice,
+        resources: &Resources,
+        slot: u32,
         position: usize,
         tokens: &[u32],
     ) -> Result<Option<FaultError>, Error> {
+        let device = &resources.device;
         let words: Vec<Row> =
-            tokens.iter().zip(position as u32..).map(|(token, position)| Row::new(*token, position, 0)).collect();
-        self.device.write(&batch.storage, 0, bytemuck::cast_slice(&batch::words(&words)));
-        plan::submit(&self.device, &[plan]);
-        for (stage, slice) in plan.kept() {
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&self.device.read(slice).await?);
-            let cols = values.len() / rows as usize;
+            tokens.iter().zip(position as u32..).map(|(token, position)| Row::new(*token, position, slot)).collect();
+        device.write(&self.batch, 0, bytemuck::cast_slice(&batch::words(&words)));
+        plan::submit(device, &[&self.plan]);
+        for (stage, slice) in self.plan.kept() {
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&device.read(slice).await?);
+            let cols = values.len() / self.rows as usize;
             for (row, at) in values.chunks(cols).take(tokens.len()).zip(position..) {
                 let fault =
-                    if stage == LOGITS { fault_of_logits(&row[..self.vocab as usize]) } else { not_finite(row) };
+                    if stage == LOGITS { fault_of_logits(&row[..resources.vocab as usize]) } else { not_finite(row) };
                 if let Some(value) = fault {
                     return Ok(Some(FaultError::NotFinite {
                         stage: stage.clone(),

@@ -1,52 +1,61 @@
 //! From a request to a stream of events: loading, prefill, the decode loop on the GPU, stop conditions.
 //!
-//! An [`Engine`] is a loaded model on a device. A [`Generation`] is one answer in the making; [`Engine::next`] moves it on.
+//! An [`Engine`] is a loaded model on a device, with the requests that wait and run. [`Engine::submit`] gives an [`Answer`], whose events
+//! are awaited; many may be under way at once. What the device does next is decided by the [`scheduler`].
 //! This module must never know a kernel's inside, a file's layout, or JavaScript.
 
+mod admission;
 mod answer;
 #[cfg(feature = "grammar")]
 mod compiler;
-mod computed;
 mod constraint;
-mod decode;
-mod decoding;
+mod constraint_choice;
+mod driver;
 pub mod event;
+mod executor;
 mod fault;
-mod generation;
 mod optional;
 mod output;
 mod prompt;
 pub mod request;
+pub mod scheduler;
 pub mod score;
 #[cfg(test)]
 mod scripted;
-mod wanted;
+mod sequence;
+mod token_policy;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use web_time::Instant;
+
 use crate::device::Device;
 use crate::error::Error;
-use crate::gpu::{AdapterInfo, Counters};
-use crate::kernels::kv::KvType;
+use crate::gpu::{AdapterInfo, Counters, GpuError};
+use crate::kernels::kv::{KvType, PAGE};
+use crate::kv::{KvCache, KvOptions};
 use crate::model::{Architecture, Config, Model, ModelError};
 use crate::placement::Placement;
 use crate::plan::{KernelCache, KernelChoice};
-use computed::Computed;
-pub use constraint::GrammarSlot;
-use decode::Runner;
+pub use answer::Answer;
+pub use constraint::GrammarBackend;
+use driver::{Driver, Shared};
+use executor::{MAX_SLOTS, ModelRunner};
 pub use fault::FaultError;
-pub use generation::Generation;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
 use inglenook_text::Tokenizer;
 pub use optional::ignored;
-pub use prompt::Prompts;
+pub use prompt::PromptBuilder;
 use request::Recommended;
+use scheduler::{Scheduler, SchedulerOptions};
 
 /// Tokens of context where the caller names none: enough for a conversation, little enough for a phone.
 const DEFAULT_CONTEXT: u32 = 4096;
+
+/// Requests that may wait where the caller names no number.
+const DEFAULT_QUEUE: usize = 256;
 
 /// How a model is to be loaded.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -56,11 +65,18 @@ pub struct EngineOptions {
     pub context: Option<u32>,
     /// Exact keys and values (f32) instead of f16.
     pub exact_kv: bool,
+    /// Sequences that run at once, 1 to 8; by default 8. Further requests wait.
+    pub max_sequences: Option<u32>,
+    /// Requests that may wait; by default 256. Further ones are refused as busy.
+    pub max_waiting: Option<usize>,
+    /// Tokens that the cache of keys and values holds, of all sequences and of those to be continued; by default the context and a
+    /// page for each sequence.
+    pub cache_tokens: Option<u32>,
 }
 
 /// What loading is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum LoadProgress {
     /// Reading weights: bytes read, bytes in all.
     Weights(u64, u64),
     /// Compiling, checking and timing kernels.
@@ -116,23 +132,20 @@ pub struct Memory {
     pub activations: u64,
 }
 
-/// A loaded model on a device.
-#[derive(Debug)]
+/// A loaded model on a device. Clones are the same engine. It belongs to one thread.
+#[derive(Debug, Clone)]
 pub struct Engine {
     device: Device,
-    kernels: KernelCache,
-    runner: Runner,
+    shared: Rc<Shared>,
     tokenizer: Arc<Tokenizer>,
-    prompts: Rc<Prompts>,
-    grammars: GrammarSlot,
+    prompts: Rc<PromptBuilder>,
+    grammars: GrammarBackend,
     recommended: Recommended,
-    info: Info,
-    computed: Computed,
-    /// The generation that has the device.
-    active: Option<u64>,
-    next_id: u64,
-    /// Reads of steps that nobody waits for any more.
-    abandoned: VecDeque<crate::plan::PendingReadback>,
+    info: Rc<Info>,
+    context: u32,
+    vocab: u32,
+    step_costs: (usize, u64),
+    born: Instant,
 }
 
 impl Engine {
@@ -144,41 +157,49 @@ impl Engine {
         placement: impl Into<Placement>,
         source: &dyn Source,
         options: &EngineOptions,
-        progress: &mut dyn FnMut(Progress) -> bool,
+        progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Engine, Error> {
         let Placement { device, reason } = placement.into();
         let gguf = Gguf::read(source).await?;
         let config = Config::read(&gguf)?;
-        let prompts = Prompts::from_gguf(&gguf.metadata)?;
+        let prompts = PromptBuilder::from_gguf(&gguf.metadata)?;
         let vocab = vocabulary(prompts.tokenizer(), &config)?;
         let context = context(&config, options);
-        let mut weights = |read, all| progress(Progress::Weights(read, all));
+        let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
+        let kv_options = kv_options(&config, options, context, slots);
+        let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
         let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
-        progress(Progress::Kernels);
-        let kv = if options.exact_kv { KvType::F32 } else { KvType::F16 };
+        progress(LoadProgress::Kernels);
         let mut kernels = KernelCache::new(device.clone());
-        let runner = Runner::new(&mut kernels, model, vocab, context, kv).await?;
+        let kv = KvCache::new(&device, &kv_options)?;
+        let pages = kv.pages();
+        let runner = ModelRunner::new(&mut kernels, model, kv, (vocab, slots)).await?;
         let recommended = optional::recommended(&gguf.metadata);
+        let context = runner.context();
+        let model = &runner.resources().model;
+        let step_costs = (runner.step_dispatches(), model.step_bytes());
         let info = Info {
-            model: model_info(&gguf, runner.model().config(), runner.context(), prompts.can_chat(), recommended),
+            model: model_info(&gguf, model.config(), context, prompts.can_chat(), recommended),
             adapter: device.facts(),
             reason,
             memory: runner.memory(),
             kernels: kernels.choices().to_vec(),
         };
+        let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
+        let scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
+        let vocab_size = prompts.tokenizer().vocab_size();
         Ok(Engine {
+            shared: Rc::new(Shared::new(Driver::new(runner, scheduler, kernels, vocab_size))),
             device,
-            kernels,
-            runner,
             grammars: grammars(prompts.tokenizer()),
             tokenizer: prompts.tokenizer().clone(),
             prompts: Rc::new(prompts),
             recommended,
-            info,
-            computed: Computed::default(),
-            active: None,
-            next_id: 0,
-            abandoned: VecDeque::new(),
+            info: Rc::new(info),
+            context,
+            vocab,
+            step_costs,
+            born: Instant::now(),
         })
     }
 
@@ -188,7 +209,7 @@ impl Engine {
     /// As [`Engine::load`].
     pub fn check(gguf: &Gguf) -> Result<(), Error> {
         let config = Model::check(gguf)?;
-        vocabulary(Prompts::from_gguf(&gguf.metadata)?.tokenizer(), &config)?;
+        vocabulary(PromptBuilder::from_gguf(&gguf.metadata)?.tokenizer(), &config)?;
         Ok(())
     }
 
@@ -203,13 +224,13 @@ impl Engine {
     }
 
     /// How conversations become prompts.
-    pub fn prompts(&self) -> &Rc<Prompts> {
+    pub fn prompts(&self) -> &Rc<PromptBuilder> {
         &self.prompts
     }
 
     /// Where to put who compiles grammars, for requests that ask for structured output. With the feature `grammar` somebody is
     /// there already.
-    pub fn grammars(&self) -> &GrammarSlot {
+    pub fn grammars(&self) -> &GrammarBackend {
         &self.grammars
     }
 
@@ -226,41 +247,66 @@ impl Engine {
         }
     }
 
-    /// Dispatches of a decode step, and the bytes of weights it reads.
+    /// Dispatches of a decode step of one row, and the bytes of weights it reads.
     pub fn step_costs(&self) -> (usize, u64) {
-        (self.runner.step_dispatches(), self.runner.model().step_bytes())
+        self.step_costs
     }
 
-    /// Forgets the conversation in the cache, so that the next prompt is computed from its beginning.
-    pub fn forget(&mut self) {
-        self.computed.truncate(0);
+    /// What the scheduler has done so far.
+    pub fn counts(&self) -> scheduler::Counts {
+        self.shared.with(|driver| driver.scheduler.counts())
     }
 
-    /// Gives all memory back at once.
+    /// Requests that are under way or waiting.
+    pub fn requests(&self) -> usize {
+        self.shared.with(|driver| driver.len())
+    }
+
+    /// Forgets what the cache holds of answers that have ended, so that the next prompt is computed from its beginning.
+    pub fn reset_cache(&self) {
+        self.shared.with(|driver| driver.scheduler.clear_index());
+    }
+
+    /// Ends all answers and gives all memory back at once.
     pub fn close(self) {
-        let Engine { device, kernels, runner, .. } = self;
-        drop((kernels, runner));
-        if let Device::Gpu(gpu) = device {
+        self.shared.with(|driver| driver.fail(&GpuError::Lost("the engine was closed".into())));
+        if let Device::Gpu(gpu) = &self.device {
             gpu.close();
         }
     }
 }
 
 #[cfg(feature = "grammar")]
-fn grammars(tokenizer: &Arc<Tokenizer>) -> GrammarSlot {
-    let slot = GrammarSlot::default();
+fn grammars(tokenizer: &Arc<Tokenizer>) -> GrammarBackend {
+    let slot = GrammarBackend::default();
     slot.fill(Box::new(compiler::LazyCompiler::new(tokenizer.clone())));
     slot
 }
 
 #[cfg(not(feature = "grammar"))]
-fn grammars(_: &Arc<Tokenizer>) -> GrammarSlot {
-    GrammarSlot::default()
+fn grammars(_: &Arc<Tokenizer>) -> GrammarBackend {
+    GrammarBackend::default()
 }
 
 fn context(config: &Config, options: &EngineOptions) -> u32 {
     let by_default = DEFAULT_CONTEXT.min(config.window.unwrap_or(u32::MAX));
     options.context.unwrap_or(by_default).clamp(1, config.context)
+}
+
+/// The cache of keys and values. Its pool has room for a sequence of the whole context, whatever the caller says, and a page more for
+/// each slot, since a prefix that is shared up to the middle of a page takes a copy of that page.
+fn kv_options(config: &Config, options: &EngineOptions, context: u32, slots: u32) -> KvOptions {
+    let whole = context.div_ceil(PAGE).max(1);
+    let wanted = options.cache_tokens.map_or(whole, |tokens| tokens.div_ceil(PAGE)).max(whole);
+    KvOptions {
+        layers: config.layers,
+        kv_heads: config.kv_heads,
+        head_dim: config.head_dim,
+        context,
+        slots,
+        pages: Some(wanted.saturating_add(slots)),
+        ty: if options.exact_kv { KvType::F32 } else { KvType::F16 },
+    }
 }
 
 /// How many tokens the model may choose among: an embedding may have rows behind its tokens, but not fewer.

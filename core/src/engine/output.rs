@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::event::{Event, Finish};
+use super::event::{Event, FinishReason};
 use super::request::{Request, RequestError};
 use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
 use inglenook_text::rules::{ContentRules, Ended, Segmenter};
@@ -15,12 +15,12 @@ use inglenook_text::{StreamDecoder, Tokenizer};
 
 /// The way of an answer's tokens to its caller.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct OutputPipeline {
     tokenizer: Arc<Tokenizer>,
     decoder: StreamDecoder,
     parser: OutputParser,
-    content: Shown,
-    thoughts: Shown,
+    content: ContentFilter,
+    thoughts: ContentFilter,
     /// Whether a tool was called, and the call was whole.
     called: bool,
     pieces: Vec<Piece>,
@@ -28,18 +28,18 @@ pub(super) struct Output {
 
 /// A text that is shown as it grows.
 #[derive(Debug)]
-struct Shown {
+struct ContentFilter {
     rules: ContentRules,
     segments: Option<Segmenter>,
 }
 
-impl Shown {
+impl ContentFilter {
     /// What of `text` may be shown now, segment by segment, and whether a rule ends the answer.
-    fn push(&mut self, text: &str) -> (Vec<String>, Option<Finish>) {
+    fn push(&mut self, text: &str) -> (Vec<String>, Option<FinishReason>) {
         let passed = self.rules.push(text);
         let ended = passed.ended.map(|ended| match ended {
-            Ended::Stop => Finish::Stop,
-            Ended::Rule => Finish::ContentFilter,
+            Ended::Stop => FinishReason::Stop,
+            Ended::Rule => FinishReason::ContentFilter,
         });
         (self.cut(passed.text), ended)
     }
@@ -60,7 +60,7 @@ impl Shown {
     }
 }
 
-impl Output {
+impl OutputPipeline {
     /// For an answer to `request` of a model that writes in `format`.
     ///
     /// # Errors
@@ -71,12 +71,12 @@ impl Output {
         format: &OutputFormat,
         tools: &[ToolSpec],
         starts_in_reasoning: bool,
-    ) -> Result<Output, RequestError> {
-        let shown = |stops: &[&str]| -> Result<Shown, RequestError> {
+    ) -> Result<OutputPipeline, RequestError> {
+        let shown = |stops: &[&str]| -> Result<ContentFilter, RequestError> {
             let rules = ContentRules::new(stops, &request.content_rules)?;
-            Ok(Shown { rules, segments: request.segment.map(Segmenter::new) })
+            Ok(ContentFilter { rules, segments: request.segment.map(Segmenter::new) })
         };
-        Ok(Output {
+        Ok(OutputPipeline {
             decoder: StreamDecoder::new(tokenizer.clone()),
             tokenizer,
             parser: OutputParser::new(format, tools, starts_in_reasoning),
@@ -88,7 +88,7 @@ impl Output {
     }
 
     /// Takes the next token; the reason to end, if what it says is one.
-    pub fn take(&mut self, token: u32, events: &mut VecDeque<Event>) -> Option<Finish> {
+    pub fn take(&mut self, token: u32, events: &mut VecDeque<Event>) -> Option<FinishReason> {
         self.take_until(token, &mut |_, _| false, events).1
     }
 
@@ -99,7 +99,7 @@ impl Output {
         token: u32,
         ends: &mut dyn FnMut(&OutputParser, char) -> bool,
         events: &mut VecDeque<Event>,
-    ) -> (Option<usize>, Option<Finish>) {
+    ) -> (Option<usize>, Option<FinishReason>) {
         let mut pieces = std::mem::take(&mut self.pieces);
         // A token that ends the answer is no text, whatever type the file gives it.
         let is_control = self.tokenizer.is_control(token) || self.tokenizer.is_stop(token);
@@ -133,7 +133,7 @@ impl Output {
 
     /// The end of the tokens: what was held back. `is_cut`: the model would have said more. The reason to have ended before, if there is
     /// one in it.
-    pub fn finish(&mut self, is_cut: bool, events: &mut VecDeque<Event>) -> Option<Finish> {
+    pub fn finish(&mut self, is_cut: bool, events: &mut VecDeque<Event>) -> Option<FinishReason> {
         let mut pieces = Vec::new();
         self.parser.push(&self.decoder.flush(), &mut pieces);
         match is_cut {
@@ -165,7 +165,7 @@ impl Output {
         self.called
     }
 
-    fn show(&mut self, piece: Piece, events: &mut VecDeque<Event>) -> Option<Finish> {
+    fn show(&mut self, piece: Piece, events: &mut VecDeque<Event>) -> Option<FinishReason> {
         match piece {
             Piece::Text(text) => {
                 let (texts, ended) = self.content.push(&text);

@@ -20,7 +20,7 @@ const ADDS_SPACE: &str = "tokenizer_adds_space";
 
 /// What a model's file says of prompts. Shared by an engine and whoever asks for a prompt alone.
 #[derive(Debug)]
-pub struct Prompts {
+pub struct PromptBuilder {
     tokenizer: Arc<Tokenizer>,
     templates: ChatTemplates,
 }
@@ -44,16 +44,16 @@ struct Rendered {
     format: OutputFormat,
 }
 
-impl Prompts {
+impl PromptBuilder {
     /// Of the model whose file has this metadata.
     ///
     /// # Errors
     /// A tokenizer that cannot be used. (A template that cannot be is an error where it is asked for.)
-    pub fn from_gguf(metadata: &Metadata) -> Result<Prompts, Error> {
+    pub fn from_gguf(metadata: &Metadata) -> Result<PromptBuilder, Error> {
         let tokenizer = Arc::new(Tokenizer::from_gguf(metadata)?);
         let is_control = |name: &str| vocabulary::control(&tokenizer, name).is_some();
         let templates = ChatTemplates::from_gguf(metadata).with_proof(&is_control);
-        Ok(Prompts { tokenizer, templates })
+        Ok(PromptBuilder { tokenizer, templates })
     }
 
     /// The model's tokenizer.
@@ -77,7 +77,7 @@ impl Prompts {
     /// The tokens of a request's prompt.
     ///
     /// # Errors
-    /// As [`Prompts::render`].
+    /// As [`PromptBuilder::render`].
     pub fn tokens(&self, request: &Request) -> Result<Vec<u32>, Error> {
         Ok(self.prompt(request)?.tokens)
     }
@@ -85,7 +85,7 @@ impl Prompts {
     /// The tokens of a request's prompt, and how its answer is to be read.
     ///
     /// # Errors
-    /// As [`Prompts::render`]; [`RequestError::BadTool`], [`RequestError::Media`].
+    /// As [`PromptBuilder::render`]; [`RequestError::BadTool`], [`RequestError::Media`].
     pub(super) fn prompt(&self, request: &Request) -> Result<Prompt, Error> {
         let tools = tools(request)?;
         if let Some((at, part, kind)) = parts::media(&request.messages) {

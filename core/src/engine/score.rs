@@ -29,7 +29,7 @@ pub enum ScoreError {
 
 /// A model whose logits are read back at every position. It keeps no state between calls.
 #[derive(Debug)]
-pub struct Scorer {
+pub struct LogitsEvaluator {
     device: Device,
     model: Model,
     plan: Plan,
@@ -38,7 +38,7 @@ pub struct Scorer {
     chunk: u32,
 }
 
-/// How a [`Scorer`] computes.
+/// How a [`LogitsEvaluator`] computes.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoreOptions {
     /// Tokens computed at once; 1 uses the kernels of decoding.
@@ -49,13 +49,13 @@ pub struct ScoreOptions {
     pub kv: KvType,
 }
 
-impl Scorer {
+impl LogitsEvaluator {
     /// Loads a model and records its plan, with every stage tapped.
     pub async fn load(
         mut kernels: KernelCache,
         source: &dyn Source,
         options: ScoreOptions,
-    ) -> Result<Scorer, ScoreError> {
+    ) -> Result<LogitsEvaluator, ScoreError> {
         let device = kernels.device().clone();
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, &device, options.context, &mut |_, _| true).await?;
@@ -67,7 +67,8 @@ impl Scorer {
                 kv_heads: config.kv_heads,
                 head_dim: config.head_dim,
                 context: options.context,
-                sequences: 1,
+                slots: 1,
+                pages: None,
                 ty: options.kv,
             },
         )?;
@@ -89,7 +90,7 @@ impl Scorer {
         recorder.keep("logits", logits);
         let plan = Plan::build(&mut kernels, recorder).await?;
         let Some(logits) = plan.find("logits").cloned() else { unreachable!("they are kept") };
-        Ok(Scorer { device, model, plan, batch, logits, chunk: options.chunk })
+        Ok(LogitsEvaluator { device, model, plan, batch, logits, chunk: options.chunk })
     }
 
     /// The model.

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Finish};
-use super::generation::{Generation, Then};
+use super::event::{Event, FinishReason};
 use super::request::Request;
+use super::sequence::{NextAction, Sequence};
 use super::{Engine, EngineOptions};
 use crate::device::Device;
 use inglenook_format::source::Memory;
@@ -42,7 +42,7 @@ struct Said {
     text: String,
     thought: String,
     calls: Vec<(String, String)>,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     /// All tokens that stand, as text.
     raw: String,
 }
@@ -52,38 +52,38 @@ fn play(engine: &mut Engine, request: &Value, script: &str) -> Said {
     let mut request = request.clone();
     request["messages"] = json!([{"role": "user", "content": "Hello"}]);
     let request = Request::from_json(&request.to_string()).expect("a request");
-    let mut generation = engine.generate(request).expect("a good request");
+    let mut sequence = engine.sequences(&request).expect("a good request").remove(0);
     let mut script = engine.tokenizer().encode(script, Special::Parse, false);
-    script.extend([generation.stop_ids[0]; 3]);
+    script.extend([sequence.stop_ids[0]; 3]);
     script.reverse();
-    let mut then = generation.advance(None).expect("goes on");
-    while !matches!(then, Then::End(_)) {
+    let mut then = sequence.advance(None).expect("goes on");
+    while !matches!(then, NextAction::End(_)) {
         let scripted = *script.last().expect("the answer ends with its script");
-        let token = match first_allowed(&mut generation, scripted) {
+        let token = match first_allowed(&mut sequence, scripted) {
             Some(other) => other,
             None => script.pop().expect("there"),
         };
-        then = generation.advance(Some(token)).expect("goes on");
+        then = sequence.advance(Some(token)).expect("goes on");
     }
-    let Then::End(finish) = then else { panic!("{then:?}") };
-    engine.finish(&mut generation, finish);
-    said(engine, &mut generation)
+    let NextAction::End(finish) = then else { panic!("{then:?}") };
+    sequence.finish(finish);
+    said(engine, &mut sequence)
 }
 
 /// What a mask leaves to a model that would choose `token`, unless it may have that.
-fn first_allowed(generation: &mut Generation, token: u32) -> Option<u32> {
-    let is_masked = generation.is_masked();
-    let constraint = generation.constraint.as_mut().filter(|_| is_masked)?;
+fn first_allowed(sequence: &mut Sequence, token: u32) -> Option<u32> {
+    let is_masked = sequence.is_masked();
+    let constraint = sequence.constraint.as_mut().filter(|_| is_masked)?;
     match constraint.allows(token).expect("a mask") {
         true => None,
         false => (0..).find(|other| constraint.allows(*other).expect("a mask")),
     }
 }
 
-fn said(engine: &Engine, generation: &mut Generation) -> Said {
+fn said(engine: &Engine, sequence: &mut Sequence) -> Said {
     let mut said =
-        Said { raw: inglenook_text::vocabulary::spell(engine.tokenizer(), generation.tokens()), ..Said::default() };
-    for event in generation.progress.events.drain(..) {
+        Said { raw: inglenook_text::vocabulary::spell(engine.tokenizer(), &sequence.generated), ..Said::default() };
+    for event in sequence.events.drain(..) {
         match event {
             Event::Text { text } => said.text += &text,
             Event::Reasoning { text } => said.thought += &text,
@@ -116,9 +116,9 @@ fn call_that_ends_an_open_thought_is_a_call() {
     let mut engine = load("<think>\\n");
     let said = play(&mut engine, &json!({"tools": tools(false)}), &format!("I look.\n{PARIS}"));
     assert_eq!(said.calls, [("look".to_owned(), "{\"city\": \"Paris\"}".to_owned())], "{said:?}");
-    assert_eq!((said.thought.as_str(), said.finish), ("I look.", Some(Finish::ToolCalls)), "{said:?}");
+    assert_eq!((said.thought.as_str(), said.finish), ("I look.", Some(FinishReason::ToolCalls)), "{said:?}");
     let said = play(&mut engine, &json!({"tools": tools(false)}), &format!("I look.\n{PARIS} Or not."));
-    assert_eq!((said.calls.len(), said.finish), (0, Some(Finish::Stop)), "{said:?}");
+    assert_eq!((said.calls.len(), said.finish), (0, Some(FinishReason::Stop)), "{said:?}");
     assert!(said.thought.ends_with("</tool_call> Or not."), "{said:?}");
 }
 
@@ -127,7 +127,7 @@ fn call_in_an_open_thought_is_part_of_it_when_the_answer_is_cut() {
     let mut engine = load("<think>\\n");
     let length = engine.tokenizer().encode(PARIS, Special::Parse, false).len();
     let said = play(&mut engine, &json!({"tools": tools(false), "max_tokens": length}), PARIS);
-    assert_eq!((said.thought.as_str(), said.finish), (PARIS, Some(Finish::Length)), "{said:?}");
+    assert_eq!((said.thought.as_str(), said.finish), (PARIS, Some(FinishReason::Length)), "{said:?}");
     assert_eq!(said.calls, [], "more may be thought behind it");
 }
 
@@ -146,7 +146,7 @@ fn strict_grammar_holds_only_behind_the_thought() {
     // Behind the thought the grammar writes what leaves no choice, which is all but the first letter of the city.
     let said = play(&mut engine, &request, &format!("{PARIS}\n</think>\n\n<tool_call>R"));
     assert_eq!(said.calls, [("look".to_owned(), "{\"city\":\"Rome\"}".to_owned())], "{said:?}");
-    assert_eq!((said.thought.as_str(), said.finish), (PARIS, Some(Finish::ToolCalls)), "{said:?}");
+    assert_eq!((said.thought.as_str(), said.finish), (PARIS, Some(FinishReason::ToolCalls)), "{said:?}");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn model_may_open_a_thought_before_a_form() {
     let at_once = play(&mut engine, &request, "789");
     assert_eq!((at_once.thought.as_str(), at_once.text.as_str()), ("", "789"), "{at_once:?}");
     for said in [thought, broken_off, at_once] {
-        assert_eq!(said.finish, Some(Finish::Stop), "{said:?}");
+        assert_eq!(said.finish, Some(FinishReason::Stop), "{said:?}");
     }
 }
 
@@ -169,13 +169,13 @@ fn model_that_is_not_to_think_may_open_no_thought_before_a_form() {
     for (opening, reasoning) in
         [("", json!({"enabled": false})), ("", json!({"budget_tokens": 0})), ("<think>\\n\\n</think>\\n\\n", json!({}))]
     {
-        let mut engine = load(opening);
+        let engine = load(opening);
         let think = engine.tokenizer().encode("<think>", Special::Parse, false)[0];
         let request = json!({"messages": [{"role": "user", "content": "Hello"}], "response_format": form(), "reasoning": reasoning});
         let request = Request::from_json(&request.to_string()).expect("a request");
-        let mut generation = engine.generate(request).expect("a good request");
-        generation.advance(None).expect("goes on");
-        let constraint = generation.constraint.as_mut().expect("a form");
+        let mut sequence = engine.sequences(&request).expect("a good request").remove(0);
+        sequence.advance(None).expect("goes on");
+        let constraint = sequence.constraint.as_mut().expect("a form");
         assert!(!constraint.allows(think).expect("a mask"), "{opening} {reasoning}");
     }
 }
@@ -207,13 +207,13 @@ fn text_in_front_of_a_form_counts_only_outside_thoughts() {
 fn form_that_could_go_on_is_cut_and_not_whole() {
     let mut engine = load("");
     let format = json!({"type": "regex", "regex": "[0-9]{1,60}"});
-    for (max_tokens, finish) in [(3, Finish::Length), (30, Finish::Stop)] {
+    for (max_tokens, finish) in [(3, FinishReason::Length), (30, FinishReason::Stop)] {
         let said = play(&mut engine, &json!({"response_format": format, "max_tokens": max_tokens}), "1234567");
         assert_eq!(said.finish, Some(finish), "{said:?}");
     }
     let format = json!({"type": "regex", "regex": "[0-9]{3}"});
     let said = play(&mut engine, &json!({"response_format": format, "max_tokens": 3}), "123");
-    assert_eq!((said.text.as_str(), said.finish), ("123", Some(Finish::Stop)), "nothing may follow");
+    assert_eq!((said.text.as_str(), said.finish), ("123", Some(FinishReason::Stop)), "nothing may follow");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn form_that_is_led_to_its_end_is_cut() {
     let said =
         play(&mut engine, &request, "The weather in Oslo is fine and will stay so for all the days of the week.");
     assert!(serde_json::from_str::<Value>(&said.text).is_ok(), "{said:?}");
-    assert_eq!(said.finish, Some(Finish::Length), "{said:?}");
+    assert_eq!(said.finish, Some(FinishReason::Length), "{said:?}");
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn forced_call_that_is_cut_is_malformed() {
             json!({"tools": tools, "tool_choice": "required", "max_tokens": max_tokens, "parallel_tool_calls": false});
         let said = play(&mut engine, &request, "Oslo and Rome\"}}\n");
         match said.finish {
-            Some(Finish::ToolCalls) => assert_eq!(said.calls[0].1, "{\"city\":\"Oslo and Rome\"}", "{said:?}"),
-            Some(Finish::Length) => assert!(said.calls.is_empty(), "{said:?}"),
+            Some(FinishReason::ToolCalls) => assert_eq!(said.calls[0].1, "{\"city\":\"Oslo and Rome\"}", "{said:?}"),
+            Some(FinishReason::Length) => assert!(said.calls.is_empty(), "{said:?}"),
             _ => panic!("{said:?}"),
         }
     }

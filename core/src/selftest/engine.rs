@@ -3,9 +3,9 @@
 use super::synthetic::{Shape, Synthetic};
 use super::{KernelTest, Outcome, expect};
 use crate::device::Device;
-use crate::engine::event::{Event, Finish};
+use crate::engine::event::{Event, FinishReason};
 use crate::engine::request::Request;
-use crate::engine::{Engine, EngineOptions, Generation};
+use crate::engine::{Answer, Engine, EngineOptions};
 use crate::error::Error;
 use crate::gpu::{Gpu, GpuOptions, Limits, Without};
 
@@ -31,9 +31,9 @@ pub fn cases() -> Vec<KernelTest> {
 async fn steady(gpu: Gpu) -> Outcome {
     let mut engine = load(gpu, &SMALL).await?;
     let mut generation = begin(&mut engine, 80)?;
-    decode_to(&mut engine, &mut generation, 16).await?;
+    decode_to(&mut generation, 16).await?;
     let before = engine.counters();
-    decode_to(&mut engine, &mut generation, 64).await?;
+    decode_to(&mut generation, 64).await?;
     let spent = engine.counters().since(&before);
 
     let a_step = engine.step_costs().0;
@@ -60,17 +60,17 @@ async fn steady(gpu: Gpu) -> Outcome {
 async fn abort(gpu: Gpu) -> Outcome {
     let mut engine = load(gpu, &SMALL).await?;
     let mut generation = begin(&mut engine, 200)?;
-    decode_to(&mut engine, &mut generation, 3).await?;
+    decode_to(&mut generation, 3).await?;
     let before = engine.counters();
     generation.cancel();
-    expect("the end", &finish(&mut engine, &mut generation).await?, &Finish::Aborted)?;
+    expect("the end", &finish(&mut generation).await?, &FinishReason::Aborted)?;
     engine.device().wait_idle().await.map_err(super::told)?;
     let submits = engine.counters().since(&before).submits;
     if submits > 1 {
         return Err(format!("{submits} submissions after the abort"));
     }
     let mut next = begin(&mut engine, 5)?;
-    expect("the end of the next answer", &finish(&mut engine, &mut next).await?, &Finish::Length)?;
+    expect("the end of the next answer", &finish(&mut next).await?, &FinishReason::Length)?;
     Ok(format!("{submits} submissions after the abort"))
 }
 
@@ -89,8 +89,8 @@ async fn default_limits() -> Outcome {
         }
         let mut engine = load(gpu, &WIDE).await?;
         let mut generation = begin(&mut engine, 12)?;
-        finish(&mut engine, &mut generation).await?;
-        tokens.push(generation.tokens().to_vec());
+        finish(&mut generation).await?;
+        tokens.push(generation.tokens(0));
         engine.close();
     }
     expect("the tokens at default limits", &tokens[1], &tokens[0])?;
@@ -102,25 +102,25 @@ async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {
     Engine::load(Device::Gpu(gpu), &Synthetic::new(shape), &options, &mut |_| true).await.map_err(said)
 }
 
-fn begin(engine: &mut Engine, max_tokens: u32) -> Result<Generation, String> {
+fn begin(engine: &mut Engine, max_tokens: u32) -> Result<Answer, String> {
     let prompt = Some("What is done twice is done the same way twice.".to_string());
     let request = Request { prompt, temperature: Some(0.0), max_tokens: Some(max_tokens), ..Request::default() };
-    engine.generate(request).map_err(said)
+    engine.submit(request).map_err(said)
 }
 
 /// Moves on until the answer has `count` tokens.
-async fn decode_to(engine: &mut Engine, generation: &mut Generation, count: usize) -> Result<(), String> {
-    while generation.tokens().len() < count {
-        if let Some(Event::Done { .. }) | None = engine.next(generation).await.map_err(said)? {
-            return Err(format!("the answer ended after {} tokens", generation.tokens().len()));
+async fn decode_to(generation: &mut Answer, count: usize) -> Result<(), String> {
+    while generation.tokens(0).len() < count {
+        if let Some(Event::Done { .. }) | None = generation.next().await.map_err(said)? {
+            return Err(format!("the answer ended after {} tokens", generation.tokens(0).len()));
         }
     }
     Ok(())
 }
 
-async fn finish(engine: &mut Engine, generation: &mut Generation) -> Result<Finish, String> {
+async fn finish(generation: &mut Answer) -> Result<FinishReason, String> {
     loop {
-        match engine.next(generation).await.map_err(said)? {
+        match generation.next().await.map_err(said)? {
             Some(Event::Done { reason, .. }) => return Ok(reason),
             Some(_) => {}
             None => return Err("the answer has no end".into()),

@@ -10,9 +10,9 @@ mod optional;
 mod stops;
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish, Usage};
+use inglenook::engine::event::{Event, FinishReason, Usage};
 use inglenook::engine::request::{Request, Stop};
-use inglenook::engine::score::{ScoreOptions, Scorer};
+use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::error::Error;
 use inglenook::gpu::{Gpu, GpuOptions};
@@ -52,7 +52,7 @@ fn unsupported(file: &File, named: &str) {
 struct Answer {
     text: String,
     tokens: Vec<u32>,
-    finish: Finish,
+    finish: FinishReason,
     usage: Usage,
 }
 
@@ -67,13 +67,13 @@ fn greedy(question: &str) -> Request {
 }
 
 fn answer(engine: &mut Engine, request: Request) -> Result<Answer, Error> {
-    let mut generation = engine.generate(request)?;
+    let mut generation = engine.submit(request)?;
     let mut text = String::new();
     loop {
-        match block_on(engine.next(&mut generation))?.expect("an end") {
+        match block_on(generation.next())?.expect("an end") {
             Event::Text { text: piece } => text += &piece,
             Event::Done { reason, usage, .. } => {
-                return Ok(Answer { text, tokens: generation.tokens().to_vec(), finish: reason, usage });
+                return Ok(Answer { text, tokens: generation.tokens(0), finish: reason, usage });
             }
             other => panic!("a plain answer has no {other:?}"),
         }
@@ -81,9 +81,10 @@ fn answer(engine: &mut Engine, request: Request) -> Result<Answer, Error> {
 }
 
 /// Logits of a prompt on the CPU, and the scorer with its taps.
-fn score(file: &File) -> (Vec<f32>, Scorer) {
+fn score(file: &File) -> (Vec<f32>, LogitsEvaluator) {
     let prompt: Vec<u32> = (0..40).map(|i| (i * 37 + 11) % 500).collect();
     let options = ScoreOptions { chunk: 64, context: 64, kv: KvType::F32 };
-    let scorer = block_on(Scorer::load(KernelCache::new(Device::Cpu), &Memory(file.bytes()), options)).expect("loads");
+    let scorer =
+        block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(file.bytes()), options)).expect("loads");
     (block_on(scorer.logits(&prompt)).expect("computes"), scorer)
 }

@@ -1,7 +1,7 @@
 //! What ends a turn ends it whatever type the file gives it, is one token in prompts and no text in answers.
 
 use inglenook::device::Device;
-use inglenook::engine::event::Finish;
+use inglenook::engine::event::FinishReason;
 use inglenook::format::gguf::{Array, Value};
 use inglenook::text::Special;
 
@@ -15,7 +15,7 @@ fn check(name: &str, file: &File) {
     let mut engine = load(file, Device::Cpu).unwrap_or_else(|error| panic!("{name}: {error}"));
     let found = answer(&mut engine, greedy(QUESTION)).unwrap();
     assert_eq!(found.text, "17 + 25 = 42.", "{name}");
-    assert_eq!((found.finish, found.usage.prompt_tokens), (Finish::Stop, 18), "{name}");
+    assert_eq!((found.finish, found.usage.prompt_tokens), (FinishReason::Stop, 18), "{name}");
     assert_eq!(engine.tokenizer().decode(&[IM_END]), "", "{name}");
     let written = engine.tokenizer().encode("a <|im_end|>", Special::AsText, false);
     assert!(!written.contains(&IM_END), "{name}: what a user writes stays text");
@@ -55,7 +55,7 @@ fn an_ordinary_token_that_ends_answers_is_not_shown() {
     let mut engine = load(&file, Device::Cpu).unwrap();
     let end = engine.tokenizer().decode(&[last]);
     let found = answer(&mut engine, greedy(QUESTION)).unwrap();
-    assert_eq!((found.finish, found.text + &end), (Finish::Stop, plain.text));
+    assert_eq!((found.finish, found.text + &end), (FinishReason::Stop, plain.text));
     assert_eq!(found.usage.prompt_tokens, plain.usage.prompt_tokens);
 }
 
@@ -113,7 +113,11 @@ fn turn_ends_of_other_families_end_answers_though_the_file_names_none() {
             // What the file names is some other token.
             let mut engine = load(&file.set("tokenizer.ggml.eos_token_id", IM_START), Device::Cpu).expect(end);
             let found = answer(&mut engine, greedy(QUESTION)).unwrap();
-            assert_eq!((found.text.as_str(), found.finish), ("17 + 25 = 42.", Finish::Stop), "{end} of type {kind}");
+            assert_eq!(
+                (found.text.as_str(), found.finish),
+                ("17 + 25 = 42.", FinishReason::Stop),
+                "{end} of type {kind}"
+            );
         }
     }
 }

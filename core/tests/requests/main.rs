@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::{Request, ToolChoice};
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::Memory;
@@ -45,14 +45,17 @@ fn send(engine: &mut Engine, json: &[u8]) -> Result<(), String> {
     let mut request = Request::from_json(json).map_err(|error| error.to_string())?;
     let limit = *request.max_tokens.get_or_insert(MAX_TOKENS);
     let must_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
-    let mut generation = engine.generate(request).map_err(|error| error.to_string())?;
+    let mut generation = engine.submit(request).map_err(|error| error.to_string())?;
     let mut done = None;
-    while let Some(event) = block_on(engine.next(&mut generation)).map_err(|error| error.to_string())? {
+    while let Some(event) = block_on(generation.next()).map_err(|error| error.to_string())? {
         assert!(done.is_none(), "{event:?} after the end");
         if let Event::Done { usage, reason, .. } = event {
             // A call is never brought to its end: where the tokens did not suffice, the answer says that it is cut off.
-            let is_cut = reason == Finish::Length && usage.completion_tokens == limit;
-            assert!(!must_call || reason == Finish::ToolCalls || is_cut, "{reason:?} where a call must come: {json}");
+            let is_cut = reason == FinishReason::Length && usage.completion_tokens == limit;
+            assert!(
+                !must_call || reason == FinishReason::ToolCalls || is_cut,
+                "{reason:?} where a call must come: {json}"
+            );
             done = Some(usage.completion_tokens);
         }
     }

@@ -40,7 +40,7 @@ fn mutated_requests_are_refused_or_answered() {
             0 => send(&mut engine, json.as_bytes()),
             _ => Request::from_json(&json)
                 .map_err(|error| error.to_string())
-                .and_then(|request| engine.generate(request).map(drop).map_err(|error| error.to_string())),
+                .and_then(|request| engine.submit(request).map(drop).map_err(|error| error.to_string())),
         };
         assert!(start.elapsed() < TIME, "{json} takes {:?}", start.elapsed());
         match outcome {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use inglenook::engine::Engine;
-use inglenook::engine::event::Finish;
+use inglenook::engine::event::FinishReason;
 use serde_json::{Value, json};
 
 use crate::readers::{self, Reader};
@@ -96,9 +96,9 @@ fn wrong(engine: &mut Engine, cases: Vec<Case>) -> Vec<String> {
         let more = json!({"response_format": format, "seed": 7});
         let (text, generated, finish) = answer(engine, request("Tell me something.", more));
         // A palindrome's end is as long as its beginning: no search for an end within the last tokens finds it.
-        let may_break_off = name.starts_with("palindrome") && finish == Finish::Length;
+        let may_break_off = name.starts_with("palindrome") && finish == FinishReason::Length;
         // An answer that is too long is led to its end, and says so; the text is of its form either way.
-        let has_ended = matches!(finish, Finish::Stop | Finish::Length);
+        let has_ended = matches!(finish, FinishReason::Stop | FinishReason::Length);
         if !(may_break_off || has_ended && accepts(&text)) {
             wrong.push(format!("{name}: {finish:?} {text:?}"));
         }

@@ -5,7 +5,7 @@ mod corpus;
 mod readers;
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, Finish};
+use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
@@ -33,13 +33,13 @@ fn request(question: &str, more: Value) -> Request {
 }
 
 /// The text and tokens of an answer, and why it ended.
-fn answer(engine: &mut Engine, request: Request) -> (String, Vec<u32>, Finish) {
-    let mut generation = engine.generate(request).expect("a good request");
+fn answer(engine: &mut Engine, request: Request) -> (String, Vec<u32>, FinishReason) {
+    let mut generation = engine.submit(request).expect("a good request");
     let mut text = String::new();
     loop {
-        match block_on(engine.next(&mut generation)).expect("generates").expect("an end") {
+        match block_on(generation.next()).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
-            Event::Done { reason, .. } => return (text, generation.tokens().to_vec(), reason),
+            Event::Done { reason, .. } => return (text, generation.tokens(0), reason),
             other => panic!("{other:?} in a plain answer"),
         }
     }
@@ -55,7 +55,7 @@ fn a_choice_is_one_of_its_texts_and_the_same_on_both_devices() {
         let more = json!({"response_format": format, "seed": seed});
         let (text, tokens, finish) = answer(&mut on_gpu, request("Which colour?", more.clone()));
         assert!(choices.contains(&text.as_str()), "{text:?}");
-        assert_eq!(finish, Finish::Stop);
+        assert_eq!(finish, FinishReason::Stop);
         assert_eq!(answer(&mut on_cpu, request("Which colour?", more)).1, tokens);
         seen.insert(text);
     }
@@ -72,7 +72,7 @@ fn a_schema_is_kept() {
     for seed in 0..10 {
         let format = json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema}});
         let (text, _, finish) = answer(&mut engine, request("Who?", json!({"response_format": format, "seed": seed})));
-        assert_eq!(finish, Finish::Stop, "{text}");
+        assert_eq!(finish, FinishReason::Stop, "{text}");
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert!(value["age"].as_u64().is_some_and(|age| age <= 130), "{text}");
         eprintln!("{text}");
@@ -90,7 +90,7 @@ fn what_comes_before_a_trigger_is_free() {
     let (front, back) = text.split_once("hot is ").expect("the trigger stays");
     assert!(plain.0.starts_with(front));
     assert!(back.len() == 4 && back.ends_with('!') && back[..3].bytes().all(|b| b.is_ascii_digit()), "{text}");
-    assert_eq!(finish, Finish::Stop);
+    assert_eq!(finish, FinishReason::Stop);
 }
 
 /// What a grammar leaves no choice of is neither sampled nor read back, and a masked step makes no GPU object.
@@ -101,7 +101,7 @@ fn tokens_that_must_come_are_not_sampled() {
     let before = engine.counters();
     let format = json!({"type": "choice", "choices": [only]});
     let (text, _, finish) = answer(&mut engine, request("Go on.", json!({"response_format": format})));
-    assert_eq!((text.as_str(), finish), (only, Finish::Stop));
+    assert_eq!((text.as_str(), finish), (only, FinishReason::Stop));
     assert_eq!(engine.counters().since(&before).reads, 0);
 
     let schema = json!({"type": "object", "additionalProperties": false,
@@ -131,9 +131,9 @@ fn the_token_that_ends_a_form_is_computed_in_the_next_turn() {
     assert!(ended, "the answer ends by a token of its own: {text}");
     let messages = json!([{"role": "user", "content": question}, {"role": "assistant", "content": text},
         {"role": "user", "content": "Tell me a story."}]);
-    let mut next = engine.generate(request("", json!({"messages": messages}))).expect("a good request");
+    let mut next = engine.submit(request("", json!({"messages": messages}))).expect("a good request");
     let usage = loop {
-        if let Some(Event::Done { usage, .. }) = block_on(engine.next(&mut next)).expect("generates") {
+        if let Some(Event::Done { usage, .. }) = block_on(next.next()).expect("generates") {
             break usage;
         }
     };
@@ -152,6 +152,6 @@ fn what_takes_the_place_of_a_token_is_computed() {
         let format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
         let more = json!({"response_format": format, "seed": seed, "max_tokens": 24 + seed % 8});
         let (text, _, finish) = answer(&mut engine, request("Who?", more));
-        assert!(matches!(finish, Finish::Stop | Finish::Length) && text.ends_with('}'), "{text}");
+        assert!(matches!(finish, FinishReason::Stop | FinishReason::Length) && text.ends_with('}'), "{text}");
     }
 }

@@ -131,11 +131,11 @@ struct Run {
 
 /// One answer from an empty cache.
 fn once(engine: &mut Engine, request: Request) -> Result<Run> {
-    engine.forget();
-    let mut generation = engine.generate(request)?;
+    engine.reset_cache();
+    let mut generation = engine.submit(request)?;
     // Counted from the first text on: what comes before belongs to the prompt.
     let mut start = None;
-    while let Some(event) = pollster::block_on(engine.next(&mut generation))? {
+    while let Some(event) = pollster::block_on(generation.next())? {
         if interrupt::pressed() {
             return Err(Interrupted.into());
         }
@@ -149,7 +149,7 @@ fn once(engine: &mut Engine, request: Request) -> Result<Run> {
             }
         }
     }
-    unreachable!("a generation's last event is Done")
+    unreachable!("an answer's last event is Done")
 }
 
 /// The median; of an even number, the upper of the two in the middle.

@@ -74,7 +74,7 @@ fn message(role: &str, content: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use inglenook::engine::event::{Finish, Timings, Usage};
+    use inglenook::engine::event::{FinishReason, Timings, Usage};
 
     use super::*;
 
@@ -86,7 +86,7 @@ mod tests {
             calls: calls.iter().map(call).collect(),
             malformed: Vec::new(),
             tokens: Vec::new(),
-            reason: Finish::Stop,
+            reason: FinishReason::Stop,
             usage: Usage::default(),
             timings: Timings::default(),
         }

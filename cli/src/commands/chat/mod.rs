@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 use anyhow::Result;
 use clap::Args;
 use inglenook::engine::Engine;
-use inglenook::engine::event::Finish;
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use inglenook::error::Error;
 
@@ -129,17 +129,17 @@ impl Chat<'_> {
             }
         };
         self.conversation.add(&answer);
-        let stopped = answer.reason == Finish::Aborted;
+        let stopped = answer.reason == FinishReason::Aborted;
         if stopped && !self.interactive {
             return Err(Interrupted.into());
         }
         if stopped {
             eprintln!("(stopped)");
         }
-        if answer.reason == Finish::Length && self.request.max_tokens.is_none() {
+        if answer.reason == FinishReason::Length && self.request.max_tokens.is_none() {
             eprintln!("(the context is full: /new begins a new conversation, --context gives more room)");
         }
-        if answer.reason == Finish::ContentFilter {
+        if answer.reason == FinishReason::ContentFilter {
             eprintln!("(ended by a content rule)");
         }
         if self.options.model.verbose {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use inglenook::engine::Engine;
-use inglenook::engine::event::Finish;
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ Examples:
 pub struct Options {
     /// The prompts
     file: PathBuf,
-    /// Prompts of each category at most
+    /// PromptBuilder of each category at most
     #[arg(long, value_name = "N")]
     each: Option<usize>,
     /// Show the answers that were not as expected
@@ -123,7 +123,7 @@ fn evaluate(engine: &mut Engine, suite: &Suite, failures: bool) -> Result<Vec<Ta
             ..Request::default()
         };
         let answer = answer(engine, request, |_| Ok(()))?;
-        if answer.reason == Finish::Aborted {
+        if answer.reason == FinishReason::Aborted {
             bar.finish_and_clear();
             return Err(Interrupted.into());
         }

@@ -122,9 +122,14 @@ pub enum RequestError {
          with `tool_choice` \"auto\""
     )]
     TwoFormats,
-    /// A second request while the first is being answered.
-    #[error("another answer is being generated; wait for its end or cancel it first")]
-    Busy,
+    /// As many requests wait as may.
+    #[error("{waiting} requests are waiting, and no more may; try again in about {retry_after_ms} ms")]
+    Busy {
+        /// Requests that wait.
+        waiting: usize,
+        /// When one of them will probably have begun, milliseconds.
+        retry_after_ms: u64,
+    },
 }
 
 /// What a model of text cannot do with a part of this type.

@@ -4,7 +4,7 @@ use inglenook_grammar::Spec;
 use serde_json::{Value, json};
 
 use super::Engine;
-use super::constraint::{Start, Wanted};
+use super::constraint::{OutputConstraint, Start};
 use super::prompt::Prompt;
 use super::request::{Request, RequestError, ToolChoice};
 use crate::error::Error;
@@ -16,7 +16,11 @@ impl Engine {
     ///
     /// # Errors
     /// Tools that cannot be forced, and a form that leaves no room for them.
-    pub(super) fn wanted(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, Error> {
+    pub(super) fn output_constraint(
+        &self,
+        request: &Request,
+        prompt: &Prompt,
+    ) -> Result<Option<OutputConstraint>, Error> {
         let form = request.response_format.spec();
         let choice = match (&request.tool_choice, &form) {
             (ToolChoice::Required | ToolChoice::Named(_), Some(_)) => return Err(RequestError::TwoFormats.into()),
@@ -30,13 +34,13 @@ impl Engine {
         }
         let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoDialect)?;
         let start = self.behind_thought(prompt);
-        Ok(Some(Wanted { spec: Spec::Lark { grammar }, start, repeats: false, closes: false }))
+        Ok(Some(OutputConstraint { spec: Spec::Lark { grammar }, start, repeats: false, closes: false }))
     }
 
     /// The form, behind a thought or the caller's trigger. Where tools are offered and nothing comes before the form, calls may come in
     /// its place.
-    fn form(&self, spec: &Spec, request: &Request, prompt: &Prompt) -> Result<Wanted, Error> {
-        let held = |spec, start| Wanted { spec, start, repeats: false, closes: true };
+    fn form(&self, spec: &Spec, request: &Request, prompt: &Prompt) -> Result<OutputConstraint, Error> {
+        let held = |spec, start| OutputConstraint { spec, start, repeats: false, closes: true };
         if let Some(text) = request.response_format.trigger.clone().filter(|text| !text.is_empty()) {
             return Ok(held(spec.clone(), Start::Behind { text, required: true }));
         }
@@ -60,14 +64,19 @@ impl Engine {
     }
 
     /// Where the model calls a tool by itself, and has tools whose schemas must be kept.
-    fn strict_calls(&self, request: &Request, prompt: &Prompt) -> Result<Option<Wanted>, Error> {
+    fn strict_calls(&self, request: &Request, prompt: &Prompt) -> Result<Option<OutputConstraint>, Error> {
         if !request.strict_tools() {
             return Ok(None);
         }
         let Some(text) = prompt.format.dialect.and_then(|dialect| dialect.trigger()) else { return Ok(None) };
         let grammar = self.calls(request, prompt, Choice::Auto)?;
         let start = Start::Behind { text: text.to_owned(), required: false };
-        Ok(grammar.map(|grammar| Wanted { spec: Spec::Lark { grammar }, start, repeats: true, closes: false }))
+        Ok(grammar.map(|grammar| OutputConstraint {
+            spec: Spec::Lark { grammar },
+            start,
+            repeats: true,
+            closes: false,
+        }))
     }
 
     /// A grammar of calls in the model's dialect; none where the dialect is not known, or has no such grammar.

@@ -1,0 +1,145 @@
+//! The beginning of an answer: a request is checked, and everything that its tokens will meet is made ready.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::Engine;
+use super::answer::{Answer, Mailbox};
+use super::constraint::{Constraint, OutputConstraint};
+use super::output::OutputPipeline;
+use super::prompt::Prompt;
+use super::request::{Request, RequestError};
+use super::sequence::{Backoff, Clock, MaskMode, ReasoningState, Sequence};
+use crate::error::Error;
+use crate::kernels::sampling::{BIASED, MAX_STOPS};
+use crate::kv::prefix::Namespace;
+use inglenook_text::Special;
+use inglenook_text::output::{ReasoningBudget, ReasoningFormat};
+
+impl Engine {
+    /// Checks a request and queues it. The device is not touched before an answer is awaited.
+    ///
+    /// # Errors
+    /// [`Error::Request`], [`Error::Template`], [`Error::Grammar`]; [`RequestError::Busy`] where the queue is full.
+    pub fn submit(&self, request: Request) -> Result<Answer, Error> {
+        if let Some(error) = self.shared.with(|driver| driver.failure().cloned()) {
+            return Err(error.into());
+        }
+        let sequences = self.sequences(&request)?;
+        let prompt_tokens = sequences.first().map_or(0, |sequence| sequence.prompt.len());
+        let mailbox = Rc::new(RefCell::new(Mailbox::new(sequences.len() as u32)));
+        let now = self.born.elapsed().as_millis() as i64;
+        let ids = self.shared.with(|driver| {
+            let mut ids = Vec::new();
+            for (choice, sequence) in sequences.into_iter().enumerate() {
+                let id = driver.next_id();
+                let (prompt, limit) = (&sequence.prompt, sequence.limit as usize);
+                if let Err(full) = driver.scheduler.submit(id, prompt, limit, (0, now), Namespace(0)) {
+                    ids.iter().for_each(|id| driver.cancel(*id));
+                    let retry_after_ms = driver.millis_per_answer() as u64;
+                    return Err(RequestError::Busy { waiting: full.waiting, retry_after_ms }.into());
+                }
+                driver.insert(id, sequence, choice as u32, mailbox.clone());
+                ids.push(id);
+                if let Err(error) = driver.begin(id) {
+                    ids.iter().for_each(|id| driver.cancel(*id));
+                    return Err(error);
+                }
+            }
+            Ok(ids)
+        });
+        Ok(Answer::new(self.shared.clone(), mailbox, ids?, prompt_tokens))
+    }
+
+    /// The choices of an answer, each at its beginning.
+    pub(super) fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, Error> {
+        request.check()?;
+        let mut prompt = self.prompts.prompt(request)?;
+        let limit = self.limit(request, prompt.tokens.len())?;
+        let bias = request.bias()?;
+        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.vocab) {
+            return Err(RequestError::NoSuchToken(*token).into());
+        }
+        let seed = self.shared.with(|driver| driver.next_id()) ^ seed_of_now();
+        prompt.format.id_seed = seed;
+        let choices = 1;
+        (0..choices)
+            .map(|choice| self.sequence(request, &prompt, limit, seed.wrapping_add(choice), bias.clone()))
+            .collect()
+    }
+
+    fn sequence(
+        &self,
+        request: &Request,
+        prompt: &Prompt,
+        limit: u32,
+        seed: u64,
+        bias: Vec<(u32, f32)>,
+    ) -> Result<Sequence, Error> {
+        let output = OutputPipeline::new(
+            self.tokenizer.clone(),
+            request,
+            &prompt.format,
+            &prompt.tools,
+            prompt.starts_in_reasoning,
+        )?;
+        let constraint = self.output_constraint(request, prompt)?;
+        let constraint = constraint.map(|constraint| self.constraint(constraint)).transpose()?;
+        let mut stop_ids = self.tokenizer.stop_ids().to_vec();
+        stop_ids.truncate(MAX_STOPS);
+        let mut params = request.sampling(&self.recommended, limit, seed);
+        params.flags |= if bias.is_empty() { 0 } else { BIASED };
+        Ok(Sequence {
+            limit,
+            params,
+            bias,
+            stop_ids,
+            output,
+            constraint,
+            reasoning: self.reasoning(request, prompt),
+            mask_mode: MaskMode::Masked,
+            backoff: Backoff::default(),
+            events: VecDeque::new(),
+            usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
+            clock: Clock::new(),
+            prompt: prompt.tokens.clone(),
+            generated: Vec::new(),
+        })
+    }
+
+    /// The position at which the answer must end.
+    fn limit(&self, request: &Request, tokens: usize) -> Result<u32, RequestError> {
+        let context = self.context;
+        if tokens == 0 {
+            return Err(RequestError::Empty);
+        }
+        if tokens >= context as usize {
+            return Err(RequestError::TooLong { tokens, context });
+        }
+        let room = context - tokens as u32;
+        Ok(tokens as u32 + request.max_tokens.unwrap_or(room).min(room))
+    }
+
+    fn constraint(&self, constraint: OutputConstraint) -> Result<Constraint, Error> {
+        Constraint::new(self.grammars.clone(), constraint, self.tokenizer.vocab_size() as u32)
+    }
+
+    fn reasoning(&self, request: &Request, prompt: &Prompt) -> ReasoningState {
+        let tokens = |text: fn(ReasoningFormat) -> &'static str| {
+            self.tokenizer.encode(prompt.format.reasoning.map_or("", text), Special::Parse, false)
+        };
+        ReasoningState {
+            budget: ReasoningBudget::new(request.reasoning.budget(), prompt.starts_in_reasoning),
+            close: tokens(ReasoningFormat::close),
+            closing: tokens(ReasoningFormat::closing_text),
+            closed: false,
+        }
+    }
+}
+
+/// A seed that differs from answer to answer, where the caller gave none.
+fn seed_of_now() -> u64 {
+    let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64
+}

@@ -1,0 +1,551 @@
+//! Moves an engine on: what the scheduler decides is submitted, what the device has chosen is taken to its sequence, and the events go
+//! to the answers. Whoever awaits an answer drives; nothing here waits, so that a future that is dropped leaves nothing half done.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use web_time::{Duration, Instant};
+
+use super::answer::Mailbox;
+use super::event::FinishReason;
+use super::executor::{DecodePlan, ModelRunner, RingSpan, SlotState};
+use super::fault;
+use super::scheduler::{DecodeRow, Preparation, Scheduler, SeqId, Step, StepLimits, Work};
+use super::sequence::{MaskMode, NextAction, Sequence};
+use crate::error::Error;
+use crate::gpu::GpuError;
+use crate::kernels::batch::Row;
+use crate::kernels::sampling::{HOLD, MASKED, NO_TOKEN, history_words, stop_words};
+use crate::plan::{KernelCache, PendingReadback, PlanError};
+
+/// Steps of a submission once answers are under way: a read for every four tokens.
+pub(super) const STEPS_PER_SUBMIT: u32 = 4;
+
+/// Submissions queued ahead, so that the GPU works while the CPU waits.
+const SUBMITS_IN_FLIGHT: usize = 2;
+
+/// How long a chunk of a prompt may keep the device while other answers are under way, and while none is.
+const SHARED_CHUNK: Duration = Duration::from_millis(100);
+
+/// Fewest tokens of a chunk.
+const MIN_CHUNK: usize = 16;
+
+/// What an engine and its answers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    driver: RefCell<Driver>,
+    waiting: Arc<Waiting>,
+}
+
+/// Who waits for an event. All are woken when anything has happened, since any of them may have to drive.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<Vec<Waker>>);
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        let wakers = std::mem::take(&mut *self.0.lock().expect("a push never panics"));
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Waiting {
+    fn add(&self, waker: &Waker) {
+        let mut wakers = self.0.lock().expect("a push never panics");
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+}
+
+impl Shared {
+    pub fn new(driver: Driver) -> Shared {
+        Shared { driver: RefCell::new(driver), waiting: Arc::default() }
+    }
+
+    /// Moves the engine on by what can be done now; pending where something has to be waited for first.
+    pub fn drive(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.waiting.add(context.waker());
+        let waker = Waker::from(self.waiting.clone());
+        let moved = self.driver.borrow_mut().poll(&mut Context::from_waker(&waker));
+        if moved.is_ready() {
+            waker.wake();
+        }
+        moved
+    }
+
+    pub fn cancel(&self, choices: &[SeqId]) {
+        let mut driver = self.driver.borrow_mut();
+        choices.iter().for_each(|id| driver.cancel(*id));
+        drop(driver);
+        Waker::from(self.waiting.clone()).wake();
+    }
+
+    pub fn with<T>(&self, act: impl FnOnce(&mut Driver) -> T) -> T {
+        act(&mut self.driver.borrow_mut())
+    }
+}
+
+/// An engine's moving parts.
+pub(super) struct Driver {
+    pub runner: ModelRunner,
+    pub scheduler: Scheduler,
+    /// Away while a [`Background`] has it.
+    kernels: Option<KernelCache>,
+    entries: HashMap<SeqId, Entry>,
+    in_flight: VecDeque<InFlight>,
+    background: Option<Background>,
+    /// Sequences for which no token could be chosen, and nobody knows why yet.
+    faulty: VecDeque<SeqId>,
+    failed: Option<GpuError>,
+    chunks: ChunkPace,
+    /// Running mean of the time that an answer has a slot, milliseconds.
+    answer_millis: f64,
+    next_id: SeqId,
+    vocab_size: usize,
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("scheduler", &self.scheduler).finish_non_exhaustive()
+    }
+}
+
+/// A sequence, and the answer that it is a choice of.
+struct Entry {
+    sequence: Sequence,
+    choice: u32,
+    mailbox: Rc<RefCell<Mailbox>>,
+    /// The tokens that may come next, where it waits for a choice under a mask.
+    mask: Vec<u32>,
+}
+
+/// A submission whose end is not known yet.
+struct InFlight {
+    pending: Pin<Box<dyn Future<Output = Result<Vec<u8>, GpuError>>>>,
+    submitted: Instant,
+    work: InFlightWork,
+}
+
+enum InFlightWork {
+    Prefill { tokens: usize },
+    Decode { rows: Vec<DecodeRow>, steps: u32, span: RingSpan, lookahead: bool },
+}
+
+/// What takes longer than a step, and goes on beside the steps.
+enum Background {
+    Build(BoxedFuture<(KernelCache, u32, Result<DecodePlan, PlanError>)>),
+    Diagnose(SeqId, BoxedFuture<(KernelCache, Error)>),
+}
+
+type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// How many tokens of a prompt are computed at once, by the time that the last took.
+#[derive(Debug)]
+struct ChunkPace {
+    most: usize,
+    /// Of a token; none before the first is measured.
+    millis: Option<f64>,
+    last_end: Option<Instant>,
+}
+
+impl ChunkPace {
+    fn measured(&mut self, tokens: usize, submitted: Instant) {
+        let now = Instant::now();
+        let began = self.last_end.map_or(submitted, |end| end.max(submitted));
+        self.last_end = Some(now);
+        let millis = now.duration_since(began).as_secs_f64() * 1e3 / tokens.max(1) as f64;
+        self.millis = Some(self.millis.map_or(millis, |before| (before + millis) / 2.0));
+    }
+
+    fn within(&self, time: Duration) -> usize {
+        match self.millis {
+            Some(millis) => ((time.as_secs_f64() * 1e3 / millis.max(1e-6)) as usize / MIN_CHUNK * MIN_CHUNK)
+                .clamp(MIN_CHUNK.min(self.most), self.most),
+            None => self.most.min(4 * MIN_CHUNK),
+        }
+    }
+}
+
+impl Driver {
+    pub fn new(runner: ModelRunner, scheduler: Scheduler, kernels: KernelCache, vocab_size: usize) -> Driver {
+        let chunks = ChunkPace { most: runner.chunk() as usize, millis: None, last_end: None };
+        Driver {
+            runner,
+            scheduler,
+            kernels: Some(kernels),
+            entries: HashMap::new(),
+            in_flight: VecDeque::new(),
+            background: None,
+            faulty: VecDeque::new(),
+            failed: None,
+            chunks,
+            answer_millis: 0.0,
+            next_id: 0,
+            vocab_size,
+        }
+    }
+
+    /// A name for a new sequence.
+    pub fn next_id(&mut self) -> SeqId {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Why nothing can be submitted any more, if so.
+    pub fn failure(&self) -> Option<&GpuError> {
+        self.failed.as_ref()
+    }
+
+    /// About how long it takes until an answer under way ends and another can begin, milliseconds.
+    pub fn millis_per_answer(&self) -> f64 {
+        self.answer_millis / f64::from(self.runner.resources().slots)
+    }
+
+    /// Sequences under way.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes a sequence that the scheduler has been told of.
+    pub fn insert(&mut self, id: SeqId, sequence: Sequence, choice: u32, mailbox: Rc<RefCell<Mailbox>>) {
+        self.entries.insert(id, Entry { sequence, choice, mailbox, mask: Vec::new() });
+    }
+
+    /// Ends a sequence, if it is under way.
+    pub fn cancel(&mut self, id: SeqId) {
+        if self.entries.contains_key(&id) {
+            self.finish(id, FinishReason::Aborted);
+        }
+    }
+
+    /// Ends everything with an error.
+    pub fn fail(&mut self, error: &GpuError) {
+        self.failed.get_or_insert(error.clone());
+        self.in_flight.clear();
+        for (id, entry) in std::mem::take(&mut self.entries) {
+            self.scheduler.remove(id);
+            entry.mailbox.borrow_mut().fail(error.clone().into());
+        }
+        self.scheduler.clear_index();
+    }
+
+    /// Does what can be done without waiting; pending where nothing can.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.try_poll(context) {
+            Ok(moved) => moved,
+            Err(error) => {
+                self.fail(&error);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn try_poll(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
+        self.begin_background();
+        if self.poll_background(context)?.is_ready() {
+            return Ok(Poll::Ready(()));
+        }
+        while self.in_flight.len() < SUBMITS_IN_FLIGHT && self.submit() {}
+        let Some(first) = self.in_flight.front_mut() else {
+            if self.background.is_none() && !self.entries.is_empty() {
+                return Err(GpuError::Fault("the scheduler has requests and finds nothing to do".into()));
+            }
+            return Ok(Poll::Pending);
+        };
+        let Poll::Ready(bytes) = first.pending.as_mut().poll(context) else { return Ok(Poll::Pending) };
+        let bytes = bytes?;
+        if let Some(done) = self.in_flight.pop_front() {
+            self.take(done, &bytemuck::pod_collect_to_vec::<u8, u32>(&bytes));
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Begins what the next steps need, if it is not there and nothing else is under way.
+    fn begin_background(&mut self) {
+        if self.background.is_some() {
+            return;
+        }
+        let resources = self.runner.resources().clone();
+        if let Some(id) = self.faulty.pop_front() {
+            let Some(entry) = self.entries.get(&id) else { return };
+            let Some(slot) = self.scheduler.slot(id) else { return };
+            let Some(kernels) = self.kernels.take() else { return };
+            let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
+            let in_chunks = entry.sequence.prompt.len() - 1;
+            let diagnosis = fault::diagnose(resources, kernels, slot, tokens, in_chunks);
+            self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
+            return;
+        }
+        let rows = self.scheduler.rows_wanted().next_power_of_two().min(resources.slots);
+        if rows > self.runner.rows()
+            && let Some(mut kernels) = self.kernels.take()
+        {
+            self.background = Some(Background::Build(Box::pin(async move {
+                let plan = resources.build(&mut kernels, rows).await;
+                (kernels, rows, plan)
+            })));
+        }
+    }
+
+    fn poll_background(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
+        match &mut self.background {
+            None => return Ok(Poll::Pending),
+            Some(Background::Build(future)) => {
+                let Poll::Ready((kernels, rows, plan)) = future.as_mut().poll(context) else {
+                    return Ok(Poll::Pending);
+                };
+                self.kernels = Some(kernels);
+                self.background = None;
+                match plan {
+                    Ok(plan) => self.runner.add_plan(rows, plan),
+                    Err(PlanError::Gpu(error)) => return Err(error),
+                    Err(error) => return Err(GpuError::Fault(error.to_string())),
+                }
+            }
+            Some(Background::Diagnose(id, future)) => {
+                let id = *id;
+                let Poll::Ready((kernels, error)) = future.as_mut().poll(context) else {
+                    return Ok(Poll::Pending);
+                };
+                self.kernels = Some(kernels);
+                self.background = None;
+                self.fail_one(id, error);
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Submits the scheduler's next step; false where there is none.
+    fn submit(&mut self) -> bool {
+        let limits = StepLimits {
+            chunk_alone: self.runner.chunk() as usize,
+            chunk_shared: self.chunks.within(SHARED_CHUNK),
+            rows: self.runner.rows(),
+            group: STEPS_PER_SUBMIT,
+        };
+        let Some(Step { before, work }) = self.scheduler.next(&limits) else { return false };
+        self.prepare(before);
+        let submitted = Instant::now();
+        match work {
+            Work::Nothing => {}
+            Work::Prefill { id, slot, from, to } => {
+                let Some(entry) = self.entries.get_mut(&id) else { return true };
+                let sequence = &mut entry.sequence;
+                sequence.clock.started.get_or_insert(submitted);
+                let tokens: Vec<u32> = (from..to).map(|position| sequence.token(position)).collect();
+                let is_alone = self.entries.len() == 1;
+                let pending = self.runner.prefill(slot, from as u32, &tokens, is_alone);
+                self.push(pending, InFlightWork::Prefill { tokens: to - from });
+            }
+            Work::Decode { rows, steps, lookahead } => {
+                rows.iter().for_each(|row| self.write_row(*row));
+                let slots = rows.iter().map(|row| row.slot + 1).max().unwrap_or(1);
+                let (pending, span) = self.runner.decode(slots, steps, lookahead);
+                self.push(pending, InFlightWork::Decode { rows, steps, span, lookahead });
+            }
+        }
+        true
+    }
+
+    fn push(&mut self, pending: PendingReadback, work: InFlightWork) {
+        self.in_flight.push_back(InFlight { pending: Box::pin(pending.wait()), submitted: Instant::now(), work });
+    }
+
+    fn prepare(&mut self, before: Vec<Preparation>) {
+        let resources = self.runner.resources().clone();
+        for preparation in before {
+            match preparation {
+                Preparation::Evict(_) => {}
+                Preparation::Copy { from, to } => resources.kv.copy(from, to),
+                Preparation::Map { slot, first, pages } => resources.kv.set_pages(slot, first, &pages),
+                Preparation::Finish { slot } => self.runner.finish_row(slot),
+            }
+        }
+    }
+
+    /// Writes what the device must know of a row before its next steps.
+    fn write_row(&mut self, row: DecodeRow) {
+        let Some(entry) = self.entries.get_mut(&row.id) else { return };
+        let sequence = &mut entry.sequence;
+        sequence.clock.started.get_or_insert_with(Instant::now);
+        let is_masked = sequence.is_masked();
+        if row.is_stale {
+            let mut params = sequence.params;
+            params.flags |= if is_masked { MASKED | HOLD } else { 0 };
+            let history = params.remembers().then(|| {
+                history_words(self.runner.resources().vocab, &sequence.prompt, &sequence.generated, &sequence.bias)
+            });
+            let stops = stop_words(&sequence.stop_ids).unwrap_or_default();
+            self.runner.set_slot(row.slot, &SlotState { params, stops: &stops, history: history.as_deref() });
+        }
+        if is_masked {
+            self.runner.set_mask(row.slot, &entry.mask);
+        }
+        if is_masked || row.is_stale {
+            let last = sequence.len() - 1;
+            let words = Row::new(sequence.token(last), last as u32, row.slot);
+            self.runner.set_row(words, !row.is_stale);
+        }
+    }
+
+    /// Takes what a submission has computed.
+    fn take(&mut self, done: InFlight, words: &[u32]) {
+        match done.work {
+            InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, done.submitted),
+            InFlightWork::Decode { rows, steps, span, lookahead } => {
+                self.chunks.last_end = Some(Instant::now());
+                for row in rows {
+                    if self.scheduler.epoch(row.id) != Some(row.epoch) {
+                        continue;
+                    }
+                    let is_masked = self.entries.get(&row.id).is_some_and(|entry| entry.sequence.is_masked());
+                    let steps = if is_masked { 1 } else { steps };
+                    self.scheduler.read(row.id, steps);
+                    let tokens = (0..steps).map_while(|step| span.token(words, row.slot, step)).collect();
+                    if let Err(error) = self.take_tokens(row.id, tokens, lookahead) {
+                        self.fail_one(row.id, error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the tokens that a sequence's row has chosen, and what follows from each.
+    fn take_tokens(&mut self, id: SeqId, tokens: Vec<u32>, lookahead: bool) -> Result<(), Error> {
+        for token in tokens {
+            let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+            let sequence = &mut entry.sequence;
+            if token == NO_TOKEN {
+                self.scheduler.set_held(id, true);
+                self.faulty.push_back(id);
+                return Ok(());
+            }
+            sequence.clock.first_token.get_or_insert_with(Instant::now);
+            if sequence.is_masked() {
+                sequence.backoff.left = sequence.backoff.left.saturating_sub(1);
+            }
+            let standing = sequence.len();
+            let next = match sequence.advance(Some(token))? {
+                // What has to come in its place, if anything has to.
+                NextAction::Rejected => match sequence.advance(None)? {
+                    NextAction::GoOn => NextAction::Resume,
+                    next => next,
+                },
+                next => next,
+            };
+            // The step that chose the token has computed the one before it; with a pass queued behind, the token itself, if it stands.
+            let stands = sequence.len() > standing && sequence.token(standing) == token;
+            let computed = standing + usize::from(lookahead && stands);
+            self.tell(id, standing, computed);
+            match next {
+                NextAction::GoOn => {}
+                NextAction::Resume | NextAction::Rejected => {
+                    self.scheduler.rewind(id);
+                    break;
+                }
+                NextAction::End(reason) => {
+                    self.finish(id, reason);
+                    return Ok(());
+                }
+            }
+        }
+        self.choose_pace(id)
+    }
+
+    /// Tells the scheduler and the answer of the tokens from `standing` on.
+    fn tell(&mut self, id: SeqId, standing: usize, computed: usize) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let sequence = &mut entry.sequence;
+        let new: Vec<u32> = (standing..sequence.len()).map(|position| sequence.token(position)).collect();
+        self.scheduler.extend(id, &new, computed);
+        let cached = self.scheduler.cached(id).unwrap_or_default();
+        sequence.usage.cached_tokens = cached.min(sequence.prompt.len()) as u32;
+        let mut mailbox = entry.mailbox.borrow_mut();
+        mailbox.generated[entry.choice as usize].extend_from_slice(&new);
+        mailbox.events.extend(sequence.events.drain(..).map(|event| (entry.choice, event)));
+    }
+
+    /// Begins a sequence: what has to come before its first token is chosen.
+    pub fn begin(&mut self, id: SeqId) -> Result<(), Error> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        let standing = entry.sequence.len();
+        match entry.sequence.advance(None)? {
+            NextAction::End(reason) => {
+                self.tell(id, standing, 0);
+                self.finish(id, reason);
+                return Ok(());
+            }
+            NextAction::GoOn | NextAction::Resume | NextAction::Rejected => self.tell(id, standing, 0),
+        }
+        self.choose_pace(id)
+    }
+
+    /// Whether a sequence's next token is chosen under a mask, which is made here.
+    fn choose_pace(&mut self, id: SeqId) -> Result<(), Error> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        let sequence = &mut entry.sequence;
+        if sequence.is_masked()
+            && let Some(constraint) = &mut sequence.constraint
+        {
+            let mask = constraint.mask()?;
+            match allowed_run(mask, self.vocab_size).filter(|_| sequence.backoff.left == 0) {
+                Some(run) => {
+                    sequence.mask_mode = MaskMode::Unmasked(run);
+                    self.scheduler.rewind(id);
+                }
+                None => mask.clone_into(&mut entry.mask),
+            }
+        }
+        let is_masked = sequence.is_masked();
+        self.scheduler.set_pace(id, is_masked, sequence.lookahead());
+        self.scheduler.set_held(id, false);
+        Ok(())
+    }
+
+    fn finish(&mut self, id: SeqId, reason: FinishReason) {
+        self.scheduler.remove(id);
+        let Some(mut entry) = self.entries.remove(&id) else { return };
+        entry.sequence.finish(reason);
+        if let Some(started) = entry.sequence.clock.started {
+            let millis = started.elapsed().as_secs_f64() * 1e3;
+            self.answer_millis += (millis - self.answer_millis) / 8.0;
+        }
+        let mut mailbox = entry.mailbox.borrow_mut();
+        mailbox.events.extend(entry.sequence.events.drain(..).map(|event| (entry.choice, event)));
+        mailbox.open = mailbox.open.saturating_sub(1);
+    }
+
+    /// Ends a sequence with an error, and with it its answer.
+    fn fail_one(&mut self, id: SeqId, error: Error) {
+        self.scheduler.remove(id);
+        let Some(entry) = self.entries.remove(&id) else { return };
+        entry.mailbox.borrow_mut().fail(error);
+        let others: Vec<SeqId> = self
+            .entries
+            .iter()
+            .filter(|(_, other)| Rc::ptr_eq(&other.mailbox, &entry.mailbox))
+            .map(|(id, _)| *id)
+            .collect();
+        for other in others {
+            self.scheduler.remove(other);
+            self.entries.remove(&other);
+        }
+    }
+}
+
+/// How far tokens may be chosen without this mask: as if so many had been allowed already. Not at all where it forbids a good part of
+/// the vocabulary.
+fn allowed_run(mask: &[u32], vocab: usize) -> Option<u32> {
+    let allowed: usize = mask.iter().map(|word| word.count_ones() as usize).sum();
+    match allowed * 100 / vocab.max(1) {
+        98.. => Some(4 * STEPS_PER_SUBMIT),
+        50..98 => Some(0),
+        _ => None,
+    }
+}

@@ -1,0 +1,350 @@
+//! A model's recorded plans, and the state on the device that they work on.
+//!
+//! A decode step has two halves: the forward pass up to the last hidden states, and from there the logits and the choice of a token for
+//! each row. The choice writes the batch that the next forward pass reads. So steps are queued one behind the other, and the CPU only
+//! ever reads the ring of chosen tokens, later. Row `r` of the decode batch is slot `r`'s for as long as a sequence has that slot;
+//! sequences join and leave by writes to their row, which the queue keeps in order with the steps before and behind.
+//!
+//! Decode plans exist for 1, 2, 4, … rows; all but the first are built when so many sequences run for the first time.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Memory;
+use crate::device::{Device, Slice, Storage};
+use crate::gpu::{AdapterInfo, GpuError};
+use crate::kernels::batch::{self, Row};
+use crate::kernels::gemv::MAX_ROWS;
+use crate::kernels::sampling::{
+    self, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams, Scratch, StateBytes, mask_words,
+};
+use crate::kv::KvCache;
+use crate::model::{Forward, Model};
+use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError, Recorder};
+
+/// Tokens of a prefill step at most: enough rows to make a matmul compute-bound on a GPU; a software adapter gains nothing from
+/// more rows than it has lanes for.
+const CHUNK: u32 = 256;
+const SOFTWARE_CHUNK: u32 = 64;
+
+/// So many tokens take less time one by one than as a chunk. A chunk takes that of all the rows that its matmuls compute at once: on
+/// a GPU as much as one token, on a software adapter nearly three times as much.
+const SINGLE_STEP_LIMIT: usize = 1;
+const SOFTWARE_SINGLE_STEP_LIMIT: usize = 2;
+
+/// Sequences that may run at once: the rows that one decode matmul serves.
+pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
+
+/// What the forward pass keeps for the choice: the last tokens' hidden states.
+const HIDDEN: &str = "hidden";
+
+/// What plans are recorded over. Shared with the plans that are built later.
+#[derive(Debug)]
+pub(super) struct Resources {
+    pub device: Device,
+    pub model: Model,
+    pub kv: KvCache,
+    /// Tokens that may be chosen.
+    pub vocab: u32,
+    pub slots: u32,
+    state: StepState,
+}
+
+/// What stays on the device between steps, for all slots.
+#[derive(Debug)]
+struct StepState {
+    prefill_batch: Storage,
+    decode_batch: Storage,
+    params: Storage,
+    history: Storage,
+    stops: Storage,
+    mask: Storage,
+    ring: Storage,
+}
+
+impl StepState {
+    fn new(device: &Device, (chunk, slots): (u32, u32), vocab: u32) -> Result<StepState, GpuError> {
+        let bytes = StateBytes::new(slots, vocab);
+        let rows = |count: u32, finished: bool| -> Vec<Row> {
+            let flags = if finished { batch::FINISHED } else { 0 };
+            (0..count).map(|index| Row { flags, ..Row::new(0, index, 0) }).collect()
+        };
+        // Full batches, since variants are timed while plans are built. Slot 0 stands for all while none runs.
+        let mut decode = rows(1, false);
+        decode.extend(rows(slots - 1, true));
+        let mut words = batch::words(&decode);
+        words[0] = 1;
+        Ok(StepState {
+            prefill_batch: device.upload("prefill batch", &batch::words(&rows(chunk, false)))?,
+            decode_batch: device.upload("decode batch", &words)?,
+            params: device.buffer("sampling parameters", bytes.params)?,
+            history: device.buffer("history", bytes.history)?,
+            stops: device.buffer("stops", bytes.stops)?,
+            mask: device.buffer("token mask", bytes.mask)?,
+            ring: device.buffer("token ring", bytes.ring)?,
+        })
+    }
+}
+
+/// The two halves of a decode step of so many rows.
+#[derive(Debug)]
+pub(super) struct DecodePlan {
+    forward: Plan,
+    sample: Plan,
+}
+
+/// What a sequence's slot holds, beside its row.
+pub(super) struct SlotState<'a> {
+    pub params: SamplingParams,
+    /// [`sampling::stop_words`].
+    pub stops: &'a [u32],
+    /// [`sampling::history_words`], where the parameters ask for it.
+    pub history: Option<&'a [u32]>,
+}
+
+/// Runs a model's plans.
+#[derive(Debug)]
+pub(super) struct ModelRunner {
+    resources: Rc<Resources>,
+    prefill: Plan,
+    decode: BTreeMap<u32, DecodePlan>,
+    chunk: u32,
+    single_step_limit: usize,
+    /// Number of the next decode step.
+    step: u32,
+    /// Rows of the plan whose forward pass over the rows as they stand was the last of all, so that it need not be repeated.
+    ready: Option<u32>,
+    /// Rows that are valid in the device's decode batch.
+    count: u32,
+}
+
+impl ModelRunner {
+    /// Allocates the state and builds the plans of prefill and of a single row.
+    pub async fn new(
+        kernels: &mut KernelCache,
+        model: Model,
+        kv: KvCache,
+        (vocab, slots): (u32, u32),
+    ) -> Result<ModelRunner, PlanError> {
+        let device = kernels.device().clone();
+        let software = device.facts().software;
+        let chunk = if software { SOFTWARE_CHUNK } else { CHUNK }.min(kv.context());
+        let state = StepState::new(&device, (chunk, slots), vocab)?;
+        let resources = Rc::new(Resources { device, model, kv, vocab, slots, state });
+        let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
+        let single = resources.build(kernels, 1).await?;
+        Ok(ModelRunner {
+            resources,
+            prefill,
+            decode: BTreeMap::from([(1, single)]),
+            chunk,
+            single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
+            step: 0,
+            ready: None,
+            count: 1,
+        })
+    }
+
+    /// What the plans are recorded over.
+    pub fn resources(&self) -> &Rc<Resources> {
+        &self.resources
+    }
+
+    /// Positions a sequence may have.
+    pub fn context(&self) -> u32 {
+        // The cache has whole pages, which may go beyond what the model is right for.
+        let config = self.resources.model.config();
+        self.resources.kv.context().min(config.context).min(config.window.unwrap_or(u32::MAX))
+    }
+
+    /// Dispatches of a decode step of one row.
+    pub fn step_dispatches(&self) -> usize {
+        self.decode.get(&1).map_or(0, |plan| plan.forward.dispatches() + plan.sample.dispatches())
+    }
+
+    /// Tokens of a prefill step at most.
+    pub fn chunk(&self) -> u32 {
+        self.chunk
+    }
+
+    /// Rows of the largest decode plan.
+    pub fn rows(&self) -> u32 {
+        self.decode.keys().next_back().copied().unwrap_or(1)
+    }
+
+    /// Adds a plan that was built meanwhile.
+    pub fn add_plan(&mut self, rows: u32, plan: DecodePlan) {
+        self.decode.insert(rows, plan);
+    }
+
+    /// Device memory.
+    pub fn memory(&self) -> Memory {
+        let decode = self.decode.values().flat_map(|plan| [&plan.forward, &plan.sample]);
+        Memory {
+            weights: self.resources.model.weight_bytes(),
+            kv_cache: self.resources.kv.bytes(),
+            activations: decode.chain([&self.prefill]).map(Plan::activation_bytes).sum(),
+        }
+    }
+
+    /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` of `slot` on; what is answered is
+    /// there when it is done. `is_alone`: nothing else has a row.
+    pub fn prefill(&mut self, slot: u32, position: u32, tokens: &[u32], is_alone: bool) -> PendingReadback {
+        let device = &self.resources.device;
+        let state = &self.resources.state;
+        let marker = state.ring.slice(0, 4);
+        let rows: Vec<Row> =
+            tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, slot)).collect();
+        if rows.len() > self.single_step_limit || !is_alone || slot > 0 {
+            device.write(&state.prefill_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
+            return plan::submit_and_read(device, &[&self.prefill], &marker);
+        }
+        self.ready = None;
+        for row in &rows {
+            self.write_row(*row);
+            plan::submit(device, &[&self.decode[&1].forward]);
+        }
+        plan::submit_and_read(device, &[], &marker)
+    }
+
+    /// Sets what a slot's sequence is sampled by.
+    pub fn set_slot(&self, slot: u32, slot_state: &SlotState<'_>) {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let SlotState { params, stops, history } = slot_state;
+        device.write(&state.params, u64::from(slot) * size_of::<SamplingParams>() as u64, bytemuck::bytes_of(params));
+        device.write(&state.stops, u64::from(slot * STOP_WORDS) * 4, bytemuck::cast_slice(stops));
+        if let Some(history) = history {
+            let at = u64::from(slot) * u64::from(self.resources.vocab) * 4;
+            device.write(&state.history, at, bytemuck::cast_slice(history));
+        }
+    }
+
+    /// Sets the tokens that a slot's sequence may choose among.
+    pub fn set_mask(&self, slot: u32, mask: &[u32]) {
+        let words = mask_words(self.resources.vocab);
+        let mask = &mask[..mask.len().min(words as usize)];
+        let at = u64::from(slot) * u64::from(words) * 4;
+        self.resources.device.write(&self.resources.state.mask, at, bytemuck::cast_slice(mask));
+    }
+
+    /// Sets the row of a slot. `is_same`: the token and position that it has already.
+    pub fn set_row(&mut self, row: Row, is_same: bool) {
+        if !is_same {
+            self.ready = None;
+        }
+        self.write_row(row);
+    }
+
+    /// The row of `slot` is left alone from here on.
+    pub fn finish_row(&mut self, slot: u32) {
+        self.write_row(Row { flags: batch::FINISHED, ..Row::new(0, 0, slot) });
+    }
+
+    fn write_row(&self, row: Row) {
+        let at = batch::bytes(row.sequence);
+        self.resources.device.write(&self.resources.state.decode_batch, at, bytemuck::bytes_of(&row));
+    }
+
+    /// Queues `steps` decode steps of the slots below `slots`, and asks for their tokens: one submission, one read. With `lookahead` the
+    /// next forward pass is queued behind it, to be under way while the tokens are looked at.
+    pub fn decode(&mut self, slots: u32, steps: u32, lookahead: bool) -> (PendingReadback, RingSpan) {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let (rows, plan) =
+            self.decode.range(slots..).next().unwrap_or_else(|| unreachable!("the scheduler knows the plans"));
+        // The device sets the count to 0 where all rows have ended.
+        device.write(&state.decode_batch, 0, bytemuck::bytes_of(rows));
+        let plans = [&plan.forward, &plan.sample].repeat(steps as usize);
+        let is_ready = self.ready == Some(*rows);
+        let span = RingSpan { first: self.step % RING, rows: *rows };
+        let slice = match rows {
+            1 => state.ring.slice(u64::from(span.first) * 4, u64::from(steps) * 4),
+            rows => state.ring.slice(0, u64::from(rows * RING) * 4),
+        };
+        let pending = plan::submit_and_read(device, &plans[usize::from(is_ready)..], &slice);
+        if lookahead {
+            plan::submit(device, &[&plan.forward]);
+        }
+        self.ready = lookahead.then_some(*rows);
+        self.count = *rows;
+        self.step = self.step.wrapping_add(steps);
+        (pending, span)
+    }
+}
+
+/// Where the tokens of a submission stand in what is read of the ring.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RingSpan {
+    first: u32,
+    rows: u32,
+}
+
+impl RingSpan {
+    /// The token that `slot` chose in the submission's step number `step`.
+    pub fn token(&self, words: &[u32], slot: u32, step: u32) -> Option<u32> {
+        let index = match self.rows {
+            1 => step,
+            _ => slot * RING + (self.first + step) % RING,
+        };
+        words.get(index as usize).copied()
+    }
+}
+
+impl Resources {
+    /// Builds the decode plan of so many rows.
+    pub async fn build(&self, kernels: &mut KernelCache, rows: u32) -> Result<DecodePlan, PlanError> {
+        let forward = Plan::build(kernels, self.record_forward(rows)).await?;
+        let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
+        let sample = Plan::build(kernels, self.record_sample(rows, hidden)).await?;
+        Ok(DecodePlan { forward, sample })
+    }
+
+    fn record_prefill(&self, chunk: u32) -> Recorder {
+        let mut recorder = Recorder::new();
+        self.model.forward(&mut self.pass(&mut recorder, &self.device.facts(), &self.state.prefill_batch, chunk, true));
+        recorder
+    }
+
+    fn record_forward(&self, rows: u32) -> Recorder {
+        let mut recorder = Recorder::new();
+        let facts = self.device.facts();
+        let hidden = self.model.forward(&mut self.pass(&mut recorder, &facts, &self.state.decode_batch, rows, false));
+        recorder.keep(HIDDEN, hidden);
+        recorder
+    }
+
+    fn record_sample(&self, rows: u32, hidden: &Slice) -> Recorder {
+        let mut recorder = Recorder::new();
+        let facts = self.device.facts();
+        let mut pass = self.pass(&mut recorder, &facts, &self.state.decode_batch, rows, false);
+        let logits = self.model.logits(&mut pass, hidden.clone());
+        let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
+        let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
+        let state = &self.state;
+        let inputs = SampleInputs {
+            batch: state.decode_batch.all().into(),
+            logits: logits.into(),
+            params: state.params.all().into(),
+            history: state.history.all().into(),
+            stops: state.stops.all().into(),
+            mask: state.mask.all().into(),
+            ring: state.ring.all().into(),
+        };
+        let (scan, choose, finish) = sampling::chain(shape, inputs, Scratch { adjusted, peaks, places, chosen });
+        recorder.push(scan);
+        recorder.push(choose);
+        recorder.push(finish);
+        recorder
+    }
+
+    /// A forward pass over the rows of `batch`.
+    pub fn pass<'a>(
+        &'a self,
+        recorder: &'a mut Recorder,
+        facts: &'a AdapterInfo,
+        batch: &Storage,
+        rows: u32,
+        is_prefill: bool,
+    ) -> Forward<'a> {
+        Forward { recorder, config: self.model.config(), kv: &self.kv, batch: batch.all(), rows, is_prefill, facts }
+    }
+}

@@ -1,0 +1,176 @@
+//! One choice of an answer in the making: the tokens that stand, how they are chosen, and the events they became. Touches no device.
+
+use std::collections::VecDeque;
+
+use web_time::Instant;
+
+use super::constraint::Constraint;
+use super::event::{Event, FinishReason, Timings, Usage};
+use super::output::OutputPipeline;
+use crate::kernels::sampling::SamplingParams;
+use inglenook_text::output::ReasoningBudget;
+
+/// Allowed tokens in a row that make up for the steps lost behind a rejected one.
+const LONG_RUN: u32 = 32;
+
+/// Most tokens chosen under the mask before any is chosen without it again.
+const MAX_BACKOFF: u32 = 32;
+
+/// One choice of an answer.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub prompt: Vec<u32>,
+    pub generated: Vec<u32>,
+    /// Position at which generation must end.
+    pub limit: u32,
+    pub params: SamplingParams,
+    pub bias: Vec<(u32, f32)>,
+    pub stop_ids: Vec<u32>,
+    pub output: OutputPipeline,
+    pub constraint: Option<Constraint>,
+    pub reasoning: ReasoningState,
+    pub mask_mode: MaskMode,
+    pub backoff: Backoff,
+    pub events: VecDeque<Event>,
+    pub usage: Usage,
+    pub clock: Clock,
+}
+
+/// How tokens are chosen while a grammar holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaskMode {
+    /// Each under the mask of what may come.
+    Masked,
+    /// Where the grammar allows nearly every token: without a mask, and verified afterwards. So many were allowed one after the other.
+    Unmasked(u32),
+}
+
+/// How long tokens are chosen under the mask after one chosen without it was rejected.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backoff {
+    /// Tokens under the mask still to come.
+    pub left: u32,
+    /// How many it will be the next time: more with every time that it soon went wrong.
+    next: u32,
+}
+
+/// How long the model may think.
+#[derive(Debug)]
+pub(super) struct ReasoningState {
+    pub budget: ReasoningBudget,
+    /// The tokens that close a thought, and no more.
+    pub close: Vec<u32>,
+    /// The tokens that close a thought and begin the answer.
+    pub closing: Vec<u32>,
+    /// Whether they were the last to be forced: a thought that they do not end must not hold the answer up for ever.
+    pub closed: bool,
+}
+
+/// When what happened.
+#[derive(Debug)]
+pub(super) struct Clock {
+    pub submitted: Instant,
+    pub started: Option<Instant>,
+    pub first_token: Option<Instant>,
+}
+
+/// What to do after a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextAction {
+    /// Take the next.
+    GoOn,
+    /// Decode from the tokens that stand.
+    Resume,
+    /// Decode from there under a mask: the token is none that may come.
+    Rejected,
+    /// End.
+    End(FinishReason),
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { left: 0, next: 1 }
+    }
+}
+
+impl Clock {
+    /// Of a request that comes now.
+    pub fn new() -> Clock {
+        Clock { submitted: Instant::now(), started: None, first_token: None }
+    }
+
+    pub fn timings(&self) -> Timings {
+        let millis = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1e3;
+        let started = self.started.unwrap_or(self.submitted);
+        let first = self.first_token.unwrap_or(started);
+        Timings {
+            queue_ms: millis(self.submitted, started),
+            prefill_ms: millis(started, first),
+            decode_ms: millis(first, Instant::now()),
+        }
+    }
+}
+
+impl Sequence {
+    /// Number of tokens that stand: the prompt's and those generated.
+    pub fn len(&self) -> usize {
+        self.prompt.len() + self.generated.len()
+    }
+
+    /// Tokens that may still come.
+    pub fn remaining(&self) -> u32 {
+        self.limit - self.len() as u32
+    }
+
+    /// The token at a position that stands.
+    pub fn token(&self, position: usize) -> u32 {
+        match position.checked_sub(self.prompt.len()) {
+            Some(index) => self.generated[index],
+            None => self.prompt[position],
+        }
+    }
+
+    /// Whether the grammar holds.
+    pub fn is_held(&self) -> bool {
+        self.constraint.as_ref().is_some_and(Constraint::holds)
+    }
+
+    /// Whether the next token is chosen under a mask.
+    pub fn is_masked(&self) -> bool {
+        self.is_held() && self.mask_mode == MaskMode::Masked
+    }
+
+    /// Steps that may be in flight. Without a mask, half as many as were allowed in a row, since those behind a rejected one are lost.
+    pub fn lookahead(&self) -> u32 {
+        match self.mask_mode {
+            MaskMode::Unmasked(run) if self.is_held() => (run / 2).max(1),
+            _ => u32::MAX,
+        }
+    }
+
+    /// A token that was chosen without a mask may not come.
+    pub fn reject(&mut self) {
+        let MaskMode::Unmasked(run) = self.mask_mode else { return };
+        self.mask_mode = MaskMode::Masked;
+        self.backoff.next = if run < LONG_RUN { (2 * self.backoff.next).min(MAX_BACKOFF) } else { 1 };
+        self.backoff.left = self.backoff.next;
+    }
+
+    /// The end of the answer: what is held back of its text, and the last event.
+    pub fn finish(&mut self, reason: FinishReason) -> FinishReason {
+        let is_shortened = self.constraint.as_ref().is_some_and(Constraint::is_shortened);
+        let mut reason = reason;
+        if reason != FinishReason::Aborted {
+            let ended = self.output.finish(reason != FinishReason::Stop, &mut self.events);
+            reason = match reason {
+                FinishReason::Stop | FinishReason::Length if ended.is_some() => ended.unwrap_or(reason),
+                // What is whole only because it was led to its end is not what the model would have said.
+                FinishReason::Stop if is_shortened => FinishReason::Length,
+                FinishReason::Stop if self.output.called() => FinishReason::ToolCalls,
+                reason => reason,
+            };
+        }
+        self.events.push_back(Event::Done { reason, usage: self.usage, timings: self.clock.timings() });
+        reason
+    }
+}

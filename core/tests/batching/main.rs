@@ -1,0 +1,260 @@
+//! Many answers at once: each gives the tokens that it gives alone, whatever else joins, leaves, shares its prefix or takes its pages.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use inglenook::device::Device;
+use inglenook::engine::event::{Event, FinishReason, Usage};
+use inglenook::engine::request::Request;
+use inglenook::engine::{Answer, Engine, EngineOptions};
+use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::source::Memory;
+use pollster::block_on;
+use serde_json::{Value, json};
+
+const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
+
+const QUESTIONS: [&str; 8] = [
+    "What is the opposite of hot?",
+    "Tell me a story about a cat.",
+    "What is 17 + 25?",
+    "Hello!",
+    "Name three animals.",
+    "Count from 1 to 30.",
+    "What colour is the sky?",
+    "Write a sentence about the sea.",
+];
+
+fn gpu() -> Device {
+    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
+}
+
+fn load(device: Device, options: &EngineOptions) -> Engine {
+    block_on(Engine::load(device, &Memory(EMBER), options, &mut |_| true)).expect("ember loads")
+}
+
+fn request(fields: Value) -> Request {
+    let mut all = json!({"temperature": 0, "max_tokens": 40});
+    for (name, value) in fields.as_object().expect("an object") {
+        all[name] = value.clone();
+    }
+    Request::from_json(&all.to_string()).expect("a request")
+}
+
+fn ask(question: &str) -> Request {
+    request(json!({"messages": [{"role": "user", "content": question}]}))
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    text: String,
+    tokens: Vec<u32>,
+    reason: FinishReason,
+    usage: Usage,
+}
+
+async fn read(mut answer: Answer) -> Said {
+    let mut text = String::new();
+    loop {
+        match answer.next().await.expect("generates").expect("an end") {
+            Event::Text { text: piece } => text += &piece,
+            Event::Done { reason, usage, .. } => return Said { text, tokens: answer.tokens(0), reason, usage },
+            _ => {}
+        }
+    }
+}
+
+/// Awaits all futures side by side on this thread.
+fn together<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    block_on(async {
+        let mut all: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+        std::future::poll_fn(|context| {
+            for (future, done) in all.iter_mut().filter(|(_, done)| done.is_none()) {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    *done = Some(value);
+                }
+            }
+            if all.iter().all(|(_, done)| done.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        all.into_iter().filter_map(|(_, done)| done).collect()
+    })
+}
+
+/// Polls a future once.
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn alone(device: Device, requests: impl IntoIterator<Item = Request>) -> Vec<Said> {
+    let engine = load(device, &EngineOptions::default());
+    requests
+        .into_iter()
+        .map(|request| {
+            engine.reset_cache();
+            block_on(read(engine.submit(request).expect("a good request")))
+        })
+        .collect()
+}
+
+fn same(found: &[Said], expected: &[Said]) {
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(
+            (&found.tokens, found.reason),
+            (&expected.tokens, expected.reason),
+            "{} / {}",
+            found.text,
+            expected.text
+        );
+    }
+}
+
+fn eight_answers_at_once(device: Device, device_of_one: Device) {
+    let expected = alone(device_of_one, QUESTIONS.map(ask));
+    let engine = load(device, &EngineOptions::default());
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| read(engine.submit(ask(question)).expect("good"))).collect();
+    same(&together(answers), &expected);
+    assert_eq!(engine.requests(), 0);
+}
+
+#[test]
+fn batched_answers_equal_those_given_alone_on_the_cpu() {
+    eight_answers_at_once(Device::Cpu, Device::Cpu);
+}
+
+#[test]
+fn batched_answers_equal_those_given_alone_on_the_gpu() {
+    let device = gpu();
+    eight_answers_at_once(device.clone(), device);
+}
+
+#[test]
+fn more_answers_than_slots_wait_and_are_all_given() {
+    let expected = alone(Device::Cpu, QUESTIONS.map(ask));
+    let engine = load(Device::Cpu, &EngineOptions { max_sequences: Some(3), ..EngineOptions::default() });
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| read(engine.submit(ask(question)).expect("good"))).collect();
+    same(&together(answers), &expected);
+}
+
+#[test]
+fn answers_that_join_and_leave_change_no_other() {
+    let expected = alone(Device::Cpu, QUESTIONS.map(ask));
+    let engine = load(Device::Cpu, &EngineOptions::default());
+    let mut answers: Vec<_> = Vec::new();
+    let mut said: Vec<Option<Said>> = vec![None; QUESTIONS.len()];
+    for step in 0..10_000 {
+        if step % 7 == 0 && answers.len() < QUESTIONS.len() {
+            let answer = engine.submit(ask(QUESTIONS[answers.len()])).expect("good");
+            // Every third is given up at once.
+            if answers.len() % 3 == 1 {
+                drop(engine.submit(ask("Tell me a story about a dog.")).expect("good"));
+            }
+            answers.push(Box::pin(read(answer)));
+        }
+        for (answer, said) in answers.iter_mut().zip(&mut said).filter(|(_, said)| said.is_none()) {
+            if let Poll::Ready(done) = poll_once(answer.as_mut()) {
+                *said = Some(done);
+            }
+        }
+        if said.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    same(&said.into_iter().map(|said| said.expect("ended")).collect::<Vec<_>>(), &expected);
+}
+
+#[test]
+fn answers_under_a_grammar_and_free_ones_go_on_side_by_side() {
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer"}},
+        "required": ["name", "age"], "additionalProperties": false});
+    let form = json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema}});
+    let held =
+        |question: &str| request(json!({"messages": [{"role": "user", "content": question}], "response_format": form}));
+    let digits = |question: &str| {
+        request(json!({"messages": [{"role": "user", "content": question}],
+            "response_format": {"type": "regex", "regex": "[0-9]{12}"}}))
+    };
+    let requests =
+        || [held("Who are you?"), ask(QUESTIONS[1]), digits("Count."), ask(QUESTIONS[5]), held("Who is Anna?")];
+    let expected = alone(Device::Cpu, requests());
+    for device in [Device::Cpu, gpu()] {
+        let engine = load(device, &EngineOptions::default());
+        let answers = requests().into_iter().map(|request| read(engine.submit(request).expect("good"))).collect();
+        same(&together(answers), &expected);
+    }
+}
+
+#[test]
+fn seeded_answers_do_not_depend_on_their_companions() {
+    let seeded = |seed: usize| {
+        request(
+            json!({"messages": [{"role": "user", "content": QUESTIONS[seed % 8]}], "temperature": 1.1, "top_p": 0.9,
+            "seed": seed, "repetition_penalty": 1.1, "max_tokens": 24}),
+        )
+    };
+    let expected = alone(Device::Cpu, (0..8).map(seeded));
+    for device in [Device::Cpu, gpu()] {
+        let engine = load(device, &EngineOptions::default());
+        let answers = (0..8).map(|seed| read(engine.submit(seeded(seed)).expect("good"))).collect();
+        same(&together(answers), &expected);
+    }
+}
+
+#[test]
+fn answers_are_preempted_and_not_failed_when_pages_run_out() {
+    // 96 tokens of context, and pages for one such sequence and a little.
+    let options = EngineOptions { context: Some(96), max_sequences: Some(4), ..EngineOptions::default() };
+    let expected: Vec<Said> = {
+        let engine = load(Device::Cpu, &options);
+        QUESTIONS.map(|question| block_on(read(engine.submit(ask(question)).expect("good")))).to_vec()
+    };
+    let engine = load(Device::Cpu, &options);
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| read(engine.submit(ask(question)).expect("good"))).collect();
+    same(&together(answers), &expected);
+    assert!(engine.counts().preempted > 0, "{:?}", engine.counts());
+}
+
+#[test]
+fn shared_system_prompt_is_computed_once() {
+    let engine = load(Device::Cpu, &EngineOptions { context: Some(2048), ..EngineOptions::default() });
+    let system = "You know many facts about animals and plants. ".repeat(60);
+    let ask = |number: usize| {
+        request(json!({"messages": [{"role": "system", "content": system},
+            {"role": "user", "content": format!("Tell me about number {number}, please.")}], "max_tokens": 4}))
+    };
+    let answers: Vec<_> = (0..50).map(|number| read(engine.submit(ask(number)).expect("good"))).collect();
+    let said = together(answers);
+    let prompts: Vec<u64> = said.iter().map(|said| u64::from(said.usage.prompt_tokens)).collect();
+    let prefix = engine.tokenizer().encode(&system, inglenook::text::Special::AsText, false).len() as u64;
+    let tails: u64 = prompts.iter().map(|tokens| tokens - prefix).sum();
+    let computed = engine.counts().prefilled;
+    println!("{computed} tokens computed for 50 prompts of {} tokens, {prefix} of them shared", prompts[0]);
+    assert!(prefix > 500, "{prefix}");
+    assert!(computed as f64 <= 1.1 * (prefix + tails) as f64, "{computed} of {prefix} and {tails}");
+    assert_eq!(said[7].tokens, block_on(read(engine.submit(ask(7)).expect("good"))).tokens);
+}
+
+#[test]
+fn dropped_answer_frees_its_slot_and_pages() {
+    let engine = load(Device::Cpu, &EngineOptions { max_sequences: Some(1), ..EngineOptions::default() });
+    let mut first = engine.submit(ask(QUESTIONS[1])).expect("good");
+    assert!(poll_once(pin!(first.next())).is_ready());
+    drop(first);
+    let second = block_on(read(engine.submit(ask(QUESTIONS[0])).expect("good")));
+    same(&[second], &alone(Device::Cpu, [ask(QUESTIONS[0])]));
+}
+
+#[test]
+fn full_queue_is_refused_as_busy_and_disturbs_nobody() {
+    let options = EngineOptions { max_sequences: Some(1), max_waiting: Some(2), ..EngineOptions::default() };
+    let engine = load(Device::Cpu, &options);
+    let mut first = engine.submit(ask(QUESTIONS[0])).expect("good");
+    let started = block_on(first.next()).expect("generates");
+    let waiting: Vec<_> = (0..2).map(|_| engine.submit(ask(QUESTIONS[3])).expect("waits")).collect();
+    assert_eq!(engine.submit(ask(QUESTIONS[3])).expect_err("too many").code(), "Busy");
+    drop(waiting);
+    let rest = block_on(read(first));
+    let Some(Event::Text { text }) = started else { panic!("{started:?}") };
+    assert_eq!(text + &rest.text, alone(Device::Cpu, [ask(QUESTIONS[0])])[0].text);
+}
