@@ -66,8 +66,9 @@ impl Kernel for Gemv {
     }
 
     fn guard(&self) -> KernelTest {
-        let shape = Shape { m: self.0.rows, rows: self.0.rows, n: 33, k: 512 };
-        few(self.0.weights.ty, shape, Epilogue::Store, false)
+        // Columns for a second turn of the lanes' loops, and a grid of two rows, the second of them not full.
+        let shape = Shape { m: self.0.rows, rows: self.0.rows, n: 33, k: 1280 };
+        few(self.0.weights.ty, shape, Epilogue::Store, false).folded(5)
     }
 
     fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig {
@@ -101,7 +102,12 @@ pub fn cases() -> Vec<KernelTest> {
         few(WeightType::F32, shape(2, 2, 35, 32), Epilogue::Store, true),
         few(WeightType::BF16, shape(1, 1, 70, 1760), silu, true),
     ];
-    one.chain(several).chain(modes).collect()
+    let folded = [
+        few(WeightType::Q4_K, shape(1, 1, 33, 1280), Epilogue::Store, false).folded(5),
+        few(WeightType::Q6_K, shape(4, 4, 30, 1536), silu, true).folded(1),
+        few(WeightType::Q8_0, shape(2, 3, 401, 1056), Epilogue::Add, false).folded(7),
+    ];
+    one.chain(several).chain(modes).chain(folded).collect()
 }
 
 fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {

@@ -7,27 +7,31 @@ use std::fmt;
 
 use super::{Kernel, LaunchConfig, TensorRef, Variant, shader};
 use crate::device::{Device, Slice, Storage};
-use crate::gpu::{Access, AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
+use crate::gpu::{AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
 
-/// Builds the kernel over its inputs, given in binding order.
+/// Builds a kernel over the case's inputs. Those of a case of one kernel are in binding order.
 pub type Build = Box<dyn Fn(Vec<TensorRef>) -> Box<dyn Kernel>>;
 
 /// A kernel with inputs for which its twin knows the answer.
 pub struct KernelTest {
     /// What is checked, for messages.
     pub name: String,
-    /// Initial words of each binding.
+    /// Initial words of each input.
     pub inputs: Vec<Vec<u32>>,
     /// What is compared afterwards.
     pub outputs: Vec<Output>,
-    /// Builds the kernel.
+    /// Builds the kernel under test.
     pub build: Build,
+    /// Kernels that run behind it, each in its first variant, where the answer takes more than one.
+    pub followers: Vec<Build>,
+    /// Workgroups that the adapter is said to take in a dimension, so that a small case folds its grid.
+    pub grid_limit: Option<u32>,
 }
 
-/// One binding that is compared.
+/// One input that is compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
-    /// Index of the binding.
+    /// Index of the input; of a case of one kernel, its binding.
     pub binding: usize,
     /// How its words are read.
     pub kind: Kind,
@@ -72,7 +76,31 @@ impl KernelTest {
         outputs: Vec<Output>,
         build: impl Fn(Vec<TensorRef>) -> Box<dyn Kernel> + 'static,
     ) -> KernelTest {
-        KernelTest { name, inputs, outputs, build: Box::new(build) }
+        KernelTest { name, inputs, outputs, build: Box::new(build), followers: Vec::new(), grid_limit: None }
+    }
+
+    /// The same with another kernel behind it, over the same inputs.
+    pub fn then(mut self, build: impl Fn(Vec<TensorRef>) -> Box<dyn Kernel> + 'static) -> KernelTest {
+        self.followers.push(Box::new(build));
+        self
+    }
+
+    /// The same on an adapter that takes `limit` workgroups in a dimension.
+    pub fn folded(self, limit: u32) -> KernelTest {
+        KernelTest { name: format!("{} folded at {limit}", self.name), grid_limit: Some(limit), ..self }
+    }
+
+    /// What the kernels are told of the adapter.
+    fn facts(&self, facts: &AdapterInfo) -> AdapterInfo {
+        let mut facts = facts.clone();
+        facts.limits.workgroups = self.grid_limit.unwrap_or(facts.limits.workgroups);
+        facts
+    }
+
+    /// The kernel under test, then those behind it.
+    fn kernels(&self, slices: &[Slice]) -> Vec<Box<dyn Kernel>> {
+        let places = || slices.iter().cloned().map(TensorRef::Fixed).collect();
+        std::iter::once(&self.build).chain(&self.followers).map(|build| build(places())).collect()
     }
 }
 
@@ -105,16 +133,15 @@ impl fmt::Display for Wrong {
 
 /// Runs one variant of a case on `gpu` and compares with the twin.
 pub async fn check(gpu: &Gpu, case: &KernelTest, variant: Variant) -> Result<(), Wrong> {
-    check_launch(gpu, case, variant, &kernel(case).launch(variant, gpu.facts())).await
+    check_launch(gpu, case, variant, &kernel(case).launch(variant, &case.facts(gpu.facts()))).await
 }
 
 /// Runs one way to write a case's kernel on `gpu` and compares with the twin.
 pub async fn check_launch(gpu: &Gpu, case: &KernelTest, variant: Variant, launch: &LaunchConfig) -> Result<(), Wrong> {
     let expected = run_twin(case);
     let found = run_gpu(gpu, case, launch).await.map_err(Wrong::Gpu)?;
-    case.outputs
-        .iter()
-        .try_for_each(|output| compare(&output.of(variant), &expected[output.binding], &found[output.binding]))
+    let outputs = case.outputs.iter().zip(&found);
+    outputs.into_iter().try_for_each(|(output, found)| compare(&output.of(variant), &expected[output.binding], found))
 }
 
 /// All the ways to write a case's kernel that an adapter with these features can run, those included which are meant for
@@ -123,7 +150,7 @@ pub fn launches(case: &KernelTest, facts: &AdapterInfo) -> Vec<(Variant, LaunchC
     let kernel = kernel(case);
     let mut launches: Vec<(Variant, LaunchConfig)> = Vec::new();
     for software in [facts.software, !facts.software] {
-        let facts = AdapterInfo { software, ..facts.clone() };
+        let facts = AdapterInfo { software, ..case.facts(facts) };
         for variant in kernel.variants(&facts) {
             let launch = kernel.launch(variant, &facts);
             if !launches.iter().any(|(_, seen)| *seen == launch) {
@@ -142,39 +169,52 @@ pub fn shaders(case: &KernelTest, facts: &AdapterInfo) -> Vec<(Variant, Shader)>
 
 fn kernel(case: &KernelTest) -> Box<dyn Kernel> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
-    (case.build)(slices.into_iter().map(TensorRef::Fixed).collect())
+    case.kernels(&slices).remove(0)
 }
 
 fn upload(device: &Device, case: &KernelTest) -> Result<Vec<Slice>, GpuError> {
     case.inputs.iter().map(|words| Ok(device.upload(&case.name, words)?.all())).collect()
 }
 
-fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
+/// The words of every input after the case's twins have run.
+pub(super) fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
-    let kernel = (case.build)(slices.iter().cloned().map(TensorRef::Fixed).collect());
-    kernel.run(&slices);
+    for kernel in case.kernels(&slices) {
+        kernel.run(&operands(kernel.as_ref()));
+    }
     slices.iter().map(|slice| slice.u32s().to_vec()).collect()
 }
 
+/// The words of the compared inputs after the kernels have run, the one under test as `launch` says.
 async fn run_gpu(gpu: &Gpu, case: &KernelTest, launch: &LaunchConfig) -> Result<Vec<Vec<u32>>, GpuError> {
     let device = Device::Gpu(gpu.clone());
     let slices = upload(&device, case)?;
-    let kernel = (case.build)(slices.iter().cloned().map(TensorRef::Fixed).collect());
-    let compiled = gpu.pipelines(&[shader(kernel.as_ref(), launch)]).await?.remove(0);
-    let bindings = slices.iter().map(binding).collect();
-    let pass = gpu.pass(&[Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups }]);
-    gpu.submit(&[&pass]);
+    let mut dispatches = Vec::new();
+    for (number, kernel) in case.kernels(&slices).into_iter().enumerate() {
+        let launch = match number {
+            0 => launch.clone(),
+            _ => kernel.launch(kernel.variants(gpu.facts())[0], gpu.facts()),
+        };
+        let compiled = gpu.pipelines(&[shader(kernel.as_ref(), &launch)]).await?.remove(0);
+        let bindings = operands(kernel.as_ref()).iter().map(binding).collect();
+        dispatches.push(Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups });
+    }
+    gpu.submit(&[&gpu.pass(&dispatches)]);
     gpu.wait_idle().await?;
     let mut found = Vec::new();
-    for (slice, operand) in slices.iter().zip(kernel.operands()) {
-        // What is only read is known already.
-        let bytes = match operand.access {
-            Access::Write => device.read(slice).await?,
-            Access::Read => Vec::new(),
-        };
-        found.push(bytemuck::pod_collect_to_vec(&bytes));
+    for output in &case.outputs {
+        found.push(bytemuck::pod_collect_to_vec(&device.read(&slices[output.binding]).await?));
     }
     Ok(found)
+}
+
+/// The memory of a case's kernel, in binding order.
+fn operands(kernel: &dyn Kernel) -> Vec<Slice> {
+    let slices = kernel.operands().into_iter().map(|operand| match operand.place {
+        TensorRef::Fixed(slice) => slice,
+        TensorRef::Tensor(_) => unreachable!("a case has no plan"),
+    });
+    slices.collect()
 }
 
 /// A slice of GPU memory as a binding.
