@@ -13,6 +13,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if row >= batch.count || head >= HEADS {
         return;
     }
+    if !has_place(batch.rows[row]) {
+        return;
+    }
     let sequence = batch.rows[row].sequence;
     let length = batch.rows[row].position + 1u;
     let share = ((length + TILE - 1u) / TILE + SPLITS - 1u) / SPLITS * TILE;

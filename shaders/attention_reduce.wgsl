@@ -2,7 +2,7 @@
 //
 // parts: [rows, HEADS, SPLITS, DIM + 4] f32 (see shared/attention.wgsl); out: [rows, HEADS, DIM] f32.
 // Dispatch: one invocation a number of a head, HEADS * DIM along x in workgroups of 64, rows along y. The splits are few
-// (at most 32), so each invocation weighs them itself.
+// (at most 32), so each invocation weighs them itself. Finished rows are left alone.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> parts: array<f32>;
@@ -15,7 +15,7 @@ override SPLITS: u32;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
-    if row >= batch.count || id.x >= HEADS * DIM {
+    if row >= batch.count || id.x >= HEADS * DIM || is_finished(batch.rows[row]) {
         return;
     }
     let head = id.x / DIM;

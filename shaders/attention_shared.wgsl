@@ -24,9 +24,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if first_row >= batch.count {
         return;
     }
+    // Positions rise within a tile: where the first has no place, the others have none.
+    if !has_place(batch.rows[first_row]) {
+        return;
+    }
     let last_row = min(first_row + TILE_ROWS, batch.count) - 1u;
     let sequence = batch.rows[first_row].sequence;
-    let length = batch.rows[last_row].position + 1u;
+    let length = min(batch.rows[last_row].position + 1u, PAGES_PER_SEQUENCE * PAGE);
     let share = ((length + POSITIONS - 1u) / POSITIONS + SPLITS - 1u) / SPLITS * POSITIONS;
     let first = group.z * share;
     let end = min(first + share, length);
@@ -34,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let query = lane / 4u;
     let quarter = lane % 4u;
     let row = min(first_row + query / GROUP, last_row);
-    let valid = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row;
+    let valid = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row && has_place(batch.rows[row]);
     let head = group.y * GROUP + query % GROUP;
     let horizon = batch.rows[row].position;
 

@@ -17,7 +17,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.y >= batch.count || id.x >= COLS / 32u {
         return;
     }
-    let token = batch.rows[id.y].token;
+    let row = batch.rows[id.y];
+    if is_finished(row) {
+        return;
+    }
+    let token = row.token;
     if token < FIRST || token - FIRST >= ROWS {
         return;
     }

@@ -6,7 +6,7 @@
 // of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. keys, values: see shared/kv.wgsl.
 //
 // Dispatch: one invocation for each head of each row, HEADS + 2 KV_HEADS of them along x in workgroups of 32, rows along
-// y. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a
+// y. Rows without a place in the cache are left alone. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a
 // finer split nor workgroup memory would pay.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
@@ -33,6 +33,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let row = batch.rows[r];
+    if !has_place(row) {
+        return;
+    }
     let first = (r * (HEADS + 2u * KV_HEADS) + head) * HEAD_DIM;
     if head >= HEADS + KV_HEADS {
         let word = kv_word(row.sequence, head - HEADS - KV_HEADS, row.position);

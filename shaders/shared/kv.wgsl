@@ -6,6 +6,12 @@ override PAGES_PER_SEQUENCE: u32;
 override KV_F16: bool;
 const PAGE: u32 = 32u;
 
+// True where the row has a place in the cache: a finished row has none, and neither has a position that the table has no
+// page for (its entry would be another sequence's).
+fn has_place(row: Row) -> bool {
+    return !is_finished(row) && row.position / PAGE < PAGES_PER_SEQUENCE;
+}
+
 // Word at which the vector of `position` of `head` begins.
 fn kv_word(sequence: u32, head: u32, position: u32) -> u32 {
     let page = pages[sequence * PAGES_PER_SEQUENCE + position / PAGE];

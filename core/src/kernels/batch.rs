@@ -42,17 +42,17 @@ impl Row {
     }
 
     /// The same with these flags.
-    pub fn flagged(self, flags: u32) -> Row {
+    pub const fn flagged(self, flags: u32) -> Row {
         Row { flags, ..self }
     }
 
     /// True where [`FINISHED`] is set.
-    pub fn is_finished(&self) -> bool {
+    pub const fn is_finished(&self) -> bool {
         self.flags & FINISHED != 0
     }
 
     /// True where a token is chosen for the row in this step.
-    pub fn is_sampled(&self) -> bool {
+    pub const fn is_sampled(&self) -> bool {
         self.flags & (FINISHED | HELD) == 0
     }
 }

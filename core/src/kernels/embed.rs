@@ -65,10 +65,10 @@ impl Kernel for Embed {
 
     fn run(&self, operands: &[Slice]) {
         let [batch, out, planes @ ..] = operands else { unreachable!("operands() has three or more") };
-        let tokens: Vec<u32> = batch::rows(&batch.u32s()).iter().map(|row| row.token).collect();
         let (planes, _) = cpu::HostPlanes::split(self.table.ty, planes);
         let table = planes.rows(self.table.ty, self.table.cols as usize);
-        cpu::embed(&tokens, table, self.first_row, self.table.rows, self.scale, &mut out.f32s_mut());
+        let tokens = self.first_row..self.first_row + self.table.rows;
+        cpu::embed(batch::rows(&batch.u32s()), table, tokens, self.scale, &mut out.f32s_mut());
     }
 }
 
@@ -79,7 +79,9 @@ pub fn cases() -> Vec<KernelTest> {
 
 fn case(ty: WeightType, cols: u32) -> KernelTest {
     let tokens = [40, 39, 0, 169, 170, u32::MAX, 101];
-    let valid: Vec<_> = tokens.iter().zip(0..).map(|(token, r)| batch::Row::new(*token, r, 0)).collect();
+    let mut valid: Vec<_> = tokens.iter().zip(0..).map(|(token, r)| batch::Row::new(*token, r, 0)).collect();
+    valid.push(batch::Row::new(41, 7, 0).flagged(batch::FINISHED));
+    valid.push(batch::Row::new(42, 8, 0).flagged(batch::HELD));
     let rows = valid.len() as u32 + 1;
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));

@@ -1,5 +1,7 @@
 //! The shape of the key/value cache, as kernels see it.
 
+use super::batch::Row;
+
 /// Positions in a page.
 pub const PAGE: u32 = 32;
 
@@ -14,6 +16,11 @@ pub enum KvType {
     F16,
     /// One f32 a word: for exact comparison with a reference.
     F32,
+}
+
+impl KvType {
+    /// All of them.
+    pub const ALL: [KvType; 2] = [KvType::F16, KvType::F32];
 }
 
 /// Shape of a layer's keys, and of its values: `[page, kv_head, PAGE, head_dim]`.
@@ -41,6 +48,12 @@ impl KvShape {
     /// Bytes of a page of keys.
     pub fn page_bytes(&self) -> u64 {
         u64::from(self.position_words()) * u64::from(PAGE) * u64::from(self.kv_heads) * 4
+    }
+
+    /// True where `row` has a place in the cache: a finished row has none, and neither has a position that the table has no
+    /// page for.
+    pub fn has_place(&self, row: &Row) -> bool {
+        !row.is_finished() && row.position / PAGE < self.pages_per_sequence
     }
 
     /// Word at which `position` of `head` begins, given the page table of its sequence.

@@ -1,6 +1,7 @@
 //! RoPE with the head norms before it and the cache write behind it.
 
-use super::kv::{self, KvShape, KvType};
+use super::batch::Row;
+use super::kv::{self, KvShape, KvType, PAGE};
 use super::verify::{KernelTest, Kind, Output, random_f32s};
 use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
@@ -116,31 +117,49 @@ impl Kernel for RopeKv {
     }
 
     fn guard(&self) -> KernelTest {
-        case(2, self.rope.style, self.rope.norm.is_some(), self.kv.ty)
+        case("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), self.kv.ty)
     }
 }
 
-/// Cases: both pairings, with and without norms, both cache types, partial rotation, scattered pages.
+/// Entries of a sequence's row in the page table of the cases.
+const PAGES: u32 = 11;
+
+/// Positions on both sides of a page's and of the fine table's end.
+const FAR_ROWS: [Row; 4] = [Row::new(0, 31, 0), Row::new(0, 255, 1), Row::new(0, 256, 1), Row::new(0, 300, 0)];
+
+/// Neighbours of one sequence, a row that is held, and rows that must not be written: the page table's entry for the
+/// positions beyond the context of sequence 0 is one of sequence 1.
+const ODD_ROWS: [Row; 7] = [
+    Row::new(0, 62, 1),
+    Row::new(0, 63, 1),
+    Row::new(0, 64, 1),
+    Row::new(0, 5, 0).flagged(batch::HELD),
+    Row::new(0, 6, 0).flagged(batch::FINISHED),
+    Row::new(0, PAGES * PAGE, 0),
+    Row::new(0, PAGES * PAGE + 40, 0).flagged(batch::FINISHED),
+];
+
+/// Cases: both pairings, with and without norms, all cache types, partial rotation, scattered pages.
 pub fn cases() -> Vec<KernelTest> {
     let mut cases = Vec::new();
     for style in [RopeStyle::Interleaved, RopeStyle::HalfSplit] {
         for norm in [false, true] {
-            for ty in [KvType::F16, KvType::F32] {
-                cases.extend([1, 3].map(|rows| case(rows, style, norm, ty)));
+            for ty in KvType::ALL {
+                cases.push(case("a row", &FAR_ROWS[..1], style, norm, ty));
+                cases.push(case("far rows", &FAR_ROWS, style, norm, ty));
+                cases.push(case("odd rows", &ODD_ROWS, style, norm, ty));
             }
         }
     }
     cases
 }
 
-fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
-    let kv = KvShape { kv_heads: 3, head_dim: 24, pages_per_sequence: 11, ty };
+fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
+    let kv = KvShape { kv_heads: 3, head_dim: 24, pages_per_sequence: PAGES, ty };
     let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
-    // Positions on both sides of a page's and of the fine table's end, in two sequences whose pages are scattered.
-    let at = [(31, 0), (255, 1), (256, 1), (300, 0)];
-    let valid: Vec<_> = (0..rows as usize).map(|r| batch::Row::new(0, at[r].0, at[r].1)).collect();
-    let pages: Vec<u32> = (0..22).map(|page| (page * 7 + 3) % 22).collect();
-    let cache = vec![0; (kv.page_bytes() / 4 * 22) as usize];
+    let rows = valid.len() as u32 + 1;
+    let pages: Vec<u32> = (0..2 * PAGES).map(|page| (page * 7 + 3) % (2 * PAGES)).collect();
+    let cache = vec![0; (kv.page_bytes() / 4) as usize * pages.len()];
     let width = (rope.heads + 2 * kv.kv_heads) * kv.head_dim;
     let angles: Vec<u32> = (0..(FINE + 2) * rope.dims / 2)
         .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
@@ -150,10 +169,10 @@ fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
         KvType::F32 => Kind::F32(1e-6),
     };
     KernelTest::new(
-        format!("rope_kv {rows} rows {style:?} {ty:?} norm {norm}"),
+        format!("rope_kv {name} {style:?} {ty:?} norm {norm}"),
         vec![
-            batch::words(&valid),
-            random_f32s(1, (rows + 1) * width),
+            batch::words(valid),
+            random_f32s(1, rows * width),
             random_f32s(2, 2 * kv.head_dim),
             angles,
             cache.clone(),
@@ -163,7 +182,29 @@ fn case(rows: u32, style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
         vec![Output::f32(1), Output { binding: 4, kind: stored }, Output { binding: 5, kind: stored }],
         move |places| {
             let [batch, qkv, norms, angles, keys, values, pages] = places.try_into().expect("seven inputs");
-            Box::new(RopeKv { batch, qkv, norms, angles, keys, values, pages, rows: rows + 1, rope, kv })
+            Box::new(RopeKv { batch, qkv, norms, angles, keys, values, pages, rows, rope, kv })
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::verify::run_twin;
+
+    /// Keys and values that the twin leaves in an empty cache.
+    fn cache_after(case: &KernelTest) -> [Vec<u32>; 2] {
+        let words = run_twin(case);
+        [4, 5].map(|binding| words[binding].clone())
+    }
+
+    #[test]
+    fn rope_kv_leaves_finished_rows_and_positions_beyond_the_table_alone() {
+        for ty in KvType::ALL {
+            let all = cache_after(&case("", &ODD_ROWS, RopeStyle::HalfSplit, true, ty));
+            let live = cache_after(&case("", &ODD_ROWS[..4], RopeStyle::HalfSplit, true, ty));
+            assert!(all == live, "{ty:?}: rows without a place were written");
+            assert!(live.iter().flatten().any(|word| *word != 0), "{ty:?}");
+        }
+    }
 }

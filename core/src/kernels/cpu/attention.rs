@@ -7,7 +7,7 @@ use crate::kernels::batch::Row;
 use crate::kernels::kv::{KvShape, KvType};
 
 /// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
-/// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`.
+/// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
 pub fn attention(
     rows: &[Row],
     q: &[f32],
@@ -18,7 +18,7 @@ pub fn attention(
     let dim = kv.head_dim as usize;
     let group = shape.heads / kv.kv_heads;
     let part = shape.part_floats(kv) as usize;
-    for (r, row) in rows.iter().enumerate() {
+    for (r, row) in rows.iter().enumerate().filter(|(_, row)| kv.has_place(row)) {
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
         for head in 0..shape.heads as usize {
             let query = &q[r * shape.qkv_width as usize + head * dim..][..dim];
@@ -63,9 +63,11 @@ fn load(cache: &[u32], word: usize, kv: &KvShape) -> Vec<f32> {
     }
 }
 
-/// Joins `kv_splits` parts of `dim + 4` floats for each head of each row.
-pub fn attention_reduce(parts: &[f32], out: &mut [f32], dim: usize, kv_splits: usize) {
-    for (parts, out) in parts.chunks_exact(kv_splits * (dim + 4)).zip(out.chunks_exact_mut(dim)) {
+/// Joins `kv_splits` parts of `dim + 4` floats for each of `heads` heads of each row. Finished rows are left alone.
+pub fn attention_reduce(rows: &[Row], parts: &[f32], out: &mut [f32], (heads, dim, kv_splits): (usize, usize, usize)) {
+    let heads_of_rows = parts.chunks_exact(kv_splits * (dim + 4)).zip(out.chunks_exact_mut(dim));
+    let rows = rows.iter().flat_map(|row| std::iter::repeat_n(row, heads));
+    for ((parts, out), _) in heads_of_rows.zip(rows).filter(|(_, row)| !row.is_finished()) {
         let highest = parts.chunks_exact(dim + 4).map(|part| part[dim]).fold(f32::MIN, f32::max);
         let total: f32 = parts.chunks_exact(dim + 4).map(|part| (part[dim] - highest).exp() * part[dim + 1]).sum();
         out.fill(0.0);

@@ -1,12 +1,18 @@
 //! Twin of `shaders/embed.wgsl`.
 
-use super::WeightRows;
+use std::ops::Range;
 
-/// `out[r] = table[tokens[r] - first] * scale` for the tokens `first..first + rows`; other rows of `out` stay as they are.
-pub fn embed(tokens: &[u32], table: WeightRows<'_>, first: u32, rows: u32, scale: f32, out: &mut [f32]) {
-    for (token, out) in tokens.iter().zip(out.chunks_exact_mut(table.cols())) {
-        let Some(row) = token.checked_sub(first).filter(|row| *row < rows) else { continue };
-        table.dequantise(row as usize, out);
+use super::WeightRows;
+use crate::kernels::batch::Row;
+
+/// `out[r] = table[token of row r] * scale`, where `table` holds the embeddings of `tokens`. Rows of other tokens and
+/// finished rows are left alone.
+pub fn embed(rows: &[Row], table: WeightRows<'_>, tokens: Range<u32>, scale: f32, out: &mut [f32]) {
+    for (row, out) in rows.iter().zip(out.chunks_exact_mut(table.cols())) {
+        if row.is_finished() || !tokens.contains(&row.token) {
+            continue;
+        }
+        table.dequantise((row.token - tokens.start) as usize, out);
         out.iter_mut().for_each(|v| *v *= scale);
     }
 }

@@ -7,7 +7,7 @@ use crate::kernels::kv::{KvShape, KvType};
 use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
 
 /// Norms and rotates queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
-/// query norm's weights, then the key norm's.
+/// query norm's weights, then the key norm's. Rows without a place in the cache are left alone.
 #[allow(clippy::too_many_arguments, reason = "one for each binding")]
 pub fn rope_kv(
     rows: &[Row],
@@ -22,6 +22,9 @@ pub fn rope_kv(
     let dim = kv.head_dim as usize;
     let (heads, kv_heads) = (rope.heads as usize, kv.kv_heads as usize);
     for (row, qkv) in rows.iter().zip(qkv.chunks_exact_mut((heads + 2 * kv_heads) * dim)) {
+        if !kv.has_place(row) {
+            continue;
+        }
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
         for (index, head) in qkv.chunks_exact_mut(dim).enumerate() {
             let (is_key, is_value) = (index >= heads, index >= heads + kv_heads);
