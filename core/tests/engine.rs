@@ -15,6 +15,12 @@ fn gpu() -> Device {
     Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
+/// A software adapter used like a real GPU: split attention, larger chunks, other variants.
+fn gpu_as_hardware() -> Device {
+    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
+    Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))
+}
+
 fn load(device: Device) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
 }
@@ -57,12 +63,18 @@ fn answer(engine: &mut Engine, request: Request) -> Said {
 
 #[test]
 fn the_gpu_and_the_cpu_give_the_same_greedy_tokens() {
-    let (mut on_gpu, mut on_cpu) = (load(gpu()), load(Device::Cpu));
-    for question in ["What is the opposite of hot?", "What is 17 + 25?", "Tell me a story about a cat."] {
-        let (a, b) = (answer(&mut on_gpu, ask(question)), answer(&mut on_cpu, ask(question)));
-        assert_eq!(a.tokens, b.tokens, "{question}: {} / {}", a.text, b.text);
-        assert_eq!((a.finish, a.usage), (b.finish, b.usage));
-        assert!(!a.text.trim().is_empty());
+    let mut on_cpu = load(Device::Cpu);
+    let mut on_gpus = [load(gpu()), load(gpu_as_hardware())];
+    // Of more than two of the largest chunks.
+    let long = "The fire was low and the old dog slept beside it. ".repeat(50) + "What did the dog do?";
+    for question in ["What is the opposite of hot?", "What is 17 + 25?", "Tell me a story about a cat.", &long] {
+        let b = answer(&mut on_cpu, ask(question));
+        for on_gpu in &mut on_gpus {
+            let a = answer(on_gpu, ask(question));
+            assert_eq!(a.tokens, b.tokens, "{question}: {} / {}", a.text, b.text);
+            assert_eq!((a.finish, a.usage), (b.finish, b.usage));
+        }
+        assert!(!b.text.trim().is_empty());
     }
 }
 
@@ -103,6 +115,7 @@ fn a_seed_gives_the_same_answer_on_both_devices() {
     let first = answer(&mut on_gpu, request(7));
     assert_eq!(answer(&mut on_gpu, request(7)).tokens, first.tokens);
     assert_eq!(answer(&mut on_cpu, request(7)).tokens, first.tokens);
+    assert_eq!(answer(&mut load(gpu_as_hardware()), request(7)).tokens, first.tokens);
     let others = (8..12).map(|seed| answer(&mut on_gpu, request(seed)).tokens);
     assert!(others.into_iter().any(|tokens| tokens != first.tokens), "four other seeds all gave the same answer");
 }
@@ -125,7 +138,11 @@ fn cancelling_submits_nothing_more_and_frees_the_device() {
 
 #[test]
 fn steady_decoding_creates_nothing_and_reads_every_fourth_step() {
-    let mut engine = load(gpu());
+    [gpu(), gpu_as_hardware()].into_iter().for_each(check_steady_decoding);
+}
+
+fn check_steady_decoding(gpu: Device) {
+    let mut engine = load(gpu);
     let layers = 2 + engine.step_costs().0 as u64;
     let request = || Request { max_tokens: Some(64), stop: Stop::None, ..ask("Count from 1 to 30.") };
     answer(&mut engine, request());

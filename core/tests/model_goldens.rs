@@ -102,3 +102,17 @@ fn models_on_the_gpu_equal_the_reference() {
         }
     }
 }
+
+/// Split attention and the variants that a real GPU tries first. `INGLENOOK_FULL=1` takes every model in every chunk size.
+#[test]
+fn models_on_the_path_of_real_gpus_equal_the_reference() {
+    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
+    let gpu = pollster::block_on(Gpu::request(&options)).expect("an adapter for tests");
+    assert!(!gpu.facts().software);
+    let is_full = std::env::var_os("INGLENOOK_FULL").is_some();
+    for name in NAMES.into_iter().filter(|name| is_full || ["llama", "qwen3"].contains(name)) {
+        for chunk in CHUNKS.into_iter().filter(|chunk| is_full || *chunk != 32) {
+            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+        }
+    }
+}

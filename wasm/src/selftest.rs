@@ -19,27 +19,34 @@ use wasm_bindgen::prelude::*;
 use crate::source::JsSource;
 use crate::{errors, host};
 
-/// Runs the cases whose name starts with `prefix`; gives their reports as JSON. `plain` leaves f16, subgroups and the
-/// integer dot product unused.
+/// Runs the cases whose name starts with `prefix`; gives their reports as JSON. The GPU is opened `how`: see [`gpu_options`].
 #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
-pub fn selftest(prefix: String, plain: bool) -> Promise {
+pub fn selftest(prefix: String, how: String) -> Promise {
     host::promise(async move {
-        let reports = selftest::run(&prefix, &gpu_options(plain)).await.map_err(errors::to_js)?;
+        let reports = selftest::run(&prefix, &gpu_options(&how)?).await.map_err(errors::to_js)?;
         Ok(serde_json::to_string(&reports).map_err(errors::internal)?.into())
     })
 }
 
-fn gpu_options(plain: bool) -> GpuOptions {
-    let without = Without { f16: plain, subgroups: plain, dot4: plain, ..Without::default() };
-    GpuOptions { without, ..GpuOptions::default() }
+/// `default`; `plain`: f16, subgroups and the integer dot product are left unused; `as-hardware`: a software adapter is used like
+/// a real GPU.
+fn gpu_options(how: &str) -> Result<GpuOptions, JsValue> {
+    let plain = Without { f16: true, subgroups: true, dot4: true, ..Without::default() };
+    match how {
+        "default" => Ok(GpuOptions::default()),
+        "plain" => Ok(GpuOptions { without: plain, ..GpuOptions::default() }),
+        "as-hardware" => Ok(GpuOptions { as_hardware: true, ..GpuOptions::default() }),
+        _ => Err(errors::misuse("a GPU is opened by default, plain or as-hardware")),
+    }
 }
 
 /// The logits after each token of `prompt`, `[tokens, vocab]`, computed `chunk` tokens at a time, and the `steps` most likely
-/// tokens that follow.
+/// tokens that follow. The GPU is opened `how`: see [`gpu_options`].
 #[wasm_bindgen(unchecked_return_type = "Promise<[Float32Array, Uint32Array]>")]
-pub fn selftest_score(gguf: Vec<u8>, prompt: Vec<u32>, steps: usize, chunk: u32, plain: bool) -> Promise {
+pub fn selftest_score(gguf: Vec<u8>, prompt: Vec<u32>, steps: usize, chunk: u32, how: String) -> Promise {
     host::promise(async move {
-        let (logits, greedy) = score(gguf, &prompt, steps, chunk, plain).await.map_err(errors::to_js)?;
+        let options = gpu_options(&how)?;
+        let (logits, greedy) = score(gguf, &prompt, steps, chunk, &options).await.map_err(errors::to_js)?;
         let logits: JsValue = Float32Array::from(&logits[..]).into();
         Ok(Array::of2(&logits, &Uint32Array::from(&greedy[..]).into()).into())
     })
@@ -50,9 +57,9 @@ async fn score(
     prompt: &[u32],
     steps: usize,
     chunk: u32,
-    plain: bool,
+    gpu: &GpuOptions,
 ) -> Result<(Vec<f32>, Vec<u32>), ScoreError> {
-    let device = Device::Gpu(Gpu::request(&gpu_options(plain)).await?);
+    let device = Device::Gpu(Gpu::request(gpu).await?);
     let options = ScoreOptions { chunk, context: (prompt.len() + steps) as u32, kv: KvType::F32 };
     let scorer = LogitsEvaluator::load(KernelCache::new(device), &Memory(gguf), options).await?;
     let logits = scorer.logits(prompt).await?;

@@ -116,7 +116,7 @@ pub struct AdapterInfo {
     pub backend: String,
     /// Driver or architecture, in the platform's words; may be empty.
     pub driver: String,
-    /// True where a CPU pretends to be a GPU (SwiftShader, lavapipe, WARP).
+    /// True where a CPU acts as a GPU (SwiftShader, lavapipe, WARP).
     pub software: bool,
     /// Optional abilities.
     pub features: Features,
@@ -135,6 +135,10 @@ pub struct GpuOptions {
     pub hardware_only: bool,
     /// Pretend these features are missing, to test plainer variants.
     pub without: Without,
+    /// Tell of a software adapter that it is hardware, so that everything chosen by [`AdapterInfo::software`] (variants and their
+    /// timing, splits, chunk sizes) is as on a real GPU: for tests where there is none.
+    #[doc(hidden)]
+    pub as_hardware: bool,
 }
 
 impl GpuOptions {

@@ -55,19 +55,20 @@ function problem(name, message) {
 
 /**
  * Opens the browser's adapter.
- * @param {boolean} defaultLimits ask for no more than WebGPU's defaults
- * @param {string} without features to leave unused, of `Features`, separated by spaces
- * @param {boolean} hardwareOnly refuse a software adapter, before anything is opened
+ * @param {string} options of Rust's `GpuOptions` those that are on, separated by spaces: `default-limits`, `hardware-only`,
+ *   `as-hardware`, and `without-` with the name of a feature
  */
-export async function requestDevice(defaultLimits, without, hardwareOnly) {
+export async function requestDevice(options) {
+  const wishes = new Set(options.split(" "));
   const gpu = globalThis.navigator?.gpu;
   if (!gpu) throw problem("NoWebGpu", whyNoWebGpu());
   const adapter = await requestAdapter(gpu);
   if (!adapter) throw problem("NoAdapter", "none was offered");
-  const about = await describe(adapter);
-  if (hardwareOnly && about.software) throw problem("SoftwareOnly", about.name);
-  const features = featuresOf(gpu, adapter, about, without.split(" "));
-  const requiredLimits = defaultLimits ? {} : Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  const about = await describe(adapter, wishes.has("as-hardware"));
+  if (wishes.has("hardware-only") && about.software) throw problem("SoftwareOnly", about.name);
+  const features = featuresOf(gpu, adapter, about, wishes);
+  const raised = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  const requiredLimits = wishes.has("default-limits") ? {} : raised;
   try {
     const device = await adapter.requestDevice({ requiredFeatures: required(features), requiredLimits });
     // A driver that refuses late gives a device that is lost from the beginning.
@@ -100,9 +101,10 @@ async function requestAdapter(gpu) {
 /**
  * @typedef {{ name: string, architecture: string, software: boolean, subgroups: [number, number] }} About
  * @param {GPUAdapter} adapter
+ * @param {boolean} asHardware tell of no adapter that it is software
  * @returns {Promise<About>}
  */
-async function describe(adapter) {
+async function describe(adapter, asHardware) {
   const old = /** @type {any} */ (adapter);
   // Chrome has `info` from 127 on, and before that a method; who has neither says nothing.
   const info = adapter.info ?? (await old.requestAdapterInfo?.().catch(() => undefined)) ?? {};
@@ -112,7 +114,7 @@ async function describe(adapter) {
   return {
     name: description || [vendor, chip || architecture].filter(Boolean).join(" ") || "an unnamed adapter",
     architecture,
-    software: fallback || SOFTWARE.test([vendor, architecture, chip, description].join(" ")),
+    software: !asHardware && (fallback || SOFTWARE.test([vendor, architecture, chip, description].join(" "))),
     subgroups: [subgroupMinSize, subgroupMaxSize],
   };
 }
@@ -121,17 +123,17 @@ async function describe(adapter) {
  * @param {GPU} gpu
  * @param {GPUAdapter} adapter
  * @param {About} about
- * @param {string[]} without
+ * @param {Set<string>} wishes
  * @returns {Features}
  */
-function featuresOf(gpu, adapter, about, without) {
+function featuresOf(gpu, adapter, about, wishes) {
   const has = (/** @type {string} */ feature, /** @type {string} */ name) =>
-    adapter.features.has(feature) && !without.includes(name);
+    adapter.features.has(feature) && !wishes.has(`without-${name}`);
   const dot4 = gpu.wgslLanguageFeatures?.has("packed_4x8_integer_dot_product") ?? false;
   return {
     f16: has("shader-f16", "f16"),
     subgroups: has("subgroups", "subgroups") ? about.subgroups : null,
-    dot4: dot4 && !without.includes("dot4"),
+    dot4: dot4 && !wishes.has("without-dot4"),
     timestamps: has("timestamp-query", "timestamps"),
   };
 }

@@ -25,7 +25,7 @@ extern "C" {
     type Device;
 
     #[wasm_bindgen(js_name = requestDevice)]
-    fn request_device(default_limits: bool, without: &str, hardware_only: bool) -> Promise;
+    fn request_device(wishes: &str) -> Promise;
     #[wasm_bindgen(method, getter)]
     fn facts(this: &Device) -> String;
     #[wasm_bindgen(method, getter)]
@@ -172,10 +172,7 @@ impl Gpu {
     }
 
     async fn open(options: &GpuOptions) -> Result<Gpu, GpuError> {
-        let Without { f16, subgroups, dot4, timestamps } = options.without;
-        let names = [("f16", f16), ("subgroups", subgroups), ("dot4", dot4), ("timestamps", timestamps)];
-        let without: Vec<&str> = names.iter().filter(|(_, left_out)| *left_out).map(|(name, _)| *name).collect();
-        let opening = request_device(options.default_limits, &without.join(" "), options.hardware_only);
+        let opening = request_device(&words(options));
         let opened = JsFuture::from(opening).await;
         let device: Device = opened.map_err(|error| error_from(&error))?.unchecked_into();
         let facts = serde_json::from_str(&device.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
@@ -374,6 +371,23 @@ impl PendingRead {
         self.gpu.device().take(self.read.id, &mut bytes);
         Ok(bytes)
     }
+}
+
+/// The options that are on, in the words of `web.js`.
+fn words(options: &GpuOptions) -> String {
+    let GpuOptions { default_limits, hardware_only, as_hardware, without, adapter: _ } = options;
+    let Without { f16, subgroups, dot4, timestamps } = without;
+    let all = [
+        ("default-limits", default_limits),
+        ("hardware-only", hardware_only),
+        ("as-hardware", as_hardware),
+        ("without-f16", f16),
+        ("without-subgroups", subgroups),
+        ("without-dot4", dot4),
+        ("without-timestamps", timestamps),
+    ];
+    let on: Vec<&str> = all.iter().filter(|(_, on)| **on).map(|(word, _)| *word).collect();
+    on.join(" ")
 }
 
 /// The error that `web.js` or the browser has thrown.

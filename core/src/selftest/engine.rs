@@ -15,6 +15,7 @@ const DISPATCHES_A_LAYER: usize = 9;
 const STEPS_A_READ: u64 = 4;
 
 const SMALL: Shape = Shape { layers: 16, hidden: 64, heads: 4, kv_heads: 2, head_dim: 16, ffn: 128, vocab: 517 };
+const NARROW: Shape = Shape { layers: 2, hidden: 64, heads: 4, kv_heads: 2, head_dim: 16, ffn: 128, vocab: 517 };
 /// Its embedding takes 200 MiB, more than a binding by default.
 const WIDE: Shape = Shape { layers: 2, hidden: 512, heads: 8, kv_heads: 4, head_dim: 64, ffn: 512, vocab: 102_400 };
 
@@ -24,6 +25,7 @@ pub fn cases() -> Vec<KernelTest> {
         KernelTest::new("engine/steady_decoding_creates_nothing_and_seldom_reads", steady),
         KernelTest::new("engine/an_abort_ends_within_one_step", abort),
         KernelTest::new("engine/default_limits_give_the_same_tokens", |_| default_limits()),
+        KernelTest::new("engine/hardware_path_gives_the_cpus_tokens", |_| hardware_path()),
     ]
 }
 
@@ -95,6 +97,27 @@ async fn default_limits() -> Outcome {
     }
     expect("the tokens at default limits", &tokens[1], &tokens[0])?;
     Ok(format!("bindings of at most {bindings:?} MiB, tokens {:?}", tokens[0]))
+}
+
+/// Split attention, chunks of 256, every variant that is timed: what real GPUs take and software adapters do not.
+async fn hardware_path() -> Outcome {
+    let gpu = Gpu::request(&GpuOptions { as_hardware: true, ..GpuOptions::default() }).await.map_err(super::told)?;
+    expect("the adapter is software", &gpu.facts().software, &false)?;
+    let mut tokens = Vec::new();
+    for device in [Device::Gpu(gpu), Device::Cpu] {
+        let options = EngineOptions { context: Some(768), exact_kv: true };
+        let mut engine = Engine::load(device, &Synthetic::new(&NARROW), &options, &mut |_| true).await.map_err(said)?;
+        // Two whole chunks and the beginning of a third.
+        let prompt = Some("Rain ran down the window. ".repeat(22));
+        // Drawn, since the likeliest token of a model of random weights is always the same.
+        let drawn = Request { temperature: Some(1.0), seed: Some(7), ..Request::default() };
+        let mut generation = engine.generate(Request { prompt, max_tokens: Some(24), ..drawn }).map_err(said)?;
+        finish(&mut engine, &mut generation).await?;
+        tokens.push(generation.tokens().to_vec());
+        engine.close();
+    }
+    expect("the tokens", &tokens[0], &tokens[1])?;
+    Ok(format!("tokens {:?}", tokens[0]))
 }
 
 async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {

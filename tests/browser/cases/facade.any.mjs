@@ -4,6 +4,6 @@ import { selftest } from "../lib/selftest.mjs";
 
 /** @param {import("../lib/harness.mjs").Check} t */
 export default async function (t) {
-  await selftest(t, "facade/", { plain: false });
-  await selftest(t, "facade/", { plain: true });
+  await selftest(t, "facade/");
+  await selftest(t, "facade/", "plain");
 }

@@ -5,5 +5,5 @@ export const timeoutSeconds = 600;
 
 /** @param {import("../lib/harness.mjs").Check} t */
 export default async function (t) {
-  await selftest(t, "kernel/", { plain: false });
+  await selftest(t, "kernel/");
 }

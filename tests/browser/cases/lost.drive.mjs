@@ -10,7 +10,7 @@ export default async function (t) {
   await page.evaluate(`(async () => {
     const { loadSelftest } = await import("/tests/browser/lib/selftest.mjs");
     const module = await loadSelftest({ address: location.origin });
-    window.reopen = () => module.selftest("facade/write_and_read_back", false);
+    window.reopen = () => module.selftest("facade/write_and_read_back", "default");
     // A GPU that is there already is lost; one that is being opened would only be missing.
     await window.reopen();
     window.lost = module.selftest_until_lost().catch(({ name, message }) => ({ name, message }));

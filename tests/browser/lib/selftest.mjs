@@ -18,17 +18,19 @@ export async function loadSelftest(t) {
  * Runs all checks whose name starts with `prefix`; throws naming those that failed.
  * @param {import("./harness.mjs").Check} t
  * @param {string} prefix
- * @param {{ plain: boolean }} options `plain` leaves f16, subgroups and the integer dot product unused
+ * @param {"default" | "plain" | "as-hardware"} how the GPU is opened: `plain` leaves f16, subgroups and the integer dot product
+ *   unused, `as-hardware` uses a software adapter like a real GPU
  */
-export async function selftest(t, prefix, { plain }) {
+export async function selftest(t, prefix, how = "default") {
   const module = await loadSelftest(t);
   /** @type {Report[]} */
-  const reports = JSON.parse(await module.selftest(prefix, plain));
+  const reports = JSON.parse(await module.selftest(prefix, how));
   t.ok(reports.length > 0, `a check whose name starts with ${prefix}`);
-  if (reports.length < 30) for (const { name, message } of reports) if (message) t.note(plain ? `${name} (plain)` : name, message);
+  const label = (/** @type {string} */ name) => (how === "default" ? name : `${name} (${how})`);
+  if (reports.length < 30) for (const { name, message } of reports) if (message) t.note(label(name), message);
   const slowest = reports.reduce((a, b) => (a.milliseconds > b.milliseconds ? a : b));
   const summary = `${reports.length} checks, the slowest ${slowest.name} (${Math.round(slowest.milliseconds)} ms)`;
-  t.note(plain ? `${prefix} (plain)` : prefix, summary);
+  t.note(label(prefix), summary);
   const failed = reports.filter(({ passed }) => !passed).map(({ name, message }) => `${name}: ${message}`);
   t.ok(failed.length === 0, `all of ${reports.length} checks to hold, but\n${failed.join("\n")}`);
 }

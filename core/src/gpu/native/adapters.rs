@@ -17,7 +17,7 @@ pub async fn best(options: &GpuOptions) -> Result<wgpu::Adapter, GpuError> {
         let seen = if names.is_empty() { "none answered".to_string() } else { format!("seen: {}", names.join(", ")) };
         return Err(GpuError::NoAdapter(seen));
     };
-    if options.hardware_only && is_software(&best.get_info()) {
+    if options.hardware_only && is_software(&best.get_info(), options) {
         return Err(GpuError::SoftwareOnly(best.get_info().name));
     }
     Ok(best)
@@ -33,8 +33,8 @@ fn rank(adapter: &wgpu::Adapter) -> u32 {
     }
 }
 
-fn is_software(info: &wgpu::AdapterInfo) -> bool {
-    info.device_type == wgpu::DeviceType::Cpu
+fn is_software(info: &wgpu::AdapterInfo, options: &GpuOptions) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu && !options.as_hardware
 }
 
 /// What a device opened with `options` on this adapter is.
@@ -43,7 +43,7 @@ pub fn facts(adapter: &wgpu::Adapter, options: &GpuOptions) -> AdapterInfo {
     AdapterInfo {
         features: features(adapter, &info, options),
         limits: limits(&required_limits(adapter, options)),
-        software: is_software(&info),
+        software: is_software(&info, options),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         backend: info.backend.to_string(),
         name: info.name,
