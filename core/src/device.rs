@@ -113,6 +113,14 @@ impl Device {
         }
     }
 
+    /// The same device for somebody else, whose faults and end are his own: see [`Gpu::client`].
+    pub fn client(&self) -> Device {
+        match self {
+            Device::Gpu(gpu) => Device::Gpu(gpu.client()),
+            Device::Cpu => Device::Cpu,
+        }
+    }
+
     /// Zero-filled memory of `bytes`, rounded up to a multiple of 4.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Storage, GpuError> {
         match self {

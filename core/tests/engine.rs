@@ -157,6 +157,24 @@ fn check_steady_decoding(gpu: Device) {
 }
 
 #[test]
+fn closing_one_engine_leaves_the_others_on_its_gpu() {
+    let device = gpu();
+    let question = "Tell me a story about a cat.";
+    let alone = answer(&mut load(gpu()), ask(question));
+    let (mut first, mut second) = (load(device.clone()), load(device));
+    let mut generations =
+        [&mut first, &mut second].map(|engine| engine.generate(ask(question)).expect("a good request"));
+    for (engine, generation) in [&mut first, &mut second].into_iter().zip(&mut generations) {
+        block_on(engine.next(generation)).expect("generates");
+    }
+    first.close();
+    let [_, generation] = &mut generations;
+    while !matches!(block_on(second.next(generation)).expect("generates"), Some(Event::Done { .. })) {}
+    assert_eq!(generation.tokens(), alone.tokens);
+    assert_eq!(answer(&mut second, ask("Hello!")).tokens, answer(&mut load(Device::Cpu), ask("Hello!")).tokens);
+}
+
+#[test]
 fn bad_requests_are_refused_with_a_code() {
     let engine = load(Device::Cpu);
     let long = "word ".repeat(6000);

@@ -160,6 +160,8 @@ impl Engine {
         progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Engine, Error> {
         let Placement { device, reason } = placement.into();
+        // Faults of this model, and its end, are its own.
+        let device = device.client();
         let gguf = Gguf::read(source).await?;
         let config = Config::read(&gguf)?;
         let prompts = PromptBuilder::from_gguf(&gguf.metadata)?;

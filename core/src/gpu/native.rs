@@ -1,52 +1,75 @@
 //! The facade on wgpu.
 
 mod adapters;
+mod client;
+mod read;
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::ops::Range;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll};
 
+use self::client::State;
+pub use self::read::PendingRead;
 use super::copy::{self, Copy};
 use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader};
 
-/// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
-const POOLED_BYTES: u64 = 1 << 20;
-
-/// An opened GPU. Clones share the device; the last one closes it.
+/// A client of an opened GPU. Clones are the same client; see [`Gpu::client`] for another. The last clone closes it, and the last
+/// client the device.
 #[derive(Debug, Clone)]
-pub struct Gpu(Arc<Inner>);
+pub struct Gpu(Arc<Client>);
 
 #[derive(Debug)]
-struct Inner {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    facts: AdapterInfo,
+struct Client {
+    opened: Arc<Opened>,
     state: Arc<State>,
-    layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
+    /// Readback buffers not in use, by size.
     staging: Mutex<HashMap<u64, Vec<wgpu::Buffer>>>,
     /// What copies within one buffer go through, from the first of them on.
     scratch: OnceLock<Buffer>,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.device.destroy();
+/// What the clients of a device share.
+#[derive(Debug)]
+struct Opened {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    facts: AdapterInfo,
+    layouts: Mutex<HashMap<Vec<Access>, wgpu::BindGroupLayout>>,
+    loss: Arc<OnceLock<GpuError>>,
+    /// Clients that are not closed.
+    clients: AtomicUsize,
+}
+
+impl Client {
+    fn new(opened: Arc<Opened>) -> Client {
+        opened.clients.fetch_add(1, Ordering::Relaxed);
+        let state = Arc::new(State::new(opened.loss.clone()));
+        Client { opened, state, staging: Mutex::default(), scratch: OnceLock::new() }
+    }
+
+    fn close(&self) {
+        let is_first = self.state.close();
+        self.staging.lock().expect("staging pool").clear();
+        if is_first {
+            self.opened.leave();
+        }
     }
 }
 
-/// What callbacks and drops reach without the device.
-#[derive(Debug, Default)]
-struct State {
-    counters: Mutex<Counters>,
-    fault: OnceLock<GpuError>,
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
-impl State {
-    fn count(&self, change: impl FnOnce(&mut Counters)) {
-        change(&mut self.counters.lock().expect("a counter update never panics"));
+impl Opened {
+    /// Counts a client less; the last one takes the device with it.
+    fn leave(&self) {
+        if self.clients.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let _ = self.loss.set(client::closed());
+            self.device.destroy();
+        }
     }
 }
 
@@ -57,13 +80,13 @@ pub struct Buffer(Arc<BufferInner>);
 #[derive(Debug)]
 struct BufferInner {
     raw: wgpu::Buffer,
+    number: u64,
     state: Arc<State>,
 }
 
 impl Drop for BufferInner {
     fn drop(&mut self) {
-        self.raw.destroy();
-        self.state.count(|c| c.live_bytes -= self.raw.size());
+        self.state.free(self.number);
     }
 }
 
@@ -137,17 +160,17 @@ impl Gpu {
             })
             .await
             .map_err(|error| GpuError::Device(error.to_string()))?;
-        let state = Arc::new(State::default());
-        watch(&device, &state);
-        Ok(Gpu(Arc::new(Inner {
-            device,
-            queue,
-            facts,
-            state,
-            layouts: Mutex::default(),
-            staging: Mutex::default(),
-            scratch: OnceLock::new(),
-        })))
+        let loss = Arc::default();
+        watch(&device, &loss);
+        let (layouts, clients) = (Mutex::default(), AtomicUsize::new(0));
+        Ok(Gpu(Arc::new(Client::new(Arc::new(Opened { device, queue, facts, layouts, loss, clients })))))
+    }
+
+    /// Another client of the same device, with buffers, counters and faults of its own: what one runs out of, does wrong or closes
+    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes stay with the client
+    /// that made them.
+    pub fn client(&self) -> Gpu {
+        Gpu(Arc::new(Client::new(self.0.opened.clone())))
     }
 
     /// Every adapter of this machine, with what it can do; for `inglenook devices`.
@@ -158,59 +181,62 @@ impl Gpu {
 
     /// What this GPU is and can do.
     pub fn facts(&self) -> &AdapterInfo {
-        &self.0.facts
+        &self.0.opened.facts
     }
 
-    /// What has been done so far.
+    /// What this client has done so far.
     pub fn counters(&self) -> Counters {
-        *self.0.state.counters.lock().expect("a counter update never panics")
+        self.0.state.counters()
     }
 
-    /// The first fault or loss that was noticed, if any. Results after a fault must not be trusted.
+    /// The first fault of this client, or the loss of the device, if any was noticed. Results after a fault must not be trusted.
     pub fn fault(&self) -> Option<GpuError> {
-        self.0.state.fault.get().cloned()
+        self.0.state.fault()
     }
 
     /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
-    /// reported by the next [`Gpu::wait_idle`].
+    /// reported by the next [`Gpu::wait_idle`], and perhaps by the next buffer.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
         let size = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
-        let limit = self.0.facts.limits.buffer;
+        let limit = self.0.opened.facts.limits.buffer;
         if size > limit {
             return Err(GpuError::TooSmall { what: "buffers", limit, wanted: size });
         }
-        Ok(self.allocate(label, size))
+        match self.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(self.allocate(label, size)),
+        }
     }
 
     fn allocate(&self, label: &str, size: u64) -> Buffer {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let raw = self.0.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage,
-            mapped_at_creation: false,
-        });
-        let state = self.0.state.clone();
-        state.count(|c| {
-            c.buffers += 1;
-            c.live_bytes += size;
-        });
-        Buffer(Arc::new(BufferInner { raw, state }))
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let raw = self.scoped(|| self.device().create_buffer(&descriptor));
+        let number = self.0.state.add(&raw);
+        Buffer(Arc::new(BufferInner { raw, number, state: self.0.state.clone() }))
+    }
+
+    fn device(&self) -> &wgpu::Device {
+        &self.0.opened.device
+    }
+
+    fn scoped<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.0.state.scoped(self.device(), call)
     }
 
     /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
     pub fn write(&self, buffer: &Buffer, offset: u64, data: &[u8]) {
-        self.0.queue.write_buffer(&buffer.0.raw, offset, data);
+        self.scoped(|| self.0.opened.queue.write_buffer(&buffer.0.raw, offset, data));
         self.0.state.count(|c| c.written_bytes += data.len() as u64);
     }
 
     /// Compiles shaders, all together; the result has their order.
     pub async fn pipelines(&self, shaders: &[Shader]) -> Result<Vec<Pipeline>, GpuError> {
-        shaders.iter().map(|shader| self.compile(shader)).collect()
+        shaders.iter().map(|shader| self.scoped(|| self.compile(shader))).collect()
     }
 
     fn compile(&self, shader: &Shader) -> Result<Pipeline, GpuError> {
-        let device = &self.0.device;
+        let device = self.device();
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let layout = self.layout(&shader.bindings);
         let source = wgpu::ShaderSource::Wgsl(shader.wgsl(false).into());
@@ -237,7 +263,7 @@ impl Gpu {
             cache: None,
         });
         self.0.state.count(|c| c.kernels += 1);
-        match pollster_free(scope.pop()) {
+        match client::at_once(scope.pop()) {
             Some(error) => Err(GpuError::Compile { kernel: shader.name.into(), message: error.to_string() }),
             // A lost device compiles everything.
             None => self.fault().map_or(Ok(Pipeline { pipeline, layout }), Err),
@@ -245,14 +271,14 @@ impl Gpu {
     }
 
     fn layout(&self, bindings: &[Access]) -> wgpu::BindGroupLayout {
-        let mut layouts = self.0.layouts.lock().expect("layout creation never panics");
-        layouts.entry(bindings.to_vec()).or_insert_with(|| create_layout(&self.0.device, bindings)).clone()
+        let mut layouts = self.0.opened.layouts.lock().expect("layout creation never panics");
+        layouts.entry(bindings.to_vec()).or_insert_with(|| create_layout(self.device(), bindings)).clone()
     }
 
     /// Creates the bind groups of `dispatches`, once.
     pub fn pass(&self, dispatches: &[Dispatch]) -> Pass {
         self.0.state.count(|c| c.bind_groups += dispatches.len() as u64);
-        Pass { dispatches: dispatches.iter().map(|dispatch| self.record(dispatch)).collect() }
+        self.scoped(|| Pass { dispatches: dispatches.iter().map(|dispatch| self.record(dispatch)).collect() })
     }
 
     fn record(&self, dispatch: &Dispatch) -> Recorded {
@@ -269,7 +295,7 @@ impl Gpu {
                 }),
             })
             .collect();
-        let group = self.0.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &dispatch.kernel.layout,
             entries: &entries,
@@ -280,24 +306,19 @@ impl Gpu {
 
     /// Replays `passes` in order within one compute pass and one submission.
     pub fn submit(&self, passes: &[&Pass]) {
-        let encoder = self.encode(passes);
-        self.0.queue.submit([encoder.finish()]);
-        self.0.state.count(|c| c.submits += 1);
+        self.submit_encoded(passes, |_| {});
     }
 
     /// Copies ranges between buffers, in one submission, ordered with other submissions and writes. No range may overlap what another
     /// copy of the same call writes. A range that stays in its buffer goes through a scratch buffer, made at the first such copy.
     pub fn copy(&self, copies: &[Copy<'_>]) {
         let scratch = self.0.scratch.get_or_init(|| self.allocate("scratch", copy::SCRATCH_BYTES));
-        let mut encoder = self.0.device.create_command_encoder(&Default::default());
-        for Copy { from, from_offset, to, to_offset, bytes } in copy::allowed(copies, scratch) {
-            encoder.copy_buffer_to_buffer(&from.0.raw, from_offset, &to.0.raw, to_offset, bytes);
-        }
-        self.0.queue.submit([encoder.finish()]);
-        self.0.state.count(|c| {
-            c.submits += 1;
-            c.copies += copies.len() as u64;
+        self.submit_encoded(&[], |encoder| {
+            for Copy { from, from_offset, to, to_offset, bytes } in copy::allowed(copies, scratch) {
+                encoder.copy_buffer_to_buffer(&from.0.raw, from_offset, &to.0.raw, to_offset, bytes);
+            }
         });
+        self.0.state.count(|c| c.copies += copies.len() as u64);
     }
 
     /// Replays `passes`, then copies `range` (bytes, multiples of 4) of `buffer` back, in one submission. Staging
@@ -305,19 +326,11 @@ impl Gpu {
     pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
         let bytes = range.end - range.start;
         let staging = self.staging(bytes);
-        let mut encoder = self.encode(passes);
-        encoder.copy_buffer_to_buffer(&buffer.0.raw, range.start, &staging, 0, bytes);
-        let index = self.0.queue.submit([encoder.finish()]);
-        self.0.state.count(|c| {
-            c.submits += 1;
-            c.reads += 1;
+        let index = self.submit_encoded(passes, |encoder| {
+            encoder.copy_buffer_to_buffer(&buffer.0.raw, range.start, &staging, 0, bytes);
         });
-        let result = Arc::new(OnceLock::new());
-        let sink = result.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
-            let _ = sink.set(outcome);
-        });
-        PendingRead { gpu: self.clone(), staging, index, result }
+        self.0.state.count(|c| c.reads += 1);
+        self.scoped(|| PendingRead::new(self, staging, index))
     }
 
     /// Reads `range` (bytes, multiples of 4) of `buffer` back.
@@ -327,7 +340,7 @@ impl Gpu {
 
     /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
     pub async fn wait_idle(&self) -> Result<(), GpuError> {
-        let waited = self.0.device.poll(wgpu::PollType::wait_indefinitely());
+        let waited = self.device().poll(wgpu::PollType::wait_indefinitely());
         match (self.fault(), waited) {
             (Some(fault), _) => Err(fault),
             (None, Err(error)) => Err(GpuError::Lost(error.to_string())),
@@ -335,15 +348,27 @@ impl Gpu {
         }
     }
 
-    /// Gives all memory back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
+    /// Gives all memory of this client back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
     pub fn close(&self) {
-        let _ = self.0.state.fault.set(GpuError::Lost("it was closed".into()));
-        self.0.staging.lock().expect("staging pool").clear();
-        self.0.device.destroy();
+        self.0.close();
+    }
+
+    /// Replays `passes`, then does what `further` encodes, in one submission.
+    fn submit_encoded(
+        &self,
+        passes: &[&Pass],
+        further: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> wgpu::SubmissionIndex {
+        self.0.state.count(|c| c.submits += 1);
+        self.scoped(|| {
+            let mut encoder = self.encode(passes);
+            further(&mut encoder);
+            self.0.opened.queue.submit([encoder.finish()])
+        })
     }
 
     fn encode(&self, passes: &[&Pass]) -> wgpu::CommandEncoder {
-        let mut encoder = self.0.device.create_command_encoder(&Default::default());
+        let mut encoder = self.device().create_command_encoder(&Default::default());
         if passes.is_empty() {
             return encoder;
         }
@@ -366,79 +391,24 @@ impl Gpu {
         let pooled = self.0.staging.lock().expect("staging pool").get_mut(&bytes).and_then(Vec::pop);
         pooled.unwrap_or_else(|| {
             self.0.state.count(|c| c.buffers += 1);
-            self.0.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("staging"),
-                size: bytes,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
+            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+            let descriptor =
+                wgpu::BufferDescriptor { label: Some("staging"), size: bytes, usage, mapped_at_creation: false };
+            self.scoped(|| self.device().create_buffer(&descriptor))
         })
     }
 }
 
-/// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there. Dropping
-/// it leaves its staging buffer to the next read.
-#[derive(Debug)]
-pub struct PendingRead {
-    gpu: Gpu,
-    staging: wgpu::Buffer,
-    index: wgpu::SubmissionIndex,
-    result: Arc<OnceLock<Result<(), wgpu::BufferAsyncError>>>,
-}
-
-impl Future for PendingRead {
-    type Output = Result<Vec<u8>, GpuError>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let inner = &self.gpu.0;
-        let wait = wgpu::PollType::Wait { submission_index: Some(self.index.clone()), timeout: None };
-        let waited = inner.device.poll(wait);
-        Poll::Ready(match (self.gpu.fault(), waited) {
-            (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(GpuError::Lost(error.to_string())),
-            (None, Ok(_)) => self.collect(),
-        })
-    }
-}
-
-impl PendingRead {
-    fn collect(&self) -> Result<Vec<u8>, GpuError> {
-        if !matches!(self.result.get(), Some(Ok(()))) {
-            return Err(GpuError::Lost("a buffer could not be mapped".into()));
-        }
-        let view = self.staging.get_mapped_range(..).map_err(|error| GpuError::Fault(error.to_string()))?;
-        let bytes = view.to_vec();
-        drop(view);
-        Ok(bytes)
-    }
-}
-
-/// Leaves the staging buffer to the next read, taken or not: unmapping also ends a mapping still under way, and the copy
-/// before it is harmless, since the queue keeps its order.
-impl Drop for PendingRead {
-    fn drop(&mut self) {
-        if self.gpu.fault().is_some() || self.staging.size() > POOLED_BYTES {
-            return;
-        }
-        self.staging.unmap();
-        let mut pool = self.gpu.0.staging.lock().expect("staging pool");
-        pool.entry(self.staging.size()).or_default().push(self.staging.clone());
-    }
-}
-
-fn watch(device: &wgpu::Device, state: &Arc<State>) {
-    let faults = state.clone();
+/// Notes what ends every client: the loss of the device, and errors that no client's scope has caught.
+fn watch(device: &wgpu::Device, loss: &Arc<OnceLock<GpuError>>) {
+    let faults = loss.clone();
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-        let fault = match error {
-            wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory(error.to_string()),
-            _ => GpuError::Fault(error.to_string()),
-        };
-        let _ = faults.fault.set(fault);
+        let _ = faults.set(client::fault_of(&error));
     }));
-    let losses = state.clone();
+    let losses = loss.clone();
     device.set_device_lost_callback(move |reason, message| {
         if reason != wgpu::DeviceLostReason::Destroyed {
-            let _ = losses.fault.set(GpuError::Lost(message));
+            let _ = losses.set(GpuError::Lost(message));
         }
     });
 }
@@ -459,16 +429,4 @@ fn create_layout(device: &wgpu::Device, bindings: &[Access]) -> wgpu::BindGroupL
         })
         .collect();
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
-}
-
-/// Natively an error scope's answer is there at once.
-fn pollster_free<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(std::task::Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        std::thread::yield_now();
-    }
 }

@@ -74,7 +74,7 @@ export async function requestDevice(options) {
     // A driver that refuses late gives a device that is lost from the beginning.
     const loss = await Promise.race([device.lost, undefined]);
     if (loss) throw new Error(loss.message || "it was lost at once");
-    return new Device(device, JSON.stringify(factsOf(about, device, features)));
+    return new Device(device, JSON.stringify(factsOf(about, device, features))).client();
   } catch (error) {
     throw problem("Device", words(error));
   }
@@ -172,20 +172,72 @@ function factsOf({ name, architecture, software }, { limits }, features) {
   };
 }
 
-/** An opened device and everything made with it. */
-export class Device {
+/** An opened device: what its clients share. */
+class Device {
   /** Rust's `AdapterInfo` as JSON. */
   facts;
+  /** @type {GPUDevice} */
+  gpu;
+  /** What ended every client: the device's loss, or an error that is no client's. @type {Error | undefined} */
+  fault;
+  /** By access list. @type {Map<string, Layout>} */
+  #layouts = new Map();
+  /** Clients that are not closed. */
+  #clients = 0;
+
+  /**
+   * @param {GPUDevice} gpu
+   * @param {string} facts
+   */
+  constructor(gpu, facts) {
+    this.gpu = gpu;
+    this.facts = facts;
+    gpu.onuncapturederror = ({ error }) => (this.fault ??= faultOf(error));
+    // A device that was closed keeps the reason given by `leave`.
+    gpu.lost.then(({ message, reason }) => (this.fault ??= problem("Lost", message || String(reason))));
+  }
+
+  client() {
+    this.#clients += 1;
+    return new Client(this);
+  }
+
+  /** Counts a client less; the last one takes the device with it. */
+  leave() {
+    this.#clients -= 1;
+    if (this.#clients > 0) return;
+    this.fault ??= closed();
+    this.#layouts.clear();
+    this.gpu.destroy();
+  }
+
+  /** @param {string} access */
+  layout(access) {
+    const known = this.#layouts.get(access);
+    if (known) return known;
+    const entries = [...access].map((letter, binding) => {
+      const type = /** @type {GPUBufferBindingType} */ (letter === "r" ? "read-only-storage" : "storage");
+      return { binding, visibility: COMPUTE_STAGE, buffer: { type } };
+    });
+    const group = this.gpu.createBindGroupLayout({ entries });
+    const layout = { group, pipeline: this.gpu.createPipelineLayout({ bindGroupLayouts: [group] }) };
+    this.#layouts.set(access, layout);
+    return layout;
+  }
+}
+
+/** One of those that share a device, with everything it has made. Its faults and its end are its own. */
+class Client {
   /** Readback buffers created so far. */
   stagings = 0;
-  /** The first fault or loss that was noticed. @type {Error | undefined} */
-  fault;
+  #shared;
   #device;
+  /** This client's first fault. @type {Error | undefined} */
+  #fault;
+  #isClosed = false;
   /** @type {Map<number, any>} */
   #objects = new Map();
   #lastId = 0;
-  /** By access list. @type {Map<string, Layout>} */
-  #layouts = new Map();
   /** Readback buffers not in use, by size. @type {Map<number, GPUBuffer[]>} */
   #idle = new Map();
   /** Waits under way, and the timer that hastens them. */
@@ -195,16 +247,25 @@ export class Device {
   /** Error scopes not yet answered. @type {Set<Promise<void>>} */
   #scopes = new Set();
 
-  /**
-   * @param {GPUDevice} device
-   * @param {string} facts
-   */
-  constructor(device, facts) {
-    this.#device = device;
-    this.facts = facts;
-    device.onuncapturederror = ({ error }) => this.#note(error);
-    // A device that was closed keeps the reason given by `close`.
-    device.lost.then(({ message, reason }) => (this.fault ??= problem("Lost", message || String(reason))));
+  /** @param {Device} shared */
+  constructor(shared) {
+    this.#shared = shared;
+    this.#device = shared.gpu;
+  }
+
+  /** Another client of the same device. */
+  client() {
+    return this.#shared.client();
+  }
+
+  /** Rust's `AdapterInfo` as JSON. */
+  get facts() {
+    return this.#shared.facts;
+  }
+
+  /** The client's first fault, or what ended every client, if either was noticed. */
+  get fault() {
+    return this.#fault ?? this.#shared.fault;
   }
 
   /**
@@ -213,11 +274,8 @@ export class Device {
    * @param {number} size in bytes
    */
   buffer(label, size) {
-    this.#device.pushErrorScope("out-of-memory");
     const usage = STORAGE | COPY_SRC | COPY_DST;
-    const buffer = this.#checked(() => this.#device.createBuffer({ label, size, usage }));
-    this.#watch(this.#device.popErrorScope());
-    return this.#keep(buffer);
+    return this.#keep(this.#checked(() => this.#device.createBuffer({ label, size, usage })));
   }
 
   /**
@@ -230,7 +288,7 @@ export class Device {
     try {
       this.#checked(() => this.#device.queue.writeBuffer(this.#objects.get(buffer), offset, data));
     } catch (error) {
-      this.fault ??= problem("Fault", words(error));
+      this.#note(problem("Fault", words(error)));
     }
   }
 
@@ -244,7 +302,7 @@ export class Device {
    * @returns {Promise<number>}
    */
   async compile(label, code, keys, values, access) {
-    const layout = this.#layout(access);
+    const layout = this.#checked(() => this.#shared.layout(access));
     const constants = keys ? Object.fromEntries(keys.split(" ").map((key, index) => [key, values[index]])) : {};
     this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label, code });
@@ -260,20 +318,6 @@ export class Device {
       const refusal = (await answered)?.message ?? words(error);
       throw this.fault ?? problem("Compile", (await complaints(module)) || refusal);
     }
-  }
-
-  /** @param {string} access */
-  #layout(access) {
-    const known = this.#layouts.get(access);
-    if (known) return known;
-    const entries = [...access].map((letter, binding) => {
-      const type = /** @type {GPUBufferBindingType} */ (letter === "r" ? "read-only-storage" : "storage");
-      return { binding, visibility: COMPUTE_STAGE, buffer: { type } };
-    });
-    const group = this.#device.createBindGroupLayout({ entries });
-    const layout = { group, pipeline: this.#device.createPipelineLayout({ bindGroupLayouts: [group] }) };
-    this.#layouts.set(access, layout);
-    return layout;
   }
 
   /**
@@ -408,9 +452,11 @@ export class Device {
     if (this.fault) throw this.fault;
   }
 
-  /** Gives all of the device's memory back. What comes later fails as on a lost device. */
+  /** Gives all memory of this client back. What comes later fails as on a lost device. */
   close() {
-    this.fault ??= problem("Lost", "it was closed");
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#note(closed());
     for (const object of this.#objects.values()) {
       object.destroy?.();
       object.staging?.destroy();
@@ -418,8 +464,7 @@ export class Device {
     for (const staging of [...this.#idle.values()].flat()) staging.destroy();
     this.#objects.clear();
     this.#idle.clear();
-    this.#layouts.clear();
-    this.#device.destroy();
+    this.#shared.leave();
   }
 
   /** @param {Uint32Array} passes */
@@ -444,7 +489,7 @@ export class Device {
     const idle = this.#idle.get(size)?.pop();
     if (idle) return idle;
     this.stagings += 1;
-    return this.#device.createBuffer({ label: "staging", size, usage: MAP_READ | COPY_DST });
+    return this.#checked(() => this.#device.createBuffer({ label: "staging", size, usage: MAP_READ | COPY_DST }));
   }
 
   /** @param {unknown} object */
@@ -475,33 +520,43 @@ export class Device {
   }
 
   /**
-   * Makes a call whose validation errors become the device's fault before a later read or `waitIdle` is over. (The event of
-   * uncaptured errors may come after them.)
+   * Makes a call whose errors become this client's fault before a later read or `waitIdle` is over.
    * @template T
    * @param {() => T} call
    * @returns {T}
    */
   #checked(call) {
+    this.#device.pushErrorScope("out-of-memory");
     this.#device.pushErrorScope("validation");
     try {
       return call();
     } finally {
+      this.#watch(this.#device.popErrorScope());
       this.#watch(this.#device.popErrorScope());
     }
   }
 
   /** @param {Promise<GPUError | null>} scope */
   #watch(scope) {
-    const answered = scope.then((error) => error && this.#note(error)).catch(() => {});
+    const answered = scope.then((error) => error && this.#note(faultOf(error))).catch(() => {});
     const done = answered.then(() => void this.#scopes.delete(done));
     this.#scopes.add(done);
   }
 
-  /** @param {GPUError} error */
-  #note(error) {
-    const outOfMemory = error.constructor.name === "GPUOutOfMemoryError";
-    this.fault ??= problem(outOfMemory ? "OutOfMemory" : "Fault", error.message);
+  /** @param {Error} fault */
+  #note(fault) {
+    this.#fault ??= fault;
   }
+}
+
+/** The error of whatever is asked of what was closed. */
+function closed() {
+  return problem("Lost", "it was closed");
+}
+
+/** @param {GPUError} error */
+function faultOf(error) {
+  return problem(error.constructor.name === "GPUOutOfMemoryError" ? "OutOfMemory" : "Fault", error.message);
 }
 
 /**

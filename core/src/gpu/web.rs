@@ -20,45 +20,48 @@ use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shade
 
 #[wasm_bindgen(module = "/src/gpu/web.js")]
 extern "C" {
-    /// `Device` of `web.js`; its methods are documented there.
+    /// `Client` of `web.js`; its methods are documented there.
     #[derive(Debug)]
-    type Device;
+    type Client;
 
     #[wasm_bindgen(js_name = requestDevice)]
     fn request_device(wishes: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    fn client(this: &Client) -> Client;
     #[wasm_bindgen(method, getter)]
-    fn facts(this: &Device) -> String;
+    fn facts(this: &Client) -> String;
     #[wasm_bindgen(method, getter)]
-    fn stagings(this: &Device) -> f64;
+    fn stagings(this: &Client) -> f64;
     #[wasm_bindgen(method, getter)]
-    fn fault(this: &Device) -> JsValue;
+    fn fault(this: &Client) -> JsValue;
     #[wasm_bindgen(method)]
-    fn buffer(this: &Device, label: &str, bytes: f64) -> u32;
+    fn buffer(this: &Client, label: &str, bytes: f64) -> u32;
     #[wasm_bindgen(method)]
-    fn write(this: &Device, buffer: u32, offset: f64, data: &[u8]);
+    fn write(this: &Client, buffer: u32, offset: f64, data: &[u8]);
     #[wasm_bindgen(method)]
-    fn compile(this: &Device, name: &str, wgsl: &str, keys: &str, values: &[f64], access: &str) -> Promise;
+    fn compile(this: &Client, name: &str, wgsl: &str, keys: &str, values: &[f64], access: &str) -> Promise;
     #[wasm_bindgen(method)]
-    fn pass(this: &Device, list: &[f64]) -> u32;
+    fn pass(this: &Client, list: &[f64]) -> u32;
     #[wasm_bindgen(method)]
-    fn submit(this: &Device, passes: &[u32]);
+    fn submit(this: &Client, passes: &[u32]);
     #[wasm_bindgen(method)]
-    fn copy(this: &Device, list: &[f64]);
+    fn copy(this: &Client, list: &[f64]);
     #[wasm_bindgen(method, js_name = submitAndRead)]
-    fn submit_and_read(this: &Device, passes: &[u32], buffer: u32, start: f64, bytes: f64) -> u32;
+    fn submit_and_read(this: &Client, passes: &[u32], buffer: u32, start: f64, bytes: f64) -> u32;
     #[wasm_bindgen(method)]
-    fn mapped(this: &Device, read: u32) -> Promise;
+    fn mapped(this: &Client, read: u32) -> Promise;
     #[wasm_bindgen(method)]
-    fn take(this: &Device, read: u32, into: &mut [u8]);
+    fn take(this: &Client, read: u32, into: &mut [u8]);
     #[wasm_bindgen(method)]
-    fn release(this: &Device, id: u32);
+    fn release(this: &Client, id: u32);
     #[wasm_bindgen(method, js_name = waitIdle)]
-    fn wait_idle(this: &Device) -> Promise;
+    fn wait_idle(this: &Client) -> Promise;
     #[wasm_bindgen(method)]
-    fn close(this: &Device);
+    fn close(this: &Client);
 }
 
-/// An opened GPU. Clones share the device; the last one closes it.
+/// A client of an opened GPU. Clones are the same client; see [`Gpu::client`] for another. The last clone closes it, and the last
+/// client the device.
 #[derive(Debug, Clone)]
 pub struct Gpu(Rc<Inner>);
 
@@ -74,14 +77,16 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.device.close();
+        self.shared.client.close();
     }
 }
 
-/// What a buffer, kernel or pass needs of its device to go away.
+/// What a buffer, kernel or pass needs to go away.
 #[derive(Debug)]
 struct Shared {
-    device: Device,
+    client: Client,
+    /// True from [`Gpu::close`] on, when no byte is alive any more.
+    is_closed: Cell<bool>,
     counters: Cell<Counters>,
 }
 
@@ -102,7 +107,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.device.release(self.id);
+        self.shared.client.release(self.id);
     }
 }
 
@@ -118,7 +123,8 @@ struct BufferInner {
 
 impl Drop for BufferInner {
     fn drop(&mut self) {
-        self.handle.shared.count(|c| c.live_bytes -= self.bytes);
+        let shared = &self.handle.shared;
+        shared.count(|c| c.live_bytes -= if shared.is_closed.get() { 0 } else { self.bytes });
     }
 }
 
@@ -174,10 +180,21 @@ impl Gpu {
     async fn open(options: &GpuOptions) -> Result<Gpu, GpuError> {
         let opening = request_device(&words(options));
         let opened = JsFuture::from(opening).await;
-        let device: Device = opened.map_err(|error| error_from(&error))?.unchecked_into();
-        let facts = serde_json::from_str(&device.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
-        let shared = Rc::new(Shared { device, counters: Cell::default() });
-        Ok(Gpu(Rc::new(Inner { shared, facts, passes: RefCell::default(), scratch: OnceCell::new() })))
+        let client: Client = opened.map_err(|error| error_from(&error))?.unchecked_into();
+        let facts = serde_json::from_str(&client.facts()).map_err(|error| GpuError::Device(error.to_string()))?;
+        Ok(Gpu::new(client, facts))
+    }
+
+    fn new(client: Client, facts: AdapterInfo) -> Gpu {
+        let shared = Rc::new(Shared { client, is_closed: Cell::default(), counters: Cell::default() });
+        Gpu(Rc::new(Inner { shared, facts, passes: RefCell::default(), scratch: OnceCell::new() }))
+    }
+
+    /// Another client of the same device, with buffers, counters and faults of its own: what one runs out of, does wrong or closes
+    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes stay with the client
+    /// that made them.
+    pub fn client(&self) -> Gpu {
+        Gpu::new(self.js().client(), self.0.facts.clone())
     }
 
     /// What this GPU is and can do.
@@ -185,32 +202,35 @@ impl Gpu {
         &self.0.facts
     }
 
-    /// What has been done so far.
+    /// What this client has done so far.
     pub fn counters(&self) -> Counters {
         let mut counters = self.0.shared.counters.get();
-        counters.buffers += self.device().stagings() as u64;
+        counters.buffers += self.js().stagings() as u64;
         counters
     }
 
-    /// The first fault or loss that was noticed, if any. Results after a fault must not be trusted.
+    /// The first fault of this client, or the loss of the device, if any was noticed. Results after a fault must not be trusted.
     pub fn fault(&self) -> Option<GpuError> {
-        let fault = self.device().fault();
+        let fault = self.js().fault();
         (!fault.is_undefined()).then(|| error_from(&fault))
     }
 
     /// Creates a zero-filled storage buffer of `bytes` (rounded up to a multiple of 4). Running out of memory is
-    /// reported by the next [`Gpu::wait_idle`].
+    /// reported by the next [`Gpu::wait_idle`], and perhaps by the next buffer.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
         let bytes = bytes.max(4).checked_next_multiple_of(4).unwrap_or(u64::MAX);
         let limit = self.0.facts.limits.buffer;
         if bytes > limit {
             return Err(GpuError::TooSmall { what: "buffers", limit, wanted: bytes });
         }
-        Ok(self.allocate(label, bytes))
+        match self.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(self.allocate(label, bytes)),
+        }
     }
 
     fn allocate(&self, label: &str, bytes: u64) -> Buffer {
-        let handle = self.handle(self.device().buffer(label, bytes as f64));
+        let handle = self.handle(self.js().buffer(label, bytes as f64));
         self.0.shared.count(|c| {
             c.buffers += 1;
             c.live_bytes += bytes;
@@ -220,7 +240,7 @@ impl Gpu {
 
     /// Writes host bytes into a buffer; `offset` and the length are multiples of 4. Ordered before later submissions.
     pub fn write(&self, buffer: &Buffer, offset: u64, data: &[u8]) {
-        self.device().write(buffer.0.handle.id, offset as f64, data);
+        self.js().write(buffer.0.handle.id, offset as f64, data);
         self.0.shared.count(|c| c.written_bytes += data.len() as u64);
     }
 
@@ -244,7 +264,7 @@ impl Gpu {
         let (keys, values): (Vec<&str>, Vec<f64>) = shader.constants().into_iter().unzip();
         let letter = |access: &Access| if *access == Access::Read { 'r' } else { 'w' };
         let access: String = shader.bindings.iter().map(letter).collect();
-        self.device().compile(shader.name, &shader.wgsl(true), &keys.join(" "), &values, &access)
+        self.js().compile(shader.name, &shader.wgsl(true), &keys.join(" "), &values, &access)
     }
 
     /// Creates the bind groups of `dispatches`, once.
@@ -259,12 +279,12 @@ impl Gpu {
             }
         }
         self.0.shared.count(|c| c.bind_groups += dispatches.len() as u64);
-        Pass { handle: self.handle(self.device().pass(&list)), dispatches: dispatches.to_vec() }
+        Pass { handle: self.handle(self.js().pass(&list)), dispatches: dispatches.to_vec() }
     }
 
     /// Replays `passes` in order within one compute pass and one submission.
     pub fn submit(&self, passes: &[&Pass]) {
-        self.device().submit(&self.replayed(passes));
+        self.js().submit(&self.replayed(passes));
     }
 
     /// Copies ranges between buffers, in one submission, ordered with other submissions and writes. No range may overlap what another
@@ -279,7 +299,7 @@ impl Gpu {
                 [from, copy.from_offset as f64, to, copy.to_offset as f64, copy.bytes as f64]
             })
             .collect();
-        self.device().copy(&list);
+        self.js().copy(&list);
         self.0.shared.count(|c| {
             c.submits += 1;
             c.copies += copies.len() as u64;
@@ -291,14 +311,9 @@ impl Gpu {
     pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
         let bytes = range.end - range.start;
         let source = buffer.0.handle.id;
-        let id = self.device().submit_and_read(&self.replayed(passes), source, range.start as f64, bytes as f64);
+        let id = self.js().submit_and_read(&self.replayed(passes), source, range.start as f64, bytes as f64);
         self.0.shared.count(|c| c.reads += 1);
-        PendingRead {
-            mapped: JsFuture::from(self.device().mapped(id)),
-            read: self.handle(id),
-            bytes,
-            gpu: self.clone(),
-        }
+        PendingRead { mapped: JsFuture::from(self.js().mapped(id)), read: self.handle(id), bytes, gpu: self.clone() }
     }
 
     /// Reads `range` (bytes, multiples of 4) of `buffer` back.
@@ -308,17 +323,19 @@ impl Gpu {
 
     /// Waits for everything submitted so far and reports the first fault, out-of-memory included.
     pub async fn wait_idle(&self) -> Result<(), GpuError> {
-        let done = JsFuture::from(self.device().wait_idle()).await;
+        let done = JsFuture::from(self.js().wait_idle()).await;
         done.map(drop).map_err(|error| error_from(&error))
     }
 
-    /// Gives all memory back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
+    /// Gives all memory of this client back at once, whoever still holds a buffer. What comes later fails with [`GpuError::Lost`].
     pub fn close(&self) {
-        self.device().close();
+        self.js().close();
+        self.0.shared.is_closed.set(true);
+        self.0.shared.count(|c| c.live_bytes = 0);
     }
 
-    fn device(&self) -> &Device {
-        &self.0.shared.device
+    fn js(&self) -> &Client {
+        &self.0.shared.client
     }
 
     fn handle(&self, id: u32) -> Handle {
@@ -368,7 +385,7 @@ impl PendingRead {
             return Err(fault);
         }
         let mut bytes = vec![0; self.bytes as usize];
-        self.gpu.device().take(self.read.id, &mut bytes);
+        self.gpu.js().take(self.read.id, &mut bytes);
         Ok(bytes)
     }
 }

@@ -343,13 +343,11 @@ async fn features_can_be_left_out(_: Gpu) -> Outcome {
     scale_add(&gpu, 2).await.map(|_| String::new())
 }
 
-async fn a_fault_is_noticed(_: Gpu) -> Outcome {
-    let gpu = Gpu::request(&GpuOptions::default()).await.map_err(told)?;
+async fn a_fault_is_noticed(gpu: Gpu) -> Outcome {
+    let gpu = gpu.client();
     let kernel = scale_add(&gpu, 2).await?;
     let y = filled(&gpu, &ramp(COUNT, 1))?;
-    // Storage bindings start at multiples of 256 (or the adapter's smaller alignment, never 4 less than that).
-    let crooked = Binding { buffer: y.clone(), offset: 4, bytes: 64 };
-    let pass = gpu.pass(&[Dispatch { kernel, bindings: vec![crooked, whole(&y)], workgroups: [1, 1, 1] }]);
+    let pass = crooked(&gpu, &kernel, &y);
     match gpu.submit_and_read(&[&pass], &y, 0..4).await {
         Err(GpuError::Fault(_)) => {}
         other => return Err(format!("a read after a fault gave {other:?}")),
@@ -358,8 +356,14 @@ async fn a_fault_is_noticed(_: Gpu) -> Outcome {
     Ok(String::new())
 }
 
-async fn closed_means_lost(_: Gpu) -> Outcome {
-    let gpu = Gpu::request(&GpuOptions::default()).await.map_err(told)?;
+/// Storage bindings start at multiples of 256 (or the adapter's smaller alignment, never 4 less than that).
+pub(super) fn crooked(gpu: &Gpu, kernel: &Pipeline, y: &Buffer) -> Pass {
+    let crooked = Binding { buffer: y.clone(), offset: 4, bytes: 64 };
+    gpu.pass(&[Dispatch { kernel: kernel.clone(), bindings: vec![crooked, whole(y)], workgroups: [1, 1, 1] }])
+}
+
+async fn closed_means_lost(gpu: Gpu) -> Outcome {
+    let gpu = gpu.client();
     let (pass, y) = growing(&gpu).await?;
     let before = gpu.submit_and_read(&[&pass], &y, 0..4);
     gpu.close();
@@ -369,11 +373,11 @@ async fn closed_means_lost(_: Gpu) -> Outcome {
     gpu.submit(&[&pass]);
     expect("a read is lost", &gpu.submit_and_read(&[&pass], &y, 0..4).await.as_ref().is_err_and(lost), &true)?;
     expect("compiling is refused", &gpu.pipelines(&[scale_add_shader(2)]).await.is_err(), &true)?;
-    let late = gpu.buffer("late", 64).map_err(told)?;
+    expect("a new buffer is refused", &gpu.buffer("late", 64).as_ref().is_err_and(lost), &true)?;
     drop(gpu.pass(&[]));
     expect("settling fails", &gpu.wait_idle().await.as_ref().is_err_and(lost), &true)?;
     gpu.close();
-    drop((pass, y, late));
+    drop((pass, y));
     expect("live bytes", &gpu.counters().live_bytes, &0)?;
     Ok(String::new())
 }
@@ -389,7 +393,7 @@ fn scale_add_shader(factor: u32) -> Shader {
     )
 }
 
-async fn scale_add(gpu: &Gpu, factor: u32) -> Result<Pipeline, String> {
+pub(super) async fn scale_add(gpu: &Gpu, factor: u32) -> Result<Pipeline, String> {
     compile(gpu, scale_add_shader(factor)).await
 }
 
@@ -398,7 +402,7 @@ async fn compile(gpu: &Gpu, shader: Shader) -> Result<Pipeline, String> {
 }
 
 /// A pass of one dispatch that adds `[0, 1, 2, …]` to the buffer with it, which starts as zeros.
-async fn growing(gpu: &Gpu) -> Result<(Pass, Buffer), String> {
+pub(super) async fn growing(gpu: &Gpu) -> Result<(Pass, Buffer), String> {
     let [x, y] = [filled(gpu, &ramp(COUNT, 1))?, filled(gpu, &[0; COUNT])?];
     // From here on the pass alone keeps `x` and the kernel.
     Ok((gpu.pass(&[dispatch(&scale_add(gpu, 1).await?, &[&x, &y])]), y))
@@ -429,16 +433,16 @@ fn whole(buffer: &Buffer) -> Binding {
     Binding { buffer: buffer.clone(), offset: 0, bytes: buffer.bytes() }
 }
 
-fn filled(gpu: &Gpu, values: &[u32]) -> Result<Buffer, String> {
+pub(super) fn filled(gpu: &Gpu, values: &[u32]) -> Result<Buffer, String> {
     let buffer = gpu.buffer("values", 4 * values.len() as u64).map_err(told)?;
     gpu.write(&buffer, 0, bytemuck::cast_slice(values));
     Ok(buffer)
 }
 
-fn ramp(count: usize, step: u32) -> Vec<u32> {
+pub(super) fn ramp(count: usize, step: u32) -> Vec<u32> {
     (0..count as u32).map(|i| i * step).collect()
 }
 
-fn words(bytes: &[u8]) -> Vec<u32> {
+pub(super) fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }

@@ -1,6 +1,7 @@
 //! Checks that need a device, written once and run on each: natively by `cargo test`, in Chromium, Firefox and Node
 //! through the `selftest` feature of the crate `inglenook-wasm`. Not part of what users get.
 
+mod clients;
 mod engine;
 mod facade;
 mod kernels;
@@ -26,7 +27,7 @@ pub struct KernelTest {
 }
 
 impl KernelTest {
-    /// A case from an async function of an opened GPU. Cases of one run share it: a case that breaks it opens its own.
+    /// A case from an async function of an opened GPU. Each case has a client of its own, which it must leave without a fault.
     pub fn new<F, T>(name: impl Into<String>, check: F) -> KernelTest
     where
         F: Fn(Gpu) -> T + 'static,
@@ -51,7 +52,7 @@ pub struct Report {
 
 /// Every case, in the order of running.
 pub fn cases() -> Vec<KernelTest> {
-    facade::cases().into_iter().chain(kernels::cases()).chain(engine::cases()).collect()
+    facade::cases().into_iter().chain(clients::cases()).chain(kernels::cases()).chain(engine::cases()).collect()
 }
 
 /// Runs the cases whose name starts with `prefix` on one GPU opened with `options`.
@@ -67,9 +68,12 @@ async fn run_these(cases: impl Iterator<Item = KernelTest>, options: &GpuOptions
     let mut reports = Vec::new();
     for case in cases {
         let started = web_time::Instant::now();
-        let mut outcome = (case.check)(gpu.clone()).await;
-        if let Some(fault) = gpu.fault() {
+        let client = gpu.client();
+        let mut outcome = (case.check)(client.clone()).await;
+        if let Some(fault) = client.fault() {
             outcome = Err(format!("left a fault: {fault}; {outcome:?}"));
+        }
+        if gpu.fault().is_some() {
             gpu = Gpu::request(options).await?;
         }
         let passed = outcome.is_ok();

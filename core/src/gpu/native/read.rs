@@ -1,0 +1,71 @@
+//! Reading buffers back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use super::Gpu;
+use crate::gpu::GpuError;
+
+/// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
+const POOLED_BYTES: u64 = 1 << 20;
+
+/// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there. Dropping
+/// it leaves its staging buffer to the next read.
+#[derive(Debug)]
+pub struct PendingRead {
+    gpu: Gpu,
+    staging: wgpu::Buffer,
+    index: wgpu::SubmissionIndex,
+    result: Arc<OnceLock<Result<(), wgpu::BufferAsyncError>>>,
+}
+
+impl PendingRead {
+    /// Of what the submission `index` copies into `staging`.
+    pub(super) fn new(gpu: &Gpu, staging: wgpu::Buffer, index: wgpu::SubmissionIndex) -> PendingRead {
+        let result = Arc::new(OnceLock::new());
+        let sink = result.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+            let _ = sink.set(outcome);
+        });
+        PendingRead { gpu: gpu.clone(), staging, index, result }
+    }
+
+    fn collect(&self) -> Result<Vec<u8>, GpuError> {
+        if !matches!(self.result.get(), Some(Ok(()))) {
+            return Err(GpuError::Lost("a buffer could not be mapped".into()));
+        }
+        let view = self.staging.get_mapped_range(..).map_err(|error| GpuError::Fault(error.to_string()))?;
+        let bytes = view.to_vec();
+        drop(view);
+        Ok(bytes)
+    }
+}
+
+impl Future for PendingRead {
+    type Output = Result<Vec<u8>, GpuError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let wait = wgpu::PollType::Wait { submission_index: Some(self.index.clone()), timeout: None };
+        let waited = self.gpu.device().poll(wait);
+        Poll::Ready(match (self.gpu.fault(), waited) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(GpuError::Lost(error.to_string())),
+            (None, Ok(_)) => self.collect(),
+        })
+    }
+}
+
+/// Leaves the staging buffer to the next read, taken or not: unmapping also ends a mapping still under way, and the copy
+/// before it is harmless, since the queue keeps its order.
+impl Drop for PendingRead {
+    fn drop(&mut self) {
+        if self.gpu.fault().is_some() || self.staging.size() > POOLED_BYTES {
+            return;
+        }
+        self.staging.unmap();
+        let mut pool = self.gpu.0.staging.lock().expect("staging pool");
+        pool.entry(self.staging.size()).or_default().push(self.staging.clone());
+    }
+}
