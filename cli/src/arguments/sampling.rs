@@ -14,13 +14,13 @@ pub struct SamplingArguments {
     /// 0 for the most likely token always [default: what the model recommends, else 0.7]
     #[arg(short, long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
-    /// Choose among the K most likely tokens
+    /// Choose among the K most likely tokens, 0 for all [default: what the model recommends, else 40]
     #[arg(long, value_name = "K")]
     top_k: Option<u32>,
-    /// Choose among the most likely tokens that together reach probability P
+    /// Choose among the most likely tokens that together reach probability P [default: what the model recommends, else 0.95]
     #[arg(long, value_name = "P")]
     top_p: Option<f32>,
-    /// Choose among tokens at least P times as likely as the most likely
+    /// Choose among tokens at least P times as likely as the most likely [default: what the model recommends, else 0.05]
     #[arg(long, value_name = "P")]
     min_p: Option<f32>,
     /// Divide the logits of tokens that occurred before by X

@@ -58,7 +58,8 @@ pub struct Request {
     pub chat_template_kwargs: Option<Map<String, Value>>,
     /// Tokens to generate at most; by default until the context is full.
     pub max_tokens: Option<u32>,
-    /// 0 for the most likely token always. By default what the model's file recommends, else 0.7.
+    /// 0 for the most likely token always. By default what the model's file recommends, else [`Recommended::USUAL`]; so
+    /// for the next three.
     pub temperature: Option<f32>,
     /// Keeps the k most likely tokens.
     pub top_k: Option<u32>,
@@ -102,6 +103,22 @@ pub struct Recommended {
     pub top_p: Option<f32>,
     /// Min-p.
     pub min_p: Option<f32>,
+}
+
+impl Recommended {
+    /// What users know from other engines, for what neither the caller nor the model's file says.
+    pub const USUAL: Recommended =
+        Recommended { temperature: Some(0.7), top_k: Some(40), top_p: Some(0.95), min_p: Some(0.05) };
+
+    /// The same with `other`'s settings for those that are missing.
+    pub fn or(self, other: Recommended) -> Recommended {
+        Recommended {
+            temperature: self.temperature.or(other.temperature),
+            top_k: self.top_k.or(other.top_k),
+            top_p: self.top_p.or(other.top_p),
+            min_p: self.min_p.or(other.min_p),
+        }
+    }
 }
 
 impl Request {
@@ -203,11 +220,14 @@ impl Request {
     /// Parameters for the sampler; `limit` is the position at which generation must end.
     pub fn sampling(&self, recommended: &Recommended, limit: u32, seed: u64) -> SamplingParams {
         let plain = SamplingParams::GREEDY;
+        let own =
+            Recommended { temperature: self.temperature, top_k: self.top_k, top_p: self.top_p, min_p: self.min_p };
+        let wanted = own.or(*recommended).or(Recommended::USUAL);
         SamplingParams {
-            temperature: self.temperature.or(recommended.temperature).unwrap_or(0.7),
-            top_k: self.top_k.or(recommended.top_k).unwrap_or(plain.top_k),
-            top_p: self.top_p.or(recommended.top_p).unwrap_or(plain.top_p),
-            min_p: self.min_p.or(recommended.min_p).unwrap_or(plain.min_p),
+            temperature: wanted.temperature.unwrap_or(plain.temperature),
+            top_k: wanted.top_k.unwrap_or(plain.top_k),
+            top_p: wanted.top_p.unwrap_or(plain.top_p),
+            min_p: wanted.min_p.unwrap_or(plain.min_p),
             repetition_penalty: self.repetition_penalty.unwrap_or(plain.repetition_penalty),
             frequency_penalty: self.frequency_penalty.unwrap_or(plain.frequency_penalty),
             presence_penalty: self.presence_penalty.unwrap_or(plain.presence_penalty),
@@ -404,6 +424,16 @@ mod tests {
                 assert_eq!((request.max_tokens, request.top_k), (None, Some(0)), "{name} {value}");
             }
         }
+    }
+
+    #[test]
+    fn sampling_is_as_asked_else_as_recommended_else_the_usual() {
+        let request = Request { top_k: Some(7), min_p: Some(0.0), ..Request::default() };
+        let recommended = Recommended { temperature: Some(0.3), top_k: Some(9), ..Recommended::default() };
+        let params = request.sampling(&recommended, 0, 0);
+        assert_eq!((params.temperature, params.top_k, params.top_p, params.min_p), (0.3, 7, 0.95, 0.0));
+        let plain = Request::default().sampling(&Recommended::default(), 0, 0);
+        assert_eq!((plain.temperature, plain.top_k, plain.top_p, plain.min_p), (0.7, 40, 0.95, 0.05));
     }
 
     #[test]
