@@ -2,8 +2,8 @@
 
 use super::error::ModelError;
 use super::keys::Keys;
+use super::layer_kind::{AttentionKind, LayerKind};
 use super::rope::Rope;
-use crate::kernels::rope::RopeStyle;
 use inglenook_format::gguf::Gguf;
 
 /// Architectures that inglenook runs, under GGUF's names.
@@ -43,6 +43,8 @@ pub struct Config {
     pub hidden: u32,
     /// Number of layers.
     pub layers: u32,
+    /// What each layer is.
+    pub layer_kinds: Vec<LayerKind>,
     /// Query heads.
     pub heads: u32,
     /// Key/value heads; divides `heads`.
@@ -86,24 +88,25 @@ impl Config {
         };
         let embedding = gguf.tensor("token_embd.weight")?;
         let context = keys.size("context_length", 1 << 24)?;
-        let style = match architecture {
-            Architecture::Llama => RopeStyle::Interleaved,
-            Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::HalfSplit,
-        };
+        let layers = keys.size("block_count", 1 << 10)?;
+        let kv_heads = keys.optional("attention.head_count_kv")?.unwrap_or(heads);
+        let window = keys.optional("attention.sliding_window")?.filter(|window| (1..context).contains(window));
+        let kind = LayerKind::Attention(AttentionKind { kv_heads, head_dim, window });
         let config = Config {
             architecture,
             name: meta.text("general.name").unwrap_or_default().to_string(),
             hidden,
-            layers: keys.size("block_count", 1 << 10)?,
+            layers,
+            layer_kinds: vec![kind; layers as usize],
             heads,
-            kv_heads: keys.optional("attention.head_count_kv")?.unwrap_or(heads),
+            kv_heads,
             head_dim,
             ffn: keys.size("feed_forward_length", 1 << 18)?,
             vocab: u32::try_from(embedding.rows())
                 .map_err(|_| ModelError::size("its vocabulary has over 2^32 tokens"))?,
             eps: meta.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
-            rope: Rope::read(&keys, style, head_dim, context)?,
-            window: keys.optional("attention.sliding_window")?.filter(|window| (1..context).contains(window)),
+            rope: Rope::read(&keys, architecture.rope_style(), head_dim, context)?,
+            window,
             context,
         };
         config.check(&keys)?;
@@ -146,6 +149,11 @@ impl Config {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// What layer `index` is.
+    pub fn kind(&self, index: u32) -> LayerKind {
+        self.layer_kinds[index as usize]
     }
 
     /// Columns of the query projection.

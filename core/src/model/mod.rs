@@ -1,49 +1,41 @@
-//! Models: their configuration, their weights, and one file an architecture with its forward pass.
+//! Models: their configuration, their weights, their layers by kind, and one file an architecture with its forward pass.
 //!
 //! A `forward()` is plain code that reads like the paper: it records operations for a batch of rows. It must never know
 //! requests, sampling, or on which device it will run.
 
+mod arch;
+pub mod blocks;
 pub mod config;
 pub mod error;
 mod keys;
-pub mod layers;
-mod llama;
-mod loader;
-mod qwen3;
+pub mod layer_kind;
 pub mod rope;
 pub mod weights;
 
+pub use blocks::Forward;
 pub use config::{Architecture, Config};
 pub use error::ModelError;
-pub use layers::Forward;
+pub use layer_kind::{KvGroupSpec, LayerKind};
 pub use weights::LoadError;
 
 use crate::device::Device;
 use crate::kernels::{Tensor, TensorRef};
+use arch::Decoder;
+use blocks::RopeTable;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
-use layers::{AttentionWeights, GatedMlp, RopeTable};
 use weights::{Matrix, Vector, WeightRegistry};
-
-/// The weights of one layer of a pre-norm decoder.
-#[derive(Debug)]
-struct Layer {
-    attention_norm: Vector,
-    attention: AttentionWeights,
-    mlp_norm: Vector,
-    mlp: GatedMlp,
-}
 
 /// A loaded model: configuration and weights.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
     embedding: Matrix,
-    layers: Vec<Layer>,
+    decoder: Decoder,
     norm: Vector,
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
-    angles: RopeTable,
+    rope: RopeTable,
     weight_bytes: u64,
 }
 
@@ -63,7 +55,7 @@ impl Model {
         let mut registry = WeightRegistry::new(gguf, device.clone());
         let model = Model::register(&mut registry, context)?;
         registry.load(source, progress).await?;
-        model.angles.upload(device, &model.config, context);
+        model.rope.upload(device, &model.config, context);
         Ok(model)
     }
 
@@ -79,20 +71,15 @@ impl Model {
     fn register(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
         let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
-        let register = match config.architecture {
-            Architecture::Llama | Architecture::Qwen2 => llama::register,
-            Architecture::Qwen3 => qwen3::register,
-        };
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
-        let layers = (0..config.layers).map(|index| register(registry, &config, index));
         let model = Model {
-            layers: layers.collect::<Result<_, _>>()?,
+            decoder: Decoder::register(registry, &config)?,
             norm: registry.vector(&[("output_norm.weight", config.hidden)])?,
             lm_head: match registry.has("output.weight") {
                 true => Some(registry.matrix("output", config.vocab, config.hidden)?),
                 false => None,
             },
-            angles: RopeTable::register(registry, &config, context)?,
+            rope: RopeTable::register(registry, &config, context)?,
             weight_bytes: registry.bytes(),
             embedding,
             config,
@@ -104,6 +91,11 @@ impl Model {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Layers that share a page table of the cache.
+    pub fn kv_groups(&self) -> Vec<KvGroupSpec> {
+        KvGroupSpec::of(&self.config.layer_kinds)
     }
 
     /// Device memory of its weights, bytes.
@@ -119,10 +111,12 @@ impl Model {
 
     /// Records the model up to its last norm: `[rows, hidden]`.
     pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
-        // The dense architectures differ in the weights they register alone.
-        match self.config.architecture {
-            Architecture::Llama | Architecture::Qwen2 | Architecture::Qwen3 => llama::forward(pass, self),
-        }
+        let x = pass.embed(&self.embedding);
+        pass.recorder.tap("embed", x);
+        self.decoder.forward(pass, x, &self.rope);
+        let out = pass.rms_norm(x, &self.norm);
+        pass.recorder.tap("final_norm", out);
+        out
     }
 
     /// Records the head: logits, `[rows, vocab]`.

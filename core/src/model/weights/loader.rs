@@ -1,10 +1,10 @@
 //! The way of weights from a file to a device: the file is read once, front to back, in pieces of at most 4 MiB that are repacked
 //! and written where they belong. Nothing holds a whole matrix.
 
-use super::error::ModelError;
-use super::weights::{HostVector, LoadError};
+use super::{HostVector, LoadError};
 use crate::device::{Device, Storage};
 use crate::kernels::weights::WeightShard;
+use crate::model::error::ModelError;
 use inglenook_format::gguf::TensorInfo;
 use inglenook_format::quant::{Plane, Planes, WeightType, dequantise, repack};
 use inglenook_format::source::{Source, SourceError};

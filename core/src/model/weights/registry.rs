@@ -1,73 +1,21 @@
-//! Weights that a model registers, and what holds them on a device.
-//!
-//! An architecture *registers* the matrices and vectors it needs; each gets its memory at once. Then the file is read once
-//! (`loader.rs`). What the file has and nobody registered is refused, unless it is known to change nothing.
+//! Where architectures register the matrices and vectors they need. Each gets its memory at once.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use super::error::ModelError;
 use super::loader::{self, Destination};
-use crate::device::{Device, Slice, Storage};
+use super::{HostVector, LoadError, Matrix, Shard, Vector};
+use crate::device::{Device, Storage};
 use crate::gpu::GpuError;
 use crate::kernels::weights::WeightShard;
+use crate::model::error::ModelError;
 use inglenook_format::gguf::{Gguf, TensorInfo};
 use inglenook_format::quant::{Plane, WeightType};
-use inglenook_format::source::{Source, SourceError};
+use inglenook_format::source::Source;
 
 /// Rows of a shard are a multiple of this: then f16 scales of every shard begin at a bound offset.
 const SHARD_ROWS: u64 = 64;
 /// Alignment of a binding's offset, bytes.
 const ALIGN: u64 = 256;
-/// Names of unused tensors that an error tells.
-const TOLD: usize = 3;
-
-/// Why weights could not be loaded.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum LoadError {
-    /// The model.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The device.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    /// The file could not be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-}
-
-/// A weight matrix on a device, `[rows, cols]`, in shards that fit a binding.
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    /// Values that a product with it has: its rows, or half of them where gate and up are paired.
-    pub outputs: u32,
-    /// Columns.
-    pub cols: u32,
-    /// Its shards.
-    pub shards: Vec<Shard>,
-}
-
-/// Part of a matrix.
-#[derive(Debug, Clone)]
-pub struct Shard {
-    /// The first output it gives.
-    pub first: u32,
-    /// The weights.
-    pub weights: WeightShard,
-    /// f32 `[weights.rows]`, added to products; none where the file has no bias.
-    pub bias: Option<Slice>,
-}
-
-/// f32 values on a device.
-#[derive(Debug, Clone)]
-pub struct Vector {
-    /// Where they are.
-    pub slice: Slice,
-}
-
-/// f32 values in host memory, there once the file has been read.
-pub type HostVector = Rc<RefCell<Vec<f32>>>;
 
 /// A matrix of the file.
 struct FileMatrix {
@@ -92,8 +40,8 @@ pub struct WeightRegistry<'a> {
     device: Device,
     /// False where nothing is to be loaded.
     allocates: bool,
-    destinations: HashMap<String, Vec<Destination>>,
-    ignored: Vec<&'static str>,
+    pub(super) destinations: HashMap<String, Vec<Destination>>,
+    pub(super) ignored: Vec<&'static str>,
     bytes: u64,
 }
 
@@ -217,26 +165,6 @@ impl<'a> WeightRegistry<'a> {
         Ok(storage)
     }
 
-    /// Refuses what the file has and nobody has registered.
-    ///
-    /// # Errors
-    /// [`ModelError::UnusedTensors`].
-    pub fn check_unused(&self) -> Result<(), ModelError> {
-        let used = |name: &str| self.destinations.contains_key(name) || self.ignored.contains(&name);
-        let mut unused =
-            self.gguf.tensors().iter().filter(|tensor| !used(&tensor.name) && !is_harmless(tensor)).peekable();
-        if unused.peek().is_none() {
-            return Ok(());
-        }
-        let told: Vec<&str> = unused.by_ref().take(TOLD).map(|tensor| tensor.name.as_str()).collect();
-        let more = match unused.count() {
-            0 => String::new(),
-            count => format!(" and {count} more"),
-        };
-        let architecture = self.gguf.metadata.text("general.architecture").unwrap_or_default().to_owned();
-        Err(ModelError::UnusedTensors { architecture, names: told.join(", ") + &more })
-    }
-
     /// Reads the file and loads everything registered. `progress` gets the bytes read so far and those there are in all;
     /// when it answers false, loading ends with [`SourceError::Aborted`].
     ///
@@ -357,22 +285,4 @@ impl<'a> WeightRegistry<'a> {
             scales: (scales > 0).then(|| storage.slice(scales_at, scales)),
         })
     }
-}
-
-/// Whether a tensor that nobody has registered changes nothing of a text model's answers.
-fn is_harmless(tensor: &TensorInfo) -> bool {
-    let name = tensor.name.as_str();
-    // Whole numbers outside the layers are no weights: what calibrations and trainers leave behind (steps, counts, position ids).
-    // Within them they may be permutations, and `d2t` and `t2d` map tokens.
-    let in_layers = ["blk.", "output", "token_embd"].iter().any(|part| name.starts_with(part));
-    tensor.ty.is_integer() && !in_layers && !["d2t", "t2d"].contains(&name)
-        // RoPE's frequencies as old converters copied them; they follow from the base.
-        || name.contains("attn_rot_embd") || name.contains("rotary_emb.inv_freq") || name.contains("rotary_pos_emb.inv_freq")
-        // How activations were scaled to be quantised while the weights were calibrated.
-        || name.ends_with(".input_scale")
-        // Statistics of the same origin.
-        || ["calibration.", "imatrix.", "quantize."].iter().any(|prefix| name.starts_with(prefix))
-        || name.ends_with(".in_sum2") || name.ends_with(".counts")
-        // Encoders of images and sounds in one file with the text model, and what joins them to it.
-        || ["v.", "a.", "mm."].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,0 +1,144 @@
+//! The blocks that architectures are made of: what a `forward()` calls, and the weights behind each call.
+
+mod attention;
+mod mlp;
+
+pub use attention::{AttentionBlock, Rotated};
+pub use mlp::GatedMlp;
+
+use super::config::Config;
+use super::rope::{FACTORS, LONG_FACTORS, SHORT_FACTORS};
+use super::weights::{HostVector, LoadError, Matrix, Vector, WeightRegistry};
+use crate::device::{Device, Slice, Storage};
+use crate::gpu::AdapterInfo;
+use crate::kernels::embed::Embed;
+use crate::kernels::gemm::Gemm;
+use crate::kernels::gemv::{Gemv, MAX_ROWS};
+use crate::kernels::matmul::{Epilogue, Matmul};
+use crate::kernels::rms_norm::RmsNorm;
+use crate::kernels::{Tensor, TensorRef};
+use crate::kv::KvCache;
+use crate::plan::Recorder;
+
+/// The table of rotation angles, and the factors it is made from.
+#[derive(Debug)]
+pub struct RopeTable {
+    storage: Storage,
+    factors: Option<HostVector>,
+}
+
+impl RopeTable {
+    /// Registers the factors, where the file has some, and allocates the table for `context` positions.
+    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, context: u32) -> Result<RopeTable, LoadError> {
+        let name = config.rope.factors(|name| registry.has(name), context);
+        let factors = name.map(|name| registry.host(name, config.rope.dims / 2)).transpose()?;
+        // Of LongRoPE's factors one set is for shorter contexts and one for longer.
+        if name != Some(FACTORS) {
+            registry.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
+        }
+        Ok(RopeTable { storage: registry.memory("angles", config.rope.table_len(context) * 4)?, factors })
+    }
+
+    /// Computes and uploads the table, once the file has been read.
+    pub fn upload(&self, device: &Device, config: &Config, context: u32) {
+        let factors = self.factors.as_ref().map(|factors| factors.borrow().clone()).unwrap_or_default();
+        device.write(&self.storage, 0, bytemuck::cast_slice(&config.rope.table(&factors, context)));
+    }
+
+    fn angles(&self) -> Slice {
+        self.storage.all()
+    }
+}
+
+/// A forward pass being recorded: `rows` tokens at most, whose ids and positions stand in the batch.
+pub struct Forward<'a> {
+    /// What is recorded into.
+    pub recorder: &'a mut Recorder,
+    /// The model's sizes.
+    pub config: &'a Config,
+    /// The cache.
+    pub kv: &'a KvCache,
+    /// The batch.
+    pub batch: Slice,
+    /// Rows at most.
+    pub rows: u32,
+    /// True for prefill: all rows are of one sequence.
+    pub is_prefill: bool,
+    /// What the device is.
+    pub facts: &'a AdapterInfo,
+}
+
+impl Forward<'_> {
+    fn batch(&self) -> TensorRef {
+        self.batch.clone().into()
+    }
+
+    /// Marks a stage of a layer for tests: see [`Recorder::tap`].
+    pub fn tap(&mut self, layer: usize, stage: &str, tensor: Tensor) {
+        self.recorder.tap(format!("layer{layer}.{stage}"), tensor);
+    }
+
+    /// Rows of the embedding matrix, `[rows, hidden]`.
+    pub fn embed(&mut self, table: &Matrix) -> Tensor {
+        let out = self.recorder.tensor(self.rows, table.cols);
+        for shard in &table.shards {
+            self.recorder.push(Embed {
+                batch: self.batch(),
+                table: shard.weights.clone(),
+                first_row: shard.first,
+                out: out.into(),
+                rows: self.rows,
+                scale: 1.0,
+            });
+        }
+        out
+    }
+
+    /// The norm of each row, `[rows, hidden]`.
+    pub fn rms_norm(&mut self, x: Tensor, weight: &Vector) -> Tensor {
+        let out = self.recorder.tensor(self.rows, x.cols);
+        self.recorder.push(RmsNorm {
+            batch: self.batch(),
+            x: x.into(),
+            weight: weight.slice.clone().into(),
+            out: out.into(),
+            rows: self.rows,
+            cols: x.cols,
+            eps: self.config.eps,
+        });
+        out
+    }
+
+    /// `x · matrixᵀ`, `[rows, outputs]`; as all products here, with the bias that the matrix has, if any.
+    pub fn linear(&mut self, x: impl Into<TensorRef>, matrix: &Matrix) -> Tensor {
+        let out = self.recorder.tensor(self.rows, matrix.outputs);
+        self.matmul(&x.into(), matrix, (out, 0), Epilogue::Store);
+        out
+    }
+
+    /// `residual += x · matrixᵀ`.
+    pub fn add_linear(&mut self, x: Tensor, matrix: &Matrix, residual: Tensor) {
+        self.matmul(&x.into(), matrix, (residual, 0), Epilogue::Add);
+    }
+
+    /// One dispatch for each shard: into the columns of `out` from `first` on.
+    fn matmul(&mut self, x: &TensorRef, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
+        for shard in &matrix.shards {
+            let matmul = Matmul {
+                batch: self.batch(),
+                x: x.clone(),
+                weights: shard.weights.clone(),
+                bias: shard.bias.clone().map(TensorRef::Fixed),
+                out: out.into(),
+                rows: self.rows,
+                out_stride: out.cols,
+                out_offset: first + shard.first,
+                epilogue,
+            };
+            match self.rows <= MAX_ROWS {
+                true => self.recorder.push(Gemv(matmul)),
+                false => self.recorder.push(Gemm(matmul)),
+            }
+        }
+    }
+}

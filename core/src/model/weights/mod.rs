@@ -1,0 +1,65 @@
+//! Weights of a model: registered by its architecture, loaded from its file, held on a device.
+//!
+//! First everything is registered (`registry.rs`), and what the file has beyond that is refused (`unused.rs`). Then the file is
+//! read once, front to back (`loader.rs`).
+
+mod loader;
+mod registry;
+mod unused;
+
+pub use registry::WeightRegistry;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::error::ModelError;
+use crate::device::Slice;
+use crate::gpu::GpuError;
+use crate::kernels::weights::WeightShard;
+use inglenook_format::source::SourceError;
+
+/// Why weights could not be loaded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LoadError {
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The file could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// A weight matrix on a device, `[rows, cols]`, in shards that fit a binding.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    /// Values that a product with it has: its rows, or half of them where gate and up are fused.
+    pub outputs: u32,
+    /// Columns.
+    pub cols: u32,
+    /// Its shards.
+    pub shards: Vec<Shard>,
+}
+
+/// Part of a matrix.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    /// The first output it gives.
+    pub first: u32,
+    /// The weights.
+    pub weights: WeightShard,
+    /// f32 `[weights.rows]`, added to products; none where the file has no bias.
+    pub bias: Option<Slice>,
+}
+
+/// f32 values on a device.
+#[derive(Debug, Clone)]
+pub struct Vector {
+    /// Where they are.
+    pub slice: Slice,
+}
+
+/// f32 values in host memory, there once the file has been read.
+pub type HostVector = Rc<RefCell<Vec<f32>>>;
