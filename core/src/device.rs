@@ -2,11 +2,16 @@
 //!
 //! Everything above the facade speaks of [`Storage`] and [`Slice`] and does not know which of the two it is on.
 
+mod host_memory;
+
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
 
 use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
+
+/// Rust's own bound of an allocation, down to a multiple of a binding's alignment.
+const LARGEST_ALLOCATION: u64 = isize::MAX as u64 / 256 * 256;
 
 /// A place to run plans on. Clones share it.
 #[derive(Debug, Clone)]
@@ -98,7 +103,7 @@ impl Slice {
 }
 
 impl Device {
-    /// What the device is; the CPU has no limits that matter.
+    /// What the device is. The CPU's buffers end where an allocation does: at half of the address space.
     pub fn facts(&self) -> AdapterInfo {
         match self {
             Device::Gpu(gpu) => gpu.facts().clone(),
@@ -108,7 +113,7 @@ impl Device {
                 driver: String::new(),
                 software: true,
                 features: Features::default(),
-                limits: Limits { buffer: u64::MAX, binding: u64::MAX, ..Limits::DEFAULT },
+                limits: Limits { buffer: LARGEST_ALLOCATION, binding: LARGEST_ALLOCATION, ..Limits::DEFAULT },
             },
         }
     }
@@ -121,11 +126,25 @@ impl Device {
         }
     }
 
+    /// Bytes of memory there are at most, where that is known: WebGPU and drivers do not tell a GPU's.
+    pub fn memory(&self) -> Option<u64> {
+        match self {
+            Device::Gpu(_) => None,
+            Device::Cpu => host_memory::host_memory(),
+        }
+    }
+
     /// Zero-filled memory of `bytes`, rounded up to a multiple of 4.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Storage, GpuError> {
         match self {
             Device::Gpu(gpu) => gpu.buffer(label, bytes).map(Storage::Gpu),
-            Device::Cpu => Ok(Storage::Cpu(Rc::new(RefCell::new(vec![0; bytes.max(4).div_ceil(4) as usize])))),
+            Device::Cpu => {
+                let words = usize::try_from(bytes.max(4).div_ceil(4)).ok();
+                // Zeroed by the allocator, so that the system gives pages only once they are used.
+                let words = words.and_then(|words| bytemuck::try_zeroed_slice_box(words).ok());
+                let words: Box<[u32]> = words.ok_or(GpuError::HostMemory { wanted: bytes })?;
+                Ok(Storage::Cpu(Rc::new(RefCell::new(words.into_vec()))))
+            }
         }
     }
 
@@ -196,6 +215,16 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpu_memory_that_cannot_be_had_is_a_typed_error() {
+        for bytes in [u64::MAX, u64::MAX - 3, 1 << 63, (1 << 63) - 4, LARGEST_ALLOCATION, 1 << 60] {
+            let error = Device::Cpu.buffer("too large", bytes).expect_err("no machine has so much");
+            assert_eq!(error, GpuError::HostMemory { wanted: bytes });
+        }
+        let small = Device::Cpu.buffer("words", 5).expect("memory");
+        assert_eq!((small.bytes(), *small.all().u32s() == [0, 0]), (8, true));
+    }
 
     #[test]
     fn copy_moves_slices_within_one_storage_on_the_cpu() {

@@ -6,7 +6,7 @@ use crate::engine::FaultError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
 use crate::gpu::GpuError;
-use crate::model::{LoadError, ModelError};
+use crate::model::{FitError, LoadError, ModelError};
 use crate::plan::PlanError;
 use inglenook_format::gguf::GgufError;
 use inglenook_format::source::SourceError;
@@ -27,6 +27,9 @@ pub enum Error {
     /// The model.
     #[error(transparent)]
     Model(ModelError),
+    /// The model or its context is larger than the device.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// The kernels.
     #[error(transparent)]
     Plan(PlanError),
@@ -57,6 +60,7 @@ impl Error {
             Error::Gguf(_) => "BadFile",
             Error::Model(error) if error.is_unsupported() => "Unsupported",
             Error::Model(_) => "BadFile",
+            Error::Fit(_) => "TooSmall",
             Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
             Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",
             Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
@@ -77,7 +81,7 @@ fn gpu_code(error: &GpuError) -> &'static str {
         GpuError::NoWebGpu(_) => "NoWebGpu",
         GpuError::NoAdapter(_) | GpuError::SoftwareOnly(_) | GpuError::Device(_) => "NoAdapter",
         GpuError::TooSmall { .. } => "TooSmall",
-        GpuError::OutOfMemory(_) => "OutOfMemory",
+        GpuError::OutOfMemory(_) | GpuError::HostMemory { .. } => "OutOfMemory",
         GpuError::Lost(_) => "Lost",
         GpuError::Compile { .. } | GpuError::Fault(_) => "Internal",
     }
@@ -114,6 +118,7 @@ impl From<LoadError> for Error {
     fn from(error: LoadError) -> Error {
         match error {
             LoadError::Model(error) => error.into(),
+            LoadError::Fit(error) => Error::Fit(error),
             LoadError::Gpu(error) => Error::Gpu(error),
             LoadError::Source(error) => Error::Source(error),
         }

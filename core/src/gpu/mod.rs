@@ -32,7 +32,9 @@ pub enum GpuError {
     #[error("only a software adapter was found, {0}; run on the CPU, which answers sooner")]
     SoftwareOnly(String),
     /// The adapter is there but cannot hold what was asked for.
-    #[error("the GPU allows {what} of at most {limit} bytes, and {wanted} are needed; use a smaller model or context")]
+    #[error(
+        "the device allows {what} of at most {limit} bytes, and {wanted} are needed; use a smaller model or context"
+    )]
     TooSmall {
         /// Which limit, in words.
         what: &'static str,
@@ -49,6 +51,14 @@ pub enum GpuError {
         "the GPU is out of memory ({0}); close other programs or tabs that use it, or choose a smaller model or context"
     )]
     OutOfMemory(String),
+    /// The program cannot have so much memory of its own, which is where the CPU computes.
+    #[error(
+        "there is not enough memory for {wanted} more bytes; close other programs or tabs, or choose a smaller model or context"
+    )]
+    HostMemory {
+        /// The bytes asked for.
+        wanted: u64,
+    },
     /// A shader did not compile. A fault in inglenook or in the driver, never in the user's input.
     #[error("the GPU's compiler refused the kernel `{kernel}`: {message}")]
     Compile {

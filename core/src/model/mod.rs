@@ -7,6 +7,7 @@ mod arch;
 pub mod blocks;
 pub mod config;
 pub mod error;
+pub mod fit;
 mod keys;
 pub mod layer_kind;
 pub mod rope;
@@ -15,10 +16,12 @@ pub mod weights;
 pub use blocks::Forward;
 pub use config::{Architecture, Config};
 pub use error::ModelError;
+pub use fit::{FitError, FitOptions, MemoryNeeds};
 pub use layer_kind::{KvGroupSpec, LayerKind};
 pub use weights::LoadError;
 
 use crate::device::Device;
+use crate::gpu::Limits;
 use crate::kernels::{Tensor, TensorRef};
 use arch::Decoder;
 use blocks::RopeTable;
@@ -64,7 +67,18 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what needs the device or the weights.
     pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
-        Ok(Model::register(&mut WeightRegistry::without_memory(gguf), 1)?.config)
+        let limits = Device::Cpu.facts().limits;
+        Ok(Model::register(&mut WeightRegistry::without_memory(gguf, &limits), 1)?.config)
+    }
+
+    /// Memory that a model needs on a device of these limits, from its header alone.
+    ///
+    /// # Errors
+    /// As [`Model::check`].
+    pub fn memory_needed(gguf: &Gguf, limits: &Limits, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
+        let mut registry = WeightRegistry::without_memory(gguf, limits);
+        let model = Model::register(&mut registry, options.context)?;
+        Ok(MemoryNeeds::of(&model.config, model.weight_bytes, options))
     }
 
     /// Registers everything that the model needs; refuses a file that holds more than that.

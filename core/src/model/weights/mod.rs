@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::error::ModelError;
+use super::fit::FitError;
 use crate::device::Slice;
 use crate::gpu::GpuError;
 use crate::kernels::weights::WeightShard;
@@ -24,6 +25,9 @@ pub enum LoadError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model or its context is larger than the device.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),

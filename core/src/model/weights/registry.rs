@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::loader::{self, Destination};
 use super::{HostVector, LoadError, Matrix, Shard, Vector};
 use crate::device::{Device, Storage};
-use crate::gpu::GpuError;
+use crate::gpu::{GpuError, Limits};
 use crate::kernels::weights::WeightShard;
 use crate::model::error::ModelError;
 use inglenook_format::gguf::{Gguf, TensorInfo};
@@ -38,6 +38,8 @@ pub struct WeightRegistry<'a> {
     /// The file's header.
     pub gguf: &'a Gguf,
     device: Device,
+    /// Largest binding of the device that the weights are for, bytes.
+    binding: u64,
     /// False where nothing is to be loaded.
     allocates: bool,
     pub(super) destinations: HashMap<String, Vec<Destination>>,
@@ -48,12 +50,20 @@ pub struct WeightRegistry<'a> {
 impl<'a> WeightRegistry<'a> {
     /// Nothing registered yet.
     pub fn new(gguf: &'a Gguf, device: Device) -> WeightRegistry<'a> {
-        WeightRegistry { gguf, device, allocates: true, destinations: HashMap::new(), ignored: Vec::new(), bytes: 0 }
+        WeightRegistry {
+            gguf,
+            binding: device.facts().limits.binding,
+            device,
+            allocates: true,
+            destinations: HashMap::new(),
+            ignored: Vec::new(),
+            bytes: 0,
+        }
     }
 
-    /// A registry that finds out what a model would need.
-    pub fn without_memory(gguf: &'a Gguf) -> WeightRegistry<'a> {
-        WeightRegistry { allocates: false, ..WeightRegistry::new(gguf, Device::Cpu) }
+    /// A registry that finds out what a model would need on a device of these limits.
+    pub fn without_memory(gguf: &'a Gguf, limits: &Limits) -> WeightRegistry<'a> {
+        WeightRegistry { allocates: false, binding: limits.binding, ..WeightRegistry::new(gguf, Device::Cpu) }
     }
 
     /// Device memory of everything registered, bytes.
@@ -160,9 +170,8 @@ impl<'a> WeightRegistry<'a> {
     /// # Errors
     /// No memory.
     pub fn memory(&mut self, label: &str, bytes: u64) -> Result<Storage, LoadError> {
-        let storage = self.device.buffer(label, if self.allocates { bytes } else { 0 })?;
-        self.bytes += storage.bytes();
-        Ok(storage)
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(self.device.buffer(label, if self.allocates { bytes } else { 0 })?)
     }
 
     /// Reads the file and loads everything registered. `progress` gets the bytes read so far and those there are in all;
@@ -238,7 +247,7 @@ impl<'a> WeightRegistry<'a> {
             return Err(ModelError::feature(format!("rows of {cols} weights of the type {ty}")).into());
         }
         let row_bytes = ty.plane_bytes(Plane::Quants, blocks) as u64;
-        let limit = self.device.facts().limits.binding;
+        let limit = self.binding;
         let rows = limit / (row_bytes * factor) / SHARD_ROWS * SHARD_ROWS;
         if rows == 0 {
             let wanted = row_bytes * factor * SHARD_ROWS;

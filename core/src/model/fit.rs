@@ -1,0 +1,287 @@
+//! Whether a model and its context fit a device, from the file's header alone: before any weight is read or downloaded.
+
+use super::weights::LoadError;
+use super::{Config, LayerKind, Model};
+use crate::device::Device;
+use crate::gpu::Limits;
+use crate::kernels::kv::{KvShape, KvType, PAGE};
+use inglenook_format::gguf::Gguf;
+
+/// How a model is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FitOptions {
+    /// Tokens of context of a sequence.
+    pub context: u32,
+    /// Sequences of that length that the cache has room for.
+    pub sequences: u32,
+    /// How keys and values are stored.
+    pub kv: KvType,
+    /// Rows of the largest plan: the tokens of a prefill step.
+    pub rows: u32,
+    /// Bindings that the keys of a layer may be spread over.
+    pub kv_segments: u32,
+}
+
+/// Memory that a model needs, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryNeeds {
+    /// Weights, and the table of rotation angles.
+    pub weights: u64,
+    /// Keys and values of a token, in all layers.
+    pub kv_per_token: u64,
+    /// Activations of the largest plan, about.
+    pub activations: u64,
+}
+
+/// Why a model does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// The weights leave no room for a context.
+    #[error(
+        "the model needs {} for its weights and a step, and there are {} of memory; use a smaller model or one with fewer bits a weight",
+        size(*.needed), size(*.memory)
+    )]
+    Weights {
+        /// Bytes needed without any context.
+        needed: u64,
+        /// Bytes there are.
+        memory: u64,
+    },
+    /// The context is too long.
+    #[error(
+        "a context of {context} tokens needs {} {what}, and there are {}; {}",
+        size(*.needed), size(*.available), remedy(*.fits)
+    )]
+    Context {
+        /// Tokens asked for.
+        context: u32,
+        /// What is too small, in words.
+        what: &'static str,
+        /// Bytes that the context needs of it.
+        needed: u64,
+        /// Bytes there are of it.
+        available: u64,
+        /// Tokens of context that would fit; 0 where none would.
+        fits: u32,
+    },
+}
+
+impl MemoryNeeds {
+    pub(super) fn of(config: &Config, weights: u64, options: &FitOptions) -> MemoryNeeds {
+        let page: u64 = shapes(config, options.kv).map(|shape| 2 * shape.page_bytes()).sum();
+        // What lives at once in a layer: the residual stream and its norm, then either attention's tensors or the fused
+        // feed-forward layer's. One row has logits.
+        let attention = config.qkv_width() + config.q_width();
+        let row = 2 * u64::from(config.hidden) + u64::from(attention.max(config.ffn));
+        let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));
+        MemoryNeeds { weights, kv_per_token: page / u64::from(PAGE), activations }
+    }
+
+    /// All of it for `tokens` tokens in the cache.
+    pub fn total(&self, tokens: u64) -> u64 {
+        self.without_cache().saturating_add(self.kv_per_token.saturating_mul(tokens))
+    }
+
+    fn without_cache(&self) -> u64 {
+        self.weights.saturating_add(self.activations)
+    }
+}
+
+/// Refuses a model or a context that cannot fit `device`.
+///
+/// # Errors
+/// [`FitError`] as [`LoadError::Fit`], and those of [`Model::memory_needed`].
+pub fn check(gguf: &Gguf, device: &Device, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
+    let limits = device.facts().limits;
+    let needs = Model::memory_needed(gguf, &limits, options)?;
+    let config = Config::read(gguf)?;
+    check_bindings(&config, &limits, options)?;
+    if let Some(memory) = device.memory() {
+        check_memory(&needs, memory, options)?;
+    }
+    Ok(needs)
+}
+
+/// The keys of a layer must fit its bindings, and so must its values.
+fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Result<(), FitError> {
+    let Some(page) = shapes(config, options.kv).map(|shape| shape.page_bytes()).max() else { return Ok(()) };
+    let segment_pages = limits.binding.min(limits.buffer) / page;
+    let pages = segment_pages.saturating_mul(options.kv_segments.into());
+    let needed = pages_of(options.context).saturating_mul(options.sequences.into());
+    if needed <= pages {
+        return Ok(());
+    }
+    Err(FitError::Context {
+        context: options.context,
+        what: "for the keys of a layer",
+        needed: needed.saturating_mul(page),
+        available: pages.saturating_mul(page),
+        fits: tokens_of(pages, options),
+    })
+}
+
+/// Everything together must fit the memory.
+fn check_memory(needs: &MemoryNeeds, memory: u64, options: &FitOptions) -> Result<(), FitError> {
+    let available = memory.saturating_sub(needs.without_cache());
+    let page = needs.kv_per_token.saturating_mul(PAGE.into()).max(1);
+    let needed = page.saturating_mul(pages_of(options.context)).saturating_mul(options.sequences.into());
+    match tokens_of(available / page, options) {
+        _ if needed <= available => Ok(()),
+        0 => Err(FitError::Weights { needed: needs.without_cache(), memory }),
+        fits => Err(FitError::Context {
+            context: options.context,
+            what: "of memory for keys and values",
+            needed,
+            available,
+            fits,
+        }),
+    }
+}
+
+/// The caches of the layers that have one.
+fn shapes(config: &Config, ty: KvType) -> impl Iterator<Item = KvShape> {
+    config.layer_kinds.iter().map(move |LayerKind::Attention(kind)| KvShape {
+        kv_heads: kind.kv_heads,
+        head_dim: kind.head_dim,
+        pages_per_sequence: 0,
+        ty,
+    })
+}
+
+fn pages_of(context: u32) -> u64 {
+    u64::from(context.div_ceil(PAGE))
+}
+
+/// Tokens of context of each sequence in so many pages.
+fn tokens_of(pages: u64, options: &FitOptions) -> u32 {
+    u32::try_from(pages / u64::from(options.sequences.max(1)) * u64::from(PAGE)).unwrap_or(u32::MAX)
+}
+
+fn remedy(fits: u32) -> String {
+    match fits {
+        0 => "ask for fewer sequences at once, or use a smaller model".to_string(),
+        fits => format!("a context of at most {fits} tokens works"),
+    }
+}
+
+/// Bytes in words, to three digits.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let steps = UNITS.iter().scan(bytes as f64, |value, unit| {
+        *value /= 1024.0;
+        Some((*value, unit))
+    });
+    let chosen = steps.take_while(|(value, _)| *value >= 1.0).last();
+    chosen.map_or_else(|| format!("{bytes} bytes"), |(value, unit)| format!("{value:.1} {unit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inglenook_format::gguf::write::GgufWriter;
+    use inglenook_format::quant::WeightType;
+    use inglenook_format::source::{LocalFuture, Source, SourceError};
+
+    /// A file of which there is the header alone. Reading a weight fails.
+    struct HeaderOnly(Vec<u8>);
+
+    impl Source for HeaderOnly {
+        fn len(&self) -> Option<u64> {
+            None
+        }
+
+        fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> LocalFuture<'a, Result<(), SourceError>> {
+            let left = self.0.get(offset as usize..).unwrap_or_else(|| panic!("a weight was read, at byte {offset}"));
+            let have = left.len().min(buf.len());
+            buf[..have].copy_from_slice(&left[..have]);
+            let wanted = buf.len();
+            let end = SourceError::UnexpectedEnd { offset, wanted, have };
+            Box::pin(std::future::ready(if have == wanted { Ok(()) } else { Err(end) }))
+        }
+    }
+
+    /// A Llama of 8 billion weights, Q4_0 and F32.
+    fn eight_billion() -> Gguf {
+        let mut file = GgufWriter::new();
+        file.entry("general.architecture", "llama")
+            .entry("llama.context_length", 131_072u32)
+            .entry("llama.embedding_length", 4096u32)
+            .entry("llama.block_count", 32u32)
+            .entry("llama.feed_forward_length", 14_336u32)
+            .entry("llama.attention.head_count", 32u32)
+            .entry("llama.attention.head_count_kv", 8u32)
+            .entry("llama.attention.layer_norm_rms_epsilon", 1e-5f32);
+        let mut tensor = |name: &str, dims: &[u64], ty| {
+            file.tensor(name, dims, ty).expect("whole blocks");
+        };
+        tensor("token_embd.weight", &[4096, 128_256], WeightType::Q4_0);
+        for layer in 0..32 {
+            let mut part = |part: &str, dims: &[u64], ty| tensor(&format!("blk.{layer}.{part}.weight"), dims, ty);
+            part("attn_norm", &[4096], WeightType::F32);
+            part("ffn_norm", &[4096], WeightType::F32);
+            for (name, rows) in [("attn_q", 4096), ("attn_k", 1024), ("attn_v", 1024), ("attn_output", 4096)] {
+                part(name, &[4096, rows], WeightType::Q4_0);
+            }
+            part("ffn_gate", &[4096, 14_336], WeightType::Q4_0);
+            part("ffn_up", &[4096, 14_336], WeightType::Q4_0);
+            part("ffn_down", &[14_336, 4096], WeightType::Q4_0);
+        }
+        tensor("output_norm.weight", &[4096], WeightType::F32);
+        tensor("output.weight", &[4096, 128_256], WeightType::Q4_0);
+        let mut header = Vec::new();
+        file.start(&mut header).expect("memory takes every byte");
+        pollster::block_on(Gguf::read(&HeaderOnly(header))).expect("a sound header")
+    }
+
+    const OPTIONS: FitOptions =
+        FitOptions { context: 131_072, sequences: 1, kv: KvType::F16, rows: 256, kv_segments: 1 };
+
+    #[test]
+    fn memory_needed_is_known_from_the_header() {
+        let gguf = eight_billion();
+        let needs = Model::memory_needed(&gguf, &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
+        // 8.03 billion weights of 4.5 bits; 32 layers of 8 heads of 128, keys and values, two bytes each.
+        assert!((4_500_000_000..4_600_000_000).contains(&needs.weights), "{}", needs.weights);
+        assert_eq!(needs.kv_per_token, 32 * 8 * 128 * 2 * 2);
+        assert!((22 << 20..25 << 20).contains(&needs.activations), "{}", needs.activations);
+        assert_eq!(needs.total(1000), needs.weights + needs.activations + 1000 * needs.kv_per_token);
+    }
+
+    #[test]
+    fn context_that_exceeds_a_binding_is_refused_from_the_header() {
+        let config = Config::read(&eight_billion()).expect("sizes that fit");
+        let error = check_bindings(&config, &Limits::DEFAULT, &OPTIONS).expect_err("too long");
+        // 128 MiB hold the keys of 65,536 tokens of 2 KiB.
+        assert!(matches!(error, FitError::Context { fits: 65_536, .. }), "{error}");
+        assert!(error.to_string().ends_with("a context of at most 65536 tokens works"), "{error}");
+        let fits = |options: FitOptions| check_bindings(&config, &Limits::DEFAULT, &options);
+        assert_eq!(fits(FitOptions { context: 65_536, ..OPTIONS }), Ok(()));
+        assert_eq!(fits(FitOptions { kv_segments: 2, ..OPTIONS }), Ok(()));
+        let two = fits(FitOptions { context: 65_536, sequences: 2, ..OPTIONS });
+        assert!(matches!(two, Err(FitError::Context { fits: 32_768, .. })), "{two:?}");
+        assert!(fits(FitOptions { context: u32::MAX, sequences: u32::MAX, ..OPTIONS }).is_err());
+    }
+
+    #[test]
+    fn context_that_exceeds_the_memory_is_refused_with_the_one_that_fits() {
+        let needs = Model::memory_needed(&eight_billion(), &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
+        let memory = needs.total(10_000);
+        let error = check_memory(&needs, memory, &OPTIONS).expect_err("too long");
+        assert!(matches!(error, FitError::Context { fits: 9984, .. }), "{error}");
+        assert_eq!(check_memory(&needs, memory, &FitOptions { context: 9984, ..OPTIONS }), Ok(()));
+        let error = check_memory(&needs, 4 << 30, &OPTIONS).expect_err("the weights alone are more");
+        assert!(error.to_string().contains("4.2 GiB") && error.to_string().contains("4.0 GiB"), "{error}");
+    }
+
+    #[test]
+    fn check_on_the_cpu_asks_for_no_more_than_the_header() {
+        let gguf = eight_billion();
+        let huge = FitOptions { sequences: u32::MAX, ..OPTIONS };
+        let error = check(&gguf, &Device::Cpu, &huge).expect_err("more than any machine has");
+        assert!(matches!(error, LoadError::Fit(_)), "{error}");
+        let small = FitOptions { context: 1, sequences: 1, ..OPTIONS };
+        let verdict = check(&gguf, &Device::Cpu, &small);
+        assert!(matches!(verdict, Ok(_) | Err(LoadError::Fit(_))), "{verdict:?}");
+    }
+}
