@@ -53,14 +53,21 @@ def rope_frequencies(file: File, dims: int) -> tuple[np.ndarray, float]:
     return kept * (1 - ramp) + kept / factor * ramp, 0.1 * np.log(factor) + 1
 
 
-def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention of q [tokens, heads, head_dim] over k, v [tokens, kv_heads, head_dim] -> [tokens, heads * head_dim]."""
+def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | None, sinks: np.ndarray | None) -> np.ndarray:
+    """Causal attention of q [tokens, heads, head_dim] over k, v [tokens, kv_heads, head_dim] -> [tokens, heads * head_dim].
+
+    A token sees the last `window` positions. A sink [heads] is a score without a value.
+    """
     tokens, heads, head_dim = q.shape
     k, v = (np.repeat(x, heads // k.shape[1], axis=1) for x in (k, v))
     scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(head_dim)
     scores[:, np.triu(np.ones((tokens, tokens), bool), 1)] = -np.inf
+    if window is not None:
+        scores[:, np.tril(np.ones((tokens, tokens), bool), -window)] = -np.inf
+    if sinks is not None:
+        scores = np.concatenate([scores, np.broadcast_to(sinks[:, None, None], (heads, tokens, 1))], axis=-1)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
+    weights = (weights / weights.sum(axis=-1, keepdims=True))[..., :tokens]
     return np.einsum("hqk,khd->qhd", weights, v).reshape(tokens, heads * head_dim)
 
 
@@ -86,7 +93,8 @@ def logits(file: File, prompt: list[int], cache_type: type = np.float64) -> np.n
             q, k = rms_norm(q, block["attn_q_norm.weight"], eps), rms_norm(k, block["attn_k_norm.weight"], eps)
         q, k = (magnitude * rope(y, frequencies, file.arch == "llama") for y in (q, k))
         k, v = (y.astype(cache_type).astype(np.float64) for y in (k, v))
-        x = x + project(attention(q, k, v), "attn_output")
+        attended = attention(q, k, v, file.get("attention.sliding_window"), block.get("attn_sinks.weight"))
+        x = x + project(attended, "attn_output")
 
         h = rms_norm(x, block["ffn_norm.weight"], eps)
         gate = project(h, "ffn_gate")

@@ -12,8 +12,13 @@ import gguf
 import numpy as np
 import torch
 import transformers
+from transformers.models.gpt_oss.modeling_gpt_oss import eager_attention_forward as eager_attention_of_sinks
+from transformers.models.mistral import modeling_mistral
 
 from . import vocab
+
+# What a Mistral model calls by its module's name; a model with sinks gets gpt-oss's instead.
+eager_attention_of_mistral = modeling_mistral.eager_attention_forward
 
 VOCAB_SIZE = 517
 CONTEXT_LENGTH = 1024
@@ -45,6 +50,10 @@ class Shape:
     rope_scaling: dict = field(default_factory=dict)
     # Biases on every projection of attention and MLP, and vectors (norms, biases) stored in F16.
     biased: bool = False
+    # Positions that a token sees, its own included.
+    window: int | None = None
+    # A learned logit a head that takes a share of attention and gives nothing, as in gpt-oss.
+    sinks: bool = False
 
 
 SHAPES = [
@@ -108,6 +117,39 @@ SHAPES = [
         explicit_head_dim=True,
     ),
     Shape(
+        name="windowed",
+        arch="llama",
+        config=transformers.MistralConfig,
+        family=vocab.LLAMA3,
+        hidden=96,
+        ffn=160,
+        layers=2,
+        heads=6,
+        kv_heads=2,
+        head_dim=16,
+        rope_theta=10_000.0,
+        tied=False,
+        query_scale=0.9,
+        # No multiple of a page, a chunk or a warp.
+        window=37,
+    ),
+    Shape(
+        name="sinks",
+        arch="llama",
+        config=transformers.MistralConfig,
+        family=vocab.LLAMA3,
+        hidden=96,
+        ffn=160,
+        layers=2,
+        heads=3,
+        kv_heads=1,
+        head_dim=32,
+        rope_theta=10_000.0,
+        tied=False,
+        window=101,
+        sinks=True,
+    ),
+    Shape(
         name="qwen2",
         arch="qwen2",
         config=transformers.Qwen2Config,
@@ -148,7 +190,7 @@ def build(shape: Shape, seed: int) -> transformers.PreTrainedModel:
     """The float32 model with weights drawn from `seed`."""
     options = {"head_dim": shape.head_dim} if shape.explicit_head_dim else {}
     if shape.config in (transformers.MistralConfig, transformers.Qwen2Config, transformers.Qwen3Config):
-        options["sliding_window"] = None
+        options["sliding_window"] = shape.window
     if shape.biased:
         options |= {"attention_bias": True, "mlp_bias": True}
     config = shape.config(
@@ -166,6 +208,10 @@ def build(shape: Shape, seed: int) -> transformers.PreTrainedModel:
         **options,
     )
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    modeling_mistral.eager_attention_forward = eager_attention_of_sinks if shape.sinks else eager_attention_of_mistral
+    if shape.sinks:
+        for layer in model.model.layers:
+            layer.self_attn.sinks = torch.nn.Parameter(torch.empty(shape.heads))
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -180,6 +226,8 @@ def random_weight(rng: np.random.Generator, shape: Shape, name: str, size: tuple
     Norm weights and biases differ from 1 and 0, so that leaving one out shows.
     """
     noise = rng.standard_normal(size).astype(np.float32)
+    if name.endswith(".sinks"):
+        return 2.0 + noise
     if name.endswith("norm.weight"):
         return 1.0 + 0.2 * noise
     if name.endswith(".bias"):
@@ -236,6 +284,8 @@ def write_gguf(path: Path, shape: Shape, model: transformers.PreTrainedModel) ->
     if shape.explicit_head_dim:
         writer.add_key_length(shape.head_dim)
         writer.add_value_length(shape.head_dim)
+    if shape.window is not None:
+        writer.add_sliding_window(shape.window)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if shape.arch == "llama":
         writer.add_vocab_size(VOCAB_SIZE)
@@ -256,7 +306,9 @@ def write_gguf(path: Path, shape: Shape, model: transformers.PreTrainedModel) ->
         if shape.arch == "llama" and ("q_proj." in name or "k_proj." in name):
             data = interleaved(data, shape.heads if "q_proj" in name else shape.kv_heads)
         data = np.ascontiguousarray(data.astype(stored_type(shape, data)))
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), data)
+        # GGUF's `llama` has no name for sinks; this is the one of `gpt-oss`.
+        sinks = f"blk.{name.split('.')[2]}.attn_sinks.weight" if name.endswith(".sinks") else None
+        writer.add_tensor(sinks or names.get_name(name, try_suffixes=(".weight", ".bias")), data)
 
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

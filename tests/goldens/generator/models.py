@@ -22,7 +22,7 @@ from .output import write_json
 
 PROMPT_TOKENS = 300
 GREEDY_TOKENS = 64
-MAX_SEED = 200
+MAX_SEED = 1000
 
 # The best token must lead the second by this share of the largest |logit| at every greedy step: five times the 1e-3
 # that an implementation's logits may be off by.
