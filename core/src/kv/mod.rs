@@ -5,7 +5,7 @@
 //! decided elsewhere ([`pages`], [`prefix`], the engine's scheduler); here is their memory.
 
 pub mod pages;
-mod path_key;
+pub mod path_key;
 pub mod prefix;
 
 use crate::device::{Device, Slice, Storage};

@@ -153,7 +153,7 @@ impl Model {
     }
 
     fn touch(&mut self, page: PageId) {
-        for (_, (other, used)) in &mut self.pages {
+        for (other, used) in self.pages.values_mut() {
             if *other == page {
                 *used = self.clock;
             }
@@ -276,7 +276,7 @@ impl Trace {
     fn extend(&mut self, at: usize, tokens: &[u32]) {
         for token in tokens {
             let sequence = &self.running[at];
-            let last = sequence.pages.last().copied().filter(|_| sequence.tokens.len() % PAGE_TOKENS != 0);
+            let last = sequence.pages.last().copied().filter(|_| !sequence.tokens.len().is_multiple_of(PAGE_TOKENS));
             if last.is_none_or(|page| self.pool.refs(page) > 1) {
                 let Some(fresh) = self.page() else { break };
                 if let Some(shared) = last {
