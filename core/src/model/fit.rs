@@ -12,8 +12,10 @@ use inglenook_format::gguf::Gguf;
 pub struct FitOptions {
     /// Tokens of context of a sequence.
     pub context: u32,
-    /// Sequences of that length that the cache has room for.
-    pub sequences: u32,
+    /// Tokens that the cache has room for; no fewer than those of a context.
+    pub cache_tokens: u32,
+    /// Sequences at once, each of which may need a page more: the one it shares up to its middle.
+    pub slots: u32,
     /// How keys and values are stored.
     pub kv: KvType,
     /// Rows of the largest plan: the tokens of a prefill step.
@@ -50,12 +52,12 @@ pub enum FitError {
     },
     /// The context is too long.
     #[error(
-        "a context of {context} tokens needs {} {what}, and there are {}; {}",
+        "{tokens} tokens of context need {} {what}, and there are {}; {}",
         size(*.needed), size(*.available), remedy(*.fits)
     )]
     Context {
-        /// Tokens asked for.
-        context: u32,
+        /// Tokens asked for: a context, or the cache's if it is to hold more.
+        tokens: u32,
         /// What is too small, in words.
         what: &'static str,
         /// Bytes that the context needs of it.
@@ -106,36 +108,35 @@ pub fn check(gguf: &Gguf, device: &Device, options: &FitOptions) -> Result<Memor
 /// The keys of a layer must fit its bindings, and so must its values.
 fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Result<(), FitError> {
     let Some(page) = shapes(config, options.kv).map(|shape| shape.page_bytes()).max() else { return Ok(()) };
-    let segment_pages = limits.binding.min(limits.buffer) / page;
-    let pages = segment_pages.saturating_mul(options.kv_segments.into());
-    let needed = pages_of(options.context).saturating_mul(options.sequences.into());
-    if needed <= pages {
-        return Ok(());
-    }
-    Err(FitError::Context {
-        context: options.context,
-        what: "for the keys of a layer",
-        needed: needed.saturating_mul(page),
-        available: pages.saturating_mul(page),
-        fits: tokens_of(pages, options),
-    })
+    let segment = limits.binding.min(limits.buffer) / page;
+    options.check_pages("for the keys of a layer", page, segment.saturating_mul(options.kv_segments.into()))
 }
 
 /// Everything together must fit the memory.
 fn check_memory(needs: &MemoryNeeds, memory: u64, options: &FitOptions) -> Result<(), FitError> {
-    let available = memory.saturating_sub(needs.without_cache());
     let page = needs.kv_per_token.saturating_mul(PAGE.into()).max(1);
-    let needed = page.saturating_mul(pages_of(options.context)).saturating_mul(options.sequences.into());
-    match tokens_of(available / page, options) {
-        _ if needed <= available => Ok(()),
+    let pages = memory.saturating_sub(needs.without_cache()) / page;
+    match pages {
         0 => Err(FitError::Weights { needed: needs.without_cache(), memory }),
-        fits => Err(FitError::Context {
-            context: options.context,
-            what: "of memory for keys and values",
-            needed,
-            available,
-            fits,
-        }),
+        _ => options.check_pages("of memory for keys and values", page, pages),
+    }
+}
+
+impl FitOptions {
+    fn check_pages(&self, what: &'static str, page_bytes: u64, pages: u64) -> Result<(), FitError> {
+        let tokens = self.cache_tokens.max(self.context);
+        let needed = u64::from(tokens.div_ceil(PAGE)) + u64::from(self.slots);
+        if needed <= pages {
+            return Ok(());
+        }
+        let fits = pages.saturating_sub(self.slots.into()).saturating_mul(PAGE.into());
+        Err(FitError::Context {
+            tokens,
+            what,
+            needed: needed.saturating_mul(page_bytes),
+            available: pages.saturating_mul(page_bytes),
+            fits: u32::try_from(fits).unwrap_or(u32::MAX),
+        })
     }
 }
 
@@ -149,19 +150,10 @@ fn shapes(config: &Config, ty: KvType) -> impl Iterator<Item = KvShape> {
     })
 }
 
-fn pages_of(context: u32) -> u64 {
-    u64::from(context.div_ceil(PAGE))
-}
-
-/// Tokens of context of each sequence in so many pages.
-fn tokens_of(pages: u64, options: &FitOptions) -> u32 {
-    u32::try_from(pages / u64::from(options.sequences.max(1)) * u64::from(PAGE)).unwrap_or(u32::MAX)
-}
-
 fn remedy(fits: u32) -> String {
     match fits {
         0 => "ask for fewer sequences at once, or use a smaller model".to_string(),
-        fits => format!("a context of at most {fits} tokens works"),
+        fits => format!("at most {fits} tokens work"),
     }
 }
 
@@ -235,7 +227,7 @@ mod tests {
     }
 
     const OPTIONS: FitOptions =
-        FitOptions { context: 131_072, sequences: 1, kv: KvType::F16, rows: 256, kv_segments: 1 };
+        FitOptions { context: 131_072, cache_tokens: 0, slots: 4, kv: KvType::F16, rows: 256, kv_segments: 1 };
 
     #[test]
     fn memory_needed_is_known_from_the_header() {
@@ -252,15 +244,17 @@ mod tests {
     fn context_that_exceeds_a_binding_is_refused_from_the_header() {
         let config = Config::read(&eight_billion()).expect("sizes that fit");
         let error = check_bindings(&config, &Limits::DEFAULT, &OPTIONS).expect_err("too long");
-        // 128 MiB hold the keys of 65,536 tokens of 2 KiB.
-        assert!(matches!(error, FitError::Context { fits: 65_536, .. }), "{error}");
-        assert!(error.to_string().ends_with("a context of at most 65536 tokens works"), "{error}");
+        // 128 MiB hold 2048 pages of 32 tokens of 2 KiB, four of them spare.
+        assert!(matches!(error, FitError::Context { fits: 65_408, .. }), "{error}");
+        assert!(error.to_string().ends_with("at most 65408 tokens work"), "{error}");
         let fits = |options: FitOptions| check_bindings(&config, &Limits::DEFAULT, &options);
-        assert_eq!(fits(FitOptions { context: 65_536, ..OPTIONS }), Ok(()));
-        assert_eq!(fits(FitOptions { kv_segments: 2, ..OPTIONS }), Ok(()));
-        let two = fits(FitOptions { context: 65_536, sequences: 2, ..OPTIONS });
-        assert!(matches!(two, Err(FitError::Context { fits: 32_768, .. })), "{two:?}");
-        assert!(fits(FitOptions { context: u32::MAX, sequences: u32::MAX, ..OPTIONS }).is_err());
+        assert_eq!(fits(FitOptions { context: 65_408, ..OPTIONS }), Ok(()));
+        assert!(fits(FitOptions { context: 65_409, ..OPTIONS }).is_err());
+        assert_eq!(fits(FitOptions { kv_segments: 3, ..OPTIONS }), Ok(()));
+        let cache = fits(FitOptions { context: 4096, cache_tokens: 70_000, ..OPTIONS });
+        assert!(matches!(cache, Err(FitError::Context { tokens: 70_000, fits: 65_408, .. })), "{cache:?}");
+        let absurd = FitOptions { context: u32::MAX, cache_tokens: u32::MAX, slots: u32::MAX, ..OPTIONS };
+        assert!(matches!(fits(absurd), Err(FitError::Context { fits: 0, .. })));
     }
 
     #[test]
@@ -268,8 +262,8 @@ mod tests {
         let needs = Model::memory_needed(&eight_billion(), &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
         let memory = needs.total(10_000);
         let error = check_memory(&needs, memory, &OPTIONS).expect_err("too long");
-        assert!(matches!(error, FitError::Context { fits: 9984, .. }), "{error}");
-        assert_eq!(check_memory(&needs, memory, &FitOptions { context: 9984, ..OPTIONS }), Ok(()));
+        assert!(matches!(error, FitError::Context { fits: 9856, .. }), "{error}");
+        assert_eq!(check_memory(&needs, memory, &FitOptions { context: 9856, ..OPTIONS }), Ok(()));
         let error = check_memory(&needs, 4 << 30, &OPTIONS).expect_err("the weights alone are more");
         assert!(error.to_string().contains("4.2 GiB") && error.to_string().contains("4.0 GiB"), "{error}");
     }
@@ -277,10 +271,10 @@ mod tests {
     #[test]
     fn check_on_the_cpu_asks_for_no_more_than_the_header() {
         let gguf = eight_billion();
-        let huge = FitOptions { sequences: u32::MAX, ..OPTIONS };
+        let huge = FitOptions { cache_tokens: u32::MAX, slots: u32::MAX, ..OPTIONS };
         let error = check(&gguf, &Device::Cpu, &huge).expect_err("more than any machine has");
         assert!(matches!(error, LoadError::Fit(_)), "{error}");
-        let small = FitOptions { context: 1, sequences: 1, ..OPTIONS };
+        let small = FitOptions { context: 1, ..OPTIONS };
         let verdict = check(&gguf, &Device::Cpu, &small);
         assert!(matches!(verdict, Ok(_) | Err(LoadError::Fit(_))), "{verdict:?}");
     }
