@@ -161,16 +161,22 @@ fn closing_one_engine_leaves_the_others_on_its_gpu() {
     let device = gpu();
     let question = "Tell me a story about a cat.";
     let alone = answer(&mut load(gpu()), ask(question));
-    let (mut first, mut second) = (load(device.clone()), load(device));
-    let mut generations =
-        [&mut first, &mut second].map(|engine| engine.generate(ask(question)).expect("a good request"));
-    for (engine, generation) in [&mut first, &mut second].into_iter().zip(&mut generations) {
-        block_on(engine.next(generation)).expect("generates");
+    let (first, mut second) = (load(device.clone()), load(device));
+    let mut answers = [&first, &second].map(|engine| engine.submit(ask(question)).expect("a good request"));
+    for answer in &mut answers {
+        block_on(answer.next()).expect("generates");
     }
     first.close();
-    let [_, generation] = &mut generations;
-    while !matches!(block_on(second.next(generation)).expect("generates"), Some(Event::Done { .. })) {}
-    assert_eq!(generation.tokens(), alone.tokens);
+    let [closed, open] = &mut answers;
+    let end = loop {
+        match block_on(closed.next()) {
+            Ok(Some(_)) => {}
+            end => break end,
+        }
+    };
+    assert!(end.is_err(), "{end:?}");
+    while !matches!(block_on(open.next()).expect("generates"), Some(Event::Done { .. })) {}
+    assert_eq!(open.tokens(0), alone.tokens);
     assert_eq!(answer(&mut second, ask("Hello!")).tokens, answer(&mut load(Device::Cpu), ask("Hello!")).tokens);
 }
 

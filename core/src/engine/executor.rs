@@ -35,6 +35,11 @@ const SOFTWARE_SINGLE_STEP_LIMIT: usize = 2;
 /// Sequences that may run at once: the rows that one decode matmul serves.
 pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
 
+/// Rows of the largest plan: the tokens of a prefill step.
+pub(super) fn most_rows(device: &Device) -> u32 {
+    if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }
+}
+
 /// What the forward pass keeps for the choice: the last tokens' hidden states.
 const HIDDEN: &str = "hidden";
 
@@ -128,7 +133,7 @@ impl ModelRunner {
     ) -> Result<ModelRunner, PlanError> {
         let device = kernels.device().clone();
         let software = device.facts().software;
-        let chunk = if software { SOFTWARE_CHUNK } else { CHUNK }.min(kv.context());
+        let chunk = most_rows(&device).min(kv.context());
         let state = StepState::new(&device, (chunk, slots), vocab)?;
         let resources = Rc::new(Resources { device, model, kv, vocab, slots, state });
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;

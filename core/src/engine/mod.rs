@@ -35,13 +35,14 @@ use crate::error::Error;
 use crate::gpu::{AdapterInfo, Counters, GpuError};
 use crate::kernels::kv::{KvType, PAGE};
 use crate::kv::{KvCache, KvOptions};
+use crate::model::fit::{self, FitOptions};
 use crate::model::{Architecture, Config, Model, ModelError};
 use crate::placement::Placement;
 use crate::plan::{KernelCache, KernelChoice};
 pub use answer::Answer;
 pub use constraint::GrammarBackend;
 use driver::{Driver, Shared};
-use executor::{MAX_SLOTS, ModelRunner};
+use executor::{MAX_SLOTS, ModelRunner, most_rows};
 pub use fault::FaultError;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
@@ -169,6 +170,15 @@ impl Engine {
         let context = context(&config, options);
         let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
         let kv_options = kv_options(&config, options, context, slots);
+        let fit_options = FitOptions {
+            context,
+            cache_tokens: options.cache_tokens.unwrap_or(0).max(context),
+            slots,
+            kv: kv_options.ty,
+            rows: most_rows(&device),
+            kv_segments: 1,
+        };
+        fit::check(&gguf, &device, &fit_options)?;
         let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
         let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
         progress(LoadProgress::Kernels);

@@ -37,7 +37,7 @@ pub struct Row {
 
 impl Row {
     /// `token` at `position` of `sequence`.
-    pub fn new(token: u32, position: u32, sequence: u32) -> Row {
+    pub const fn new(token: u32, position: u32, sequence: u32) -> Row {
         Row { token, position, sequence, flags: 0 }
     }
 

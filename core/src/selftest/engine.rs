@@ -105,15 +105,15 @@ async fn hardware_path() -> Outcome {
     expect("the adapter is software", &gpu.facts().software, &false)?;
     let mut tokens = Vec::new();
     for device in [Device::Gpu(gpu), Device::Cpu] {
-        let options = EngineOptions { context: Some(768), exact_kv: true };
-        let mut engine = Engine::load(device, &Synthetic::new(&NARROW), &options, &mut |_| true).await.map_err(said)?;
+        let options = EngineOptions { context: Some(768), exact_kv: true, ..EngineOptions::default() };
+        let engine = Engine::load(device, &Synthetic::new(&NARROW), &options, &mut |_| true).await.map_err(said)?;
         // Two whole chunks and the beginning of a third.
         let prompt = Some("Rain ran down the window. ".repeat(22));
         // Drawn, since the likeliest token of a model of random weights is always the same.
         let drawn = Request { temperature: Some(1.0), seed: Some(7), ..Request::default() };
-        let mut generation = engine.generate(Request { prompt, max_tokens: Some(24), ..drawn }).map_err(said)?;
-        finish(&mut engine, &mut generation).await?;
-        tokens.push(generation.tokens().to_vec());
+        let mut generation = engine.submit(Request { prompt, max_tokens: Some(24), ..drawn }).map_err(said)?;
+        finish(&mut generation).await?;
+        tokens.push(generation.tokens(0));
         engine.close();
     }
     expect("the tokens", &tokens[0], &tokens[1])?;
