@@ -1,7 +1,8 @@
 // Embedding rows: out[r] = table[token of row r] * SCALE.
 //
-// The table's weights are of any type and may lie in several shards; this dispatch serves the tokens FIRST..FIRST+ROWS of one shard
-// and leaves the rows of other tokens as they are. out: [rows, COLS] f32. COLS is a multiple of 32.
+// The table's weights are of any type and may lie in several parts; this dispatch serves the tokens FIRST..FIRST+ROWS of one part
+// and leaves the rows of other tokens as they are. Only the part that begins the table, whose dispatch is the first, writes zeros
+// for them: so a token that no part has gives zeros. out: [rows, COLS] f32. COLS is a multiple of 32.
 // Dispatch: x covers COLS / 32 chunks in workgroups of 32, y is the row. A chunk is what a weight type unpacks at once.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
@@ -22,11 +23,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let token = row.token;
+    let at = (id.y * (COLS / 32u) + id.x) * 8u;
     if token < FIRST || token - FIRST >= ROWS {
+        if FIRST == 0u {
+            for (var i = 0u; i < 8u; i++) {
+                out[at + i] = vec4<f32>();
+            }
+        }
         return;
     }
     let w = chunk((token - FIRST) * (COLS / 32u) + id.x);
-    let at = (id.y * (COLS / 32u) + id.x) * 8u;
     let low = LOW_SPREAD * w.scale.x;
     let high = HIGH_SPREAD * w.scale.y;
     out[at] = (low_numbers(w.words[0]) * low + w.offset) * SCALE;

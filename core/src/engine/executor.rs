@@ -119,8 +119,6 @@ pub(super) struct ModelRunner {
     step: u32,
     /// Rows of the plan whose forward pass over the rows as they stand was the last of all, so that it need not be repeated.
     ready: Option<u32>,
-    /// Rows that are valid in the device's decode batch.
-    count: u32,
 }
 
 impl ModelRunner {
@@ -146,7 +144,6 @@ impl ModelRunner {
             single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
             step: 0,
             ready: None,
-            count: 1,
         })
     }
 
@@ -205,6 +202,7 @@ impl ModelRunner {
             return plan::submit_and_read(device, &[&self.prefill], &marker);
         }
         self.ready = None;
+        self.write_count(1);
         for row in &rows {
             self.write_row(*row);
             plan::submit(device, &[&self.decode[&1].forward]);
@@ -245,6 +243,11 @@ impl ModelRunner {
         self.write_row(Row { flags: batch::FINISHED, ..Row::new(0, 0, slot) });
     }
 
+    /// Says how many rows are valid. The device sets that to 0 where all have ended.
+    fn write_count(&self, rows: u32) {
+        self.resources.device.write(&self.resources.state.decode_batch, 0, bytemuck::bytes_of(&rows));
+    }
+
     fn write_row(&self, row: Row) {
         let at = batch::bytes(row.sequence);
         self.resources.device.write(&self.resources.state.decode_batch, at, bytemuck::bytes_of(&row));
@@ -256,8 +259,7 @@ impl ModelRunner {
         let (device, state) = (&self.resources.device, &self.resources.state);
         let (rows, plan) =
             self.decode.range(slots..).next().unwrap_or_else(|| unreachable!("the scheduler knows the plans"));
-        // The device sets the count to 0 where all rows have ended.
-        device.write(&state.decode_batch, 0, bytemuck::bytes_of(rows));
+        self.write_count(*rows);
         let plans = [&plan.forward, &plan.sample].repeat(steps as usize);
         let is_ready = self.ready == Some(*rows);
         let span = RingSpan { first: self.step % RING, rows: *rows };
@@ -270,7 +272,6 @@ impl ModelRunner {
             plan::submit(device, &[&plan.forward]);
         }
         self.ready = lookahead.then_some(*rows);
-        self.count = *rows;
         self.step = self.step.wrapping_add(steps);
         (pending, span)
     }

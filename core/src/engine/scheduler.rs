@@ -320,12 +320,14 @@ impl Scheduler {
         }
     }
 
-    /// A sequence's steps in flight are void: it goes on from the tokens that stand.
+    /// A sequence's steps in flight are void: it goes on from the tokens that stand. Until its row is written again the device leaves it
+    /// alone, since a pass over what the row holds now would write over the keys and values of the tokens that take its place.
     pub fn rewind(&mut self, id: SeqId) {
         if let Some(track) = self.tracks.get_mut(&id) {
             track.epoch += 1;
             track.in_flight = 0;
             (track.is_stale, track.is_held) = (true, false);
+            self.pending.extend(track.slot.map(|slot| Preparation::Finish { slot }));
         }
     }
 

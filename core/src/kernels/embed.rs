@@ -1,7 +1,7 @@
 //! Embedding rows of a step's tokens.
 
 use super::verify::{KernelTest, Output};
-use super::weights::{CHUNK, WeightShard, random_planes};
+use super::weights::{CHUNK, WeightPart, random_planes};
 use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
 use crate::gpu::{AdapterInfo, RequiredFeatures};
@@ -9,14 +9,15 @@ use inglenook_format::quant::WeightType;
 
 const BODY: &str = include_str!("../../../shaders/embed.wgsl");
 
-/// `out[r] = table[token of row r] * scale`, for the tokens that lie in this shard of the table.
+/// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
 #[derive(Debug)]
 pub struct Embed {
     /// The batch.
     pub batch: TensorRef,
-    /// A shard of the table: a row a token.
-    pub table: WeightShard,
-    /// Token of the shard's first row. Rows whose token lies in another shard are left as they are.
+    /// A part of the table: a row a token.
+    pub table: WeightPart,
+    /// Token of the part's first row. Rows whose token lies in another part are left as they are, or become zeros where
+    /// this part is the table's first: a token that no part has never leaves what was there before.
     pub first_row: u32,
     /// f32 `[rows, cols]`.
     pub out: TensorRef,
@@ -60,7 +61,7 @@ impl Kernel for Embed {
     }
 
     fn guard(&self) -> KernelTest {
-        case(self.table.ty, 512)
+        case(self.table.ty, 512, 0)
     }
 
     fn run(&self, operands: &[Slice]) {
@@ -72,22 +73,40 @@ impl Kernel for Embed {
     }
 }
 
-/// A shard of 130 tokens from the 40th on, for each weight type: tokens at its edges and outside of it.
+/// A part of 130 tokens from the 40th on, for each weight type, and such a part as the first: tokens at its edges and
+/// outside of it.
 pub fn cases() -> Vec<KernelTest> {
-    WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 })).collect()
+    let later = WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 }, 40));
+    later.chain([case(WeightType::Q4_0, 96, 0), case(WeightType::F32, 1056, 0)]).collect()
 }
 
-fn case(ty: WeightType, cols: u32) -> KernelTest {
-    let tokens = [40, 39, 0, 169, 170, u32::MAX, 101];
+fn case(ty: WeightType, cols: u32, first: u32) -> KernelTest {
+    let tokens = [first, first.wrapping_sub(1), 0, first + 129, first + 130, u32::MAX, first + 61];
     let mut valid: Vec<_> = tokens.iter().zip(0..).map(|(token, r)| batch::Row::new(*token, r, 0)).collect();
-    valid.push(batch::Row::new(41, 7, 0).flagged(batch::FINISHED));
-    valid.push(batch::Row::new(42, 8, 0).flagged(batch::HELD));
+    valid.push(batch::Row::new(first + 1, 7, 0).flagged(batch::FINISHED));
+    valid.push(batch::Row::new(first + 2, 8, 0).flagged(batch::HELD));
     let rows = valid.len() as u32 + 1;
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));
-    KernelTest::new(format!("embed {ty} {cols}"), inputs, vec![Output::f32(1)], move |places| {
-        let table = WeightShard::over(ty, 130, cols, &places[2..]);
+    KernelTest::new(format!("embed {ty} {cols} from {first}"), inputs, vec![Output::f32(1)], move |places| {
+        let table = WeightPart::over(ty, 130, cols, &places[2..]);
         let (batch, out) = (places[0].clone(), places[1].clone());
-        Box::new(Embed { batch, table, first_row: 40, out, rows, scale: 1.5 })
+        Box::new(Embed { batch, table, first_row: first, out, rows, scale: 1.5 })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::verify::run_twin;
+
+    #[test]
+    fn embed_gives_zeros_for_a_token_beyond_the_table() {
+        let out = &run_twin(&case(WeightType::F32, 32, 0))[1];
+        let row = |r: usize| out[r * 32..][..32].to_vec();
+        // Tokens at the table's end and far beyond it.
+        for r in 0..7 {
+            assert_eq!(row(r) == vec![0; 32], [1, 4, 5].contains(&r), "row {r}");
+        }
+    }
 }

@@ -203,14 +203,21 @@ fn seeded_answers_do_not_depend_on_their_companions() {
 
 #[test]
 fn answers_are_preempted_and_not_failed_when_pages_run_out() {
-    // 96 tokens of context, and pages for one such sequence and a little.
-    let options = EngineOptions { context: Some(96), max_sequences: Some(4), ..EngineOptions::default() };
-    let expected: Vec<Said> = {
-        let engine = load(Device::Cpu, &options);
-        QUESTIONS.map(|question| block_on(read(engine.submit(ask(question)).expect("good")))).to_vec()
-    };
+    // Pages for one sequence of the whole context and a little, and answers that go on to its end.
+    let options = EngineOptions { context: Some(256), max_sequences: Some(4), ..EngineOptions::default() };
     let engine = load(Device::Cpu, &options);
-    let answers: Vec<_> = QUESTIONS.iter().map(|question| read(engine.submit(ask(question)).expect("good"))).collect();
+    let stops: Vec<_> = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100))).collect();
+    let endless = |question: &str| {
+        let messages = json!([{"role": "user", "content": question}]);
+        request(
+            json!({"messages": messages, "max_tokens": 1000, "logit_bias": serde_json::Map::from_iter(stops.clone())}),
+        )
+    };
+    let expected: Vec<Said> =
+        QUESTIONS.iter().map(|question| block_on(read(engine.submit(endless(question)).expect("good")))).collect();
+    assert_eq!(engine.counts().preempted, 0);
+    let answers: Vec<_> =
+        QUESTIONS.iter().map(|question| read(engine.submit(endless(question)).expect("good"))).collect();
     same(&together(answers), &expected);
     assert!(engine.counts().preempted > 0, "{:?}", engine.counts());
 }
