@@ -38,10 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let first = (r * (HEADS + 2u * KV_HEADS) + head) * HEAD_DIM;
     if head >= HEADS + KV_HEADS {
-        let word = kv_word(row.sequence, head - HEADS - KV_HEADS, row.position);
-        for (var i = 0u; i < HEAD_DIM; i += 2u) {
-            store_value(word, i, vec2(qkv[first + i], qkv[first + i + 1u]));
-        }
+        store(false, kv_word(row.sequence, head - HEADS - KV_HEADS, row.position), first);
         return;
     }
     let is_key = head >= HEADS;
@@ -50,10 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     rotate(first, row.position);
     if is_key {
-        let word = kv_word(row.sequence, head - HEADS, row.position);
-        for (var i = 0u; i < HEAD_DIM; i += 2u) {
-            store_key(word, i, vec2(qkv[first + i], qkv[first + i + 1u]));
-        }
+        store(true, kv_word(row.sequence, head - HEADS, row.position), first);
     }
 }
 
@@ -85,23 +79,5 @@ fn rotate(first: u32, position: u32) {
         let v = vec2(qkv[low], qkv[high]);
         qkv[low] = v.x * turn.x - v.y * turn.y;
         qkv[high] = v.x * turn.y + v.y * turn.x;
-    }
-}
-
-fn store_key(word: u32, i: u32, pair: vec2<f32>) {
-    if KV_F16 {
-        keys[word + i / 2u] = pack2x16float(pair);
-    } else {
-        keys[word + i] = bitcast<u32>(pair.x);
-        keys[word + i + 1u] = bitcast<u32>(pair.y);
-    }
-}
-
-fn store_value(word: u32, i: u32, pair: vec2<f32>) {
-    if KV_F16 {
-        values[word + i / 2u] = pack2x16float(pair);
-    } else {
-        values[word + i] = bitcast<u32>(pair.x);
-        values[word + i + 1u] = bitcast<u32>(pair.y);
     }
 }

@@ -8,19 +8,81 @@ pub const PAGE: u32 = 32;
 /// WGSL access to the cache.
 pub const WGSL: &str = include_str!("../../../shaders/shared/kv.wgsl");
 
-/// How keys and values are stored.
+/// How keys and values are stored; `shaders/shared/kv.wgsl` has the layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(non_camel_case_types, reason = "the names that GGUF gives these types")]
 pub enum KvType {
-    /// Two f16 a word: half the memory, read by `unpack2x16float` on every device.
+    /// Two f16 a word: read by `unpack2x16float` on every device.
     #[default]
     F16,
     /// One f32 a word: for exact comparison with a reference.
     F32,
+    /// Signed bytes with a scale a block: about 0.53 of the memory of f16.
+    Q8_0,
+    /// Nibbles with a scale a block: about 0.28 of the memory of f16.
+    Q4_0,
 }
 
 impl KvType {
     /// All of them.
-    pub const ALL: [KvType; 2] = [KvType::F16, KvType::F32];
+    pub const ALL: [KvType; 4] = [KvType::F16, KvType::F32, KvType::Q8_0, KvType::Q4_0];
+
+    /// The name by which it is chosen: `f16`, `f32`, `q8_0` or `q4_0`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KvType::F16 => "f16",
+            KvType::F32 => "f32",
+            KvType::Q8_0 => "q8_0",
+            KvType::Q4_0 => "q4_0",
+        }
+    }
+
+    /// The type of this name.
+    pub fn from_name(name: &str) -> Option<KvType> {
+        KvType::ALL.into_iter().find(|ty| ty.name() == name)
+    }
+
+    /// Numbers in a word.
+    pub const fn numbers_per_word(self) -> u32 {
+        match self {
+            KvType::F32 => 1,
+            KvType::F16 => 2,
+            KvType::Q8_0 => 4,
+            KvType::Q4_0 => 8,
+        }
+    }
+
+    /// True for the types whose blocks have scales.
+    pub const fn is_quantised(self) -> bool {
+        matches!(self, KvType::Q8_0 | KvType::Q4_0)
+    }
+
+    /// The number of the type in `shaders/shared/kv.wgsl`.
+    const fn code(self) -> u32 {
+        match self {
+            KvType::F32 => 0,
+            KvType::F16 => 1,
+            KvType::Q8_0 => 2,
+            KvType::Q4_0 => 3,
+        }
+    }
+}
+
+/// A cache type that cannot hold heads of a width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a key/value cache of type {} holds heads whose width is a multiple of {multiple}, and this model's are {head_dim} wide; \
+     choose another of f16, f32, q8_0 and q4_0",
+    ty.name()
+)]
+pub struct UnsupportedKv {
+    /// The type that was asked for.
+    pub ty: KvType,
+    /// Width of a head.
+    pub head_dim: u32,
+    /// What the width would have to be a multiple of.
+    pub multiple: u32,
 }
 
 /// Shape of a layer's keys, and of its values: `[page, kv_head, PAGE, head_dim]`.
@@ -37,12 +99,32 @@ pub struct KvShape {
 }
 
 impl KvShape {
-    /// Words of one position of one head.
-    pub fn position_words(&self) -> u32 {
-        match self.ty {
-            KvType::F16 => self.head_dim / 2,
-            KvType::F32 => self.head_dim,
+    /// Whether the type can hold heads of this width.
+    ///
+    /// # Errors
+    /// [`UnsupportedKv`] where it cannot: kernels read four numbers at once, and blocks have eight or more.
+    pub fn supports(&self) -> Result<(), UnsupportedKv> {
+        let multiple = if self.ty.is_quantised() { 8 } else { 4 };
+        match self.head_dim > 0 && self.head_dim.is_multiple_of(multiple) {
+            true => Ok(()),
+            false => Err(UnsupportedKv { ty: self.ty, head_dim: self.head_dim, multiple }),
         }
+    }
+
+    /// Numbers that share a scale: 32, or the largest of 16 and 8 that divides a head's width.
+    pub fn block(&self) -> u32 {
+        1 << self.head_dim.trailing_zeros().clamp(3, 5)
+    }
+
+    /// Words of the numbers of one position of one head.
+    pub fn number_words(&self) -> u32 {
+        self.head_dim / self.ty.numbers_per_word()
+    }
+
+    /// Words of one position of one head: its numbers, then the scales, two a word.
+    pub fn position_words(&self) -> u32 {
+        let blocks = if self.ty.is_quantised() { self.head_dim / self.block() } else { 0 };
+        self.number_words() + blocks.div_ceil(2)
     }
 
     /// Bytes of a page of keys.
@@ -68,7 +150,58 @@ impl KvShape {
             ("KV_HEADS", self.kv_heads.into()),
             ("HEAD_DIM", self.head_dim.into()),
             ("PAGES_PER_SEQUENCE", self.pages_per_sequence.into()),
-            ("KV_F16", f64::from(u8::from(self.ty == KvType::F16))),
+            ("KV_TYPE", self.ty.code().into()),
+            ("KV_BLOCK", self.block().into()),
+            ("KV_NUMBER_WORDS", self.number_words().into()),
+            ("KV_WORDS", self.position_words().into()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(ty: KvType, head_dim: u32) -> KvShape {
+        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty }
+    }
+
+    #[test]
+    fn kv_type_is_found_by_its_name() {
+        for ty in KvType::ALL {
+            assert_eq!(KvType::from_name(ty.name()), Some(ty));
+        }
+        for name in ["", "F16", "q8", "q4_1", "q8_0 "] {
+            assert_eq!(KvType::from_name(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn kv_shape_counts_the_words_of_numbers_and_scales() {
+        // Width, block, words of a position in the order of KvType::ALL.
+        let known = [
+            (8, 8, [4, 8, 3, 2]),
+            (24, 8, [12, 24, 8, 5]),
+            (64, 32, [32, 64, 17, 9]),
+            (80, 16, [40, 80, 23, 13]),
+            (96, 32, [48, 96, 26, 14]),
+            (128, 32, [64, 128, 34, 18]),
+        ];
+        for (head_dim, block, words) in known {
+            assert_eq!(shape(KvType::Q8_0, head_dim).block(), block, "{head_dim}");
+            assert_eq!(KvType::ALL.map(|ty| shape(ty, head_dim).position_words()), words, "{head_dim}");
+        }
+    }
+
+    #[test]
+    fn kv_shape_rejects_widths_that_a_type_cannot_hold() {
+        for ty in KvType::ALL {
+            for head_dim in [0, 2, 8, 20, 66, 80, 128] {
+                let held = [8, 80, 128].contains(&head_dim) || (head_dim == 20 && !ty.is_quantised());
+                assert_eq!(shape(ty, head_dim).supports().is_ok(), held, "{ty:?} {head_dim}");
+            }
+        }
+        let message = shape(KvType::Q4_0, 20).supports().unwrap_err().to_string();
+        assert!(message.contains("q4_0") && message.contains("20 wide"), "{message}");
     }
 }

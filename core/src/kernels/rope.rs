@@ -7,6 +7,7 @@ use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
+const STORE: &str = include_str!("../../../shaders/shared/kv_store.wgsl");
 const BODY: &str = include_str!("../../../shaders/rope_kv.wgsl");
 
 /// Rows of the fine part of the angle table; see `model::rope`.
@@ -95,7 +96,7 @@ impl Kernel for RopeKv {
             ("EPS", rope.norm.unwrap_or(0.0).into()),
         ]);
         LaunchConfig {
-            text: [batch::WGSL, kv::WGSL, BODY].concat(),
+            text: [batch::WGSL, kv::WGSL, STORE, BODY].concat(),
             constants,
             workgroups: [(rope.heads + 2 * self.kv.kv_heads).div_ceil(32), self.rows, 1],
             needs: RequiredFeatures::default(),
@@ -117,7 +118,7 @@ impl Kernel for RopeKv {
     }
 
     fn guard(&self) -> KernelTest {
-        case("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), self.kv.ty)
+        case("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80))
     }
 }
 
@@ -145,17 +146,23 @@ pub fn cases() -> Vec<KernelTest> {
     for style in [RopeStyle::Interleaved, RopeStyle::HalfSplit] {
         for norm in [false, true] {
             for ty in KvType::ALL {
-                cases.push(case("a row", &FAR_ROWS[..1], style, norm, ty));
-                cases.push(case("far rows", &FAR_ROWS, style, norm, ty));
-                cases.push(case("odd rows", &ODD_ROWS, style, norm, ty));
+                cases.push(case("a row", &FAR_ROWS[..1], style, norm, (ty, 24)));
+                cases.push(case("far rows", &FAR_ROWS, style, norm, (ty, 80)));
+                cases.push(case("odd rows", &ODD_ROWS, style, norm, (ty, 24)));
             }
+        }
+    }
+    // Blocks of every length, an even number and an odd.
+    for ty in KvType::ALL {
+        for head_dim in [16, 64, 96, 128] {
+            cases.push(case("far rows", &FAR_ROWS, RopeStyle::HalfSplit, false, (ty, head_dim)));
         }
     }
     cases
 }
 
-fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, ty: KvType) -> KernelTest {
-    let kv = KvShape { kv_heads: 3, head_dim: 24, pages_per_sequence: PAGES, ty };
+fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, (ty, head_dim): (KvType, u32)) -> KernelTest {
+    let kv = KvShape { kv_heads: 3, head_dim, pages_per_sequence: PAGES, ty };
     let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
     let rows = valid.len() as u32 + 1;
     let pages: Vec<u32> = (0..2 * PAGES).map(|page| (page * 7 + 3) % (2 * PAGES)).collect();
@@ -164,12 +171,9 @@ fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, ty: KvType) -> 
     let angles: Vec<u32> = (0..(FINE + 2) * rope.dims / 2)
         .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
         .collect();
-    let stored = match ty {
-        KvType::F16 => Kind::F16(1e-6),
-        KvType::F32 => Kind::F32(1e-6),
-    };
+    let stored = Kind::Cache(kv);
     KernelTest::new(
-        format!("rope_kv {name} {style:?} {ty:?} norm {norm}"),
+        format!("rope_kv {name} {style:?} {ty:?} {head_dim} norm {norm}"),
         vec![
             batch::words(valid),
             random_f32s(1, rows * width),
@@ -201,8 +205,8 @@ mod tests {
     #[test]
     fn rope_kv_leaves_finished_rows_and_positions_beyond_the_table_alone() {
         for ty in KvType::ALL {
-            let all = cache_after(&case("", &ODD_ROWS, RopeStyle::HalfSplit, true, ty));
-            let live = cache_after(&case("", &ODD_ROWS[..4], RopeStyle::HalfSplit, true, ty));
+            let all = cache_after(&case("", &ODD_ROWS, RopeStyle::HalfSplit, true, (ty, 24)));
+            let live = cache_after(&case("", &ODD_ROWS[..4], RopeStyle::HalfSplit, true, (ty, 24)));
             assert!(all == live, "{ty:?}: rows without a place were written");
             assert!(live.iter().flatten().any(|word| *word != 0), "{ty:?}");
         }

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use super::{Kernel, LaunchConfig, TensorRef, Variant, shader};
+use super::kv::{KvShape, KvType};
+use super::{Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::{AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
 
@@ -42,8 +43,8 @@ pub struct Output {
 pub enum Kind {
     /// f32 values, by normalised mean square error at most this.
     F32(f64),
-    /// Two f16 values a word, by normalised mean square error at most this.
-    F16(f64),
+    /// Vectors of a key/value cache, by normalised mean square error at most what its type allows.
+    Cache(KvShape),
     /// Equal bit for bit.
     Bits,
 }
@@ -230,7 +231,7 @@ fn compare(output: &Output, expected: &[u32], found: &[u32]) -> Result<(), Wrong
     match output.kind {
         Kind::Bits => compare_bits(binding, expected, found),
         Kind::F32(limit) => compare_floats(binding, limit, &f32s(expected), &f32s(found)),
-        Kind::F16(limit) => compare_floats(binding, limit, &f16s(expected), &f16s(found)),
+        Kind::Cache(kv) => compare_floats(binding, cache_limit(kv.ty), &vectors(&kv, expected), &vectors(&kv, found)),
     }
 }
 
@@ -262,12 +263,34 @@ fn f32s(words: &[u32]) -> Vec<f64> {
     words.iter().map(|word| f64::from(f32::from_bits(*word))).collect()
 }
 
-fn f16s(words: &[u32]) -> Vec<f64> {
+/// Quantised numbers may fall on the other side of a rounding border: one quant of a few dozen.
+fn cache_limit(ty: KvType) -> f64 {
+    match ty {
+        KvType::F16 | KvType::F32 => 1e-6,
+        KvType::Q8_0 => 1e-5,
+        KvType::Q4_0 => 1e-3,
+    }
+}
+
+/// The numbers of a whole cache.
+fn vectors(kv: &KvShape, words: &[u32]) -> Vec<f64> {
+    let mut vector = vec![0.0; kv.head_dim as usize];
+    let starts = (0..words.len()).step_by(kv.position_words() as usize);
+    let read = |start| {
+        cpu::kv::load(words, kv, start, &mut vector);
+        vector.iter().copied().map(f64::from).collect::<Vec<_>>()
+    };
+    starts.flat_map(read).collect()
+}
+
+/// A cache of `positions` positions of a head in all, each a vector of random numbers in [-1, 1).
+pub(super) fn random_cache(seed: u64, kv: &KvShape, positions: u32) -> Vec<u32> {
+    let numbers: Vec<f32> = random_f32s(seed, positions * kv.head_dim).into_iter().map(f32::from_bits).collect();
+    let mut words = vec![0; (positions * kv.position_words()) as usize];
+    for (position, vector) in numbers.chunks_exact(kv.head_dim as usize).enumerate() {
+        cpu::kv::store(&mut words, kv, position * kv.position_words() as usize, vector);
+    }
     words
-        .iter()
-        .flat_map(|word| [*word as u16, (*word >> 16) as u16])
-        .map(|bits| half::f16::from_bits(bits).to_f64())
-        .collect()
 }
 
 /// `len` f32 values in [-1, 1) as words, from a small generator: the same on every platform.

@@ -3,7 +3,7 @@
 use super::{Attention, AttentionReduce, AttentionShape};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::{KvShape, KvType, PAGE};
-use crate::kernels::verify::{KernelTest, Output, random_f32s, random_words};
+use crate::kernels::verify::{KernelTest, Output, random_cache, random_f32s};
 
 /// What a case of [`Attention`] varies. The cache holds two sequences and two key heads; its pages lie in reverse.
 #[derive(Debug, Clone)]
@@ -79,11 +79,7 @@ impl Case {
         let AttentionShape { heads, kv_splits, .. } = shape;
         let rows = self.rows.len() as u32 + 1;
         let count = 2 * self.pages;
-        let words = (kv.page_bytes() / 4) as u32 * count;
-        let cache = |seed| match self.ty {
-            KvType::F32 => random_f32s(seed, words),
-            KvType::F16 => random_words(seed, words).into_iter().map(|word| word & 0xbbff_bbff).collect(),
-        };
+        let cache = |seed| random_cache(seed, &kv, count * kv.kv_heads * PAGE);
         let inputs = vec![
             batch::words(&self.rows),
             random_f32s(4, rows * shape.qkv_width),

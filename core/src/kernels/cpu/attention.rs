@@ -1,10 +1,9 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
-use half::f16;
-
+use super::kv::load;
 use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
-use crate::kernels::kv::{KvShape, KvType};
+use crate::kernels::kv::KvShape;
 
 /// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
 /// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
@@ -18,6 +17,7 @@ pub fn attention(
     let dim = kv.head_dim as usize;
     let group = shape.heads / kv.kv_heads;
     let part = shape.part_floats(kv) as usize;
+    let mut vector = vec![0.0; dim];
     for (r, row) in rows.iter().enumerate().filter(|(_, row)| kv.has_place(row)) {
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
         for head in 0..shape.heads as usize {
@@ -27,15 +27,19 @@ pub fn attention(
                 let index = (r * shape.heads as usize + head) * shape.kv_splits as usize + split as usize;
                 let share = (row.position + 1).div_ceil(shape.kv_splits);
                 let positions = (split * share).min(row.position + 1)..((split + 1) * share).min(row.position + 1);
-                let scores: Vec<f32> =
-                    positions.clone().map(|p| dot(query, &load(keys, at(p), kv)) * shape.scale).collect();
+                let mut score = |position| {
+                    load(keys, kv, at(position), &mut vector);
+                    dot(query, &vector) * shape.scale
+                };
+                let scores: Vec<f32> = positions.clone().map(&mut score).collect();
                 let highest = scores.iter().copied().fold(-3.0e38, f32::max);
                 let weights: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
                 let total: f32 = weights.iter().sum();
                 let out = &mut out[index * part..][..part];
                 out.fill(0.0);
                 for (p, weight) in positions.zip(&weights) {
-                    out.iter_mut().zip(load(values, at(p), kv)).for_each(|(o, v)| *o += weight * v);
+                    load(values, kv, at(p), &mut vector);
+                    out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
                 }
                 if shape.kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
@@ -49,18 +53,6 @@ pub fn attention(
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn load(cache: &[u32], word: usize, kv: &KvShape) -> Vec<f32> {
-    let words = &cache[word..word + kv.position_words() as usize];
-    match kv.ty {
-        KvType::F32 => bytemuck::cast_slice(words).to_vec(),
-        KvType::F16 => words
-            .iter()
-            .flat_map(|word| [*word as u16, (*word >> 16) as u16])
-            .map(|bits| f16::from_bits(bits).to_f32())
-            .collect(),
-    }
 }
 
 /// Joins `kv_splits` parts of `dim + 4` floats for each of `heads` heads of each row. Finished rows are left alone.

@@ -6,6 +6,7 @@ mod commit;
 mod embed;
 mod filter_draw;
 mod gated_activation;
+pub(super) mod kv;
 mod matmul;
 mod rms_norm;
 mod rope_kv;

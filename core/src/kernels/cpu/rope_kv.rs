@@ -1,9 +1,8 @@
 //! Twin of `shaders/rope_kv.wgsl`.
 
-use half::f16;
-
+use super::kv::store;
 use crate::kernels::batch::Row;
-use crate::kernels::kv::{KvShape, KvType};
+use crate::kernels::kv::KvShape;
 use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
 
 /// Norms and rotates queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
@@ -63,18 +62,5 @@ fn rotate(head: &mut [f32], position: u32, angles: &[f32], rope: &RopeShape) {
         let (x, y) = (head[low], head[high]);
         head[low] = x * cos - y * sin;
         head[high] = x * sin + y * cos;
-    }
-}
-
-fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
-    let words = &mut cache[word..word + kv.position_words() as usize];
-    match kv.ty {
-        KvType::F32 => words.copy_from_slice(bytemuck::cast_slice(head)),
-        KvType::F16 => {
-            for (word, pair) in words.iter_mut().zip(head.chunks_exact(2)) {
-                let [low, high] = [pair[0], pair[1]].map(|v| u32::from(f16::from_f32(v).to_bits()));
-                *word = low | high << 16;
-            }
-        }
     }
 }

@@ -1,0 +1,146 @@
+//! Twin of `shaders/shared/kv_load.wgsl` and `kv_store.wgsl`: one vector of the cache at a time.
+
+use half::f16;
+
+use crate::kernels::kv::{KvShape, KvType};
+
+/// Reads the vector that begins at `word` into `out`, which has a value for each dimension of a head.
+pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
+    let (numbers, scales) = cache[word..][..kv.position_words() as usize].split_at(kv.number_words() as usize);
+    match kv.ty {
+        KvType::F32 => out.copy_from_slice(bytemuck::cast_slice(numbers)),
+        KvType::F16 => {
+            for (pair, word) in out.chunks_exact_mut(2).zip(numbers) {
+                pair.copy_from_slice(&halves(*word));
+            }
+        }
+        KvType::Q8_0 => {
+            for (four, word) in out.chunks_exact_mut(4).zip(numbers) {
+                four.iter_mut().zip(word.to_le_bytes()).for_each(|(v, byte)| *v = f32::from(byte as i8));
+            }
+        }
+        KvType::Q4_0 => {
+            for (eight, word) in out.chunks_exact_mut(8).zip(numbers) {
+                eight.iter_mut().zip(0..).for_each(|(v, j)| *v = (word >> (4 * j) & 15) as f32 - 8.0);
+            }
+        }
+    }
+    for (block, scale) in out.chunks_exact_mut(kv.block() as usize).zip(scales.iter().flat_map(|word| halves(*word))) {
+        block.iter_mut().for_each(|v| *v *= scale);
+    }
+}
+
+/// Writes `head` as the vector that begins at `word`.
+pub fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
+    let words = &mut cache[word..][..kv.position_words() as usize];
+    let (numbers, scales) = words.split_at_mut(kv.number_words() as usize);
+    match kv.ty {
+        KvType::F32 => numbers.copy_from_slice(bytemuck::cast_slice(head)),
+        KvType::F16 => numbers.iter_mut().zip(head.chunks_exact(2)).for_each(|(word, two)| *word = pair(two)),
+        KvType::Q8_0 | KvType::Q4_0 => {
+            let block = kv.block() as usize;
+            let rounded: Vec<f32> = head.chunks_exact(block).map(|block| scale_for(block, kv.ty)).collect();
+            scales.iter_mut().zip(rounded.chunks(2)).for_each(|(word, two)| *word = pair(two));
+            let per_word = kv.ty.numbers_per_word() as usize;
+            for (index, (word, several)) in numbers.iter_mut().zip(head.chunks_exact(per_word)).enumerate() {
+                *word = quants(several, rounded[index * per_word / block], kv.ty);
+            }
+        }
+    }
+}
+
+fn halves(word: u32) -> [f32; 2] {
+    [word as u16, (word >> 16) as u16].map(|bits| f16::from_bits(bits).to_f32())
+}
+
+/// One or two numbers as a word.
+fn pair(numbers: &[f32]) -> u32 {
+    let bits = |i: usize| numbers.get(i).map_or(0, |v| u32::from(f16::from_f32(*v).to_bits()));
+    bits(0) | bits(1) << 16
+}
+
+/// The scale of a block, rounded to the f16 that is stored.
+fn scale_for(block: &[f32], ty: KvType) -> f32 {
+    let peak = block.iter().fold(0.0f32, |peak, v| if v.abs() > peak.abs() { *v } else { peak });
+    let scale = if ty == KvType::Q8_0 { peak.abs() / 127.0 } else { peak / -8.0 };
+    f16::from_f32(scale.clamp(-65504.0, 65504.0)).to_f32()
+}
+
+/// Quants as a word, the first lowest.
+fn quants(numbers: &[f32], scale: f32, ty: KvType) -> u32 {
+    let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+    let quant = |v: &f32| match ty {
+        KvType::Q8_0 => (v * inverse).round_ties_even().clamp(-127.0, 127.0) as i32 as u32 & 255,
+        _ => (v * inverse + 8.5).floor().clamp(0.0, 15.0) as u32,
+    };
+    let bits = 32 / numbers.len();
+    numbers.iter().enumerate().fold(0, |word, (j, v)| word | quant(v) << (bits * j))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::verify::random_f32s;
+    use inglenook_format::quant::{WeightType, dequantise, quantise};
+
+    fn shape(ty: KvType, head_dim: u32) -> KvShape {
+        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty }
+    }
+
+    fn round_trip(kv: &KvShape, head: &[f32]) -> Vec<f32> {
+        let mut words = vec![u32::MAX; kv.position_words() as usize];
+        store(&mut words, kv, 0, head);
+        let mut out = vec![f32::NAN; head.len()];
+        load(&words, kv, 0, &mut out);
+        out
+    }
+
+    fn random(seed: u64, len: u32) -> Vec<f32> {
+        random_f32s(seed, len).into_iter().map(f32::from_bits).collect()
+    }
+
+    fn squared_error(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+    }
+
+    #[test]
+    fn kv_blocks_keep_numbers_as_well_as_the_gguf_types_of_the_same_name() {
+        let head = random(1, 4096);
+        for (ty, gguf) in [(KvType::Q8_0, WeightType::Q8_0), (KvType::Q4_0, WeightType::Q4_0)] {
+            let (mut raw, mut known) = (Vec::new(), vec![0.0; head.len()]);
+            quantise(gguf, &head, &mut raw).unwrap();
+            dequantise(gguf, &raw, &mut known).unwrap();
+            let ours = squared_error(&head, &round_trip(&shape(ty, 4096), &head));
+            let theirs = squared_error(&head, &known);
+            assert!(ours <= theirs * 1.01, "{ty:?}: {ours} against {theirs}");
+        }
+    }
+
+    #[test]
+    fn kv_blocks_err_by_a_step_at_most_at_every_width() {
+        for head_dim in [8, 24, 48, 64, 80, 96, 128] {
+            let head = random(head_dim.into(), head_dim);
+            for (ty, levels) in [(KvType::Q8_0, 127.0), (KvType::Q4_0, 8.0)] {
+                let kv = shape(ty, head_dim);
+                let found = round_trip(&kv, &head);
+                let block = kv.block() as usize;
+                for (a, b) in head.chunks_exact(block).zip(found.chunks_exact(block)) {
+                    let step = a.iter().fold(0.0f32, |peak, v| peak.max(v.abs())) / levels;
+                    // Half a step, but Q4_0 has no number for what is farthest from 0 on the other side.
+                    let most = if ty == KvType::Q4_0 { 1.01 } else { 0.51 } * step;
+                    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= most), "{ty:?} {head_dim}: {a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kv_blocks_stay_finite_where_numbers_are_zero_tiny_or_huge() {
+        for ty in [KvType::Q8_0, KvType::Q4_0] {
+            for value in [0.0, -0.0, 1e-30, -1e-7, 3e38, -3e38] {
+                let found = round_trip(&shape(ty, 32), &[value; 32]);
+                assert!(found.iter().all(|v| v.is_finite() && v.abs() <= value.abs().max(1e-6)), "{ty:?} {value}");
+            }
+        }
+    }
+}
