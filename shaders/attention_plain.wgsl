@@ -1,7 +1,7 @@
 // Causal attention without workgroup memory: softmax(q · keys * SCALE) · values, each invocation one query head.
 //
 // Dispatch: (row, head, split) by (x, y, z); heads in workgroups of 4 along y. An invocation walks its share of the
-// positions in tiles of 8 with a running maximum (online softmax), so that the sum is rescaled once a tile. There is no
+// visible positions in tiles of 8 with a running maximum (online softmax), so that the sum is rescaled once a tile. There is no
 // barrier, which is what software adapters need; on a GPU the shared variant reads keys once for all heads of a group.
 
 const TILE: u32 = 8u;
@@ -17,7 +17,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let sequence = batch.rows[row].sequence;
-    let length = batch.rows[row].position + 1u;
+    let start = window_start(batch.rows[row].position);
+    let length = visible(start, batch.rows[row].position + 1u);
     let share = ((length + TILE - 1u) / TILE + SPLITS - 1u) / SPLITS * TILE;
     let first = id.z * share;
     let end = min(first + share, length);
@@ -29,14 +30,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < vecs; i++) {
         query[i] = query4(row, head, i);
     }
-    var highest = LOWEST;
-    var total = 0.0;
+    var highest = first_highest(head, id.z);
+    var total = first_total(id.z);
     for (var tile = first; tile < end; tile += TILE) {
         var words: array<u32, TILE>;
         var weights: array<f32, TILE>;
         var tile_highest = highest;
         for (var j = 0u; j < TILE; j++) {
-            let position = min(tile + j, end - 1u);
+            let position = position_of(min(tile + j, end - 1u), start);
             words[j] = kv_word(sequence, head / GROUP, position);
             var score = vec4<f32>();
             for (var i = 0u; i < vecs; i++) {

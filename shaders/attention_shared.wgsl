@@ -30,7 +30,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let last_row = min(first_row + TILE_ROWS, batch.count) - 1u;
     let sequence = batch.rows[first_row].sequence;
-    let length = min(batch.rows[last_row].position + 1u, PAGES_PER_SEQUENCE * PAGE);
+    // The window of the tile: it begins with the first row's and ends with the last row's.
+    let begin = window_start(batch.rows[first_row].position);
+    let length = visible(begin, min(batch.rows[last_row].position + 1u, PAGES_PER_SEQUENCE * PAGE));
     let share = ((length + POSITIONS - 1u) / POSITIONS + SPLITS - 1u) / SPLITS * POSITIONS;
     let first = group.z * share;
     let end = min(first + share, length);
@@ -40,23 +42,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = min(first_row + query / GROUP, last_row);
     let valid = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row && has_place(batch.rows[row]);
     let head = group.y * GROUP + query % GROUP;
-    let horizon = batch.rows[row].position;
 
     var sum: array<vec4<f32>, PART>;
-    var highest = LOWEST;
-    var total = 0.0;
+    var highest = first_highest(head, group.z);
+    var total = first_total(group.z);
     for (var start = first; start < end; start += POSITIONS) {
         for (var i = lane; i < POSITIONS * VECS; i += LANES) {
-            let position = min(start + i / VECS, end - 1u);
+            let position = position_of(min(start + i / VECS, end - 1u), begin);
             tile[i] = key4(kv_word(sequence, group.y, position), i % VECS);
         }
         workgroupBarrier();
         if valid {
-            score(row, head, query, quarter, start, min(horizon + 1u, end));
+            score(row, head, query, quarter, start, end, begin);
         }
         workgroupBarrier();
         for (var i = lane; i < POSITIONS * VECS; i += LANES) {
-            let position = min(start + i / VECS, end - 1u);
+            let position = position_of(min(start + i / VECS, end - 1u), begin);
             tile[i] = value4(kv_word(sequence, group.y, position), i % VECS);
         }
         workgroupBarrier();
@@ -101,8 +102,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-// Scores of one query against four positions of the tile; those at or beyond `end` count for nothing.
-fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32) {
+// Scores of one query against four positions of the tile; those that its row does not see count for nothing.
+fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32, begin: u32) {
     var sums = array<vec4<f32>, 4>();
     for (var i = 0u; i < VECS; i++) {
         let v = query4(row, head, i);
@@ -110,8 +111,12 @@ fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32) {
             sums[j] += v * tile[(4u * quarter + j) * VECS + i];
         }
     }
+    let horizon = batch.rows[row].position;
+    let own = window_start(horizon);
     for (var j = 0u; j < 4u; j++) {
-        let seen = start + 4u * quarter + j < end;
+        let number = start + 4u * quarter + j;
+        let position = position_of(number, begin);
+        let seen = number < end && position <= horizon && (position >= own || position < KEEP);
         scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, dot(sums[j], vec4(1.0)), seen);
     }
 }

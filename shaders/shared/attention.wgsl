@@ -3,6 +3,8 @@
 // q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. keys, values, pages: see kv.wgsl.
 // out: with SPLITS = 1 the answer, [rows, HEADS, DIM] f32. Otherwise parts for attention_reduce,
 // [rows, HEADS, SPLITS, DIM + 4] f32: the unnormalised sum of values, then the maximal score and the sum of weights.
+// A row sees the positions up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP. Loops walk what is
+// visible by its number, so that what is not costs nothing and its pages may be gone.
 // DIM (the head's width, as HEAD_DIM) and GROUP (query heads that share a key head) come from the prelude, since they
 // size arrays.
 
@@ -17,6 +19,8 @@ override HEADS: u32;
 override QKV_WIDTH: u32;
 override SCALE: f32;
 override SPLITS: u32;
+override WINDOW: u32;
+override KEEP: u32;
 
 // Below every score, and finite: infinities are not to be relied on in WGSL.
 const LOWEST: f32 = -3.0e38;
@@ -25,6 +29,31 @@ const VECS: u32 = DIM / 4u;
 fn query4(row: u32, head: u32, i: u32) -> vec4<f32> {
     let at = row * QKV_WIDTH + head * DIM + 4u * i;
     return vec4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]) * SCALE;
+}
+
+// First position of the window of a row at `position`.
+fn window_start(position: u32) -> u32 {
+    return select(0u, position + 1u - min(WINDOW, position + 1u), WINDOW > 0u);
+}
+
+// Visible positions of rows whose windows begin at `start` and end before `end`.
+fn visible(start: u32, end: u32) -> u32 {
+    return min(KEEP, start) + end - start;
+}
+
+// The visible position of this number: kept ones come first.
+fn position_of(number: u32, start: u32) -> u32 {
+    let kept = min(KEEP, start);
+    return select(number - kept + start, number, number < kept);
+}
+
+// The maximal score and the sum of weights before the first position: the sink is the first split's.
+fn first_highest(head: u32, split: u32) -> f32 {
+    return select(LOWEST, sink(head), SINKS && split == 0u);
+}
+
+fn first_total(split: u32) -> f32 {
+    return select(0.0, 1.0, SINKS && split == 0u);
 }
 
 // First float of the answer of a head, or of its part in `split`.

@@ -10,6 +10,8 @@ mod cases;
 
 pub use cases::cases;
 
+const SINKS: &str = include_str!("../../../shaders/shared/attention_sinks.wgsl");
+const NO_SINKS: &str = include_str!("../../../shaders/shared/attention_no_sinks.wgsl");
 const COMMON: &str = include_str!("../../../shaders/shared/attention.wgsl");
 const LOAD: &str = include_str!("../../../shaders/shared/kv_load.wgsl");
 const PLAIN: &str = include_str!("../../../shaders/attention_plain.wgsl");
@@ -31,6 +33,11 @@ pub struct AttentionShape {
     pub kv_splits: u32,
     /// True when all rows of a step are of one sequence, positions rising (prefill).
     pub is_prefill: bool,
+    /// With a window `w`, a row at position `p` sees the positions above `p - w`, as in Hugging Face's models; without, all
+    /// up to its own. A window of 0 is one of 1.
+    pub window: Option<u32>,
+    /// Leading positions of the sequence that windows do not hide.
+    pub keep: u32,
 }
 
 impl AttentionShape {
@@ -39,13 +46,19 @@ impl AttentionShape {
         kv.head_dim + if self.kv_splits > 1 { 4 } else { 0 }
     }
 
+    /// The positions that the row at `position` sees: the kept ones before its window, then its window.
+    pub fn visible(&self, position: u32) -> impl Iterator<Item = u32> + Clone + use<> {
+        let start = self.window.map_or(0, |window| (position + 1).saturating_sub(window.max(1)));
+        (0..self.keep.min(start)).chain(start..=position)
+    }
+
     /// Columns of a row of the output.
     pub fn out_cols(&self, kv: &KvShape) -> u32 {
         self.heads * self.kv_splits * self.part_floats(kv)
     }
 }
 
-/// `softmax(q · keys · scale) · values` for each query head, over the positions up to the row's own.
+/// `softmax(q · keys · scale) · values` for each query head, over the positions that the row sees.
 #[derive(Debug)]
 pub struct Attention {
     /// The batch.
@@ -60,6 +73,8 @@ pub struct Attention {
     pub pages: TensorRef,
     /// f32 `[rows, out_cols]`.
     pub out: TensorRef,
+    /// f32 `[heads]`: logits that join the softmax without a value, where the model has them.
+    pub sinks: Option<TensorRef>,
     /// Rows at most.
     pub rows: u32,
     /// Sizes.
@@ -85,13 +100,18 @@ impl Kernel for Attention {
 
     fn operands(&self) -> Vec<Operand> {
         let inputs = [&self.batch, &self.q, &self.keys, &self.values, &self.pages];
-        inputs.map(Operand::read).into_iter().chain([Operand::write(&self.out)]).collect()
+        let outputs = [Operand::write(&self.out)];
+        inputs.map(Operand::read).into_iter().chain(outputs).chain(self.sinks.iter().map(Operand::read)).collect()
     }
 
     fn class(&self) -> String {
         let phase = if self.shape.is_prefill { "prefill" } else { "decode" };
         let KvShape { ty, head_dim, .. } = self.kv;
-        format!("{phase} {ty:?} {} of {head_dim}, {} kv_splits", self.group(), self.shape.kv_splits)
+        let AttentionShape { kv_splits, window, keep, .. } = self.shape;
+        let windowed = if window.is_some() { " window" } else { "" };
+        let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
+        let sinks = if self.sinks.is_some() { " sinks" } else { "" };
+        format!("{phase} {ty:?} {} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}", self.group())
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -109,7 +129,7 @@ impl Kernel for Attention {
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let AttentionShape { heads, qkv_width, scale, kv_splits, .. } = self.shape;
+        let AttentionShape { heads, qkv_width, scale, kv_splits, window, keep, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
         let mut constants = self.kv.constants();
         constants.extend([
@@ -117,7 +137,10 @@ impl Kernel for Attention {
             ("QKV_WIDTH", qkv_width.into()),
             ("SCALE", scale.into()),
             ("SPLITS", kv_splits.into()),
+            ("WINDOW", window.map_or(0, |window| window.max(1)).into()),
+            ("KEEP", keep.into()),
         ]);
+        let sinks = if self.sinks.is_some() { SINKS } else { NO_SINKS };
         let (body, workgroups) = match variant {
             Variant::Shared => {
                 constants.push(("TILE_ROWS", self.tile_rows().into()));
@@ -126,7 +149,7 @@ impl Kernel for Attention {
             _ => (PLAIN, [self.rows, heads.div_ceil(4), kv_splits]),
         };
         LaunchConfig {
-            text: [&sizes, batch::WGSL, kv::WGSL, COMMON, LOAD, body].concat(),
+            text: [&sizes, batch::WGSL, kv::WGSL, COMMON, sinks, LOAD, body].concat(),
             constants,
             workgroups,
             needs: RequiredFeatures::default(),
@@ -134,11 +157,14 @@ impl Kernel for Attention {
     }
 
     fn run(&self, operands: &[Slice]) {
-        let [batch, q, keys, values, pages, out] = operands else { unreachable!("operands() has six") };
+        let [batch, q, keys, values, pages, out, sinks @ ..] = operands else {
+            unreachable!("operands() has six or more")
+        };
         cpu::attention(
             batch::rows(&batch.u32s()),
             &q.f32s(),
             (&keys.u32s(), &values.u32s(), &pages.u32s()),
+            sinks.first().map(Slice::f32s).as_deref(),
             &mut out.f32s_mut(),
             (&self.shape, &self.kv),
         );

@@ -14,6 +14,9 @@ struct Case {
     ty: KvType,
     kv_splits: u32,
     is_prefill: bool,
+    window: Option<u32>,
+    keep: u32,
+    sinks: bool,
     rows: Vec<Row>,
     /// Entries of a sequence's row in the page table.
     pages: u32,
@@ -23,7 +26,18 @@ impl Case {
     /// Two sequences decode, at positions `last` and `last / 2`.
     fn decode(group: u32, head_dim: u32, ty: KvType, last: u32) -> Case {
         let rows = vec![Row::new(0, last, 1), Row::new(0, last / 2, 0)];
-        Case { group, head_dim, ty, kv_splits: 1, is_prefill: false, rows, pages: last / PAGE + 1 }
+        Case {
+            group,
+            head_dim,
+            ty,
+            kv_splits: 1,
+            is_prefill: false,
+            window: None,
+            keep: 0,
+            sinks: false,
+            rows,
+            pages: last / PAGE + 1,
+        }
     }
 
     /// `count` rows of one sequence end at position `last`.
@@ -51,6 +65,29 @@ impl Case {
         Case { kv_splits, ..self }
     }
 
+    /// The same where rows see the last `window` positions and the first `keep`.
+    fn windowed(self, window: u32, keep: u32) -> Case {
+        Case { window: Some(window), keep, ..self }
+    }
+
+    /// The same with a sink for each head.
+    fn with_sinks(self) -> Case {
+        Case { sinks: true, ..self }
+    }
+
+    /// The page table. What no row sees has entries that lead nowhere: such pages may be gone.
+    fn table(&self, shape: &AttentionShape) -> Vec<u32> {
+        let count = 2 * self.pages;
+        let mut table = vec![u32::MAX; count as usize];
+        for row in self.rows.iter().filter(|row| !row.is_finished() && row.position / PAGE < self.pages) {
+            for position in shape.visible(row.position) {
+                let entry = row.sequence * self.pages + position / PAGE;
+                table[entry as usize] = count - 1 - entry;
+            }
+        }
+        table
+    }
+
     fn shape(&self, kv: &KvShape) -> AttentionShape {
         let heads = self.group * kv.kv_heads;
         AttentionShape {
@@ -59,6 +96,8 @@ impl Case {
             scale: 1.7 / (self.head_dim as f32).sqrt(),
             kv_splits: self.kv_splits,
             is_prefill: self.is_prefill,
+            window: self.window,
+            keep: self.keep,
         }
     }
 
@@ -70,7 +109,9 @@ impl Case {
             [first, .., last] if self.is_prefill => format!("{first}..={last}"),
             several => format!("{several:?}"),
         };
-        format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits} at {at}")
+        let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
+        let sinks = if self.sinks { " sinks" } else { "" };
+        format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks} at {at}")
     }
 
     fn test(self) -> KernelTest {
@@ -85,20 +126,22 @@ impl Case {
             random_f32s(4, rows * shape.qkv_width),
             cache(5),
             cache(6),
-            (0..count).rev().collect(),
+            self.table(&shape),
             vec![0; (rows * shape.out_cols(&kv)) as usize],
+            random_f32s(7, heads),
             vec![0; (rows * heads * kv.head_dim) as usize],
         ];
-        let answer = if kv_splits > 1 { 6 } else { 5 };
+        let answer = if kv_splits > 1 { 7 } else { 5 };
         let test = KernelTest::new(self.name(), inputs, vec![Output::f32(answer)], move |places| {
-            let [batch, q, keys, values, pages, out, _] = places.try_into().expect("seven inputs");
-            Box::new(Attention { batch, q, keys, values, pages, out, rows, shape, kv })
+            let [batch, q, keys, values, pages, out, sinks, _] = places.try_into().expect("eight inputs");
+            let sinks = self.sinks.then_some(sinks);
+            Box::new(Attention { batch, q, keys, values, pages, out, sinks, rows, shape, kv })
         });
         if kv_splits == 1 {
             return test;
         }
         test.then(move |places| {
-            let [batch, _, _, _, _, parts, out] = places.try_into().expect("seven inputs");
+            let [batch, _, _, _, _, parts, _, out] = places.try_into().expect("eight inputs");
             Box::new(AttentionReduce { batch, parts, out, rows, heads, head_dim: kv.head_dim, kv_splits })
         })
     }
@@ -116,6 +159,9 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     if !case.is_prefill {
         case.rows.extend([Row::new(0, 5, 0), Row::new(0, 6, 0).flagged(batch::FINISHED)]);
     }
+    case.window = kernel.shape.window.map(|_| last / 2);
+    case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
+    case.sinks = kernel.sinks.is_some();
     case.split(kv_splits).test()
 }
 
@@ -144,8 +190,29 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case::decode(1, 80, KvType::F32, 257).split(kv_splits));
         cases.push(Case::prefill(4, 24, KvType::F16, 140, 70).split(kv_splits));
     }
+    cases.extend(window_cases());
     let reduces = [reduce(1, 1, 8, 2), reduce(3, 5, 24, 7), reduce(2, 8, 128, 16), reduce(2, 3, 64, 32)];
     cases.into_iter().map(Case::test).chain(reduces).collect()
+}
+
+/// Windows at the edges of rows, tiles and pages, with kept positions that lie apart from the window and that touch it.
+fn window_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (window, keep) in [(1, 0), (16, 0), (17, 3), (99, 1), (100, 1), (101, 0), (102, 40), (33, 64), (40, 40)] {
+        cases.push(Case::decode(3, 16, KvType::F16, 100).windowed(window, keep));
+        cases.push(Case::decode(2, 24, KvType::Q8_0, 100).windowed(window, keep).split(4));
+        cases.push(Case::prefill(2, 16, KvType::F16, 100, 40).windowed(window, keep));
+    }
+    cases.extend([
+        Case::decode(4, 64, KvType::F32, 70).with_sinks(),
+        Case::decode(4, 64, KvType::F16, 70).with_sinks().split(7),
+        Case::decode(4, 64, KvType::Q4_0, 300).with_sinks().windowed(128, 4).split(32),
+        Case::decode(4, 64, KvType::F16, 1).with_sinks().windowed(128, 0),
+        Case::prefill(8, 64, KvType::F16, 200, 33).with_sinks().windowed(128, 0),
+        Case::prefill(8, 64, KvType::Q8_0, 90, 91).with_sinks().windowed(30, 5).split(4),
+        Case::odd_rows(2, 64, KvType::F16).windowed(20, 2),
+    ]);
+    cases
 }
 
 /// A case of [`AttentionReduce`] alone.
@@ -219,5 +286,43 @@ mod tests {
         // Nor does a row's answer depend on the rows beside it.
         let first = Case { rows: decode.rows[..1].to_vec(), ..decode.clone() };
         assert_eq!(row_of(&first, 0), row_of(&decode, 0));
+    }
+
+    /// The definition, in f64: one row, one head, f32 cache whose pages are where `Case::table` says.
+    fn by_definition(case: &Case, row: usize, head: usize) -> Vec<f64> {
+        let inputs = case.clone().test().inputs;
+        let floats =
+            |input: usize| -> Vec<f64> { inputs[input].iter().map(|word| f64::from(f32::from_bits(*word))).collect() };
+        let (q, keys, values, sinks) = (floats(1), floats(2), floats(3), floats(6));
+        let (dim, heads) = (case.head_dim as usize, 2 * case.group as usize);
+        let Row { position, sequence, .. } = case.rows[row];
+        let slot = |position: u32| {
+            let page = inputs[4][(sequence * case.pages + position / PAGE) as usize] as usize;
+            ((page * 2 + head / case.group as usize) * PAGE as usize + (position % PAGE) as usize) * dim
+        };
+        let query = &q[row * (heads + 4) * dim + head * dim..][..dim];
+        let sees = |p: &u32| case.window.is_none_or(|w| *p as i64 > position as i64 - w as i64) || *p < case.keep;
+        let seen: Vec<u32> = (0..=position).filter(sees).collect();
+        let score = |p: &u32| query.iter().zip(&keys[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
+        let weights: Vec<f64> = seen.iter().map(|p| (score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
+        let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
+        let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();
+        (0..dim).map(|d| sum(d) / total).collect()
+    }
+
+    #[test]
+    fn attention_twin_follows_the_definition_of_windows_kept_positions_and_sinks() {
+        let case = Case::decode(2, 8, KvType::F32, 90);
+        for (window, keep) in [(None, 0), (Some(1), 0), (Some(45), 3), (Some(90), 1), (Some(91), 0), (Some(50), 70)] {
+            for (sinks, kv_splits) in [(false, 1), (true, 1), (true, 7)] {
+                let case = Case { window, keep, sinks, kv_splits, ..case.clone() };
+                for (row, head) in [(0, 0), (0, 3), (1, 2)] {
+                    let found = &row_of(&case, row)[head * 8..][..8];
+                    let wanted = by_definition(&case, row, head);
+                    let near = found.iter().zip(&wanted).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
+                    assert!(near, "{} row {row} head {head}: {found:?} instead of {wanted:?}", case.name());
+                }
+            }
+        }
     }
 }

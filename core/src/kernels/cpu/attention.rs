@@ -11,37 +11,28 @@ pub fn attention(
     rows: &[Row],
     q: &[f32],
     (keys, values, pages): (&[u32], &[u32], &[u32]),
+    sinks: Option<&[f32]>,
     out: &mut [f32],
     (shape, kv): (&AttentionShape, &KvShape),
 ) {
-    let dim = kv.head_dim as usize;
+    let (dim, heads, kv_splits) = (kv.head_dim as usize, shape.heads as usize, shape.kv_splits as usize);
     let group = shape.heads / kv.kv_heads;
     let part = shape.part_floats(kv) as usize;
-    let mut vector = vec![0.0; dim];
     for (r, row) in rows.iter().enumerate().filter(|(_, row)| kv.has_place(row)) {
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-        for head in 0..shape.heads as usize {
+        let visible: Vec<u32> = shape.visible(row.position).collect();
+        let share = visible.len().div_ceil(kv_splits);
+        for head in 0..heads {
             let query = &q[r * shape.qkv_width as usize + head * dim..][..dim];
-            let at = |position| kv.word(table, head as u32 / group, position);
-            for split in 0..shape.kv_splits {
-                let index = (r * shape.heads as usize + head) * shape.kv_splits as usize + split as usize;
-                let share = (row.position + 1).div_ceil(shape.kv_splits);
-                let positions = (split * share).min(row.position + 1)..((split + 1) * share).min(row.position + 1);
-                let mut score = |position| {
-                    load(keys, kv, at(position), &mut vector);
-                    dot(query, &vector) * shape.scale
-                };
-                let scores: Vec<f32> = positions.clone().map(&mut score).collect();
-                let highest = scores.iter().copied().fold(-3.0e38, f32::max);
-                let weights: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
-                let total: f32 = weights.iter().sum();
-                let out = &mut out[index * part..][..part];
-                out.fill(0.0);
-                for (p, weight) in positions.zip(&weights) {
-                    load(values, kv, at(p), &mut vector);
-                    out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
-                }
-                if shape.kv_splits == 1 {
+            let places = |position: &u32| kv.word(table, head as u32 / group, *position);
+            let outs = out[(r * heads + head) * kv_splits * part..].chunks_exact_mut(part);
+            let shares = visible.chunks(share).map(Some).chain(std::iter::repeat(None));
+            for (split, (out, share)) in outs.zip(shares).take(kv_splits).enumerate() {
+                let places: Vec<usize> = share.unwrap_or_default().iter().map(places).collect();
+                // The sink is the first split's.
+                let sink = sinks.filter(|_| split == 0).map(|sinks| sinks[head]);
+                let (highest, total) = attend(query, (keys, values), &places, sink, &mut out[..dim], (shape.scale, kv));
+                if kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
                 } else {
                     out[dim..dim + 2].copy_from_slice(&[highest, total]);
@@ -49,6 +40,33 @@ pub fn attention(
             }
         }
     }
+}
+
+/// The unnormalised sum of the values at `places`, and the maximal score and the sum of weights behind it.
+fn attend(
+    query: &[f32],
+    (keys, values): (&[u32], &[u32]),
+    places: &[usize],
+    sink: Option<f32>,
+    out: &mut [f32],
+    (scale, kv): (f32, &KvShape),
+) -> (f32, f32) {
+    let mut vector = vec![0.0; query.len()];
+    let mut score = |place: &usize| {
+        load(keys, kv, *place, &mut vector);
+        dot(query, &vector) * scale
+    };
+    let scores: Vec<f32> = places.iter().map(&mut score).collect();
+    let highest = scores.iter().copied().chain(sink).fold(-3.0e38, f32::max);
+    let mut total = sink.map_or(0.0, |sink| (sink - highest).exp());
+    out.fill(0.0);
+    for (place, score) in places.iter().zip(&scores) {
+        let weight = (score - highest).exp();
+        total += weight;
+        load(values, kv, *place, &mut vector);
+        out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
+    }
+    (highest, total)
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -128,6 +128,8 @@ impl Forward<'_> {
             scale: 1.0 / (block.kind.head_dim as f32).sqrt(),
             kv_splits: self.kv_splits(block),
             is_prefill: self.is_prefill,
+            window: block.kind.window,
+            keep: 0,
         };
         let parts = self.recorder.tensor(self.rows, shape.out_cols(&cache.shape));
         self.recorder.push(Attention {
@@ -137,6 +139,7 @@ impl Forward<'_> {
             values: cache.values,
             pages: cache.pages,
             out: parts.into(),
+            sinks: None,
             rows: self.rows,
             shape,
             kv: cache.shape,
