@@ -1,4 +1,4 @@
-// The GPU facade's promises (core/src/selftest/facade.rs), the same as `cargo test` checks natively; once with all that
+// The GPU facade's promises (core/src/selftest/facade.rs and clients.rs), the same as `cargo test` checks natively; once with all that
 // the adapter can do, once with the optional features left unused.
 import { selftest } from "../lib/selftest.mjs";
 
@@ -6,4 +6,5 @@ import { selftest } from "../lib/selftest.mjs";
 export default async function (t) {
   await selftest(t, "facade/");
   await selftest(t, "facade/", "plain");
+  await selftest(t, "clients/");
 }
