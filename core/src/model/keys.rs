@@ -34,7 +34,6 @@ const CHANGES: &[(&str, &str, &[f64])] = &[
     ("embedding_length_per_layer_input", "embeddings of their own for each layer", &[0.0]),
     ("activation_sparsity_scale", "sparse activations", &[0.0]),
     ("rope.dimension_sections", "positions in several dimensions", &[0.0]),
-    ("rope.scaling.alpha", "RoPE scaling by `alpha`", &[0.0, 1.0]),
     ("rope.scaling.yarn_ext_factor", "YaRN with an extrapolation factor of its own", &[1.0, -1.0]),
     ("vision.block_count", "images", &[0.0]),
 ];

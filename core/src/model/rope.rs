@@ -40,6 +40,10 @@ pub struct Rope {
 pub enum Scaling {
     /// Not at all, or by a tensor of factors alone.
     None,
+    /// The base grows by a power of this, so that the lowest frequency is divided by it and the highest kept (NTK-aware).
+    Ntk(f32),
+    /// As [`Scaling::Ntk`], and no further than a context beyond the original one needs.
+    DynamicNtk(f32),
     /// All frequencies are divided by this.
     Linear(f32),
     /// Low frequencies are divided, high ones kept (Peng et al., 2023).
@@ -91,6 +95,7 @@ impl Rope {
         let scaling = match self.scaling {
             Scaling::None | Scaling::LongRope => true,
             Scaling::Linear(factor) => sane(factor),
+            Scaling::Ntk(factor) | Scaling::DynamicNtk(factor) => sane(factor) && factor >= 1.0 && dims > 2,
             Scaling::Yarn(Yarn { factor, beta_fast, beta_slow, log_multiplier }) => {
                 sane(factor) && sane(beta_fast) && sane(beta_slow) && log_multiplier.is_finite() && self.base > 1.0
             }
@@ -117,15 +122,16 @@ impl Rope {
         wanted.then_some(if longer { LONG_FACTORS } else { SHORT_FACTORS })
     }
 
-    /// Radians a position for each pair: `base^(-2i/dims)`, scaled and divided by `factors[i]` where there are some.
-    pub fn frequencies(&self, factors: &[f32]) -> Vec<f64> {
-        let dims = f64::from(self.dims);
+    /// Radians a position for each pair in a model that runs with so much context: `base^(-2i/dims)`, scaled and divided by
+    /// `factors[i]` where there are some.
+    pub fn frequencies(&self, factors: &[f32], context: u32) -> Vec<f64> {
+        let (base, dims) = (self.stretched_base(context), f64::from(self.dims));
         let kept = (0..self.dims / 2).map(|pair| {
-            let plain = f64::from(self.base).powf(-2.0 * f64::from(pair) / dims);
+            let plain = base.powf(-2.0 * f64::from(pair) / dims);
             plain / f64::from(factors.get(pair as usize).copied().unwrap_or(1.0))
         });
         match self.scaling {
-            Scaling::None | Scaling::LongRope => kept.collect(),
+            Scaling::None | Scaling::LongRope | Scaling::Ntk(_) | Scaling::DynamicNtk(_) => kept.collect(),
             Scaling::Linear(factor) => kept.map(|frequency| frequency / f64::from(factor)).collect(),
             Scaling::Yarn(yarn) => {
                 let (low, high) = self.ramp(&yarn);
@@ -134,6 +140,21 @@ impl Rope {
                 kept.enumerate().map(|(pair, frequency)| frequency * scale(divided(pair))).collect()
             }
         }
+    }
+
+    /// The base, grown where the scaling asks for it. transformers computes [`Scaling::DynamicNtk`] anew as a sequence grows and leaves
+    /// the keys that it has as they were; here all positions are rotated alike, as for a sequence of the whole context.
+    fn stretched_base(&self, context: u32) -> f64 {
+        let dims = f64::from(self.dims);
+        let stretch = match self.scaling {
+            Scaling::Ntk(factor) => f64::from(factor),
+            Scaling::DynamicNtk(factor) => {
+                let longer = f64::from(context.max(self.original_context)) / f64::from(self.original_context);
+                f64::from(factor) * longer - (f64::from(factor) - 1.0)
+            }
+            _ => 1.0,
+        };
+        f64::from(self.base) * stretch.powf(dims / (dims - 2.0).max(1.0))
     }
 
     /// The pairs between which frequencies go over from kept to divided.
@@ -164,7 +185,7 @@ impl Rope {
     /// `[FINE + ceil(context / FINE), dims / 2]` pairs (cos, sin): first the fine rows, then the coarse ones, which carry the
     /// magnitude.
     pub fn table(&self, factors: &[f32], context: u32) -> Vec<f32> {
-        let (frequencies, magnitude) = (self.frequencies(factors), self.magnitude());
+        let (frequencies, magnitude) = (self.frequencies(factors, context), self.magnitude());
         let fine = (0..FINE).map(|position| (f64::from(position), 1.0));
         let coarse = (0..context.div_ceil(FINE)).map(|row| (f64::from(row) * f64::from(FINE), magnitude));
         fine.chain(coarse)
@@ -185,8 +206,17 @@ fn scaling(keys: &Keys<'_>) -> Result<Scaling, ModelError> {
         None => keys.number("rope.scale_linear")?,
     };
     let factor = factor.filter(|factor| *factor != 0.0);
+    // Files of Hunyuan models; where the converter has not put it into the base already.
+    let alpha = keys.number("rope.scaling.alpha")?.filter(|alpha| ![0.0, 1.0].contains(alpha));
     let or = |name: &str, default: f32| Ok::<f32, ModelError>(keys.number(name)?.unwrap_or(default));
     match keys.text("rope.scaling.type")? {
+        None | Some("none" | "dynamic") if alpha.is_some() => Ok(alpha.map_or(Scaling::None, Scaling::Ntk)),
+        Some(other) if alpha.is_some() => {
+            Err(ModelError::feature(format!("RoPE scaling of the type `{other}` with an `alpha` beside it")))
+        }
+        Some("dynamic") => Ok(Scaling::DynamicNtk(
+            factor.ok_or_else(|| ModelError::feature("RoPE scaling of the type `dynamic` without a factor"))?,
+        )),
         None | Some("linear") => Ok(factor.map_or(Scaling::None, Scaling::Linear)),
         Some("none") => Ok(Scaling::None),
         Some("yarn") => Ok(Scaling::Yarn(Yarn {
@@ -232,19 +262,18 @@ mod tests {
     fn every_spelling_of_a_scaling_gives_the_angles_of_transformers() {
         let goldens: Json = serde_json::from_str(GOLDENS).unwrap();
         let cases = goldens["cases"].as_array().unwrap();
-        assert!(cases.len() >= 8);
+        assert!(cases.len() >= 13);
         for case in cases {
             let keys = case["keys"].as_object().unwrap();
             let rope = read(keys.iter().map(|(key, json)| (format!("llama.{key}"), value(json))).collect()).unwrap();
-            let tensor = |name: &str| case[name].as_array().map(|list| list.iter().map(|x| x.as_f64().unwrap() as f32));
+            let tensor = |name: &str| case["tensors"][name].as_array();
             let positions = case["positions"].as_u64().unwrap() as u32;
-            let factors: Vec<f32> = match rope.factors(|name| name != FACTORS && tensor("long").is_some(), positions) {
-                Some(LONG_FACTORS) => tensor("long").unwrap().collect(),
-                Some(_) => tensor("short").unwrap().collect(),
-                None => Vec::new(),
-            };
+            let name = rope.factors(|name| tensor(name).is_some(), positions);
+            let factors: Vec<f32> =
+                name.and_then(tensor).into_iter().flatten().map(|factor| factor.as_f64().unwrap() as f32).collect();
             let expected = case["frequencies"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap());
-            for (pair, (found, expected)) in rope.frequencies(&factors).into_iter().zip(expected).enumerate() {
+            for (pair, (found, expected)) in rope.frequencies(&factors, positions).into_iter().zip(expected).enumerate()
+            {
                 assert!((found / expected - 1.0).abs() < 1e-5, "{keys:?}, pair {pair}: {found}, not {expected}");
             }
             let magnitude = case["magnitude"].as_f64().unwrap();
@@ -255,7 +284,7 @@ mod tests {
     #[test]
     fn scalings_that_are_not_understood_are_refused_by_name() {
         let refused = |entries: &[(&str, Value)]| of(entries).unwrap_err();
-        for kind in ["dynamic", "su", "", "YARN"] {
+        for kind in ["ntk", "su", "", "YARN"] {
             let error = refused(&[("rope.scaling.type", kind.into())]);
             assert!(error.is_unsupported() && error.to_string().contains(&format!("`{kind}`")), "{error}");
         }
@@ -265,7 +294,15 @@ mod tests {
             refused(&keys)
         };
         assert!(yarn("rope.scaling.yarn_attn_factor", 1.7).to_string().contains("llama.rope.scaling.yarn_attn_factor"));
-        assert!(refused(&[("rope.scaling.type", "yarn".into())]).is_unsupported());
+        for kind in ["yarn", "dynamic"] {
+            assert!(refused(&[("rope.scaling.type", kind.into())]).is_unsupported(), "{kind} without a factor");
+        }
+        let alpha = ("rope.scaling.alpha", 50f32.into());
+        assert!(refused(&[("rope.scaling.type", "yarn".into()), alpha]).to_string().contains("alpha"));
+        for alpha in [0.5, -3.0, f32::NAN, f32::INFINITY] {
+            let error = refused(&[("rope.scaling.alpha", alpha.into())]);
+            assert!(matches!(error, ModelError::Size { .. }), "{alpha}: {error}");
+        }
         for factor in [f32::NAN, -4.0, f32::INFINITY] {
             assert!(matches!(refused(&[("rope.scaling.factor", factor.into())]), ModelError::Size { .. }), "{factor}");
         }
@@ -273,7 +310,9 @@ mod tests {
 
     #[test]
     fn scalings_that_change_nothing_pass() {
-        let none: [&[(&str, Value)]; 6] = [
+        let none: [&[(&str, Value)]; 8] = [
+            &[("rope.scaling.alpha", 0f32.into())],
+            &[("rope.scaling.alpha", 1f32.into())],
             &[("rope.scaling.type", "none".into()), ("rope.scaling.factor", 8f32.into())],
             &[("rope.scaling.factor", 0f32.into())],
             &[("rope.scale_linear", 0f32.into())],
@@ -289,21 +328,32 @@ mod tests {
     }
 
     #[test]
-    fn fine_times_coarse_is_the_angle_of_the_position() {
+    fn fine_times_coarse_is_the_angle_of_the_position_to_128k_and_beyond() {
+        const CONTEXT: u32 = 1 << 20;
         let keys = [("rope.scaling.attn_factor", 1.25f32.into())];
         let rope = Rope { dims: 64, ..of(&keys).unwrap() };
-        let (frequencies, table) = (rope.frequencies(&[]), rope.table(&[], 40_000));
-        assert_eq!(table.len() as u64, rope.table_len(40_000));
+        let (frequencies, table) = (rope.frequencies(&[], CONTEXT), rope.table(&[], CONTEXT));
+        assert_eq!(table.len() as u64, rope.table_len(CONTEXT));
         let at = |row: u32, pair: usize| {
             let index = 2 * (row as usize * frequencies.len() + pair);
             (f64::from(table[index]), f64::from(table[index + 1]))
         };
-        for (position, pair) in [(0, 0), (255, 1), (256, 0), (39_999, 0), (31_337, 17)] {
-            let (c1, s1) = at(position % FINE, pair);
-            let (c2, s2) = at(FINE + position / FINE, pair);
-            let angle = f64::from(position) * frequencies[pair];
-            assert!((c1 * c2 - s1 * s2 - 1.25 * angle.cos()).abs() < 4e-7, "cos at {position}");
-            assert!((s1 * c2 + c1 * s2 - 1.25 * angle.sin()).abs() < 4e-7, "sin at {position}");
+        for position in [0, 255, 256, 31_337, 39_999, 65_535, 131_071, CONTEXT - 1] {
+            for (pair, frequency) in frequencies.iter().enumerate() {
+                let (c1, s1) = at(position % FINE, pair);
+                let (c2, s2) = at(FINE + position / FINE, pair);
+                let angle = f64::from(position) * frequency;
+                assert!((c1 * c2 - s1 * s2 - 1.25 * angle.cos()).abs() < 4e-7, "cos of pair {pair} at {position}");
+                assert!((s1 * c2 + c1 * s2 - 1.25 * angle.sin()).abs() < 4e-7, "sin of pair {pair} at {position}");
+            }
         }
+    }
+
+    #[test]
+    fn dynamic_scaling_keeps_the_frequencies_of_the_original_context() {
+        let keys = [("rope.scaling.type", "dynamic".into()), ("rope.scaling.factor", 4f32.into())];
+        let (dynamic, plain) = (of(&keys).unwrap(), of(&[]).unwrap());
+        assert_eq!(dynamic.frequencies(&[], 1024), plain.frequencies(&[], 1024));
+        assert!(dynamic.frequencies(&[], 1025)[15] < plain.frequencies(&[], 1025)[15]);
     }
 }
