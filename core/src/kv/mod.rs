@@ -7,6 +7,7 @@
 pub mod pages;
 pub mod path_key;
 pub mod prefix;
+pub mod tiers;
 
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
