@@ -24,6 +24,8 @@ pub mod score;
 mod scripted;
 mod sequence;
 mod token_policy;
+pub mod session_file;
+mod wanted;
 
 use std::rc::Rc;
 use std::sync::Arc;

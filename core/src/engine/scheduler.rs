@@ -149,8 +149,6 @@ struct Track {
     is_fresh: bool,
     epoch: u32,
     is_stale: bool,
-    /// Whether it waits for its steps in flight, to change its slot.
-    is_moving: bool,
 }
 
 impl Track {
@@ -159,14 +157,15 @@ impl Track {
         (self.tokens.len() - 1).saturating_sub(self.computed)
     }
 
-    fn may_decode(&self) -> bool {
+    /// Whether its row takes part in decode steps. The device moves every such row on, so none can be left out.
+    fn decodes(&self) -> bool {
         let room = self.limit.saturating_sub(self.tokens.len() + self.in_flight as usize);
-        self.missing() == 0
-            && self.is_matched
-            && !self.is_held
-            && !self.is_moving
-            && room > 0
-            && self.in_flight < self.lookahead
+        self.missing() == 0 && self.is_matched && !self.is_held && room > 0
+    }
+
+    /// Whether it asks for a step: where its tokens in flight may be in vain, only so many are begun for its sake.
+    fn asks(&self) -> bool {
+        self.decodes() && self.in_flight < self.lookahead
     }
 }
 
@@ -262,7 +261,6 @@ impl Scheduler {
             is_fresh: true,
             epoch: 0,
             is_stale: true,
-            is_moving: false,
         };
         self.tracks.insert(id, track);
         self.waiting.insert((rank, id), ());
@@ -297,7 +295,7 @@ impl Scheduler {
         }
         track.computed = 0;
         track.indexed = 0;
-        (track.is_matched, track.is_stale, track.is_fresh, track.is_moving) = (false, true, true, false);
+        (track.is_matched, track.is_stale, track.is_fresh) = (false, true, true);
     }
 
     /// Adds tokens that now stand behind a sequence's others. `computed`: how many of all have their keys and values.
@@ -445,10 +443,12 @@ impl Scheduler {
         let is_worth_it = occupied.next_power_of_two() < (last + 1).next_power_of_two() || last as u32 >= limits.rows;
         let Some(id) = self.slots[last].filter(|_| is_worth_it && self.waiting.is_empty()) else { return };
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        track.is_moving = track.in_flight > 0;
-        if track.is_moving || track.is_held {
+        if track.is_held {
             return;
         }
+        // What is in flight is void, and chosen again: the same tokens.
+        track.epoch += 1;
+        track.in_flight = 0;
         (track.slot, track.is_stale) = (Some(free as u32), true);
         self.slots.swap(last, free);
         self.pending.push(Preparation::Finish { slot: last as u32 });
@@ -466,7 +466,7 @@ impl Scheduler {
                 continue;
             }
             let others_decode =
-                self.slots.iter().flatten().any(|other| *other != id && self.tracks[other].may_decode());
+                self.slots.iter().flatten().any(|other| *other != id && self.tracks[other].decodes());
             let chunk = if others_decode { limits.chunk_shared } else { limits.chunk_alone };
             let track = &self.tracks[&id];
             let from = track.computed;
@@ -573,10 +573,13 @@ impl Scheduler {
     fn decode(&mut self, limits: &StepLimits) -> Option<Work> {
         let slots = limits.rows.min(self.options.slots) as usize;
         let ids: Vec<SeqId> = self.slots[..slots].iter().flatten().copied().collect();
-        let ids: Vec<SeqId> = ids.into_iter().filter(|id| self.tracks[id].may_decode()).collect();
+        let ids: Vec<SeqId> = ids.into_iter().filter(|id| self.tracks[id].decodes()).collect();
+        if !ids.iter().any(|id| self.tracks[id].asks()) {
+            return None;
+        }
         let tracks = || ids.iter().map(|id| &self.tracks[id]);
         let room = tracks().map(|track| (track.limit - track.tokens.len()) as u32 - track.in_flight).max()?;
-        let lookahead = tracks().map(|track| track.lookahead - track.in_flight).min()?;
+        let lookahead = tracks().map(|track| track.lookahead.saturating_sub(track.in_flight)).min()?;
         let is_paced = tracks().any(|track| track.is_paced);
         let lookahead_pass = tracks().all(|track| track.is_paced) && self.running_are_paced();
         let steps = match is_paced || tracks().any(|track| track.is_fresh) {
