@@ -10,6 +10,7 @@ mod answer;
 mod compiler;
 mod constraint;
 mod constraint_choice;
+pub mod drafter;
 mod driver;
 pub mod event;
 mod executor;
@@ -23,9 +24,8 @@ pub mod score;
 #[cfg(test)]
 mod scripted;
 mod sequence;
-mod token_policy;
 pub mod session_file;
-mod wanted;
+mod token_policy;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -465,8 +465,7 @@ impl Scheduler {
                 self.reuse(id);
                 continue;
             }
-            let others_decode =
-                self.slots.iter().flatten().any(|other| *other != id && self.tracks[other].decodes());
+            let others_decode = self.slots.iter().flatten().any(|other| *other != id && self.tracks[other].decodes());
             let chunk = if others_decode { limits.chunk_shared } else { limits.chunk_alone };
             let track = &self.tracks[&id];
             let from = track.computed;

@@ -1,7 +1,7 @@
 //! Embedding rows of a step's tokens.
 
 use super::verify::{KernelTest, Output};
-use super::weights::{CHUNK, WeightPart, random_planes};
+use super::weights::{CHUNK, WeightShard, random_planes};
 use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
 use crate::gpu::{AdapterInfo, RequiredFeatures};
@@ -15,7 +15,7 @@ pub struct Embed {
     /// The batch.
     pub batch: TensorRef,
     /// A part of the table: a row a token.
-    pub table: WeightPart,
+    pub table: WeightShard,
     /// Token of the part's first row. Rows whose token lies in another part are left as they are, or become zeros where
     /// this part is the table's first: a token that no part has never leaves what was there before.
     pub first_row: u32,
@@ -89,7 +89,7 @@ fn case(ty: WeightType, cols: u32, first: u32) -> KernelTest {
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));
     KernelTest::new(format!("embed {ty} {cols} from {first}"), inputs, vec![Output::f32(1)], move |places| {
-        let table = WeightPart::over(ty, 130, cols, &places[2..]);
+        let table = WeightShard::over(ty, 130, cols, &places[2..]);
         let (batch, out) = (places[0].clone(), places[1].clone());
         Box::new(Embed { batch, table, first_row: first, out, rows, scale: 1.5 })
     })
