@@ -1,19 +1,18 @@
 //! A loaded model, as JavaScript holds it.
 
-use std::cell::RefCell;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use futures_util::lock::Mutex;
 use inglenook::device::Device;
+use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
-use inglenook::engine::{Engine, GrammarBackend, Progress, PromptBuilder};
-use inglenook::gpu::Gpu;
-use inglenook::text::{Special, Tokenizer, vocabulary};
+use inglenook::engine::{Answer, Engine, LoadProgress};
+use inglenook::text::{Special, vocabulary};
 use js_sys::{Date, Function, Object, Promise};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::generation::{Answer, WasmGeneration};
 use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
 use crate::source::JsSource;
@@ -26,60 +25,62 @@ pub struct WasmEngine {
     shared: Rc<Shared>,
 }
 
-/// What an engine shares with its answers.
-pub struct Shared {
+struct Shared {
     /// `None` once it is closed.
-    open: RefCell<Option<Open>>,
-    /// Held by the answer that has the device; the others wait for it.
-    pub floor: Arc<Mutex<()>>,
+    engine: RefCell<Option<Engine>>,
     /// True where the device is the CPU, whose work leaves JavaScript no moment of its own.
-    pub on_cpu: bool,
-    answers: RefCell<Vec<Weak<Answer>>>,
+    on_cpu: bool,
+    answers: RefCell<BTreeMap<u32, Answer>>,
+    next_id: Cell<u32>,
 }
 
-struct Open {
-    /// `None` while an answer works with it.
-    engine: Option<Engine>,
-    gpu: Option<Gpu>,
-    tokenizer: Arc<Tokenizer>,
-    prompts: Rc<PromptBuilder>,
-    grammars: GrammarBackend,
-    info: String,
+/// What has happened to an answer.
+#[derive(Serialize)]
+struct Report {
+    id: u32,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum What {
+    Event {
+        choice: u32,
+        event: Event,
+    },
+    /// Nothing follows.
+    Ended,
+    /// Nothing follows.
+    Failed {
+        name: &'static str,
+        message: String,
+    },
 }
 
 impl Shared {
-    fn new(engine: Engine) -> Result<Shared, JsValue> {
-        let gpu = match engine.device() {
-            Device::Gpu(gpu) => Some(gpu.clone()),
-            Device::Cpu => None,
-        };
-        let info = info::to_json(engine.info()).map_err(errors::internal)?;
-        let on_cpu = gpu.is_none();
-        let open = Open {
-            tokenizer: engine.tokenizer().clone(),
-            prompts: engine.prompts().clone(),
-            grammars: engine.grammars().clone(),
-            engine: Some(engine),
-            gpu,
-            info,
-        };
-        Ok(Shared { open: RefCell::new(Some(open)), floor: Arc::default(), on_cpu, answers: RefCell::default() })
+    fn with_engine<T>(&self, ask: impl FnOnce(&Engine) -> T) -> Result<T, JsValue> {
+        self.engine.borrow().as_ref().map(ask).ok_or_else(errors::closed)
     }
 
-    /// The engine, for whoever has the floor, to be given back by [`Shared::put_back`]; none once it is closed.
-    pub fn take(&self) -> Option<Engine> {
-        self.open.borrow_mut().as_mut()?.engine.take()
-    }
-
-    /// Gives the engine back. If it was closed meanwhile, this is its end.
-    pub fn put_back(&self, engine: Engine) {
-        if let Some(open) = self.open.borrow_mut().as_mut() {
-            open.engine = Some(engine);
-        }
-    }
-
-    fn with_open<T>(&self, ask: impl FnOnce(&Open) -> T) -> Result<T, JsValue> {
-        self.open.borrow().as_ref().map(ask).ok_or_else(errors::closed)
+    /// What is there of all answers.
+    fn reports(&self) -> Vec<Report> {
+        let mut reports = Vec::new();
+        self.answers.borrow_mut().retain(|id, answer| {
+            while let Some(ready) = answer.ready() {
+                let (what, is_open) = match ready {
+                    Ok(Some((choice, event))) => (What::Event { choice, event }, true),
+                    Ok(None) => (What::Ended, false),
+                    Err(error) => (What::Failed { name: error.code(), message: error.to_string() }, false),
+                };
+                reports.push(Report { id: *id, what });
+                if !is_open {
+                    return false;
+                }
+            }
+            true
+        });
+        reports
     }
 }
 
@@ -104,26 +105,57 @@ impl WasmEngine {
                 Some(signal) => host::until_aborted(signal, loading).await.ok_or_else(errors::aborted)??,
                 None => loading.await?,
             };
-            Ok(WasmEngine { shared: Rc::new(Shared::new(engine)?) }.into())
+            let shared = Shared {
+                on_cpu: matches!(engine.device(), Device::Cpu),
+                engine: RefCell::new(Some(engine)),
+                answers: RefCell::default(),
+                next_id: Cell::new(1),
+            };
+            Ok(WasmEngine { shared: Rc::new(shared) }.into())
         })
     }
 
     /// Facts about the model and the adapter, as JSON.
     pub fn info(&self) -> Result<String, JsValue> {
-        self.shared.with_open(|open| open.info.clone())
+        self.shared.with_engine(|engine| info::to_json(engine.info()))?.map_err(errors::internal)
     }
 
-    /// Checks a request and begins an answer to it. Answers are given one at a time: a later one waits for its turn.
-    pub fn generate(&self, request_json: &str) -> Result<WasmGeneration, JsValue> {
-        self.shared.with_open(|_| ())?;
+    /// Checks a request and begins an answer to it; its number in `events`.
+    pub fn submit(&self, request_json: &str) -> Result<u32, JsValue> {
         let mut request = Request::from_json(request_json).map_err(errors::to_js)?;
-        request.check().map_err(errors::to_js)?;
         request.local_time.get_or_insert_with(local_time);
-        let answer = Answer::new(self.shared.clone(), request);
-        let mut answers = self.shared.answers.borrow_mut();
-        answers.retain(|answer| answer.strong_count() > 0);
-        answers.push(Rc::downgrade(&answer));
-        Ok(WasmGeneration::new(answer))
+        let answer = self.shared.with_engine(|engine| engine.submit(request))?.map_err(errors::to_js)?;
+        let id = self.shared.next_id.get();
+        self.shared.next_id.set(id.wrapping_add(1));
+        self.shared.answers.borrow_mut().insert(id, answer);
+        Ok(id)
+    }
+
+    /// Ends an answer: its last events say `aborted`. An answer that is none any more is left alone.
+    pub fn cancel(&self, id: u32) {
+        if let Some(answer) = self.shared.answers.borrow_mut().get_mut(&id) {
+            answer.cancel();
+        }
+    }
+
+    /// What has happened to all answers since the last call, as a JSON array; waits until there is something. Empty once no answer is
+    /// under way. One call at a time: it moves all answers on.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn events(&self) -> Promise {
+        let shared = self.shared.clone();
+        host::promise(async move {
+            loop {
+                if shared.on_cpu {
+                    host::breathe().await;
+                }
+                let reports = shared.reports();
+                if !reports.is_empty() || shared.answers.borrow().is_empty() {
+                    return Ok(serde_json::to_string(&reports).map_err(errors::internal)?.into());
+                }
+                let engine = shared.with_engine(Engine::clone)?;
+                engine.advance().await;
+            }
+        })
     }
 
     /// Whether a request can be answered only with the module for grammars: see `set_grammars`.
@@ -133,81 +165,78 @@ impl WasmEngine {
 
     /// Gives the engine the second module's compiler, made for `vocabulary` and `eos_tokens` of this engine.
     pub fn set_grammars(&self, grammars: JsGrammars) -> Result<(), JsValue> {
-        self.shared.with_open(|open| open.grammars.fill(Box::new(grammars)))
+        self.shared.with_engine(|engine| engine.grammars().fill(Box::new(grammars)))
     }
 
     /// The vocabulary as the second module reads it.
     pub fn vocabulary(&self) -> Result<Vec<u8>, JsValue> {
-        self.shared.with_open(|open| vocabulary::packed(&open.tokenizer))
+        self.shared.with_engine(|engine| vocabulary::packed(engine.tokenizer()))
     }
 
     /// The tokens that end an answer.
     pub fn eos_tokens(&self) -> Result<Vec<u32>, JsValue> {
-        self.shared.with_open(|open| open.tokenizer.stop_ids().to_vec())
+        self.shared.with_engine(|engine| engine.tokenizer().stop_ids().to_vec())
     }
 
     /// The tokenizer alone, which lives on its own.
     pub fn tokenizer(&self) -> Result<WasmTokenizer, JsValue> {
-        self.shared.with_open(|open| WasmTokenizer(open.tokenizer.clone()))
+        self.shared.with_engine(|engine| WasmTokenizer(engine.tokenizer().clone()))
     }
 
     /// The prompt that a request's conversation becomes.
     pub fn render(&self, request_json: &str) -> Result<String, JsValue> {
         let mut request = Request::from_json(request_json).map_err(errors::to_js)?;
         request.local_time.get_or_insert_with(local_time);
-        self.shared.with_open(|open| open.prompts.render(&request))?.map_err(errors::to_js)
+        self.shared.with_engine(|engine| engine.prompts().render(&request))?.map_err(errors::to_js)
     }
 
     /// The tokens of a text. Where `special`, names of control tokens are these tokens; else they are plain text.
     pub fn tokenize(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
         let special = if special { Special::Parse } else { Special::AsText };
-        self.shared.with_open(|open| open.tokenizer.encode(text, special, false))
+        self.shared.with_engine(|engine| engine.tokenizer().encode(text, special, false))
     }
 
     /// The tokens of a text, each as its id and the UTF-16 offsets at which its part of the text begins and ends.
     pub fn tokenize_with_offsets(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
         let special = if special { Special::Parse } else { Special::AsText };
-        let tokens = self.shared.with_open(|open| open.tokenizer.encode_with_utf16_offsets(text, special))?;
+        let tokens = self.shared.with_engine(|engine| engine.tokenizer().encode_with_utf16_offsets(text, special))?;
         Ok(tokens.into_iter().flat_map(|(id, units)| [id, units.start, units.end]).collect())
     }
 
     /// The text of tokens, names of control tokens included.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
-        self.shared.with_open(|open| {
-            let size = open.tokenizer.vocab_size();
+        self.shared.with_engine(|engine| {
+            let size = engine.tokenizer().vocab_size();
             match ids.iter().find(|id| **id as usize >= size) {
                 Some(id) => Err(errors::misuse(&format!("there is no token {id}: the vocabulary has {size}"))),
-                None => Ok(vocabulary::spell(&open.tokenizer, ids)),
+                None => Ok(vocabulary::spell(engine.tokenizer(), ids)),
             }
         })?
     }
 
     /// How many tokens a text is.
     pub fn count_tokens(&self, text: &str) -> Result<usize, JsValue> {
-        self.shared.with_open(|open| open.tokenizer.count_tokens(text))
+        self.shared.with_engine(|engine| engine.tokenizer().count_tokens(text))
     }
 
     /// What the GPU has done since loading began, as JSON.
     pub fn counters(&self) -> Result<String, JsValue> {
-        let counters = self.shared.with_open(|open| open.gpu.as_ref().map(Gpu::counters).unwrap_or_default())?;
+        let counters = self.shared.with_engine(Engine::counters)?;
         serde_json::to_string(&counters).map_err(errors::internal)
     }
 
     /// Ends all answers and gives all memory back, on the GPU at once. More than once does no harm.
     pub fn close(&self) {
-        let answers = self.shared.answers.take();
-        answers.iter().filter_map(Weak::upgrade).for_each(|answer| answer.cancel());
-        let open = self.shared.open.take();
-        if let Some(gpu) = open.as_ref().and_then(|open| open.gpu.as_ref()) {
-            gpu.close();
-        }
+        let engine = self.shared.engine.take();
+        engine.into_iter().for_each(Engine::close);
+        self.shared.answers.take();
     }
 }
 
 async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) -> Result<Engine, JsValue> {
     let placement = options.open_device().await.map_err(errors::to_js)?;
     let mut bytes = (0, None);
-    let mut progress = |progress: Progress| {
+    let mut progress = |progress: LoadProgress| {
         let stage = match progress {
             LoadProgress::Weights(read, all) => {
                 bytes = (read, Some(all));

@@ -3,7 +3,6 @@
 
 mod engine;
 mod errors;
-mod generation;
 mod grammars;
 mod host;
 mod info;

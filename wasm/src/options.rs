@@ -16,6 +16,12 @@ pub struct LoadOptions {
     context_length: Option<u32>,
     /// Keep keys and values as f32 instead of f16.
     exact_kv: bool,
+    /// Sequences that run at once.
+    max_sequences: Option<u32>,
+    /// Requests that may wait.
+    max_waiting: Option<usize>,
+    /// Tokens that the cache of keys and values holds.
+    cache_tokens: Option<u32>,
     /// Where the model runs.
     device: DeviceChoice,
     /// Ask the GPU for no more than WebGPU's default limits.
@@ -45,7 +51,13 @@ impl LoadOptions {
 
     /// The engine's part.
     pub fn engine(&self) -> EngineOptions {
-        EngineOptions { context: self.context_length, exact_kv: self.exact_kv }
+        EngineOptions {
+            context: self.context_length,
+            exact_kv: self.exact_kv,
+            max_sequences: self.max_sequences,
+            max_waiting: self.max_waiting,
+            cache_tokens: self.cache_tokens,
+        }
     }
 
     fn gpu(&self) -> GpuOptions {

@@ -49,7 +49,9 @@ impl Engine {
             }
             Ok(ids)
         });
-        Ok(Answer::new(self.shared.clone(), mailbox, ids?, prompt_tokens))
+        let answer = Answer::new(self.shared.clone(), mailbox, ids?, prompt_tokens);
+        self.shared.wake();
+        Ok(answer)
     }
 
     /// The choices of an answer, each at its beginning.

@@ -86,23 +86,28 @@ impl Answer {
     pub async fn next_of_all(&mut self) -> Result<Option<(u32, Event)>, Error> {
         std::future::poll_fn(|context| {
             loop {
-                let mut mailbox = self.mailbox.borrow_mut();
-                if let Some(event) = mailbox.events.pop_front() {
-                    return Poll::Ready(Ok(Some(event)));
+                if let Some(ready) = self.ready() {
+                    return Poll::Ready(ready);
                 }
-                if let Some(error) = mailbox.error.take() {
-                    return Poll::Ready(Err(error));
-                }
-                if mailbox.open == 0 {
-                    return Poll::Ready(Ok(None));
-                }
-                drop(mailbox);
                 if self.shared.drive(context).is_pending() {
                     return Poll::Pending;
                 }
             }
         })
         .await
+    }
+
+    /// What is there without waiting: the next event, the end (`Ok(None)`) or an error; none where the engine has to be moved on first,
+    /// by [`Engine::advance`](super::Engine::advance).
+    pub fn ready(&mut self) -> Option<Result<Option<(u32, Event)>, Error>> {
+        let mut mailbox = self.mailbox.borrow_mut();
+        if let Some(event) = mailbox.events.pop_front() {
+            return Some(Ok(Some(event)));
+        }
+        match mailbox.error.take() {
+            Some(error) => Some(Err(error)),
+            None => (mailbox.open == 0).then_some(Ok(None)),
+        }
     }
 
     /// Ends the answer: its pages and slots are free at once, and its last events say `aborted`.

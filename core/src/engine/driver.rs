@@ -80,9 +80,12 @@ impl Shared {
     }
 
     pub fn cancel(&self, choices: &[SeqId]) {
-        let mut driver = self.driver.borrow_mut();
-        choices.iter().for_each(|id| driver.cancel(*id));
-        drop(driver);
+        self.with(|driver| choices.iter().for_each(|id| driver.cancel(*id)));
+        self.wake();
+    }
+
+    /// Lets whoever waits look again: there is something new to do.
+    pub fn wake(&self) {
         Waker::from(self.waiting.clone()).wake();
     }
 

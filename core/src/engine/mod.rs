@@ -29,6 +29,7 @@ mod token_policy;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use web_time::Instant;
 
@@ -264,6 +265,16 @@ impl Engine {
     /// Dispatches of a decode step of one row, and the bytes of weights it reads.
     pub fn step_costs(&self) -> (usize, u64) {
         self.step_costs
+    }
+
+    /// Moves all answers on until something has happened to one of them; at once where none is under way. For whoever looks after many
+    /// answers: see [`Answer::ready`].
+    pub async fn advance(&self) {
+        std::future::poll_fn(|context| match self.requests() {
+            0 => Poll::Ready(()),
+            _ => self.shared.drive(context),
+        })
+        .await;
     }
 
     /// What the scheduler has done so far.
