@@ -15,6 +15,7 @@ mod driver;
 pub mod event;
 mod executor;
 mod fault;
+pub mod metrics;
 mod optional;
 mod output;
 mod prompt;
