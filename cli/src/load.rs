@@ -93,8 +93,13 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
 pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
     let gpu = GpuOptions { default_limits: arguments.device.default_limits, ..GpuOptions::default() };
     let placement = pollster::block_on(Placement::choose(&arguments.device.device, &gpu))?;
-    let options =
-        EngineOptions { context: arguments.context, exact_kv: arguments.exact_kv, ..EngineOptions::default() };
+    let options = EngineOptions {
+        context: arguments.context,
+        kv_type: arguments.kv_type,
+        max_sequences: Some(arguments.max_sequences),
+        cache_tokens: arguments.cache_tokens,
+        ..EngineOptions::default()
+    };
     let mut bar = Bar::default();
     let mut progress = |progress| {
         bar.show(progress);

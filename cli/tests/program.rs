@@ -159,7 +159,7 @@ fn standard_error_stays_empty_when_there_is_no_window_system() {
 fn gpu_and_cpu_give_the_same_greedy_tokens() {
     let run = |device: &str| {
         let question = "What is the opposite of hot?";
-        json(&["run", question, "--temperature", "0", "--json", "--exact-kv", "--device", device])
+        json(&["run", question, "--temperature", "0", "--json", "--kv-type", "f32", "--device", device])
     };
     let (gpu, cpu) = (run("gpu"), run("cpu"));
     assert_eq!(gpu["tokens"], cpu["tokens"]);
@@ -312,7 +312,7 @@ fn default_limits_give_the_same_tokens() {
     let file = file.to_str().expect("a path in UTF-8");
     stdout(&["synth", "wide-embedding", file]);
     let run = |more: &[&str]| {
-        let arguments = ["run", "--raw", "fire", "-t", "0", "-n", "3", "--json", "-m", file, "--exact-kv"];
+        let arguments = ["run", "--raw", "fire", "-t", "0", "-n", "3", "--json", "-m", file, "--kv-type", "f32"];
         json(&[&arguments, more].concat())["tokens"].clone()
     };
     let limited = run(&["-d", "gpu", "--default-limits"]);

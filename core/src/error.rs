@@ -6,6 +6,7 @@ use crate::engine::FaultError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
 use crate::gpu::GpuError;
+use crate::kernels::kv::UnsupportedKv;
 use crate::model::{FitError, LoadError, ModelError};
 use crate::plan::PlanError;
 use inglenook_format::gguf::GgufError;
@@ -30,6 +31,9 @@ pub enum Error {
     /// The model or its context is larger than the device.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// A type of cache that this model's heads do not fit.
+    #[error(transparent)]
+    Kv(#[from] UnsupportedKv),
     /// The kernels.
     #[error(transparent)]
     Plan(PlanError),
@@ -60,6 +64,7 @@ impl Error {
             Error::Gguf(_) => "BadFile",
             Error::Model(error) if error.is_unsupported() => "Unsupported",
             Error::Model(_) => "BadFile",
+            Error::Kv(_) => "Unsupported",
             Error::Fit(_) => "TooSmall",
             Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
             Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",

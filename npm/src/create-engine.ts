@@ -5,7 +5,7 @@ import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
 import type { LoadProgress } from './progress.js';
-import type { GpuFeature, HostPort, LoadOptions, ModelSpec } from './protocol.js';
+import type { GpuFeature, KvType, HostPort, LoadOptions, ModelSpec } from './protocol.js';
 import { servePort } from './source/port-stream.js';
 
 /** What `createEngine` takes. */
@@ -26,8 +26,10 @@ export interface CreateEngineOptions {
    * a missing one is an error, and software is used where there is nothing else. `EngineInfo` says what came of it, and why.
    */
   readonly device?: 'auto' | 'gpu' | 'cpu';
-  /** Keep keys and values as f32 instead of f16. */
-  readonly exactKv?: boolean;
+  /**
+   * How keys and values are stored: `'f16'` by default, `'q8_0'` and `'q4_0'` take a half and a quarter of its memory, `'f32'` is exact.
+   */
+  readonly kvType?: KvType;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -75,14 +77,14 @@ export async function createEngineOn(
   }
 }
 
-function toLoadOptions({ contextLength, device, exactKv, defaultLimits, without }: CreateEngineOptions): LoadOptions {
+function toLoadOptions({ contextLength, device, kvType, defaultLimits, without }: CreateEngineOptions): LoadOptions {
   if (contextLength !== undefined && (!Number.isSafeInteger(contextLength) || contextLength < 1)) {
     throw new BadRequestError('`contextLength` must be a whole number of tokens, at least 1.');
   }
   return {
     context_length: contextLength,
     device,
-    exact_kv: exactKv,
+    kv_type: kvType,
     default_limits: defaultLimits,
     without: without && Object.fromEntries(without.map((feature) => [feature, true])),
   };

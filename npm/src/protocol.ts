@@ -17,10 +17,13 @@ export type ModelSpec =
 export interface LoadOptions {
   readonly context_length?: number | undefined;
   readonly device?: 'auto' | 'gpu' | 'cpu' | undefined;
-  readonly exact_kv?: boolean | undefined;
+  readonly kv_type?: KvType | undefined;
   readonly default_limits?: boolean | undefined;
   readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;
 }
+
+/** How keys and values may be stored. */
+export type KvType = 'f16' | 'f32' | 'q8_0' | 'q4_0';
 
 /** Features of a GPU that the engine can do without. */
 export type GpuFeature = 'f16' | 'subgroups' | 'dot4';

@@ -55,5 +55,5 @@ export type {
   Usage,
 } from './openai/types.js';
 export type { LoadProgress } from './progress.js';
-export type { GpuFeature } from './protocol.js';
+export type { GpuFeature, KvType } from './protocol.js';
 export { type CreateStream, type RunnableTool, type RunToolsRequest, ToolRun, type ToolRunEvent } from './run-tools.js';

@@ -292,7 +292,7 @@ class FakeGeneration implements WasmGeneration {
 const OPTION_KEYS = {
   context_length: 'number',
   device: 'string',
-  exact_kv: 'boolean',
+  kv_type: 'string',
   default_limits: 'boolean',
   without: 'object',
 };

@@ -2,6 +2,7 @@
 
 use inglenook::engine::EngineOptions;
 use inglenook::gpu::{GpuError, GpuOptions, Without};
+use inglenook::kernels::kv::KvType;
 use inglenook::placement::{DeviceChoice, Placement};
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
@@ -14,8 +15,8 @@ use crate::errors;
 pub struct LoadOptions {
     /// Longest context in tokens.
     context_length: Option<u32>,
-    /// Keep keys and values as f32 instead of f16.
-    exact_kv: bool,
+    /// How keys and values are stored.
+    kv_type: KvType,
     /// Sequences that run at once.
     max_sequences: Option<u32>,
     /// Requests that may wait.
@@ -53,7 +54,7 @@ impl LoadOptions {
     pub fn engine(&self) -> EngineOptions {
         EngineOptions {
             context: self.context_length,
-            exact_kv: self.exact_kv,
+            kv_type: self.kv_type,
             max_sequences: self.max_sequences,
             max_waiting: self.max_waiting,
             cache_tokens: self.cache_tokens,

@@ -11,7 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use inglenook::engine::request::Request;
+use inglenook::kernels::kv::KvType;
 use inglenook::placement::DeviceChoice;
 use inglenook::text::ContentRules;
 use serde_json::{Map, Value};
@@ -32,12 +34,22 @@ pub struct ModelArguments {
     /// Tokens of context [default: 4096, or what the model was trained for if that is less]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub context: Option<u32>,
-    /// Keep keys and values in f32 instead of f16: twice the memory, exact comparisons
-    #[arg(long)]
-    pub exact_kv: bool,
+    /// How keys and values are stored: f32 for exact comparisons, q8_0 and q4_0 for half and a quarter of the memory of f16
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = PossibleValuesParser::new(KvType::ALL.map(KvType::name)).map(|name| kv_type(&name)))]
+    pub kv_type: KvType,
+    /// Sequences that run at once, 1 to 8; further requests wait
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub max_sequences: u32,
+    /// Tokens of keys and values that are kept, of all conversations [default: the context]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cache_tokens: Option<u32>,
     /// Say on standard error what was loaded, where it runs and how fast it was
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+fn kv_type(name: &str) -> KvType {
+    KvType::from_name(name).unwrap_or_default()
 }
 
 /// Where it runs.

@@ -68,8 +68,8 @@ const DEFAULT_QUEUE: usize = 256;
 pub struct EngineOptions {
     /// Tokens of context; by default 4096, or what the model was trained for if that is less.
     pub context: Option<u32>,
-    /// Exact keys and values (f32) instead of f16.
-    pub exact_kv: bool,
+    /// How keys and values are stored; by default as f16.
+    pub kv_type: KvType,
     /// Sequences that run at once, 1 to 8; by default 8. Further requests wait.
     pub max_sequences: Option<u32>,
     /// Requests that may wait; by default 256. Further ones are refused as busy.
@@ -174,6 +174,7 @@ impl Engine {
         let context = context(&config, options);
         let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
         let kv_options = kv_options(&config, options, context, slots);
+        kv_options.shape().supports()?;
         let fit_options = FitOptions {
             context,
             cache_tokens: options.cache_tokens.unwrap_or(0).max(context),
@@ -331,7 +332,7 @@ fn kv_options(config: &Config, options: &EngineOptions, context: u32, slots: u32
         context,
         slots,
         pages: Some(wanted.saturating_add(slots)),
-        ty: if options.exact_kv { KvType::F32 } else { KvType::F16 },
+        ty: options.kv_type,
     }
 }
 

@@ -9,7 +9,7 @@ pub const PAGE: u32 = 32;
 pub const WGSL: &str = include_str!("../../../shaders/shared/kv.wgsl");
 
 /// How keys and values are stored; `shaders/shared/kv.wgsl` has the layouts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(non_camel_case_types, reason = "the names that GGUF gives these types")]
 pub enum KvType {

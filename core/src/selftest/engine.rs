@@ -105,7 +105,8 @@ async fn hardware_path() -> Outcome {
     expect("the adapter is software", &gpu.facts().software, &false)?;
     let mut tokens = Vec::new();
     for device in [Device::Gpu(gpu), Device::Cpu] {
-        let options = EngineOptions { context: Some(768), exact_kv: true, ..EngineOptions::default() };
+        let options =
+            EngineOptions { context: Some(768), kv_type: crate::kernels::kv::KvType::F32, ..EngineOptions::default() };
         let engine = Engine::load(device, &Synthetic::new(&NARROW), &options, &mut |_| true).await.map_err(said)?;
         // Two whole chunks and the beginning of a third.
         let prompt = Some("Rain ran down the window. ".repeat(22));
