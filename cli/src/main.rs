@@ -39,6 +39,7 @@ enum Command {
     Devices(commands::devices::Options),
     Bench(commands::bench::Options),
     Evaluate(commands::evaluate::Options),
+    GpuCheck(commands::gpu_check::Options),
     Synth(commands::synth::Options),
 }
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Devices(options) => commands::devices::run(&options),
         Command::Bench(options) => commands::bench::run(&options),
         Command::Evaluate(options) => commands::evaluate::run(&options),
+        Command::GpuCheck(options) => commands::gpu_check::run(&options),
         Command::Synth(options) => commands::synth::run(&options),
     });
     exit_code(done)

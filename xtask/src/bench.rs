@@ -18,7 +18,7 @@ const PLACES: [&str; 3] = ["native", "chromium", "firefox"];
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Options {
-    /// GGUF files, `ember`, or synthetic models: 42m, 0.5b, 16-layers, 2gb, wide-embedding
+    /// GGUF files, `ember`, or synthetic models: 42m, 0.5b, 4b, 8b, 16-layers, 2gb, wide-embedding
     #[arg(default_value = "ember")]
     models: Vec<String>,
     /// Where: some of native, chromium, firefox

@@ -8,6 +8,7 @@ mod bench;
 mod browser;
 mod demo;
 mod goldens;
+mod gpu_check;
 mod lockfile;
 mod packages;
 mod setup;
@@ -44,6 +45,8 @@ enum Chore {
     Apps(apps::Options),
     /// Time models natively and in browsers, and add the figures to benches/
     Bench(bench::Options),
+    /// Check every kernel on this machine's GPU and time models on it, as a CSV file
+    GpuCheck(gpu_check::Options),
     /// Measure what a page downloads; fails above the limit
     Size,
     /// Make the reference results in tests/goldens again (needs Python)
@@ -77,6 +80,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Browser(options) => browser::browser(&workspace, &options),
         Chore::Apps(options) => apps::apps(&workspace, &options),
         Chore::Bench(options) => bench::bench(&workspace, &options),
+        Chore::GpuCheck(options) => gpu_check::gpu_check(&workspace, &options),
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
         Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),

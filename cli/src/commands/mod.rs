@@ -4,6 +4,7 @@ pub mod bench;
 pub mod chat;
 pub mod devices;
 pub mod evaluate;
+pub mod gpu_check;
 pub mod inspect;
 pub mod render;
 pub mod run;

@@ -30,6 +30,9 @@ pub struct KernelChoice {
     pub variant: String,
     /// Variants that gave a wrong answer on this GPU.
     pub wrong: Vec<String>,
+    /// Time of a dispatch of each variant that was timed; empty where there was nothing to choose.
+    #[serde(skip)]
+    pub times: Vec<(Variant, Duration)>,
 }
 
 /// What operations have in common that run the same variant: kernel name and class.
@@ -133,42 +136,45 @@ impl KernelCache {
         right: Vec<Variant>,
         mut wrong: Vec<(Variant, verify::Wrong)>,
     ) -> Result<Variant, PlanError> {
+        let mut times = Vec::new();
         let variant = match right.as_slice() {
             [] => {
                 let (_, error) = wrong.pop().expect("a kernel has at least one variant");
                 return Err((op, error).into());
             }
             [only] => *only,
-            several => self.fastest(gpu, op, operands, several).await?,
+            several => {
+                times = self.time_all(gpu, op, operands, several).await?;
+                let fastest = times.iter().min_by_key(|(_, time)| *time);
+                fastest.map_or(several[0], |(variant, _)| *variant)
+            }
         };
         self.choices.push(KernelChoice {
             kernel: op.name(),
             class: op.class(),
             variant: format!("{variant:?}"),
             wrong: wrong.iter().map(|(variant, error)| format!("{variant:?}: {error}")).collect(),
+            times,
         });
         Ok(variant)
     }
 
-    async fn fastest(
+    async fn time_all(
         &mut self,
         gpu: &Gpu,
         op: &dyn Kernel,
         operands: &[Slice],
         variants: &[Variant],
-    ) -> Result<Variant, PlanError> {
-        let mut best: Option<(Duration, Variant)> = None;
+    ) -> Result<Vec<(Variant, Duration)>, PlanError> {
+        let mut times: Vec<(Variant, Duration)> = Vec::new();
         for variant in variants {
-            let limit = best.map_or(Duration::MAX, |(time, _)| time);
-            let time = self.time(gpu, op, operands, *variant, limit).await?;
-            if time < limit {
-                best = Some((time, *variant));
-            }
+            let limit = times.iter().map(|(_, time)| *time).min().unwrap_or(Duration::MAX);
+            times.push((*variant, self.time(gpu, op, operands, *variant, limit).await?));
         }
-        Ok(best.map_or(variants[0], |(_, variant)| variant))
+        Ok(times)
     }
 
-    /// Time of the fastest run. Gives up after the first run that is much slower than `limit`.
+    /// Time of a dispatch in the fastest run. Gives up after the first dispatch if it is much slower than `limit`.
     async fn time(
         &mut self,
         gpu: &Gpu,
@@ -191,7 +197,7 @@ impl KernelCache {
         for _ in 0..RUNS {
             best = best.min(timed(gpu, &pass).await?);
         }
-        Ok(best)
+        Ok(best / REPEATS as u32)
     }
 }
 

@@ -62,13 +62,12 @@ pub fn measure(engine: &mut Engine, prompt_tokens: u32, tokens: u32, runs: u32) 
         all.push(once(engine, request(engine, &prompt, tokens))?);
     }
     let median_of = |rate: fn(&Run) -> f64| median(&mut all.iter().map(rate).collect::<Vec<_>>());
-    let prefill_rate = median_of(|run| per_second(run.usage.prompt_tokens.into(), run.timings.prefill_ms));
-    let decode_rate = median_of(|run| per_second((run.usage.completion_tokens - 1).into(), run.timings.decode_ms));
+    let (prefill_rate, decode_rate) = (median_of(Run::prefill_rate), median_of(Run::decode_rate));
     once(engine, form(&prompt))?;
     let mut forms = Vec::new();
     for _ in 0..runs {
         let run = once(engine, form(&prompt))?;
-        forms.push(per_second((run.usage.completion_tokens - 1).into(), run.timings.decode_ms));
+        forms.push(run.decode_rate());
     }
     let last = all.pop().context("there is at least one run")?;
     Ok(Measured {
@@ -84,11 +83,13 @@ pub fn measure(engine: &mut Engine, prompt_tokens: u32, tokens: u32, runs: u32) 
 }
 
 /// At least `tokens` tokens of text, and at most a word more.
-fn prompt(engine: &Engine, tokens: u32) -> String {
-    let tokenizer = engine.tokenizer();
-    let mut text = String::new();
+pub fn prompt(engine: &Engine, tokens: u32) -> String {
+    let count = |text: &str| engine.tokenizer().count_tokens(text);
+    // Whole rounds first, since counting takes as long as the text is.
+    let wanted = tokens.max(1) as usize;
+    let mut text = WORDS.repeat((wanted / count(WORDS).max(1)).saturating_sub(1));
     for word in WORDS.split_inclusive(' ').cycle() {
-        if tokenizer.count_tokens(&text) >= tokens.max(1) as usize {
+        if count(&text) >= wanted {
             break;
         }
         text.push_str(word);
@@ -97,7 +98,7 @@ fn prompt(engine: &Engine, tokens: u32) -> String {
 }
 
 /// A greedy answer of exactly `tokens` tokens: the ends that the model may choose are forbidden.
-fn request(engine: &Engine, prompt: &str, tokens: u32) -> Request {
+pub fn request(engine: &Engine, prompt: &str, tokens: u32) -> Request {
     let ends = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
     Request {
         prompt: Some(prompt.to_string()),
@@ -123,14 +124,32 @@ fn form(prompt: &str) -> Request {
     }
 }
 
-struct Run {
-    usage: Usage,
-    timings: Timings,
+/// One answer's figures.
+pub struct Run {
+    /// Tokens.
+    pub usage: Usage,
+    /// Times.
+    pub timings: Timings,
     counters: Counters,
 }
 
+impl Run {
+    /// Prompt tokens a second, the first generated token included.
+    pub fn prefill_rate(&self) -> f64 {
+        per_second(self.usage.prompt_tokens.into(), self.timings.prefill_ms)
+    }
+
+    /// Generated tokens a second, from the second token on.
+    pub fn decode_rate(&self) -> f64 {
+        per_second(self.usage.completion_tokens.saturating_sub(1).into(), self.timings.decode_ms)
+    }
+}
+
 /// One answer from an empty cache.
-fn once(engine: &mut Engine, request: Request) -> Result<Run> {
+///
+/// # Errors
+/// What the engine says; [`Interrupted`].
+pub fn once(engine: &mut Engine, request: Request) -> Result<Run> {
     engine.reset_cache();
     let mut generation = engine.submit(request)?;
     // Counted from the first text on: what comes before belongs to the prompt.

@@ -1,7 +1,7 @@
 //! `inglenook bench`: how fast a model runs here, and what a token costs.
 
-mod bandwidth;
-mod measure;
+pub mod bandwidth;
+pub mod measure;
 
 use std::io::{self, Write};
 use std::time::Instant;

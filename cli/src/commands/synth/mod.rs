@@ -1,5 +1,6 @@
 //! `inglenook synth`: synthetic models of chosen shapes, for benchmarks and tests. Their answers mean nothing.
 
+mod repeated;
 mod shape;
 mod tensors;
 mod vocabulary;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use inglenook::format::gguf::write::GgufWriter;
 
+pub use self::repeated::Repeated;
 pub use self::shape::Name;
 use self::shape::Shape;
 

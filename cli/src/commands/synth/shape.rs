@@ -11,6 +11,12 @@ pub enum Name {
     /// Qwen3-0.6B's shape, Q4_K_M
     #[value(name = "0.5b")]
     Half,
+    /// Qwen3-4B's shape, Q4_K_M
+    #[value(name = "4b")]
+    Four,
+    /// Qwen3-8B's shape, Q4_K_M, but with the embedding as the head
+    #[value(name = "8b")]
+    Eight,
     /// 16 narrow layers, Q8_0: what a step costs beside its weights
     #[value(name = "16-layers")]
     Deep,
@@ -27,6 +33,8 @@ impl std::fmt::Display for Name {
         f.write_str(match self {
             Name::Small => "42m",
             Name::Half => "0.5b",
+            Name::Four => "4b",
+            Name::Eight => "8b",
             Name::Deep => "16-layers",
             Name::Large => "2gb",
             Name::Wide => "wide-embedding",
@@ -80,7 +88,7 @@ impl Name {
                 head_dim: 64,
                 ffn: 1536,
                 vocab: 32768,
-                context: 4096,
+                context: 16384,
                 weights: Weights::All(WeightType::Q4_0),
             },
             Name::Half => Shape {
@@ -91,9 +99,11 @@ impl Name {
                 head_dim: 128,
                 ffn: 3072,
                 vocab: 151_936,
-                context: 4096,
+                context: 16384,
                 weights: Weights::Q4KM,
             },
+            Name::Four => Shape { hidden: 2560, layers: 36, heads: 32, ffn: 9728, ..Name::Half.shape() },
+            Name::Eight => Shape { hidden: 4096, layers: 36, heads: 32, ffn: 12288, ..Name::Half.shape() },
             Name::Deep => Shape {
                 hidden: 256,
                 layers: 16,

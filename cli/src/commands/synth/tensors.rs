@@ -26,6 +26,11 @@ impl Tensor {
         Tensor { name, dims: vec![columns.into(), rows.into()], ty }
     }
 
+    /// Bytes of its data.
+    pub fn bytes(&self) -> u64 {
+        self.dims.iter().product::<u64>() / self.ty.block_len() as u64 * self.ty.block_bytes() as u64
+    }
+
     /// Its data in pieces: ones for a norm's vector, else random blocks.
     pub fn pieces(&self, seed: u64) -> impl Iterator<Item = Vec<u8>> {
         let (ty, is_vector) = (self.ty, self.dims.len() == 1);
@@ -87,10 +92,7 @@ mod tests {
     use super::*;
 
     fn bytes(name: Name) -> u64 {
-        let bytes = |tensor: &Tensor| {
-            tensor.dims.iter().product::<u64>() / tensor.ty.block_len() as u64 * tensor.ty.block_bytes() as u64
-        };
-        all(&name.shape()).iter().map(bytes).sum()
+        all(&name.shape()).iter().map(Tensor::bytes).sum()
     }
 
     #[test]
@@ -101,6 +103,8 @@ mod tests {
         let wide = all(&Name::Wide.shape());
         assert_eq!(wide[0].dims.iter().product::<u64>() * 2, 200 << 20);
         assert!((300_000_000..500_000_000).contains(&bytes(Name::Half)));
+        assert!((2_300_000_000..2_600_000_000).contains(&bytes(Name::Four)));
+        assert!((4_500_000_000..5_000_000_000).contains(&bytes(Name::Eight)));
     }
 
     #[test]
