@@ -79,7 +79,7 @@ fn best(logits: &[f32]) -> u32 {
     (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).expect("not empty") as u32
 }
 
-const NAMES: [&str; 5] = ["llama", "biased", "mistral", "qwen2", "qwen3"];
+const NAMES: [&str; 7] = ["llama", "biased", "mistral", "windowed", "sinks", "qwen2", "qwen3"];
 
 /// In one chunk, in chunks of 32 with a remainder, and token by token.
 const CHUNKS: [u32; 3] = [300, 32, 1];
@@ -110,9 +110,24 @@ fn models_on_the_path_of_real_gpus_equal_the_reference() {
     let gpu = pollster::block_on(Gpu::request(&options)).expect("an adapter for tests");
     assert!(!gpu.facts().software);
     let is_full = std::env::var_os("INGLENOOK_FULL").is_some();
-    for name in NAMES.into_iter().filter(|name| is_full || ["llama", "qwen3"].contains(name)) {
+    for name in NAMES.into_iter().filter(|name| is_full || ["llama", "sinks", "qwen3"].contains(name)) {
         for chunk in CHUNKS.into_iter().filter(|chunk| is_full || *chunk != 32) {
             pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
         }
+    }
+}
+
+/// Chunks that end before, at and behind the ends of windows (37 and 101 tokens) and of pages (32).
+#[test]
+fn windows_and_sinks_equal_the_reference_wherever_chunks_end() {
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    let as_hardware = GpuOptions { as_hardware: true, ..GpuOptions::default() };
+    let as_hardware = pollster::block_on(Gpu::request(&as_hardware)).expect("an adapter for tests");
+    for (name, chunks) in [("windowed", [7, 36, 37, 38, 101]), ("sinks", [11, 37, 100, 101, 102])] {
+        for chunk in chunks {
+            pollster::block_on(check(name, Device::Cpu, chunk));
+            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+        }
+        pollster::block_on(check(name, Device::Gpu(as_hardware.clone()), chunks[2]));
     }
 }

@@ -4,6 +4,7 @@ use super::error::ModelError;
 use super::keys::Keys;
 use super::layer_kind::{AttentionKind, LayerKind};
 use super::rope::Rope;
+use super::windows;
 use inglenook_format::gguf::Gguf;
 
 /// Architectures that inglenook runs, under GGUF's names.
@@ -59,7 +60,7 @@ pub struct Config {
     pub eps: f32,
     /// How queries and keys are rotated.
     pub rope: Rope,
-    /// Positions that attention sees, where that is fewer than the context: the model is right only in contexts that fit.
+    /// The context up to which the model is right, where the file does not say which layers have a sliding window.
     pub window: Option<u32>,
     /// Tokens of context the model was trained for.
     pub context: u32,
@@ -90,14 +91,14 @@ impl Config {
         let context = keys.size("context_length", 1 << 24)?;
         let layers = keys.size("block_count", 1 << 10)?;
         let kv_heads = keys.optional("attention.head_count_kv")?.unwrap_or(heads);
-        let window = keys.optional("attention.sliding_window")?.filter(|window| (1..context).contains(window));
-        let kind = LayerKind::Attention(AttentionKind { kv_heads, head_dim, window });
+        let windows = windows::read(&keys, architecture, layers, context)?;
+        let kind = |window| LayerKind::Attention(AttentionKind { kv_heads, head_dim, window });
         let config = Config {
             architecture,
             name: meta.text("general.name").unwrap_or_default().to_string(),
             hidden,
             layers,
-            layer_kinds: vec![kind; layers as usize],
+            layer_kinds: windows.layers.into_iter().map(kind).collect(),
             heads,
             kv_heads,
             head_dim,
@@ -106,7 +107,7 @@ impl Config {
                 .map_err(|_| ModelError::size("its vocabulary has over 2^32 tokens"))?,
             eps: meta.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
             rope: Rope::read(&keys, architecture.rope_style(), head_dim, context)?,
-            window,
+            window: windows.context,
             context,
         };
         config.check(&keys)?;

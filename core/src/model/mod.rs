@@ -12,6 +12,7 @@ mod keys;
 pub mod layer_kind;
 pub mod rope;
 pub mod weights;
+mod windows;
 
 pub use blocks::Forward;
 pub use config::{Architecture, Config};

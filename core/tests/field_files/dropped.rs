@@ -126,7 +126,6 @@ fn a_fused_projection_is_the_three_it_is_made_of() {
 fn tensors_that_nobody_asks_for_are_refused_by_name() {
     for name in [
         "blk.0.attn_norm.bias",
-        "blk.1.attn_sinks.weight",
         "blk.2.post_attention_norm.weight",
         "blk.0.ffn_up.scale",
         "blk.9.ffn_gate.weight",
@@ -231,7 +230,7 @@ fn keys_with_values_that_change_nothing_pass() {
 }
 
 #[test]
-fn a_sliding_window_is_right_in_contexts_that_fit() {
+fn window_of_unknown_layers_is_right_in_contexts_that_fit() {
     use inglenook::device::Device;
     use inglenook::engine::{Engine, EngineOptions};
     use inglenook::source::Memory;
@@ -246,6 +245,24 @@ fn a_sliding_window_is_right_in_contexts_that_fit() {
     let error = load(Some(300)).expect_err("a longer context");
     assert_eq!(error.code(), "Unsupported");
     assert!(error.to_string().contains("256"), "{error}");
+}
+
+#[test]
+fn window_hides_what_is_behind_it_in_the_layers_that_the_pattern_names() {
+    let plain = golden("llama");
+    let windowed = plain.clone().set("llama.attention.sliding_window", 2u32);
+    let (all, none) = (score(&windowed).0, score(&plain).0);
+    assert_ne!(all, none, "every layer of a llama");
+    let pattern = |flags: Vec<bool>| {
+        score(&windowed.clone().set("llama.attention.sliding_window_pattern", Value::Array(Array::Bool(flags)))).0
+    };
+    assert_eq!(pattern(vec![false; 3]), none);
+    assert_eq!(pattern(vec![true; 3]), all);
+    let one = pattern(vec![true, false, false]);
+    assert!(one != all && one != none);
+    let file = windowed.set("llama.attention.sliding_window_pattern", "odd");
+    let error = Model::check(&file.header()).expect_err("no pattern").to_string();
+    assert!(error.contains("sliding_window_pattern"), "{error}");
 }
 
 #[test]
@@ -288,7 +305,7 @@ fn whole_numbers_are_refused_where_they_may_be_permutations_or_maps() {
 fn a_window_that_ends_within_a_page_of_the_cache_bounds_the_context() {
     use inglenook::device::Device;
 
-    let file = golden("llama").set("llama.attention.sliding_window", 33u32);
+    let file = golden("qwen3").set("qwen3.attention.sliding_window", 33u32);
     let engine = crate::load(&file, Device::Cpu).expect("loads");
     assert_eq!(engine.info().model.context_length, 33);
 }

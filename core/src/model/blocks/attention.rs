@@ -22,6 +22,8 @@ pub struct AttentionBlock {
     pub qkv: Vec<(u32, Matrix)>,
     /// f32 `[2, head_dim]`: norms over each query head and each key head.
     pub head_norms: Option<Vector>,
+    /// f32 `[heads]`: logits that join each softmax without a value, as gpt-oss learns them.
+    pub sinks: Option<Vector>,
     /// The output projection.
     pub out: Matrix,
 }
@@ -44,7 +46,8 @@ struct LayerCache {
 }
 
 impl AttentionBlock {
-    /// Registers the attention of layer `index`. Files hold query, key and value apart or as one matrix.
+    /// Registers the attention of layer `index`. Files hold query, key and value apart or as one matrix, and sinks where the
+    /// model has some.
     pub fn register(
         registry: &mut WeightRegistry<'_>,
         config: &Config,
@@ -57,8 +60,13 @@ impl AttentionBlock {
             false => registry.fused_qkv(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
         };
         let out = registry.matrix(&name("output"), config.hidden, q)?;
+        let sinks = name("sinks.weight");
+        let sinks = match registry.has(&sinks) {
+            true => Some(registry.vector(&[(&sinks, config.heads)])?),
+            false => None,
+        };
         let LayerKind::Attention(kind) = config.kind(index);
-        Ok(AttentionBlock { kind, cache_layer: index, qkv, head_norms: None, out })
+        Ok(AttentionBlock { kind, cache_layer: index, qkv, head_norms: None, sinks, out })
     }
 
     /// With a norm over each query and key head.
@@ -139,7 +147,7 @@ impl Forward<'_> {
             values: cache.values,
             pages: cache.pages,
             out: parts.into(),
-            sinks: None,
+            sinks: block.sinks.as_ref().map(|sinks| sinks.slice.clone().into()),
             rows: self.rows,
             shape,
             kv: cache.shape,
