@@ -5,7 +5,7 @@
 // peaks: [rows, CHUNKS, 2] f32 = (best of the chunk, its softmax mass relative to that best); places: [rows, CHUNKS] = the
 // best one's token. "Best" is the highest adjusted logit; where a row draws without filters, the highest score, so that the
 // next step has nothing left but to compare chunks. adjusted: [rows, CHUNKS * CHUNK] f32, written where filters will
-// search it. A chunk with a NaN or +infinity among its logits has FAULT_BITS for its best, and NO_TOKEN.
+// search it; before, where the row has a DRY penalty, it holds what dry.wgsl found. A chunk with a NaN or +infinity among its logits has FAULT_BITS for its best, and NO_TOKEN.
 // Dispatch: chunks along x, rows along y. At most 256 chunks: enough to fill a GPU, and few enough for one lane to compare.
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
@@ -21,6 +21,7 @@ override MASK_WORDS: u32;
 override COLUMNS: u32;
 
 const NEVER: u32 = 0x4000u;  // the bias that forbids a token
+const DRY_MOST: f32 = 1e6;   // beyond any logit, and far from forbidding
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -33,7 +34,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let sequence = batch.rows[row].sequence;
     let position = batch.rows[row].position + 1u;
     let s = sampling[sequence];
-    let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u;
+    let ends_early = position < s.min_limit && (s.flags & MASKED) == 0u;
+    let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u || ends_early;
     let verifies = (batch.rows[row].flags & VERIFY) != 0u;
     let masked = (s.flags & MASKED) != 0u;
     let draws = !is_greedy(s);
@@ -57,6 +59,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 past = with_drafted(past, row, token);
             }
             value = adjust(value, past, s);
+            if ends_early && (past & STOPS) != 0u {
+                value = bitcast<f32>(HIGHEST_BITS | 0x80000000u);
+            }
+        }
+        if s.dry_multiplier > 0.0 {
+            value = sane(bitcast<u32>(value - dry_penalty(u32(adjusted[row * CHUNKS * CHUNK + token]), s)));
         }
         if masked && ((mask[sequence * MASK_WORDS + token / 32u] >> (token % 32u)) & 1u) == 0u {
             value = bitcast<f32>(HIGHEST_BITS | 0x80000000u);
@@ -66,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         } else if draws {
             if block != token / 4u {
                 block = token / 4u;
-                words = philox(block, position, s.seed_lo, s.seed_hi);
+                words = philox(block, position, TOKENS, s.seed_lo, s.seed_hi);
             }
             value = score(value * scale, words[token % 4u]);
         }
@@ -102,7 +110,7 @@ fn is_fault(bits: u32) -> bool {
 
 // A token's history with the tokens counted that a draft has up to this row: those of its sequence's rows but the first.
 fn with_drafted(past: u32, row: u32, token: u32) -> u32 {
-    var times = past & 0xffffu;
+    var times = past & TIMES;
     var is_first = true;
     for (var r = 0u; r <= row; r++) {
         let other = batch.rows[r];
@@ -112,10 +120,22 @@ fn with_drafted(past: u32, row: u32, token: u32) -> u32 {
         times += select(0u, 1u, !is_first && other.token == token);
         is_first = false;
     }
-    return (past & 0xffff0000u) | min(times, 0xffffu);
+    return (past & ~TIMES) | min(times, TIMES);
 }
 
-// `past`: bits 0-15 times generated, 16-30 bias in steps of 1/128 (two's complement), 31 whether the prompt had the token.
+// What DRY subtracts for a token that would make a repetition of so many tokens longer.
+fn dry_penalty(length: u32, s: Sampling) -> f32 {
+    if length < max(s.dry_allowed, 1u) {
+        return 0.0;
+    }
+    var penalty = s.dry_multiplier;
+    for (var i = max(s.dry_allowed, 1u); i < length && penalty < DRY_MOST; i++) {
+        penalty *= s.dry_base;
+    }
+    return min(penalty, DRY_MOST);
+}
+
+// `past`: bits 0-14 times generated, 15 whether the token stops, 16-30 bias in steps of 1/128 (two's complement), 31 whether the prompt had the token.
 fn adjust(logit: f32, past: u32, s: Sampling) -> f32 {
     var value = logit;
     if (s.flags & BIASED) != 0u {
@@ -125,7 +145,7 @@ fn adjust(logit: f32, past: u32, s: Sampling) -> f32 {
         }
         value += f32(bitcast<i32>(bias << 17u) >> 17u) / 128.0;
     }
-    let times = past & 0xffffu;
+    let times = past & TIMES;
     if times > 0u || (past >> 31u) == 1u {
         value = select(value * s.repetition, value / s.repetition, value > 0.0);
     }

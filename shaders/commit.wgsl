@@ -7,7 +7,8 @@
 // chosen for the k-th of them goes to the ring as if it were of step + k; nothing else of the sequence moves, and the rows end:
 // the CPU keeps the drafted tokens that are what was chosen, and goes on from there.
 //
-// chosen: [rows]; stops: [sequences, STOP_WORDS] = a count, then token ids; ring: [sequences, RING], by step.
+// chosen: [rows]; stops: [sequences, STOP_WORDS] = a count, then token ids; ring: [sequences, RING], by step;
+// recent: [sequences, RECENT] tokens, by position.
 // Dispatch: one invocation for the whole batch. Rows are few, and whether any is left must be decided once.
 
 @group(0) @binding(0) var<storage, read_write> batch: Batch;
@@ -16,8 +17,10 @@
 @group(0) @binding(3) var<storage, read> stops: array<u32>;
 @group(0) @binding(4) var<storage, read_write> history: array<u32>;
 @group(0) @binding(5) var<storage, read_write> ring: array<u32>;
+@group(0) @binding(6) var<storage, read_write> recent: array<u32>;
 
 override RING: u32;
+override RECENT: u32;
 override STOP_WORDS: u32;
 override ROWS: u32;
 
@@ -42,7 +45,8 @@ fn main() {
         let s = sampling[row.sequence];
         let position = row.position + 1u;
         let past = history[row.sequence * VOCAB + token];
-        history[row.sequence * VOCAB + token] = past + select(0u, 1u, (past & 0xffffu) < 0xffffu);
+        history[row.sequence * VOCAB + token] = past + select(0u, 1u, (past & TIMES) < TIMES);
+        recent[row.sequence * RECENT + position % RECENT] = token;
         batch.rows[r].token = token;
         batch.rows[r].position = position;
         if is_stop(row.sequence, token) || (s.limit > 0u && position >= s.limit) {
@@ -58,20 +62,6 @@ fn main() {
     if live == 0u {
         batch.count = 0u;
     }
-}
-
-// How many rows before this one verify the same draft; 0 for a row that verifies none.
-fn place_in_draft(row: u32) -> u32 {
-    if (batch.rows[row].flags & VERIFY) == 0u {
-        return 0u;
-    }
-    var before = 0u;
-    for (var r = 0u; r < row; r++) {
-        let other = batch.rows[r];
-        let same = (other.flags & VERIFY) != 0u && other.sequence == batch.rows[row].sequence;
-        before += select(0u, 1u, same);
-    }
-    return before;
 }
 
 fn is_stop(sequence: u32, token: u32) -> bool {

@@ -9,7 +9,8 @@
 // Filters need no sort. Logits, as integers of the same order, are counted (top_k) or weighed (top_p) into 256 bins of a
 // range; the bin in which the wanted number is reached is the next range, until it is a single value: 3 or 4 rounds, and
 // the later ones skip every chunk whose best lies below the range. Weights are integers (their sum about 2^30), so that
-// lanes add them in any order with the same result. Among equal logits the lowest token ids are kept.
+// lanes add them in any order with the same result. Among equal logits the lowest token ids are kept. (search.wgsl; what takes sums
+// over the vocabulary instead is in spread.wgsl.)
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> adjusted: array<vec4<f32>>;
@@ -21,12 +22,15 @@
 override LANES: u32;        // 32 to 256, a power of two
 const TEAM: u32 = 16u;      // lanes that read a chunk together, so that their loads join
 const WHOLE: f32 = 1073741824.0;
+const EVERYWHERE: f32 = 3e38;
 
 // Stages of filtering.
 const TOP_K: u32 = 0u;
-const WEIGH: u32 = 1u;      // the weight of what top_k keeps
+const WEIGH: u32 = 1u;      // the weight of what is kept so far
 const TOP_P: u32 = 2u;
-const DONE: u32 = 3u;
+const MIN_P: u32 = 3u;
+const TYPICAL: u32 = 4u;
+const DONE: u32 = 5u;
 
 // A row's distribution: weight of a logit = exp((logit - highest) * scale) * unit.
 struct Softmax {
@@ -36,31 +40,20 @@ struct Softmax {
     unit: f32,
 }
 
-// What is kept: keys above `key`, and of those equal to it the tokens up to `last`.
+// What is kept: keys above `key`, and of those equal to it the tokens up to `last`; of these, those whose scaled logit is at most
+// `reach` from `mean`; of these, keys below `top`, and of those equal to it the tokens from `first` on.
 struct Cut {
     key: u32,
     last: u32,
+    mean: f32,
+    reach: f32,
+    top: u32,
+    first: u32,
 }
 
-// What is searched: the `wanted`-th unit from the top within [low, high]. Places are keys, or, among the tokens of one key, ~token.
-struct Range {
-    low: u32,
-    high: u32,
-    wanted: u32,
-    by_weight: bool,
-    ties_of: u32,   // that key; 0: places are keys
+fn quad_of(row: u32, quad: u32) -> u32 {
+    return row * (CHUNKS * CHUNK / 4u) + quad;
 }
-
-// A bin, the amount in the bins above it, and its own.
-struct Bin {
-    index: u32,
-    above: u32,
-    held: u32,
-}
-
-var<workgroup> bins: array<atomic<u32>, 256>;
-var<workgroup> sums: array<u32, 16>;
-var<workgroup> picked: Bin;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -89,33 +82,53 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if !is_greedy(s) && has_filter(s) {
         let cut = filtered(row, s, low, high, lane);
-        token = draw(row, s, cut, value_of(high), lane);
+        token = draw(Softmax(row, value_of(high), inverse_temperature(s), 0.0), s, cut, lane);
     }
     if lane == 0u {
         chosen[row] = min(token, VOCAB - 1u);
     }
 }
 
-// top_k, then top_p of what it keeps, then min_p. `low`, `high`: lowest and highest of the chunks' best.
+// top_n_sigma, top_k of what it keeps, then top_p, min_p, typical_p, XTC. `low`, `high`: lowest and highest of the chunks' best.
 fn filtered(row: u32, s: Sampling, low: u32, high: u32, lane: u32) -> Cut {
     let highest = value_of(high);
     var softmax = Softmax(row, highest, inverse_temperature(s), 0.0);
-    let has_top_p = s.top_p < 1.0;
-    var stage = DONE;
+    var cut = Cut(0u, MAX, 0.0, EVERYWHERE, MAX, 0u);
+    var stage = MIN_P;
     var range = Range();
-    if has_top_p {
-        stage = TOP_P;
+    if s.top_n_sigma > 0.0 {
+        let least = highest - s.top_n_sigma * deviation(row, highest, lane);
+        cut.key = min(key_of(sane(bitcast<u32>(least))), high);
+        stage = WEIGH;
+        range = Range(cut.key, high, MAX, BY_WEIGHT, 0u);
+    }
+    if s.top_p < 1.0 {
         softmax.unit = WHOLE / total_weight(softmax, s);
-        range = top_p_range(softmax, s, high, WHOLE);
+        if stage == MIN_P {
+            stage = TOP_P;
+            range = top_p_range(softmax, s, high, WHOLE);
+        }
+    } else {
+        stage = MIN_P;
     }
     if s.top_k > 0u && s.top_k < VOCAB {
         stage = TOP_K;
         // Each chunk has a token at `low` or above it.
-        range = Range(select(0u, low, s.top_k <= CHUNKS), high, s.top_k, false, 0u);
+        range = Range(select(0u, low, s.top_k <= CHUNKS), high, s.top_k, BY_COUNT, 0u);
     }
 
-    var cut = Cut(0u, MAX);
     while stage != DONE {
+        if stage == MIN_P {
+            cut = with_min_p(softmax, s, cut);
+            if !(s.typical_p < 1.0) {
+                break;
+            }
+            stage = TYPICAL;
+            let spread = spread_of(softmax, cut, lane);
+            softmax.unit = WHOLE / spread.x;
+            cut.mean = spread.y;
+            range = typical_range(s);
+        }
         let shift = u32(max(24 - i32(countLeadingZeros(range.high - range.low)), 0));
         clear_bins(lane);
         fill_bins(softmax, cut, range, shift, lane);
@@ -133,30 +146,47 @@ fn filtered(row: u32, s: Sampling, low: u32, high: u32, lane: u32) -> Cut {
         if shift > 0u && !all_of_it {
             continue;
         }
+        if stage == TYPICAL {
+            // Those as far away as the last one that is wanted are kept, too; the last bits depend on how a sum is written.
+            cut.reach = bitcast<f32>(~range.low) * 1.000001;
+            stage = DONE;
+            continue;
+        }
         if range.ties_of == 0u && !all_of_it {
             // Too much of one key: find the last of its tokens that is kept.
-            let each = select(1u, max(weight(softmax, range.low), 1u), range.by_weight);
+            let each = select(1u, max(weight(softmax, range.low), 1u), range.by == BY_WEIGHT);
             let tokens = (range.wanted + each - 1u) / each;
-            range = Range(~(VOCAB - 1u), MAX, tokens, false, range.low);
+            range = Range(~(VOCAB - 1u), MAX, tokens, BY_COUNT, range.low);
             continue;
         }
         if range.ties_of != 0u {
-            cut = Cut(range.ties_of, ~range.low);
-        } else {
-            cut = Cut(range.low, select(MAX, cut.last, range.low == cut.key));
+            cut.key = range.ties_of;
+            cut.last = ~range.low;
+        } else if range.low > cut.key {
+            cut.key = range.low;
+            cut.last = MAX;
         }
-        if stage == TOP_K && has_top_p {
+        if stage == TOP_K && s.top_p < 1.0 {
             stage = WEIGH;
-            range = Range(cut.key, high, MAX, true, 0u);
-        } else {
-            stage = DONE;
+            range = Range(cut.key, high, MAX, BY_WEIGHT, 0u);
+            continue;
         }
+        stage = MIN_P;
     }
+    if s.xtc_probability > 0.0 && dice(row, s) < s.xtc_probability {
+        let total = spread_of(softmax, cut, lane).x;
+        cut = without_top_choices(softmax, cut, log(s.xtc_threshold * total), lane);
+    }
+    return cut;
+}
 
+fn with_min_p(softmax: Softmax, s: Sampling, kept: Cut) -> Cut {
+    var cut = kept;
     if s.min_p > 0.0 {
-        let least = key_of(sane(bitcast<u32>(highest + log(min(s.min_p, 1.0)) / softmax.scale)));
+        let least = key_of(sane(bitcast<u32>(softmax.highest + log(min(s.min_p, 1.0)) / softmax.scale)));
         if least > cut.key {
-            cut = Cut(least, MAX);
+            cut.key = least;
+            cut.last = MAX;
         }
     }
     return cut;
@@ -177,82 +207,36 @@ fn top_p_range(softmax: Softmax, s: Sampling, high: u32, whole: f32) -> Range {
     let wanted = max(u32(ceil(share * whole)), 1u);
     // Tokens that weigh less than (1 - top_p) / VOCAB of the best weigh less than 1 - top_p together.
     let least = softmax.highest + (log((1.0 - share) / f32(VOCAB)) - 1.0) / softmax.scale;
-    return Range(key_of(sane(bitcast<u32>(least))), high, wanted, true, 0u);
+    return Range(key_of(sane(bitcast<u32>(least))), high, wanted, BY_WEIGHT, 0u);
 }
 
-fn is_kept(cut: Cut, key: u32, token: u32) -> bool {
-    return token < VOCAB && (key > cut.key || (key == cut.key && token <= cut.last));
+// Where typical_p cuts: any distance.
+fn typical_range(s: Sampling) -> Range {
+    return Range(~FAULT_BITS, MAX, max(u32(ceil(max(s.typical_p, 0.0) * WHOLE)), 1u), BY_DISTANCE, 0u);
+}
+
+fn is_kept(softmax: Softmax, cut: Cut, key: u32, token: u32) -> bool {
+    let low = token < VOCAB && (key > cut.key || (key == cut.key && token <= cut.last));
+    let high = key < cut.top || (key == cut.top && token >= cut.first);
+    return low && high && (cut.reach >= EVERYWHERE || distance_of(softmax, cut, key) <= cut.reach);
+}
+
+fn scaled(softmax: Softmax, key: u32) -> f32 {
+    return (value_of(key) - softmax.highest) * softmax.scale;
+}
+
+// How far a token's information is from the mean information: both are the logarithm of the sum of weights less a scaled logit.
+fn distance_of(softmax: Softmax, cut: Cut, key: u32) -> f32 {
+    return abs(scaled(softmax, key) - cut.mean);
 }
 
 fn weight(softmax: Softmax, key: u32) -> u32 {
-    return u32(exp((value_of(key) - softmax.highest) * softmax.scale) * softmax.unit + 0.5);
-}
-
-fn clear_bins(lane: u32) {
-    for (var i = lane; i < 256u; i += LANES) {
-        atomicStore(&bins[i], 0u);
-    }
-    workgroupBarrier();
-}
-
-// Adds what lies in the range, and is kept, to bins of 2^shift places.
-fn fill_bins(softmax: Softmax, cut: Cut, range: Range, shift: u32, lane: u32) {
-    let by_token = range.ties_of != 0u;
-    let least = select(range.low, range.ties_of, by_token);
-    for (var chunk = lane / TEAM; chunk < CHUNKS; chunk += LANES / TEAM) {
-        if key_of(peaks[softmax.row * CHUNKS + chunk].x) < least {
-            continue;
-        }
-        for (var quad = chunk * (CHUNK / 4u) + lane % TEAM; quad < (chunk + 1u) * (CHUNK / 4u); quad += TEAM) {
-            let values = adjusted[softmax.row * (CHUNKS * CHUNK / 4u) + quad];
-            for (var i = 0u; i < 4u; i++) {
-                let token = 4u * quad + i;
-                let key = key_of(values[i]);
-                let place = select(key, ~token, by_token);
-                let sought = !by_token || key == range.ties_of;
-                if sought && is_kept(cut, key, token) && place >= range.low && place <= range.high {
-                    var amount = 1u;
-                    if range.by_weight {
-                        amount = weight(softmax, key);
-                    }
-                    atomicAdd(&bins[(place - range.low) >> shift], amount);
-                }
-            }
-        }
-    }
-    workgroupBarrier();
-}
-
-// The bin in which `wanted` is reached from the top; the lowest one if it is not reached.
-fn pick_bin(wanted: u32, lane: u32) -> Bin {
-    if lane < 16u {
-        var sum = 0u;
-        for (var i = 0u; i < 16u; i++) {
-            sum += atomicLoad(&bins[16u * lane + i]);
-        }
-        sums[lane] = sum;
-    }
-    workgroupBarrier();
-    if lane == 0u {
-        var above = 0u;
-        var sixteen = 15u;
-        while sixteen > 0u && above + sums[sixteen] < wanted {
-            above += sums[sixteen];
-            sixteen -= 1u;
-        }
-        var bin = 16u * sixteen + 15u;
-        while bin > 16u * sixteen && above + atomicLoad(&bins[bin]) < wanted {
-            above += atomicLoad(&bins[bin]);
-            bin -= 1u;
-        }
-        picked = Bin(bin, above, atomicLoad(&bins[bin]));
-    }
-    return workgroupUniformLoad(&picked);
+    return u32(exp(scaled(softmax, key)) * softmax.unit + 0.5);
 }
 
 // The best score among the tokens of the cut.
-fn draw(row: u32, s: Sampling, cut: Cut, highest: f32, lane: u32) -> u32 {
-    let scale = inverse_temperature(s);
+fn draw(softmax: Softmax, s: Sampling, cut: Cut, lane: u32) -> u32 {
+    let row = softmax.row;
     let position = batch.rows[row].position + 1u;
     var best = 0u;
     var place = 0u;
@@ -261,18 +245,18 @@ fn draw(row: u32, s: Sampling, cut: Cut, highest: f32, lane: u32) -> u32 {
             continue;
         }
         for (var quad = chunk * (CHUNK / 4u) + lane % TEAM; quad < (chunk + 1u) * (CHUNK / 4u); quad += TEAM) {
-            let values = adjusted[row * (CHUNKS * CHUNK / 4u) + quad];
+            let values = adjusted[quad_of(row, quad)];
             var words = vec4<u32>();
             var has_words = false;
             for (var i = 0u; i < 4u; i++) {
-                if !is_kept(cut, key_of(values[i]), 4u * quad + i) {
+                if !is_kept(softmax, cut, key_of(values[i]), 4u * quad + i) {
                     continue;
                 }
                 if !has_words {
-                    words = philox(quad, position, s.seed_lo, s.seed_hi);
+                    words = philox(quad, position, TOKENS, s.seed_lo, s.seed_hi);
                     has_words = true;
                 }
-                let key = key_of(score((values[i] - highest) * scale, words[i]));
+                let key = key_of(score((values[i] - softmax.highest) * softmax.scale, words[i]));
                 if key > best {
                     best = key;
                     place = 4u * quad + i;

@@ -12,12 +12,16 @@ struct Sampling {
     limit: u32,         // position at which the sequence ends; 0: none
     seed_lo: u32,
     seed_hi: u32,
-    flags: u32,         // BIASED, MASKED and HOLD, or 0
-    _0: u32,
-    _1: u32,
-    _2: u32,
-    _3: u32,
-    _4: u32,
+    flags: u32,         // BIASED, MASKED, HOLD and LOGPROBS, or 0
+    min_limit: u32,     // stop tokens are not chosen for positions below this; 0: off
+    typical_p: f32,     // 1: off
+    top_n_sigma: f32,   // 0: off
+    xtc_probability: f32,   // 0: off
+    xtc_threshold: f32,
+    dry_multiplier: f32,    // 0: off
+    dry_base: f32,
+    dry_allowed: u32,   // repeated tokens in front of one that is not penalised yet, plus one
+    dry_last_n: u32,    // how many tokens DRY looks back on
 }
 
 override VOCAB: u32;
@@ -27,6 +31,11 @@ override CHUNKS: u32;
 const BIASED: u32 = 1u;     // the history holds biases
 const MASKED: u32 = 2u;     // a mask says which tokens are allowed
 const HOLD: u32 = 4u;       // the row is held once its token is chosen
+const LOGPROBS: u32 = 8u;   // the likeliest tokens are told with their log-probabilities
+
+// Parts of a word of the history.
+const TIMES: u32 = 0x7fffu;     // how often the token was generated
+const STOPS: u32 = 0x8000u;     // the token is a stop token
 
 const GREEDY_BELOW: f32 = 1e-5;
 const HIGHEST_BITS: u32 = 0x7149f2cau;  // 1e30: far beyond any logit, and still finite after division by a temperature
@@ -40,12 +49,27 @@ fn is_sampled(row: Row) -> bool {
     return (row.flags & (FINISHED | HELD)) == 0u;
 }
 
+// How many rows before this one verify the same draft; 0 for a row that verifies none.
+fn place_in_draft(row: u32) -> u32 {
+    if (batch.rows[row].flags & VERIFY) == 0u {
+        return 0u;
+    }
+    var before = 0u;
+    for (var r = 0u; r < row; r++) {
+        let other = batch.rows[r];
+        let same = (other.flags & VERIFY) != 0u && other.sequence == batch.rows[row].sequence;
+        before += select(0u, 1u, same);
+    }
+    return before;
+}
+
 fn is_greedy(s: Sampling) -> bool {
     return !(s.temperature >= GREEDY_BELOW);
 }
 
 fn has_filter(s: Sampling) -> bool {
-    return (s.top_k > 0u && s.top_k < VOCAB) || s.top_p < 1.0 || s.min_p > 0.0;
+    return (s.top_k > 0u && s.top_k < VOCAB) || s.top_p < 1.0 || s.min_p > 0.0 || s.typical_p < 1.0
+        || s.top_n_sigma > 0.0 || s.xtc_probability > 0.0;
 }
 
 fn inverse_temperature(s: Sampling) -> f32 {
@@ -79,9 +103,13 @@ fn multiply_high(a: u32, b: u32) -> u32 {
 }
 
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"): four random words of a counter and a key.
-// The counter is (token / 4, position), so a token's number depends on the seed and its place in the sequence alone.
-fn philox(block: u32, position: u32, seed_lo: u32, seed_hi: u32) -> vec4<u32> {
-    var c = vec4<u32>(block, position, 0u, 0u);
+// The counter is (token / 4, position, use), so a token's number depends on the seed and its place in the sequence alone.
+// Uses: TOKENS, the numbers of tokens; DICE, whether XTC does anything at a position.
+const TOKENS: u32 = 0u;
+const DICE: u32 = 1u;
+
+fn philox(block: u32, position: u32, purpose: u32, seed_lo: u32, seed_hi: u32) -> vec4<u32> {
+    var c = vec4<u32>(block, position, purpose, 0u);
     var key = vec2<u32>(seed_lo, seed_hi);
     for (var round = 0u; round < 10u; round++) {
         let a = 0xd2511f53u * c.x;

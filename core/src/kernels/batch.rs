@@ -74,6 +74,12 @@ pub fn set_step(words: &mut [u32], step: u32) {
     words[1] = step;
 }
 
+/// How many rows before row `r` verify the same draft; 0 for a row that verifies none.
+pub fn place_in_draft(rows: &[Row], r: usize) -> u32 {
+    let same = |row: &&Row| row.flags & rows[r].flags & VERIFY != 0 && row.sequence == rows[r].sequence;
+    rows[..r].iter().filter(same).count() as u32
+}
+
 /// The tokens that row `r` takes for generated beside those that stand: the drafted ones up to its own, where it verifies a draft.
 pub fn drafted(rows: &[Row], r: usize) -> Vec<u32> {
     let of_the_draft = |row: &&Row| row.flags & VERIFY != 0 && row.sequence == rows[r].sequence;
@@ -81,6 +87,11 @@ pub fn drafted(rows: &[Row], r: usize) -> Vec<u32> {
         0 => Vec::new(),
         _ => rows[..=r].iter().filter(of_the_draft).skip(1).map(|row| row.token).collect(),
     }
+}
+
+/// The number of the next step of a batch in host memory.
+pub fn step(words: &[u32]) -> u32 {
+    words[1]
 }
 
 /// Number of valid rows of a batch in host memory.

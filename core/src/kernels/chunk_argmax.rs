@@ -117,6 +117,8 @@ pub fn cases() -> Vec<KernelTest> {
     }
     for vocab in [33, 1757] {
         cases.push(case(vocab, 5, "penalised", penalised));
+        cases.push(dry_case(vocab, SamplingParams { dry_multiplier: 0.8, dry_allowed_length: 3, ..penalised }));
+        cases.push(case(vocab, 3, "early", SamplingParams { min_limit: 50, ..FILTERED }));
         cases.push(draft_case(vocab, SamplingParams { flags: 0, ..penalised }));
         cases.push(case(vocab, 1, "filtered", FILTERED));
     }
@@ -167,6 +169,15 @@ fn padded_case() -> KernelTest {
     built("chunk_argmax of a padded vocabulary".into(), shape, SamplingParams::GREEDY, logits.collect())
 }
 
+/// `dry` has found repetitions of up to 60 tokens.
+fn dry_case(vocab: u32, params: SamplingParams) -> KernelTest {
+    let mut case = case(vocab, 3, "with repetitions", params);
+    let lengths = random_words(26, case.inputs[5].len() as u32);
+    let length = |word: u32| if word & 3 == 0 { (word >> 8) % 60 } else { 0 };
+    case.inputs[5] = lengths.into_iter().map(|word| (length(word) as f32).to_bits()).collect();
+    case
+}
+
 /// Four rows of one draft with another row among them. The draft repeats tokens, and history says nothing of them.
 fn draft_case(vocab: u32, params: SamplingParams) -> KernelTest {
     let shape = SampleShape { rows: 6, vocab, columns: vocab };
@@ -188,7 +199,7 @@ fn built(name: String, shape: SampleShape, params: SamplingParams, logits: Vec<u
     if rows > 3 {
         valid[2].flags = batch::HELD;
     }
-    let history = random_words(22, rows * vocab).into_iter().map(|w| if w & 8 == 0 { 0 } else { w & 0x87ff_0003 });
+    let history = random_words(22, rows * vocab).into_iter().map(|w| if w & 8 == 0 { 0 } else { w & 0x87ff_8003 });
     // Neighbours differ, whole words are forbidden, and the end of the last word means nothing.
     let mask = random_words(23, rows * mask_words(vocab)).into_iter().map(|w| if w & 3 == 0 { 0 } else { w });
     let [adjusted, peaks, places, _] = shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);

@@ -1,6 +1,8 @@
 //! The end of a step: chosen tokens become output, history and the next step's batch.
 
-use super::sampling::{self, HOLD, NO_TOKEN, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words};
+use super::sampling::{
+    self, HOLD, NO_TOKEN, RECENT, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words,
+};
 use super::verify::{KernelTest, Output};
 use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::device::Slice;
@@ -23,6 +25,8 @@ pub struct Commit {
     pub history: TensorRef,
     /// u32 `[sequences, RING]`.
     pub ring: TensorRef,
+    /// u32 `[sequences, RECENT]`.
+    pub recent: TensorRef,
     /// Sizes.
     pub shape: SampleShape,
 }
@@ -40,6 +44,7 @@ impl Kernel for Commit {
             Operand::read(&self.stops),
             Operand::write(&self.history),
             Operand::write(&self.ring),
+            Operand::write(&self.recent),
         ]
     }
 
@@ -49,7 +54,8 @@ impl Kernel for Commit {
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let mut constants = self.shape.constants();
-        constants.extend([("RING", RING.into()), ("STOP_WORDS", STOP_WORDS.into()), ("ROWS", self.shape.rows.into())]);
+        constants.extend([("RING", RING.into()), ("RECENT", RECENT.into())]);
+        constants.extend([("STOP_WORDS", STOP_WORDS.into()), ("ROWS", self.shape.rows.into())]);
         LaunchConfig {
             text: [batch::WGSL, sampling::WGSL, BODY].concat(),
             constants,
@@ -59,13 +65,19 @@ impl Kernel for Commit {
     }
 
     fn run(&self, operands: &[Slice]) {
-        let [batch, chosen, params, stops, history, ring] = operands else { unreachable!("operands() has six") };
+        let [batch, chosen, params, stops, history, ring, recent] = operands else {
+            unreachable!("operands() has seven")
+        };
         cpu::commit(
             &mut batch.u32s_mut(),
             &chosen.u32s(),
             bytemuck::cast_slice(&params.u32s()),
             &stops.u32s(),
-            cpu::SequenceState { history: &mut history.u32s_mut(), ring: &mut ring.u32s_mut() },
+            cpu::SequenceState {
+                history: &mut history.u32s_mut(),
+                ring: &mut ring.u32s_mut(),
+                recent: &mut recent.u32s_mut(),
+            },
             self.shape.vocab,
         );
     }
@@ -137,14 +149,15 @@ fn case(name: &str, rows: u32, step: u32, limit: u32, change: impl Fn(&mut Step)
     let mut words = batch::words(&valid.rows);
     words[1] = step;
     words.extend([9; 4]);
-    let mut history: Vec<u32> = (0..sequences * 33).map(|i| if i % 33 == 8 { 0x8123_ffff } else { i << 16 }).collect();
+    let mut history: Vec<u32> = (0..sequences * 33).map(|i| if i % 33 == 8 { 0x8123_7fff } else { i << 16 }).collect();
     history[9] = 0x8000_0001;
     let stops = sampling::stop_words(&[30, 3]).unwrap_or_default().repeat(sequences as usize);
     let ring = vec![77; (sequences * RING) as usize];
-    let inputs = vec![words, valid.chosen, params_words(&valid.params), stops, history, ring];
-    let outputs = vec![Output::bits(0), Output::bits(4), Output::bits(5)];
+    let recent = vec![66; (sequences * RECENT) as usize];
+    let inputs = vec![words, valid.chosen, params_words(&valid.params), stops, history, ring, recent];
+    let outputs = [0, 4, 5, 6].map(Output::bits).to_vec();
     KernelTest::new(format!("commit, {name}, step {step}"), inputs, outputs, move |places| {
-        let [batch, chosen, params, stops, history, ring] = places.try_into().expect("six inputs");
-        Box::new(Commit { batch, chosen, params, stops, history, ring, shape })
+        let [batch, chosen, params, stops, history, ring, recent] = places.try_into().expect("seven inputs");
+        Box::new(Commit { batch, chosen, params, stops, history, ring, recent, shape })
     })
 }

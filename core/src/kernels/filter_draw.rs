@@ -7,6 +7,8 @@ use crate::device::Slice;
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/filter_draw.wgsl");
+const SEARCH: &str = include_str!("../../../shaders/filter_draw/search.wgsl");
+const SPREAD: &str = include_str!("../../../shaders/filter_draw/spread.wgsl");
 const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
 
 /// Second kernel of [`sampling::chain`].
@@ -44,11 +46,15 @@ impl Kernel for FilterDraw {
 
     fn launch(&self, _: Variant, facts: &AdapterInfo) -> LaunchConfig {
         // What waits at a barrier is cheap on a GPU and dear on a software adapter.
-        let lanes = if facts.software { 64 } else { 256 };
+        // lavapipe ends all loops of an invocation after 65535 rounds in sum: a large vocabulary needs more invocations.
+        let lanes = match facts.software {
+            true if self.shape.vocab <= 1 << 16 => 64,
+            _ => 256,
+        };
         let mut constants = self.shape.constants();
         constants.push(("LANES", lanes.into()));
         LaunchConfig {
-            text: [batch::WGSL, sampling::WGSL, BEST_SHARED, BODY].concat(),
+            text: [batch::WGSL, sampling::WGSL, BEST_SHARED, BODY, SEARCH, SPREAD].concat(),
             constants,
             workgroups: [self.shape.rows, 1, 1],
             needs: RequiredFeatures::default(),
@@ -75,6 +81,17 @@ impl Kernel for FilterDraw {
 const EVERYTHING: SamplingParams =
     SamplingParams { temperature: 0.8, top_k: 40, top_p: 0.9, min_p: 0.02, ..SamplingParams::GREEDY };
 
+const EVERY_FILTER: SamplingParams = SamplingParams {
+    temperature: 2.0,
+    top_k: 60,
+    top_p: 0.97,
+    top_n_sigma: 2.3,
+    typical_p: 0.93,
+    xtc_probability: 0.7,
+    xtc_threshold: 0.06,
+    ..EVERYTHING
+};
+
 /// Cases: each filter alone and all together, ties across the cut, one row skipped, one finished, one held.
 pub fn cases() -> Vec<KernelTest> {
     let base = SamplingParams { temperature: 1.0, ..SamplingParams::GREEDY };
@@ -88,6 +105,14 @@ pub fn cases() -> Vec<KernelTest> {
         ("min_p", SamplingParams { min_p: 0.05, ..base }),
         ("top_k and top_p", SamplingParams { top_k: 300, top_p: 0.95, temperature: 4.0, ..base }),
         ("everything", EVERYTHING),
+        ("top_n_sigma", SamplingParams { top_n_sigma: 1.3, temperature: 4.0, ..base }),
+        ("top_n_sigma, top_k and top_p", SamplingParams { top_n_sigma: 1.7, top_p: 0.9, top_k: 60, ..base }),
+        ("top_n_sigma and top_p", SamplingParams { top_n_sigma: 1.1, top_p: 0.87, temperature: 3.0, ..base }),
+        ("typical_p", SamplingParams { typical_p: 0.6, temperature: 3.0, ..base }),
+        ("no typical_p", SamplingParams { typical_p: 0.0, temperature: 3.0, ..base }),
+        ("XTC", SamplingParams { xtc_probability: 1.0, xtc_threshold: 0.02, temperature: 2.0, ..base }),
+        ("XTC by chance", SamplingParams { xtc_probability: 0.4, xtc_threshold: 0.02, temperature: 2.0, ..base }),
+        ("every filter", EVERY_FILTER),
     ];
     let mut cases = Vec::new();
     for vocab in [1, 33, 517, 1757, 32768] {

@@ -1,10 +1,15 @@
 //! The sampling chain: from a step's logits to the next step's tokens, without the CPU.
 //!
 //! Three kernels end a decode step: `chunk_argmax` (bias, penalties, mask, the best of each chunk of the vocabulary), `filter_draw`
-//! (temperature, top-k, top-p, min-p, the draw) and `commit` (ring, history, stop tokens, the next batch). The same
-//! recorded plan serves greedy and every other request: what a sequence wants is read from memory at run time.
+//! (temperature, the filters, the draw) and `commit` (ring, history, stop tokens, the next batch). The same recorded plan serves
+//! greedy and every other request: what a sequence wants is read from memory at run time. Two more are recorded where somebody asks
+//! for what they do ([`Features`]): `dry` in front, which finds repetitions, and `logprobs` before `commit`.
 //!
-//! The order is that of HF transformers: bias, repetition, frequency and presence penalties, mask, temperature, top-k, top-p, min-p.
+//! The order is: bias; repetition, frequency and presence penalties; DRY; stop tokens that come too early; mask; temperature;
+//! top_n_sigma, top_k, top_p, min_p, typical_p, XTC; the draw. It is that of HF transformers, in which filters see the softmax at
+//! the temperature, each that of what the one before it keeps; DRY, top_n_sigma and XTC, which HF lacks, stand where llama.cpp has
+//! them. (llama.cpp takes typical_p before top_p, and the temperature last.)
+//!
 //! Draws are by Gumbel noise from Philox, keyed by the seed and counted by position and token: a seed gives the same tokens
 //! whatever else is in the batch.
 
@@ -12,14 +17,26 @@ use bytemuck::{Pod, Zeroable};
 
 use super::chunk_argmax::ChunkArgmax;
 use super::commit::Commit;
+use super::dry::Dry;
 use super::filter_draw::FilterDraw;
-use super::{TensorRef, batch};
+use super::logprobs::Logprobs;
+use super::{Kernel, TensorRef, batch};
 
 /// WGSL that the sampling kernels share.
 pub(super) const WGSL: &str = include_str!("../../../shaders/shared/sampling.wgsl");
 
 /// Tokens of each sequence that the ring holds: at most so many steps may pass before it is read.
 pub const RING: u32 = 64;
+
+/// Last tokens of each sequence that DRY can look back on.
+pub const RECENT: u32 = 4096;
+
+/// Likeliest tokens that are told with their log-probabilities.
+pub const TOP_LOGPROBS: u32 = 20;
+
+/// Words of a step in the log-probabilities: pairs of a token and its log-probability (f32), first the chosen one, then the
+/// likeliest, in order. Where there are fewer, [`NO_TOKEN`].
+pub const LOGPROB_WORDS: u32 = 2 * (1 + TOP_LOGPROBS);
 
 /// Stop tokens of a sequence at most.
 pub const MAX_STOPS: usize = 32;
@@ -42,6 +59,9 @@ pub const MASKED: u32 = 2;
 
 /// The row is held once its token is chosen ([`batch::HELD`]): what follows is for the CPU to say.
 pub const HOLD: u32 = 4;
+
+/// The likeliest tokens are told with their log-probabilities ([`LOGPROB_WORDS`]).
+pub const LOGPROBS: u32 = 8;
 
 /// How the tokens of one sequence are chosen: one element of the parameters' memory. Mirrors `shaders/shared/sampling.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -67,10 +87,28 @@ pub struct SamplingParams {
     pub seed_lo: u32,
     /// High half of the seed.
     pub seed_hi: u32,
-    /// [`BIASED`], [`MASKED`] and [`HOLD`], or 0.
+    /// [`BIASED`], [`MASKED`], [`HOLD`] and [`LOGPROBS`], or 0.
     pub flags: u32,
-    /// 0.
-    pub reserved: [u32; 5],
+    /// Stop tokens are not chosen for positions below this: 0 for wherever, `u32::MAX` for never. Under a mask, the mask decides.
+    pub min_limit: u32,
+    /// Keeps the tokens whose information is nearest to the mean and that together reach this probability; 1 keeps all.
+    pub typical_p: f32,
+    /// Keeps tokens whose logit is within so many standard deviations of the highest; 0 keeps all.
+    pub top_n_sigma: f32,
+    /// How probable it is that XTC, at a position, drops all tokens of [`xtc_threshold`](Self::xtc_threshold) but the least likely of
+    /// them; 0 for never.
+    pub xtc_probability: f32,
+    /// The probability from which on tokens are XTC's.
+    pub xtc_threshold: f32,
+    /// What DRY subtracts for a token that makes a repetition of [`dry_allowed_length`](Self::dry_allowed_length) longer; 0 for
+    /// nothing.
+    pub dry_multiplier: f32,
+    /// Multiplies that for each token that the repetition is longer.
+    pub dry_base: f32,
+    /// Repetitions of fewer tokens cost nothing.
+    pub dry_allowed_length: u32,
+    /// So many of the last tokens are looked at, at most [`RECENT`].
+    pub dry_last_n: u32,
 }
 
 impl SamplingParams {
@@ -87,7 +125,15 @@ impl SamplingParams {
         seed_lo: 0,
         seed_hi: 0,
         flags: 0,
-        reserved: [0; 5],
+        min_limit: 0,
+        typical_p: 1.0,
+        top_n_sigma: 0.0,
+        xtc_probability: 0.0,
+        xtc_threshold: 0.1,
+        dry_multiplier: 0.0,
+        dry_base: 1.75,
+        dry_allowed_length: 2,
+        dry_last_n: u32::MAX,
     };
 
     /// The same with this seed.
@@ -101,6 +147,28 @@ impl SamplingParams {
             || self.frequency_penalty != 0.0
             || self.presence_penalty != 0.0
             || self.flags & BIASED != 0
+            || self.min_limit > 0
+    }
+
+    /// What a chain must have for a sequence that is sampled so.
+    pub fn features(&self) -> Features {
+        Features { dry: self.dry_multiplier > 0.0, logprobs: self.flags & LOGPROBS != 0 }
+    }
+}
+
+/// What is recorded in a chain beside the three kernels that every sequence needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Features {
+    /// The penalty of repetitions.
+    pub dry: bool,
+    /// Log-probabilities.
+    pub logprobs: bool,
+}
+
+impl Features {
+    /// What either of them has.
+    pub fn or(self, other: Features) -> Features {
+        Features { dry: self.dry || other.dry, logprobs: self.logprobs || other.logprobs }
     }
 }
 
@@ -117,6 +185,12 @@ pub struct StateBytes {
     pub mask: u64,
     /// u32 `[sequences, RING]`: the token chosen in step s is at `s % RING`.
     pub ring: u64,
+    /// u32 `[sequences, RECENT]`, rows as made by [`recent_words`].
+    pub recent: u64,
+    /// u32 `[sequences, mask_words(vocab)]`: a bit for each token that ends a repetition for DRY.
+    pub breakers: u64,
+    /// u32 `[sequences, RING, LOGPROB_WORDS]`: those of step s are at `s % RING`.
+    pub logprobs: u64,
 }
 
 impl StateBytes {
@@ -129,6 +203,9 @@ impl StateBytes {
             stops: words(STOP_WORDS.into()),
             mask: words(mask_words(vocab).into()),
             ring: words(RING.into()),
+            recent: words(RECENT.into()),
+            breakers: words(mask_words(vocab).into()),
+            logprobs: words(u64::from(RING * LOGPROB_WORDS)),
         }
     }
 }
@@ -138,10 +215,10 @@ pub fn mask_words(vocab: u32) -> u32 {
     vocab.div_ceil(32)
 }
 
-/// A sequence's history, `[vocab]`: bits 0–15 times generated, 16–30 bias in steps of 1/128, 31 whether the prompt
+/// A sequence's history, `[vocab]`: bits 0–14 times generated, 15 whether it is a stop token, 16–30 bias in steps of 1/128, 31 whether the prompt
 /// has the token. Ids beyond the vocabulary are ignored. Biases are held within ±127.99; -100 and below forbid the token, as in
 /// OpenAI's `logit_bias`. With any bias, [`SamplingParams::flags`] must hold [`BIASED`].
-pub fn history_words(vocab: u32, prompt: &[u32], generated: &[u32], bias: &[(u32, f32)]) -> Vec<u32> {
+pub fn history_words(vocab: u32, prompt: &[u32], generated: &[u32], bias: &[(u32, f32)], stops: &[u32]) -> Vec<u32> {
     let mut words = vec![0; vocab as usize];
     for token in prompt {
         if let Some(word) = words.get_mut(*token as usize) {
@@ -150,7 +227,12 @@ pub fn history_words(vocab: u32, prompt: &[u32], generated: &[u32], bias: &[(u32
     }
     for token in generated {
         if let Some(word) = words.get_mut(*token as usize) {
-            *word += u32::from(*word & 0xffff < 0xffff);
+            *word += u32::from(*word & TIMES < TIMES);
+        }
+    }
+    for token in stops {
+        if let Some(word) = words.get_mut(*token as usize) {
+            *word |= STOPS;
         }
     }
     for (token, bias) in bias {
@@ -158,6 +240,21 @@ pub fn history_words(vocab: u32, prompt: &[u32], generated: &[u32], bias: &[(u32
             let steps = if *bias <= -100.0 { -0x4000 } else { (bias * 128.0).round().clamp(-16383.0, 16383.0) as i32 };
             *word = *word & 0x8000_ffff | (steps as u32 & 0x7fff) << 16;
         }
+    }
+    words
+}
+
+/// How often a token was generated, in a word of the history.
+pub(super) const TIMES: u32 = 0x7fff;
+
+/// The mark of a stop token in a word of the history.
+pub(super) const STOPS: u32 = 0x8000;
+
+/// A sequence's last tokens, `[RECENT]`, each at its position modulo `RECENT`. `next` is the position of what follows them.
+pub fn recent_words(tokens: &[u32], next: u32) -> Vec<u32> {
+    let mut words = vec![NO_TOKEN; RECENT as usize];
+    for (token, behind) in tokens.iter().rev().zip(1..=RECENT.min(next)) {
+        words[((next - behind) % RECENT) as usize] = *token;
     }
     words
 }
@@ -224,6 +321,12 @@ pub struct SampleInputs {
     pub mask: TensorRef,
     /// u32 `[sequences, RING]`.
     pub ring: TensorRef,
+    /// u32 `[sequences, RECENT]`.
+    pub recent: TensorRef,
+    /// u32 `[sequences, mask_words(vocab)]`.
+    pub breakers: TensorRef,
+    /// u32 `[sequences, RING, LOGPROB_WORDS]`.
+    pub logprobs: TensorRef,
 }
 
 /// What the kernels pass on to each other; sizes by [`SampleShape::scratch_cols`].
@@ -239,13 +342,25 @@ pub struct Scratch {
     pub chosen: TensorRef,
 }
 
-/// The three kernels of a chain, to be recorded in this order.
-pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (ChunkArgmax, FilterDraw, Commit) {
-    let SampleInputs { batch, logits, params, history, stops, mask, ring } = inputs;
+/// The kernels of a chain, in the order of their run. Sequences whose [`SamplingParams::features`] are not among `features` must not be
+/// in the batch.
+pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch, features: Features) -> Vec<Box<dyn Kernel>> {
+    let SampleInputs { batch, logits, params, history, stops, mask, ring, recent, breakers, logprobs } = inputs;
     let Scratch { adjusted, peaks, places, chosen } = scratch;
-    let scan = ChunkArgmax {
+    let mut kernels: Vec<Box<dyn Kernel>> = Vec::new();
+    if features.dry {
+        kernels.push(Box::new(Dry {
+            batch: batch.clone(),
+            params: params.clone(),
+            recent: recent.clone(),
+            breakers,
+            lengths: adjusted.clone(),
+            shape,
+        }));
+    }
+    kernels.push(Box::new(ChunkArgmax {
         batch: batch.clone(),
-        logits,
+        logits: logits.clone(),
         params: params.clone(),
         history: history.clone(),
         mask,
@@ -253,8 +368,8 @@ pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (Chu
         peaks: peaks.clone(),
         places: places.clone(),
         shape,
-    };
-    let choose = FilterDraw {
+    }));
+    kernels.push(Box::new(FilterDraw {
         batch: batch.clone(),
         adjusted,
         peaks,
@@ -262,9 +377,19 @@ pub fn chain(shape: SampleShape, inputs: SampleInputs, scratch: Scratch) -> (Chu
         params: params.clone(),
         chosen: chosen.clone(),
         shape,
-    };
-    let finish = Commit { batch, chosen, params, stops, history, ring, shape };
-    (scan, choose, finish)
+    }));
+    if features.logprobs {
+        kernels.push(Box::new(Logprobs {
+            batch: batch.clone(),
+            logits,
+            params: params.clone(),
+            chosen: chosen.clone(),
+            logprobs,
+            shape,
+        }));
+    }
+    kernels.push(Box::new(Commit { batch, chosen, params, stops, history, ring, recent, shape }));
+    kernels
 }
 
 /// The words of parameters, as the kernels' cases give them.

@@ -47,6 +47,8 @@ pub enum Kind {
     Cache(KvShape),
     /// Equal bit for bit.
     Bits,
+    /// Pairs of a word, equal bit for bit, and an f32 value, by normalised mean square error at most this.
+    Pairs(f64),
 }
 
 impl Output {
@@ -61,6 +63,11 @@ impl Output {
             (Kind::F32(limit), Variant::Dot4 | Variant::F16) => Output { kind: Kind::F32(limit.max(5e-4)), ..self },
             _ => self,
         }
+    }
+
+    /// Words and f32 values by turns; the values sharp to about 1e-5 of their size.
+    pub fn pairs(binding: usize) -> Output {
+        Output { binding, kind: Kind::Pairs(1e-10) }
     }
 
     /// Equal words.
@@ -232,6 +239,12 @@ fn compare(output: &Output, expected: &[u32], found: &[u32]) -> Result<(), Wrong
         Kind::Bits => compare_bits(binding, expected, found),
         Kind::F32(limit) => compare_floats(binding, limit, &f32s(expected), &f32s(found)),
         Kind::Cache(kv) => compare_floats(binding, cache_limit(kv.ty), &vectors(&kv, expected), &vectors(&kv, found)),
+        Kind::Pairs(limit) => {
+            let every_second =
+                |words: &[u32], start| words.iter().skip(start).step_by(2).copied().collect::<Vec<u32>>();
+            compare_bits(binding, &every_second(expected, 0), &every_second(found, 0))?;
+            compare_floats(binding, limit, &f32s(&every_second(expected, 1)), &f32s(&every_second(found, 1)))
+        }
     }
 }
 
@@ -325,6 +338,8 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::gemm::cases(),
         super::chunk_argmax::cases(),
         super::filter_draw::cases(),
+        super::dry::cases(),
+        super::logprobs::cases(),
         super::commit::cases(),
     ]
     .into_iter()

@@ -70,6 +70,11 @@ impl Recorder {
         self.ops.push(Box::new(kernel));
     }
 
+    /// Appends operations.
+    pub fn push_all(&mut self, kernels: Vec<Box<dyn Kernel>>) {
+        self.ops.extend(kernels);
+    }
+
     /// Marks a stage of the computation by name, for golden tests and for bisecting a wrong answer. Free unless the
     /// recorder keeps taps.
     pub fn tap(&mut self, name: impl Into<String>, tensor: Tensor) {

@@ -1,8 +1,8 @@
 //! Twin of `shaders/chunk_argmax.wgsl`.
 
-use super::sampling::{FAULT, HIGHEST, adjust, is_fault, sane, score};
+use super::sampling::{FAULT, HIGHEST, adjust, dry_penalty, is_fault, sane, score};
 use crate::kernels::batch::{Row, drafted};
-use crate::kernels::sampling::{MASKED, NO_TOKEN, SampleShape, SamplingParams, mask_words};
+use crate::kernels::sampling::{MASKED, NO_TOKEN, STOPS, SampleShape, SamplingParams, TIMES, mask_words};
 
 /// What sequences' tokens depend on beside the logits.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Peaks<'a> {
     pub places: &'a mut [u32],
 }
 
-/// Applies bias, penalties and mask to the `logits` (f32 bits, `[rows, columns]`) of sampled rows and finds the chunks' best.
+/// Applies bias, penalties (for DRY's, `adjusted` holds what `dry` found) and mask to the `logits` (f32 bits, `[rows, columns]`) of sampled rows and finds the chunks' best.
 pub fn chunk_argmax(
     rows: &[Row],
     logits: &[u32],
@@ -41,16 +41,24 @@ pub fn chunk_argmax(
         let mask = &past.mask[row.sequence as usize * words..][..words];
         let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
         let logits = &logits[r * shape.columns as usize..][..vocab];
+        let lengths = &adjusted[r * shape.stride() as usize..][..vocab];
         let values: Vec<f32> = logits
             .iter()
             .zip(history)
             .enumerate()
             .map(|(token, (bits, past))| {
                 let logit = sane(f32::from_bits(*bits));
-                match allowed(token) {
-                    true if params.remembers() => adjust(logit, with_drafted(*past, token, &drafted), params),
-                    true => logit,
-                    false => -HIGHEST,
+                let ends_early = row.position + 1 < params.min_limit && params.flags & MASKED == 0;
+                if !allowed(token) || ends_early && past & STOPS != 0 {
+                    return -HIGHEST;
+                }
+                let value = match params.remembers() {
+                    true => adjust(logit, with_drafted(*past, token, &drafted), params),
+                    false => logit,
+                };
+                match params.dry_multiplier > 0.0 {
+                    true => sane(value - dry_penalty(lengths[token] as u32, params)),
+                    false => value,
                 }
             })
             .collect();
@@ -87,5 +95,5 @@ pub fn chunk_argmax(
 /// A token's history with the drafted tokens counted.
 fn with_drafted(past: u32, token: usize, drafted: &[u32]) -> u32 {
     let times = drafted.iter().filter(|drafted| **drafted as usize == token).count() as u32;
-    past & 0xffff_0000 | (past & 0xffff).saturating_add(times).min(0xffff)
+    past & !TIMES | ((past & TIMES) + times).min(TIMES)
 }

@@ -1,7 +1,7 @@
 //! Twin of `shaders/commit.wgsl`.
 
-use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, HELD, Row, VERIFY};
-use crate::kernels::sampling::{HOLD, NO_TOKEN, RING, STOP_WORDS, SamplingParams};
+use crate::kernels::batch::{self, FINISHED, HEADER_WORDS, HELD, Row, VERIFY, place_in_draft};
+use crate::kernels::sampling::{HOLD, NO_TOKEN, RECENT, RING, STOP_WORDS, SamplingParams, TIMES};
 
 /// What is remembered of sequences between steps.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub struct SequenceState<'a> {
     pub history: &'a mut [u32],
     /// `[sequences, RING]`.
     pub ring: &'a mut [u32],
+    /// `[sequences, RECENT]`.
+    pub recent: &'a mut [u32],
 }
 
 /// Ends a step of the batch in `words` with the tokens `chosen`: `[rows]`. `stops`: `[sequences, STOP_WORDS]`.
@@ -21,7 +23,7 @@ pub fn commit(
     state: SequenceState,
     vocab: u32,
 ) {
-    let (count, step) = (batch::count(words), words[1]);
+    let (count, step) = (batch::count(words), batch::step(words));
     words[1] = step.wrapping_add(1);
     let rows: &mut [Row] = bytemuck::cast_slice_mut(&mut words[HEADER_WORDS..][..4 * count]);
     for r in 0..rows.len() {
@@ -37,9 +39,10 @@ pub fn commit(
             continue;
         }
         let past = &mut state.history[sequence * vocab as usize + token as usize];
-        *past += u32::from(*past & 0xffff < 0xffff);
+        *past += u32::from(*past & TIMES < TIMES);
         row.token = token;
         row.position += 1;
+        state.recent[sequence * RECENT as usize + (row.position % RECENT) as usize] = token;
         let stops = &stops[sequence * STOP_WORDS as usize..][..STOP_WORDS as usize];
         let SamplingParams { limit, flags, .. } = params[sequence];
         if stops[1..].iter().take(stops[0] as usize).any(|stop| *stop == token) || (limit > 0 && row.position >= limit)
@@ -52,10 +55,4 @@ pub fn commit(
     if rows.iter().all(Row::is_finished) {
         words[0] = 0;
     }
-}
-
-/// How many rows before row `r` verify the same draft; 0 for a row that verifies none.
-fn place_in_draft(rows: &[Row], r: usize) -> u32 {
-    let same = |row: &&Row| row.flags & rows[r].flags & VERIFY != 0 && row.sequence == rows[r].sequence;
-    rows[..r].iter().filter(same).count() as u32
 }

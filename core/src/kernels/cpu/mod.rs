@@ -3,10 +3,12 @@
 mod attention;
 mod chunk_argmax;
 mod commit;
+mod dry;
 mod embed;
 mod filter_draw;
 mod gated_activation;
 pub(super) mod kv;
+mod logprobs;
 mod matmul;
 mod rms_norm;
 mod rope_kv;
@@ -16,11 +18,13 @@ mod weights;
 pub use attention::{attention, attention_reduce};
 pub use chunk_argmax::{Past, Peaks, chunk_argmax};
 pub use commit::{SequenceState, commit};
+pub use dry::dry;
 pub use embed::embed;
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;
 pub use gated_activation::{activate, gated_activation};
+pub use logprobs::logprobs;
 pub use matmul::{Strided, dot_products, finish};
 pub use rms_norm::rms_norm;
 pub use rope_kv::rope_kv;

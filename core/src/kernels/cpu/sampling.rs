@@ -1,6 +1,6 @@
 //! Twin of `shaders/shared/sampling.wgsl`.
 
-use crate::kernels::sampling::{BIASED, SamplingParams};
+use crate::kernels::sampling::{BIASED, SamplingParams, TIMES};
 
 /// The peak of a chunk that holds no numbers: beyond any score.
 pub(super) const FAULT: f32 = f32::MAX;
@@ -10,6 +10,12 @@ pub(super) const HOPELESS: f32 = -1e20;
 
 /// Beyond any logit, and still finite after division by a temperature.
 pub(super) const HIGHEST: f32 = 1e30;
+
+/// What random numbers are for, beside those of tokens (0).
+const DICE: u32 = 1;
+
+/// No repetition costs more: beyond any logit, and far from forbidding.
+const DRY_MOST: f32 = 1e6;
 
 impl SamplingParams {
     /// True when the most likely token is taken.
@@ -25,7 +31,12 @@ impl SamplingParams {
 
     /// True when there is more to do than to draw.
     pub(super) fn has_filter(&self, vocab: usize) -> bool {
-        self.has_top_k(vocab) || self.top_p < 1.0 || self.min_p > 0.0
+        self.has_top_k(vocab)
+            || self.top_p < 1.0
+            || self.min_p > 0.0
+            || self.typical_p < 1.0
+            || self.top_n_sigma > 0.0
+            || self.xtc_probability > 0.0
     }
 
     /// What logits are multiplied by before the softmax.
@@ -54,7 +65,7 @@ pub(super) fn adjust(logit: f32, past: u32, params: &SamplingParams) -> f32 {
         }
         value += steps as f32 / 128.0;
     }
-    let times = past & 0xffff;
+    let times = past & TIMES;
     if times > 0 || past >> 31 == 1 {
         let penalty = params.repetition_penalty;
         value = if value > 0.0 { value / penalty } else { value * penalty };
@@ -83,6 +94,28 @@ fn exponential(bits: u32) -> f32 {
         false => (bits >> 8) as f32 * (-24f32).exp2(),
     };
     -(-t).ln_1p()
+}
+
+/// A number in [0, 1) for XTC at `position`.
+pub(super) fn dice(position: u32, params: &SamplingParams) -> f32 {
+    let words = philox([0, position, DICE, 0], [params.seed_lo, params.seed_hi]);
+    (words[0] >> 8) as f32 * (-24f32).exp2()
+}
+
+/// What DRY subtracts for a token that would make a repetition of so many tokens longer.
+pub(super) fn dry_penalty(length: u32, params: &SamplingParams) -> f32 {
+    let allowed = params.dry_allowed_length.max(1);
+    if length < allowed {
+        return 0.0;
+    }
+    let mut penalty = params.dry_multiplier;
+    for _ in allowed..length {
+        if penalty >= DRY_MOST {
+            break;
+        }
+        penalty *= params.dry_base;
+    }
+    penalty.min(DRY_MOST)
 }
 
 /// Score of `token` entering at `position`: the highest is drawn. `scaled` = logit / temperature.

@@ -11,9 +11,13 @@ struct Sampler {
     device: Device,
     plan: Plan,
     batch: Storage,
+    params: Storage,
     history: Storage,
     mask: Storage,
     ring: Storage,
+    recent: Storage,
+    breakers: Storage,
+    logprobs: Storage,
 }
 
 impl Sampler {
@@ -25,26 +29,31 @@ impl Sampler {
         let stop_list = stop_words(if stops { &[3] } else { &[] }).expect("few stops");
         let upload = |words: &[u32]| device.upload("sampling test", words).expect("little memory");
         let batch = upload(&batch::words(&start));
+        let param_words = upload(&params_words(params));
         let history = upload(history);
         let mask = upload(&vec![0; (rows * mask_words(vocab)) as usize]);
         let ring = upload(&vec![u32::MAX; (rows * RING) as usize]);
+        let sizes = StateBytes::new(rows, vocab);
+        let [recent, breakers, logprobs] = [sizes.recent, sizes.breakers, sizes.logprobs]
+            .map(|bytes| device.buffer("sampling test", bytes).expect("little memory"));
         let inputs = SampleInputs {
             batch: batch.all().into(),
             logits: upload(bytemuck::cast_slice(logits)).all().into(),
-            params: upload(&params_words(params)).all().into(),
+            params: param_words.all().into(),
             history: history.all().into(),
             stops: upload(&stop_list.repeat(rows as usize)).all().into(),
             mask: mask.all().into(),
             ring: ring.all().into(),
+            recent: recent.all().into(),
+            breakers: breakers.all().into(),
+            logprobs: logprobs.all().into(),
         };
         let mut recorder = Recorder::new();
         let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
-        let (scan, choose, finish) = chain(shape, inputs, Scratch { adjusted, peaks, places, chosen });
-        recorder.push(scan);
-        recorder.push(choose);
-        recorder.push(finish);
+        let features = params.iter().map(SamplingParams::features).fold(Features::default(), Features::or);
+        recorder.push_all(chain(shape, inputs, Scratch { adjusted, peaks, places, chosen }, features));
         let plan = pollster::block_on(Plan::build(&mut KernelCache::new(device.clone()), recorder)).expect("a plan");
-        Sampler { device, plan, batch, history, mask, ring }
+        Sampler { device, plan, batch, params: param_words, history, mask, ring, recent, breakers, logprobs }
     }
 
     fn cpu(params: SamplingParams, logits: &[f32]) -> Sampler {
@@ -63,6 +72,18 @@ impl Sampler {
     fn tokens(&self) -> Vec<u32> {
         self.step();
         self.read(&self.batch)[batch::HEADER_WORDS..].chunks_exact(4).map(|row| row[0]).collect()
+    }
+
+    /// Tokens of all rows over `steps` steps, read as seldom as the ring allows.
+    fn drawn(&self, steps: u32) -> Vec<u32> {
+        let mut tokens = Vec::new();
+        for first in (0..steps).step_by(RING as usize) {
+            let some = RING.min(steps - first);
+            (0..some).for_each(|_| self.step());
+            let ring = self.read(&self.ring);
+            tokens.extend(ring.chunks_exact(RING as usize).flat_map(|tokens| &tokens[..some as usize]));
+        }
+        tokens
     }
 
     /// Tokens of the only row over `steps` steps.
@@ -84,7 +105,7 @@ fn a_gpu_draws_the_tokens_of_the_cpu() {
     let vocab = 1757;
     let penalised = SamplingParams { repetition_penalty: 1.3, frequency_penalty: 0.4, flags: BIASED, ..FILTERED };
     let params = [SamplingParams::GREEDY, WARM.seeded(1), FILTERED.seeded(2), penalised.seeded(3)];
-    let history = history_words(vocab, &[5, 9, 1756], &[], &[(7, 4.5), (8, -100.0)]).repeat(4);
+    let history = history_words(vocab, &[5, 9, 1756], &[], &[(7, 4.5), (8, -100.0)], &[]).repeat(4);
     let logits = logits(1, 4 * vocab, 9.0);
     let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
     let [cpu, gpu] = [Device::Cpu, Device::Gpu(gpu)].map(|device| {
@@ -105,78 +126,255 @@ fn philox_gives_the_published_words() {
     assert_eq!(philox(pi, [0xa409_3822, 0x299f_31d0]), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
 }
 
-/// Softmax after the filters, by the definition: sort, cut, normalise.
+/// Softmax after the filters, by their definitions over the whole vocabulary: sort, cut, normalise.
 fn probabilities(logits: &[f32], params: &SamplingParams) -> Vec<f64> {
-    let weight = |logit: f32| (f64::from(logit) / f64::from(params.temperature)).exp();
+    let logits: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
+    let weight = |token: &usize| (logits[*token] / f64::from(params.temperature)).exp();
+    let sum = |tokens: &[usize]| tokens.iter().map(weight).sum::<f64>();
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    if params.top_n_sigma > 0.0 {
+        let mean = logits.iter().sum::<f64>() / logits.len() as f64;
+        let sigma = (logits.iter().map(|logit| (logit - mean).powi(2)).sum::<f64>() / logits.len() as f64).sqrt();
+        let best = logits[order[0]];
+        order.retain(|token| logits[*token] >= best - f64::from(params.top_n_sigma) * sigma);
+    }
     if params.top_k > 0 {
         order.truncate(params.top_k as usize);
     }
-    let total: f64 = order.iter().map(|token| weight(logits[*token])).sum();
-    let mut before = 0.0;
-    let mut kept = Vec::new();
-    for token in order {
-        if before < f64::from(params.top_p) * total {
-            kept.push(token);
-        }
-        before += weight(logits[token]);
+    if params.top_p < 1.0 {
+        order = reaching(order.clone(), weight, f64::from(params.top_p) * sum(&order));
     }
-    let best = weight(logits[kept[0]]);
-    kept.retain(|token| weight(logits[*token]) >= f64::from(params.min_p) * best);
-    let total: f64 = kept.iter().map(|token| weight(logits[*token])).sum();
+    let best = weight(&order[0]);
+    order.retain(|token| weight(token) >= f64::from(params.min_p) * best);
+    if params.typical_p < 1.0 {
+        let total = sum(&order);
+        let information = |token: &usize| -(weight(token) / total).ln();
+        let entropy = order.iter().map(|token| weight(token) / total * information(token)).sum::<f64>();
+        let distance = |token: &usize| (information(token) - entropy).abs();
+        order.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+        order = reaching(order, weight, f64::from(params.typical_p) * total);
+        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    }
+    let total = sum(&order);
     let mut probabilities = vec![0.0; logits.len()];
-    for token in kept {
-        probabilities[token] = weight(logits[token]) / total;
+    for token in &order {
+        probabilities[*token] = weight(token) / total;
+    }
+    if params.xtc_probability > 0.0 {
+        let tops = order.iter().filter(|token| weight(token) / total >= f64::from(params.xtc_threshold)).count();
+        let rest = &order[tops.saturating_sub(1)..];
+        let chance = f64::from(params.xtc_probability);
+        probabilities.iter_mut().for_each(|p| *p *= 1.0 - chance);
+        for token in rest {
+            probabilities[*token] += chance * weight(token) / sum(rest);
+        }
     }
     probabilities
 }
 
-/// Chi-square of 10,000 draws, whose expected value is the degrees of freedom, within five standard deviations.
-#[test]
-fn draws_follow_the_filtered_softmax() {
-    let cases = [
+/// The first tokens that weigh so much together.
+fn reaching(tokens: Vec<usize>, weight: impl Fn(&usize) -> f64, wanted: f64) -> Vec<usize> {
+    let mut before = 0.0;
+    let within = tokens.into_iter().take_while(|token| {
+        let is_in = before < wanted;
+        before += weight(token);
+        is_in
+    });
+    within.collect()
+}
+
+const DRAWS: u32 = 20_480;
+
+/// Asserts that drawn tokens are distributed so: nothing that has no probability, and a chi-square, whose expected value is the
+/// degrees of freedom, within five standard deviations.
+fn assert_distribution(name: &str, tokens: &[u32], probabilities: &[f64]) {
+    let mut counts = vec![0u32; probabilities.len()];
+    tokens.iter().for_each(|token| counts[*token as usize] += 1);
+    let expected: Vec<f64> = probabilities.iter().map(|p| p * tokens.len() as f64).collect();
+    let removed: u32 = counts.iter().zip(&expected).filter(|(_, e)| **e == 0.0).map(|(count, _)| count).sum();
+    assert_eq!(removed, 0, "{name}: tokens that the filters remove");
+    // Cells with few expected draws are one cell.
+    let (mut chi, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
+    for (count, expected) in counts.iter().zip(&expected) {
+        let count = f64::from(*count);
+        if *expected >= 5.0 {
+            chi += (count - expected).powi(2) / expected;
+            cells += 1;
+        } else {
+            rest = (rest.0 + count, rest.1 + expected);
+        }
+    }
+    if rest.1 >= 5.0 {
+        chi += (rest.0 - rest.1).powi(2) / rest.1;
+        cells += 1;
+    }
+    let freedom = f64::from(cells - 1);
+    assert!(cells > 5 && (chi - freedom).abs() < 5.0 * (2.0 * freedom).sqrt(), "{name}: {chi} of {freedom}");
+}
+
+const EVERYTHING: SamplingParams = SamplingParams {
+    temperature: 1.5,
+    top_n_sigma: 2.2,
+    typical_p: 0.95,
+    xtc_probability: 0.5,
+    xtc_threshold: 0.05,
+    ..FILTERED
+};
+
+/// Each sampler, and all together.
+fn samplers() -> [(&'static str, SamplingParams); 11] {
+    [
         ("no filter", WARM),
         ("hot", SamplingParams { temperature: 2.5, ..WARM }),
         ("top_k", SamplingParams { top_k: 20, ..WARM }),
         ("top_p", SamplingParams { top_p: 0.8, ..WARM }),
         ("min_p", SamplingParams { min_p: 0.03, ..WARM }),
-        ("everything", FILTERED),
-    ];
-    for (name, params) in cases {
-        let logits = logits(8, 517, 7.0);
-        let draws = 10_000;
-        let mut counts = vec![0u32; logits.len()];
-        for token in Sampler::cpu(params.seeded(99), &logits).draw(draws) {
-            counts[token as usize] += 1;
+        ("usual filters", FILTERED),
+        ("top_n_sigma", SamplingParams { top_n_sigma: 0.8, temperature: 2.0, ..WARM }),
+        ("typical_p", SamplingParams { typical_p: 0.7, temperature: 1.7, ..WARM }),
+        ("XTC", SamplingParams { xtc_probability: 1.0, xtc_threshold: 0.02, ..WARM }),
+        ("XTC by chance", SamplingParams { xtc_probability: 0.3, xtc_threshold: 0.02, ..WARM }),
+        ("everything", EVERYTHING),
+    ]
+}
+
+/// Sixteen rows of one distribution, each with a seed of its own.
+#[test]
+fn draws_follow_the_filtered_softmax() {
+    let logits = logits(8, 517, 7.0);
+    for device in devices() {
+        for (name, params) in samplers() {
+            let seeded: Vec<_> = (0..16).map(|seed| params.seeded(99 + seed)).collect();
+            let sampler = Sampler::new(device.clone(), &seeded, &logits.repeat(16), &vec![0; 16 * 517], false);
+            let tokens = sampler.drawn(DRAWS / 16);
+            assert_eq!(tokens.len(), DRAWS as usize);
+            assert_distribution(name, &tokens, &probabilities(&logits, &params));
         }
-        let expected: Vec<f64> = probabilities(&logits, &params).iter().map(|p| p * draws as f64).collect();
-        let removed: u32 = counts.iter().zip(&expected).filter(|(_, e)| **e == 0.0).map(|(count, _)| count).sum();
-        assert_eq!(removed, 0, "{name}: tokens that the filters remove");
-        // Cells with few expected draws are one cell.
-        let (mut chi, mut cells, mut rest) = (0.0, 0, (0.0, 0.0));
-        for (count, expected) in counts.iter().zip(&expected) {
-            let count = f64::from(*count);
-            if *expected >= 5.0 {
-                chi += (count - expected).powi(2) / expected;
-                cells += 1;
-            } else {
-                rest = (rest.0 + count, rest.1 + expected);
+    }
+}
+
+/// Logits less what the authors' definition of DRY subtracts after these tokens.
+fn with_dry(logits: &[f32], tokens: &[u32], breakers: &[u32], params: &SamplingParams) -> Vec<f32> {
+    let mut longest = vec![0; logits.len()];
+    for end in 0..tokens.len() - 1 {
+        let mut length = 0;
+        while length <= end
+            && tokens[end - length] == tokens[tokens.len() - 1 - length]
+            && !breakers.contains(&tokens[end - length])
+        {
+            length += 1;
+        }
+        let next = tokens[end + 1];
+        if !breakers.contains(&next) {
+            longest[next as usize] = length.max(longest[next as usize]);
+        }
+    }
+    let allowed = params.dry_allowed_length as usize;
+    let penalty = |length: usize| match length >= allowed {
+        true => params.dry_multiplier * params.dry_base.powi((length - allowed) as i32),
+        false => 0.0,
+    };
+    logits.iter().zip(longest).map(|(logit, length)| logit - penalty(length)).collect()
+}
+
+/// Many rows with the same past, and seeds of their own; the next token of each, again and again with new seeds.
+#[test]
+fn draws_follow_the_softmax_after_dry() {
+    const ROWS: u32 = 512;
+    let params = SamplingParams { dry_multiplier: 0.6, dry_base: 1.3, ..WARM };
+    // Repetitions of three tokens, two and one, one that a breaker ends, and a breaker that would follow.
+    let (past, breakers) = ([1, 2, 3, 4, 9, 2, 3, 5, 3, 6, 9, 1, 2, 3, 9, 8, 1, 2, 3], [9]);
+    let logits = logits(3, 33, 2.0);
+    let expected = probabilities(&with_dry(&logits, &past, &breakers, &params), &params);
+    assert!(expected[4] < 0.8 * probabilities(&logits, &params)[4]);
+    for device in devices() {
+        let all = vec![params; ROWS as usize];
+        let history = vec![0; (ROWS * 33) as usize];
+        let sampler = Sampler::new(device, &all, &logits.repeat(ROWS as usize), &history, false);
+        let last = past.len() as u32 - 1;
+        let recent = recent_words(&past, last + 1).repeat(ROWS as usize);
+        sampler.device.write(&sampler.recent, 0, bytemuck::cast_slice(&recent));
+        sampler.device.write(&sampler.breakers, 0, bytemuck::cast_slice(&[1u32 << 9, 0].repeat(ROWS as usize)));
+        let rows: Vec<Row> = (0..ROWS).map(|sequence| Row::new(3, last, sequence)).collect();
+        let mut tokens = Vec::new();
+        for round in 0..DRAWS / ROWS {
+            let seeded: Vec<_> = (0..ROWS).map(|row| params.seeded(u64::from(round * ROWS + row))).collect();
+            sampler.device.write(&sampler.params, 0, bytemuck::cast_slice(&seeded));
+            sampler.device.write(&sampler.batch, 16, bytemuck::cast_slice(&rows));
+            tokens.extend(sampler.tokens());
+        }
+        assert_distribution("DRY", &tokens, &expected);
+    }
+}
+
+/// What `commit` remembers is what DRY looks back on: a greedy sequence with the penalty against the definition, step by step.
+#[test]
+fn dry_sees_the_tokens_that_were_chosen() {
+    let params = SamplingParams { dry_multiplier: 2.0, dry_allowed_length: 1, ..SamplingParams::GREEDY };
+    let logits = logits(5, 33, 3.0);
+    for device in devices() {
+        let sampler = Sampler::new(device, &[params], &logits, &[0; 33], false);
+        sampler.device.write(&sampler.recent, 0, bytemuck::cast_slice(&recent_words(&[7, 8, 9, 7, 0], 5)));
+        let mut tokens = vec![7, 8, 9, 7, 0];
+        for _ in 0..60 {
+            let penalised = with_dry(&logits, &tokens, &[], &params);
+            let best = (1..33).fold(0, |best, token| if penalised[token] > penalised[best] { token } else { best });
+            tokens.push(sampler.tokens()[0]);
+            assert_eq!(tokens.last(), Some(&(best as u32)), "{tokens:?}");
+        }
+    }
+}
+
+#[test]
+fn stop_tokens_are_not_chosen_before_the_minimum() {
+    let mut logits = logits(5, 33, 1.0);
+    logits[3] = 20.0;
+    for device in devices() {
+        for params in [SamplingParams::GREEDY, WARM, EVERYTHING] {
+            let params = SamplingParams { min_limit: 8, ..params };
+            let history = history_words(33, &[], &[], &[], &[3]);
+            let sampler = Sampler::new(device.clone(), &[params], &logits, &history, true);
+            let tokens: Vec<u32> = (0..4).map(|_| sampler.tokens()[0]).collect();
+            assert!(tokens[..3].iter().all(|token| *token != 3), "{tokens:?}");
+            assert_eq!((tokens[3], sampler.read(&sampler.batch)[0]), (3, 0), "position 8 is allowed to stop");
+            let never = SamplingParams { min_limit: u32::MAX, ..params };
+            let sampler = Sampler::new(device.clone(), &[never], &logits, &history, true);
+            assert!((0..20).all(|_| sampler.tokens()[0] != 3), "it is never chosen");
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_are_those_of_the_softmax() {
+    let logits = logits(8, 1757, 7.0);
+    let total = logits.iter().map(|logit| f64::from(*logit).exp()).sum::<f64>().ln();
+    let mut order: Vec<u32> = (0..1757).collect();
+    order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+    let params = [WARM.seeded(4), SamplingParams { flags: LOGPROBS, ..EVERYTHING.seeded(5) }];
+    for device in devices() {
+        let sampler = Sampler::new(device, &params, &logits.repeat(2), &vec![0; 2 * 1757], false);
+        let tokens: Vec<u32> = (0..5).map(|_| sampler.tokens()[1]).collect();
+        let words = sampler.read(&sampler.logprobs);
+        let (silent, told) = words.split_at((RING * LOGPROB_WORDS) as usize);
+        assert!(silent.iter().all(|word| *word == 0), "who does not ask is told nothing");
+        for (token, told) in tokens.iter().zip(told.chunks_exact(LOGPROB_WORDS as usize)) {
+            let wanted = [token].into_iter().chain(&order[..TOP_LOGPROBS as usize]);
+            for (wanted, pair) in wanted.zip(told.chunks_exact(2)) {
+                let logprob = f64::from(logits[*wanted as usize]) - total;
+                assert_eq!(pair[0], *wanted);
+                assert!((f64::from(f32::from_bits(pair[1])) - logprob).abs() <= 1e-4, "{pair:?} {logprob}");
             }
         }
-        if rest.1 >= 5.0 {
-            chi += (rest.0 - rest.1).powi(2) / rest.1;
-            cells += 1;
-        }
-        let freedom = f64::from(cells - 1);
-        assert!(cells > 5 && (chi - freedom).abs() < 5.0 * (2.0 * freedom).sqrt(), "{name}: {chi} of {freedom}");
     }
 }
 
 #[test]
 fn what_is_kept_is_what_the_definition_keeps() {
     let logits = logits(12, 1757, 9.0);
-    for params in [FILTERED, SamplingParams { top_p: 0.97, ..WARM }, SamplingParams { top_k: 1, ..WARM }] {
+    let kinds = samplers().map(|(_, params)| SamplingParams { xtc_probability: 0.0, ..params });
+    for params in kinds.into_iter().chain([SamplingParams { top_p: 0.97, ..WARM }, SamplingParams { top_k: 1, ..WARM }])
+    {
         let mut tokens: Vec<usize> = kept(&logits, &params).iter().map(|(token, _)| *token as usize).collect();
         tokens.sort_unstable();
         let defined = probabilities(&logits, &params);
@@ -212,7 +410,7 @@ fn penalties_are_those_of_openai_and_hf() {
     let mut logits = logits(4, 517, 3.0);
     logits[21] = 50.0;
     logits[17] = 4.0;
-    let sampler = Sampler::new(Device::Cpu, &[params], &logits, &history_words(517, &prompt, &[], &bias), false);
+    let sampler = Sampler::new(Device::Cpu, &[params], &logits, &history_words(517, &prompt, &[], &bias, &[]), false);
     let mut times = vec![0u32; 517];
     for step in 0..40 {
         let penalised = (0..517).map(|token| {
@@ -238,7 +436,7 @@ fn penalties_are_those_of_openai_and_hf() {
     }
     assert!(times.iter().filter(|times| **times > 1).count() > 1, "some tokens came more than once");
     let history = sampler.read(&sampler.history);
-    assert!(times.iter().zip(&history).all(|(times, word)| word & 0xffff == *times), "the history counts them");
+    assert!(times.iter().zip(&history).all(|(times, word)| word & TIMES == *times), "the history counts them");
     assert_eq!(history[17] >> 31, 1, "the prompt is not forgotten");
 }
 
@@ -263,15 +461,21 @@ fn only_tokens_of_the_mask_are_chosen() {
 #[test]
 fn a_seed_gives_the_same_tokens_alone_and_in_a_batch() {
     let logits = logits(6, 517, 4.0);
-    let alone = |seed| Sampler::cpu(FILTERED.seeded(seed), &logits).draw(30);
-    assert_eq!(alone(5), alone(5));
-    assert_ne!(alone(5), alone(6));
-    assert_ne!(alone(5), alone(5 + (1 << 32)), "the high half counts");
-    let params = [FILTERED.seeded(6), FILTERED.seeded(5), SamplingParams::GREEDY];
-    let together = Sampler::new(Device::Cpu, &params, &logits.repeat(3), &vec![0; 3 * 517], false);
-    let tokens: Vec<_> = (0..30).map(|_| together.tokens()).collect();
-    assert_eq!(tokens.iter().map(|row| row[1]).collect::<Vec<_>>(), alone(5));
-    assert_eq!(tokens.iter().map(|row| row[0]).collect::<Vec<_>>(), alone(6));
+    let alone = |params: SamplingParams| Sampler::cpu(params, &logits).draw(30);
+    assert_eq!(alone(FILTERED.seeded(5)), alone(FILTERED.seeded(5)));
+    assert_ne!(alone(FILTERED.seeded(5)), alone(FILTERED.seeded(6)));
+    assert_ne!(alone(FILTERED.seeded(5)), alone(FILTERED.seeded(5 + (1 << 32))), "the high half counts");
+    let dry = SamplingParams { dry_multiplier: 1.0, frequency_penalty: 0.2, ..FILTERED };
+    let kinds = samplers().into_iter().map(|(_, params)| params).chain([dry, SamplingParams::GREEDY]);
+    let params: Vec<_> = kinds.zip(5..).map(|(params, seed)| params.seeded(seed)).collect();
+    let (rows, expected) = (params.len(), params.iter().map(|params| alone(*params)).collect::<Vec<_>>());
+    for device in devices() {
+        let together = Sampler::new(device, &params, &logits.repeat(rows), &vec![0; rows * 517], false);
+        let tokens: Vec<_> = (0..30).map(|_| together.tokens()).collect();
+        for (row, expected) in expected.iter().enumerate() {
+            assert_eq!(tokens.iter().map(|tokens| tokens[row]).collect::<Vec<_>>(), *expected, "{:?}", params[row]);
+        }
+    }
 }
 
 #[test]
@@ -329,6 +533,7 @@ fn rows_of_a_draft_choose_what_single_steps_choose() {
         sampler.device.write(&sampler.batch, 16, bytemuck::cast_slice(&rows));
         sampler.step();
         let ring = sampler.read(&sampler.ring);
+        // Penalties count the drafted tokens.
         assert_eq!(ring[2 * RING as usize..][..3], alone[..3], "and the fourth follows a token that was not chosen");
         assert!(ring[2 * RING as usize + 3] < 517);
         assert!(sampler.read(&sampler.history).iter().all(|word| *word == 0), "nothing is generated yet");
@@ -396,6 +601,9 @@ fn no_case_of_the_draw_is_a_close_call() {
                 params.temperature *= 1.0 + noise;
                 params.top_p -= if params.top_p < 1.0 { noise } else { 0.0 };
                 params.min_p *= 1.0 - noise;
+                params.typical_p -= if params.typical_p < 1.0 { noise } else { 0.0 };
+                params.top_n_sigma *= 1.0 + noise;
+                params.xtc_threshold *= 1.0 - noise;
             }
             let slices: Vec<_> =
                 inputs.iter().map(|words| Device::Cpu.upload("case", words).expect("host memory").all()).collect();
@@ -409,13 +617,13 @@ fn no_case_of_the_draw_is_a_close_call() {
 #[test]
 fn words_for_memory_hold_what_was_asked() {
     assert_eq!(
-        history_words(4, &[2, 9], &[], &[(0, 1.5), (1, -1.0), (2, -300.0)]),
+        history_words(4, &[2, 9], &[], &[(0, 1.5), (1, -1.0), (2, -300.0)], &[]),
         [192 << 16, 0x7f80 << 16, 0xc000_0000, 0]
     );
-    assert_eq!(history_words(4, &[2], &[1, 2, 1, 9], &[]), [0, 2, 0x8000_0001, 0]);
+    assert_eq!(history_words(4, &[2], &[1, 2, 1, 9], &[], &[3]), [0, 2, 0x8000_0001, 0x8000]);
     assert_eq!(stop_words(&[7, 8]).map(|words| words[..4].to_vec()), Some(vec![2, 7, 8, 0]));
     assert_eq!(stop_words(&[1; MAX_STOPS + 1]), None);
     let sizes = StateBytes::new(3, 1757);
-    assert_eq!((sizes.params, sizes.history, sizes.stops, sizes.ring), (192, 21084, 396, 768));
+    assert_eq!((sizes.params, sizes.history, sizes.stops, sizes.ring), (240, 21084, 396, 768));
     assert_eq!(sizes.mask, 3 * 55 * 4, "1757 bits take 55 words");
 }
