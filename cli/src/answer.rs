@@ -209,7 +209,7 @@ impl Draft {
                 self.text += &text;
                 self.malformed.push(MalformedCall { index, text });
             }
-            Event::Done { .. } => {}
+            Event::Logprobs { .. } | Event::Done { .. } => {}
         }
         Ok(())
     }

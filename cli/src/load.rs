@@ -98,6 +98,7 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
         kv_type: arguments.kv_type,
         max_sequences: Some(arguments.max_sequences),
         cache_tokens: arguments.cache_tokens,
+        no_speculation: arguments.no_speculation,
         ..EngineOptions::default()
     };
     let mut bar = Bar::default();

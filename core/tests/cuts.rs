@@ -46,6 +46,7 @@ fn answer(engine: &mut Engine, request: &Value) -> Answer {
                 answer.text += &text;
                 answer.malformed = true;
             }
+            Event::Logprobs { .. } => {}
             Event::Done { reason, .. } => answer.finish = Some(reason),
         }
     }

@@ -50,6 +50,7 @@ fn run(answer: &mut Answer) -> Said {
                 panic!("a plain answer has no {other:?}")
             }
             Event::MalformedCall { text: piece, .. } => text += &piece,
+            Event::Logprobs { .. } => {}
             Event::Done { reason, usage, .. } => {
                 return Said { text, tokens: answer.tokens(0), finish: reason, usage };
             }

@@ -23,6 +23,8 @@ pub struct LoadOptions {
     max_waiting: Option<usize>,
     /// Tokens that the cache of keys and values holds.
     cache_tokens: Option<u32>,
+    /// Never drafts tokens.
+    no_speculation: bool,
     /// Where the model runs.
     device: DeviceChoice,
     /// Ask the GPU for no more than WebGPU's default limits.
@@ -58,6 +60,7 @@ impl LoadOptions {
             max_sequences: self.max_sequences,
             max_waiting: self.max_waiting,
             cache_tokens: self.cache_tokens,
+            no_speculation: self.no_speculation,
         }
     }
 

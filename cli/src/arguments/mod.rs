@@ -43,6 +43,9 @@ pub struct ModelArguments {
     /// Tokens of keys and values that are kept, of all conversations [default: the context]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub cache_tokens: Option<u32>,
+    /// Never draft tokens that the prompt or the answer had before; the tokens are the same either way
+    #[arg(long)]
+    pub no_speculation: bool,
     /// Say on standard error what was loaded, where it runs and how fast it was
     #[arg(short, long)]
     pub verbose: bool,

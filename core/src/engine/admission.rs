@@ -105,6 +105,8 @@ impl Engine {
             events: VecDeque::new(),
             usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
             clock: Clock::new(),
+            top_logprobs: None,
+            breakers: Vec::new(),
             prompt: prompt.tokens.clone(),
             generated: Vec::new(),
         })

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use web_time::Instant;
+
 /// Lengths of the suffixes that are looked up, longest first.
 ///
 /// Measured on five texts with drafts of 8 tokens. One token of context adds 0.1 tokens a step on prose and costs verification on three
@@ -47,6 +49,16 @@ impl PromptLookup {
         (0..max).map(|at| self.tokens[from + at % period]).collect()
     }
 
+    /// Adds tokens as [`PromptLookup::extend`] does; how many of them it would have drafted.
+    pub fn foresaw(&mut self, tokens: &[u32]) -> u32 {
+        let mut foreseen = 0;
+        for token in tokens {
+            foreseen += u32::from(self.draft(1).first() == Some(token));
+            self.extend(&[*token]);
+        }
+        foreseen
+    }
+
     /// Tokens of the sequence.
     pub fn len(&self) -> usize {
         self.tokens.len()
@@ -63,6 +75,48 @@ fn suffix(tokens: &[u32], length: usize) -> Option<Suffix> {
     let mut suffix = [u32::MAX; LONGEST];
     suffix[..length].copy_from_slice(last);
     Some(suffix)
+}
+
+/// The time of a verification in plain steps, as measured.
+#[derive(Debug, Default)]
+pub struct VerifyCost {
+    /// Milliseconds of a plain step; running mean.
+    plain: Option<f64>,
+    /// Of verifications of up to three, and of up to seven drafted tokens.
+    verify: [Option<f64>; 2],
+    last_end: Option<Instant>,
+}
+
+impl VerifyCost {
+    /// A submission of plain steps has ended.
+    pub fn measured_plain(&mut self, submitted: Instant, steps: u32) {
+        let millis = self.since(submitted) / f64::from(steps.max(1));
+        self.plain = Some(self.plain.map_or(millis, |mean| mean + (millis - mean) / 8.0));
+    }
+
+    /// A verification of `drafted` tokens has ended; its time in plain steps.
+    pub fn measured(&mut self, drafted: usize, submitted: Instant) -> f32 {
+        let millis = self.since(submitted);
+        let mean = &mut self.verify[usize::from(drafted > 3)];
+        *mean = Some(mean.map_or(millis, |mean| mean + (millis - mean) / 4.0));
+        self.plain.map_or(1.0, |plain| (millis / plain.max(1e-6)) as f32)
+    }
+
+    /// The time of a verification of `drafted` tokens in plain steps; before any was measured, little enough for one to be tried.
+    pub fn of(&self, drafted: usize) -> f32 {
+        match (self.verify[usize::from(drafted > 3)], self.plain) {
+            (Some(verify), Some(plain)) => (verify / plain.max(1e-6)) as f32,
+            _ if drafted > 3 => 2.0,
+            _ => 1.5,
+        }
+    }
+
+    fn since(&mut self, submitted: Instant) -> f64 {
+        let now = Instant::now();
+        let began = self.last_end.map_or(submitted, |end| end.max(submitted));
+        self.last_end = Some(now);
+        now.duration_since(began).as_secs_f64() * 1e3
+    }
 }
 
 /// Time that drafting may lose, in plain steps, before it has gained any.

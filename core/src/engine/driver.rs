@@ -13,15 +13,15 @@ use std::task::{Context, Poll, Wake, Waker};
 use web_time::{Duration, Instant};
 
 use super::answer::Mailbox;
+use super::drafter::{Acceptance, PromptLookup, VerifyCost};
 use super::event::FinishReason;
-use super::executor::{DecodePlan, ModelRunner, RingSpan, SlotState};
+use super::executor::{DecodePlan, ModelRunner, Phase, PlanWanted, RingSpan, SlotState, TokenLogprobs};
 use super::fault;
 use super::scheduler::{DecodeRow, Preparation, Scheduler, SeqId, Step, StepLimits, Work};
 use super::sequence::{MaskMode, NextAction, Sequence};
 use crate::error::Error;
 use crate::gpu::GpuError;
-use crate::kernels::batch::Row;
-use crate::kernels::sampling::{HOLD, MASKED, NO_TOKEN, history_words, stop_words};
+use crate::kernels::sampling::{Features, HOLD, MASKED, NO_TOKEN, history_words, recent_words, stop_words};
 use crate::plan::{KernelCache, PendingReadback, PlanError};
 
 /// Steps of a submission once answers are under way: a read for every four tokens.
@@ -35,6 +35,12 @@ const SHARED_CHUNK: Duration = Duration::from_millis(100);
 
 /// Fewest tokens of a chunk.
 const MIN_CHUNK: usize = 16;
+
+/// Rows of the plans of verification: the token before a draft, and three or seven drafted ones.
+const VERIFY_ROWS: [u32; 2] = [4, 8];
+
+/// So many tokens must prompt lookup have foreseen before plans of verification are built.
+const FORESEEN_ENOUGH: u32 = 16;
 
 /// What an engine and its answers share.
 #[derive(Debug)]
@@ -111,6 +117,11 @@ pub(super) struct Driver {
     answer_millis: f64,
     next_id: SeqId,
     vocab_size: usize,
+    /// Whether tokens are drafted.
+    speculates: bool,
+    /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
+    foreseen: u32,
+    verify_cost: VerifyCost,
 }
 
 impl fmt::Debug for Driver {
@@ -126,11 +137,16 @@ struct Entry {
     mailbox: Rc<RefCell<Mailbox>>,
     /// The tokens that may come next, where it waits for a choice under a mask.
     mask: Vec<u32>,
+    /// Whether it waits for plans that have what it is sampled by.
+    waits_for_plan: bool,
+    lookup: PromptLookup,
+    acceptance: Acceptance,
 }
 
 /// A submission whose end is not known yet.
 struct InFlight {
-    pending: Pin<Box<dyn Future<Output = Result<Vec<u8>, GpuError>>>>,
+    /// Words of the ring of tokens, and of that of log-probabilities where somebody wants them.
+    pending: BoxedFuture<Result<(Vec<u8>, Vec<u8>), GpuError>>,
     submitted: Instant,
     work: InFlightWork,
 }
@@ -138,11 +154,12 @@ struct InFlight {
 enum InFlightWork {
     Prefill { tokens: usize },
     Decode { rows: Vec<DecodeRow>, steps: u32, span: RingSpan, lookahead: bool },
+    Verify { row: DecodeRow, draft: Vec<u32> },
 }
 
 /// What takes longer than a step, and goes on beside the steps.
 enum Background {
-    Build(BoxedFuture<(KernelCache, u32, Result<DecodePlan, PlanError>)>),
+    Build(BoxedFuture<(KernelCache, Result<Vec<(PlanWanted, DecodePlan)>, PlanError>)>),
     Diagnose(SeqId, BoxedFuture<(KernelCache, Error)>),
 }
 
@@ -176,7 +193,13 @@ impl ChunkPace {
 }
 
 impl Driver {
-    pub fn new(runner: ModelRunner, scheduler: Scheduler, kernels: KernelCache, vocab_size: usize) -> Driver {
+    pub fn new(
+        runner: ModelRunner,
+        scheduler: Scheduler,
+        kernels: KernelCache,
+        vocab_size: usize,
+        speculates: bool,
+    ) -> Driver {
         let chunks = ChunkPace { most: runner.chunk() as usize, millis: None, last_end: None };
         Driver {
             runner,
@@ -191,6 +214,9 @@ impl Driver {
             answer_millis: 0.0,
             next_id: 0,
             vocab_size,
+            speculates,
+            foreseen: 0,
+            verify_cost: VerifyCost::default(),
         }
     }
 
@@ -217,7 +243,20 @@ impl Driver {
 
     /// Takes a sequence that the scheduler has been told of.
     pub fn insert(&mut self, id: SeqId, sequence: Sequence, choice: u32, mailbox: Rc<RefCell<Mailbox>>) {
-        self.entries.insert(id, Entry { sequence, choice, mailbox, mask: Vec::new() });
+        let mut lookup = PromptLookup::default();
+        if self.speculates {
+            lookup.extend(&sequence.prompt);
+        }
+        let entry = Entry {
+            sequence,
+            choice,
+            mailbox,
+            mask: Vec::new(),
+            waits_for_plan: false,
+            lookup,
+            acceptance: Acceptance::default(),
+        };
+        self.entries.insert(id, entry);
     }
 
     /// Ends a sequence, if it is under way.
@@ -262,9 +301,9 @@ impl Driver {
             return Ok(Poll::Pending);
         };
         let Poll::Ready(bytes) = first.pending.as_mut().poll(context) else { return Ok(Poll::Pending) };
-        let bytes = bytes?;
+        let (tokens, logprobs) = bytes?;
         if let Some(done) = self.in_flight.pop_front() {
-            self.take(done, &bytemuck::pod_collect_to_vec::<u8, u32>(&bytes));
+            self.take(done, &bytemuck::pod_collect_to_vec(&tokens), &bytemuck::pod_collect_to_vec(&logprobs));
         }
         Ok(Poll::Ready(()))
     }
@@ -285,28 +324,51 @@ impl Driver {
             self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
             return;
         }
-        let rows = self.scheduler.rows_wanted().next_power_of_two().min(resources.slots);
-        if rows > self.runner.rows()
+        let wanted = self.plans_wanted();
+        if !wanted.is_empty()
             && let Some(mut kernels) = self.kernels.take()
         {
             self.background = Some(Background::Build(Box::pin(async move {
-                let plan = resources.build(&mut kernels, rows).await;
-                (kernels, rows, plan)
+                let plans = resources.build_all(&mut kernels, wanted).await;
+                (kernels, plans)
             })));
         }
+    }
+
+    /// Plans that sequences wait for, or would be faster with.
+    fn plans_wanted(&self) -> Vec<PlanWanted> {
+        let features = self.runner.features();
+        let wanted = self.entries.values().fold(features, |all, entry| all.or(entry.sequence.params.features()));
+        if wanted != features {
+            let rows = self.runner.decode_rows().into_iter();
+            return rows.map(|rows| PlanWanted { phase: Phase::Decode, rows, features: wanted }).collect();
+        }
+        let rows = self.scheduler.rows_wanted().next_power_of_two().min(self.runner.resources().slots);
+        if rows > self.runner.rows() {
+            return vec![PlanWanted { phase: Phase::Decode, rows, features }];
+        }
+        if self.speculates && self.runner.verify_rows() == 0 && self.foreseen >= FORESEEN_ENOUGH {
+            let plain = Features::default();
+            return VERIFY_ROWS.map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain }).to_vec();
+        }
+        Vec::new()
     }
 
     fn poll_background(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
         match &mut self.background {
             None => return Ok(Poll::Pending),
             Some(Background::Build(future)) => {
-                let Poll::Ready((kernels, rows, plan)) = future.as_mut().poll(context) else {
+                let Poll::Ready((kernels, plans)) = future.as_mut().poll(context) else {
                     return Ok(Poll::Pending);
                 };
                 self.kernels = Some(kernels);
                 self.background = None;
-                match plan {
-                    Ok(plan) => self.runner.add_plan(rows, plan),
+                match plans {
+                    Ok(plans) => {
+                        self.runner.add_plans(plans);
+                        let ids: Vec<SeqId> = self.entries.keys().copied().collect();
+                        ids.into_iter().for_each(|id| self.release_from_plan(id));
+                    }
                     Err(PlanError::Gpu(error)) => return Err(error),
                     Err(error) => return Err(GpuError::Fault(error.to_string())),
                 }
@@ -322,6 +384,17 @@ impl Driver {
             }
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Lets a sequence go on that has waited for a plan, if that is there.
+    fn release_from_plan(&mut self, id: SeqId) {
+        let features = self.runner.features();
+        if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.waits_for_plan)
+            && features.or(entry.sequence.params.features()) == features
+        {
+            entry.waits_for_plan = false;
+            self.scheduler.set_held(id, false);
+        }
     }
 
     /// Submits the scheduler's next step; false where there is none.
@@ -344,20 +417,37 @@ impl Driver {
                 let tokens: Vec<u32> = (from..to).map(|position| sequence.token(position)).collect();
                 let is_alone = self.entries.len() == 1;
                 let pending = self.runner.prefill(slot, from as u32, &tokens, is_alone);
-                self.push(pending, InFlightWork::Prefill { tokens: to - from });
+                self.push(pending, None, InFlightWork::Prefill { tokens: to - from });
             }
             Work::Decode { rows, steps, lookahead } => {
                 rows.iter().for_each(|row| self.write_row(*row));
                 let slots = rows.iter().map(|row| row.slot + 1).max().unwrap_or(1);
-                let (pending, span) = self.runner.decode(slots, steps, lookahead);
-                self.push(pending, InFlightWork::Decode { rows, steps, span, lookahead });
+                let features = rows.iter().filter_map(|row| self.entries.get(&row.id));
+                let features =
+                    features.fold(Features::default(), |all, entry| all.or(entry.sequence.params.features()));
+                let (pending, logprobs, span) = self.runner.decode(slots, steps, lookahead, features);
+                self.push(pending, logprobs, InFlightWork::Decode { rows, steps, span, lookahead });
+            }
+            Work::Verify { row, draft } => {
+                self.write_slot(row);
+                let Some(entry) = self.entries.get(&row.id) else { return true };
+                let pending = self.runner.verify(entry.sequence.last_row(row.slot), &draft);
+                self.push(pending, None, InFlightWork::Verify { row, draft });
             }
         }
         true
     }
 
-    fn push(&mut self, pending: PendingReadback, work: InFlightWork) {
-        self.in_flight.push_back(InFlight { pending: Box::pin(pending.wait()), submitted: Instant::now(), work });
+    fn push(&mut self, tokens: PendingReadback, logprobs: Option<PendingReadback>, work: InFlightWork) {
+        let pending = Box::pin(async move {
+            let tokens = tokens.wait().await?;
+            let logprobs = match logprobs {
+                Some(pending) => pending.wait().await?,
+                None => Vec::new(),
+            };
+            Ok((tokens, logprobs))
+        });
+        self.in_flight.push_back(InFlight { pending, submitted: Instant::now(), work });
     }
 
     fn prepare(&mut self, before: Vec<Preparation>) {
@@ -374,35 +464,45 @@ impl Driver {
 
     /// Writes what the device must know of a row before its next steps.
     fn write_row(&mut self, row: DecodeRow) {
+        if row.is_stale {
+            self.write_slot(row);
+        }
         let Some(entry) = self.entries.get_mut(&row.id) else { return };
         let sequence = &mut entry.sequence;
         sequence.clock.started.get_or_insert_with(Instant::now);
         let is_masked = sequence.is_masked();
-        if row.is_stale {
-            let mut params = sequence.params;
-            params.flags |= if is_masked { MASKED | HOLD } else { 0 };
-            let history = params.remembers().then(|| {
-                history_words(self.runner.resources().vocab, &sequence.prompt, &sequence.generated, &sequence.bias)
-            });
-            let stops = stop_words(&sequence.stop_ids).unwrap_or_default();
-            self.runner.set_slot(row.slot, &SlotState { params, stops: &stops, history: history.as_deref() });
-        }
         if is_masked {
             self.runner.set_mask(row.slot, &entry.mask);
         }
         if is_masked || row.is_stale {
-            let last = sequence.len() - 1;
-            let words = Row::new(sequence.token(last), last as u32, row.slot);
-            self.runner.set_row(words, !row.is_stale);
+            self.runner.set_row(sequence.last_row(row.slot), !row.is_stale);
         }
     }
 
+    /// Writes by what a slot's sequence is sampled.
+    fn write_slot(&self, row: DecodeRow) {
+        let Some(Entry { sequence, .. }) = self.entries.get(&row.id) else { return };
+        let vocab = self.runner.resources().vocab;
+        let Sequence { prompt, generated, bias, stop_ids, .. } = sequence;
+        let mut params = sequence.params;
+        params.flags |= if sequence.is_masked() { MASKED | HOLD } else { 0 };
+        let history = params.remembers().then(|| history_words(vocab, prompt, generated, bias, stop_ids));
+        let recent = params.features().dry.then(|| {
+            let tokens: Vec<u32> = prompt.iter().chain(generated).copied().collect();
+            recent_words(&tokens, tokens.len() as u32)
+        });
+        let recent = recent.as_deref().map(|recent| (recent, &*sequence.breakers));
+        let stops = stop_words(stop_ids).unwrap_or_default();
+        self.runner.set_slot(row.slot, &SlotState { params, stops: &stops, history: history.as_deref(), recent });
+    }
+
     /// Takes what a submission has computed.
-    fn take(&mut self, done: InFlight, words: &[u32]) {
+    fn take(&mut self, done: InFlight, words: &[u32], logprobs: &[u32]) {
         match done.work {
             InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, done.submitted),
             InFlightWork::Decode { rows, steps, span, lookahead } => {
                 self.chunks.last_end = Some(Instant::now());
+                self.verify_cost.measured_plain(done.submitted, steps);
                 for row in rows {
                     if self.scheduler.epoch(row.id) != Some(row.epoch) {
                         continue;
@@ -411,16 +511,44 @@ impl Driver {
                     let steps = if is_masked { 1 } else { steps };
                     self.scheduler.read(row.id, steps);
                     let tokens = (0..steps).map_while(|step| span.token(words, row.slot, step)).collect();
-                    if let Err(error) = self.take_tokens(row.id, tokens, lookahead) {
+                    let top = self.entries.get(&row.id).and_then(|entry| entry.sequence.top_logprobs);
+                    let logprobs =
+                        |top| (0..steps).filter_map(move |step| span.logprobs(logprobs, row.slot, step, top));
+                    let logprobs = top.map_or_else(Vec::new, |top| logprobs(top).collect());
+                    if let Err(error) = self.take_tokens(row.id, tokens, logprobs, usize::from(lookahead)) {
                         self.fail_one(row.id, error);
                     }
+                }
+            }
+            InFlightWork::Verify { row, draft } => {
+                if self.scheduler.epoch(row.id) != Some(row.epoch) {
+                    return;
+                }
+                self.scheduler.read(row.id, 1);
+                let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
+                let cost = self.verify_cost.measured(draft.len(), done.submitted);
+                if let Some(entry) = self.entries.get_mut(&row.id) {
+                    entry.acceptance.record(draft.len() as u32, accepted as u32, cost);
+                    entry.sequence.usage.drafted_tokens += draft.len() as u32;
+                    entry.sequence.usage.accepted_tokens += accepted as u32;
+                }
+                let tokens = words[..=accepted.min(words.len() - 1)].to_vec();
+                if let Err(error) = self.take_tokens(row.id, tokens, Vec::new(), 0) {
+                    self.fail_one(row.id, error);
                 }
             }
         }
     }
 
     /// Takes the tokens that a sequence's row has chosen, and what follows from each.
-    fn take_tokens(&mut self, id: SeqId, tokens: Vec<u32>, lookahead: bool) -> Result<(), Error> {
+    fn take_tokens(
+        &mut self,
+        id: SeqId,
+        tokens: Vec<u32>,
+        logprobs: Vec<TokenLogprobs>,
+        ahead: usize,
+    ) -> Result<(), Error> {
+        let mut logprobs = logprobs.into_iter();
         for token in tokens {
             let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
             let sequence = &mut entry.sequence;
@@ -430,6 +558,7 @@ impl Driver {
                 return Ok(());
             }
             sequence.clock.first_token.get_or_insert_with(Instant::now);
+            let logprobs = logprobs.next();
             if sequence.is_masked() {
                 sequence.backoff.left = sequence.backoff.left.saturating_sub(1);
             }
@@ -444,7 +573,10 @@ impl Driver {
             };
             // The step that chose the token has computed the one before it; with a pass queued behind, the token itself, if it stands.
             let stands = sequence.len() > standing && sequence.token(standing) == token;
-            let computed = standing + usize::from(lookahead && stands);
+            let computed = standing + if stands { ahead } else { 0 };
+            if let Some(logprobs) = logprobs {
+                sequence.tell_logprobs(standing, logprobs);
+            }
             self.tell(id, standing, computed);
             match next {
                 NextAction::GoOn => {}
@@ -467,6 +599,9 @@ impl Driver {
         let sequence = &mut entry.sequence;
         let new: Vec<u32> = (standing..sequence.len()).map(|position| sequence.token(position)).collect();
         self.scheduler.extend(id, &new, computed);
+        if self.speculates {
+            self.foreseen += entry.lookup.foresaw(&new);
+        }
         let cached = self.scheduler.cached(id).unwrap_or_default();
         sequence.usage.cached_tokens = cached.min(sequence.prompt.len()) as u32;
         let mut mailbox = entry.mailbox.borrow_mut();
@@ -506,9 +641,31 @@ impl Driver {
             }
         }
         let is_masked = sequence.is_masked();
+        let features = self.runner.features();
+        entry.waits_for_plan = features.or(sequence.params.features()) != features;
         self.scheduler.set_pace(id, is_masked, sequence.lookahead());
-        self.scheduler.set_held(id, false);
+        self.scheduler.set_held(id, entry.waits_for_plan);
+        self.propose(id);
         Ok(())
+    }
+
+    /// Proposes what a sequence's next tokens may be, where verifying them is likely to pay: it runs alone, nothing else is asked of its
+    /// tokens, and what drafts have gained so far covers what this one may lose.
+    fn propose(&mut self, id: SeqId) {
+        let most = self.runner.verify_rows().saturating_sub(1);
+        let Some(entry) = self.entries.get(&id).filter(|_| most > 0 && self.speculates) else { return };
+        let sequence = &entry.sequence;
+        let is_plain = !sequence.is_held() && sequence.params.features() == Features::default();
+        let mut draft = Vec::new();
+        if is_plain && self.scheduler.is_alone(id) && self.scheduler.computed(id) + 1 >= sequence.len() {
+            let cost = |drafted| self.verify_cost.of(drafted as usize);
+            let length = entry.acceptance.draft_len(most.min(sequence.remaining().saturating_sub(1)), cost);
+            // What is in flight comes first, if the draft is right.
+            let in_flight = self.scheduler.in_flight(id) as usize;
+            draft = entry.lookup.draft(length as usize + in_flight);
+            draft.truncate(length as usize);
+        }
+        self.scheduler.set_draft(id, draft);
     }
 
     fn finish(&mut self, id: SeqId, reason: FinishReason) {

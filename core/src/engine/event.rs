@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub use super::executor::TokenLogprobs;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -15,6 +17,11 @@ pub enum Event {
     Reasoning {
         /// The text.
         text: String,
+    },
+    /// Log-probabilities of tokens, where the request asks for them; before what the tokens say.
+    Logprobs {
+        /// Of each token that was generated, in order.
+        tokens: Vec<TokenLogprobs>,
     },
     /// The model begins to call a tool.
     ToolCall {
@@ -75,6 +82,10 @@ pub struct Usage {
     pub completion_tokens: u32,
     /// Tokens of the prompt that were in the cache from before, and not computed again.
     pub cached_tokens: u32,
+    /// Tokens that were drafted and verified.
+    pub drafted_tokens: u32,
+    /// Drafted tokens that were what the model chose.
+    pub accepted_tokens: u32,
 }
 
 /// Durations in milliseconds.

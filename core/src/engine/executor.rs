@@ -16,7 +16,8 @@ use crate::gpu::{AdapterInfo, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::sampling::{
-    self, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams, Scratch, StateBytes, mask_words,
+    self, Features, LOGPROB_WORDS, NO_TOKEN, RECENT, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams,
+    Scratch, StateBytes, mask_words,
 };
 use crate::kv::KvCache;
 use crate::model::{Forward, Model};
@@ -60,11 +61,16 @@ pub(super) struct Resources {
 struct StepState {
     prefill_batch: Storage,
     decode_batch: Storage,
+    /// A sequence's last token and its drafted ones.
+    verify_batch: Storage,
     params: Storage,
     history: Storage,
     stops: Storage,
     mask: Storage,
     ring: Storage,
+    recent: Storage,
+    breakers: Storage,
+    logprobs: Storage,
 }
 
 impl StepState {
@@ -82,20 +88,51 @@ impl StepState {
         Ok(StepState {
             prefill_batch: device.upload("prefill batch", &batch::words(&rows(chunk, false)))?,
             decode_batch: device.upload("decode batch", &words)?,
+            verify_batch: device.upload("verify batch", &batch::words(&rows(MAX_SLOTS, false)))?,
             params: device.buffer("sampling parameters", bytes.params)?,
             history: device.buffer("history", bytes.history)?,
             stops: device.buffer("stops", bytes.stops)?,
             mask: device.buffer("token mask", bytes.mask)?,
             ring: device.buffer("token ring", bytes.ring)?,
+            recent: device.buffer("recent tokens", bytes.recent)?,
+            breakers: device.buffer("sequence breakers", bytes.breakers)?,
+            logprobs: device.buffer("log-probabilities", bytes.logprobs)?,
         })
     }
+}
+
+/// What a plan of few rows is for: it works on another batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A step of each sequence in its row.
+    Decode,
+    /// A draft of one sequence.
+    Verify,
 }
 
 /// The two halves of a decode step of so many rows.
 #[derive(Debug)]
 pub(super) struct DecodePlan {
     forward: Plan,
-    sample: Plan,
+    /// From the hidden states to tokens; several, by what their rows are sampled by.
+    samples: Vec<(Features, Plan)>,
+}
+
+impl DecodePlan {
+    /// The plainest choice of tokens that has these features.
+    fn sample(&self, wanted: Features) -> Option<&Plan> {
+        let serves = |features: Features| features.or(wanted) == features;
+        self.samples.iter().find(|(features, _)| serves(*features)).map(|(_, plan)| plan)
+    }
+}
+
+/// A plan that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PlanWanted {
+    pub phase: Phase,
+    pub rows: u32,
+    /// What rows may be sampled by, beside the plain way.
+    pub features: Features,
 }
 
 /// What a sequence's slot holds, beside its row.
@@ -105,6 +142,8 @@ pub(super) struct SlotState<'a> {
     pub stops: &'a [u32],
     /// [`sampling::history_words`], where the parameters ask for it.
     pub history: Option<&'a [u32]>,
+    /// [`sampling::recent_words`] and a bit for each token that ends a repetition, where the parameters ask for them.
+    pub recent: Option<(&'a [u32], &'a [u32])>,
 }
 
 /// Runs a model's plans.
@@ -113,6 +152,8 @@ pub(super) struct ModelRunner {
     resources: Rc<Resources>,
     prefill: Plan,
     decode: BTreeMap<u32, DecodePlan>,
+    /// Plans over the batch of verification.
+    verify: BTreeMap<u32, DecodePlan>,
     chunk: u32,
     single_step_limit: usize,
     /// Number of the next decode step.
@@ -135,11 +176,13 @@ impl ModelRunner {
         let state = StepState::new(&device, (chunk, slots), vocab)?;
         let resources = Rc::new(Resources { device, model, kv, vocab, slots, state });
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
-        let single = resources.build(kernels, 1).await?;
+        let plain = PlanWanted { phase: Phase::Decode, rows: 1, features: Features::default() };
+        let single = resources.build(kernels, plain).await?;
         Ok(ModelRunner {
             resources,
             prefill,
             decode: BTreeMap::from([(1, single)]),
+            verify: BTreeMap::new(),
             chunk,
             single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
             step: 0,
@@ -161,7 +204,8 @@ impl ModelRunner {
 
     /// Dispatches of a decode step of one row.
     pub fn step_dispatches(&self) -> usize {
-        self.decode.get(&1).map_or(0, |plan| plan.forward.dispatches() + plan.sample.dispatches())
+        let sample = |plan: &DecodePlan| plan.sample(Features::default()).map_or(0, Plan::dispatches);
+        self.decode.get(&1).map_or(0, |plan| plan.forward.dispatches() + sample(plan))
     }
 
     /// Tokens of a prefill step at most.
@@ -174,14 +218,40 @@ impl ModelRunner {
         self.decode.keys().next_back().copied().unwrap_or(1)
     }
 
-    /// Adds a plan that was built meanwhile.
-    pub fn add_plan(&mut self, rows: u32, plan: DecodePlan) {
-        self.decode.insert(rows, plan);
+    /// Tokens that can be verified at once: those drafted and the one before them.
+    pub fn verify_rows(&self) -> u32 {
+        self.verify.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// What rows may be sampled by in the plans that there are.
+    pub fn features(&self) -> Features {
+        let last = |plan: &DecodePlan| plan.samples.last().map(|(features, _)| *features);
+        self.decode.get(&1).and_then(last).unwrap_or_default()
+    }
+
+    /// Rows of the decode plans, which all have the same features.
+    pub fn decode_rows(&self) -> Vec<u32> {
+        self.decode.keys().copied().collect()
+    }
+
+    /// Adds plans that were built meanwhile.
+    pub fn add_plans(&mut self, plans: Vec<(PlanWanted, DecodePlan)>) {
+        for (wanted, plan) in plans {
+            match wanted.phase {
+                Phase::Decode => self.decode.insert(wanted.rows, plan),
+                Phase::Verify => self.verify.insert(wanted.rows, plan),
+            };
+        }
+        self.ready = None;
     }
 
     /// Device memory.
     pub fn memory(&self) -> Memory {
-        let decode = self.decode.values().flat_map(|plan| [&plan.forward, &plan.sample]);
+        let decode = self
+            .decode
+            .values()
+            .chain(self.verify.values())
+            .flat_map(|plan| plan.samples.iter().map(|(_, plan)| plan).chain([&plan.forward]));
         Memory {
             weights: self.resources.model.weight_bytes(),
             kv_cache: self.resources.kv.bytes(),
@@ -213,12 +283,17 @@ impl ModelRunner {
     /// Sets what a slot's sequence is sampled by.
     pub fn set_slot(&self, slot: u32, slot_state: &SlotState<'_>) {
         let (device, state) = (&self.resources.device, &self.resources.state);
-        let SlotState { params, stops, history } = slot_state;
+        let SlotState { params, stops, history, recent } = slot_state;
         device.write(&state.params, u64::from(slot) * size_of::<SamplingParams>() as u64, bytemuck::bytes_of(params));
         device.write(&state.stops, u64::from(slot * STOP_WORDS) * 4, bytemuck::cast_slice(stops));
         if let Some(history) = history {
             let at = u64::from(slot) * u64::from(self.resources.vocab) * 4;
             device.write(&state.history, at, bytemuck::cast_slice(history));
+        }
+        if let Some((recent, breakers)) = recent {
+            device.write(&state.recent, u64::from(slot * RECENT) * 4, bytemuck::cast_slice(recent));
+            let at = u64::from(slot) * u64::from(mask_words(self.resources.vocab)) * 4;
+            device.write(&state.breakers, at, bytemuck::cast_slice(breakers));
         }
     }
 
@@ -253,14 +328,41 @@ impl ModelRunner {
         self.resources.device.write(&self.resources.state.decode_batch, at, bytemuck::bytes_of(&row));
     }
 
+    /// Queues the choice of what follows a token at a position and each drafted one behind it, and asks for the tokens: one more than were
+    /// drafted.
+    pub fn verify(&mut self, row: Row, draft: &[u32]) -> PendingReadback {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let rows: Vec<Row> = [row.token]
+            .iter()
+            .chain(draft)
+            .zip(row.position..)
+            .map(|(token, position)| Row::new(*token, position, row.sequence).flagged(batch::VERIFY))
+            .collect();
+        let count = rows.len() as u32;
+        let (_, plan) = self.verify.range(count..).next().unwrap_or_else(|| unreachable!("drafts fit the plans"));
+        // It is always step 0 of its batch: the tokens stand at the beginning of the slot's ring.
+        device.write(&state.verify_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
+        self.ready = None;
+        let tokens = state.ring.slice(u64::from(row.sequence * RING) * 4, u64::from(count) * 4);
+        let Some(sample) = plan.sample(Features::default()) else { unreachable!("every plan has the plain choice") };
+        plan::submit_and_read(device, &[&plan.forward, sample], &tokens)
+    }
+
     /// Queues `steps` decode steps of the slots below `slots`, and asks for their tokens: one submission, one read. With `lookahead` the
     /// next forward pass is queued behind it, to be under way while the tokens are looked at.
-    pub fn decode(&mut self, slots: u32, steps: u32, lookahead: bool) -> (PendingReadback, RingSpan) {
+    pub fn decode(
+        &mut self,
+        slots: u32,
+        steps: u32,
+        lookahead: bool,
+        features: Features,
+    ) -> (PendingReadback, Option<PendingReadback>, RingSpan) {
         let (device, state) = (&self.resources.device, &self.resources.state);
         let (rows, plan) =
             self.decode.range(slots..).next().unwrap_or_else(|| unreachable!("the scheduler knows the plans"));
         self.write_count(*rows);
-        let plans = [&plan.forward, &plan.sample].repeat(steps as usize);
+        let Some(sample) = plan.sample(features) else { unreachable!("sequences wait for the features they ask for") };
+        let plans = [&plan.forward, sample].repeat(steps as usize);
         let is_ready = self.ready == Some(*rows);
         let span = RingSpan { first: self.step % RING, rows: *rows };
         let slice = match rows {
@@ -268,12 +370,16 @@ impl ModelRunner {
             rows => state.ring.slice(0, u64::from(rows * RING) * 4),
         };
         let pending = plan::submit_and_read(device, &plans[usize::from(is_ready)..], &slice);
+        let logprobs = features.logprobs.then(|| {
+            let bytes = u64::from(rows * RING * LOGPROB_WORDS) * 4;
+            plan::submit_and_read(device, &[], &state.logprobs.slice(0, bytes))
+        });
         if lookahead {
             plan::submit(device, &[&plan.forward]);
         }
         self.ready = lookahead.then_some(*rows);
         self.step = self.step.wrapping_add(steps);
-        (pending, span)
+        (pending, logprobs, span)
     }
 }
 
@@ -295,13 +401,58 @@ impl RingSpan {
     }
 }
 
+/// What a submission chose for one token: it, and the likeliest, each with its log-probability.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct TokenLogprobs {
+    /// The token.
+    pub token: u32,
+    /// Natural logarithm of its probability, by the model's own distribution.
+    pub logprob: f32,
+    /// The likeliest tokens, most likely first.
+    pub top: Vec<(u32, f32)>,
+}
+
+impl RingSpan {
+    /// The log-probabilities of the token that `slot` chose in the submission's step number `step`, with the `top` likeliest.
+    pub fn logprobs(&self, words: &[u32], slot: u32, step: u32, top: usize) -> Option<TokenLogprobs> {
+        let at = (slot * RING + (self.first + step) % RING) * LOGPROB_WORDS;
+        let words = words.get(at as usize..(at + LOGPROB_WORDS) as usize)?;
+        let mut pairs = words.as_chunks::<2>().0.iter().map(|[token, bits]| (*token, f32::from_bits(*bits)));
+        let (token, logprob) = pairs.next()?;
+        Some(TokenLogprobs { token, logprob, top: pairs.take(top).filter(|(token, _)| *token != NO_TOKEN).collect() })
+    }
+}
+
 impl Resources {
-    /// Builds the decode plan of so many rows.
-    pub async fn build(&self, kernels: &mut KernelCache, rows: u32) -> Result<DecodePlan, PlanError> {
-        let forward = Plan::build(kernels, self.record_forward(rows)).await?;
+    /// Builds plans.
+    pub async fn build_all(
+        &self,
+        kernels: &mut KernelCache,
+        wanted: Vec<PlanWanted>,
+    ) -> Result<Vec<(PlanWanted, DecodePlan)>, PlanError> {
+        let mut plans = Vec::new();
+        for wanted in wanted {
+            plans.push((wanted, self.build(kernels, wanted).await?));
+        }
+        Ok(plans)
+    }
+
+    async fn build(&self, kernels: &mut KernelCache, wanted: PlanWanted) -> Result<DecodePlan, PlanError> {
+        let PlanWanted { phase, rows, features } = wanted;
+        let batch = match phase {
+            Phase::Decode => &self.state.decode_batch,
+            Phase::Verify => &self.state.verify_batch,
+        };
+        let forward = Plan::build(kernels, self.record_forward(batch, rows)).await?;
         let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
-        let sample = Plan::build(kernels, self.record_sample(rows, hidden)).await?;
-        Ok(DecodePlan { forward, sample })
+        let mut samples = Vec::new();
+        for features in [Features::default(), features] {
+            if samples.iter().all(|(known, _)| *known != features) {
+                let plan = Plan::build(kernels, self.record_sample(batch, (rows, features), hidden)).await?;
+                samples.push((features, plan));
+            }
+        }
+        Ok(DecodePlan { forward, samples })
     }
 
     fn record_prefill(&self, chunk: u32) -> Recorder {
@@ -310,35 +461,36 @@ impl Resources {
         recorder
     }
 
-    fn record_forward(&self, rows: u32) -> Recorder {
+    fn record_forward(&self, batch: &Storage, rows: u32) -> Recorder {
         let mut recorder = Recorder::new();
         let facts = self.device.facts();
-        let hidden = self.model.forward(&mut self.pass(&mut recorder, &facts, &self.state.decode_batch, rows, false));
+        let hidden = self.model.forward(&mut self.pass(&mut recorder, &facts, batch, rows, false));
         recorder.keep(HIDDEN, hidden);
         recorder
     }
 
-    fn record_sample(&self, rows: u32, hidden: &Slice) -> Recorder {
+    fn record_sample(&self, batch: &Storage, (rows, features): (u32, Features), hidden: &Slice) -> Recorder {
         let mut recorder = Recorder::new();
         let facts = self.device.facts();
-        let mut pass = self.pass(&mut recorder, &facts, &self.state.decode_batch, rows, false);
+        let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
         let logits = self.model.logits(&mut pass, hidden.clone());
         let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
         let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
         let state = &self.state;
         let inputs = SampleInputs {
-            batch: state.decode_batch.all().into(),
+            batch: batch.all().into(),
             logits: logits.into(),
             params: state.params.all().into(),
             history: state.history.all().into(),
             stops: state.stops.all().into(),
             mask: state.mask.all().into(),
             ring: state.ring.all().into(),
+            recent: state.recent.all().into(),
+            breakers: state.breakers.all().into(),
+            logprobs: state.logprobs.all().into(),
         };
-        let (scan, choose, finish) = sampling::chain(shape, inputs, Scratch { adjusted, peaks, places, chosen });
-        recorder.push(scan);
-        recorder.push(choose);
-        recorder.push(finish);
+        let scratch = Scratch { adjusted, peaks, places, chosen };
+        recorder.push_all(sampling::chain(shape, inputs, scratch, features));
         recorder
     }
 

@@ -77,6 +77,9 @@ pub struct EngineOptions {
     /// Tokens that the cache of keys and values holds, of all sequences and of those to be continued; by default the context and a
     /// page for each sequence.
     pub cache_tokens: Option<u32>,
+    /// Never drafts tokens that the prompt or the answer had before, which else are verified several at once where that pays. The
+    /// tokens are the same either way.
+    pub no_speculation: bool,
 }
 
 /// What loading is doing.
@@ -206,7 +209,7 @@ impl Engine {
         let scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
         let vocab_size = prompts.tokenizer().vocab_size();
         Ok(Engine {
-            shared: Rc::new(Shared::new(Driver::new(runner, scheduler, kernels, vocab_size))),
+            shared: Rc::new(Shared::new(Driver::new(runner, scheduler, kernels, vocab_size, !options.no_speculation))),
             device,
             grammars: grammars(prompts.tokenizer()),
             tokenizer: prompts.tokenizer().clone(),

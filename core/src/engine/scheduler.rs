@@ -101,6 +101,13 @@ pub enum Work {
         /// Whether all rows wait for the CPU after one step, so that their next forward pass is better begun at once.
         lookahead: bool,
     },
+    /// A draft is verified: what the model chooses behind a sequence's last token and behind each drafted one, in one pass.
+    Verify {
+        /// The row, which is to be left alone meanwhile.
+        row: DecodeRow,
+        /// The drafted tokens.
+        draft: Vec<u32>,
+    },
     /// Nothing but the preparations.
     Nothing,
 }
@@ -149,6 +156,8 @@ struct Track {
     is_fresh: bool,
     epoch: u32,
     is_stale: bool,
+    /// What its next tokens may be.
+    draft: Vec<u32>,
 }
 
 impl Track {
@@ -261,6 +270,7 @@ impl Scheduler {
             is_fresh: true,
             epoch: 0,
             is_stale: true,
+            draft: Vec::new(),
         };
         self.tracks.insert(id, track);
         self.waiting.insert((rank, id), ());
@@ -335,6 +345,23 @@ impl Scheduler {
             track.is_paced = is_paced;
             track.lookahead = lookahead.max(1);
         }
+    }
+
+    /// Proposes what a sequence's next tokens may be, to be verified in one pass once nothing of it is in flight. Empty: plain steps.
+    pub fn set_draft(&mut self, id: SeqId, draft: Vec<u32>) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.draft = draft;
+        }
+    }
+
+    /// Decode steps of a sequence that are submitted and not read.
+    pub fn in_flight(&self, id: SeqId) -> u32 {
+        self.tracks.get(&id).map_or(0, |track| track.in_flight)
+    }
+
+    /// Whether no other sequence runs or waits.
+    pub fn is_alone(&self, id: SeqId) -> bool {
+        self.tracks.len() == 1 && self.tracks.contains_key(&id)
     }
 
     /// A sequence waits for the CPU, or does so no longer.
@@ -568,8 +595,31 @@ impl Scheduler {
         }
     }
 
+    /// The verification of the draft of the only sequence, once nothing of it is in flight.
+    fn verify(&mut self) -> Option<Work> {
+        let id = *self.slots.iter().flatten().next()?;
+        let track = self.tracks.get(&id).filter(|track| track.in_flight == 0 && track.decodes())?;
+        let (len, limit) = (track.tokens.len(), track.limit);
+        if !self.reserve(id, (len + track.draft.len()).min(limit)) {
+            return None;
+        }
+        let track = self.tracks.get_mut(&id)?;
+        let slot = track.slot?;
+        track.in_flight = 1;
+        (track.is_held, track.is_fresh) = (true, false);
+        let row = DecodeRow { id, slot, epoch: track.epoch, is_stale: track.is_stale };
+        if !track.is_stale {
+            track.is_stale = true;
+            self.pending.push(Preparation::Finish { slot });
+        }
+        Some(Work::Verify { row, draft: std::mem::take(&mut track.draft) })
+    }
+
     /// A group of decode steps of all rows that can take part.
     fn decode(&mut self, limits: &StepLimits) -> Option<Work> {
+        if self.tracks.values().any(|track| !track.draft.is_empty() && self.tracks.len() == 1) {
+            return self.verify();
+        }
         let slots = limits.rows.min(self.options.slots) as usize;
         let ids: Vec<SeqId> = self.slots[..slots].iter().flatten().copied().collect();
         let ids: Vec<SeqId> = ids.into_iter().filter(|id| self.tracks[id].decodes()).collect();

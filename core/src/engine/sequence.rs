@@ -6,7 +6,9 @@ use web_time::Instant;
 
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};
+use super::executor::TokenLogprobs;
 use super::output::OutputPipeline;
+use crate::kernels::batch::Row;
 use crate::kernels::sampling::SamplingParams;
 use inglenook_text::output::ReasoningBudget;
 
@@ -34,6 +36,10 @@ pub(super) struct Sequence {
     pub events: VecDeque<Event>,
     pub usage: Usage,
     pub clock: Clock,
+    /// How many of the likeliest tokens are told with each, where log-probabilities are.
+    pub top_logprobs: Option<usize>,
+    /// A bit for each token that ends a repetition for DRY.
+    pub breakers: Vec<u32>,
 }
 
 /// How tokens are chosen while a grammar holds.
@@ -127,6 +133,27 @@ impl Sequence {
         match position.checked_sub(self.prompt.len()) {
             Some(index) => self.generated[index],
             None => self.prompt[position],
+        }
+    }
+
+    /// The row of a batch that decodes from the last token that stands.
+    pub fn last_row(&self, slot: u32) -> Row {
+        let last = self.len() - 1;
+        Row::new(self.token(last), last as u32, slot)
+    }
+
+    /// Tells the log-probabilities of the tokens from `standing` on. Those that were not chosen but had to come have probability 1.
+    pub fn tell_logprobs(&mut self, standing: usize, chosen: TokenLogprobs) {
+        let mut chosen = Some(chosen);
+        let tokens: Vec<TokenLogprobs> = (standing..self.len())
+            .map(|position| {
+                let token = self.token(position);
+                let certain = TokenLogprobs { token, logprob: 0.0, top: Vec::new() };
+                chosen.take_if(|chosen| chosen.token == token).unwrap_or(certain)
+            })
+            .collect();
+        if !tokens.is_empty() {
+            self.events.push_back(Event::Logprobs { tokens });
         }
     }
 

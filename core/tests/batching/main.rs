@@ -265,3 +265,39 @@ fn full_queue_is_refused_as_busy_and_disturbs_nobody() {
     let Some(Event::Text { text }) = started else { panic!("{started:?}") };
     assert_eq!(text + &rest.text, alone(Device::Cpu, [ask(QUESTIONS[0])])[0].text);
 }
+
+#[test]
+fn drafted_tokens_are_those_of_plain_steps() {
+    let text = "one two three four five six seven eight nine ten eleven twelve ".repeat(4);
+    let stops: Vec<_> = {
+        let engine = load(Device::Cpu, &EngineOptions::default());
+        engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100))).collect()
+    };
+    let copy = |fields: Value| {
+        let never = serde_json::Map::from_iter(stops.clone());
+        let mut all = json!({"prompt": text, "max_tokens": 120, "logit_bias": never});
+        fields.as_object().expect("an object").iter().for_each(|(name, value)| all[name] = value.clone());
+        request(all)
+    };
+    let requests = || {
+        [
+            copy(json!({})),
+            copy(json!({"temperature": 0.8, "seed": 5, "frequency_penalty": 0.3})),
+            copy(json!({"temperature": 1.0, "seed": 6, "top_k": 5, "stop": "nine"})),
+            ask(QUESTIONS[1]),
+        ]
+    };
+    for device in [Device::Cpu, gpu()] {
+        let plain = load(device.clone(), &EngineOptions { no_speculation: true, ..EngineOptions::default() });
+        let engine = load(device, &EngineOptions::default());
+        let mut accepted = 0;
+        for (request, again) in requests().into_iter().zip(requests()) {
+            let expected = block_on(read(plain.submit(request).expect("good")));
+            let said = block_on(read(engine.submit(again).expect("good")));
+            assert_eq!((&said.text, &said.tokens), (&expected.text, &expected.tokens));
+            println!("{:?}", said.usage);
+            accepted += said.usage.accepted_tokens;
+        }
+        assert!(accepted > 40, "{accepted}");
+    }
+}
