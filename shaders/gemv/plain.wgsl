@@ -15,7 +15,7 @@ fn main(
 ) {
     let unit = id.x;
     let m = group.y;
-    if m >= batch.count || is_finished(batch.rows[m]) {
+    if m >= batch.count {
         return;
     }
     // Invocations past the last unit stay, for their quads' sake; their rows are clamped, and nothing is stored.

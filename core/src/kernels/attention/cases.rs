@@ -40,6 +40,13 @@ impl Case {
         }
     }
 
+    /// Rows of two sequences by turns decode at these positions.
+    fn decode_at(group: u32, head_dim: u32, ty: KvType, positions: &[u32]) -> Case {
+        let rows = positions.iter().zip([1, 0].into_iter().cycle()).map(|(p, sequence)| Row::new(0, *p, sequence));
+        let last = positions.iter().copied().max().unwrap_or(0);
+        Case { rows: rows.collect(), ..Case::decode(group, head_dim, ty, last) }
+    }
+
     /// `count` rows of one sequence end at position `last`.
     fn prefill(group: u32, head_dim: u32, ty: KvType, last: u32, count: u32) -> Case {
         let rows = (last + 1 - count..=last).map(|position| Row::new(0, position, 1)).collect();
@@ -184,11 +191,8 @@ pub fn cases() -> Vec<KernelTest> {
     }
     for kv_splits in [1, 4, 7, 32] {
         // Shorter than the splits, shorter than a tile for each, and beyond.
-        for last in [0, 2, 31, 100, 700] {
-            cases.push(Case::decode(3, 16, KvType::F16, last).split(kv_splits));
-        }
-        cases.push(Case::decode(1, 80, KvType::F32, 257).split(kv_splits));
-        cases.push(Case::prefill(4, 24, KvType::F16, 140, 70).split(kv_splits));
+        cases.push(Case::decode_at(3, 16, KvType::F16, &[0, 2, 31, 100, 257, 700]).split(kv_splits));
+        cases.push(Case::prefill(4, 24, KvType::F32, 140, 70).split(kv_splits));
     }
     cases.extend(window_cases());
     let reduces = [reduce(1, 1, 8, 2), reduce(3, 5, 24, 7), reduce(2, 8, 128, 16), reduce(2, 3, 64, 32)];
@@ -198,10 +202,11 @@ pub fn cases() -> Vec<KernelTest> {
 /// Windows at the edges of rows, tiles and pages, with kept positions that lie apart from the window and that touch it.
 fn window_cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (window, keep) in [(1, 0), (16, 0), (17, 3), (99, 1), (100, 1), (101, 0), (102, 40), (33, 64), (40, 40)] {
-        cases.push(Case::decode(3, 16, KvType::F16, 100).windowed(window, keep));
-        cases.push(Case::decode(2, 24, KvType::Q8_0, 100).windowed(window, keep).split(4));
-        cases.push(Case::prefill(2, 16, KvType::F16, 100, 40).windowed(window, keep));
+    for (window, keep) in [(1, 0), (17, 3), (64, 40)] {
+        let edges = [0, window - 1, window, window + 1, window + keep, 15, 31, 32, 100];
+        cases.push(Case::decode_at(3, 16, KvType::F16, &edges).windowed(window, keep));
+        cases.push(Case::decode_at(2, 24, KvType::Q8_0, &edges).windowed(window, keep).split(4));
+        cases.push(Case::prefill(2, 16, KvType::F16, 100, 101).windowed(window, keep));
     }
     cases.extend([
         Case::decode(4, 64, KvType::F32, 70).with_sinks(),
