@@ -30,6 +30,12 @@ fn gpu() -> Device {
     Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
+/// A software adapter used like a real GPU: split attention, larger chunks, other variants.
+fn gpu_as_hardware() -> Device {
+    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
+    Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))
+}
+
 fn load(device: Device, options: &EngineOptions) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), options, &mut |_| true)).expect("ember loads")
 }
@@ -127,6 +133,11 @@ fn batched_answers_equal_those_given_alone_on_the_cpu() {
 fn batched_answers_equal_those_given_alone_on_the_gpu() {
     let device = gpu();
     eight_answers_at_once(device.clone(), device);
+}
+
+#[test]
+fn batched_answers_on_the_path_of_real_gpus_equal_the_cpus() {
+    eight_answers_at_once(gpu_as_hardware(), Device::Cpu);
 }
 
 #[test]

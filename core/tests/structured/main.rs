@@ -19,6 +19,12 @@ fn gpu() -> Device {
     Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
+/// A software adapter used like a real GPU: split attention, larger chunks, other variants.
+fn gpu_as_hardware() -> Device {
+    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
+    Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))
+}
+
 fn load(device: Device) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
 }
@@ -47,13 +53,14 @@ fn answer(engine: &mut Engine, request: Request) -> (String, Vec<u32>, FinishRea
 
 #[test]
 fn a_choice_is_one_of_its_texts_and_the_same_on_both_devices() {
-    let (mut on_gpu, mut on_cpu) = (load(gpu()), load(Device::Cpu));
+    let mut on_gpus = [load(gpu()), load(gpu_as_hardware())];
+    let mut on_cpu = load(Device::Cpu);
     let choices = ["red", "green", "blue", "a long way off"];
     let mut seen = std::collections::BTreeSet::new();
     for seed in 0..20 {
         let format = json!({"type": "choice", "choices": choices});
         let more = json!({"response_format": format, "seed": seed});
-        let (text, tokens, finish) = answer(&mut on_gpu, request("Which colour?", more.clone()));
+        let (text, tokens, finish) = answer(&mut on_gpus[seed % 2], request("Which colour?", more.clone()));
         assert!(choices.contains(&text.as_str()), "{text:?}");
         assert_eq!(finish, FinishReason::Stop);
         assert_eq!(answer(&mut on_cpu, request("Which colour?", more)).1, tokens);
@@ -64,14 +71,15 @@ fn a_choice_is_one_of_its_texts_and_the_same_on_both_devices() {
 
 #[test]
 fn a_schema_is_kept() {
-    let mut engine = load(gpu());
+    let mut engines = [load(gpu()), load(gpu_as_hardware())];
     let schema = json!({"type": "object", "properties": {
         "name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 130},
         "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "maxItems": 3}},
         "required": ["name", "age", "tags"], "additionalProperties": false});
     for seed in 0..10 {
         let format = json!({"type": "json_schema", "json_schema": {"name": "person", "schema": schema}});
-        let (text, _, finish) = answer(&mut engine, request("Who?", json!({"response_format": format, "seed": seed})));
+        let more = json!({"response_format": format, "seed": seed});
+        let (text, _, finish) = answer(&mut engines[seed % 2], request("Who?", more));
         assert_eq!(finish, FinishReason::Stop, "{text}");
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert!(value["age"].as_u64().is_some_and(|age| age <= 130), "{text}");
