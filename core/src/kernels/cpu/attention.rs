@@ -1,6 +1,7 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
 use super::kv::load;
+use super::matmul::dot;
 use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
@@ -67,10 +68,6 @@ fn attend(
         out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
     }
     (highest, total)
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Joins `kv_splits` parts of `dim + 4` floats for each of `heads` heads of each row. Finished rows are left alone.

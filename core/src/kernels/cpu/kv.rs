@@ -1,6 +1,7 @@
 //! Twin of `shaders/shared/kv_load.wgsl` and `kv_store.wgsl`: one vector of the cache at a time.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use crate::kernels::kv::{KvShape, KvType};
 
@@ -9,11 +10,8 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
     let (numbers, scales) = cache[word..][..kv.position_words() as usize].split_at(kv.number_words() as usize);
     match kv.ty {
         KvType::F32 => out.copy_from_slice(bytemuck::cast_slice(numbers)),
-        KvType::F16 => {
-            for (pair, word) in out.chunks_exact_mut(2).zip(numbers) {
-                pair.copy_from_slice(&halves(*word));
-            }
-        }
+        // In one run, for the processor's own conversion.
+        KvType::F16 => bytemuck::cast_slice::<u32, f16>(numbers).convert_to_f32_slice(out),
         KvType::Q8_0 => {
             for (four, word) in out.chunks_exact_mut(4).zip(numbers) {
                 four.iter_mut().zip(word.to_le_bytes()).for_each(|(v, byte)| *v = f32::from(byte as i8));

@@ -50,14 +50,16 @@ fn rows_from(weights: WeightRows<'_>, first: usize, x: &[f32], sums: &mut [f32],
 }
 
 /// In sixteen sums, so that the compiler may use vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 16];
-    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
         for i in 0..16 {
             sums[i] += a[i] * b[i];
         }
     }
-    sums.iter().sum()
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 /// Finishes `sums` (`[rows, m_count]`, from [`dot_products`]) into `out`: row `m` begins at `m * stride + offset`.
