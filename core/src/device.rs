@@ -199,7 +199,13 @@ impl Device {
             (Device::Gpu(gpu), Storage::Gpu(buffer)) => {
                 gpu.read(buffer, slice.offset..slice.offset + slice.bytes).await
             }
-            _ => Ok(bytemuck::cast_slice(&slice.u32s()).to_vec()),
+            _ => {
+                let mut bytes = Vec::new();
+                let wanted = slice.bytes;
+                bytes.try_reserve_exact(wanted as usize).map_err(|_| GpuError::HostMemory { wanted })?;
+                bytes.extend_from_slice(bytemuck::cast_slice(&slice.u32s()));
+                Ok(bytes)
+            }
         }
     }
 

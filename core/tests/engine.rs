@@ -192,3 +192,20 @@ fn bad_requests_are_refused_with_a_code() {
         assert_eq!(error.code(), "BadRequest", "{error}");
     }
 }
+
+#[test]
+fn load_refuses_a_cache_that_cannot_fit_before_it_reads_a_weight() {
+    for device in [gpu(), Device::Cpu] {
+        let options = EngineOptions { cache_tokens: Some(u32::MAX), ..EngineOptions::default() };
+        let mut no_weights = |progress| panic!("loading went on to {progress:?}");
+        let error = block_on(Engine::load(device.clone(), &Memory(EMBER), &options, &mut no_weights));
+        let error = error.expect_err("too large");
+        assert_eq!(error.code(), "TooSmall");
+        // What it says would fit does.
+        let words = error.to_string();
+        let fits =
+            words.split(' ').rev().find_map(|word| word.parse::<u32>().ok()).unwrap_or_else(|| panic!("{words}"));
+        let options = EngineOptions { cache_tokens: Some(fits.min(10_000)), ..EngineOptions::default() };
+        block_on(Engine::load(device, &Memory(EMBER), &options, &mut |_| true)).expect("what fits");
+    }
+}
