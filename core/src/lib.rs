@@ -25,24 +25,36 @@
 //!
 //! `ARCHITECTURE.md` is the map of what is behind this page.
 
+// What is behind the page below is for the programs of this workspace, and changes without notice.
+#[doc(hidden)]
 pub mod device;
+#[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod gpu;
+#[doc(hidden)]
 pub mod kernels;
+#[doc(hidden)]
 pub mod kv;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod placement;
+#[doc(hidden)]
 pub mod plan;
 
 #[cfg(any(test, feature = "selftest"))]
 pub mod selftest;
 
 pub use device::Device;
-pub use engine::event::{Event, FinishReason, Timings, Usage};
+pub use engine::event::{Event, FinishReason, Timings, TokenLogprobs, Usage};
 pub use engine::request::{Request, RequestError};
-pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress};
+pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models};
 pub use error::Error;
+pub use gpu::{AdapterInfo, GpuOptions};
 pub use inglenook_format::{self as format, source};
 pub use inglenook_text as text;
+pub use kernels::kv::KvType;
 pub use placement::{DeviceChoice, Placement};

@@ -3,7 +3,7 @@
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason, Usage};
 use inglenook::engine::request::{Request, Stop};
-use inglenook::engine::{Answer, Engine, EngineOptions};
+use inglenook::engine::{Answer, Engine, EngineOptions, Models};
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
@@ -208,4 +208,31 @@ fn load_refuses_a_cache_that_cannot_fit_before_it_reads_a_weight() {
         let options = EngineOptions { cache_tokens: Some(fits.min(10_000)), ..EngineOptions::default() };
         block_on(Engine::load(device, &Memory(EMBER), &options, &mut |_| true)).expect("what fits");
     }
+}
+
+#[test]
+fn models_make_room_for_each_other_within_a_budget() {
+    let one = load(Device::Cpu).info().memory.total();
+    let mut models = Models::new(Device::Cpu.into(), Some(one * 5 / 2));
+    let open = |models: &mut Models, name: &str| {
+        block_on(models.load(name, &Memory(EMBER), &EngineOptions::default(), &mut |_| true))
+    };
+    let first = open(&mut models, "first").expect("room for two");
+    open(&mut models, "second").expect("room for two");
+    // The first is the least recently used, but it is busy.
+    let mut answer = first.submit(ask("Tell me a story about a cat.")).expect("a good request");
+    block_on(answer.next()).expect("generates");
+    let third = open(&mut models, "third").expect("the second makes room");
+    assert_eq!(models.names().collect::<Vec<_>>(), ["first", "third"]);
+    let _busy = third.submit(ask("Hello!")).expect("a good request");
+    let error = open(&mut models, "fourth").expect_err("both are busy");
+    assert_eq!(error.code(), "TooSmall", "{error}");
+    let said = run(&mut answer);
+    assert_eq!(said.finish, answer_alone("Tell me a story about a cat.").finish);
+    assert!(models.unload("third") && !models.unload("third"));
+    assert_eq!(models.bytes(), one);
+}
+
+fn answer_alone(question: &str) -> Said {
+    run(&mut load(Device::Cpu).submit(ask(question)).expect("a good request"))
 }

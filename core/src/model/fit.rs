@@ -50,6 +50,22 @@ pub enum FitError {
         /// Bytes there are.
         memory: u64,
     },
+    /// Other models have the memory.
+    #[error(
+        "the model needs {}, {} of them for its weights, and of the {} there are for models {} are taken by such as are in use; \
+         wait for their answers, unload one, or allow more",
+        size(*.needed), size(*.weights), size(*.budget), size(*.taken)
+    )]
+    Budget {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes of its weights.
+        weights: u64,
+        /// Bytes that models have which are not idle.
+        taken: u64,
+        /// Bytes that all models may have.
+        budget: u64,
+    },
     /// The context is too long.
     #[error(
         "{tokens} tokens of context need {} {what}, and there are {}; {}",
