@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::shell::{read, run, say, show};
+use crate::shell::{read, run, say};
 use crate::smollm2;
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ pub struct Options {
     /// The GPU: `gpu` (the best one), or a part of an adapter's name
     #[arg(long, value_name = "DEVICE", default_value = "gpu")]
     device: String,
-    /// Build and fetch only, and print the command to run where the GPU is: it needs the program and the model, and nothing else
+    /// Build and fetch only, and print the command to run where the GPU is: it needs the two files that it names, and nothing else
     #[arg(long)]
     prepare: bool,
 }
@@ -37,26 +37,35 @@ pub fn gpu_check(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut build = Command::new("cargo");
     build.current_dir(&workspace.root).args(["build", "--quiet", "--release", "--package", "inglenook-cli"]);
     run(&mut build)?;
-    let mut command = Command::new(workspace.target.join("release/inglenook"));
-    command.arg("gpu-check").arg("--device").arg(&options.device).arg("--commit").arg(commit(workspace)?);
-    // Relative to where the user stands.
-    command.arg("--out").arg(std::path::absolute(&options.out).context("the output has no path")?);
+    let program = workspace.target.join("release/inglenook");
+    let mut arguments = vec!["gpu-check".into(), "--device".into(), options.device.clone()];
+    arguments.extend(["--commit".into(), commit(workspace)?]);
     if let Some(budget) = options.budget {
-        command.arg("--budget").arg(budget.to_string());
+        arguments.extend(["--budget".into(), budget.to_string()]);
     }
     if options.quick {
-        command.arg("--quick");
-    } else {
-        match smollm2::model(workspace) {
-            Ok(model) => drop(command.arg("--smollm2").arg(model)),
-            Err(error) => say(&format!("without SmolLM2, which cannot be fetched: {error:#}")),
-        }
+        arguments.push("--quick".into());
     }
+    let model = if options.quick { None } else { fetched(workspace) };
     if options.prepare {
-        println!("{}", show(&command));
+        let model = model.map(|model| format!(" --smollm2 {}", model.display())).unwrap_or_default();
+        println!("{} {}{model}", program.display(), arguments.join(" "));
         return Ok(());
     }
-    run(&mut command)
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if let Some(model) = model {
+        command.arg("--smollm2").arg(model);
+    }
+    // Relative to where the user stands.
+    run(command.arg("--out").arg(std::path::absolute(&options.out).context("the output has no path")?))
+}
+
+/// SmolLM2, where it can be had.
+fn fetched(workspace: &Workspace) -> Option<PathBuf> {
+    smollm2::model(workspace)
+        .inspect_err(|error| say(&format!("without SmolLM2, which cannot be fetched: {error:#}")))
+        .ok()
 }
 
 fn commit(workspace: &Workspace) -> Result<String> {
