@@ -57,13 +57,13 @@ fn golden(name: &str) -> String {
 }
 
 #[test]
-fn help_names_every_command_but_the_hidden_one() {
+fn help_names_every_command_but_the_hidden_ones() {
     let help = stdout(&["--help"]);
     for command in ["chat", "run", "tokenize", "render", "inspect", "devices", "bench", "evaluate"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(stdout(&[command, "--help"]).contains("Usage: "), "{command}");
     }
-    assert!(!help.contains("synth"));
+    assert!(!help.contains("synth") && !help.contains("gpu-check"));
 }
 
 #[test]
@@ -138,6 +138,20 @@ fn auto_runs_on_no_software_adapter_and_says_why() {
         let Output { stdout, stderr, .. } = output(&arguments);
         let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
         assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn gpu_check_names_every_stage_that_its_budget_leaves_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = folder.path().join("table.csv");
+    stdout(&["gpu-check", "--budget", "0", "--out", &table.to_string_lossy()]);
+    let table = std::fs::read_to_string(table).expect("a table");
+    for stage in ["about,adapter,ok", "copy,,skipped", "answers,ember,skipped", "answers,smollm2,skipped", "kernels,"] {
+        assert!(table.lines().any(|row| row.starts_with(stage)), "{stage}: {table}");
+    }
+    for model in ["42m", "0.5b", "4b", "8b"] {
+        assert!(table.lines().any(|row| row.starts_with(&format!("speed,{model},skipped"))), "{model}: {table}");
     }
 }
 

@@ -21,14 +21,14 @@ pub fn check(report: &mut Report, gpu: &Gpu, quick: bool) -> Result<()> {
     }
     report.stage(&format!("{} cases of kernels", cases.len()));
     let mut last = "";
-    for case in &cases {
+    for (index, case) in cases.iter().enumerate() {
         if kernel(case) != last {
             last = kernel(case);
             report.stage(last);
         }
         if report.left() == 0.0 {
-            report.skip("kernels", &case.name, "the budget is spent")?;
-            continue;
+            let rest = format!("{} cases from {} on", cases.len() - index, case.name);
+            return report.skip("kernels", &rest, "the budget is spent");
         }
         check_case(report, gpu, case)?;
     }

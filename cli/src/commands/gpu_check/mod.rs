@@ -60,13 +60,13 @@ pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::create(&options.out, Duration::from_secs(options.budget))?;
     about(&mut report, options, &gpu)?;
     copy(&mut report, &gpu)?;
-    kernels::check(&mut report, &gpu, options.quick)?;
     answers::check(&mut report, &gpu, "ember", None)?;
     let smollm2 = options.smollm2.as_deref();
     match smollm2.filter(|_| !options.quick) {
         Some(path) => answers::check(&mut report, &gpu, "smollm2", Some(path))?,
         None => report.skip("answers", "smollm2", "no file was named, or a quick check asked for")?,
     }
+    kernels::check(&mut report, &gpu, options.quick)?;
     let is_software = options.as_hardware || gpu.facts().software;
     speed::measure(&mut report, &gpu, is_software, options.quick)?;
     report.finish(&options.out)
@@ -94,6 +94,9 @@ fn about(report: &mut Report, options: &Options, gpu: &Gpu) -> Result<()> {
 
 fn copy(report: &mut Report, gpu: &Gpu) -> Result<()> {
     report.stage("copy bandwidth");
+    if report.left() == 0.0 {
+        return report.skip("copy", "", "the budget is spent");
+    }
     // Of its own, so that its memory is free afterwards.
     let client = gpu.client();
     let rates = match bandwidth::over(&client, COPIED_BYTES) {
