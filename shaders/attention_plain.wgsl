@@ -13,11 +13,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if row >= batch.count || head >= HEADS {
         return;
     }
+    let sequence = batch.rows[row].sequence;
+    let start = window_start(batch.rows[row].position);
+    // A row without a place sees nothing and stores nothing. A second return, or fields of one copy of the row throughout, would
+    // cost lavapipe a tenth in the loops below.
     let this_row = batch.rows[row];
-    let sequence = this_row.sequence;
-    let start = window_start(this_row.position);
-    // A row without a place sees nothing and stores nothing. A second return would cost lavapipe a tenth in all loops below.
-    let length = select(0u, visible(start, this_row.position + 1u), has_place(this_row));
+    let length = select(0u, visible(start, batch.rows[row].position + 1u), has_place(this_row));
     let share = ((length + TILE - 1u) / TILE + SPLITS - 1u) / SPLITS * TILE;
     let first = id.z * share;
     let end = min(first + share, length);
