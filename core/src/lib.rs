@@ -49,7 +49,7 @@ pub mod plan;
 pub mod selftest;
 
 pub use device::Device;
-pub use engine::event::{Event, FinishReason, Timings, TokenLogprobs, Usage};
+pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 pub use engine::request::{Request, RequestError};
 pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models};
 pub use error::Error;

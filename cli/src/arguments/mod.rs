@@ -86,8 +86,8 @@ impl AnswerArguments {
         let mut fields = Map::new();
         self.prompt.add_to(&mut fields)?;
         self.form.add_to(&mut fields)?;
-        let mut request = read(fields)?;
-        self.sampling.add_to(&mut request);
+        self.sampling.add_to(&mut fields);
+        let request = read(fields)?;
         Request { prompt: Some("any".into()), ..request.clone() }.check()?;
         ContentRules::new(&request.stop.strings(), &request.content_rules)?;
         Ok(request)

@@ -65,9 +65,11 @@ impl Engine {
         }
         let seed = self.shared.with(|driver| driver.next_id()) ^ seed_of_now();
         prompt.format.id_seed = seed;
-        let choices = 1;
+        // Each choice draws by a seed of its own.
+        let drawn_by = request.seed.unwrap_or(seed);
+        let choices = u64::from(request.n.unwrap_or(1));
         (0..choices)
-            .map(|choice| self.sequence(request, &prompt, limit, seed.wrapping_add(choice), bias.clone()))
+            .map(|choice| self.sequence(request, &prompt, limit, drawn_by.wrapping_add(choice), bias.clone()))
             .collect()
     }
 
@@ -90,7 +92,7 @@ impl Engine {
         let constraint = constraint.map(|constraint| self.constraint(constraint)).transpose()?;
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
-        let mut params = request.sampling(&self.recommended, limit, seed);
+        let mut params = request.sampling(&self.recommended, (prompt.tokens.len() as u32, limit), 0).seeded(seed);
         params.flags |= if bias.is_empty() { 0 } else { BIASED };
         Ok(Sequence {
             limit,
@@ -105,8 +107,8 @@ impl Engine {
             events: VecDeque::new(),
             usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
             clock: Clock::new(),
-            top_logprobs: None,
-            breakers: Vec::new(),
+            top_logprobs: request.logprobs.unwrap_or(false).then_some(request.top_logprobs.unwrap_or(0)),
+            breakers: request.breaker_words(&self.tokenizer, self.vocab),
             prompt: prompt.tokens.clone(),
             generated: Vec::new(),
         })

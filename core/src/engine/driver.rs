@@ -15,7 +15,7 @@ use web_time::{Duration, Instant};
 use super::answer::Mailbox;
 use super::drafter::{Acceptance, PromptLookup, VerifyCost};
 use super::event::FinishReason;
-use super::executor::{DecodePlan, ModelRunner, Phase, PlanWanted, RingSpan, SlotState, TokenLogprobs};
+use super::executor::{DecodePlan, ModelRunner, Phase, PlanWanted, RingSpan, SlotState};
 use super::fault;
 use super::scheduler::{DecodeRow, Preparation, Scheduler, SeqId, Step, StepLimits, Work};
 use super::sequence::{MaskMode, NextAction, Sequence};
@@ -511,10 +511,7 @@ impl Driver {
                     let steps = if is_masked { 1 } else { steps };
                     self.scheduler.read(row.id, steps);
                     let tokens = (0..steps).map_while(|step| span.token(words, row.slot, step)).collect();
-                    let top = self.entries.get(&row.id).and_then(|entry| entry.sequence.top_logprobs);
-                    let logprobs =
-                        |top| (0..steps).filter_map(move |step| span.logprobs(logprobs, row.slot, step, top));
-                    let logprobs = top.map_or_else(Vec::new, |top| logprobs(top).collect());
+                    let logprobs = (0..steps).map_while(|step| span.logprobs(logprobs, row.slot, step)).collect();
                     if let Err(error) = self.take_tokens(row.id, tokens, logprobs, usize::from(lookahead)) {
                         self.fail_one(row.id, error);
                     }
@@ -541,13 +538,7 @@ impl Driver {
     }
 
     /// Takes the tokens that a sequence's row has chosen, and what follows from each.
-    fn take_tokens(
-        &mut self,
-        id: SeqId,
-        tokens: Vec<u32>,
-        logprobs: Vec<TokenLogprobs>,
-        ahead: usize,
-    ) -> Result<(), Error> {
+    fn take_tokens(&mut self, id: SeqId, tokens: Vec<u32>, logprobs: Vec<&[u32]>, ahead: usize) -> Result<(), Error> {
         let mut logprobs = logprobs.into_iter();
         for token in tokens {
             let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
@@ -575,7 +566,7 @@ impl Driver {
             let stands = sequence.len() > standing && sequence.token(standing) == token;
             let computed = standing + if stands { ahead } else { 0 };
             if let Some(logprobs) = logprobs {
-                sequence.tell_logprobs(standing, logprobs);
+                sequence.tell_logprobs(standing, token, logprobs);
             }
             self.tell(id, standing, computed);
             match next {

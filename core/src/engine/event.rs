@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-pub use super::executor::TokenLogprobs;
+pub use super::logprobs::TokenLogprob;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +21,7 @@ pub enum Event {
     /// Log-probabilities of tokens, where the request asks for them; before what the tokens say.
     Logprobs {
         /// Of each token that was generated, in order.
-        tokens: Vec<TokenLogprobs>,
+        tokens: Vec<TokenLogprob>,
     },
     /// The model begins to call a tool.
     ToolCall {

@@ -16,8 +16,8 @@ use crate::gpu::{AdapterInfo, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::sampling::{
-    self, Features, LOGPROB_WORDS, NO_TOKEN, RECENT, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams,
-    Scratch, StateBytes, mask_words,
+    self, Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams, Scratch,
+    StateBytes, mask_words,
 };
 use crate::kv::KvCache;
 use crate::model::{Forward, Model};
@@ -401,25 +401,11 @@ impl RingSpan {
     }
 }
 
-/// What a submission chose for one token: it, and the likeliest, each with its log-probability.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct TokenLogprobs {
-    /// The token.
-    pub token: u32,
-    /// Natural logarithm of its probability, by the model's own distribution.
-    pub logprob: f32,
-    /// The likeliest tokens, most likely first.
-    pub top: Vec<(u32, f32)>,
-}
-
 impl RingSpan {
-    /// The log-probabilities of the token that `slot` chose in the submission's step number `step`, with the `top` likeliest.
-    pub fn logprobs(&self, words: &[u32], slot: u32, step: u32, top: usize) -> Option<TokenLogprobs> {
+    /// The words of log-probabilities of the token that `slot` chose in the submission's step number `step`: `[LOGPROB_WORDS]`.
+    pub fn logprobs<'a>(&self, words: &'a [u32], slot: u32, step: u32) -> Option<&'a [u32]> {
         let at = (slot * RING + (self.first + step) % RING) * LOGPROB_WORDS;
-        let words = words.get(at as usize..(at + LOGPROB_WORDS) as usize)?;
-        let mut pairs = words.as_chunks::<2>().0.iter().map(|[token, bits]| (*token, f32::from_bits(*bits)));
-        let (token, logprob) = pairs.next()?;
-        Some(TokenLogprobs { token, logprob, top: pairs.take(top).filter(|(token, _)| *token != NO_TOKEN).collect() })
+        words.get(at as usize..(at + LOGPROB_WORDS) as usize)
     }
 }
 

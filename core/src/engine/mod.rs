@@ -17,6 +17,7 @@ mod executor;
 mod fault;
 mod info;
 mod load;
+pub mod logprobs;
 pub mod metrics;
 mod models;
 mod optional;

@@ -8,10 +8,17 @@ use super::request::Request;
 use super::sequence::{NextAction, Sequence};
 use super::{Engine, EngineOptions};
 use crate::device::Device;
+use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Memory;
-use inglenook_text::Special;
+use inglenook_text::{Special, Tokenizer};
 
 const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
+
+/// Ember's tokenizer.
+pub(super) fn tokenizer() -> Tokenizer {
+    let gguf = pollster::block_on(Gguf::read(&Memory(EMBER))).expect("ember reads");
+    Tokenizer::from_gguf(&gguf.metadata).expect("ember has a tokenizer")
+}
 
 /// A template that shows Hermes' calls and thoughts, and ends a prompt with `opening`.
 fn load(opening: &str) -> Engine {

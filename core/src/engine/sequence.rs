@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};
-use super::executor::TokenLogprobs;
+use super::logprobs::{Logprob, TokenLogprob};
 use super::output::OutputPipeline;
 use crate::kernels::batch::Row;
 use crate::kernels::sampling::SamplingParams;
@@ -37,7 +37,7 @@ pub(super) struct Sequence {
     pub usage: Usage,
     pub clock: Clock,
     /// How many of the likeliest tokens are told with each, where log-probabilities are.
-    pub top_logprobs: Option<usize>,
+    pub top_logprobs: Option<u32>,
     /// A bit for each token that ends a repetition for DRY.
     pub breakers: Vec<u32>,
 }
@@ -142,16 +142,16 @@ impl Sequence {
         Row::new(self.token(last), last as u32, slot)
     }
 
-    /// Tells the log-probabilities of the tokens from `standing` on. Those that were not chosen but had to come have probability 1.
-    pub fn tell_logprobs(&mut self, standing: usize, chosen: TokenLogprobs) {
-        let mut chosen = Some(chosen);
-        let tokens: Vec<TokenLogprobs> = (standing..self.len())
-            .map(|position| {
-                let token = self.token(position);
-                let certain = TokenLogprobs { token, logprob: 0.0, top: Vec::new() };
-                chosen.take_if(|chosen| chosen.token == token).unwrap_or(certain)
-            })
-            .collect();
+    /// Tells the log-probabilities of the tokens from `standing` on, where they are asked for: those of `chosen` are `words`, and those
+    /// that had to come, whatever the model would say, have probability 1.
+    pub fn tell_logprobs(&mut self, standing: usize, chosen: u32, words: &[u32]) {
+        let Some(top) = self.top_logprobs else { return };
+        let tokenizer = self.output.tokenizer();
+        let tell = |position: usize| match self.token(position) {
+            token if position == standing && token == chosen => TokenLogprob::new(tokenizer, words, top),
+            token => Some(TokenLogprob { own: Logprob::new(tokenizer, token, 0.0), top_logprobs: Vec::new() }),
+        };
+        let tokens: Vec<TokenLogprob> = (standing..self.len()).filter_map(tell).collect();
         if !tokens.is_empty() {
             self.events.push_back(Event::Logprobs { tokens });
         }

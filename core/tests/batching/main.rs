@@ -312,3 +312,54 @@ fn drafted_tokens_are_those_of_plain_steps() {
         assert!(accepted > 40, "{accepted}");
     }
 }
+
+#[test]
+fn choices_of_one_request_share_its_prompt_and_draw_apart() {
+    let engine = load(Device::Cpu, &EngineOptions::default());
+    let fields = json!({"messages": [{"role": "user", "content": QUESTIONS[1]}], "temperature": 1.2, "seed": 11, "n": 3, "max_tokens": 12});
+    let mut answer = engine.submit(request(fields.clone())).expect("good");
+    let (mut ended, mut cached) = ([false; 3], 0);
+    while let Some((choice, event)) = block_on(answer.next_of_all()).expect("generates") {
+        if let Event::Done { usage, .. } = event {
+            ended[choice as usize] = true;
+            cached += usage.cached_tokens;
+        }
+    }
+    assert_eq!(ended, [true; 3]);
+    assert_eq!(cached as usize, 2 * (answer.prompt_tokens() - 1), "the prompt is computed once");
+    let tokens: Vec<_> = (0..3).map(|choice| answer.tokens(choice)).collect();
+    assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2], "{tokens:?}");
+    let mut one = fields;
+    one["n"] = json!(1);
+    assert_eq!(block_on(read(engine.submit(request(one)).expect("good"))).tokens, tokens[0]);
+}
+
+#[test]
+fn log_probabilities_are_those_of_the_softmax_and_come_with_each_token() {
+    for device in [Device::Cpu, gpu()] {
+        let engine = load(device, &EngineOptions::default());
+        let fields =
+            json!({"messages": [{"role": "user", "content": QUESTIONS[0]}], "logprobs": true, "top_logprobs": 3});
+        // Another answer goes on beside it without.
+        let beside = read(engine.submit(ask(QUESTIONS[1])).expect("good"));
+        let told = async {
+            let mut answer = engine.submit(request(fields)).expect("good");
+            let mut told = Vec::new();
+            while let Some(event) = answer.next().await.expect("generates") {
+                if let Event::Logprobs { tokens } = event {
+                    told.extend(tokens);
+                }
+            }
+            (answer.tokens(0), told)
+        };
+        let (said, (tokens, told)) = block_on(async { futures_util::future::join(beside, told).await });
+        assert_eq!(said.tokens, alone(Device::Cpu, [ask(QUESTIONS[1])])[0].tokens);
+        assert_eq!(told.len(), tokens.len());
+        for entry in told {
+            assert_eq!(entry.top_logprobs.len(), 3);
+            assert!(entry.own.logprob <= 0.0 && entry.top_logprobs[0].logprob >= entry.own.logprob - 1e-6, "{entry:?}");
+            let sum: f32 = entry.top_logprobs.iter().map(|top| top.logprob.exp()).sum();
+            assert!(sum <= 1.0 + 1e-4, "{sum}");
+        }
+    }
+}

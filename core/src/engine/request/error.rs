@@ -50,7 +50,7 @@ pub enum RequestError {
         /// Its value.
         found: String,
         /// What would do.
-        wanted: &'static str,
+        wanted: String,
     },
     /// A variable for the template in place of the request's own field.
     #[error("`chat_template_kwargs` gives `{0}`, which is a field of the request itself; give it there")]

@@ -1,6 +1,7 @@
 //! Which fields a request may have. `fields.json` is the one table of them, for the engine and for the npm package alike:
 //!
 //! - its keys are the places of objects within a request, `[]` standing behind lists: `""` is the request itself;
+//! - (the fields of sampling are not in it: those are `sampling.json`'s, as numbers with the meanings that it gives them;)
 //! - `"read"` is a field that the engine does as it says, `"ignored"` one that asks nothing of an answer;
 //! - `{"alias_of": NAME}` is another name of a field beside it;
 //! - `{"whole": {NUMBER: VALUE, …}}` is a field that is read and holds a whole number, which may be written as one with a fraction
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::RequestError;
+use super::sampling::{OptionKind, SamplingOption, sampling_options};
 
 /// What becomes of a field.
 #[derive(Debug, Deserialize)]
@@ -40,10 +42,24 @@ type Rules = BTreeMap<String, Rule>;
 /// The rules of every object that has some, by its place.
 fn table() -> &'static BTreeMap<String, Rules> {
     static TABLE: OnceLock<BTreeMap<String, Rules>> = OnceLock::new();
-    TABLE.get_or_init(|| match serde_json::from_str(include_str!("fields.json")) {
-        Ok(table) => table,
-        Err(error) => unreachable!("fields.json: {error}"),
+    TABLE.get_or_init(|| {
+        let mut table: BTreeMap<String, Rules> = match serde_json::from_str(include_str!("fields.json")) {
+            Ok(table) => table,
+            Err(error) => unreachable!("fields.json: {error}"),
+        };
+        table.entry(String::new()).or_default().extend(sampling_options().iter().flat_map(sampling_rules));
+        table
     })
+}
+
+/// An option of sampling, and its other names.
+fn sampling_rules(option: &SamplingOption) -> Vec<(String, Rule)> {
+    let rule = match option.kind {
+        OptionKind::Number | OptionKind::Integer | OptionKind::Seed => Rule::Whole { whole: option.meanings.clone() },
+        OptionKind::Boolean | OptionKind::Texts | OptionKind::Biases => Rule::Word(Word::Read),
+    };
+    let alias = |name: &String| (name.clone(), Rule::Alias { alias_of: option.name.clone() });
+    [(option.name.clone(), rule)].into_iter().chain(option.aliases.iter().map(alias)).collect()
 }
 
 /// Checks the fields of a request and of the objects in it. Those that are ignored are taken away, and each other one has its own name.
@@ -191,12 +207,12 @@ mod tests {
     #[test]
     fn fields_that_ask_nothing_are_taken_away() {
         let asked = json!({
-            "model": "x", "store": true, "metadata": {"a": "b"}, "user": "u", "n": 1.0, "logprobs": false, "modalities": ["text"],
-            "audio": null, "tools": null, "typical_p": 1, "stream_options": {"include_obfuscation": true}, "temperature": 0,
+            "model": "x", "store": true, "metadata": {"a": "b"}, "user": "u", "best_of": 1.0, "echo": false, "modalities": ["text"],
+            "audio": null, "tools": null, "tfs_z": 1, "stream_options": {"include_obfuscation": true}, "temperature": 0,
             "messages": [{"role": "assistant", "content": null, "audio": null, "id": 5, "prefix": false}],
         });
         let left = json!({
-            "n": 1.0, "logprobs": false, "modalities": ["text"], "typical_p": 1, "stream_options": {}, "temperature": 0,
+            "best_of": 1.0, "echo": false, "modalities": ["text"], "tfs_z": 1, "stream_options": {}, "temperature": 0,
             "messages": [{"role": "assistant", "prefix": false}],
         });
         assert_eq!(checked(asked).unwrap(), left);
@@ -205,10 +221,10 @@ mod tests {
     #[test]
     fn fields_that_ask_for_what_there_is_not_are_named() {
         for (field, request) in [
-            ("logprobs", json!({"logprobs": true})),
-            ("n", json!({"n": 2})),
+            ("best_of", json!({"best_of": 2})),
+            ("mirostat", json!({"mirostat": 2})),
             ("modalities", json!({"modalities": ["text", "audio"]})),
-            ("ignore_eos", json!({"ignore_eos": true})),
+            ("echo", json!({"echo": true})),
             ("web_search_options", json!({"web_search_options": {}})),
             ("tools[1].type", json!({"tools": [{"type": "function"}, {"type": "custom"}]})),
             ("tool_choice.type", json!({"tool_choice": {"type": "custom"}})),

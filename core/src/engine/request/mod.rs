@@ -3,6 +3,7 @@
 mod error;
 mod fields;
 mod options;
+mod sampling;
 mod spellings;
 
 use std::fmt;
@@ -11,11 +12,14 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value, json};
 
-use crate::kernels::sampling::SamplingParams;
+use crate::kernels::sampling::{LOGPROBS, SamplingParams, mask_words};
 use inglenook_text::rules::{RuleSpec, Segment};
+use inglenook_text::{Special, Tokenizer};
+use sampling::default_texts;
 
 pub use error::RequestError;
 pub use options::{Effort, FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
+pub use sampling::{OptionKind, SamplingOption, sampling_options};
 
 /// The longest request that is read, in bytes: many times what any context holds.
 pub const MAX_JSON: usize = 64 << 20;
@@ -56,23 +60,50 @@ pub struct Request {
     pub continue_final_message: bool,
     /// Further variables for the template, such as `enable_thinking`.
     pub chat_template_kwargs: Option<Map<String, Value>>,
+    /// Answers to the request.
+    pub n: Option<u32>,
     /// Tokens to generate at most; by default until the context is full.
     pub max_tokens: Option<u32>,
-    /// 0 for the most likely token always. By default what the model's file recommends, else [`Recommended::USUAL`]; so
-    /// for the next three.
+    /// Tokens before which the model cannot end the answer.
+    pub min_tokens: Option<u32>,
+    /// The model cannot end the answer at all.
+    pub ignore_eos: Option<bool>,
+    /// 0 for the most likely token always. Ranges and defaults of this and all that follows: [`sampling_options`].
     pub temperature: Option<f32>,
+    /// Keeps tokens whose logit is within so many standard deviations of the highest.
+    pub top_n_sigma: Option<f32>,
     /// Keeps the k most likely tokens.
     pub top_k: Option<u32>,
     /// Keeps the most likely tokens that together reach this probability.
     pub top_p: Option<f32>,
     /// Keeps tokens at least this times as likely as the most likely.
     pub min_p: Option<f32>,
+    /// Keeps the tokens whose information is nearest to the mean and that together reach this probability.
+    pub typical_p: Option<f32>,
+    /// How probable it is that XTC drops the most likely tokens.
+    pub xtc_probability: Option<f32>,
+    /// The probability from which on XTC drops tokens.
+    pub xtc_threshold: Option<f32>,
+    /// What DRY subtracts for a token that would make a repetition longer.
+    pub dry_multiplier: Option<f32>,
+    /// Multiplies that for each token that the repetition is longer than allowed.
+    pub dry_base: Option<f32>,
+    /// Repetitions of fewer tokens cost nothing.
+    pub dry_allowed_length: Option<u32>,
+    /// So many of the last tokens are looked at for repetitions.
+    pub dry_penalty_last_n: Option<u32>,
+    /// Texts at which repetitions end.
+    pub dry_sequence_breakers: Option<Vec<String>>,
     /// Divides logits of tokens seen before.
     pub repetition_penalty: Option<f32>,
     /// Subtracted for each time that a token was generated.
     pub frequency_penalty: Option<f32>,
     /// Subtracted once a token was generated.
     pub presence_penalty: Option<f32>,
+    /// Whether each token comes with its log-probability.
+    pub logprobs: Option<bool>,
+    /// How many of the likeliest tokens are told at each place.
+    pub top_logprobs: Option<u32>,
     /// Added to a token's logit: token id → -100 to 100.
     pub logit_bias: Option<Map<String, Value>>,
     /// The same seed and request give the same answer. By default each answer has its own. Negative ones are taken by their bits.
@@ -105,22 +136,6 @@ pub struct Recommended {
     pub min_p: Option<f32>,
 }
 
-impl Recommended {
-    /// What users know from other engines, for what neither the caller nor the model's file says.
-    pub const USUAL: Recommended =
-        Recommended { temperature: Some(0.7), top_k: Some(40), top_p: Some(0.95), min_p: Some(0.05) };
-
-    /// The same with `other`'s settings for those that are missing.
-    pub fn or(self, other: Recommended) -> Recommended {
-        Recommended {
-            temperature: self.temperature.or(other.temperature),
-            top_k: self.top_k.or(other.top_k),
-            top_p: self.top_p.or(other.top_p),
-            min_p: self.min_p.or(other.min_p),
-        }
-    }
-}
-
 impl Request {
     /// Reads a request from JSON.
     ///
@@ -150,14 +165,20 @@ impl Request {
             (Some(prompt), true) if prompt.is_empty() => return Err(RequestError::Empty),
             _ => {}
         }
-        range("temperature", self.temperature, 0.0..=100.0, "between 0 and 100")?;
-        range("top_p", self.top_p, 0.0..=1.0, "between 0 and 1")?;
-        range("min_p", self.min_p, 0.0..=1.0, "between 0 and 1")?;
-        range("repetition_penalty", self.repetition_penalty, 0.01..=100.0, "between 0.01 and 100")?;
-        range("frequency_penalty", self.frequency_penalty, -100.0..=100.0, "between -100 and 100")?;
-        range("presence_penalty", self.presence_penalty, -100.0..=100.0, "between -100 and 100")?;
-        if self.max_tokens == Some(0) {
-            return Err(RequestError::Range { name: "max_tokens", found: "0".into(), wanted: "at least 1" });
+        let given = self.numbers().into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.into_iter().try_for_each(|(name, value)| sampling::check(name, value))?;
+        let range = |name, found: u32, wanted: &str| {
+            Err(RequestError::Range { name, found: found.to_string(), wanted: wanted.into() })
+        };
+        if let (Some(min), Some(max)) = (self.min_tokens, self.max_tokens)
+            && min > max
+        {
+            return range("min_tokens", min, "at most `max_tokens`");
+        }
+        if let Some(top @ 1..) = self.top_logprobs
+            && self.logprobs != Some(true)
+        {
+            return range("top_logprobs", top, "0 where `logprobs` is not true");
         }
         if let (Some(enabled), Some(effort)) = (self.reasoning.enabled, self.reasoning.effort)
             && enabled == (effort == Effort::None)
@@ -170,7 +191,7 @@ impl Request {
             return Err(RequestError::Range {
                 name: "reasoning.effort",
                 found: json!(effort.word()).to_string(),
-                wanted,
+                wanted: wanted.into(),
             });
         }
         let variables = self.chat_template_kwargs.iter().flat_map(Map::keys);
@@ -205,7 +226,7 @@ impl Request {
         let wrong = |found: String| RequestError::Range {
             name: "logit_bias",
             found,
-            wanted: "an object of token ids with biases between -100 and 100",
+            wanted: "an object of token ids with biases between -100 and 100".into(),
         };
         let entries = self.logit_bias.iter().flatten();
         entries
@@ -217,23 +238,82 @@ impl Request {
             .collect()
     }
 
-    /// Parameters for the sampler; `limit` is the position at which generation must end.
-    pub fn sampling(&self, recommended: &Recommended, limit: u32, seed: u64) -> SamplingParams {
-        let plain = SamplingParams::GREEDY;
-        let own =
-            Recommended { temperature: self.temperature, top_k: self.top_k, top_p: self.top_p, min_p: self.min_p };
-        let wanted = own.or(*recommended).or(Recommended::USUAL);
+    /// The options of sampling that are numbers, by their names.
+    fn numbers(&self) -> [(&'static str, Option<f32>); 19] {
+        let whole = |value: Option<u32>| value.map(|value| value as f32);
+        [
+            ("n", whole(self.n)),
+            ("max_tokens", whole(self.max_tokens)),
+            ("min_tokens", whole(self.min_tokens)),
+            ("temperature", self.temperature),
+            ("top_n_sigma", self.top_n_sigma),
+            ("top_k", whole(self.top_k)),
+            ("top_p", self.top_p),
+            ("min_p", self.min_p),
+            ("typical_p", self.typical_p),
+            ("xtc_probability", self.xtc_probability),
+            ("xtc_threshold", self.xtc_threshold),
+            ("dry_multiplier", self.dry_multiplier),
+            ("dry_base", self.dry_base),
+            ("dry_allowed_length", whole(self.dry_allowed_length)),
+            ("dry_penalty_last_n", whole(self.dry_penalty_last_n)),
+            ("repetition_penalty", self.repetition_penalty),
+            ("frequency_penalty", self.frequency_penalty),
+            ("presence_penalty", self.presence_penalty),
+            ("top_logprobs", whole(self.top_logprobs)),
+        ]
+    }
+
+    /// Parameters for the sampler of an answer that begins at position `start` and must end at `limit`.
+    pub fn sampling(&self, recommended: &Recommended, (start, limit): (u32, u32), seed: u64) -> SamplingParams {
+        let or = |name, value: Option<f32>| value.unwrap_or_else(|| sampling::default(name));
+        let whole_or = |name, value: Option<u32>| value.unwrap_or_else(|| sampling::default(name) as u32);
+        let min_limit = match (self.ignore_eos, whole_or("min_tokens", self.min_tokens)) {
+            (Some(true), _) => u32::MAX,
+            (_, 0) => 0,
+            (_, tokens) => start.saturating_add(tokens),
+        };
         SamplingParams {
-            temperature: wanted.temperature.unwrap_or(plain.temperature),
-            top_k: wanted.top_k.unwrap_or(plain.top_k),
-            top_p: wanted.top_p.unwrap_or(plain.top_p),
-            min_p: wanted.min_p.unwrap_or(plain.min_p),
-            repetition_penalty: self.repetition_penalty.unwrap_or(plain.repetition_penalty),
-            frequency_penalty: self.frequency_penalty.unwrap_or(plain.frequency_penalty),
-            presence_penalty: self.presence_penalty.unwrap_or(plain.presence_penalty),
+            temperature: or("temperature", self.temperature.or(recommended.temperature)),
+            top_k: whole_or("top_k", self.top_k.or(recommended.top_k)),
+            top_p: or("top_p", self.top_p.or(recommended.top_p)),
+            min_p: or("min_p", self.min_p.or(recommended.min_p)),
+            repetition_penalty: or("repetition_penalty", self.repetition_penalty),
+            frequency_penalty: or("frequency_penalty", self.frequency_penalty),
+            presence_penalty: or("presence_penalty", self.presence_penalty),
             limit,
-            ..plain.seeded(self.seed.unwrap_or(seed))
+            flags: if self.logprobs == Some(true) { LOGPROBS } else { 0 },
+            min_limit,
+            typical_p: or("typical_p", self.typical_p),
+            top_n_sigma: or("top_n_sigma", self.top_n_sigma),
+            xtc_probability: or("xtc_probability", self.xtc_probability),
+            xtc_threshold: or("xtc_threshold", self.xtc_threshold),
+            dry_multiplier: or("dry_multiplier", self.dry_multiplier),
+            dry_base: or("dry_base", self.dry_base),
+            dry_allowed_length: whole_or("dry_allowed_length", self.dry_allowed_length),
+            dry_last_n: whole_or("dry_penalty_last_n", self.dry_penalty_last_n),
+            ..SamplingParams::GREEDY.seeded(self.seed.unwrap_or(seed))
         }
+    }
+
+    /// The tokens at which repetitions end for DRY, as the bits of [`mask_words`](crate::kernels::sampling::mask_words): those with one
+    /// of the texts in theirs, and the last of those that a text is made of. All 0 where DRY is off.
+    pub fn breaker_words(&self, tokenizer: &Tokenizer, vocab: u32) -> Vec<u32> {
+        let mut words = vec![0u32; mask_words(vocab) as usize];
+        if self.dry_multiplier.is_none_or(|multiplier| multiplier <= 0.0) {
+            return words;
+        }
+        let texts = self.dry_sequence_breakers.clone().unwrap_or_else(|| default_texts("dry_sequence_breakers"));
+        let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let has = |token: &u32| {
+            let bytes = tokenizer.token_bytes(*token);
+            texts.iter().any(|text| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+        };
+        let last = |text: &String| tokenizer.encode(&format!("a{text}"), Special::AsText, false).last().copied();
+        for token in (0..vocab).filter(has).chain(texts.iter().filter_map(last).filter(|token| *token < vocab)) {
+            words[token as usize / 32] |= 1 << (token % 32);
+        }
+        words
     }
 }
 
@@ -285,19 +365,6 @@ fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Er
     let given: Option<Number> = Option::deserialize(deserializer)?;
     let whole = |number: Number| number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
     given.map(|number| whole(number).ok_or_else(|| D::Error::custom("a seed is a whole number of 64 bits"))).transpose()
-}
-
-fn range(
-    name: &'static str,
-    value: Option<f32>,
-    allowed: std::ops::RangeInclusive<f32>,
-    wanted: &'static str,
-) -> Result<(), RequestError> {
-    match value {
-        // A NaN is in no range.
-        Some(value) if !allowed.contains(&value) => Err(RequestError::Range { name, found: value.to_string(), wanted }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -430,10 +497,65 @@ mod tests {
     fn sampling_is_as_asked_else_as_recommended_else_the_usual() {
         let request = Request { top_k: Some(7), min_p: Some(0.0), ..Request::default() };
         let recommended = Recommended { temperature: Some(0.3), top_k: Some(9), ..Recommended::default() };
-        let params = request.sampling(&recommended, 0, 0);
+        let params = request.sampling(&recommended, (0, 0), 0);
         assert_eq!((params.temperature, params.top_k, params.top_p, params.min_p), (0.3, 7, 0.95, 0.0));
-        let plain = Request::default().sampling(&Recommended::default(), 0, 0);
+        let plain = Request::default().sampling(&Recommended::default(), (0, 0), 0);
         assert_eq!((plain.temperature, plain.top_k, plain.top_p, plain.min_p), (0.7, 40, 0.95, 0.05));
+    }
+
+    #[test]
+    fn every_number_of_the_table_has_its_field_and_its_range() {
+        let numbers = |option: &&SamplingOption| matches!(option.kind, OptionKind::Number | OptionKind::Integer);
+        let mut listed: Vec<&str> = Request::default().numbers().iter().map(|(name, _)| *name).collect();
+        let mut known: Vec<&str> =
+            sampling_options().iter().filter(numbers).map(|option| option.name.as_str()).collect();
+        (listed.sort_unstable(), known.sort_unstable());
+        assert_eq!(listed, known);
+        let asked = |name: &str, value: f64| {
+            let json = json!({"prompt": "a", "logprobs": true, "max_tokens": 5_000_000, name: value});
+            Request::from_json(&json.to_string()).and_then(|request| request.check())
+        };
+        for option in sampling_options().iter().filter(numbers) {
+            let (name, step) = (&option.name, if option.kind == OptionKind::Integer { 1.0 } else { 0.25 });
+            for (bound, beyond) in [(option.min, -step), (option.max, step)] {
+                let Some(bound) = bound else { continue };
+                assert_eq!(asked(name, bound), Ok(()), "{name} {bound}");
+                let told = asked(name, bound + beyond);
+                let is_meant = option.meanings.contains_key(&(bound + beyond).to_string());
+                assert!(is_meant || told.is_err_and(|error| error.to_string().contains(name)), "{name} beyond {bound}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_sampling_that_contradict_each_other_are_refused() {
+        let refused = |json: &str| Request::from_json(json).and_then(|r| r.check()).expect_err(json).to_string();
+        assert!(refused(r#"{"prompt":"a","min_tokens":5,"max_tokens":4}"#).contains("`min_tokens` is 5"));
+        assert!(refused(r#"{"prompt":"a","top_logprobs":5}"#).contains("`logprobs` is not true"));
+        assert!(refused(r#"{"prompt":"a","logprobs":3}"#).contains("`logprobs`"));
+    }
+
+    #[test]
+    fn stop_tokens_are_held_back_as_asked() {
+        let min_limit = |request: Request| request.sampling(&Recommended::default(), (10, 90), 0).min_limit;
+        assert_eq!(min_limit(Request::default()), 0);
+        assert_eq!(min_limit(Request { min_tokens: Some(5), ..Request::default() }), 15);
+        assert_eq!(min_limit(Request { ignore_eos: Some(true), ..Request::default() }), u32::MAX);
+    }
+
+    #[test]
+    fn repetitions_end_at_tokens_with_a_breaker_in_their_text() {
+        let tokenizer = crate::engine::scripted::tokenizer();
+        let vocab = tokenizer.vocab_size() as u32;
+        let request = Request { dry_multiplier: Some(0.8), ..Request::default() };
+        let words = request.breaker_words(&tokenizer, vocab);
+        for token in 0..vocab {
+            let breaks = tokenizer.token_bytes(token).iter().any(|byte| b"\n:\"*".contains(byte));
+            assert_eq!(words[token as usize / 32] >> (token % 32) & 1 == 1, breaks, "{token}");
+        }
+        let long = Request { dry_sequence_breakers: Some(vec!["never in one token".into()]), ..request };
+        assert_eq!(long.breaker_words(&tokenizer, vocab).iter().map(|word| word.count_ones()).sum::<u32>(), 1);
+        assert!(Request::default().breaker_words(&tokenizer, vocab).iter().all(|word| *word == 0));
     }
 
     #[test]
