@@ -41,7 +41,7 @@ export class ChatCompletions {
     const controller = new AbortController();
     const signal = request.signal ? anySignal([request.signal, controller.signal]) : controller.signal;
     const includeUsage = request.stream_options?.include_usage === true;
-    return new ChatStream(toChunks(events(signal), head, includeUsage), controller);
+    return new ChatStream(toChunks(events(signal), head, includeUsage, request.n ?? 1), controller);
   }
 
   /**

@@ -30,6 +30,14 @@ export interface CreateEngineOptions {
    * How keys and values are stored: `'f16'` by default, `'q8_0'` and `'q4_0'` take a half and a quarter of its memory, `'f32'` is exact.
    */
   readonly kvType?: KvType;
+  /** Answers that are given at once, 1 to 8; by default 8. Further requests wait for their turn. */
+  readonly maxSequences?: number;
+  /** Requests that may wait; by default 256. Further ones fail with a `BusyError`. */
+  readonly maxWaiting?: number;
+  /** Tokens of keys and values that are kept, of all conversations; by default the context. */
+  readonly cacheTokens?: number;
+  /** Whether tokens that the prompt or the answer had before are drafted and verified together; by default true. They are the same. */
+  readonly speculation?: boolean;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -77,14 +85,22 @@ export async function createEngineOn(
   }
 }
 
-function toLoadOptions({ contextLength, device, kvType, defaultLimits, without }: CreateEngineOptions): LoadOptions {
-  if (contextLength !== undefined && (!Number.isSafeInteger(contextLength) || contextLength < 1)) {
-    throw new BadRequestError('`contextLength` must be a whole number of tokens, at least 1.');
+function toLoadOptions(options: CreateEngineOptions): LoadOptions {
+  const { contextLength, maxSequences, maxWaiting, cacheTokens, speculation, device, kvType, defaultLimits, without } =
+    options;
+  for (const [name, value] of Object.entries({ contextLength, maxSequences, maxWaiting, cacheTokens })) {
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1 || value >= 2 ** 32)) {
+      throw new BadRequestError(`\`${name}\` must be a whole number, at least 1.`);
+    }
   }
   return {
     context_length: contextLength,
     device,
     kv_type: kvType,
+    max_sequences: maxSequences,
+    max_waiting: maxWaiting,
+    cache_tokens: cacheTokens,
+    no_speculation: speculation === undefined ? undefined : !speculation,
     default_limits: defaultLimits,
     without: without && Object.fromEntries(without.map((feature) => [feature, true])),
   };

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'Lost'
   | 'OutOfMemory'
   | 'BadRequest'
+  | 'Busy'
   | 'Closed'
   | 'Internal';
 
@@ -99,6 +100,12 @@ export class BadRequestError extends InglenookError {
   readonly code = 'BadRequest' as const;
 }
 
+/** As many requests wait as may. The message says when one of them will probably have begun. */
+export class BusyError extends InglenookError {
+  override readonly name = 'BusyError' as const;
+  readonly code = 'Busy' as const;
+}
+
 /** The engine was closed before, or while, this was asked of it. */
 export class EngineClosedError extends InglenookError {
   override readonly name = 'EngineClosedError' as const;
@@ -124,6 +131,7 @@ const CLASSES: Record<ErrorCode, new (message: string, options?: ErrorOptions) =
   Lost: DeviceLostError,
   OutOfMemory: OutOfMemoryError,
   BadRequest: BadRequestError,
+  Busy: BusyError,
   Closed: EngineClosedError,
   Internal: InternalError,
 };

@@ -1,14 +1,14 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
 import { deploymentCause } from './deployment.js';
-import { EngineClosedError, InternalError, toWire } from './errors.js';
+import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import { progressMeter } from './progress.js';
-import type { Answers, Command, GenerationEvent, ModelSpec, Question, Report } from './protocol.js';
+import type { Answers, Command, ModelSpec, Question, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
-import type { GrammarModule, WasmEngine, WasmGeneration, WasmModule } from './wasm.js';
+import type { GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
 
 /** What differs between a browser's worker and Node. */
 export interface Platform {
@@ -34,6 +34,9 @@ class Host {
   readonly #report: (report: Report) => void;
   readonly #loading = new AbortController();
   readonly #running = new Map<number, Running>();
+  /** The caller's number of each answer, by the module's. */
+  readonly #answers = new Map<number, number>();
+  #driving = false;
   #grammars: Grammars | undefined;
   #engine: WasmEngine | undefined;
 
@@ -51,7 +54,7 @@ class Host {
         void this.#generate(command);
         break;
       case 'cancel':
-        cancel(this.#running.get(command.id));
+        this.#cancel(command.id);
         break;
       case 'ask':
         this.#answer(command);
@@ -93,18 +96,43 @@ class Host {
     try {
       if (this.#loaded().needs_grammar(request)) await this.#grammars?.provide(this.#loaded());
       // Cancelled while the grammars were loading: nobody waits for it any more.
-      if (running.cancelled) return this.#report({ type: 'ended', id });
-      const generation = this.#loaded().generate(request);
-      running.generation = generation;
-      for (let json = await generation.next(); json !== undefined; json = await generation.next()) {
-        this.#report({ type: 'event', id, event: JSON.parse(json) as GenerationEvent });
-      }
-      this.#report({ type: 'ended', id });
+      if (running.cancelled) return this.#end(id);
+      const answer = this.#loaded().submit(request);
+      running.answer = answer;
+      this.#answers.set(answer, id);
     } catch (error) {
-      this.#report({ type: 'failed', id, error: toWire(error) });
-    } finally {
-      this.#running.delete(id);
+      return this.#end(id, toWire(error));
     }
+    void this.#drive();
+  }
+
+  /** Passes on the events of all answers while there are any. */
+  async #drive(): Promise<void> {
+    if (this.#driving) return;
+    this.#driving = true;
+    try {
+      while (this.#answers.size > 0) {
+        for (const report of JSON.parse(await this.#loaded().events()) as WasmReport[]) this.#pass(report);
+      }
+    } catch (error) {
+      for (const id of this.#answers.values()) this.#end(id, toWire(error));
+      this.#answers.clear();
+    } finally {
+      this.#driving = false;
+    }
+  }
+
+  #pass({ id: answer, event, failed }: WasmReport): void {
+    const id = this.#answers.get(answer);
+    if (id === undefined) return;
+    if (event !== undefined) return this.#report({ type: 'event', id, event });
+    this.#answers.delete(answer);
+    this.#end(id, failed === undefined ? undefined : toWire(failed));
+  }
+
+  #end(id: number, error?: WireError): void {
+    this.#running.delete(id);
+    this.#report(error === undefined ? { type: 'ended', id } : { type: 'failed', id, error });
   }
 
   #answer({ id, ...question }: Extract<Command, { type: 'ask' }>): void {
@@ -115,6 +143,13 @@ class Host {
     }
   }
 
+  #cancel(id: number): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    running.cancelled = true;
+    if (running.answer !== undefined) this.#engine?.cancel(running.answer);
+  }
+
   #loaded(): WasmEngine {
     if (this.#loading.signal.aborted) throw new EngineClosedError('This engine was closed. Create a new one.');
     if (this.#engine === undefined) throw new InternalError('A command came before the model was loaded.');
@@ -123,7 +158,7 @@ class Host {
 
   #close(): void {
     this.#loading.abort();
-    for (const running of this.#running.values()) cancel(running);
+    for (const id of this.#running.keys()) this.#cancel(id);
     const engine = this.#engine;
     this.#engine = undefined;
     try {
@@ -135,16 +170,10 @@ class Host {
   }
 }
 
-/** An answer that was asked for; its generation is there once all is there that it needs. */
+/** An answer that was asked for; it has a number of the module's once all is there that it needs. */
 interface Running {
-  generation?: WasmGeneration;
+  answer?: number;
   cancelled: boolean;
-}
-
-function cancel(running: Running | undefined): void {
-  if (running === undefined) return;
-  running.cancelled = true;
-  running.generation?.cancel();
 }
 
 function answer(engine: WasmEngine, question: Question): Answers[keyof Answers] {

@@ -3,6 +3,7 @@
 import type { Assets } from './assets.js';
 import type { InglenookError, WireError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
+import type { Timings, TokenLogprob } from './openai/types.js';
 import type { LoadProgress } from './progress.js';
 
 /** Where the model comes from, in a form that crosses to the worker. */
@@ -18,6 +19,10 @@ export interface LoadOptions {
   readonly context_length?: number | undefined;
   readonly device?: 'auto' | 'gpu' | 'cpu' | undefined;
   readonly kv_type?: KvType | undefined;
+  readonly max_sequences?: number | undefined;
+  readonly max_waiting?: number | undefined;
+  readonly cache_tokens?: number | undefined;
+  readonly no_speculation?: boolean | undefined;
   readonly default_limits?: boolean | undefined;
   readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;
 }
@@ -71,7 +76,13 @@ export type Report =
   | { readonly type: 'closed' };
 
 /** One step of an answer, as the WebAssembly module reports it. */
-export type GenerationEvent =
+export type GenerationEvent = AnswerEvent & {
+  /** Which of the answer's choices it belongs to, from 0. */
+  readonly choice: number;
+};
+
+/** What can happen to a choice of an answer. */
+export type AnswerEvent =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'reasoning'; readonly text: string }
   | { readonly type: 'tool_call'; readonly index: number; readonly id: string; readonly name: string }
@@ -79,6 +90,8 @@ export type GenerationEvent =
   | { readonly type: 'tool_arguments'; readonly index: number; readonly text: string }
   /** What looked like a call and is none: its text is content, and the call of this index, if any was begun, is void. */
   | { readonly type: 'malformed_call'; readonly index: number | null; readonly text: string }
+  /** Of the tokens that the next event's text is made of, where the request asks for them. */
+  | { readonly type: 'logprobs'; readonly tokens: readonly TokenLogprob[] }
   | {
       readonly type: 'done';
       readonly reason: 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'aborted';
@@ -86,8 +99,10 @@ export type GenerationEvent =
         readonly prompt_tokens: number;
         readonly completion_tokens: number;
         readonly cached_tokens: number;
+        readonly drafted_tokens: number;
+        readonly accepted_tokens: number;
       };
-      readonly timings: { readonly prefill_ms: number; readonly decode_ms: number };
+      readonly timings: Timings;
     };
 
 /** The caller's end of the line to a host, wherever that runs. */

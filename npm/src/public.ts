@@ -9,6 +9,7 @@ export {
   AdapterTooSmallError,
   BadFileError,
   BadRequestError,
+  BusyError,
   DeploymentError,
   DeviceLostError,
   DownloadError,

@@ -1,13 +1,21 @@
 /** The faces of the WebAssembly modules, as this package uses them. What loads them checks the generated types against these. */
 
+import type { GenerationEvent } from './protocol.js';
 import type { PieceSource } from './source/source.js';
 
 /** One loaded model on one device. */
 export interface WasmEngine {
   /** Model and adapter facts: JSON of {@link import('./info.js').EngineInfo}. */
   info(): string;
-  /** Start an answer; errors in the request are thrown here or by the first `next()`. */
-  generate(requestJson: string): WasmGeneration;
+  /** Start an answer, which has this number in `events()`. Errors in the request are thrown here. */
+  submit(requestJson: string): number;
+  /** End an answer within one decode step; its last events then say `aborted`. */
+  cancel(id: number): void;
+  /**
+   * What has happened to all answers since the last call: the JSON of an array of {@link WasmReport}, empty once no answer is under way.
+   * It moves all answers on; one call at a time.
+   */
+  events(): Promise<string>;
   count_tokens(text: string): number;
   /** With `special`, texts of special tokens become those tokens; without, a text is only a text. */
   tokenize(text: string, special: boolean): Uint32Array;
@@ -66,12 +74,12 @@ export interface GrammarModule {
   ) => WasmGrammars;
 }
 
-/** One answer in the making. */
-export interface WasmGeneration {
-  /** The next event as JSON of {@link import('./protocol.js').GenerationEvent}, or `undefined` after the last. */
-  next(): Promise<string | undefined>;
-  /** End it within one decode step; `next()` then reports it as done with reason `aborted`. */
-  cancel(): void;
+/** What has happened to an answer: an event, or its end, or the error that was its end. */
+export interface WasmReport {
+  readonly id: number;
+  readonly event?: GenerationEvent;
+  readonly ended?: null;
+  readonly failed?: { readonly name: string; readonly message: string };
 }
 
 /** Called by the module while it loads a model; `stage` is the name of what it is doing. */

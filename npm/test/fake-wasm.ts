@@ -5,9 +5,9 @@
 
 import type { EngineInfo } from '../src/info.js';
 import type { Tool } from '../src/openai/tools.js';
-import type { GenerationEvent } from '../src/protocol.js';
+import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
-import type { WasmEngine, WasmGeneration, WasmGrammars, WasmModule, WasmProgress, WasmTokenizer } from '../src/wasm.js';
+import type { WasmEngine, WasmGrammars, WasmModule, WasmProgress, WasmReport, WasmTokenizer } from '../src/wasm.js';
 
 /** How the stand-in behaves. */
 export interface FakeOptions {
@@ -32,7 +32,7 @@ export interface FakeOptions {
 }
 
 /** A text, or an event. */
-export type FakePiece = string | Exclude<GenerationEvent, { type: 'done' }>;
+export type FakePiece = string | Exclude<AnswerEvent, { type: 'done' }>;
 
 /** An error as the module throws it. */
 export function wasmError(name: string, message: string): Error {
@@ -111,8 +111,11 @@ async function readAll(
 
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
+  readonly #answers = new Map<number, FakeAnswer>();
   #grammars: WasmGrammars | undefined;
   #closed = false;
+  #asked = false;
+  #lastId = 0;
 
   constructor(fake: FakeOptions) {
     this.#fake = fake;
@@ -122,7 +125,7 @@ class FakeEngine implements WasmEngine {
     return JSON.stringify(this.#fake.info ?? FAKE_INFO);
   }
 
-  generate(requestJson: string): WasmGeneration {
+  submit(requestJson: string): number {
     const request = this.#read(requestJson);
     if (this.needs_grammar(requestJson)) {
       if (this.#grammars === undefined) throw wasmError('Internal', 'This answer needs a grammar, and none is set.');
@@ -133,7 +136,34 @@ class FakeEngine implements WasmEngine {
     if (last === '') throw wasmError('BadRequest', 'The prompt is empty. Write something.');
     const pieces = this.#fake.answer?.(last) ?? ['Hel', 'lo', '!'];
     const limit = (request.max_tokens as number | undefined) ?? pieces.length;
-    return new FakeGeneration(pieces.slice(0, limit), limit < pieces.length, this.#fake);
+    this.#lastId += 1;
+    this.#answers.set(this.#lastId, new FakeAnswer(pieces.slice(0, limit), limit < pieces.length, this.#fake));
+    return this.#lastId;
+  }
+
+  cancel(id: number): void {
+    this.#mustBeOpen();
+    this.#answers.get(id)?.cancel();
+  }
+
+  async events(): Promise<string> {
+    this.#mustBeOpen();
+    if (this.#asked) throw new Error('events was asked twice at once');
+    this.#asked = true;
+    if ([...this.#answers.values()].some((answer) => answer.waits)) {
+      await new Promise((resolve) => setTimeout(resolve, this.#fake.delay ?? 0));
+    }
+    this.#asked = false;
+    this.#mustBeOpen();
+    const reports: WasmReport[] = [];
+    for (const [id, answer] of this.#answers) {
+      const event = answer.next();
+      reports.push({ id, event });
+      if (event.type !== 'done') continue;
+      reports.push({ id, ended: null });
+      this.#answers.delete(id);
+    }
+    return JSON.stringify(reports);
   }
 
   count_tokens(text: string): number {
@@ -251,12 +281,11 @@ function fakeTokenizer(onFree: () => void): WasmTokenizer {
   };
 }
 
-class FakeGeneration implements WasmGeneration {
+class FakeAnswer {
   readonly #pieces: readonly FakePiece[];
   readonly #fake: FakeOptions;
   #reason: Extract<GenerationEvent, { type: 'done' }>['reason'];
   #given = 0;
-  #done = false;
 
   constructor(pieces: readonly FakePiece[], cut: boolean, fake: FakeOptions) {
     const calls = pieces.some((piece) => typeof piece !== 'string' && piece.type === 'tool_call');
@@ -265,23 +294,31 @@ class FakeGeneration implements WasmGeneration {
     this.#fake = fake;
   }
 
-  async next(): Promise<string | undefined> {
-    if (this.#done) return undefined;
+  /** Whether tokens have to be waited for before the next event. */
+  get waits(): boolean {
+    return this.#given % (this.#fake.groupSize ?? 4) === 0;
+  }
+
+  next(): GenerationEvent {
     const { delay = 0, groupSize = 4 } = this.#fake;
-    if (this.#given % groupSize === 0) await new Promise((resolve) => setTimeout(resolve, delay));
     const piece = this.#reason === 'aborted' ? undefined : this.#pieces[this.#given];
     if (piece !== undefined) {
       this.#given += 1;
-      const event: GenerationEvent = typeof piece === 'string' ? { type: 'text', text: piece } : piece;
-      return JSON.stringify(event);
+      return { choice: 0, ...(typeof piece === 'string' ? { type: 'text', text: piece } : piece) };
     }
-    this.#done = true;
-    return JSON.stringify({
+    return {
+      choice: 0,
       type: 'done',
       reason: this.#reason,
-      usage: { prompt_tokens: 7, completion_tokens: this.#given, cached_tokens: 2 },
-      timings: { prefill_ms: 12, decode_ms: Math.max(1, (this.#given / groupSize) * delay) },
-    } satisfies GenerationEvent);
+      usage: {
+        prompt_tokens: 7,
+        completion_tokens: this.#given,
+        cached_tokens: 2,
+        drafted_tokens: 0,
+        accepted_tokens: 0,
+      },
+      timings: { queue_ms: 0, prefill_ms: 12, decode_ms: Math.max(1, (this.#given / groupSize) * delay) },
+    };
   }
 
   cancel(): void {
@@ -293,6 +330,10 @@ const OPTION_KEYS = {
   context_length: 'number',
   device: 'string',
   kv_type: 'string',
+  max_sequences: 'number',
+  max_waiting: 'number',
+  cache_tokens: 'number',
+  no_speculation: 'boolean',
   default_limits: 'boolean',
   without: 'object',
 };

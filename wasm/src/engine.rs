@@ -45,10 +45,7 @@ struct Report {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum What {
-    Event {
-        choice: u32,
-        event: Event,
-    },
+    Event(ChoiceEvent),
     /// Nothing follows.
     Ended,
     /// Nothing follows.
@@ -56,6 +53,14 @@ enum What {
         name: &'static str,
         message: String,
     },
+}
+
+/// An event of one of an answer's choices.
+#[derive(Serialize)]
+struct ChoiceEvent {
+    choice: u32,
+    #[serde(flatten)]
+    event: Event,
 }
 
 impl Shared {
@@ -69,7 +74,7 @@ impl Shared {
         self.answers.borrow_mut().retain(|id, answer| {
             while let Some(ready) = answer.ready() {
                 let (what, is_open) = match ready {
-                    Ok(Some((choice, event))) => (What::Event { choice, event }, true),
+                    Ok(Some((choice, event))) => (What::Event(ChoiceEvent { choice, event }), true),
                     Ok(None) => (What::Ended, false),
                     Err(error) => (What::Failed { name: error.code(), message: error.to_string() }, false),
                 };

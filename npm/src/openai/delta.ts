@@ -1,11 +1,11 @@
 /** From the engine's events to what they add to an answer, and from those back to the whole message. */
 
-import type { GenerationEvent } from '../protocol.js';
+import type { AnswerEvent } from '../protocol.js';
 import type { ToolCall } from './tools.js';
 import type { AssistantMessage, Delta, MalformedToolCall } from './types.js';
 
 /** What an event adds. */
-export function toDelta(event: Exclude<GenerationEvent, { type: 'done' }>): Delta {
+export function toDelta(event: Exclude<AnswerEvent, { type: 'done' | 'logprobs' }>): Delta {
   switch (event.type) {
     case 'text':
       return { content: event.text };

@@ -4,7 +4,16 @@ import { randomId } from '../compat.js';
 import { AbortedError } from '../errors.js';
 import type { GenerationEvent } from '../protocol.js';
 import { MessageBuilder, toDelta } from './delta.js';
-import type { ChatCompletion, ChatCompletionChunk, Delta, FinishReason, Usage } from './types.js';
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  Choice,
+  Delta,
+  FinishReason,
+  Logprobs,
+  TokenLogprob,
+  Usage,
+} from './types.js';
 
 type Done = Extract<GenerationEvent, { type: 'done' }>;
 
@@ -21,46 +30,74 @@ export function answerHead(model: string): AnswerHead {
   return { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model };
 }
 
-/** The chunks of an answer: the role first, then what it is made of, then the finish reason, then the usage if asked for. */
+/**
+ * The chunks of an answer of `choices` choices: the role of each first, then what it is made of, then its finish reason; at the end the
+ * usage, if asked for.
+ */
 export async function* toChunks(
   events: AsyncIterable<GenerationEvent>,
   head: AnswerHead,
   includeUsage: boolean,
+  choices = 1,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
-  const chunk = (delta: Delta, finish_reason: FinishReason | null = null): ChatCompletionChunk => ({
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, finish_reason, logprobs: null }],
-    ...(includeUsage ? { usage: null } : {}),
-  });
+  const logprobs = new Map<number, TokenLogprob[]>();
+  const chunk = (index: number, delta: Delta, finish_reason: FinishReason | null = null): ChatCompletionChunk => {
+    const told = logprobs.get(index);
+    logprobs.delete(index);
+    return {
+      ...head,
+      object: 'chat.completion.chunk',
+      choices: [{ index, delta, finish_reason, logprobs: toLogprobs(told) }],
+      ...(includeUsage ? { usage: null } : {}),
+    };
+  };
 
-  yield chunk({ role: 'assistant', content: '' });
+  for (let index = 0; index < choices; index++) yield chunk(index, { role: 'assistant', content: '' });
+  const ended: Done[] = [];
   for await (const event of events) {
-    if (event.type !== 'done') {
-      yield chunk(toDelta(event));
+    if (event.type === 'logprobs') {
+      logprobs.set(event.choice, [...(logprobs.get(event.choice) ?? []), ...event.tokens]);
+    } else if (event.type !== 'done') {
+      yield chunk(event.choice, toDelta(event));
     } else {
-      yield { ...chunk({}, finishReason(event)), timings: event.timings };
-      if (includeUsage) yield { ...chunk({}), choices: [], usage: toUsage(event) };
+      ended.push(event);
+      yield { ...chunk(event.choice, {}, finishReason(event)), timings: event.timings };
     }
   }
+  if (includeUsage && ended.length > 0) yield { ...chunk(0, {}), choices: [], usage: toUsage(ended) };
 }
 
 /** The whole answer. */
 export async function toCompletion(events: AsyncIterable<GenerationEvent>, head: AnswerHead): Promise<ChatCompletion> {
-  const message = new MessageBuilder();
-  let done: Done | undefined;
+  const growing = new Map<number, { message: MessageBuilder; logprobs?: TokenLogprob[] }>();
+  const ended: Done[] = [];
   for await (const event of events) {
-    if (event.type === 'done') done = event;
-    else message.add(toDelta(event));
+    const choice = growing.get(event.choice) ?? { message: new MessageBuilder() };
+    growing.set(event.choice, choice);
+    if (event.type === 'done') ended.push(event);
+    else if (event.type === 'logprobs') choice.logprobs = [...(choice.logprobs ?? []), ...event.tokens];
+    else choice.message.add(toDelta(event));
   }
-  if (done === undefined) throw aborted();
-  return {
-    ...head,
-    object: 'chat.completion',
-    choices: [{ index: 0, message: message.build(), finish_reason: finishReason(done), logprobs: null }],
-    usage: toUsage(done),
-    timings: done.timings,
-  };
+  const choices = ended
+    .sort((a, b) => a.choice - b.choice)
+    .map((done): Choice => {
+      const choice = growing.get(done.choice);
+      const message = (choice?.message ?? new MessageBuilder()).build();
+      return {
+        index: done.choice,
+        message,
+        finish_reason: finishReason(done),
+        logprobs: toLogprobs(choice?.logprobs),
+      };
+    });
+  const [first, ...others] = choices;
+  const [{ timings } = { timings: undefined }] = ended;
+  if (first === undefined || timings === undefined) throw aborted();
+  return { ...head, object: 'chat.completion', choices: [first, ...others], usage: toUsage(ended), timings };
+}
+
+function toLogprobs(content: readonly TokenLogprob[] | undefined): Logprobs | null {
+  return content === undefined ? null : { content, refusal: null };
 }
 
 function finishReason(done: Done): FinishReason {
@@ -68,12 +105,16 @@ function finishReason(done: Done): FinishReason {
   return done.reason;
 }
 
-function toUsage({ usage }: Done): Usage {
+/** The prompt counts once, whatever the number of choices. */
+function toUsage(ended: readonly Done[]): Usage {
+  const sum = (count: (usage: Done['usage']) => number) => ended.reduce((all, { usage }) => all + count(usage), 0);
+  const prompt_tokens = ended[0]?.usage.prompt_tokens ?? 0;
+  const completion_tokens = sum((usage) => usage.completion_tokens);
   return {
-    prompt_tokens: usage.prompt_tokens,
-    completion_tokens: usage.completion_tokens,
-    total_tokens: usage.prompt_tokens + usage.completion_tokens,
-    prompt_tokens_details: { cached_tokens: usage.cached_tokens },
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: { cached_tokens: ended[0]?.usage.cached_tokens ?? 0 },
   };
 }
 

@@ -32,8 +32,9 @@ export interface NeutralOptions {
   readonly prompt_cache_key?: string | null;
   readonly prediction?: object | null;
   readonly modalities?: readonly ['text'] | null;
-  readonly logprobs?: false | null;
-  readonly n?: 1 | null;
+  /** Whether the log-probabilities of the tokens are told. */
+  readonly logprobs?: boolean | null;
+  readonly n?: number | null;
 }
 
 /** What `engine.chat.completions.create` takes. */
@@ -124,6 +125,8 @@ export interface Usage {
 
 /** Where the time went, in milliseconds. Not part of OpenAI's shape. */
 export interface Timings {
+  /** From the request to its first step. */
+  readonly queue_ms: number;
   readonly prefill_ms: number;
   readonly decode_ms: number;
 }
@@ -147,16 +150,37 @@ export interface ChatCompletion {
   /** Unix time in seconds. */
   readonly created: number;
   readonly model: string;
-  readonly choices: readonly [
-    {
-      readonly index: 0;
-      readonly message: AssistantMessage;
-      readonly finish_reason: FinishReason;
-      readonly logprobs: null;
-    },
-  ];
+  /** As many as `n` asks for; one by default. */
+  readonly choices: readonly [Choice, ...Choice[]];
   readonly usage: Usage;
   readonly timings: Timings;
+}
+
+/** One of the answers to a request. */
+export interface Choice {
+  readonly index: number;
+  readonly message: AssistantMessage;
+  readonly finish_reason: FinishReason;
+  readonly logprobs: Logprobs | null;
+}
+
+/** Log-probabilities of the tokens that a text is made of. */
+export interface Logprobs {
+  readonly content: readonly TokenLogprob[];
+  readonly refusal: null;
+}
+
+/** A token with the natural logarithm of its probability by the model's own distribution. */
+export interface Logprob {
+  readonly token: string;
+  readonly logprob: number;
+  /** Its bytes: a token may be a part of a character. */
+  readonly bytes: readonly number[];
+}
+
+/** A token of an answer, and the likeliest ones at its place. */
+export interface TokenLogprob extends Logprob {
+  readonly top_logprobs: readonly Logprob[];
 }
 
 /** More of a tool call: its id and name come first and once, then its arguments piece by piece. */
@@ -186,10 +210,11 @@ export interface ChatCompletionChunk {
   readonly model: string;
   /** One; none in the last chunk, which carries the usage if that was asked for. */
   readonly choices: readonly {
-    readonly index: 0;
+    readonly index: number;
     readonly delta: Delta;
     readonly finish_reason: FinishReason | null;
-    readonly logprobs: null;
+    /** Of the tokens since the last chunk of this choice, where the request asks for them. */
+    readonly logprobs: Logprobs | null;
   }[];
   readonly usage?: Usage | null;
   /** With the finish reason. */
