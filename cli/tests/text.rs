@@ -305,7 +305,8 @@ fn a_request_that_cannot_be_answered_is_refused_before_a_model_is_loaded() {
     };
     let of = |field: &str| format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}], {field}}}"#);
     for (request, wanted) in [
-        (of(r#""logprobs": true"#), "`logprobs` cannot be true"),
+        (of(r#""echo": true"#), "`echo` cannot be true"),
+        (of(r#""top_logprobs": 5"#), "where `logprobs` is not true"),
         (of(r#""max_token": 5"#), "did you mean `max_tokens`?"),
         (of(r#""temperature": -1"#), "`temperature` is -1"),
         ("7".into(), "neither a list of messages nor an object"),

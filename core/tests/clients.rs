@@ -61,6 +61,9 @@ fn asks(request: &Request) -> Value {
     let form: Option<Value> = request.response_format.spec().map(|spec| serde_json::from_str(&spec.to_json()).unwrap());
     let all = json!({
         "stream": request.stream.then_some(true),
+        "n": request.n.filter(|n| *n > 1),
+        "logprobs": request.logprobs.filter(|asks| *asks),
+        "top_logprobs": request.top_logprobs,
         "max_tokens": request.max_tokens,
         "temperature": number(request.temperature),
         "top_p": number(request.top_p),

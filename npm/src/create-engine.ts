@@ -5,7 +5,7 @@ import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
 import type { LoadProgress } from './progress.js';
-import type { GpuFeature, KvType, HostPort, LoadOptions, ModelSpec } from './protocol.js';
+import type { GpuFeature, HostPort, KvType, LoadOptions, ModelSpec } from './protocol.js';
 import { servePort } from './source/port-stream.js';
 
 /** What `createEngine` takes. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { collect, createTestEngine as create, MODEL } from '../test/engine.js';
-import { FAKE_END, FAKE_INFO, fakeModule, wasmError } from '../test/fake-wasm.js';
+import { FAKE_END, FAKE_INFO, fakeModule } from '../test/fake-wasm.js';
 import { messagePort } from '../test/message-port.js';
 import {
   AbortedError,
@@ -13,6 +13,7 @@ import {
 import { localPort } from './local-port.js';
 import type { ChatCompletionChunk } from './openai/types.js';
 import type { LoadProgress } from './progress.js';
+import type { WasmReport } from './wasm.js';
 
 const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
 const WORDS = ['One', ' two', ' three', ' four', ' five', ' six', ' seven'];
@@ -38,7 +39,7 @@ for (const [name, openPort] of Object.entries(PORTS)) {
         },
       ],
       usage: { prompt_tokens: 7, completion_tokens: 7, total_tokens: 14, prompt_tokens_details: { cached_tokens: 2 } },
-      timings: { prefill_ms: 12, decode_ms: 1 },
+      timings: { queue_ms: 0, prefill_ms: 12, decode_ms: 1 },
     });
     expect(await engine.countTokens('one two 🔥')).toBe(9);
     expect(await engine.counters()).toEqual({ dispatches: 3, submits: 1 });
@@ -78,7 +79,7 @@ test('a stream yields the role, one chunk a piece, the finish reason, and the us
     { usage: expect.objectContaining({ completion_tokens: 2, total_tokens: 9 }) },
   ]);
   expect(chunks.at(-1)?.choices).toEqual([]);
-  expect(chunks.at(-2)?.timings).toEqual({ prefill_ms: 12, decode_ms: 1 });
+  expect(chunks.at(-2)?.timings).toEqual({ queue_ms: 0, prefill_ms: 12, decode_ms: 1 });
   expect(new Set(chunks.map(({ id, object, model }) => `${id} ${object} ${model}`)).size).toBe(1);
   const plain = await collect(await engine.chat.completions.create({ ...ASK, stream: true }));
   expect(plain.every((chunk) => !('usage' in chunk))).toBe(true);
@@ -192,17 +193,12 @@ test('an error in mid-answer comes after the text before it', async () => {
     WasmEngine: {
       load: async (...given) =>
         Object.assign(await module.WasmEngine.load(...given), {
-          generate: () => {
-            const steps = ['{"type":"text","text":"half"}'];
-            return {
-              next: async () => {
-                const step = steps.shift();
-                if (step === undefined) throw wasmError('OutOfMemory', 'The GPU is full. Close other tabs.');
-                return step;
-              },
-              cancel: () => undefined,
-            };
-          },
+          submit: () => 1,
+          events: async () =>
+            JSON.stringify([
+              { id: 1, event: { choice: 0, type: 'text', text: 'half' } },
+              { id: 1, failed: { name: 'OutOfMemory', message: 'The GPU is full. Close other tabs.' } },
+            ] satisfies WasmReport[]),
         }),
     },
   });

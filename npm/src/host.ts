@@ -96,12 +96,16 @@ class Host {
     try {
       if (this.#loaded().needs_grammar(request)) await this.#grammars?.provide(this.#loaded());
       // Cancelled while the grammars were loading: nobody waits for it any more.
-      if (running.cancelled) return this.#end(id);
+      if (running.cancelled) {
+        this.#end(id);
+        return;
+      }
       const answer = this.#loaded().submit(request);
       running.answer = answer;
       this.#answers.set(answer, id);
     } catch (error) {
-      return this.#end(id, toWire(error));
+      this.#end(id, toWire(error));
+      return;
     }
     void this.#drive();
   }
@@ -125,7 +129,10 @@ class Host {
   #pass({ id: answer, event, failed }: WasmReport): void {
     const id = this.#answers.get(answer);
     if (id === undefined) return;
-    if (event !== undefined) return this.#report({ type: 'event', id, event });
+    if (event !== undefined) {
+      this.#report({ type: 'event', id, event });
+      return;
+    }
     this.#answers.delete(answer);
     this.#end(id, failed === undefined ? undefined : toWire(failed));
   }

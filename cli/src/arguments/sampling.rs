@@ -68,7 +68,9 @@ fn argument(option: &'static SamplingOption) -> Option<Arg> {
         OptionKind::Texts => argument.action(ArgAction::Append),
         OptionKind::Biases => argument.action(ArgAction::Append).value_parser(bias),
         OptionKind::Number => argument.allow_negative_numbers(true).value_parser(number),
-        OptionKind::Integer | OptionKind::Seed => argument.allow_negative_numbers(true).value_parser(whole_number),
+        OptionKind::Integer | OptionKind::Seed => {
+            argument.allow_negative_numbers(true).value_parser(move |text: &str| whole_number(option, text))
+        }
     })
 }
 
@@ -95,10 +97,14 @@ fn number(text: &str) -> Result<Value, String> {
     serde_json::Number::from_f64(number).map(Value::Number).ok_or_else(|| format!("`{text}` is no finite number"))
 }
 
-fn whole_number(text: &str) -> Result<Value, String> {
-    let wanted = || format!("`{text}` is no whole number");
+fn whole_number(option: &SamplingOption, text: &str) -> Result<Value, String> {
     let negative = || text.parse::<i64>().map(Value::from);
-    text.parse::<u64>().map(Value::from).or_else(|_| negative()).map_err(|_| wanted())
+    let value = text.parse::<u64>().map(Value::from).or_else(|_| negative());
+    let value = value.map_err(|_| format!("`{text}` is no whole number"))?;
+    match option.meanings.contains_key(text) || value.as_f64().is_some_and(|number| option.holds(number)) {
+        true => Ok(value),
+        false => Err(format!("it must be {}", option.range())),
+    }
 }
 
 fn bias(text: &str) -> Result<(u32, f32), String> {

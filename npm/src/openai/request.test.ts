@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { fieldTable, samplingOptions, samplingTypes } from '../../scripts/field-table.js';
 import { BadRequestError, UnsupportedError } from '../errors.js';
 import { isRead } from './field-policy.js';
 import { FIELDS } from './fields.js';
 import { OWN, PLAIN, toRequestJson, toWasmRequest } from './request.js';
+import { SAMPLING } from './sampling.js';
 import type { ChatCompletionRequest } from './types.js';
 
 const HELLO = [{ role: 'user', content: 'Hello' }] as const;
@@ -43,8 +45,25 @@ test('every field that the engine reads is known here, and no other', () => {
 });
 
 test('the table of fields is the one of the engine', () => {
-  const file = new URL('../../../core/src/engine/request/fields.json', import.meta.url);
-  expect(FIELDS).toEqual(JSON.parse(readFileSync(file, 'utf8')));
+  expect(FIELDS).toEqual(fieldTable());
+});
+
+test('the options of sampling are those of the engine', () => {
+  expect(SAMPLING).toEqual(samplingTypes());
+  const source = readFileSync(new URL('./sampling.ts', import.meta.url), 'utf8');
+  for (const { name, help } of samplingOptions()) {
+    expect(source).toContain(`  readonly ${name}?: `);
+    expect(source).toContain(help);
+  }
+});
+
+test('samplers are passed on, and what they may hold is the engine’s to check', () => {
+  const request = { messages: HELLO, dry_multiplier: 0.8, xtc_probability: 0.5, logprobs: true, top_logprobs: 5, n: 2 };
+  expect(toWasmRequest({ ...request, dry_sequence_breakers: ':' })).toEqual({
+    ...request,
+    dry_sequence_breakers: [':'],
+  });
+  expect(() => toWasmRequest(untyped({ ...request, typical_p: '1' }))).toThrow('`typical_p` must be a finite number');
 });
 
 test('options that ask nothing may be given, and so may null everywhere', () => {
@@ -52,15 +71,15 @@ test('options that ask nothing may be given, and so may null everywhere', () => 
     store: false,
     metadata: { a: 'b' },
     user: 'u',
-    logprobs: false,
-    n: 1,
+    echo: false,
+    best_of: 1,
     service_tier: 'auto',
     modalities: ['text'],
     verbosity: 'low',
     audio: null,
     web_search_options: undefined,
-    ignore_eos: false,
-    typical_p: 1,
+    include_stop_str_in_output: false,
+    tfs_z: 1,
   };
   const nothing = Object.fromEntries([...OWN, ...Object.keys(PLAIN)].map((name) => [name, null]));
   expect(toWasmRequest(untyped({ ...nothing, ...neutral, messages: HELLO }))).toEqual({ messages: HELLO });
@@ -194,8 +213,7 @@ test('unpaired surrogates become replacement characters, wherever they are', () 
 });
 
 test.each([
-  ['`logprobs` cannot be true', { messages: HELLO, logprobs: true }],
-  ['`top_logprobs` cannot be 5', { messages: HELLO, top_logprobs: 5 }],
+  ['`echo` cannot be true', { messages: HELLO, echo: true }],
   ['`modalities` cannot be ["text","audio"]', { messages: HELLO, modalities: ['text', 'audio'] }],
   ['`tools[0].type` cannot be "custom"', { messages: HELLO, tools: [{ type: 'custom', custom: { name: 'f' } }] }],
   ['`tools[0].name` cannot be "clock"', { messages: HELLO, tools: [{ name: 'clock' }] }],
@@ -210,7 +228,7 @@ test.each([
   ['replace', { messages: HELLO, content_rules: [{ match: 'a', replace: 'b' }] }],
   ['flag `g`', { messages: HELLO, content_rules: [{ match: /a/g }] }],
   ['lookaround', { messages: HELLO, response_format: { type: 'regex', regex: /a(?=b)/ } }],
-  ['`n` cannot be 2', { messages: HELLO, n: 2 }],
+  ['`best_of` cannot be 2', { messages: HELLO, best_of: 2 }],
   ['`smell`', { messages: [{ role: 'user', content: [{ type: 'smell' }] }] }],
   ['`null`', { messages: [{ role: 'user', content: [{ type: null }] }] }],
 ])('what is not supported is named: %s', (name, request) => {

@@ -6,17 +6,19 @@ import { toContentRules, type WasmContentRule } from './content-rules.js';
 import { checkFields } from './field-policy.js';
 import { toMessages, type WasmMessage } from './messages.js';
 import { toResponseFormat, type WasmResponseFormat } from './response-format.js';
+import { SAMPLING } from './sampling.js';
 import { toToolOptions, type WasmToolOptions } from './tools.js';
 import type { ChatCompletionRequest, ReasoningOptions } from './types.js';
 
 /** The request that the WebAssembly module takes, as JSON. */
-export interface WasmRequest extends WasmToolOptions {
+export interface WasmRequest extends WasmToolOptions, Partial<Record<keyof typeof SAMPLING, unknown>> {
   readonly messages: readonly WasmMessage[];
   readonly response_format?: WasmResponseFormat;
   readonly reasoning?: ReasoningOptions;
   readonly content_rules?: readonly WasmContentRule[];
   readonly segment?: Segment;
   readonly stop?: readonly string[];
+  readonly dry_sequence_breakers?: readonly string[];
   readonly logit_bias?: Readonly<Record<string, number>>;
   readonly chat_template?: string;
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>>;
@@ -32,34 +34,11 @@ export interface WasmRequest extends WasmToolOptions {
   readonly parse_special?: boolean;
   readonly local_time?: number;
   readonly prompt?: string;
-  readonly max_tokens?: number;
-  readonly max_completion_tokens?: number;
-  readonly n_predict?: number;
-  readonly temperature?: number;
-  readonly top_k?: number;
-  readonly top_p?: number;
-  readonly min_p?: number;
-  readonly seed?: number;
-  readonly frequency_penalty?: number;
-  readonly presence_penalty?: number;
-  readonly repetition_penalty?: number;
-  readonly repeat_penalty?: number;
 }
 
 /** Options that are passed on as they are, by their types; what they may hold is the engine's to check, and so are their aliases. */
 export const PLAIN = {
-  max_tokens: 'number',
-  max_completion_tokens: 'number',
-  n_predict: 'number',
-  temperature: 'number',
-  top_k: 'number',
-  top_p: 'number',
-  min_p: 'number',
-  seed: 'number',
-  frequency_penalty: 'number',
-  presence_penalty: 'number',
-  repetition_penalty: 'number',
-  repeat_penalty: 'number',
+  ...SAMPLING,
   local_time: 'number',
   prompt: 'string',
   grammar: 'string',
@@ -89,6 +68,7 @@ export const OWN = [
   'content_rules',
   'segment',
   'stop',
+  'dry_sequence_breakers',
   'logit_bias',
 ] as const;
 
@@ -112,7 +92,8 @@ export function toWasmRequest(request: ChatCompletionRequest): WasmRequest {
     ...toReasoning(request.reasoning),
     ...toContentRules(request.content_rules),
     ...toSegment(request),
-    ...toStop(request.stop),
+    ...toTexts('stop', request.stop),
+    ...toTexts('dry_sequence_breakers', request.dry_sequence_breakers),
     ...toLogitBias(request.logit_bias),
     ...toPlain(request),
     ...(isGiven(request.function_call) ? { function_call: request.function_call } : {}),
@@ -184,13 +165,13 @@ function toSegment({ segment, content_filter }: ChatCompletionRequest): { segmen
   return { segment: wanted };
 }
 
-function toStop(stop: unknown): { stop?: readonly string[] } {
-  if (!isGiven(stop)) return {};
-  const strings: unknown = typeof stop === 'string' ? [stop] : stop;
+function toTexts(name: 'stop' | 'dry_sequence_breakers', texts: unknown): Partial<WasmRequest> {
+  if (!isGiven(texts)) return {};
+  const strings: unknown = typeof texts === 'string' ? [texts] : texts;
   if (!Array.isArray(strings) || strings.some((text) => typeof text !== 'string' || text === '')) {
-    throw new BadRequestError('`stop` must be a string, or an array of strings, none of them empty.');
+    throw new BadRequestError(`\`${name}\` must be a string, or an array of strings, none of them empty.`);
   }
-  return { stop: strings };
+  return { [name]: strings };
 }
 
 function toLogitBias(bias: unknown): { logit_bias?: Readonly<Record<string, number>> } {

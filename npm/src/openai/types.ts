@@ -4,6 +4,7 @@ import type { ContentFilter, Segment } from './content-filter.js';
 import type { ContentRule } from './content-rules.js';
 import type { ChatMessage } from './messages.js';
 import type { ResponseFormat } from './response-format.js';
+import type { SamplingOptions } from './sampling.js';
 import type { Tool, ToolCall, ToolOptions } from './tools.js';
 
 /** Whether and how long a model that can think does so before it answers. */
@@ -32,13 +33,10 @@ export interface NeutralOptions {
   readonly prompt_cache_key?: string | null;
   readonly prediction?: object | null;
   readonly modalities?: readonly ['text'] | null;
-  /** Whether the log-probabilities of the tokens are told. */
-  readonly logprobs?: boolean | null;
-  readonly n?: number | null;
 }
 
 /** What `engine.chat.completions.create` takes. */
-export interface ChatCompletionRequest extends ToolOptions, NeutralOptions {
+export interface ChatCompletionRequest extends ToolOptions, NeutralOptions, SamplingOptions {
   readonly messages: readonly ChatMessage[];
   /** Yield the answer piece by piece. */
   readonly stream?: boolean | null;
@@ -50,31 +48,12 @@ export interface ChatCompletionRequest extends ToolOptions, NeutralOptions {
   readonly reasoning?: ReasoningOptions | null;
   /** OpenAI's name of `reasoning.effort`. */
   readonly reasoning_effort?: ReasoningEffort | null;
-  /** Longest answer, in tokens. */
-  readonly max_tokens?: number | null;
-  /** The newer name of `max_tokens`. Both may be given if they say the same. */
-  readonly max_completion_tokens?: number | null;
-  /** 0 takes the likeliest token always. */
-  readonly temperature?: number | null;
-  readonly top_k?: number | null;
-  readonly top_p?: number | null;
-  readonly min_p?: number | null;
-  readonly seed?: number | null;
-  readonly frequency_penalty?: number | null;
-  readonly presence_penalty?: number | null;
-  readonly repetition_penalty?: number | null;
-  /** llama.cpp's name of `repetition_penalty`. */
-  readonly repeat_penalty?: number | null;
   /** llama.cpp's way to ask for `response_format: { type: 'gbnf', grammar }`. */
   readonly grammar?: string | null;
   /** OpenAI's older form of `tools`. The answer has `tool_calls`. */
   readonly functions?: readonly Tool['function'][] | null;
   /** OpenAI's older form of `tool_choice`. */
   readonly function_call?: 'none' | 'auto' | { readonly name: string } | null;
-  /** Added to the logits of tokens, by their ids: -100 to 100. */
-  readonly logit_bias?: Readonly<Record<string, number>> | null;
-  /** Texts before which the answer ends; no part of them is ever yielded. */
-  readonly stop?: string | readonly string[] | null;
   /** Texts and expressions that end the answer or are masked in it. */
   readonly content_rules?: readonly ContentRule[] | null;
   /** Looks at the answer's content, a segment at a time, before it is yielded. */

@@ -93,7 +93,7 @@ pub struct Request {
     /// So many of the last tokens are looked at for repetitions.
     pub dry_penalty_last_n: Option<u32>,
     /// Texts at which repetitions end.
-    pub dry_sequence_breakers: Option<Vec<String>>,
+    pub dry_sequence_breakers: Option<Stop>,
     /// Divides logits of tokens seen before.
     pub repetition_penalty: Option<f32>,
     /// Subtracted for each time that a token was generated.
@@ -303,13 +303,14 @@ impl Request {
         if self.dry_multiplier.is_none_or(|multiplier| multiplier <= 0.0) {
             return words;
         }
-        let texts = self.dry_sequence_breakers.clone().unwrap_or_else(|| default_texts("dry_sequence_breakers"));
-        let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let usual = || Stop::Many(default_texts("dry_sequence_breakers"));
+        let breakers = self.dry_sequence_breakers.clone().unwrap_or_else(usual);
+        let texts = breakers.strings();
         let has = |token: &u32| {
             let bytes = tokenizer.token_bytes(*token);
             texts.iter().any(|text| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
         };
-        let last = |text: &String| tokenizer.encode(&format!("a{text}"), Special::AsText, false).last().copied();
+        let last = |text: &&str| tokenizer.encode(&format!("a{text}"), Special::AsText, false).last().copied();
         for token in (0..vocab).filter(has).chain(texts.iter().filter_map(last).filter(|token| *token < vocab)) {
             words[token as usize / 32] |= 1 << (token % 32);
         }
@@ -553,7 +554,7 @@ mod tests {
             let breaks = tokenizer.token_bytes(token).iter().any(|byte| b"\n:\"*".contains(byte));
             assert_eq!(words[token as usize / 32] >> (token % 32) & 1 == 1, breaks, "{token}");
         }
-        let long = Request { dry_sequence_breakers: Some(vec!["never in one token".into()]), ..request };
+        let long = Request { dry_sequence_breakers: Some(Stop::One("never in one token".into())), ..request };
         assert_eq!(long.breaker_words(&tokenizer, vocab).iter().map(|word| word.count_ones()).sum::<u32>(), 1);
         assert!(Request::default().breaker_words(&tokenizer, vocab).iter().all(|word| *word == 0));
     }

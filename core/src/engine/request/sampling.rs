@@ -109,15 +109,19 @@ pub(super) fn default_texts(name: &str) -> Vec<String> {
 /// [`RequestError::Range`].
 pub(super) fn check(name: &str, value: f32) -> Result<(), RequestError> {
     let option = option(name);
-    let (min, max) = (option.min.unwrap_or(f64::MIN) as f32, option.max.unwrap_or(f64::MAX) as f32);
-    match (min..=max).contains(&value) {
+    match option.holds(value.into()) {
         true => Ok(()),
-        // A NaN is in no range.
         false => Err(RequestError::Range { name: &option.name, found: value.to_string(), wanted: option.range() }),
     }
 }
 
 impl SamplingOption {
+    /// Whether a number lies in its range, as the f32 that it becomes. A NaN is in no range.
+    pub fn holds(&self, number: f64) -> bool {
+        let (min, max) = (self.min.unwrap_or(f64::MIN) as f32, self.max.unwrap_or(f64::MAX) as f32);
+        (min..=max).contains(&(number as f32))
+    }
+
     /// Its range, in words.
     pub fn range(&self) -> String {
         match (self.min, self.max) {
