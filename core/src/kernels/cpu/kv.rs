@@ -13,9 +13,8 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
         // In one run, for the processor's own conversion.
         KvType::F16 => bytemuck::cast_slice::<u32, f16>(numbers).convert_to_f32_slice(out),
         KvType::Q8_0 => {
-            for (four, word) in out.chunks_exact_mut(4).zip(numbers) {
-                four.iter_mut().zip(word.to_le_bytes()).for_each(|(v, byte)| *v = f32::from(byte as i8));
-            }
+            let bytes = bytemuck::cast_slice::<u32, i8>(numbers);
+            out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte));
         }
         KvType::Q4_0 => {
             for (eight, word) in out.chunks_exact_mut(8).zip(numbers) {
