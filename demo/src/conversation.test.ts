@@ -49,7 +49,7 @@ async function* chunks(pieces: Piece[], signal: AbortSignal | undefined): AsyncG
     calls ||= delta.tool_calls !== undefined;
     yield chunk(delta);
   }
-  yield { ...chunk({}, calls ? 'tool_calls' : 'stop'), timings: { prefill_ms: 1, decode_ms: 2 } };
+  yield { ...chunk({}, calls ? 'tool_calls' : 'stop'), timings: { queue_ms: 0, prefill_ms: 1, decode_ms: 2 } };
   yield { ...chunk({}), choices: [], usage: USAGE };
 }
 

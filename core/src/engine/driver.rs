@@ -145,11 +145,13 @@ struct Entry {
 
 /// A submission whose end is not known yet.
 struct InFlight {
-    /// Words of the ring of tokens, and of that of log-probabilities where somebody wants them.
-    pending: BoxedFuture<Result<(Vec<u8>, Vec<u8>), GpuError>>,
+    pending: BoxedFuture<Result<RingBytes, GpuError>>,
     submitted: Instant,
     work: InFlightWork,
 }
+
+/// Of the ring of tokens, and of that of log-probabilities where somebody wants them.
+type RingBytes = (Vec<u8>, Vec<u8>);
 
 enum InFlightWork {
     Prefill { tokens: usize },
@@ -159,9 +161,12 @@ enum InFlightWork {
 
 /// What takes longer than a step, and goes on beside the steps.
 enum Background {
-    Build(BoxedFuture<(KernelCache, Result<Vec<(PlanWanted, DecodePlan)>, PlanError>)>),
+    Build(BoxedFuture<(KernelCache, Result<Plans, PlanError>)>),
     Diagnose(SeqId, BoxedFuture<(KernelCache, Error)>),
 }
+
+/// Plans by what they are for.
+type Plans = Vec<(PlanWanted, DecodePlan)>;
 
 type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -628,7 +633,10 @@ impl Driver {
                     sequence.mask_mode = MaskMode::Unmasked(run);
                     self.scheduler.rewind(id);
                 }
-                None => mask.clone_into(&mut entry.mask),
+                None => {
+                    mask.clone_into(&mut entry.mask);
+                    sequence.forbid_early_end(&mut entry.mask);
+                }
             }
         }
         let is_masked = sequence.is_masked();

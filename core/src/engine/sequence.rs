@@ -175,6 +175,23 @@ impl Sequence {
         }
     }
 
+    /// Takes the tokens that end the answer out of a mask while fewer tokens than asked for have come, if others remain: a form that is
+    /// whole ends all the same.
+    pub fn forbid_early_end(&self, mask: &mut [u32]) {
+        if self.len() as u64 >= u64::from(self.params.min_limit) {
+            return;
+        }
+        let is_stop = |token: usize| self.stop_ids.contains(&(token as u32));
+        let allowed = |mask: &[u32], token: usize| mask[token / 32] >> (token % 32) & 1 == 1;
+        if (0..mask.len() * 32).any(|token| allowed(mask, token) && !is_stop(token)) {
+            for stop in &self.stop_ids {
+                if let Some(word) = mask.get_mut(*stop as usize / 32) {
+                    *word &= !(1 << (stop % 32));
+                }
+            }
+        }
+    }
+
     /// A token that was chosen without a mask may not come.
     pub fn reject(&mut self) {
         let MaskMode::Unmasked(run) = self.mask_mode else { return };

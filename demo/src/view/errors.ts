@@ -50,6 +50,7 @@ const CARDS: Record<
     remedies: ['retry', 'chooseModel'],
   },
   BadRequest: { title: 'This cannot be answered', remedies: ['newChat', 'retry'] },
+  Busy: { title: 'Too many questions at once', remedies: ['retry'] },
   Closed: { title: 'The model was closed meanwhile', remedies: ['retry'] },
   Internal: { title: 'Something broke', remedies: ['retry', 'chooseModel'] },
 };
