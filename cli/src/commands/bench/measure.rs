@@ -70,15 +70,16 @@ pub fn measure(engine: &mut Engine, prompt_tokens: u32, tokens: u32, runs: u32) 
         forms.push(run.decode_rate());
     }
     let last = all.pop().context("there is at least one run")?;
+    let counters = last.counters.context("the model's answer has no text to count from")?;
     Ok(Measured {
         prompt_tokens: last.usage.prompt_tokens,
         prefill_rate,
         tokens: last.usage.completion_tokens,
         decode_rate,
         form_rate: median(&mut forms),
-        counters: last.counters,
+        counters,
         // The CPU runs ahead of the tokens it has seen, so steps are counted by what they consist of.
-        steps: last.counters.dispatches / engine.step_costs().0.max(1) as u64,
+        steps: counters.dispatches / engine.step_costs().0.max(1) as u64,
     })
 }
 
@@ -130,7 +131,8 @@ pub struct Run {
     pub usage: Usage,
     /// Times.
     pub timings: Timings,
-    counters: Counters,
+    /// What the GPU did from the first text on; none where there was no text.
+    counters: Option<Counters>,
 }
 
 impl Run {
@@ -149,19 +151,27 @@ impl Run {
 ///
 /// # Errors
 /// What the engine says; [`Interrupted`].
-pub fn once(engine: &mut Engine, request: Request) -> Result<Run> {
+fn once(engine: &mut Engine, request: Request) -> Result<Run> {
     engine.reset_cache();
-    let mut generation = engine.submit(request)?;
+    run(engine, request)
+}
+
+/// One answer that goes on from what the cache has of its prompt.
+///
+/// # Errors
+/// What the engine says; [`Interrupted`].
+pub fn run(engine: &Engine, request: Request) -> Result<Run> {
+    let mut answer = engine.submit(request)?;
     // Counted from the first text on: what comes before belongs to the prompt.
     let mut start = None;
-    while let Some(event) = pollster::block_on(generation.next())? {
+    while let Some(event) = pollster::block_on(answer.next())? {
         if interrupt::pressed() {
             return Err(Interrupted.into());
         }
         match event {
             Event::Done { usage, timings, .. } => {
-                let before = start.context("the model's answer has no text to count from")?;
-                return Ok(Run { usage, timings, counters: engine.counters().since(&before) });
+                let counters = start.map(|before| engine.counters().since(&before));
+                return Ok(Run { usage, timings, counters });
             }
             _ => {
                 start.get_or_insert_with(|| engine.counters());

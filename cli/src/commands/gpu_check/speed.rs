@@ -19,6 +19,9 @@ const MODELS: [Name; 4] = [Name::Small, Name::Half, Name::Four, Name::Eight];
 const CONTEXTS: [u32; 2] = [1024, 8192];
 /// Tokens decoded behind a context.
 const DECODED: u32 = 33;
+/// Tokens of a prompt's first step; the later ones are such that they take about this long, so that the budget is kept.
+const FIRST_STEP: u32 = 256;
+const STEP_SECONDS: f64 = 10.0;
 /// Tokens of the prompt by which everything that is reused comes to be.
 const WARM_UP: u32 = 40;
 /// Attention over a long context takes time that the rate at a shorter one does not show.
@@ -73,6 +76,16 @@ struct Timed {
     model: Name,
     bytes: u64,
     load_seconds: f64,
+}
+
+/// What a prompt took.
+struct Timing {
+    /// Tokens of the prompt that were computed.
+    tokens: u32,
+    /// Seconds they took.
+    prefill: f64,
+    /// The last step, with what was decoded behind it.
+    run: Option<Run>,
 }
 
 /// Loads a model; none where it does not fit, or is wrong.
@@ -147,8 +160,13 @@ impl Timed {
             return report.skip("speed", &case, &why);
         }
         report.stage(&case);
-        match self.once(context) {
-            Ok(run) => self.rows(report, pace, &case, &run),
+        match self.run(report, context) {
+            Ok(Timing { tokens, prefill, .. }) if tokens < context => {
+                let rate = f64::from(tokens) / prefill;
+                let why = format!("the budget is spent after {tokens} tokens of the prompt, {rate:.2} tok/s");
+                report.skip("speed", &case, &why)
+            }
+            Ok(timing) => self.rows(report, pace, &case, &timing),
             Err(error) if error.is::<Interrupted>() => Err(error),
             Err(error) if error.downcast_ref().is_some_and(is_lack_of_memory) => {
                 report.skip("speed", &case, &format!("{error:#}"))
@@ -157,17 +175,29 @@ impl Timed {
         }
     }
 
-    fn once(&mut self, context: u32) -> Result<Run> {
-        let warm_up = measure::prompt(&self.engine, WARM_UP);
-        let request = measure::request(&self.engine, &warm_up, 16);
-        measure::once(&mut self.engine, request)?;
-        let prompt = measure::prompt(&self.engine, context);
-        let request = measure::request(&self.engine, &prompt, DECODED);
-        measure::once(&mut self.engine, request)
+    /// Computes a prompt in steps, each of which goes on from the cache, until it is done or the budget is spent.
+    fn run(&mut self, report: &Report, context: u32) -> Result<Timing> {
+        let engine = &self.engine;
+        let ask =
+            |tokens, decoded| measure::run(engine, measure::request(engine, &measure::prompt(engine, tokens), decoded));
+        ask(WARM_UP, 16)?;
+        engine.reset_cache();
+        let mut timing = Timing { tokens: 0, prefill: 0.0, run: None };
+        let (mut wanted, mut step) = (0, FIRST_STEP);
+        while wanted < context && (wanted == 0 || report.left() > 0.0) {
+            wanted = context.min(wanted + step);
+            let run = ask(wanted, if wanted == context { DECODED } else { 1 })?;
+            timing.tokens += run.usage.prompt_tokens - run.usage.cached_tokens;
+            timing.prefill += run.timings.prefill_ms / 1e3;
+            timing.run = Some(run);
+            step = ((f64::from(timing.tokens) / timing.prefill * STEP_SECONDS) as u32).max(FIRST_STEP);
+        }
+        Ok(timing)
     }
 
-    fn rows(&self, report: &mut Report, pace: &mut Option<Pace>, case: &str, run: &Run) -> Result<()> {
-        let (prefill, decode) = (run.prefill_rate(), run.decode_rate());
+    fn rows(&self, report: &mut Report, pace: &mut Option<Pace>, case: &str, timing: &Timing) -> Result<()> {
+        let prefill = f64::from(timing.tokens) / timing.prefill;
+        let decode = timing.run.as_ref().map_or(0.0, Run::decode_rate);
         let read = self.engine.step_costs().1;
         *pace = Some(Pace {
             load: self.load_seconds / self.bytes as f64,
@@ -175,21 +205,21 @@ impl Timed {
             decode: decode.recip() / self.bytes as f64,
         });
         let figures = [
-            ("prefill", prefill, run.timings.prefill_ms, format!("{} tokens", run.usage.prompt_tokens)),
+            ("prefill", prefill, timing.prefill, format!("{} tokens", timing.tokens)),
             (
                 "decode",
                 decode,
-                run.timings.decode_ms,
+                f64::from(DECODED - 1) / decode,
                 format!("{read} bytes of weights a token: {:.2} GB/s", read as f64 * decode / 1e9),
             ),
         ];
-        for (what, rate, milliseconds, detail) in figures {
+        for (what, rate, seconds, detail) in figures {
             report.add(Row {
                 stage: "speed",
                 case: format!("{case} {what}"),
                 value: Some(rate),
                 unit: "tok/s",
-                seconds: Some(milliseconds / 1e3),
+                seconds: Some(seconds),
                 detail,
                 ..Row::default()
             })?;
