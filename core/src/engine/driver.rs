@@ -298,7 +298,9 @@ impl Driver {
         if self.poll_background(context)?.is_ready() {
             return Ok(Poll::Ready(()));
         }
-        while self.in_flight.len() < SUBMITS_IN_FLIGHT && self.submit() {}
+        // A diagnosis works in its sequence's slot and pages, which nobody else may be given meanwhile.
+        let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
+        while !is_diagnosing && self.in_flight.len() < SUBMITS_IN_FLIGHT && self.submit() {}
         let Some(first) = self.in_flight.front_mut() else {
             if self.background.is_none() && !self.entries.is_empty() {
                 return Err(GpuError::Fault("the scheduler has requests and finds nothing to do".into()));
@@ -319,9 +321,9 @@ impl Driver {
             return;
         }
         let resources = self.runner.resources().clone();
-        if let Some(id) = self.faulty.pop_front() {
-            let Some(entry) = self.entries.get(&id) else { return };
-            let Some(slot) = self.scheduler.slot(id) else { return };
+        while let Some(id) = self.faulty.pop_front() {
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let Some(slot) = self.scheduler.slot(id) else { continue };
             let Some(kernels) = self.kernels.take() else { return };
             let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
             let in_chunks = entry.sequence.prompt.len() - 1;
@@ -549,6 +551,8 @@ impl Driver {
             let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
             let sequence = &mut entry.sequence;
             if token == NO_TOKEN {
+                // Its row has ended: what the ring says of it in later steps is older than they are.
+                self.scheduler.rewind(id);
                 self.scheduler.set_held(id, true);
                 self.faulty.push_back(id);
                 return Ok(());
@@ -558,7 +562,7 @@ impl Driver {
             if sequence.is_masked() {
                 sequence.backoff.left = sequence.backoff.left.saturating_sub(1);
             }
-            let standing = sequence.len();
+            let (standing, events_before) = (sequence.len(), sequence.events.len());
             let next = match sequence.advance(Some(token))? {
                 // What has to come in its place, if anything has to.
                 NextAction::Rejected => match sequence.advance(None)? {
@@ -567,11 +571,13 @@ impl Driver {
                 },
                 next => next,
             };
-            // The step that chose the token has computed the one before it; with a pass queued behind, the token itself, if it stands.
+            // The step that chose the token has computed the one before it; with a pass queued behind, the token itself, if it stands
+            // and has not ended the row.
             let stands = sequence.len() > standing && sequence.token(standing) == token;
-            let computed = standing + if stands { ahead } else { 0 };
+            let goes_on = !matches!(next, NextAction::End(_)) && !sequence.stop_ids.contains(&token);
+            let computed = standing + if stands && goes_on { ahead } else { 0 };
             if let Some(logprobs) = logprobs {
-                sequence.tell_logprobs(standing, token, logprobs);
+                sequence.tell_logprobs(standing, token, logprobs, events_before);
             }
             self.tell(id, standing, computed);
             match next {

@@ -1,5 +1,5 @@
 //! Where a model stops computing numbers. A step pays nothing for this: when the sampler has found no token to choose, the tokens
-//! that stand are computed once more, by plans that keep every stage, while other sequences go on.
+//! that stand are computed once more, by plans that keep every stage, while other sequences wait.
 
 use std::rc::Rc;
 

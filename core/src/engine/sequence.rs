@@ -143,8 +143,8 @@ impl Sequence {
     }
 
     /// Tells the log-probabilities of the tokens from `standing` on, where they are asked for: those of `chosen` are `words`, and those
-    /// that had to come, whatever the model would say, have probability 1.
-    pub fn tell_logprobs(&mut self, standing: usize, chosen: u32, words: &[u32]) {
+    /// that had to come, whatever the model would say, have probability 1. `at`: the place of what they say among the events.
+    pub fn tell_logprobs(&mut self, standing: usize, chosen: u32, words: &[u32], at: usize) {
         let Some(top) = self.top_logprobs else { return };
         let tokenizer = self.output.tokenizer();
         let tell = |position: usize| match self.token(position) {
@@ -153,7 +153,7 @@ impl Sequence {
         };
         let tokens: Vec<TokenLogprob> = (standing..self.len()).filter_map(tell).collect();
         if !tokens.is_empty() {
-            self.events.push_back(Event::Logprobs { tokens });
+            self.events.insert(at.min(self.events.len()), Event::Logprobs { tokens });
         }
     }
 
