@@ -531,13 +531,15 @@ impl Scheduler {
             self.pending.push(Preparation::Map { slot, first: 0, pages: found.pages });
         }
         if let Some((shared, tokens)) = found.partial {
-            // The page must outlive what is done to find another.
+            // The page must outlive what is done to find another. Nobody is preempted for a copy: it is computed instead.
             self.pool.retain(shared);
-            if self.reserve(id, self.tracks[&id].computed + tokens as usize)
+            if (self.pool.free() > 0 || self.evict(1))
+                && let Some(own) = self.pool.alloc()
                 && let Some(track) = self.tracks.get_mut(&id)
-                && let Some(own) = track.pages.last()
             {
-                self.pending.push(Preparation::Copy { from: shared, to: *own });
+                self.pending.push(Preparation::Map { slot, first: track.pages.len() as u32, pages: vec![own] });
+                self.pending.push(Preparation::Copy { from: shared, to: own });
+                track.pages.push(own);
                 track.computed += tokens as usize;
             }
             self.pool.release(shared);
@@ -665,3 +667,6 @@ impl Scheduler {
         self.slots.iter().flatten().all(|id| self.tracks[id].is_paced)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! Random traces of the scheduler against a model of the device. What a page holds is, for each position, a hash of the whole path of
+//! tokens up to there, so that keys and values of any other path are seen; the token that follows a path is a function of that hash,
+//! so that every answer is known without a scheduler.
+
+mod device;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::*;
+use device::{Path, SimulatedDevice, chosen_behind};
+
+/// The token that ends an answer.
+const STOP: u32 = 0;
+
+/// What the driver and an answer's policy know of a request.
+#[derive(Debug, Clone)]
+struct Asked {
+    prompt: usize,
+    tokens: Vec<u32>,
+    limit: usize,
+    namespace: Namespace,
+    /// Whether a grammar holds: some stretches are paced, and some tokens are replaced by others.
+    is_constrained: bool,
+    is_paced: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Resume,
+    End,
+}
+
+impl Asked {
+    fn path(&self) -> Path {
+        Path::of(self.namespace, &self.tokens)
+    }
+
+    /// Takes a token that was chosen; what stands afterwards is up to the path alone.
+    fn advance(&mut self, token: u32) -> Next {
+        let hash = self.path().last();
+        let is_rejected = self.is_constrained && hash % 7 == 3;
+        let forced = [1 + (hash % 5) as u32, 2, 3];
+        let standing: &[u32] = if is_rejected { &forced[..1 + (hash % 3) as usize] } else { &[token] };
+        for token in standing {
+            self.tokens.push(*token);
+            if *token == STOP || self.tokens.len() >= self.limit {
+                return Next::End;
+            }
+        }
+        let paces = self.paces();
+        let was_paced = std::mem::replace(&mut self.is_paced, paces);
+        if is_rejected || was_paced != self.is_paced { Next::Resume } else { Next::GoOn }
+    }
+
+    fn paces(&self) -> bool {
+        self.is_constrained && (self.tokens.len() / 6) % 3 != 1
+    }
+
+    /// The whole answer, as an engine gives it that shares and keeps nothing.
+    fn alone(mut self) -> Vec<u32> {
+        while self.advance(chosen_behind(self.path().last())) != Next::End {}
+        self.tokens
+    }
+}
+
+/// A submission that was not read yet: the rows that took part, with their tokens.
+struct Unread {
+    rows: Vec<(DecodeRow, Vec<u32>)>,
+    lookahead: bool,
+}
+
+struct Trace {
+    random: fastrand::Rng,
+    options: SchedulerOptions,
+    scheduler: Scheduler,
+    device: SimulatedDevice,
+    asked: BTreeMap<SeqId, Asked>,
+    expected: BTreeMap<SeqId, Vec<u32>>,
+    unread: VecDeque<Unread>,
+    /// Sequences whose masks are not made yet.
+    masks_due: Vec<SeqId>,
+    plan_rows: u32,
+    next_id: SeqId,
+    now: i64,
+    prompts: Vec<Vec<u32>>,
+    idle_steps: u32,
+    finished: u32,
+}
+
+impl Trace {
+    fn new(seed: u64) -> Trace {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let slots = *random.choice(&[1, 2, 3, 4, 8]).expect("some");
+        let context = random.u32(2..6) * PAGE;
+        let pages = context / PAGE + random.u32(0..=2 * slots);
+        let options = SchedulerOptions { slots, pages, queue: random.usize(1..12) };
+        let prompts =
+            (0..3).map(|_| (0..random.usize(1..context as usize - 8)).map(|_| random.u32(1..4)).collect()).collect();
+        Trace {
+            options,
+            scheduler: Scheduler::new(options),
+            device: SimulatedDevice::new(slots, pages, context),
+            asked: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            unread: VecDeque::new(),
+            masks_due: Vec::new(),
+            plan_rows: 1,
+            next_id: 0,
+            now: 0,
+            prompts,
+            idle_steps: 0,
+            finished: 0,
+            random,
+        }
+    }
+
+    fn run(&mut self) {
+        let mut to_submit = self.random.u32(1..14);
+        let fails_at = self.random.u32(0..40);
+        for round in 0..20_000 {
+            self.now += self.random.i64(0..3_000);
+            match self.random.u32(0..20) {
+                0..=2 if to_submit > 0 => {
+                    to_submit -= 1;
+                    self.submit();
+                }
+                3 if self.random.u32(0..6) == 0 => self.cancel_any(),
+                4 if self.random.u32(0..10) == 0 => self.scheduler.clear_index(),
+                5 => self.build_plan(),
+                6 if fails_at == 0 && round > 30 => {
+                    self.fail();
+                    break;
+                }
+                7..=9 => self.make_mask(),
+                10..=14 if self.unread.len() < 2 => _ = self.step(),
+                _ => self.read(),
+            }
+            self.check();
+            if to_submit == 0 && self.asked.is_empty() {
+                break;
+            }
+            assert!(round < 19_999, "no end of {:?}", self.scheduler);
+        }
+        self.end();
+    }
+
+    fn submit(&mut self) {
+        let context = (self.device.context as usize).saturating_sub(1);
+        let mut prompt = self.prompts[self.random.usize(0..3)].clone();
+        prompt.truncate(self.random.usize(0..=prompt.len()));
+        prompt.extend((0..self.random.usize(1..20)).map(|_| self.random.u32(1..4)));
+        prompt.truncate(context);
+        let limit = (prompt.len() + self.random.usize(1..60)).min(context + 1);
+        let namespace = Namespace(self.random.u64(0..2));
+        let is_constrained = self.random.bool();
+        let choices = if self.random.u32(0..6) == 0 { 3 } else { 1 };
+        for _ in 0..choices {
+            self.next_id += 1;
+            let id = self.next_id;
+            let priority = self.random.i32(-1..=1);
+            let waiting = self.scheduler.waiting();
+            let taken = self.scheduler.submit(id, &prompt, limit, (priority, self.now), namespace);
+            assert_eq!(taken.is_err(), waiting >= self.options.queue);
+            if taken.is_err() {
+                continue;
+            }
+            let mut asked = Asked {
+                prompt: prompt.len(),
+                tokens: prompt.clone(),
+                limit,
+                namespace,
+                is_constrained,
+                is_paced: false,
+            };
+            asked.is_paced = asked.paces();
+            self.scheduler.set_pace(id, asked.is_paced, u32::MAX);
+            self.expected.insert(id, asked.clone().alone());
+            self.asked.insert(id, asked);
+        }
+    }
+
+    fn cancel_any(&mut self) {
+        let ids: Vec<SeqId> = self.asked.keys().copied().collect();
+        if let Some(id) = self.random.choice(ids) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: SeqId) {
+        self.scheduler.remove(id);
+        self.asked.remove(&id);
+        self.masks_due.retain(|due| *due != id);
+    }
+
+    /// A larger plan, where one is wanted.
+    fn build_plan(&mut self) {
+        let wanted = self.scheduler.rows_wanted().next_power_of_two().min(self.options.slots);
+        self.plan_rows = self.plan_rows.max(wanted);
+    }
+
+    fn make_mask(&mut self) {
+        if let Some(id) = self.masks_due.pop() {
+            self.scheduler.set_held(id, false);
+        }
+    }
+
+    /// Submits the next step; false where there is none.
+    fn step(&mut self) -> bool {
+        let limits =
+            StepLimits { chunk_alone: 64, chunk_shared: self.random.usize(1..40), rows: self.plan_rows, group: 4 };
+        let Some(Step { before, work }) = self.scheduler.next(&limits) else { return false };
+        let slots = self.scheduler.slots.iter();
+        let paths: Vec<_> = slots.map(|id| id.map(|id| self.asked[&id].path())).collect();
+        self.device.prepare(&before, &paths);
+        self.idle_steps = if work == Work::Nothing { self.idle_steps + 1 } else { 0 };
+        assert!(self.idle_steps < 20, "steps of nothing but preparations: {:?}", self.scheduler);
+        match work {
+            Work::Nothing => {}
+            Work::Prefill { id, slot, from, to } => {
+                self.device.prefill(slot, from..to, &self.asked[&id].path());
+                self.unread.push_back(Unread { rows: Vec::new(), lookahead: false });
+            }
+            Work::Decode { rows, steps, lookahead } => {
+                for row in &rows {
+                    let asked = &self.asked[&row.id];
+                    assert!(self.scheduler.tracks[&row.id].tokens == asked.tokens);
+                    self.device.set_row(row, asked.path(), asked.limit, asked.is_paced);
+                }
+                let slots = rows.iter().map(|row| row.slot + 1).max().expect("rows");
+                let plan = slots.next_power_of_two().min(self.options.slots);
+                assert!(plan <= self.plan_rows);
+                let mut chosen = vec![Vec::new(); rows.len()];
+                for _ in 0..steps {
+                    let ring = self.device.decode(plan, &self.scheduler);
+                    rows.iter().zip(&mut chosen).for_each(|(row, chosen)| chosen.extend(ring[row.slot as usize]));
+                }
+                if lookahead {
+                    self.device.forward(plan, &self.scheduler);
+                }
+                self.unread.push_back(Unread { rows: rows.into_iter().zip(chosen).collect(), lookahead });
+            }
+        }
+        true
+    }
+
+    fn read(&mut self) {
+        let Some(Unread { rows, lookahead }) = self.unread.pop_front() else {
+            let waits = !self.asked.is_empty() && self.masks_due.is_empty();
+            if waits && !self.step() {
+                let rows = self.plan_rows;
+                self.build_plan();
+                assert!(self.plan_rows > rows, "requests, and nothing to do: {:?}", self.scheduler);
+            }
+            return;
+        };
+        for (row, tokens) in rows {
+            if self.scheduler.epoch(row.id) != Some(row.epoch) {
+                continue;
+            }
+            let steps = if self.asked[&row.id].is_paced { 1 } else { tokens.len() as u32 };
+            self.scheduler.read(row.id, steps);
+            self.take(row.id, &tokens, lookahead);
+        }
+    }
+
+    fn take(&mut self, id: SeqId, tokens: &[u32], lookahead: bool) {
+        for token in tokens {
+            let Some(asked) = self.asked.get_mut(&id) else { return };
+            let standing = asked.tokens.len();
+            let next = asked.advance(*token);
+            let stands = asked.tokens[standing] == *token;
+            let goes_on = next != Next::End && *token != STOP;
+            let computed = standing + usize::from(lookahead && stands && goes_on);
+            self.scheduler.extend(id, &asked.tokens[standing..], computed);
+            match next {
+                Next::GoOn => {}
+                Next::Resume => {
+                    self.scheduler.rewind(id);
+                    break;
+                }
+                Next::End => {
+                    let cached = self.scheduler.cached(id).expect("it has run");
+                    assert!(cached < asked.prompt, "{cached} cached of {}", asked.prompt);
+                    assert_eq!(asked.tokens, self.expected[&id], "answer {id}");
+                    self.finished += 1;
+                    self.remove(id);
+                    return;
+                }
+            }
+        }
+        let asked = &self.asked[&id];
+        let lookahead = if self.random.bool() { u32::MAX } else { self.random.u32(0..6) };
+        self.scheduler.set_pace(id, asked.is_paced, lookahead);
+        self.scheduler.set_held(id, asked.is_paced);
+        if asked.is_paced {
+            self.masks_due.push(id);
+        }
+    }
+
+    /// The device fails: everything ends.
+    fn fail(&mut self) {
+        self.unread.clear();
+        let ids: Vec<SeqId> = self.asked.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.remove(id));
+        self.scheduler.clear_index();
+    }
+
+    /// What must hold after every step.
+    fn check(&mut self) {
+        let scheduler = &self.scheduler;
+        let running = scheduler.slots.iter().flatten().count();
+        assert_eq!(running + scheduler.waiting.len(), self.asked.len(), "each sequence waits or runs");
+        for (id, track) in &scheduler.tracks {
+            let asked = &self.asked[id];
+            assert_eq!(track.tokens, asked.tokens);
+            assert!(track.slot.is_some() || (track.pages.is_empty() && track.computed == 0));
+            self.device.claim(&track.pages, track.computed, &asked.path());
+        }
+        let held: std::collections::HashSet<PageId> =
+            scheduler.tracks.values().flat_map(|track| track.pages.iter().copied()).collect();
+        let (free, indexed) = scheduler.pages();
+        assert!(free + indexed + held.len() >= scheduler.pool.len(), "a page is lost");
+        // What the index says of any sequence that was ever asked for is what stands in the pages.
+        if let Some((_, tokens)) = self.random.choice(self.expected.iter().collect::<Vec<_>>()) {
+            let namespace = Namespace(self.random.u64(0..2));
+            let found = self.scheduler.index.lookup(namespace, tokens);
+            self.device.holds(&found, &Path::of(namespace, tokens));
+        }
+    }
+
+    /// Everything has ended: nothing is left but the index's pages, and then nothing.
+    fn end(&mut self) {
+        self.step();
+        let scheduler = &mut self.scheduler;
+        assert!(scheduler.tracks.is_empty() && scheduler.waiting.is_empty());
+        assert!(scheduler.slots.iter().all(Option::is_none));
+        assert_eq!(scheduler.pool.free() + scheduler.index.pages(), scheduler.pool.len());
+        scheduler.clear_index();
+        assert_eq!((scheduler.pool.free(), scheduler.pool.shared()), (scheduler.pool.len(), 0));
+    }
+}
+
+#[test]
+fn random_traces_lose_no_page_and_give_the_answers_of_an_uncached_engine() {
+    let count = if std::env::var_os("INGLENOOK_FULL").is_some() { 10_000 } else { 2_000 };
+    let (mut counts, mut finished) = (Counts::default(), 0);
+    for seed in 0..count {
+        let traced = std::panic::catch_unwind(|| {
+            let mut trace = Trace::new(seed);
+            trace.run();
+            (trace.scheduler.counts(), trace.finished)
+        });
+        let Ok((of_trace, ended)) = traced else { panic!("the trace of seed {seed} went wrong") };
+        counts.reused += of_trace.reused;
+        counts.prefilled += of_trace.prefilled;
+        counts.evicted += of_trace.evicted;
+        counts.preempted += of_trace.preempted;
+        finished += ended;
+    }
+    println!("seeds 0..{count}: {finished} answers, {counts:?}");
+    assert!(finished > 0 && counts.reused > 0 && counts.evicted > 0 && counts.preempted > 0, "{counts:?}");
+}
