@@ -49,7 +49,9 @@ pub mod plan;
 pub mod selftest;
 
 pub use device::Device;
+pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
 pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
+pub use engine::metrics::{EngineMetrics, Histogram, Summary, to_prometheus};
 pub use engine::request::{Request, RequestError};
 pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models};
 pub use error::Error;

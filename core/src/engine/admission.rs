@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::answer::{Answer, Mailbox};
+use super::audit::AuditRecord;
 use super::constraint::{Constraint, OutputConstraint};
 use super::output::OutputPipeline;
 use super::prompt::Prompt;
@@ -23,12 +24,26 @@ impl Engine {
     /// # Errors
     /// [`Error::Request`], [`Error::Template`], [`Error::Grammar`]; [`RequestError::Busy`] where the queue is full.
     pub fn submit(&self, request: Request) -> Result<Answer, Error> {
+        let audits = self.shared.with(|driver| driver.audits);
+        let begun = self.begin(&request, audits);
+        if let Err(error) = &begun {
+            let record = audits.then(|| AuditRecord::new(request, 0));
+            self.shared.with(|driver| driver.refuse(record, error));
+        }
+        self.shared.wake();
+        self.shared.tell_audit();
+        begun
+    }
+
+    fn begin(&self, request: &Request, audits: bool) -> Result<Answer, Error> {
         if let Some(error) = self.shared.with(|driver| driver.failure().cloned()) {
             return Err(error.into());
         }
-        let sequences = self.sequences(&request)?;
+        let sequences = self.sequences(request)?;
         let prompt_tokens = sequences.first().map_or(0, |sequence| sequence.prompt.len());
-        let mailbox = Rc::new(RefCell::new(Mailbox::new(sequences.len() as u32)));
+        let mut mailbox = Mailbox::new(sequences.len() as u32);
+        mailbox.audit = audits.then(|| AuditRecord::new(request.clone(), sequences.len()));
+        let mailbox = Rc::new(RefCell::new(mailbox));
         let now = self.born.elapsed().as_millis() as i64;
         let ids = self.shared.with(|driver| {
             let mut ids = Vec::new();
@@ -36,22 +51,20 @@ impl Engine {
                 let id = driver.next_id();
                 let (prompt, limit) = (&sequence.prompt, sequence.limit as usize);
                 if let Err(full) = driver.scheduler.submit(id, prompt, limit, (0, now), Namespace(0)) {
-                    ids.iter().for_each(|id| driver.cancel(*id));
+                    ids.iter().for_each(|id| driver.discard(*id));
                     let retry_after_ms = driver.millis_per_answer() as u64;
                     return Err(RequestError::Busy { waiting: full.waiting, retry_after_ms }.into());
                 }
                 driver.insert(id, sequence, choice as u32, mailbox.clone());
                 ids.push(id);
                 if let Err(error) = driver.begin(id) {
-                    ids.iter().for_each(|id| driver.cancel(*id));
+                    ids.iter().for_each(|id| driver.discard(*id));
                     return Err(error);
                 }
             }
             Ok(ids)
         });
-        let answer = Answer::new(self.shared.clone(), mailbox, ids?, prompt_tokens);
-        self.shared.wake();
-        Ok(answer)
+        Ok(Answer::new(self.shared.clone(), mailbox, ids?, prompt_tokens))
     }
 
     /// The choices of an answer, each at its beginning.

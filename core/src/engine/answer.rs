@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::audit::AuditRecord;
 use super::driver::Shared;
 use super::event::Event;
 use super::scheduler::SeqId;
@@ -46,12 +47,30 @@ pub(super) struct Mailbox {
     pub open: u32,
     /// Tokens generated so far, of each choice.
     pub generated: Vec<Vec<u32>>,
+    /// What the audit hook is to be told, where there is one.
+    pub audit: Option<AuditRecord>,
 }
 
 impl Mailbox {
     /// Of an answer of so many choices.
     pub fn new(choices: u32) -> Mailbox {
         Mailbox { open: choices, generated: vec![Vec::new(); choices as usize], ..Mailbox::default() }
+    }
+
+    /// Adds events of a choice.
+    pub fn push(&mut self, choice: u32, events: impl Iterator<Item = Event>) {
+        for event in events {
+            if let Some(answer) = self.audit.as_mut().and_then(|audit| audit.answers.get_mut(choice as usize)) {
+                answer.take(&event);
+            }
+            self.events.push_back((choice, event));
+        }
+    }
+
+    /// The record of an answer whose last choice has ended, once.
+    pub fn take_audit(&mut self) -> Option<AuditRecord> {
+        let audit = self.audit.take_if(|_| self.open == 0)?;
+        Some(audit.end(&self.generated, self.error.as_ref()))
     }
 
     /// Ends it with an error. What came before stays.

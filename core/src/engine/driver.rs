@@ -13,10 +13,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use web_time::{Duration, Instant};
 
 use super::answer::Mailbox;
+use super::audit::{AuditHook, AuditRecord};
 use super::drafter::{Acceptance, PromptLookup, VerifyCost};
 use super::event::FinishReason;
 use super::executor::{DecodePlan, ModelRunner, Phase, PlanWanted, RingSpan, SlotState};
 use super::fault;
+use super::metrics::{EngineMetrics, Throughput};
 use super::scheduler::{DecodeRow, Preparation, Scheduler, SeqId, Step, StepLimits, Work};
 use super::sequence::{MaskMode, NextAction, Sequence};
 use crate::error::Error;
@@ -46,6 +48,7 @@ const FORESEEN_ENOUGH: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Shared {
     driver: RefCell<Driver>,
+    audit: RefCell<Option<AuditHook>>,
     waiting: Arc<Waiting>,
 }
 
@@ -71,7 +74,7 @@ impl Waiting {
 
 impl Shared {
     pub fn new(driver: Driver) -> Shared {
-        Shared { driver: RefCell::new(driver), waiting: Arc::default() }
+        Shared { driver: RefCell::new(driver), audit: RefCell::default(), waiting: Arc::default() }
     }
 
     /// Moves the engine on by what can be done now; pending where something has to be waited for first.
@@ -82,12 +85,31 @@ impl Shared {
         if moved.is_ready() {
             waker.wake();
         }
+        self.tell_audit();
         moved
     }
 
     pub fn cancel(&self, choices: &[SeqId]) {
         self.with(|driver| choices.iter().for_each(|id| driver.cancel(*id)));
         self.wake();
+        self.tell_audit();
+    }
+
+    /// Sets who is told of each request that has ended.
+    pub fn set_audit(&self, hook: AuditHook) {
+        *self.audit.borrow_mut() = Some(hook);
+        self.with(|driver| driver.audits = true);
+    }
+
+    /// Tells the audit hook of the requests that have ended. Nothing is borrowed meanwhile, so that it may use the engine.
+    pub fn tell_audit(&self) {
+        let Some(mut hook) = self.with(|driver| !driver.ended.is_empty()).then(|| self.audit.take()).flatten() else {
+            return;
+        };
+        while let Some(record) = self.with(|driver| driver.ended.pop_front()) {
+            hook.call(record);
+        }
+        self.audit.borrow_mut().get_or_insert(hook);
     }
 
     /// Lets whoever waits look again: there is something new to do.
@@ -122,6 +144,14 @@ pub(super) struct Driver {
     /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
     foreseen: u32,
     verify_cost: VerifyCost,
+    /// Figures of what has ended.
+    metrics: EngineMetrics,
+    throughput: Throughput,
+    born: Instant,
+    /// Whether there is an audit hook.
+    pub audits: bool,
+    /// What it is to be told.
+    ended: VecDeque<AuditRecord>,
 }
 
 impl fmt::Debug for Driver {
@@ -222,7 +252,53 @@ impl Driver {
             speculates,
             foreseen: 0,
             verify_cost: VerifyCost::default(),
+            metrics: EngineMetrics::default(),
+            throughput: Throughput::default(),
+            born: Instant::now(),
+            audits: false,
+            ended: VecDeque::new(),
         }
+    }
+
+    /// Figures of what has ended, and of what is under way now.
+    pub fn metrics(&self) -> EngineMetrics {
+        let counts = self.scheduler.counts();
+        let (pages, pages_used, pages_shared) = self.scheduler.pages_in_use();
+        let memory = self.runner.memory();
+        let queued = self.scheduler.waiting() as u64;
+        EngineMetrics {
+            queued,
+            running: self.entries.len() as u64 - queued,
+            preemptions: counts.preempted,
+            pages,
+            pages_used,
+            pages_shared,
+            pages_evicted: counts.evicted,
+            tokens_per_second: self.throughput.per_second(self.now_ms()),
+            memory_bytes: [
+                ("weights", memory.weights),
+                ("kv_cache", memory.kv_cache),
+                ("activations", memory.activations),
+            ]
+            .into(),
+            ..self.metrics.clone()
+        }
+    }
+
+    fn now_ms(&self) -> f64 {
+        self.born.elapsed().as_secs_f64() * 1e3
+    }
+
+    /// Counts a request that is refused, and tells the audit hook.
+    pub fn refuse(&mut self, record: Option<AuditRecord>, error: &Error) {
+        self.metrics.refuse(error.code());
+        self.ended.extend(record.map(|record| record.end(&[], Some(error))));
+    }
+
+    /// Takes back a choice of a request that is refused.
+    pub fn discard(&mut self, id: SeqId) {
+        self.scheduler.remove(id);
+        self.entries.remove(&id);
     }
 
     /// A name for a new sequence.
@@ -277,7 +353,7 @@ impl Driver {
         self.in_flight.clear();
         for (id, entry) in std::mem::take(&mut self.entries) {
             self.scheduler.remove(id);
-            entry.mailbox.borrow_mut().fail(error.clone().into());
+            self.end_with_error(&entry, error.clone().into());
         }
         self.scheduler.clear_index();
     }
@@ -547,6 +623,9 @@ impl Driver {
     /// Takes the tokens that a sequence's row has chosen, and what follows from each.
     fn take_tokens(&mut self, id: SeqId, tokens: Vec<u32>, logprobs: Vec<&[u32]>, ahead: usize) -> Result<(), Error> {
         let mut logprobs = logprobs.into_iter();
+        let read = tokens.iter().take_while(|token| **token != NO_TOKEN).count();
+        let entry = self.entries.get_mut(&id).filter(|_| read > 0);
+        let token_ms = entry.and_then(|entry| entry.sequence.clock.tokens(read));
         for token in tokens {
             let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
             let sequence = &mut entry.sequence;
@@ -557,7 +636,8 @@ impl Driver {
                 self.faulty.push_back(id);
                 return Ok(());
             }
-            sequence.clock.first_token.get_or_insert_with(Instant::now);
+            // A first group is one token, so that its time is that of the prompt.
+            token_ms.into_iter().for_each(|ms| sequence.clock.token_ms.record(ms));
             let logprobs = logprobs.next();
             if sequence.is_masked() {
                 sequence.backoff.left = sequence.backoff.left.saturating_sub(1);
@@ -608,7 +688,8 @@ impl Driver {
         sequence.usage.cached_tokens = cached.min(sequence.prompt.len()) as u32;
         let mut mailbox = entry.mailbox.borrow_mut();
         mailbox.generated[entry.choice as usize].extend_from_slice(&new);
-        mailbox.events.extend(sequence.events.drain(..).map(|event| (entry.choice, event)));
+        mailbox.push(entry.choice, sequence.events.drain(..));
+        self.throughput.record(new.len() as u64, self.born.elapsed().as_secs_f64() * 1e3);
     }
 
     /// Begins a sequence: what has to come before its first token is chosen.
@@ -676,21 +757,32 @@ impl Driver {
     fn finish(&mut self, id: SeqId, reason: FinishReason) {
         self.scheduler.remove(id);
         let Some(mut entry) = self.entries.remove(&id) else { return };
-        entry.sequence.finish(reason);
+        let reason = entry.sequence.finish(reason);
+        self.metrics.record(&entry.sequence.metrics(), reason.name());
         if let Some(started) = entry.sequence.clock.started {
             let millis = started.elapsed().as_secs_f64() * 1e3;
             self.answer_millis += (millis - self.answer_millis) / 8.0;
         }
         let mut mailbox = entry.mailbox.borrow_mut();
-        mailbox.events.extend(entry.sequence.events.drain(..).map(|event| (entry.choice, event)));
+        mailbox.push(entry.choice, entry.sequence.events.drain(..));
         mailbox.open = mailbox.open.saturating_sub(1);
+        self.ended.extend(mailbox.take_audit());
+    }
+
+    /// Counts a sequence that is under way no longer, and ends its answer.
+    fn end_with_error(&mut self, entry: &Entry, error: Error) {
+        self.metrics.record(&entry.sequence.metrics(), error.code());
+        let mut mailbox = entry.mailbox.borrow_mut();
+        mailbox.fail(error);
+        self.ended.extend(mailbox.take_audit());
     }
 
     /// Ends a sequence with an error, and with it its answer.
     fn fail_one(&mut self, id: SeqId, error: Error) {
         self.scheduler.remove(id);
         let Some(entry) = self.entries.remove(&id) else { return };
-        entry.mailbox.borrow_mut().fail(error);
+        let code = error.code();
+        self.end_with_error(&entry, error);
         let others: Vec<SeqId> = self
             .entries
             .iter()
@@ -699,7 +791,8 @@ impl Driver {
             .collect();
         for other in others {
             self.scheduler.remove(other);
-            self.entries.remove(&other);
+            let other = self.entries.remove(&other);
+            other.into_iter().for_each(|other| self.metrics.record(&other.sequence.metrics(), code));
         }
     }
 }

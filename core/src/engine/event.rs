@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 pub use super::logprobs::TokenLogprob;
+use super::metrics::Summary;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,6 +74,19 @@ pub enum FinishReason {
     Aborted,
 }
 
+impl FinishReason {
+    /// Its name, as it is serialised.
+    pub fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::ToolCalls => "tool_calls",
+            FinishReason::ContentFilter => "content_filter",
+            FinishReason::Aborted => "aborted",
+        }
+    }
+}
+
 /// Tokens of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
@@ -95,6 +109,10 @@ pub struct Timings {
     pub queue_ms: f64,
     /// From the first step to the first token.
     pub prefill_ms: f64,
+    /// From the request to the first token; none if none came.
+    pub first_token_ms: Option<f64>,
     /// From the first token to the last.
     pub decode_ms: f64,
+    /// From each token to the next. Of tokens that are read together, each took as long as the others.
+    pub token_ms: Summary,
 }

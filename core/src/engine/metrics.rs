@@ -18,7 +18,7 @@ pub use prometheus::to_prometheus;
 pub struct RequestMetrics {
     /// From submission until the request joined the batch.
     pub queue_ms: f64,
-    /// From there until its whole prompt was computed.
+    /// From there until its first token.
     pub prefill_ms: f64,
     /// From submission until the first token. None if none came.
     pub first_token_ms: Option<f64>,
@@ -60,7 +60,8 @@ impl Throughput {
     }
 }
 
-/// Figures of an engine since it was loaded.
+/// Figures of an engine since it was loaded. A request of `n` answers counts as so many, a refused one as one; the times and tokens are
+/// those of requests that have ended.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EngineMetrics {
     /// Requests that have ended, by the reason for which they did, or by their error's code.
@@ -97,11 +98,18 @@ pub struct EngineMetrics {
     pub pages_shared: u64,
     /// Pages taken from the prefix index for others.
     pub pages_evicted: u64,
+    /// Tokens generated a second, of late.
+    pub tokens_per_second: f64,
     /// Device memory by purpose, bytes.
     pub memory_bytes: BTreeMap<&'static str, u64>,
 }
 
 impl EngineMetrics {
+    /// Counts a request that was refused with an error of this code.
+    pub fn refuse(&mut self, code: &'static str) {
+        *self.requests.entry(code).or_default() += 1;
+    }
+
     /// Adds a request that has ended, for `reason`.
     pub fn record(&mut self, request: &RequestMetrics, reason: &'static str) {
         *self.requests.entry(reason).or_default() += 1;

@@ -6,6 +6,7 @@
 
 mod admission;
 mod answer;
+pub mod audit;
 #[cfg(feature = "grammar")]
 mod compiler;
 mod constraint;
@@ -42,11 +43,13 @@ use crate::device::Device;
 use crate::gpu::{Counters, GpuError};
 use crate::kernels::kv::KvType;
 pub use answer::Answer;
+use audit::{AuditHook, AuditRecord};
 pub use constraint::GrammarBackend;
 use driver::Shared;
 pub use fault::FaultError;
 pub use info::{Info, Memory, ModelInfo};
 use inglenook_text::Tokenizer;
+use metrics::EngineMetrics;
 pub use models::Models;
 pub use optional::ignored;
 pub use prompt::PromptBuilder;
@@ -157,6 +160,43 @@ impl Engine {
         self.shared.with(|driver| driver.len())
     }
 
+    /// Figures of the requests that have ended, and of the engine now. [`to_prometheus`](metrics::to_prometheus) makes text of them.
+    pub fn metrics(&self) -> EngineMetrics {
+        self.shared.with(|driver| driver.metrics())
+    }
+
+    /// Sets who is told of each request, once, when it has ended or was refused, and with what: for logs that have to be kept. Replaces
+    /// the one set before; requests that are under way are told of only if there was one when they came.
+    ///
+    /// The hook runs on the engine's thread, between steps; it may use the engine. If it panics, its panic ends that call alone, and
+    /// the engine goes on; in WebAssembly, where panics cannot be caught, it ends the module.
+    ///
+    /// ```
+    /// # use inglenook::{Device, Engine, EngineOptions, Request, source::Memory};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// # const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
+    /// # async fn audited() -> Result<(), inglenook::Error> {
+    /// # let engine = Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true).await?;
+    /// let seen = Rc::new(RefCell::new(Vec::new()));
+    /// let log = seen.clone();
+    /// engine.set_audit(Box::new(move |record| log.borrow_mut().push(record)));
+    ///
+    /// let request = Request::from_json(r#"{"prompt": "Once", "max_tokens": 4}"#)?;
+    /// let mut answer = engine.submit(request)?;
+    /// while answer.next().await?.is_some() {}
+    ///
+    /// let seen = seen.borrow();
+    /// assert_eq!(seen[0].request.prompt.as_deref(), Some("Once"));
+    /// assert_eq!(seen[0].answers[0].tokens, answer.tokens(0));
+    /// # Ok(())
+    /// # }
+    /// # pollster::block_on(audited()).unwrap();
+    /// ```
+    pub fn set_audit(&self, hook: Box<dyn FnMut(AuditRecord)>) {
+        self.shared.set_audit(AuditHook::new(hook));
+    }
+
     /// Forgets what the cache holds of answers that have ended, so that the next prompt is computed from its beginning.
     pub fn reset_cache(&self) {
         self.shared.with(|driver| driver.scheduler.clear_index());
@@ -165,6 +205,7 @@ impl Engine {
     /// Ends all answers and gives all memory back at once.
     pub fn close(self) {
         self.shared.with(|driver| driver.fail(&GpuError::Lost("the engine was closed".into())));
+        self.shared.tell_audit();
         if let Device::Gpu(gpu) = &self.device {
             gpu.close();
         }

@@ -412,6 +412,12 @@ impl Scheduler {
         (self.pool.free(), self.index.pages())
     }
 
+    /// Pages: in all, in use, and in use more than once.
+    pub fn pages_in_use(&self) -> (u64, u64, u64) {
+        let (all, free) = (self.pool.len(), self.pool.free());
+        (all as u64, (all - free) as u64, self.pool.shared() as u64)
+    }
+
     /// Forgets all that no running sequence holds.
     pub fn clear_index(&mut self) {
         self.index.clear(&mut self.pool);

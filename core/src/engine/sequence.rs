@@ -7,6 +7,7 @@ use web_time::Instant;
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};
 use super::logprobs::{Logprob, TokenLogprob};
+use super::metrics::{Histogram, RequestMetrics};
 use super::output::OutputPipeline;
 use crate::kernels::batch::Row;
 use crate::kernels::sampling::SamplingParams;
@@ -78,6 +79,8 @@ pub(super) struct Clock {
     pub submitted: Instant,
     pub started: Option<Instant>,
     pub first_token: Option<Instant>,
+    last_token: Option<Instant>,
+    pub token_ms: Histogram,
 }
 
 /// What to do after a token.
@@ -102,19 +105,37 @@ impl Default for Backoff {
 impl Clock {
     /// Of a request that comes now.
     pub fn new() -> Clock {
-        Clock { submitted: Instant::now(), started: None, first_token: None }
+        Clock {
+            submitted: Instant::now(),
+            started: None,
+            first_token: None,
+            last_token: None,
+            token_ms: Histogram::default(),
+        }
+    }
+
+    /// So many tokens were read now. How long each took, milliseconds; none of the first.
+    pub fn tokens(&mut self, count: usize) -> Option<f64> {
+        let now = Instant::now();
+        self.first_token.get_or_insert(now);
+        self.last_token.replace(now).map(|last| millis(last, now) / count as f64)
     }
 
     pub fn timings(&self) -> Timings {
-        let millis = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1e3;
         let started = self.started.unwrap_or(self.submitted);
         let first = self.first_token.unwrap_or(started);
         Timings {
             queue_ms: millis(self.submitted, started),
             prefill_ms: millis(started, first),
+            first_token_ms: self.first_token.map(|first| millis(self.submitted, first)),
             decode_ms: millis(first, Instant::now()),
+            token_ms: self.token_ms.summary(),
         }
     }
+}
+
+fn millis(from: Instant, to: Instant) -> f64 {
+    to.duration_since(from).as_secs_f64() * 1e3
 }
 
 impl Sequence {
@@ -154,6 +175,23 @@ impl Sequence {
         let tokens: Vec<TokenLogprob> = (standing..self.len()).filter_map(tell).collect();
         if !tokens.is_empty() {
             self.events.insert(at.min(self.events.len()), Event::Logprobs { tokens });
+        }
+    }
+
+    /// Its figures so far.
+    pub fn metrics(&self) -> RequestMetrics {
+        let Timings { queue_ms, prefill_ms, first_token_ms, .. } = self.clock.timings();
+        let Usage { prompt_tokens, completion_tokens, cached_tokens, drafted_tokens, accepted_tokens } = self.usage;
+        RequestMetrics {
+            queue_ms,
+            prefill_ms,
+            first_token_ms,
+            token_ms: self.clock.token_ms.clone(),
+            prompt_tokens: prompt_tokens.into(),
+            cached_tokens: cached_tokens.into(),
+            completion_tokens: completion_tokens.into(),
+            drafted_tokens: drafted_tokens.into(),
+            accepted_tokens: accepted_tokens.into(),
         }
     }
 
