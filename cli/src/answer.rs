@@ -86,15 +86,28 @@ impl Answer {
     pub fn summary(&self) -> String {
         let Answer { usage, timings, .. } = self;
         let computed = usage.prompt_tokens - usage.cached_tokens;
-        format!(
-            "prompt: {} tokens ({} cached), {:.1} tok/s; answer: {} tokens, {:.1} tok/s",
+        let mut summary = format!(
+            "queued {:.0} ms; prompt: {} tokens ({} cached), {:.1} tok/s; ",
+            timings.queue_ms,
             usage.prompt_tokens,
             usage.cached_tokens,
             show::per_second(computed.into(), timings.prefill_ms),
+        );
+        if let Some(first_token_ms) = timings.first_token_ms {
+            summary += &format!("first token after {first_token_ms:.0} ms; ");
+        }
+        summary += &format!(
+            "answer: {} tokens, {:.1} tok/s, {:.1} ms a token (p95 {:.1})",
             usage.completion_tokens,
             // The first token belongs to the prompt's time.
             show::per_second(usage.completion_tokens.saturating_sub(1).into(), timings.decode_ms),
-        )
+            timings.token_ms.p50,
+            timings.token_ms.p95,
+        );
+        if usage.drafted_tokens > 0 {
+            summary += &format!("; drafted: {}, accepted: {}", usage.drafted_tokens, usage.accepted_tokens);
+        }
+        summary
     }
 
     /// The assistant's message, in OpenAI's form.

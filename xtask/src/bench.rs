@@ -18,7 +18,7 @@ const PLACES: [&str; 3] = ["native", "chromium", "firefox"];
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Options {
-    /// GGUF files, `ember`, or synthetic models: 42m, 0.5b, 4b, 8b, 16-layers, 2gb, wide-embedding
+    /// GGUF files, `ember`, or synthetic models: 42m, 0.3b, 0.5b, 4b, 8b, 16-layers, 2gb, wide-embedding
     #[arg(default_value = "ember")]
     models: Vec<String>,
     /// Where: some of native, chromium, firefox
@@ -30,6 +30,15 @@ pub struct Options {
     /// Tokens to decode
     #[arg(long, default_value_t = 64)]
     tokens: u32,
+    /// Answers at once, natively, to be compared with one
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+    /// Tokens that the prompts of all answers begin with
+    #[arg(long, value_name = "N", requires = "concurrency")]
+    shared_prefix: Option<u32>,
+    /// Where natively: `gpu`, `cpu`, or a part of an adapter's name
+    #[arg(long, default_value = "gpu")]
+    device: String,
     /// The CSV file that the rows are added to, from the repository's root
     #[arg(long, value_name = "FILE", default_value = "benches/end-to-end.csv")]
     out: PathBuf,
@@ -42,6 +51,9 @@ pub struct Options {
 pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(place) = options.places.iter().find(|place| !PLACES.contains(&place.as_str())) {
         bail!("no figures from `{place}`: there are {}", PLACES.join(", "));
+    }
+    if options.concurrency.is_some() && options.places != ["native"] {
+        bail!("answers at once are measured natively alone: add --in native");
     }
     let models = existing(workspace, &options.models)?;
     let about = about(workspace)?;
@@ -105,8 +117,11 @@ fn native(workspace: &Workspace, options: &Options, models: &[String]) -> Result
             "bench",
             "--json",
             "--device",
-            "gpu",
+            &options.device,
         ]);
+        for (name, value) in [("--concurrency", options.concurrency), ("--shared-prefix", options.shared_prefix)] {
+            command.args(value.map(|value| [name.to_string(), value.to_string()]).into_iter().flatten());
+        }
         if model != "ember" {
             command.args(["--model", model]);
         }

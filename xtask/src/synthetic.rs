@@ -11,12 +11,12 @@ use crate::stamp::{self, Inputs};
 use crate::workspace::Workspace;
 
 /// Their names, as `inglenook synth` knows them.
-pub const NAMES: [&str; 7] = ["42m", "0.5b", "4b", "8b", "16-layers", "2gb", "wide-embedding"];
+pub const NAMES: [&str; 8] = ["42m", "0.3b", "0.5b", "4b", "8b", "16-layers", "2gb", "wide-embedding"];
 
 /// What to make.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Which: 42m, 0.5b, 4b, 8b, 16-layers, 2gb, wide-embedding
+    /// Which: 42m, 0.3b, 0.5b, 4b, 8b, 16-layers, 2gb, wide-embedding
     #[arg(required = true)]
     names: Vec<String>,
 }

@@ -23,7 +23,7 @@ pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;
 
 /// Which model, and where it runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model and device")]
 pub struct ModelArguments {
     /// A GGUF file; without one, the built-in model ember
@@ -56,7 +56,7 @@ fn kv_type(name: &str) -> KvType {
 }
 
 /// Where it runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DeviceArguments {
     /// `auto` (the best GPU, else the CPU), `gpu` (a software adapter, too), `cpu`, or a part of an adapter's name
     #[arg(short, long, value_name = "DEVICE", default_value = "auto")]

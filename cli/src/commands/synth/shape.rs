@@ -8,6 +8,9 @@ pub enum Name {
     /// 42 million weights, Q4_0: the shape other browser engines were measured on
     #[value(name = "42m")]
     Small,
+    /// 0.3 billion weights, Q4_K_M
+    #[value(name = "0.3b")]
+    Third,
     /// Qwen3-0.6B's shape, Q4_K_M
     #[value(name = "0.5b")]
     Half,
@@ -32,6 +35,7 @@ impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Name::Small => "42m",
+            Name::Third => "0.3b",
             Name::Half => "0.5b",
             Name::Four => "4b",
             Name::Eight => "8b",
@@ -91,6 +95,7 @@ impl Name {
                 context: 16384,
                 weights: Weights::All(WeightType::Q4_0),
             },
+            Name::Third => Shape { layers: 16, vocab: 49152, ..Name::Half.shape() },
             Name::Half => Shape {
                 hidden: 1024,
                 layers: 28,
