@@ -5,6 +5,7 @@ use inglenook_grammar::GrammarError;
 use crate::engine::FaultError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
+use crate::engine::session_file::SessionFileError;
 use crate::gpu::GpuError;
 use crate::kernels::kv::UnsupportedKv;
 use crate::model::{FitError, LoadError, ModelError};
@@ -52,6 +53,9 @@ pub enum Error {
     /// The form that an answer must have.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
+    /// A saved session that cannot be restored.
+    #[error(transparent)]
+    Session(#[from] SessionFileError),
 }
 
 impl Error {
@@ -77,6 +81,12 @@ impl Error {
             Error::Request(RequestError::Busy { .. }) => "Busy",
             Error::Template(_) | Error::Request(_) => "BadRequest",
             Error::Grammar(error) => error.code(),
+            Error::Session(
+                SessionFileError::Version { .. }
+                | SessionFileError::OtherModel { .. }
+                | SessionFileError::OtherLayout { .. },
+            ) => "Unsupported",
+            Error::Session(_) => "BadFile",
         }
     }
 }

@@ -61,6 +61,7 @@ impl LoadOptions {
             max_waiting: self.max_waiting,
             cache_tokens: self.cache_tokens,
             no_speculation: self.no_speculation,
+            ..EngineOptions::default()
         }
     }
 

@@ -19,11 +19,14 @@ use super::event::FinishReason;
 use super::executor::{DecodePlan, ModelRunner, Phase, PlanWanted, RingSpan, SlotState};
 use super::fault;
 use super::metrics::{EngineMetrics, Throughput};
+use super::page_transfer::{PageTransfer, write_page};
 use super::scheduler::{DecodeRow, Preparation, Scheduler, SeqId, Step, StepLimits, Work};
 use super::sequence::{MaskMode, NextAction, Sequence};
 use crate::error::Error;
 use crate::gpu::GpuError;
+use crate::kernels::kv::PAGE;
 use crate::kernels::sampling::{Features, HOLD, MASKED, NO_TOKEN, history_words, recent_words, stop_words};
+use crate::kv::prefix::Evicted;
 use crate::plan::{KernelCache, PendingReadback, PlanError};
 
 /// Steps of a submission once answers are under way: a read for every four tokens.
@@ -126,6 +129,7 @@ impl Shared {
 pub(super) struct Driver {
     pub runner: ModelRunner,
     pub scheduler: Scheduler,
+    pub transfer: PageTransfer,
     /// Away while a [`Background`] has it.
     kernels: Option<KernelCache>,
     entries: HashMap<SeqId, Entry>,
@@ -231,6 +235,7 @@ impl Driver {
     pub fn new(
         runner: ModelRunner,
         scheduler: Scheduler,
+        transfer: PageTransfer,
         kernels: KernelCache,
         vocab_size: usize,
         speculates: bool,
@@ -239,6 +244,7 @@ impl Driver {
         Driver {
             runner,
             scheduler,
+            transfer,
             kernels: Some(kernels),
             entries: HashMap::new(),
             in_flight: VecDeque::new(),
@@ -351,6 +357,7 @@ impl Driver {
     pub fn fail(&mut self, error: &GpuError) {
         self.failed.get_or_insert(error.clone());
         self.in_flight.clear();
+        self.transfer.clear();
         for (id, entry) in std::mem::take(&mut self.entries) {
             self.scheduler.remove(id);
             self.end_with_error(&entry, error.clone().into());
@@ -370,6 +377,7 @@ impl Driver {
     }
 
     fn try_poll(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
+        self.transfer.poll(context, &mut self.scheduler.tier)?;
         self.begin_background();
         if self.poll_background(context)?.is_ready() {
             return Ok(Poll::Ready(()));
@@ -533,16 +541,32 @@ impl Driver {
         self.in_flight.push_back(InFlight { pending, submitted: Instant::now(), work });
     }
 
-    fn prepare(&mut self, before: Vec<Preparation>) {
+    /// Does what precedes a step's work.
+    pub fn prepare(&mut self, before: Vec<Preparation>) {
         let resources = self.runner.resources().clone();
+        let (device, kv) = (&resources.device, &resources.kv);
         for preparation in before {
             match preparation {
-                Preparation::Evict(_) => {}
-                Preparation::Copy { from, to } => resources.kv.copy(from, to),
-                Preparation::Map { slot, first, pages } => resources.kv.set_pages(slot, first, &pages),
+                Preparation::Evict(Evicted { page, key, tokens }) => {
+                    if tokens == PAGE && self.scheduler.tier.wants(&key) {
+                        self.transfer.keep(device, kv, page, key);
+                    }
+                }
+                Preparation::Load { key, page } => match self.scheduler.tier.lookup(&[key])[..] {
+                    [bytes] => write_page(device, kv, page, bytes),
+                    _ => unreachable!("the tier loses nothing while a step is prepared"),
+                },
+                Preparation::Copy { from, to } => kv.copy(from, to),
+                Preparation::Map { slot, first, pages } => kv.set_pages(slot, first, &pages),
                 Preparation::Finish { slot } => self.runner.finish_row(slot),
             }
         }
+    }
+
+    /// Forgets all pages that no running sequence holds, in all tiers.
+    pub fn reset_cache(&mut self) {
+        self.transfer.clear();
+        self.scheduler.clear_index();
     }
 
     /// Writes what the device must know of a row before its next steps.

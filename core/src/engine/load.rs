@@ -7,12 +7,16 @@ use web_time::Instant;
 
 use super::driver::{Driver, Shared};
 use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
+use super::hashed_source::HashedSource;
 use super::info::{Info, model_info};
+use super::page_transfer::PageTransfer;
 use super::scheduler::{Scheduler, SchedulerOptions};
+use super::session::fingerprint;
 use super::{Engine, EngineOptions, GrammarBackend, LoadProgress, PromptBuilder, optional};
 use crate::device::Device;
 use crate::error::Error;
 use crate::kernels::kv::PAGE;
+use crate::kv::tiers::HostTier;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::fit::{self, FitOptions};
 use crate::model::{Config, Model, ModelError};
@@ -27,6 +31,9 @@ const DEFAULT_CONTEXT: u32 = 4096;
 
 /// Requests that may wait where the caller names no number.
 const DEFAULT_QUEUE: usize = 256;
+
+/// Bytes of host memory for evicted pages where the caller names no number.
+const DEFAULT_HOST_CACHE: usize = if cfg!(target_arch = "wasm32") { 0 } else { 256 << 20 };
 
 impl Engine {
     /// Loads a model. `progress` is told what happens and answers false to abort.
@@ -50,11 +57,14 @@ impl Engine {
         let prompts = PromptBuilder::from_gguf(&gguf.metadata)?;
         let vocab = vocabulary(prompts.tokenizer(), &config)?;
         let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
-        let model = Model::load(&gguf, source, &device, context, &mut weights).await?;
+        let source = HashedSource::new(source);
+        let model = Model::load(&gguf, &source, &device, context, &mut weights).await?;
+        let fingerprint = fingerprint(source.hash(), &config, context);
         progress(LoadProgress::Kernels);
         let mut kernels = KernelCache::new(device.clone());
         let kv = KvCache::new(&device, &kv_options)?;
         let pages = kv.pages();
+        let transfer = PageTransfer::new(&device, &kv)?;
         let runner = ModelRunner::new(&mut kernels, model, kv, (vocab, slots)).await?;
         let recommended = optional::recommended(&gguf.metadata);
         let context = runner.context();
@@ -68,10 +78,13 @@ impl Engine {
             kernels: kernels.choices().to_vec(),
         };
         let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
-        let scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
+        let mut scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
+        let host_cache_bytes = options.host_cache_bytes.unwrap_or(DEFAULT_HOST_CACHE);
+        scheduler.tier = HostTier::new(host_cache_bytes, 0);
         let vocab_size = prompts.tokenizer().vocab_size();
+        let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, !options.no_speculation);
         Ok(Engine {
-            shared: Rc::new(Shared::new(Driver::new(runner, scheduler, kernels, vocab_size, !options.no_speculation))),
+            shared: Rc::new(Shared::new(driver)),
             device,
             grammars: grammars(prompts.tokenizer()),
             tokenizer: prompts.tokenizer().clone(),
@@ -81,6 +94,7 @@ impl Engine {
             context,
             vocab,
             step_costs,
+            fingerprint,
             born: Instant::now(),
         })
     }

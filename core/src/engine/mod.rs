@@ -16,6 +16,7 @@ mod driver;
 pub mod event;
 mod executor;
 mod fault;
+mod hashed_source;
 mod info;
 mod load;
 pub mod logprobs;
@@ -23,6 +24,7 @@ pub mod metrics;
 mod models;
 mod optional;
 mod output;
+mod page_transfer;
 mod prompt;
 pub mod request;
 pub mod scheduler;
@@ -30,6 +32,7 @@ pub mod score;
 #[cfg(test)]
 mod scripted;
 mod sequence;
+pub mod session;
 pub mod session_file;
 mod token_policy;
 
@@ -70,6 +73,9 @@ pub struct EngineOptions {
     /// Tokens that the cache of keys and values holds, of all sequences and of those to be continued; by default the context and a
     /// page for each sequence.
     pub cache_tokens: Option<u32>,
+    /// Bytes of host memory for pages that the cache has no room for any more, so that a conversation that was set aside is not computed
+    /// again; by default 256 MiB natively, and none in a browser.
+    pub host_cache_bytes: Option<usize>,
     /// Never drafts tokens that the prompt or the answer had before, which else are verified several at once where that pays. The
     /// tokens are the same either way.
     pub no_speculation: bool,
@@ -97,6 +103,7 @@ pub struct Engine {
     context: u32,
     vocab: u32,
     step_costs: (usize, u64),
+    fingerprint: [u8; 32],
     born: Instant,
 }
 
@@ -199,7 +206,7 @@ impl Engine {
 
     /// Forgets what the cache holds of answers that have ended, so that the next prompt is computed from its beginning.
     pub fn reset_cache(&self) {
-        self.shared.with(|driver| driver.scheduler.clear_index());
+        self.shared.with(|driver| driver.reset_cache());
     }
 
     /// Ends all answers and gives all memory back at once.

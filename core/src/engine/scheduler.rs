@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::kernels::kv::PAGE;
 use crate::kv::pages::{PageId, PagePool};
-use crate::kv::prefix::{Evicted, Namespace, PrefixIndex};
+use crate::kv::path_key::PathKey;
+use crate::kv::prefix::{Evicted, Namespace, PrefixIndex, PrefixMatch};
+use crate::kv::tiers::HostTier;
 
 /// Names a sequence.
 pub type SeqId = u64;
@@ -55,6 +57,13 @@ pub struct Step {
 pub enum Preparation {
     /// A page leaves the device: its contents may be kept elsewhere, before it is used again.
     Evict(Evicted),
+    /// A page gets the contents that the host tier has under a name. They are there until the next step is asked for.
+    Load {
+        /// The name.
+        key: PathKey,
+        /// The sequence's own page.
+        page: PageId,
+    },
     /// A page's contents are copied: a prefix is shared up to a token within it.
     Copy {
         /// The shared page.
@@ -188,6 +197,8 @@ pub struct Scheduler {
     slots: Vec<Option<SeqId>>,
     pool: PagePool,
     index: PrefixIndex,
+    /// Evicted pages that may be loaded again. The driver puts them there.
+    pub tier: HostTier,
     /// Preparations of what happened between steps.
     pending: Vec<Preparation>,
     arrivals: i64,
@@ -205,6 +216,8 @@ pub struct Counts {
     pub reused: u64,
     /// Pages evicted from the index.
     pub evicted: u64,
+    /// Pages loaded from the host tier.
+    pub loaded: u64,
     /// Sequences preempted.
     pub preempted: u64,
 }
@@ -226,6 +239,7 @@ impl Scheduler {
             slots: vec![None; options.slots as usize],
             pool: PagePool::new(options.pages),
             index: PrefixIndex::default(),
+            tier: HostTier::new(0, 0),
             pending: Vec::new(),
             arrivals: 0,
             prefilled_last: false,
@@ -418,9 +432,39 @@ impl Scheduler {
         (all as u64, (all - free) as u64, self.pool.shared() as u64)
     }
 
+    /// The longest prefix of `tokens` that stands in pages.
+    pub fn lookup(&mut self, namespace: Namespace, tokens: &[u32]) -> PrefixMatch {
+        self.index.lookup(namespace, tokens)
+    }
+
+    /// Finds pages for leading `tokens` beside all that runs, and remembers that they hold them. Of each page of tokens, as far as there
+    /// is room: the page that is to be written, before anything else is done; none where it stands already.
+    pub fn adopt(&mut self, namespace: Namespace, tokens: &[u32]) -> Vec<Option<PageId>> {
+        let mut pages = self.index.lookup(namespace, tokens).pages;
+        pages.iter().for_each(|page| self.pool.retain(*page));
+        let (standing, wanted) = (pages.len(), tokens.len().div_ceil(PAGE as usize));
+        while pages.len() < wanted {
+            match self.pool.alloc() {
+                Some(page) => pages.push(page),
+                None if self.evict(wanted - pages.len()) => {}
+                None => break,
+            }
+        }
+        let room = tokens.len().min(pages.len() * PAGE as usize);
+        self.index.insert(namespace, &tokens[..room], &pages, &mut self.pool);
+        pages.iter().for_each(|page| _ = self.pool.release(*page));
+        pages.iter().enumerate().map(|(nth, page)| (nth >= standing).then_some(*page)).collect()
+    }
+
+    /// What is to be done before anything else, as before a step.
+    pub fn take_pending(&mut self) -> Vec<Preparation> {
+        std::mem::take(&mut self.pending)
+    }
+
     /// Forgets all that no running sequence holds.
     pub fn clear_index(&mut self) {
         self.index.clear(&mut self.pool);
+        self.tier.clear();
         self.tracks.values_mut().for_each(|track| track.indexed = 0);
     }
 
@@ -536,24 +580,47 @@ impl Scheduler {
         if !found.pages.is_empty() {
             self.pending.push(Preparation::Map { slot, first: 0, pages: found.pages });
         }
-        if let Some((shared, tokens)) = found.partial {
-            // The page must outlive what is done to find another. Nobody is preempted for a copy: it is computed instead.
-            self.pool.retain(shared);
-            if (self.pool.free() > 0 || self.evict(1))
-                && let Some(own) = self.pool.alloc()
-                && let Some(track) = self.tracks.get_mut(&id)
-            {
-                self.pending.push(Preparation::Map { slot, first: track.pages.len() as u32, pages: vec![own] });
-                self.pending.push(Preparation::Copy { from: shared, to: own });
-                track.pages.push(own);
-                track.computed += tokens as usize;
-            }
-            self.pool.release(shared);
+        // The page must outlive what is done to find others.
+        found.partial.iter().for_each(|(shared, _)| self.pool.retain(*shared));
+        // Where the host tier goes on, it has more than a part of a page. Nobody is preempted for a copy: it is computed instead.
+        if !self.load(id)
+            && let Some((shared, tokens)) = found.partial
+            && self.slot(id) == Some(slot)
+            && (self.pool.free() > 0 || self.evict(1))
+            && let Some(own) = self.pool.alloc()
+            && let Some(track) = self.tracks.get_mut(&id)
+        {
+            self.pending.push(Preparation::Map { slot, first: track.pages.len() as u32, pages: vec![own] });
+            self.pending.push(Preparation::Copy { from: shared, to: own });
+            track.pages.push(own);
+            track.computed += tokens as usize;
         }
+        found.partial.iter().for_each(|(shared, _)| _ = self.pool.release(*shared));
         if let Some(track) = self.tracks.get_mut(&id) {
             self.counts.reused += track.computed as u64;
             track.cached.get_or_insert(track.computed);
         }
+    }
+
+    /// Takes the full pages that the host tier has behind those that stand; false where there are none.
+    fn load(&mut self, id: SeqId) -> bool {
+        let Some(track) = self.tracks.get(&id).filter(|_| self.tier.pages() > 0) else { return false };
+        let (standing, known) = (track.pages.len(), &track.tokens[..track.tokens.len() - 1]);
+        let keys = PathKey::pages(track.namespace, known).skip(standing);
+        let keys: Vec<PathKey> = keys.take_while(|key| self.tier.contains(key)).collect();
+        if keys.is_empty() || !self.reserve(id, (standing + keys.len()) * PAGE as usize) {
+            return false;
+        }
+        let Some(track) = self.tracks.get_mut(&id) else { return false };
+        let loads = keys.iter().zip(&track.pages[standing..]);
+        self.pending.extend(loads.map(|(key, page)| Preparation::Load { key: *key, page: *page }));
+        track.computed = (standing + keys.len()) * PAGE as usize;
+        track.indexed = track.computed;
+        // Work that is queued behind the loads may rely on them.
+        let (tokens, pages) = (&track.tokens[..track.computed], &track.pages[..standing + keys.len()]);
+        self.index.insert(track.namespace, tokens, pages, &mut self.pool);
+        self.counts.loaded += keys.len() as u64;
+        true
     }
 
     /// Makes sure that a running sequence has pages for `len` positions, whatever that costs those that rank behind it. False where it

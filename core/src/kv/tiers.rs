@@ -53,6 +53,11 @@ impl HostTier {
         self.pages.contains_key(key)
     }
 
+    /// Whether a page is worth reading from the device: there is room for pages at all, and it is not there.
+    pub fn wants(&self, key: &PathKey) -> bool {
+        self.budget + self.outbox.budget > 0 && !self.contains(key)
+    }
+
     /// Keeps a page; the least recently used make room. A page that is there counts as used now.
     pub fn put(&mut self, key: PathKey, bytes: Box<[u8]>) {
         if self.contains(&key) {

@@ -217,6 +217,7 @@ impl Trace {
         assert!(self.idle_steps < 20, "steps of nothing but preparations: {:?}", self.scheduler);
         match work {
             Work::Nothing => {}
+            Work::Verify { .. } => panic!("nobody drafts"),
             Work::Prefill { id, slot, from, to } => {
                 self.device.prefill(slot, from..to, &self.asked[&id].path());
                 self.unread.push_back(Unread { rows: Vec::new(), lookahead: false });

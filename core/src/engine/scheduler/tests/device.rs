@@ -80,6 +80,7 @@ impl SimulatedDevice {
         for preparation in before {
             match preparation {
                 Preparation::Evict(evicted) => self.disclaim(evicted.page),
+                Preparation::Load { .. } => panic!("there is no host tier"),
                 Preparation::Copy { from, to } => {
                     self.pages[*to as usize] = self.pages[*from as usize];
                     self.disclaim(*to);
