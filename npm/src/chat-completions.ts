@@ -34,7 +34,7 @@ export class ChatCompletions {
     const head = answerHead(this.#model);
     const events = (signal: AbortSignal | undefined): AsyncIterable<GenerationEvent> => {
       const all = this.#connection.generate(json, signal);
-      return request.content_filter ? filterContent(all, request.content_filter) : all;
+      return request.content_filter ? filterContent(all, request.content_filter, request.n ?? 1) : all;
     };
     if (!request.stream) return toCompletion(events(request.signal), head);
 

@@ -29,6 +29,13 @@ test("the module's errors are told apart by their name", () => {
   expect(error.cause).toBe(thrown);
 });
 
+test("a busy engine's error says when to retry, on both sides of the worker boundary", () => {
+  const thrown = Object.assign(new Error('Try again later.'), { name: 'Busy', retryAfterMs: 250 });
+  const error = errors.fromWire(structuredClone(errors.toWire(thrown)));
+  expect(error).toBeInstanceOf(errors.BusyError);
+  expect(error).toMatchObject({ message: 'Try again later.', retryAfterMs: 250 });
+});
+
 test('an abort of the platform is an abort', () => {
   expect(errors.toInglenookError(new DOMException('x', 'AbortError'))).toBeInstanceOf(errors.AbortedError);
 });

@@ -100,10 +100,22 @@ export class BadRequestError extends InglenookError {
   readonly code = 'BadRequest' as const;
 }
 
-/** As many requests wait as may. The message says when one of them will probably have begun. */
+/** What an error is made with beside its message. */
+export interface ErrorDetails extends ErrorOptions {
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** As many requests wait as may. */
 export class BusyError extends InglenookError {
   override readonly name = 'BusyError' as const;
   readonly code = 'Busy' as const;
+  /** When one of them will probably have begun, in milliseconds from now. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details);
+    this.retryAfterMs = details.retryAfterMs ?? 0;
+  }
 }
 
 /** The engine was closed before, or while, this was asked of it. */
@@ -118,7 +130,7 @@ export class InternalError extends InglenookError {
   readonly code = 'Internal' as const;
 }
 
-const CLASSES: Record<ErrorCode, new (message: string, options?: ErrorOptions) => InglenookError> = {
+const CLASSES: Record<ErrorCode, new (message: string, details?: ErrorDetails) => InglenookError> = {
   Deployment: DeploymentError,
   NoWebGpu: NoWebGpuError,
   NoAdapter: NoAdapterError,
@@ -140,24 +152,27 @@ const CLASSES: Record<ErrorCode, new (message: string, options?: ErrorOptions) =
 export interface WireError {
   readonly code: ErrorCode;
   readonly message: string;
+  /** Of a {@link BusyError}. */
+  readonly retryAfterMs?: number;
 }
 
 /** The error behind a wire error, of the class that its code names. */
 export function fromWire(error: WireError): InglenookError {
-  return new CLASSES[error.code](error.message);
+  return new CLASSES[error.code](error.message, { retryAfterMs: error.retryAfterMs });
 }
 
 /** Whatever was thrown, as plain data. What nobody foresaw is `Internal`. */
 export function toWire(thrown: unknown): WireError {
   const error = toInglenookError(thrown);
-  return { code: error.code, message: error.message };
+  const wire = { code: error.code, message: error.message };
+  return error instanceof BusyError ? { ...wire, retryAfterMs: error.retryAfterMs } : wire;
 }
 
 /** Whatever was thrown, as one of this package's errors: the wasm module's carry the code as their `name`. */
 export function toInglenookError(thrown: unknown): InglenookError {
   if (thrown instanceof InglenookError) return thrown;
-  const { name, message } = describe(thrown);
-  if (isCode(name)) return new CLASSES[name](message, { cause: thrown });
+  const { name, message, retryAfterMs } = describe(thrown);
+  if (isCode(name)) return new CLASSES[name](message, { cause: thrown, retryAfterMs });
   if (name === 'AbortError') return new AbortedError('The request was aborted.', { cause: thrown });
   return new InternalError(
     `The engine failed in a way it should not (${name}: ${message}). Close it and create a new one; if it happens again, please report it.`,
@@ -165,10 +180,11 @@ export function toInglenookError(thrown: unknown): InglenookError {
   );
 }
 
-function describe(thrown: unknown): { name: string; message: string } {
+function describe(thrown: unknown): { name: string; message: string; retryAfterMs?: number } {
   // Not `instanceof Error`: what comes from another realm fails that test.
   if (typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
-    return { name: 'name' in thrown ? String(thrown.name) : 'Error', message: String(thrown.message) };
+    const described = { name: 'name' in thrown ? String(thrown.name) : 'Error', message: String(thrown.message) };
+    return 'retryAfterMs' in thrown ? { ...described, retryAfterMs: Number(thrown.retryAfterMs) } : described;
   }
   return { name: 'Error', message: String(thrown) };
 }

@@ -67,6 +67,9 @@ export class ToolRun implements AsyncIterable<ToolRunEvent> {
     if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) {
       throw new BadRequestError('`maxRounds` must be a whole number, at least 1.');
     }
+    if ((request.n ?? 1) !== 1) {
+      throw new BadRequestError('Leave `n` out: a run goes on from the one answer of each round.');
+    }
     this.messages = [...messages];
     this.#create = create;
     this.#request = request;

@@ -4,6 +4,7 @@
  */
 
 import type { EngineInfo } from '../src/info.js';
+import { SAMPLING } from '../src/openai/sampling.js';
 import type { Tool } from '../src/openai/tools.js';
 import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
@@ -111,7 +112,8 @@ async function readAll(
 
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
-  readonly #answers = new Map<number, FakeAnswer>();
+  /** The choices of each answer that are still open. */
+  readonly #answers = new Map<number, readonly FakeAnswer[]>();
   #grammars: WasmGrammars | undefined;
   #closed = false;
   #asked = false;
@@ -137,29 +139,37 @@ class FakeEngine implements WasmEngine {
     const pieces = this.#fake.answer?.(last) ?? ['Hel', 'lo', '!'];
     const limit = (request.max_tokens as number | undefined) ?? pieces.length;
     this.#lastId += 1;
-    this.#answers.set(this.#lastId, new FakeAnswer(pieces.slice(0, limit), limit < pieces.length, this.#fake));
+    const choices = Array.from(
+      { length: (request.n as number | undefined) ?? 1 },
+      (_, choice) => new FakeAnswer(choice, pieces.slice(0, limit), limit < pieces.length, this.#fake),
+    );
+    this.#answers.set(this.#lastId, choices);
     return this.#lastId;
   }
 
   cancel(id: number): void {
     this.#mustBeOpen();
-    this.#answers.get(id)?.cancel();
+    for (const choice of this.#answers.get(id) ?? []) choice.cancel();
   }
 
   async events(): Promise<string> {
     this.#mustBeOpen();
     if (this.#asked) throw new Error('events was asked twice at once');
     this.#asked = true;
-    if ([...this.#answers.values()].some((answer) => answer.waits)) {
+    if ([...this.#answers.values()].flat().some((choice) => choice.waits)) {
       await new Promise((resolve) => setTimeout(resolve, this.#fake.delay ?? 0));
     }
     this.#asked = false;
     this.#mustBeOpen();
     const reports: WasmReport[] = [];
-    for (const [id, answer] of this.#answers) {
-      const event = answer.next();
-      reports.push({ id, event });
-      if (event.type !== 'done') continue;
+    for (const [id, choices] of this.#answers) {
+      const open = choices.filter((choice) => {
+        const event = choice.next();
+        reports.push({ id, event });
+        return event.type !== 'done';
+      });
+      this.#answers.set(id, open);
+      if (open.length > 0) continue;
       reports.push({ id, ended: null });
       this.#answers.delete(id);
     }
@@ -281,13 +291,16 @@ function fakeTokenizer(onFree: () => void): WasmTokenizer {
   };
 }
 
+/** One choice of an answer. */
 class FakeAnswer {
+  readonly #choice: number;
   readonly #pieces: readonly FakePiece[];
   readonly #fake: FakeOptions;
   #reason: Extract<GenerationEvent, { type: 'done' }>['reason'];
   #given = 0;
 
-  constructor(pieces: readonly FakePiece[], cut: boolean, fake: FakeOptions) {
+  constructor(choice: number, pieces: readonly FakePiece[], cut: boolean, fake: FakeOptions) {
+    this.#choice = choice;
     const calls = pieces.some((piece) => typeof piece !== 'string' && piece.type === 'tool_call');
     this.#pieces = pieces;
     this.#reason = cut ? 'length' : calls ? 'tool_calls' : 'stop';
@@ -304,10 +317,10 @@ class FakeAnswer {
     const piece = this.#reason === 'aborted' ? undefined : this.#pieces[this.#given];
     if (piece !== undefined) {
       this.#given += 1;
-      return { choice: 0, ...(typeof piece === 'string' ? { type: 'text', text: piece } : piece) };
+      return { choice: this.#choice, ...(typeof piece === 'string' ? { type: 'text', text: piece } : piece) };
     }
     return {
-      choice: 0,
+      choice: this.#choice,
       type: 'done',
       reason: this.#reason,
       usage: {
@@ -355,16 +368,8 @@ const REQUEST_KEYS = {
   tool_dialect: 'string',
   reasoning_format: 'string',
   logit_bias: 'object',
-  max_tokens: 'number',
-  temperature: 'number',
-  top_k: 'number',
-  top_p: 'number',
-  min_p: 'number',
-  seed: 'number',
   stop: 'object',
-  frequency_penalty: 'number',
-  presence_penalty: 'number',
-  repetition_penalty: 'number',
+  ...SAMPLING,
 };
 
 /** JSON of an object that has no other keys than these, each of its type. */

@@ -1,5 +1,6 @@
 //! The engine's errors as JavaScript sees them: an `Error` whose `name` is a stable code.
 
+use inglenook::engine::request::RequestError;
 use inglenook::error::Error;
 use wasm_bindgen::JsValue;
 
@@ -8,7 +9,12 @@ use crate::host;
 /// The error with its code, as JavaScript gets it.
 pub fn to_js(error: impl Into<Error>) -> JsValue {
     let error = error.into();
-    host::error(error.code(), &error.to_string())
+    match error {
+        Error::Request(RequestError::Busy { retry_after_ms, .. }) => {
+            host::error_for_now(error.code(), &error.to_string(), retry_after_ms)
+        }
+        _ => host::error(error.code(), &error.to_string()),
+    }
 }
 
 /// What loading ends with when its signal is aborted.

@@ -13,9 +13,10 @@ let panic;
  * An error whose name is the code that callers decide by.
  * @param {string} name
  * @param {string} message
+ * @param {number} [retryAfterMs] when the same may succeed
  */
-export function codedError(name, message) {
-  return Object.assign(new Error(message), { name });
+export function codedError(name, message, retryAfterMs) {
+  return Object.assign(new Error(message), { name }, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
 /**

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 #[wasm_bindgen(module = "/src/host.js")]
 extern "C" {
     #[wasm_bindgen(js_name = codedError)]
-    fn coded_error(name: &str, message: &str) -> JsValue;
+    fn coded_error(name: &str, message: &str, retry_after_ms: Option<f64>) -> JsValue;
     fn owe(promise: &Promise) -> Promise;
     #[wasm_bindgen(js_name = reportPanic)]
     fn report_panic(message: &str);
@@ -27,7 +27,12 @@ fn start() {
 
 /// An `Error` whose `name` is `code`.
 pub fn error(code: &str, message: &str) -> JsValue {
-    coded_error(code, message)
+    coded_error(code, message, None)
+}
+
+/// The same where it may succeed after so many milliseconds: its `retryAfterMs`.
+pub fn error_for_now(code: &str, message: &str, retry_after_ms: u64) -> JsValue {
+    coded_error(code, message, Some(retry_after_ms as f64))
 }
 
 /// A promise of what `future` gives, rejected with the code `Internal` if the module panics before.
