@@ -30,7 +30,7 @@ export function loadEngine(module, bytes, options = {}) {
 }
 
 /**
- * A whole answer.
+ * A whole answer, while there is no other.
  * @param {any} engine
  * @param {string} question
  * @param {number} tokens at most
@@ -38,11 +38,15 @@ export function loadEngine(module, bytes, options = {}) {
  */
 export async function answer(engine, question, tokens) {
   const messages = [{ role: "user", content: question }];
-  const generation = engine.generate(JSON.stringify({ messages, temperature: 0, max_tokens: tokens }));
+  engine.submit(JSON.stringify({ messages, temperature: 0, max_tokens: tokens }));
   let text = "";
+  let done;
   for (;;) {
-    const event = JSON.parse(await generation.next());
-    if (event.type === "done") return { text, reason: event.reason, usage: event.usage };
-    if (event.type === "text") text += event.text;
+    for (const { event, failed, ...report } of JSON.parse(await engine.events())) {
+      if (failed) throw Object.assign(new Error(failed.message), { name: failed.name });
+      if (event?.type === "text") text += event.text;
+      if (event?.type === "done") done = event;
+      if ("ended" in report) return { text, reason: done.reason, usage: done.usage };
+    }
   }
 }
