@@ -2,6 +2,7 @@
 
 import {
   AbortedError,
+  type ChatCompletionRequest,
   type ChatMessage,
   type Delta,
   type Engine,
@@ -23,6 +24,9 @@ export type AnswerEvent =
   | { readonly kind: 'withdrawn'; readonly key: string }
   | { readonly kind: 'result'; readonly key: string; readonly content: string; readonly failed: boolean };
 
+/** How the words of answers are drawn. */
+export type Sampling = Pick<ChatCompletionRequest, 'temperature'>;
+
 /** What became of an answer. */
 export type Outcome =
   | { readonly kind: 'done'; readonly tokens: number; readonly decodeMs: number; readonly cut: boolean }
@@ -31,8 +35,14 @@ export type Outcome =
 
 /** A chat in memory; nothing of it is stored. */
 export class Conversation {
+  readonly #sampling: Sampling;
   #turns: ChatMessage[] = [];
   #abort: AbortController | undefined;
+
+  /** @param sampling the model's own where it is not given */
+  constructor(sampling: Sampling = {}) {
+    this.#sampling = sampling;
+  }
 
   /** Whether an answer is under way. */
   get busy(): boolean {
@@ -74,7 +84,14 @@ export class Conversation {
     let answer: Answer | undefined;
     try {
       const { chat } = await engine(abort.signal);
-      const request = { messages: [...turns], tools, stream_options: { include_usage: true }, signal: abort.signal };
+      const { signal } = abort;
+      const request = {
+        ...this.#sampling,
+        messages: [...turns],
+        tools,
+        stream_options: { include_usage: true },
+        signal,
+      };
       answer = new Answer(chat.completions.runTools(request), onEvent);
       return await answer.outcome();
     } catch (thrown) {

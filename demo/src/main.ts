@@ -4,7 +4,6 @@ import type { Engine } from 'inglenook';
 import { Conversation, type Outcome } from './conversation.js';
 import { byId } from './dom.js';
 import { EventPacer } from './event-pacer.js';
-import * as format from './format.js';
 import { choiceName, type ModelChoice, ModelSession, type ModelState } from './model-session.js';
 import { TOOL_IDEAS, TOOLS } from './tools/tools.js';
 import { AnswerItem } from './view/answer.js';
@@ -13,8 +12,10 @@ import { errorCard } from './view/errors.js';
 import { showCounters, showFacts, showSpeed } from './view/facts.js';
 import { LoadingCard } from './view/loading.js';
 import { Follower, questionItem } from './view/messages.js';
+import { outcomeNote, rateOf } from './view/outcome.js';
 import { setUpPicker } from './view/picker.js';
 import { setUpTheme } from './view/theme.js';
+import { setUpThreeWays } from './view/three-ways.js';
 import { setUpTools } from './view/tools-switch.js';
 
 const room = byId('room', HTMLElement);
@@ -27,6 +28,7 @@ const conversation = new Conversation();
 const session = new ModelSession(showModel);
 const composer = new Composer({ send, stop: () => conversation.stop() });
 const openPicker = setUpPicker(load);
+const openThreeWays = setUpThreeWays((signal) => session.ready(signal));
 const toolsAreOn = setUpTools(TOOL_IDEAS, send);
 
 let loadingCard: LoadingCard | undefined;
@@ -35,6 +37,7 @@ let epoch = 0;
 
 setUpTheme();
 byId('model-button', HTMLButtonElement).addEventListener('click', openPicker);
+byId('three-ways', HTMLButtonElement).addEventListener('click', openThreeWays);
 byId('new-chat', HTMLButtonElement).addEventListener('click', newChat);
 byId('facts', HTMLDetailsElement).addEventListener('toggle', refreshCounters);
 load({ kind: 'ember' });
@@ -132,7 +135,9 @@ function conclude(item: AnswerItem, outcome: Outcome): void {
     else item.fail(errorCard(outcome.error, { retry: remedy(outcome, again), chooseModel: openPicker, newChat }));
     return;
   }
-  item.finish(describe(outcome), again);
+  const rate = rateOf(outcome);
+  if (rate !== undefined) showSpeed(rate);
+  item.finish(outcomeNote(outcome), again);
   live.textContent = outcome.kind === 'stopped' ? 'Stopped.' : `Answer: ${item.text}`;
   refreshCounters();
 }
@@ -146,21 +151,6 @@ function remedy({ error }: Extract<Outcome, { kind: 'failed' }>, again: () => vo
     load(state.choice);
     again();
   };
-}
-
-function describe(outcome: Outcome): string {
-  if (outcome.kind === 'stopped') return 'stopped';
-  if (outcome.kind !== 'done') return '';
-  const { tokens, decodeMs } = outcome;
-  const rate = decodeMs > 0 ? (tokens / decodeMs) * 1000 : undefined;
-  if (rate !== undefined) showSpeed(rate);
-  return [
-    `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
-    rate === undefined ? '' : format.speed(rate),
-    outcome.cut ? 'cut at the length limit' : '',
-  ]
-    .filter((part) => part !== '')
-    .join(' · ');
 }
 
 /** Shows the speed of an answer while it grows: call it for each token. */
