@@ -10,6 +10,8 @@ const GREEDY = { temperature: 0, max_tokens: 40 };
 const AT_ONCE = 50;
 /** Of each so many requests, one is not withdrawn. */
 const KEPT = 10;
+/** Buffers for reads are used again, so there are as many as were ever read into at once: a few more in some moments, whatever the storm's length. */
+const MORE_READS = 4;
 const LONGEST_WAIT_MS = 400;
 
 /** @param {import("../lib/harness.mjs").Check} t */
@@ -27,7 +29,10 @@ export default async function (t) {
     const ends = await storm(t, engine, requests, random, expected);
     t.equal(await ask(engine, QUESTION, GREEDY), expected, `${device}: the answer after the storm`);
     const after = await engine.counters();
-    t.equal([after.live_bytes, after.buffers], [before.live_bytes, before.buffers], `${device}: bytes alive and buffers made`);
+    t.equal(after.live_bytes, before.live_bytes, `${device}: bytes alive`);
+    const made = after.buffers - before.buffers;
+    t.ok(made <= MORE_READS, `${device}: at most ${MORE_READS} buffers made in the storm, not ${made}`);
+    t.note(`${device}: buffers made in the storm`, made);
     t.note(`${device}: ends`, ends);
     await engine.close();
   }

@@ -1,0 +1,59 @@
+// Several answers at once, as users see them: the demo's "ask three ways", and the page of examples/web.
+
+/** @param {import("../lib/harness.mjs").DrivenCheck} t */
+export default async function (t) {
+  await threeWays(t);
+  await example(t);
+}
+
+/** @param {import("../lib/harness.mjs").DrivenCheck} t */
+async function threeWays(t) {
+  const page = await t.openPage(`${t.address}/demo/dist/`);
+  await page.driver.click("[data-testid=three-ways]");
+  await page.driver.type("[data-testid=ways-input]", "Tell me a story about a fox.");
+  await page.driver.keyboard.press("Enter");
+  /** @returns {Promise<string[]>} */
+  const texts = () => page.evaluate('[...document.querySelectorAll("[data-testid=way] .answer")].map((one) => one.textContent)');
+  const notes = () => page.evaluate('[...document.querySelectorAll("[data-testid=way] [data-testid=answer-note]")].map((one) => one.textContent)');
+  await until(async () => (await texts()).length === 3, "all three answers to begin");
+  t.equal(await notes(), [], "what has ended while all three grow");
+  await page.driver.click("[data-testid=way]:nth-child(2) [data-testid=way-stop]");
+  await until(async () => (await notes()).length === 3, "all three answers to end");
+  t.equal((await notes())[1], "stopped", "the note of the stopped one");
+  const [steady, stopped, daring] = await texts();
+  t.note("answers", [steady, stopped, daring]);
+  t.ok(/fox/.test(steady ?? "") && /fox/.test(daring ?? ""), "the others to be whole");
+
+  await page.driver.click("[data-testid=ways-ask]");
+  await until(() => page.evaluate('!document.getElementById("ways-stop").hidden'), "the button that stops all");
+  await page.driver.click("[data-testid=ways-stop]");
+  await until(async () => (await notes()).length === 3, "all three answers to end");
+  t.equal(await notes(), ["stopped", "stopped", "stopped"], "the notes after all were stopped");
+  await page.close();
+}
+
+/** @param {import("../lib/harness.mjs").DrivenCheck} t */
+async function example(t) {
+  const page = await t.openPage(`${t.address}/examples/web/`);
+  await until(() => page.evaluate('document.getElementById("stop").disabled && !document.querySelector("[value=\\"3\\"]").disabled'), "the model");
+  await page.driver.click("[value='3']");
+  await until(() => page.evaluate('document.getElementById("stop").disabled'), "the answers");
+  /** @type {string[]} */
+  const answers = await page.evaluate('[...document.querySelectorAll("#answers li")].map((one) => one.textContent)');
+  t.note("the example's answers", answers);
+  t.ok(answers.length === 3 && answers.every((text) => text.includes("fox")), "three answers about a fox");
+  t.equal(new Set(answers).size, 3, "different ones");
+  await page.close();
+}
+
+/**
+ * @param {() => Promise<boolean>} holds
+ * @param {string} what
+ */
+async function until(holds, what) {
+  for (let i = 0; i < 600; i += 1) {
+    if (await holds()) return;
+    await new Promise((later) => setTimeout(later, 50));
+  }
+  throw new Error(`expected ${what} within 30 s`);
+}
