@@ -1,9 +1,9 @@
 //! What a quantised key/value cache costs: ember's distributions over its evaluation's prompts, against an f16 cache.
 
 use inglenook::device::Device;
-use inglenook::engine::Prompts;
+use inglenook::engine::PromptBuilder;
 use inglenook::engine::request::Request;
-use inglenook::engine::score::{ScoreOptions, Scorer};
+use inglenook::engine::score::{ScoreOptions, LogitsEvaluator};
 use inglenook::format::gguf::Gguf;
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
@@ -22,7 +22,7 @@ const CONTEXT: u32 = 256;
 /// Token ids of the evaluation's prompts.
 fn prompts() -> Vec<Vec<u32>> {
     let gguf = block_on(Gguf::read(&Memory(EMBER))).expect("ember's file");
-    let prompts = Prompts::from_gguf(&gguf.metadata).expect("ember's template");
+    let prompts = PromptBuilder::from_gguf(&gguf.metadata).expect("ember's template");
     let evaluation: Value = serde_json::from_str(EVALUATION).expect("valid JSON");
     let cases = evaluation["cases"].as_array().expect("cases").iter().step_by(STRIDE);
     let tokens = cases.map(|case| {
@@ -35,7 +35,7 @@ fn prompts() -> Vec<Vec<u32>> {
 /// Log-probabilities after each token of each prompt: `[prompts][positions][vocab]`.
 fn log_probabilities(kv: KvType, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f64>>> {
     let options = ScoreOptions { chunk: CONTEXT, context: CONTEXT, kv };
-    let scorer = block_on(Scorer::load(KernelCache::new(Device::Cpu), &Memory(EMBER), options)).expect("loads");
+    let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(EMBER), options)).expect("loads");
     let vocab = scorer.model().config().vocab as usize;
     let normalised = |logits: &[f32]| {
         let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
