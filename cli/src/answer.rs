@@ -8,7 +8,7 @@ use anyhow::Result;
 use inglenook::engine::event::{Event, FinishReason, Timings, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, Info};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{interrupt, show};
@@ -35,7 +35,7 @@ pub struct Answer {
 }
 
 /// A tool call. Displayed as `name({"key": "value"})`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// What the tool's result must name.
     pub id: String,

@@ -234,10 +234,57 @@ fn chat_answers_lines_and_obeys_commands_when_piped() {
 fn a_second_turn_reuses_the_cache_of_the_first() {
     let ran = with_input(&["chat", "-t", "0", "-n", "8", "-d", "cpu", "--verbose"], "Hello!\nWhat is your name?\n");
     let told = String::from_utf8_lossy(&ran.stderr);
-    let cached = told.lines().filter_map(|line| line.split_once("tokens (")?.1.split_once(" cached")).map(|(n, _)| n);
-    let cached: Vec<u32> = cached.map(|n| n.parse().expect("a number")).collect();
+    let cached = cached(&told);
     assert_eq!(cached.len(), 2, "{told}");
     assert!(cached[0] == 0 && cached[1] > 8, "{cached:?}");
+}
+
+/// The counts of cached tokens that a conversation tells with `--verbose`.
+fn cached(told: &str) -> Vec<u32> {
+    let cached = told.lines().filter_map(|line| line.split_once("tokens (")?.1.split_once(" cached"));
+    cached.map(|(count, _)| count.parse().expect("a number")).collect()
+}
+
+#[test]
+fn chat_session_goes_on_where_it_was_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("talk.inglenook");
+    let chat = ["chat", "-t", "0", "-n", "8", "-d", "cpu", "--verbose"];
+    let in_session = [&chat[..], &["--session", file.to_str().expect("UTF-8")]].concat();
+    let whole = with_input(&chat, "Hello!\nWhat is your name?\n");
+    let first = with_input(&in_session, "Hello!\n/save\n");
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let second = with_input(&in_session, "What is your name?\n");
+    let told = String::from_utf8_lossy(&second.stderr);
+    assert!(second.status.success() && told.contains("2 messages"), "{told}");
+    assert_eq!([first.stdout, second.stdout].concat(), whole.stdout);
+    assert_eq!(cached(&told), cached(&String::from_utf8_lossy(&whole.stderr))[1..], "as if it had never ended");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "no other file is left behind");
+}
+
+#[test]
+fn chat_session_refuses_a_file_that_is_none_and_leaves_it_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("notes.txt");
+    let path = file.to_str().expect("UTF-8");
+    let good = folder.path().join("good.inglenook");
+    let good = good.to_str().expect("UTF-8");
+    with_input(&["chat", "-t", "0", "-n", "4", "-d", "cpu", "--session", good], "Hello!\n");
+    let saved = std::fs::read(good).expect("saved");
+    let damaged = [&saved[..saved.len() / 2], b"x", &saved[saved.len() / 2 + 1..]].concat();
+    for (content, says) in [
+        (b"Buy milk.".to_vec(), "not a saved session"),
+        (saved[..saved.len() - 9].to_vec(), "ends within"),
+        (damaged, "damaged in"),
+        (Vec::new(), "ends within"),
+    ] {
+        std::fs::write(&file, &content).expect("written");
+        let (status, told) = failure(&["chat", "-d", "cpu", "--session", path]);
+        assert!(status == 1 && told.contains(says) && told.contains("left as it is"), "{status}: {told}");
+        assert_eq!(std::fs::read(&file).expect("there"), content);
+    }
+    let (_, told) = failure(&["chat", "-d", "cpu", "--kv-type", "q8_0", "--session", good]);
+    assert!(told.contains("keys and values as"), "{told}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
 pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 pub use engine::metrics::{EngineMetrics, Histogram, Summary, to_prometheus};
 pub use engine::request::{Request, RequestError};
-pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models};
+pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models, Session};
 pub use error::Error;
 pub use gpu::{AdapterInfo, GpuOptions};
 pub use inglenook_format::{self as format, source};

@@ -3,7 +3,7 @@
 use inglenook::device::Device;
 use inglenook::engine::PromptBuilder;
 use inglenook::engine::request::Request;
-use inglenook::engine::score::{ScoreOptions, LogitsEvaluator};
+use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::format::gguf::Gguf;
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
@@ -35,7 +35,8 @@ fn prompts() -> Vec<Vec<u32>> {
 /// Log-probabilities after each token of each prompt: `[prompts][positions][vocab]`.
 fn log_probabilities(kv: KvType, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f64>>> {
     let options = ScoreOptions { chunk: CONTEXT, context: CONTEXT, kv };
-    let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(EMBER), options)).expect("loads");
+    let scorer =
+        block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(EMBER), options)).expect("loads");
     let vocab = scorer.model().config().vocab as usize;
     let normalised = |logits: &[f32]| {
         let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));

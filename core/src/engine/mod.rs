@@ -7,6 +7,7 @@
 mod admission;
 mod answer;
 pub mod audit;
+mod chat_session;
 #[cfg(feature = "grammar")]
 mod compiler;
 mod constraint;
@@ -47,6 +48,7 @@ use crate::gpu::{Counters, GpuError};
 use crate::kernels::kv::KvType;
 pub use answer::Answer;
 use audit::{AuditHook, AuditRecord};
+pub use chat_session::Session;
 pub use constraint::GrammarBackend;
 use driver::Shared;
 pub use fault::FaultError;

@@ -5,6 +5,7 @@ pub const HELP: &str = "\
 /new            begin a new conversation
 /system TEXT    begin a new conversation with this system message; without TEXT, show it
 /stats          what is loaded, how fast the last answer was, how full the context is
+/save           write the conversation to the file of --session now; /exit does, too
 /exit           leave (ctrl-D does, too)
 Ctrl-C stops an answer. A question that begins with a slash is written with two: //";
 
@@ -25,6 +26,8 @@ pub enum Command {
     System(String),
     /// AdapterInfo and figures.
     Stats,
+    /// Write the session.
+    Save,
     /// Leave.
     Exit,
     /// None of these.
@@ -48,6 +51,7 @@ impl Command {
             ("system", "") => Command::ShowSystem,
             ("system", text) => Command::System(text.to_string()),
             ("stats", _) => Command::Stats,
+            ("save", _) => Command::Save,
             ("exit" | "quit", _) => Command::Exit,
             (name, _) => Command::Unknown(name.to_string()),
         }
@@ -64,6 +68,7 @@ mod tests {
         assert_eq!(Command::parse(" what is /new? "), Command::Ask("what is /new?".into()));
         assert_eq!(Command::parse("//new"), Command::Ask("/new".into()));
         assert_eq!(Command::parse(" /new "), Command::New);
+        assert_eq!(Command::parse("/save"), Command::Save);
         assert_eq!(Command::parse("/system  Be  brief. "), Command::System("Be  brief.".into()));
         assert_eq!(Command::parse("/system"), Command::ShowSystem);
         assert_eq!(Command::parse("/exits"), Command::Unknown("exits".into()));

@@ -1,17 +1,19 @@
 //! What was said so far, as the engine's messages.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, ToolCall};
 
 /// A system message, if there is one, and turns.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Conversation {
     system: Option<String>,
     turns: Vec<Value>,
     /// The calls of the last answer, whose results come next.
     calls: Vec<ToolCall>,
     /// What the user has said since the last answer: a question, or results of calls, in order.
+    #[serde(skip)]
     said: Vec<Value>,
 }
 
@@ -24,6 +26,11 @@ impl Conversation {
     /// The system message.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
+    }
+
+    /// How many messages are kept.
+    pub fn turns(&self) -> usize {
+        self.turns.len()
     }
 
     /// Forgets the turns, and keeps the system message.

@@ -3,10 +3,12 @@
 mod command;
 mod conversation;
 mod lines;
+mod session;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use inglenook::engine::Engine;
 use inglenook::engine::event::FinishReason;
@@ -28,6 +30,7 @@ Examples:
   inglenook chat
   inglenook chat --model qwen3-0.6b-q4_k_m.gguf --system \"Answer in one sentence.\"
   inglenook chat --device cpu --temperature 0 < questions.txt
+  inglenook chat --session holiday.inglenook
   inglenook chat --tools tools.json --rule 'mask:/[0-9]{4}/'
 
 Where the model calls a tool, the next line that you enter is what the tool gives.
@@ -43,6 +46,12 @@ pub struct Options {
     /// The system message
     #[arg(short, long, value_name = "TEXT")]
     system: Option<String>,
+    /// Keep the conversation in this file, and go on with it where the file is there
+    ///
+    /// Written on leaving and by /save, with the keys and values that were computed, so that the next answer begins at once. It
+    /// belongs to the model and the --kv-type with which it was written.
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
     /// Neither read nor write the history of what was typed
     #[arg(long)]
     no_history: bool,
@@ -65,24 +74,15 @@ pub fn run(options: &Options) -> Result<()> {
         options,
         printer: Printer::new(),
         last: None,
+        tokens: Vec::new(),
         interactive: io::stdin().is_terminal(),
     };
+    chat.resume()?;
     let mut lines = Lines::open(chat.interactive && !options.no_history)?;
     chat.greet();
-    loop {
-        let line = match lines.next()? {
-            Line::Text(line) => line,
-            Line::Interrupted => {
-                eprintln!("(ctrl-D or /exit leaves)");
-                continue;
-            }
-            Line::End => return Ok(()),
-        };
-        match Command::parse(&line) {
-            Command::Exit => return Ok(()),
-            command => chat.obey(command)?,
-        }
-    }
+    let talked = chat.talk(&mut lines);
+    let saved = chat.save();
+    talked.and(saved)
 }
 
 struct Chat<'a> {
@@ -93,10 +93,53 @@ struct Chat<'a> {
     options: &'a Options,
     printer: Printer,
     last: Option<Answer>,
+    /// Those of the last prompt and its answer, which is what the engine's cache has.
+    tokens: Vec<u32>,
     interactive: bool,
 }
 
 impl Chat<'_> {
+    /// Goes on with the session's conversation, if there is one.
+    fn resume(&mut self) -> Result<()> {
+        let Some(path) = &self.options.session else { return Ok(()) };
+        let Some((conversation, tokens)) = session::open(&self.engine, path)? else { return Ok(()) };
+        if self.options.system.is_some() && conversation.system() != self.options.system.as_deref() {
+            bail!(
+                "{} has a conversation with another system message; leave --system out, or name another file",
+                path.display()
+            );
+        }
+        eprintln!("(going on with {}: {} messages)", path.display(), conversation.turns());
+        (self.conversation, self.tokens) = (conversation, tokens);
+        Ok(())
+    }
+
+    /// Writes the session, if one is kept.
+    fn save(&self) -> Result<()> {
+        match &self.options.session {
+            Some(path) => session::write(&self.engine, path, &self.conversation, &self.tokens),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes lines until the user leaves.
+    fn talk(&mut self, lines: &mut Lines) -> Result<()> {
+        loop {
+            let line = match lines.next()? {
+                Line::Text(line) => line,
+                Line::Interrupted => {
+                    eprintln!("(ctrl-D or /exit leaves)");
+                    continue;
+                }
+                Line::End => return Ok(()),
+            };
+            match Command::parse(&line) {
+                Command::Exit => return Ok(()),
+                command => self.obey(command)?,
+            }
+        }
+    }
+
     fn greet(&self) {
         if self.interactive {
             let info = self.engine.info();
@@ -119,6 +162,7 @@ impl Chat<'_> {
     /// One answer.
     fn ask(&mut self, request: Request) -> Result<()> {
         interrupt::forget();
+        let prompt = self.engine.prompt_tokens(&request);
         let answered = answer(&mut self.engine, request, |part| self.printer.show(part));
         self.printer.end_line()?;
         let answer = match answered {
@@ -128,6 +172,7 @@ impl Chat<'_> {
                 return tell(error);
             }
         };
+        self.tokens = prompt.into_iter().flatten().chain(answer.tokens.iter().copied()).collect();
         self.conversation.add(&answer);
         let stopped = answer.reason == FinishReason::Aborted;
         if stopped && !self.interactive {
@@ -156,13 +201,22 @@ impl Chat<'_> {
             Command::Help => eprintln!("{}", command::HELP),
             Command::New => {
                 self.conversation.clear();
+                self.tokens.clear();
                 eprintln!("(a new conversation)");
             }
             Command::ShowSystem => eprintln!("{}", self.conversation.system().unwrap_or("(no system message)")),
             Command::System(text) => {
                 self.conversation = Conversation::new(Some(text));
+                self.tokens.clear();
                 eprintln!("(a new conversation, with this system message)");
             }
+            Command::Save if self.options.session.is_none() => {
+                eprintln!("there is no file to write to: begin with --session FILE");
+            }
+            Command::Save => match self.save() {
+                Ok(()) => eprintln!("(saved)"),
+                Err(error) => eprintln!("{error:#}"),
+            },
             Command::Stats => self.stats(),
             Command::Unknown(name) => eprintln!("there is no /{name}; /help lists what there is"),
         }
