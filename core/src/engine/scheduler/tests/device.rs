@@ -37,7 +37,7 @@ fn mix(value: u64) -> u64 {
 
 /// What the model says behind a path.
 pub fn chosen_behind(path: u64) -> u32 {
-    if path % 61 == 0 { STOP } else { 1 + (path >> 20) as u32 % 3 }
+    if path.is_multiple_of(61) { STOP } else { 1 + (path >> 20) as u32 % 3 }
 }
 
 /// A row, with the path of its sequence up to its own token.
@@ -162,10 +162,10 @@ impl SimulatedDevice {
     pub fn decode(&mut self, plan: u32, scheduler: &Scheduler) -> Vec<Option<u32>> {
         self.forward(plan, scheduler);
         let mut ring = vec![None; self.rows.len()];
-        for slot in 0..plan as usize {
-            let Some(row) = self.rows[slot].as_mut().filter(|row| !row.is_finished && !row.is_held) else { continue };
+        for (row, chosen) in self.rows.iter_mut().zip(&mut ring).take(plan as usize) {
+            let Some(row) = row.as_mut().filter(|row| !row.is_finished && !row.is_held) else { continue };
             let token = chosen_behind(row.path.last());
-            ring[slot] = Some(token);
+            *chosen = Some(token);
             row.path.push(token);
             row.is_finished = token == STOP || row.path.hashes.len() >= row.limit;
             row.is_held = row.holds;
