@@ -122,7 +122,8 @@ async fn hardware_path() -> Outcome {
 }
 
 async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {
-    let options = EngineOptions { context: Some(256), ..EngineOptions::default() };
+    // Plain steps alone are counted here.
+    let options = EngineOptions { context: Some(256), no_speculation: true, ..EngineOptions::default() };
     Engine::load(Device::Gpu(gpu), &Synthetic::new(shape), &options, &mut |_| true).await.map_err(said)
 }
 
