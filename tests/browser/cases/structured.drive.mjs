@@ -41,7 +41,7 @@ async function check(t, create, what, all) {
   let brokenOff = 0;
   for (const { name, response_format, form } of chosen) {
     const messages = [{ role: "user", content: "Tell me something." }];
-    const answer = await create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
+    const answer = await create({ messages, response_format, temperature: 1.5, top_k: 0, top_p: 1, min_p: 0, seed: 7, max_tokens: 600 });
     if (!("text" in answer)) {
       failures.push(`${name}: ${answer.code}: ${answer.message}`);
       continue;

@@ -24,7 +24,7 @@ pub struct OutputFormat {
 /// Takes an answer apart as it is generated.
 ///
 /// ```
-/// use inglenook::text::output::{Dialect, OutputFormat, OutputParser, Piece};
+/// use inglenook_text::output::{Dialect, OutputFormat, OutputParser, Piece};
 ///
 /// let format = OutputFormat { dialect: Some(Dialect::Hermes), ..OutputFormat::default() };
 /// let mut parser = OutputParser::new(&format, &[], false);

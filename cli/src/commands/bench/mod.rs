@@ -107,11 +107,12 @@ fn csv(row: &Map<String, Value>) -> String {
 fn load(options: &Options) -> Result<(Engine, f64)> {
     let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     let mut arguments = options.model.clone();
+    // What is measured is plain decoding: of random weights' answers, which repeat themselves, drafts would foresee too much.
+    arguments.no_speculation = true;
     if let Some(streams) = options.concurrency {
-        // Every prompt and answer stays in the cache, and what is measured is plain decoding.
+        // Every prompt and answer stays in the cache.
         let tokens = u64::from(streams) * (u64::from(options.prompt_tokens) + u64::from(options.tokens) + 64);
         arguments.cache_tokens.get_or_insert(u32::try_from(tokens).unwrap_or(u32::MAX));
-        arguments.no_speculation = true;
     }
     let Some(name) = options.synthetic else {
         let started = Instant::now();
