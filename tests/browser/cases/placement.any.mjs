@@ -96,7 +96,7 @@ async function asksForLess(t, module) {
           return { features, limits, info, requestDevice };
         },
       });
-      const [report] = JSON.parse(await module.selftest("facade/write_and_read_back", false));
+      const [report] = JSON.parse(await module.selftest("facade/write_and_read_back", "default"));
       t.ok(report.passed, `a device to open that refuses ${what}${late ? " late" : ""}: ${report.message}`);
       const asked = wishes.map(({ requiredFeatures, requiredLimits }) => [requiredFeatures.length > 0, Object.keys(requiredLimits).length > 0]);
       const all = [[true, true], [false, true], [false, false]];
@@ -119,7 +119,7 @@ async function asksWithoutPreference(t, module) {
       return options?.powerPreference ? null : GIVEN.requestAdapter();
     },
   });
-  const [report] = JSON.parse(await module.selftest("facade/write_and_read_back", false));
+  const [report] = JSON.parse(await module.selftest("facade/write_and_read_back", "default"));
   t.ok(report.passed, `an adapter without a preference to be used: ${report.message}`);
   t.equal(preferences, ["high-performance", "none"], "the preferences asked for");
 }
