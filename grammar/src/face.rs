@@ -12,7 +12,8 @@ pub trait Grammars {
     fn compile(&mut self, spec_json: &str) -> Result<Box<dyn Match>, GrammarError>;
 }
 
-/// A position in an output that a grammar describes. After an error the matcher is of no further use.
+/// A position in an output that a grammar describes. A token that is refused leaves the matcher where it stands. After any other error it
+/// is of no further use: each of its methods then fails or says that nothing may come.
 pub trait Match {
     /// Write which tokens may come next: bit `t % 32` of `words[t / 32]` is set if token `t` may. Tokens outside the
     /// vocabulary may not, and an end-of-text token may exactly where the output may end.

@@ -102,7 +102,8 @@ impl Sequence {
                 }
                 Ok(Some(tokens))
             }
-            // Under a mask this is an error; here it is what was to be found out, and the matcher has not moved.
+            // Under a mask this is an error; here it is what was to be found out, and the matcher stands where it stood. Where it is
+            // broken instead, the mask that comes next says so.
             Err(_) if self.mask_mode != MaskMode::Masked => {
                 self.reject();
                 Ok(None)

@@ -203,6 +203,28 @@ mod tests {
         Compiler::new(Arc::new(vocabulary)).unwrap().compile(&spec).unwrap()
     }
 
+    #[test]
+    fn refused_token_leaves_the_matcher_where_it_stands() {
+        let mut matcher = matcher(Spec::Regex { regex: "ab[0-9]{2}c".to_owned() });
+        let mask = |matcher: &mut Matcher| {
+            let mut words = [0; 8];
+            matcher.mask(&mut words).unwrap();
+            words
+        };
+        for token in b"ab12c" {
+            let before = mask(&mut matcher);
+            for other in 1..=255u32 {
+                let allowed = before[other as usize / 32] >> (other % 32) & 1 == 1;
+                if !allowed {
+                    assert!(matches!(matcher.accept(other), Err(GrammarError::Refused { .. })), "{other}");
+                }
+            }
+            assert_eq!(mask(&mut matcher), before);
+            matcher.accept((*token).into()).unwrap();
+        }
+        assert!(matcher.is_complete());
+    }
+
     /// Found where each of a palindrome's last 200 tokens had two searches through all of its ways on, for a quarter of a second.
     #[test]
     fn a_way_out_that_is_never_found_is_looked_for_ever_more_seldom() {
