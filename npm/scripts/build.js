@@ -1,7 +1,7 @@
 /** Builds `dist`: modules by the TypeScript compiler, and beside them in `dist/inglenook` the files that are used at run time. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -20,6 +20,7 @@ execFileSync(fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url))
   cwd: root,
   stdio: 'inherit',
 });
+for (const folder of ['../dist/', '../wasm/']) stripDocs(new URL(folder, import.meta.url));
 mkdirSync(assets, { recursive: true });
 for (const [name, [path, remedy]] of Object.entries(COPIED)) {
   const from = new URL(path, import.meta.url);
@@ -27,6 +28,17 @@ for (const [name, [path, remedy]] of Object.entries(COPIED)) {
   copyFileSync(from, new URL(name, assets));
 }
 await bundleWorker();
+
+/** Takes the documentation out of scripts, which a page would download: it stands in the `.d.ts` beside them. */
+function stripDocs(folder) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith('.js')) continue;
+    const file = new URL(name, folder);
+    const text = readFileSync(file, 'utf8');
+    // Whole lines alone: what bundlers are told stands within lines.
+    writeFileSync(file, text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, ''));
+  }
+}
 
 /** One classic script without imports: every bundler copies it, and it starts from a blob as well as from its address. */
 async function bundleWorker() {
