@@ -2,9 +2,11 @@
 
 mod attention;
 mod mlp;
+mod pre_norm;
 
 pub use attention::{AttentionBlock, Rotated};
 pub use mlp::GatedMlp;
+pub use pre_norm::PreNormLayer;
 
 use super::config::Config;
 use super::rope::{FACTORS, LONG_FACTORS, SHORT_FACTORS};
