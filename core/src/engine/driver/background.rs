@@ -1,0 +1,119 @@
+//! What takes longer than a step and goes on beside the steps: plans that are built when first needed, and the diagnosis of a sequence
+//! for which no token could be chosen.
+
+use std::task::{Context, Poll};
+
+use super::{BoxedFuture, Driver};
+use crate::engine::executor::{DecodePlan, Phase, PlanWanted};
+use crate::engine::fault;
+use crate::engine::scheduler::SeqId;
+use crate::error::Error;
+use crate::gpu::GpuError;
+use crate::kernels::sampling::Features;
+use crate::plan::{KernelCache, PlanError};
+
+/// Rows of the plans of verification: the token before a draft, and three or seven drafted ones.
+const VERIFY_ROWS: [u32; 2] = [4, 8];
+
+/// So many tokens must prompt lookup have foreseen before plans of verification are built.
+const FORESEEN_ENOUGH: u32 = 16;
+
+/// What takes longer than a step, and goes on beside the steps.
+pub(super) enum Background {
+    Build(BoxedFuture<(KernelCache, Result<Plans, PlanError>)>),
+    Diagnose(SeqId, BoxedFuture<(KernelCache, Error)>),
+}
+
+/// Plans by what they are for.
+type Plans = Vec<(PlanWanted, DecodePlan)>;
+
+impl Driver {
+    /// Begins what the next steps need, if it is not there and nothing else is under way.
+    pub(super) fn begin_background(&mut self) {
+        if self.background.is_some() {
+            return;
+        }
+        let resources = self.runner.resources().clone();
+        while let Some(id) = self.faulty.pop_front() {
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let Some(slot) = self.scheduler.slot(id) else { continue };
+            let Some(kernels) = self.kernels.take() else { return };
+            let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
+            let in_chunks = entry.sequence.prompt.len() - 1;
+            let diagnosis = fault::diagnose(resources, kernels, slot, tokens, in_chunks);
+            self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
+            return;
+        }
+        let wanted = self.plans_wanted();
+        if !wanted.is_empty()
+            && let Some(mut kernels) = self.kernels.take()
+        {
+            self.background = Some(Background::Build(Box::pin(async move {
+                let plans = resources.build_all(&mut kernels, wanted).await;
+                (kernels, plans)
+            })));
+        }
+    }
+
+    /// Plans that sequences wait for, or would be faster with.
+    pub(super) fn plans_wanted(&self) -> Vec<PlanWanted> {
+        let features = self.runner.features();
+        let wanted = self.entries.values().fold(features, |all, entry| all.or(entry.sequence.params.features()));
+        if wanted != features {
+            let rows = self.runner.decode_rows().into_iter();
+            return rows.map(|rows| PlanWanted { phase: Phase::Decode, rows, features: wanted }).collect();
+        }
+        let rows = self.scheduler.rows_wanted().next_power_of_two().min(self.runner.resources().slots);
+        if rows > self.runner.rows() {
+            return vec![PlanWanted { phase: Phase::Decode, rows, features }];
+        }
+        if self.speculates && self.runner.verify_rows() == 0 && self.foreseen >= FORESEEN_ENOUGH {
+            let plain = Features::default();
+            return VERIFY_ROWS.map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain }).to_vec();
+        }
+        Vec::new()
+    }
+
+    pub(super) fn poll_background(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
+        match &mut self.background {
+            None => return Ok(Poll::Pending),
+            Some(Background::Build(future)) => {
+                let Poll::Ready((kernels, plans)) = future.as_mut().poll(context) else {
+                    return Ok(Poll::Pending);
+                };
+                self.kernels = Some(kernels);
+                self.background = None;
+                match plans {
+                    Ok(plans) => {
+                        self.runner.add_plans(plans);
+                        let ids: Vec<SeqId> = self.entries.keys().copied().collect();
+                        ids.into_iter().for_each(|id| self.release_from_plan(id));
+                    }
+                    Err(PlanError::Gpu(error)) => return Err(error),
+                    Err(error) => return Err(GpuError::Fault(error.to_string())),
+                }
+            }
+            Some(Background::Diagnose(id, future)) => {
+                let id = *id;
+                let Poll::Ready((kernels, error)) = future.as_mut().poll(context) else {
+                    return Ok(Poll::Pending);
+                };
+                self.kernels = Some(kernels);
+                self.background = None;
+                self.fail_one(id, error);
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Lets a sequence go on that has waited for a plan, if that is there.
+    pub(super) fn release_from_plan(&mut self, id: SeqId) {
+        let features = self.runner.features();
+        if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.waits_for_plan)
+            && features.or(entry.sequence.params.features()) == features
+        {
+            entry.waits_for_plan = false;
+            self.scheduler.set_held(id, false);
+        }
+    }
+}
