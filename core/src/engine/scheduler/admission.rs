@@ -1,0 +1,147 @@
+//! Which sequences have a slot: they wait in the order of their ranks, run, and leave again, at their end or by preemption.
+
+use super::{PAGE, Preparation, Scheduler, SeqId, StepLimits, Track};
+use crate::kv::pages::PageId;
+use crate::kv::prefix::Namespace;
+
+/// Seconds of age that one step of priority is worth: a request of lower priority is overtaken only by those that come within them.
+const PRIORITY_TICKS: i64 = 10_000;
+
+/// The queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFull {
+    /// Requests that wait.
+    pub waiting: usize,
+}
+
+impl Scheduler {
+    /// Adds a request that may grow to `limit` tokens. Of two, that of higher `priority` runs first, but for age: see
+    /// [`PRIORITY_TICKS`]. `now_ms` is any clock that does not go back.
+    ///
+    /// # Errors
+    /// [`QueueFull`].
+    pub fn submit(
+        &mut self,
+        id: SeqId,
+        tokens: &[u32],
+        limit: usize,
+        (priority, now_ms): (i32, i64),
+        namespace: Namespace,
+    ) -> Result<(), QueueFull> {
+        if self.waiting.len() >= self.options.queue {
+            return Err(QueueFull { waiting: self.waiting.len() });
+        }
+        self.arrivals += 1;
+        let rank = now_ms - i64::from(priority) * PRIORITY_TICKS;
+        let track = Track {
+            tokens: tokens.to_vec(),
+            limit,
+            rank,
+            namespace,
+            computed: 0,
+            pages: Vec::new(),
+            indexed: 0,
+            slot: None,
+            is_matched: false,
+            cached: None,
+            is_paced: false,
+            is_held: false,
+            in_flight: 0,
+            lookahead: u32::MAX,
+            is_fresh: true,
+            epoch: 0,
+            is_stale: true,
+            draft: Vec::new(),
+        };
+        self.tracks.insert(id, track);
+        self.waiting.insert((rank, id), ());
+        Ok(())
+    }
+
+    /// Ends a sequence: its slot and pages are free at once; what stands stays in the prefix index.
+    pub fn remove(&mut self, id: SeqId) {
+        if let Some(track) = self.tracks.get(&id) {
+            self.waiting.remove(&(track.rank, id));
+            self.leave(id);
+            self.tracks.remove(&id);
+        }
+    }
+
+    /// Ends the hold of a sequence in its slot: what it has goes to the index, and its pages are released.
+    fn leave(&mut self, id: SeqId) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        track.epoch += 1;
+        track.in_flight = 0;
+        let (computed, pages) = (track.computed.min(track.tokens.len()), std::mem::take(&mut track.pages));
+        if let Some(slot) = track.slot.take() {
+            self.slots[slot as usize] = None;
+            self.pending.push(Preparation::Finish { slot });
+        }
+        let used = computed.div_ceil(PAGE as usize);
+        if computed > 0 && used <= pages.len() {
+            self.index.insert(track.namespace, &track.tokens[..computed], &pages[..used], &mut self.pool);
+        }
+        for page in pages {
+            self.pool.release(page);
+        }
+        track.computed = 0;
+        track.indexed = 0;
+        (track.is_matched, track.is_stale, track.is_fresh) = (false, true, true);
+    }
+
+    /// Gives waiting sequences a slot, in order, while there are slots, and pages for their tokens.
+    pub(super) fn admit(&mut self) {
+        while let Some((&(rank, id), ())) = self.waiting.first_key_value()
+            && let Some(slot) = self.slots.iter().position(Option::is_none)
+        {
+            // Room for those that run to grow, lest it be preempted as soon as it has begun.
+            let running = self.slots.iter().flatten().count();
+            let wanted = self.tracks[&id].tokens.len() / PAGE as usize + 1 + 2 * running;
+            if running > 0 && self.obtainable() < wanted {
+                return;
+            }
+            self.waiting.remove(&(rank, id));
+            self.slots[slot] = Some(id);
+            if let Some(track) = self.tracks.get_mut(&id) {
+                track.slot = Some(slot as u32);
+                (track.is_stale, track.is_held) = (true, false);
+            }
+        }
+    }
+
+    /// Pages that are free or held by the index alone.
+    fn obtainable(&self) -> usize {
+        let held: std::collections::HashSet<PageId> =
+            self.tracks.values().flat_map(|track| track.pages.iter().copied()).collect();
+        self.pool.len() - held.len()
+    }
+
+    /// Moves the sequence in the last slot to a lower one where a plan of fewer rows then serves.
+    pub(super) fn move_down(&mut self, limits: &StepLimits) {
+        let Some(last) = self.slots.iter().rposition(Option::is_some) else { return };
+        let Some(free) = self.slots.iter().position(Option::is_none).filter(|free| *free < last) else { return };
+        let occupied = self.slots.iter().flatten().count();
+        let is_worth_it = occupied.next_power_of_two() < (last + 1).next_power_of_two() || last as u32 >= limits.rows;
+        let Some(id) = self.slots[last].filter(|_| is_worth_it && self.waiting.is_empty()) else { return };
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        if track.is_held {
+            return;
+        }
+        // What is in flight is void, and chosen again: the same tokens.
+        track.epoch += 1;
+        track.in_flight = 0;
+        (track.slot, track.is_stale) = (Some(free as u32), true);
+        self.slots.swap(last, free);
+        self.pending.push(Preparation::Finish { slot: last as u32 });
+        self.pending.push(Preparation::Map { slot: free as u32, first: 0, pages: track.pages.clone() });
+    }
+
+    pub(super) fn preempt(&mut self, id: SeqId) {
+        self.counts.preempted += 1;
+        self.leave(id);
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.is_held = false;
+            self.waiting.insert((track.rank, id), ());
+        }
+    }
+}
