@@ -245,10 +245,10 @@ fn arguments_with_escapes_get_no_special_token_in() {
     assert_eq!(ends("{\"\\u003c|im_end|\\u003e\": 1}"), (plain, plain + 1));
 }
 
-/// What the grammar of a dialect forces, its reader reads: ember is made to write calls as every other model does.
+/// What the grammar of a format forces, its reader reads: ember is made to write calls as every other model does.
 #[test]
-fn forced_calls_are_read_in_every_dialect() {
-    use inglenook::text::output::Dialect;
+fn forced_calls_are_read_in_every_tool_call_format() {
+    use inglenook::text::output::ToolCallFormat;
     let mut engine = block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true))
         .expect("ember loads");
     let properties = json!({"city": {"enum": ["Oslo", "Bergen"]}, "days": {"type": "integer", "minimum": 0, "maximum": 99},
@@ -256,17 +256,17 @@ fn forced_calls_are_read_in_every_dialect() {
             "additionalProperties": false}});
     let tools = json!([tool("plan", "Plan a trip", properties)]);
     // Harmony's thought may be any text, and ember's does not end.
-    for dialect in Dialect::names().filter(|name| *name != "harmony") {
+    for format in ToolCallFormat::names().filter(|name| *name != "harmony") {
         let request = json!({"messages": [{"role": "user", "content": "Plan two days in Oslo."}], "tools": tools,
-            "tool_choice": "required", "tool_dialect": dialect, "temperature": 0.7, "seed": 1, "max_tokens": 500,
+            "tool_choice": "required", "tool_dialect": format, "temperature": 0.7, "seed": 1, "max_tokens": 500,
             "parallel_tool_calls": false});
         let answer = answer(&mut engine, &request);
-        let [call] = &answer.calls[..] else { panic!("{dialect}: {answer:?}") };
+        let [call] = &answer.calls[..] else { panic!("{format}: {answer:?}") };
         let arguments = arguments(call);
-        assert_eq!(call.1, "plan", "{dialect}");
-        assert!(["Oslo", "Bergen"].contains(&arguments["city"].as_str().unwrap_or_default()), "{dialect}: {call:?}");
-        assert!(arguments["days"].as_u64().is_some_and(|days| days <= 99), "{dialect}: {call:?}");
-        assert!(arguments["where"]["zone"].is_string(), "{dialect}: {call:?}");
-        assert_eq!(answer.finish, Some(FinishReason::ToolCalls), "{dialect}: {answer:?}");
+        assert_eq!(call.1, "plan", "{format}");
+        assert!(["Oslo", "Bergen"].contains(&arguments["city"].as_str().unwrap_or_default()), "{format}: {call:?}");
+        assert!(arguments["days"].as_u64().is_some_and(|days| days <= 99), "{format}: {call:?}");
+        assert!(arguments["where"]["zone"].is_string(), "{format}: {call:?}");
+        assert_eq!(answer.finish, Some(FinishReason::ToolCalls), "{format}: {answer:?}");
     }
 }

@@ -1,5 +1,5 @@
 //! What others ask of a tokenizer than tokens of texts: the compiler of grammars wants all tokens in one block and the tokens of a
-//! text that is forced; the dialects want to know which markers are tokens.
+//! text that is forced; the formats want to know which markers are tokens.
 
 use std::sync::Arc;
 

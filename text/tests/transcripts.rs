@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inglenook_text::output::{Dialect, OutputFormat, OutputParser, Piece, ReasoningFormat, ToolSpec};
+use inglenook_text::output::{OutputFormat, OutputParser, Piece, ReasoningFormat, ToolCallFormat, ToolSpec};
 use serde_json::{Map, Value, json};
 
 /// What comes in: text, or a control token's name.
@@ -49,7 +49,7 @@ fn load(path: &Path, all_tools: &Value) -> Case {
     let name = format!("{}", path.strip_prefix(folder()).unwrap().display());
     let case: Value =
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let known = ["dialect", "reasoning", "starts_in_reasoning", "tools", "text", "pieces"];
+    let known = ["tool_call_format", "reasoning", "starts_in_reasoning", "tools", "text", "pieces"];
     let keys = case.as_object().unwrap().keys();
     assert!(keys.clone().all(|key| known.contains(&key.as_str())), "{name}: unknown key among {keys:?}");
     let part = |part: &Value| match part {
@@ -58,7 +58,9 @@ fn load(path: &Path, all_tools: &Value) -> Case {
     };
     Case {
         format: OutputFormat {
-            dialect: case["dialect"].as_str().map(|name| Dialect::from_name(name).expect("a dialect's name")),
+            tool_call_format: case["tool_call_format"]
+                .as_str()
+                .map(|name| ToolCallFormat::from_name(name).expect("a format's name")),
             reasoning: case["reasoning"]
                 .as_str()
                 .map(|name| ReasoningFormat::from_name(name).expect("a format's name")),
@@ -274,11 +276,13 @@ fn damage(input: &mut Vec<Input>, others: &[Input], random: &mut fastrand::Rng) 
 }
 
 #[test]
-fn every_dialect_has_cases() {
+fn every_tool_call_format_has_cases() {
     let cases = cases();
-    for name in Dialect::names() {
-        let count =
-            cases.iter().filter(|case| case.format.dialect.is_some_and(|dialect| dialect.name() == name)).count();
+    for name in ToolCallFormat::names() {
+        let count = cases
+            .iter()
+            .filter(|case| case.format.tool_call_format.is_some_and(|format| format.name() == name))
+            .count();
         assert!(count >= 8, "{name} has {count} cases");
     }
 }

@@ -32,7 +32,7 @@ impl Engine {
         if prompt.tools.is_empty() {
             return Err(RequestError::from(ConstraintError::NoTools).into());
         }
-        let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoDialect)?;
+        let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoToolCallFormat)?;
         let start = self.behind_thought(prompt);
         Ok(Some(OutputConstraint { spec: Spec::Lark { grammar }, start, repeats: false, closes: false }))
     }
@@ -51,7 +51,7 @@ impl Engine {
         let spec = match prompt.tools.is_empty() {
             true => spec.clone(),
             false => {
-                let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoDialect)?;
+                let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoToolCallFormat)?;
                 let both = either(&calls, spec)?;
                 if self.grammars.compile(&both.to_json()).is_err() {
                     // Where it is the form's fault, its own words say so.
@@ -68,7 +68,9 @@ impl Engine {
         if !request.strict_tools() {
             return Ok(None);
         }
-        let Some(text) = prompt.format.dialect.and_then(|dialect| dialect.trigger()) else { return Ok(None) };
+        let Some(text) = prompt.format.tool_call_format.and_then(|format| format.trigger()) else {
+            return Ok(None);
+        };
         let grammar = self.calls(request, prompt, Choice::Auto)?;
         let start = Start::Behind { text: text.to_owned(), required: false };
         Ok(grammar.map(|grammar| OutputConstraint {
@@ -79,11 +81,11 @@ impl Engine {
         }))
     }
 
-    /// A grammar of calls in the model's dialect; none where the dialect is not known, or has no such grammar.
+    /// A grammar of calls in the model's form of calls; none where that is not known, or has no such grammar.
     fn calls(&self, request: &Request, prompt: &Prompt, choice: Choice<'_>) -> Result<Option<String>, RequestError> {
-        let Some(dialect) = prompt.format.dialect else { return Ok(None) };
+        let Some(format) = prompt.format.tool_call_format else { return Ok(None) };
         let control = |name: &str| vocabulary::control(&self.tokenizer, name);
-        Ok(dialect.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
+        Ok(format.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
     }
 
     /// Behind the thought that the prompt has opened, or that the model may open with a token of its own; else at once.

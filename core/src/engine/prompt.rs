@@ -10,7 +10,7 @@ use super::request::{Request, RequestError};
 use crate::error::Error;
 use inglenook_format::gguf::Metadata;
 use inglenook_text::output::{
-    Dialect, OutputFormat, ReasoningFormat, ToolSpec, ends_behind_thought, starts_in_reasoning,
+    OutputFormat, ReasoningFormat, ToolCallFormat, ToolSpec, ends_behind_thought, starts_in_reasoning,
 };
 use inglenook_text::template::parts;
 use inglenook_text::{ChatInput, ChatTemplate, ChatTemplates, Special, Tokenizer, vocabulary};
@@ -69,7 +69,7 @@ impl PromptBuilder {
     /// The prompt's text for a conversation, as the model's template renders it.
     ///
     /// # Errors
-    /// What the template says; [`RequestError::NoDialect`], [`RequestError::Unknown`].
+    /// What the template says; [`RequestError::NoToolCallFormat`], [`RequestError::Unknown`].
     pub fn render(&self, request: &Request) -> Result<String, Error> {
         Ok(self.rendered(request)?.text)
     }
@@ -94,11 +94,11 @@ impl PromptBuilder {
         if let Some(text) = &request.prompt {
             let special = if request.parse_special { Special::Parse } else { Special::AsText };
             let tokens = self.tokenizer.encode(text, special, self.tokenizer.adds_bos());
-            let (dialect, reasoning) = (named_dialect(request)?, named_reasoning(request)?);
-            if !tools.is_empty() && dialect.is_none() {
-                return Err(RequestError::NoDialect.into());
+            let (tool_call_format, reasoning) = (named_tool_call_format(request)?, named_reasoning(request)?);
+            if !tools.is_empty() && tool_call_format.is_none() {
+                return Err(RequestError::NoToolCallFormat.into());
             }
-            let format = OutputFormat { dialect, reasoning, id_seed: 0 };
+            let format = OutputFormat { tool_call_format, reasoning, id_seed: 0 };
             let may_think = request.reasoning.budget() != Some(0);
             return Ok(Prompt { tokens, format, tools, starts_in_reasoning: false, may_think });
         }
@@ -123,12 +123,12 @@ impl PromptBuilder {
         let tools = request.offered_tools();
         let template = self.templates.choose(request.chat_template.as_deref(), tools.is_some())?;
         let mut format = self.format(template, request)?;
-        let dialect = format.dialect;
+        let tool_call_format = format.tool_call_format;
         if tools.is_none() {
-            // What looks like a call then is text; thoughts in channels are told apart without a dialect.
-            format.dialect = None;
-        } else if dialect.is_none() && template.capabilities().tools {
-            return Err(RequestError::NoDialect.into());
+            // What looks like a call then is text; thoughts in channels are told apart without a format.
+            format.tool_call_format = None;
+        } else if tool_call_format.is_none() && template.capabilities().tools {
+            return Err(RequestError::NoToolCallFormat.into());
         }
         let ids = self.tokenizer.special_ids();
         let name = |id: Option<u32>| {
@@ -149,7 +149,7 @@ impl PromptBuilder {
             bos_token: &bos,
             eos_token: &eos,
             local_time: request.local_time,
-            dialect,
+            tool_call_format,
         })?;
         let user = if request.parse_special { Vec::new() } else { rendered.user };
         Ok(Rendered { text: rendered.text, user, format })
@@ -158,9 +158,9 @@ impl PromptBuilder {
     /// How a model with this template writes, or how the request says that it does.
     fn format(&self, template: &ChatTemplate, request: &Request) -> Result<OutputFormat, RequestError> {
         let has_token = |text: &str| vocabulary::has_token(&self.tokenizer, text);
-        let (dialect, reasoning) = (named_dialect(request)?, named_reasoning(request)?);
+        let (tool_call_format, reasoning) = (named_tool_call_format(request)?, named_reasoning(request)?);
         Ok(OutputFormat {
-            dialect: dialect.or_else(|| template.dialect(&has_token)),
+            tool_call_format: tool_call_format.or_else(|| template.tool_call_format(&has_token)),
             reasoning: reasoning.or_else(|| ReasoningFormat::detect(template.source(), &has_token)),
             id_seed: 0,
         })
@@ -183,11 +183,11 @@ fn variables(request: &Request, template: &ChatTemplate) -> Map<String, Value> {
 }
 
 /// The form of calls that the request names.
-fn named_dialect(request: &Request) -> Result<Option<Dialect>, RequestError> {
+fn named_tool_call_format(request: &Request) -> Result<Option<ToolCallFormat>, RequestError> {
     let Some(name) = &request.tool_dialect else { return Ok(None) };
-    let known = || Dialect::names().collect::<Vec<_>>().join(", ");
+    let known = || ToolCallFormat::names().collect::<Vec<_>>().join(", ");
     let unknown = || RequestError::Unknown { name: "tool_dialect", found: name.clone(), known: known() };
-    Dialect::from_name(name).map(Some).ok_or_else(unknown)
+    ToolCallFormat::from_name(name).map(Some).ok_or_else(unknown)
 }
 
 /// The form of thoughts that the request names.

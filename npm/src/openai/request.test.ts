@@ -123,7 +123,7 @@ test('tools and how to choose among them are passed on', () => {
   });
 });
 
-test('everything that a template or a dialect may want is passed on', () => {
+test('everything that a template or a form of calls may want is passed on', () => {
   const request = {
     messages: [...HELLO, { role: 'assistant', content: 'Well, ' }],
     chat_template: 'chatml',

@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use super::dialect::Dialect;
 use super::grammar::{Arguments, Pattern, Property, Writer};
 use super::python::is_identifier;
 use super::reader::is_name;
+use super::tool_call_format::ToolCallFormat;
 use super::tools::ToolSpec;
 
 /// Which calls a grammar forces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice<'a> {
-    /// The model has begun a call by itself: the grammar goes on right behind [`Dialect::trigger`].
+    /// The model has begun a call by itself: the grammar goes on right behind [`ToolCallFormat::trigger`].
     Auto,
     /// The answer is a call of any tool.
     Required,
@@ -28,10 +28,10 @@ pub enum ConstraintError {
     /// `tool_choice` names a tool that is not there.
     #[error("`tool_choice` names the tool {0:?}, which is not among `tools`")]
     UnknownTool(String),
-    /// A name that the dialect cannot write.
+    /// A name that the format cannot write.
     #[error("the tool name {0:?} has white space, quotes, brackets or more than 256 bytes: rename the tool")]
     UnwritableName(String),
-    /// An argument's name that the dialect, which writes it without quotes, cannot write.
+    /// An argument's name that the format, which writes it without quotes, cannot write.
     #[error(
         "the tool {tool:?} has an argument named {key:?}, which this model's form of tool calls cannot write: rename the argument"
     )]
@@ -47,7 +47,7 @@ pub enum ConstraintError {
         /// The tool.
         tool: String,
     },
-    /// More arguments than the dialect's grammar can name.
+    /// More arguments than the format's grammar can name.
     #[error("the tool {tool:?} has more than {MAX_ARGUMENTS} arguments: put some of them into an object")]
     TooManyArguments {
         /// The tool.
@@ -67,19 +67,19 @@ pub enum ConstraintError {
 const MAX_SCHEMA_DEPTH: usize = 64;
 /// The longest grammar, in bytes; nearly all of it is schemas.
 const MAX_BYTES: usize = 256 * 1024;
-/// The most arguments of a tool in a dialect that names each outside JSON.
+/// The most arguments of a tool in a format that names each outside JSON.
 const MAX_ARGUMENTS: usize = 64;
 
-impl Dialect {
+impl ToolCallFormat {
     /// The grammar, in llguidance's Lark, of an answer that calls `tools` as `choice` says, with arguments that are valid under
-    /// their schemas; more than one call only if `parallel`. `None` where the model decides and the dialect has no
-    /// [`Dialect::trigger`].
+    /// their schemas; more than one call only if `parallel`. `None` where the model decides and the format has no
+    /// [`ToolCallFormat::trigger`].
     ///
     /// `control` gives the id of the control token of a name: the vocabulary's markers are written as tokens where it has such,
     /// and as text where not. A thought before the call is not part of the grammar (but for harmony, where it is optional): it
     /// begins where the answer proper does.
     ///
-    /// In the dialects that write strings without quotes, a string is any text, or one of its `enum`; `pattern` and lengths of
+    /// In the formats that write strings without quotes, a string is any text, or one of its `enum`; `pattern` and lengths of
     /// such strings are not forced.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_cannot_be_forced_is_an_error_that_names_the_tool() {
         let error =
-            |tools: &[ToolSpec], choice| Dialect::Gemma.constraint(tools, choice, false, &|_| None).unwrap_err();
+            |tools: &[ToolSpec], choice| ToolCallFormat::Gemma.constraint(tools, choice, false, &|_| None).unwrap_err();
         let now = tool("now", Value::Null);
         assert_eq!(error(&[], Choice::Required), ConstraintError::NoTools);
         assert_eq!(error(&[now], Choice::Named("then")), ConstraintError::UnknownTool("then".into()));
@@ -206,6 +206,9 @@ mod tests {
         assert_eq!(error(&[strange], Choice::Auto), ConstraintError::UnwritableArgument { tool: "f".into(), key });
         let large = tool("f", json!({"properties": {"a": {"enum": [1, "x".repeat(1 << 19)]}}}));
         assert_eq!(error(&[large], Choice::Auto), ConstraintError::TooLarge { tool: "f".into() });
-        assert_eq!(Dialect::Llama3.constraint(&[tool("now", Value::Null)], Choice::Auto, false, &|_| None), Ok(None));
+        assert_eq!(
+            ToolCallFormat::Llama3.constraint(&[tool("now", Value::Null)], Choice::Auto, false, &|_| None),
+            Ok(None)
+        );
     }
 }

@@ -1,13 +1,13 @@
-//! Which dialect a model writes, found from its chat template and its vocabulary.
+//! Which tool-call format a model writes, found from its chat template and its vocabulary.
 //!
 //! A marker that is only mentioned proves nothing: comments do not count, nor do texts that a template looks for in messages, and a
 //! marker that several families share counts only with the form of a call next to it. One that counts alone must be a part of
 //! prompts, and no form of another family may be there.
 
-use super::dialect::{ALL, Dialect, Spec};
 use super::printed::Source;
+use super::tool_call_format::{ALL, Spec, ToolCallFormat};
 
-/// What proves a dialect in a template's source, with escapes in its texts taken for what they stand for.
+/// What proves a format in a template's source, with escapes in its texts taken for what they stand for.
 #[derive(Debug)]
 pub(super) enum Sign {
     /// All of these texts, wherever they stand.
@@ -16,8 +16,8 @@ pub(super) enum Sign {
     Near(usize, &'static [&'static str]),
 }
 
-impl Dialect {
-    /// The dialect that a chat template shows: in its source or, where it leaves the form of calls to the messages' content, by what
+impl ToolCallFormat {
+    /// The format that a chat template shows: in its source or, where it leaves the form of calls to the messages' content, by what
     /// the vocabulary proves. `None` if nothing is proven.
     ///
     /// `writes_calls`: the template writes the calls of a history itself. One that does so in no known form has a form of its own,
@@ -33,7 +33,7 @@ impl Dialect {
             let proves = |tokens: &[&str]| !tokens.is_empty() && tokens.iter().all(|token| has_token(token));
             ALL.iter().find(|(_, spec)| proves(spec.tokens)).filter(|_| !writes_calls && source.text.contains("tool"))
         };
-        shown.or_else(proven).map(|(dialect, _)| *dialect)
+        shown.or_else(proven).map(|(format, _)| *format)
     }
 }
 
@@ -65,12 +65,12 @@ mod tests {
     use super::*;
 
     fn shown(source: &str) -> Option<&'static str> {
-        Dialect::detect(source, true, &|_| false).map(Dialect::name)
+        ToolCallFormat::detect(source, true, &|_| false).map(ToolCallFormat::name)
     }
 
     #[test]
-    fn templates_show_their_dialect() {
-        for (source, dialect) in [
+    fn templates_show_their_tool_call_format() {
+        for (source, format) in [
             (
                 "<tool_call>\\n{\\\"name\\\": <function-name>, \\\"arguments\\\": <args-json-object>}\\n</tool_call>",
                 "hermes",
@@ -124,7 +124,7 @@ mod tests {
             ("{% set role_sep = '<|role_sep|>' %}{{ 'function call' + role_sep }}", "gigachat3"),
             ("{{ ' functools[' }}", "firefunction"),
         ] {
-            assert_eq!(shown(source), Some(dialect), "{source}");
+            assert_eq!(shown(source), Some(format), "{source}");
         }
         assert_eq!(shown("{% for m in messages %}{{ m.content }}{% endfor %}"), None);
     }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_is_printed_in_any_way_proves_its_dialect() {
+    fn a_marker_that_is_printed_in_any_way_proves_its_tool_call_format() {
         for source in [
             "[TOOL_CALLS] [{{ call }}]",
             "{{ '[TOOL_CALLS] [' + call + ']' }}",
@@ -184,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn tokens_prove_a_dialect_only_where_the_template_leaves_calls_to_the_content() {
+    fn tokens_prove_a_tool_call_format_only_where_the_template_leaves_calls_to_the_content() {
         let has = |token: &str| token == "[TOOL_CALLS]";
-        assert_eq!(Dialect::detect("{{ tools }}", false, &has), Some(Dialect::Mistral));
-        assert_eq!(Dialect::detect("{{ tools }}{{ '<call>' + call.name }}", true, &has), None);
-        assert_eq!(Dialect::detect("{{ messages }}", false, &has), None);
+        assert_eq!(ToolCallFormat::detect("{{ tools }}", false, &has), Some(ToolCallFormat::Mistral));
+        assert_eq!(ToolCallFormat::detect("{{ tools }}{{ '<call>' + call.name }}", true, &has), None);
+        assert_eq!(ToolCallFormat::detect("{{ messages }}", false, &has), None);
     }
 }

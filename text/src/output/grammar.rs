@@ -1,7 +1,7 @@
-//! The text of a grammar that forces tool calls, from a dialect's [`Pattern`].
+//! The text of a grammar that forces tool calls, from a format's [`Pattern`].
 //!
 //! The grammar is llguidance's kind of Lark: `%json {…}` stands for the JSON texts of a schema and `<[7]>` for the token 7. Names,
-//! keys and the order of optional arguments are those of the schema; white space is what the dialect's template writes.
+//! keys and the order of optional arguments are those of the schema; white space is what the format's template writes.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub(super) enum Part {
     Key,
 }
 
-/// How a dialect's calls are written: `lead`, then for each call `before`, the tool's name, `between`, the arguments and `after`, with
+/// How a format's calls are written: `lead`, then for each call `before`, the tool's name, `between`, the arguments and `after`, with
 /// `separator` between calls, then `tail`.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -352,7 +352,7 @@ impl<'a> Property<'a> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Choice, Dialect};
+    use super::super::{Choice, ToolCallFormat};
     use super::*;
 
     fn tool(name: &str, parameters: Value) -> ToolSpec {
@@ -360,16 +360,22 @@ mod tests {
     }
 
     /// The grammar where the vocabulary has the control tokens `controls`, with ids from 7 on.
-    fn grammar(dialect: Dialect, tools: &[ToolSpec], choice: Choice<'_>, parallel: bool, controls: &[&str]) -> String {
+    fn grammar(
+        tool_call_format: ToolCallFormat,
+        tools: &[ToolSpec],
+        choice: Choice<'_>,
+        parallel: bool,
+        controls: &[&str],
+    ) -> String {
         let control = |name: &str| controls.iter().position(|control| *control == name).map(|at| at as u32 + 7);
-        dialect.constraint(tools, choice, parallel, &control).unwrap().unwrap()
+        tool_call_format.constraint(tools, choice, parallel, &control).unwrap().unwrap()
     }
 
     #[test]
-    fn json_dialects_put_the_schema_between_the_template_s_words() {
+    fn json_tool_call_formats_put_the_schema_between_the_template_s_words() {
         let now = [tool("now", json!({"properties": {}}))];
         assert_eq!(
-            grammar(Dialect::Hermes, &now, Choice::Required, true, &[]),
+            grammar(ToolCallFormat::Hermes, &now, Choice::Required, true, &[]),
             r#"start: "<tool_call>" "\n{\"name\": \"" body ("\n" "<tool_call>" "\n{\"name\": \"" body)*
 body: body_0
 body_0: "now" "\", \"arguments\": " arguments_0 "}\n" "</tool_call>"
@@ -383,7 +389,7 @@ arguments_0: %json {"properties":{},"type":"object"}
     fn arguments_are_an_object_whatever_else_the_schema_allows() {
         let tools =
             [tool("f", json!({"type": ["object", "null"]})), tool("g", json!({"anyOf": [{"type": "string"}, {}]}))];
-        let grammar = grammar(Dialect::Hermes, &tools, Choice::Required, false, &[]);
+        let grammar = grammar(ToolCallFormat::Hermes, &tools, Choice::Required, false, &[]);
         assert!(grammar.contains(r#"arguments_0: %json {"type":"object"}"#), "{grammar}");
         assert!(
             grammar.contains(r#"arguments_1: %json {"anyOf":[{"type":"string"},{}],"type":"object"}"#),
@@ -396,7 +402,7 @@ arguments_0: %json {"properties":{},"type":"object"}
         let tools = [tool("now", Value::Null), tool("get", Value::Null)];
         let controls = ["<|tool_call_start|>", "<|tool_call_end|>"];
         assert_eq!(
-            grammar(Dialect::Lfm2, &tools, Choice::Auto, false, &controls),
+            grammar(ToolCallFormat::Lfm2, &tools, Choice::Auto, false, &controls),
             r#"start: "[" body "]" <[8]>
 body: body_0 | body_1
 body_0: "now" "(" arguments_0 ")"
@@ -405,10 +411,11 @@ body_1: "get" "(" arguments_1 ")"
 arguments_1: ""
 "#
         );
-        let mistral = grammar(Dialect::Mistral, &tools, Choice::Named("get"), false, &["[TOOL_CALLS]", "[ARGS]"]);
+        let mistral =
+            grammar(ToolCallFormat::Mistral, &tools, Choice::Named("get"), false, &["[TOOL_CALLS]", "[ARGS]"]);
         assert!(mistral.starts_with("start: <[7]> body\nbody: body_0\nbody_0: \"get\" <[8]> arguments_0"), "{mistral}");
         assert!(
-            grammar(Dialect::Mistral, &tools, Choice::Required, false, &[])
+            grammar(ToolCallFormat::Mistral, &tools, Choice::Required, false, &[])
                 .starts_with("start: \"[TOOL_CALLS]\" \" [\"")
         );
     }
@@ -418,7 +425,7 @@ arguments_1: ""
         let properties = json!({"q": {"type": "string"}, "n": {"type": "integer"}, "u": {"enum": ["a", "b"]}});
         let tools = [tool("find", json!({"properties": properties, "required": ["q"]}))];
         assert_eq!(
-            grammar(Dialect::Glm45, &tools, Choice::Required, false, &["</arg_value>"]),
+            grammar(ToolCallFormat::Glm45, &tools, Choice::Required, false, &["</arg_value>"]),
             r#"start: "<tool_call>" body
 body: body_0
 body_0: "find" "\n" arguments_0 "</tool_call>"
@@ -436,7 +443,7 @@ string: /(.|\n)*/ <[7]>
     fn commas_stand_between_the_keyword_arguments_that_are_there() {
         let properties = json!({"a": {"type": "boolean"}, "b": {"$ref": "#/$defs/n"}});
         let schema = json!({"properties": properties, "$defs": {"n": {"type": "number"}}});
-        let optional = grammar(Dialect::Gemma, &[tool("f", schema.clone())], Choice::Required, false, &[]);
+        let optional = grammar(ToolCallFormat::Gemma, &[tool("f", schema.clone())], Choice::Required, false, &[]);
         let line =
             "arguments_0: pair_0_0 (\", \" pair_0_1)? | pair_0_1 | \"\"\npair_0_0: \"a=\" (\"True\" | \"False\")\n";
         assert!(optional.contains(line), "{optional}");
@@ -446,7 +453,7 @@ string: /(.|\n)*/ <[7]>
         );
         let mut required = schema;
         required["required"] = json!(["b"]);
-        let required = grammar(Dialect::Gemma, &[tool("f", required)], Choice::Required, false, &[]);
+        let required = grammar(ToolCallFormat::Gemma, &[tool("f", required)], Choice::Required, false, &[]);
         assert!(required.contains("arguments_0: pair_0_1 (\", \" pair_0_0)?\n"), "{required}");
     }
 }

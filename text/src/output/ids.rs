@@ -1,6 +1,6 @@
-//! Ids for calls whose text carries none, in the form that the dialect's models know from training.
+//! Ids for calls whose text carries none, in the form that the format's models know from training.
 
-/// The form of a dialect's ids.
+/// The form of a format's ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdForm {
     /// `call_` and 16 hexadecimal digits.
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_have_their_dialect_s_form_and_follow_from_the_seed() {
+    fn ids_have_their_tool_call_format_s_form_and_follow_from_the_seed() {
         let call = Ids::new(IdForm::Call, 7);
         assert_eq!(call.make(0, "f"), Ids::new(IdForm::Call, 7).make(0, "f"));
         assert_ne!(call.make(0, "f"), call.make(1, "f"));

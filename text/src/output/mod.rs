@@ -1,6 +1,6 @@
 //! From generated text to what OpenAI's API calls `content`, `reasoning_content` and `tool_calls`, as it comes.
 //!
-//! An [`OutputParser`] knows one [`Dialect`] of tool calls and one [`ReasoningFormat`]. It is given the text of an answer piece by
+//! An [`OutputParser`] knows one [`ToolCallFormat`] and one [`ReasoningFormat`]. It is given the text of an answer piece by
 //! piece, and gives [`Piece`]s: what is sure goes out at once, and only what may still turn out to be a marker is held back. However
 //! the text is cut, the pieces, joined, are the same.
 //!
@@ -17,10 +17,9 @@ mod braces;
 mod code;
 mod constraint;
 mod detect;
-mod dialect;
-mod dialects;
 mod elements;
 mod envelope;
+mod formats;
 mod grammar;
 mod ids;
 mod input;
@@ -39,12 +38,13 @@ mod reasoning;
 mod tagged;
 #[cfg(test)]
 mod tests;
+mod tool_call_format;
 mod tools;
 mod written;
 
 pub use constraint::{Choice, ConstraintError};
-pub use dialect::Dialect;
 pub use parser::{OutputFormat, OutputParser};
 pub use piece::Piece;
 pub use reasoning::{ReasoningBudget, ReasoningFormat, ends_behind_thought, starts_in_reasoning};
+pub use tool_call_format::ToolCallFormat;
 pub use tools::ToolSpec;

@@ -1,19 +1,19 @@
 //! The parser: text and control tokens in, pieces out.
 
-use super::dialect::Dialect;
 use super::ids::{IdForm, Ids};
 use super::input::Input;
 use super::messages::Messages;
 use super::piece::{Piece, Pieces};
 use super::reasoning::ReasoningFormat;
 use super::tagged::Tagged;
+use super::tool_call_format::ToolCallFormat;
 use super::tools::{ToolSpec, Tools};
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutputFormat {
     /// How calls are written; with `None` nothing is taken for a call.
-    pub dialect: Option<Dialect>,
+    pub tool_call_format: Option<ToolCallFormat>,
     /// How thoughts are marked; with `None` only harmony's channels are told apart.
     pub reasoning: Option<ReasoningFormat>,
     /// From which the ids of calls are made that carry none. It has to differ from answer to answer of a conversation, since the
@@ -24,9 +24,9 @@ pub struct OutputFormat {
 /// Takes an answer apart as it is generated.
 ///
 /// ```
-/// use inglenook_text::output::{Dialect, OutputFormat, OutputParser, Piece};
+/// use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolCallFormat};
 ///
-/// let format = OutputFormat { dialect: Some(Dialect::Hermes), ..OutputFormat::default() };
+/// let format = OutputFormat { tool_call_format: Some(ToolCallFormat::Hermes), ..OutputFormat::default() };
 /// let mut parser = OutputParser::new(&format, &[], false);
 /// let mut pieces = Vec::new();
 /// for text in ["Let me look.\n<tool", "_call>\n{\"name\": \"now\", \"argum", "ents\": {}}\n</tool_call>"] {
@@ -57,18 +57,20 @@ impl OutputParser {
     /// A parser for one answer. `tools` are those that were offered; `starts_in_reasoning` is what
     /// [`super::starts_in_reasoning`] says of the prompt.
     pub fn new(format: &OutputFormat, tools: &[ToolSpec], starts_in_reasoning: bool) -> Self {
-        let OutputFormat { dialect, reasoning, id_seed } = *format;
-        let form = dialect.map_or(IdForm::Call, |dialect| dialect.spec().ids);
+        let OutputFormat { tool_call_format, reasoning, id_seed } = *format;
+        let form = tool_call_format.map_or(IdForm::Call, |format| format.spec().ids);
         let pieces = Pieces::new(Tools::new(tools), Ids::new(form, id_seed));
-        let harmony =
-            dialect == Some(Dialect::Harmony) || (dialect.is_none() && reasoning == Some(ReasoningFormat::Harmony));
+        let harmony = tool_call_format == Some(ToolCallFormat::Harmony)
+            || (tool_call_format.is_none() && reasoning == Some(ReasoningFormat::Harmony));
         let tags = reasoning.and_then(ReasoningFormat::tags);
         let machine = match harmony {
             true => Machine::Messages(Messages::new(starts_in_reasoning)),
-            false => Machine::Tagged(Box::new(Tagged::new(dialect, tags, &pieces, starts_in_reasoning))),
+            false => Machine::Tagged(Box::new(Tagged::new(tool_call_format, tags, &pieces, starts_in_reasoning))),
         };
         let mut controls = Vec::new();
-        if let Some(spec) = if harmony { Some(Dialect::Harmony) } else { dialect }.map(Dialect::spec) {
+        if let Some(spec) =
+            if harmony { Some(ToolCallFormat::Harmony) } else { tool_call_format }.map(ToolCallFormat::spec)
+        {
             controls.extend(spec.openers.iter().map(|opener| opener.text));
             controls.extend(spec.ornaments.iter().map(|(text, _)| *text));
             controls.extend(spec.inner);

@@ -1,4 +1,4 @@
-//! The readers of calls: one for each way in which dialects write a call's name and arguments, and what they have in common.
+//! The readers of calls: one for each way in which formats write a call's name and arguments, and what they have in common.
 
 use super::braces::{BracesForm, BracesReader};
 use super::code::{CodeForm, CodeReader};
@@ -129,7 +129,7 @@ impl Reader {
 
 /// Ends the last call where its closing marker `close` stands, behind white space, and moves the cursor behind that. The end of the
 /// answer (but not of one that was cut off) and the next call's marker, `open`, close a call as well, since models forget; in a
-/// dialect without such a marker nothing need stand there.
+/// format without such a marker nothing need stand there.
 pub(super) fn closing(input: &mut Input, pieces: &mut Pieces, close: Option<&str>, open: &str) -> Step {
     if let Some(close) = close {
         input.skip_whitespace();

@@ -1,4 +1,4 @@
-//! Text with marked passages: most dialects. Content passes on until a marker opens a call or a thought.
+//! Text with marked passages: most formats. Content passes on until a marker opens a call or a thought.
 //!
 //! White space: what stands right before a marker (8 bytes at most) and right after a call, a thought or a dropped marker only separates
 //! them and is not content; white space that stands in text, or after text that turned out to be no call, is.
@@ -7,11 +7,11 @@
 //! is kept back, is the call where the answer ends right behind it, and is part of the thought where anything else follows.
 
 use super::code::{CodeForm, INTERPRETERS};
-use super::dialect::{Dialect, Place};
 use super::input::{Input, Match};
 use super::piece::Pieces;
 use super::reader::{Form, Reader, Step};
 use super::reasoning::Tags;
+use super::tool_call_format::{Place, ToolCallFormat};
 
 /// White space before a marker that is taken for part of it, in bytes.
 pub(super) const MAX_GAP: usize = 8;
@@ -89,14 +89,19 @@ pub(super) struct Tagged {
 }
 
 impl Tagged {
-    pub fn new(dialect: Option<Dialect>, tags: Option<Tags>, pieces: &Pieces, in_thought: bool) -> Self {
+    pub fn new(
+        tool_call_format: Option<ToolCallFormat>,
+        tags: Option<Tags>,
+        pieces: &Pieces,
+        in_thought: bool,
+    ) -> Self {
         let mut markers = Vec::new();
         let mut add = |text: &str, place, what| markers.push(Marker { text: text.to_owned(), place, what });
         if let Some(tags) = tags {
             add(tags.open, Place::Start, What::Thought);
             tags.around_answer.iter().for_each(|text| add(text, Place::Anywhere, What::Nothing));
         }
-        let spec = dialect.map(Dialect::spec);
+        let spec = tool_call_format.map(ToolCallFormat::spec);
         if let Some(spec) = spec {
             for opener in spec.openers {
                 let (weak, keep) = (opener.weak, opener.keep);
@@ -314,7 +319,7 @@ impl Tagged {
         closed
     }
 
-    /// Whether a marker of the dialect's begins `text`: calls follow it, or it stands around them.
+    /// Whether a marker of the format's begins `text`: calls follow it, or it stands around them.
     fn opens_calls(&self, text: &str) -> bool {
         let around = self.tags.map_or(&[][..], |tags| tags.around_answer);
         self.markers.iter().any(|marker| match marker.what {

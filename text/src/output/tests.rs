@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::reader::Form;
-use super::{Dialect, OutputFormat, OutputParser, Piece, ReasoningFormat, ToolSpec};
+use super::{OutputFormat, OutputParser, Piece, ReasoningFormat, ToolCallFormat, ToolSpec};
 
 const FORMATS: [ReasoningFormat; 16] = [
     ReasoningFormat::Think,
@@ -37,8 +37,8 @@ fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }
 
-fn dialects() -> impl Iterator<Item = Dialect> {
-    Dialect::names().filter_map(Dialect::from_name)
+fn formats() -> impl Iterator<Item = ToolCallFormat> {
+    ToolCallFormat::names().filter_map(ToolCallFormat::from_name)
 }
 
 fn tools() -> Vec<ToolSpec> {
@@ -47,8 +47,9 @@ fn tools() -> Vec<ToolSpec> {
 }
 
 /// The pieces of `parts`, with neighbours of a kind joined.
-fn parse(dialect: Option<Dialect>, reasoning: Option<ReasoningFormat>, parts: &[&str]) -> Vec<Piece> {
-    let mut parser = OutputParser::new(&OutputFormat { dialect, reasoning, id_seed: 0 }, &tools(), false);
+fn parse(format: Option<ToolCallFormat>, reasoning: Option<ReasoningFormat>, parts: &[&str]) -> Vec<Piece> {
+    let mut parser =
+        OutputParser::new(&OutputFormat { tool_call_format: format, reasoning, id_seed: 0 }, &tools(), false);
     let mut pieces = Vec::new();
     for part in parts {
         parser.push(part, &mut pieces);
@@ -116,7 +117,7 @@ fn check_calls(pieces: &[Piece]) {
     assert_eq!(open, None);
 }
 
-/// Parts of calls in any dialect. `§` stands for a word of which no other is in the text.
+/// Parts of calls in any format. `§` stands for a word of which no other is in the text.
 const FRAGMENTS: [&str; 40] = [
     "§",
     "§",
@@ -160,9 +161,9 @@ const FRAGMENTS: [&str; 40] = [
     "</think>",
 ];
 
-/// [`FRAGMENTS`] and, three times over, the dialect's own markers.
-fn fragments(dialect: Dialect) -> Vec<&'static str> {
-    let spec = dialect.spec();
+/// [`FRAGMENTS`] and, three times over, the format's own markers.
+fn fragments(format: ToolCallFormat) -> Vec<&'static str> {
+    let spec = format.spec();
     let mut own: Vec<&str> = spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).collect();
     own.extend(spec.ornaments.iter().map(|(text, _)| *text));
     for opener in spec.openers {
@@ -218,44 +219,44 @@ proptest! {
 
     #[test]
     fn text_without_markers_passes_unchanged(text in "([ -=?-~éß日😀\\n]|<|tool|\\{\"|\\[|> |``|thin){0,60}") {
-        for dialect in dialects().map(Some).chain([None]) {
+        for format in formats().map(Some).chain([None]) {
             for reasoning in FORMATS.into_iter().map(Some).chain([None]) {
-                let harmony = match dialect {
-                    Some(dialect) => dialect == Dialect::Harmony,
+                let harmony = match format {
+                    Some(format) => format == ToolCallFormat::Harmony,
                     None => reasoning == Some(ReasoningFormat::Harmony),
                 };
                 // Between messages, and so before text that has no header, white space is none.
                 let expected = if harmony { text.trim_start() } else { &text };
                 let expected = Some(expected.to_owned()).filter(|text| !text.is_empty());
                 let expected: Vec<Piece> = expected.map(Piece::Text).into_iter().collect();
-                prop_assert_eq!(&parse(dialect, reasoning, &[&text]), &expected);
-                prop_assert_eq!(&parse(dialect, reasoning, &chars(&text)), &expected);
+                prop_assert_eq!(&parse(format, reasoning, &[&text]), &expected);
+                prop_assert_eq!(&parse(format, reasoning, &chars(&text)), &expected);
             }
         }
     }
 
     #[test]
     fn no_word_between_fragments_of_markers_is_lost(choice in prop::collection::vec(any::<usize>(), 0..40)) {
-        for dialect in dialects().filter(|dialect| *dialect != Dialect::Harmony) {
-            let (text, words) = fill(&fragments(dialect), &choice);
+        for format in formats().filter(|format| *format != ToolCallFormat::Harmony) {
+            let (text, words) = fill(&fragments(format), &choice);
             let think = Some(ReasoningFormat::Think);
-            let pieces = parse(Some(dialect), think, &[&text]);
+            let pieces = parse(Some(format), think, &[&text]);
             check_calls(&pieces);
             let said = said(&pieces);
             for word in &words {
-                let name = dialect.name();
+                let name = format.name();
                 prop_assert!(said.contains(word.as_str()), "{name}: {word} of {text:?} is lost in {pieces:?}");
             }
-            prop_assert_eq!(parse(Some(dialect), think, &chars(&text)), pieces, "{}: {:?}", dialect.name(), text);
+            prop_assert_eq!(parse(Some(format), think, &chars(&text)), pieces, "{}: {:?}", format.name(), text);
         }
     }
 
     #[test]
     fn messages_are_read_the_same_however_they_are_cut(choice in prop::collection::vec(any::<usize>(), 0..20)) {
         let (text, _) = fill(&HARMONY_FRAGMENTS, &choice);
-        let pieces = parse(Some(Dialect::Harmony), None, &[&text]);
+        let pieces = parse(Some(ToolCallFormat::Harmony), None, &[&text]);
         check_calls(&pieces);
-        prop_assert_eq!(parse(Some(Dialect::Harmony), None, &chars(&text)), pieces, "{:?}", text);
+        prop_assert_eq!(parse(Some(ToolCallFormat::Harmony), None, &chars(&text)), pieces, "{:?}", text);
     }
 }
 
@@ -286,8 +287,8 @@ fn hostile_text_takes_linear_time() {
         "</think>",
         "{\"name\":\"get\",\"arguments\":",
     ];
-    for dialect in dialects() {
-        let spec = dialect.spec();
+    for format in formats() {
+        let spec = format.spec();
         let markers: Vec<&str> =
             spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).collect();
         for unit in units.iter().chain(&markers) {
@@ -295,8 +296,8 @@ fn hostile_text_takes_linear_time() {
             let behind_a_marker = markers.iter().copied().take(1).chain(pieces_of(&text, 61)).collect();
             for parts in [vec![text.as_str()], behind_a_marker] {
                 let start = Instant::now();
-                check_calls(&parse(Some(dialect), Some(ReasoningFormat::Think), &parts));
-                assert!(start.elapsed() < PATIENCE, "{}: many {unit:?}", dialect.name());
+                check_calls(&parse(Some(format), Some(ReasoningFormat::Think), &parts));
+                assert!(start.elapsed() < PATIENCE, "{}: many {unit:?}", format.name());
             }
         }
     }
@@ -319,7 +320,7 @@ fn pieces_of(text: &str, len: usize) -> Vec<&str> {
 fn arguments_nested_without_end_are_malformed() {
     for open in ["[", "{\"a\":"] {
         let text = format!("<tool_call>{{\"name\": \"get\", \"arguments\": {{\"a\": {}", open.repeat(1 << 16));
-        let pieces = parse(Some(Dialect::Hermes), None, &pieces_of(&text, 1000));
+        let pieces = parse(Some(ToolCallFormat::Hermes), None, &pieces_of(&text, 1000));
         assert_eq!(pieces.last(), Some(&Piece::Malformed { index: Some(0), text }));
     }
 }
@@ -327,7 +328,7 @@ fn arguments_nested_without_end_are_malformed() {
 #[test]
 fn ids_follow_from_the_seed() {
     let id = |seed| {
-        let format = OutputFormat { dialect: Some(Dialect::Mistral), reasoning: None, id_seed: seed };
+        let format = OutputFormat { tool_call_format: Some(ToolCallFormat::Mistral), reasoning: None, id_seed: seed };
         let mut pieces = Vec::new();
         OutputParser::new(&format, &[], false).push("[TOOL_CALLS]get[ARGS]{}", &mut pieces);
         match pieces.swap_remove(0) {

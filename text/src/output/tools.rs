@@ -1,6 +1,6 @@
 //! The tools that were offered, and what their schemas say of the types of arguments.
 //!
-//! Dialects that write arguments without JSON's quotes need the types: whether `5` is a number or a postal code.
+//! Formats that write arguments without JSON's quotes need the types: whether `5` is a number or a postal code.
 
 use serde_json::Value;
 

@@ -1,16 +1,16 @@
-//! Calls of a history, written as a dialect's models write them: for templates that leave that to the message's content.
+//! Calls of a history, written as a format's models write them: for templates that leave that to the message's content.
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer};
 use std::io::{Result, Write};
 
-use super::dialect::Dialect;
 use super::grammar::{Arguments, Part, Pattern, Tagging};
 use super::python::is_identifier;
+use super::tool_call_format::ToolCallFormat;
 
-impl Dialect {
-    /// The text of an assistant's `calls`, names and arguments; none where this dialect cannot write them. What is the dialect's own
+impl ToolCallFormat {
+    /// The text of an assistant's `calls`, names and arguments; none where this format cannot write them. What is the format's own
     /// of it stands between two of `mark`, if one is given.
     pub fn written(self, calls: &[(String, Value)], mark: Option<char>) -> Option<String> {
         let (_, pattern) = self.spec().patterns.iter().find(|(token, _)| token.is_none())?;
@@ -21,7 +21,7 @@ impl Dialect {
     }
 }
 
-/// What stands around a dialect's own words.
+/// What stands around a format's own words.
 struct Own(String);
 
 impl Own {
@@ -156,28 +156,28 @@ mod tests {
     fn lfm2_writes_python() {
         let text = "<|tool_call_start|>[get_weather(city=\"Málaga \\\"x\\\"\", days=[1, {\"a\": None}], on=True), now()]\
                     <|tool_call_end|>";
-        assert_eq!(Dialect::Lfm2.written(&calls(), None).as_deref(), Some(text));
-        assert_eq!(Dialect::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))], None), None);
+        assert_eq!(ToolCallFormat::Lfm2.written(&calls(), None).as_deref(), Some(text));
+        assert_eq!(ToolCallFormat::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))], None), None);
     }
 
     #[test]
     fn hermes_writes_json_dumps() {
         let text = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"a\": [1, 2], \"b\": {}}}\n</tool_call>";
         let call = ("now".to_owned(), json!({"a": [1, 2], "b": {}}));
-        assert_eq!(Dialect::Hermes.written(&[call], None).as_deref(), Some(text));
+        assert_eq!(ToolCallFormat::Hermes.written(&[call], None).as_deref(), Some(text));
     }
 
-    /// What a dialect writes, it reads.
+    /// What a format writes, it reads.
     #[test]
     fn written_calls_are_read_again() {
         let types = json!({"city": {"type": "string"}, "days": {"type": "array"}, "on": {"type": "boolean"}});
         let tool = |name: &str, parameters| ToolSpec { name: name.to_owned(), parameters };
         let tools = [tool("get_weather", json!({"type": "object", "properties": types})), tool("now", json!({}))];
         let mut written = 0;
-        for name in Dialect::names() {
-            let dialect = Dialect::from_name(name).unwrap();
-            let Some(text) = dialect.written(&calls(), None) else { continue };
-            let format = OutputFormat { dialect: Some(dialect), ..OutputFormat::default() };
+        for name in ToolCallFormat::names() {
+            let format = ToolCallFormat::from_name(name).unwrap();
+            let Some(text) = format.written(&calls(), None) else { continue };
+            let format = OutputFormat { tool_call_format: Some(format), ..OutputFormat::default() };
             let mut parser = OutputParser::new(&format, &tools, false);
             let mut pieces = Vec::new();
             parser.push(&text, &mut pieces);

@@ -7,13 +7,13 @@ use serde_json::{Map, Value as Json, json};
 use super::TemplateError;
 use super::capabilities::Capabilities;
 use super::origin;
-use crate::output::Dialect;
+use crate::output::ToolCallFormat;
 
 /// The calls of a conversation so far.
 pub(super) struct CallIds<'a> {
     known: &'a Capabilities,
     /// In which calls are written into the content, where the template leaves that to it.
-    written: Option<Dialect>,
+    written: Option<ToolCallFormat>,
     /// What stands around the engine's own words where it writes calls.
     own_mark: Option<char>,
     calls: Vec<Call>,
@@ -33,8 +33,8 @@ struct Call {
 }
 
 impl<'a> CallIds<'a> {
-    pub fn new(known: &'a Capabilities, dialect: Option<Dialect>, messages: &[Json]) -> Self {
-        let written = dialect.filter(|_| !known.calls);
+    pub fn new(known: &'a Capabilities, tool_call_format: Option<ToolCallFormat>, messages: &[Json]) -> Self {
+        let written = tool_call_format.filter(|_| !known.calls);
         let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten();
         let given = calls.map(|call| &call["id"]).chain(messages.iter().map(|message| &message["tool_call_id"]));
         let taken = given.filter_map(Json::as_str).map(str::to_owned).collect();
@@ -80,8 +80,9 @@ impl<'a> CallIds<'a> {
             }
             self.calls.push(Call { at, given, shown, name, answered: false });
         }
-        if let Some(dialect) = self.written {
-            let text = dialect.written(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
+        if let Some(tool_call_format) = self.written {
+            let text =
+                tool_call_format.written(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
             message.remove("tool_calls");
             append(message, text);
         }

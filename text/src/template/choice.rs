@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value as Json};
 
 use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, merge, origin};
-use crate::output::Dialect;
+use crate::output::ToolCallFormat;
 use inglenook_format::gguf::{Metadata, Value};
 
 /// The name of the template that is taken where nothing speaks for another.
@@ -55,8 +55,8 @@ pub struct ChatInput<'a> {
     pub eos_token: &'a str,
     /// The caller's local time.
     pub local_time: Option<i64>,
-    /// How the model writes calls; without it, as the template's source shows ([`ChatTemplate::dialect`]).
-    pub dialect: Option<Dialect>,
+    /// How the model writes calls; without it, as the template's source shows ([`ChatTemplate::tool_call_format`]).
+    pub tool_call_format: Option<ToolCallFormat>,
 }
 
 /// A rendered prompt.
@@ -167,8 +167,8 @@ impl ChatTemplates {
         let tools = input.tools.filter(|tools| !tools.is_empty());
         let template = self.choose(input.template, tools.is_some())?;
         let own = if template.capabilities().calls { None } else { origin::own_mark(input.messages) };
-        let dialect = input.dialect.or_else(|| template.dialect(&|_| false));
-        let mut messages = history::normalise(input.messages, tools.is_some(), template, dialect)?;
+        let tool_call_format = input.tool_call_format.or_else(|| template.tool_call_format(&|_| false));
+        let mut messages = history::normalise(input.messages, tools.is_some(), template, tool_call_format)?;
         loop {
             let normal = TemplateInput {
                 messages: &messages,

@@ -7,7 +7,7 @@ use super::calls::{CallIds, one_by_one};
 use super::capabilities::Capabilities;
 use super::thoughts::ThoughtPlace;
 use super::{ChatTemplate, TemplateError, merge, parts, thoughts};
-use crate::output::Dialect;
+use crate::output::ToolCallFormat;
 
 /// The members of messages that this module, or every template, reads.
 const READ: [&str; 6] = ["role", "content", "name", "tool_calls", "tool_call_id", "function_call"];
@@ -21,7 +21,7 @@ const SAYS_NOTHING: [&str; 3] = ["annotations", "parsed", "malformed_tool_calls"
 ///   in transformers. What a model refused with is its content.
 /// - Content parts: see [`parts`]. Thoughts: see [`thoughts`]. Calls and results: see [`super::calls`].
 /// - `function_call` and the role `function` are a call and its result in their older form.
-/// - Calls that the template leaves to the content are written into it, in the dialect that the template speaks of.
+/// - Calls that the template leaves to the content are written into it, in the format that the template speaks of.
 /// - Several calls in a message become several messages where the template knows only one.
 /// - `developer` becomes `system` where the template does not know it.
 /// - System messages at the beginning become one, with an empty line between, where the template takes only one. They go before the first
@@ -37,13 +37,13 @@ pub(super) fn normalise(
     messages: &[Json],
     has_tools: bool,
     template: &ChatTemplate,
-    dialect: Option<Dialect>,
+    tool_call_format: Option<ToolCallFormat>,
 ) -> Result<Vec<Json>, TemplateError> {
     let known = template.capabilities();
     if has_tools && !known.tools {
         return Err(TemplateError::Unsupported("tools"));
     }
-    let mut ids = CallIds::new(known, dialect, messages);
+    let mut ids = CallIds::new(known, tool_call_format, messages);
     let mut normal = Vec::with_capacity(messages.len());
     for (at, message) in messages.iter().enumerate() {
         let wrong = |why| TemplateError::Message { at, why };

@@ -27,7 +27,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
-use super::output::Dialect;
+use super::output::ToolCallFormat;
 
 pub use capabilities::Capabilities;
 pub use choice::{ChatInput, ChatTemplates, Prompt};
@@ -99,8 +99,8 @@ impl ChatTemplate {
 
     /// The form in which the model writes tool calls, in answers and in histories: the one that the template shows or, where it
     /// leaves that to the messages' content, the one that the vocabulary proves. `None` if it is not known.
-    pub fn dialect(&self, has_token: &dyn Fn(&str) -> bool) -> Option<Dialect> {
-        Dialect::detect(&self.source, self.capabilities().calls, has_token)
+    pub fn tool_call_format(&self, has_token: &dyn Fn(&str) -> bool) -> Option<ToolCallFormat> {
+        ToolCallFormat::detect(&self.source, self.capabilities().calls, has_token)
     }
 
     /// The prompt for a conversation.

@@ -10,7 +10,7 @@ use crate::{NOW, conversation, files, input, template};
 const NO_CHAT: [&str; 2] = ["idioms", "printing"];
 
 /// Every template that can offer tools also takes a history in which they were called: by its own words or, where it leaves calls to
-/// the content, in its dialect's.
+/// the content, in its format's.
 #[test]
 fn a_history_with_calls_fits_every_template_that_offers_tools() {
     let tool = json!([{"type": "function", "function": {"name": "get_weather", "description": "d",
@@ -153,7 +153,7 @@ fn histories_become_what_transformers_makes_of_them_where_it_keeps_all() {
                 bos_token: given.bos_token,
                 eos_token: given.eos_token,
                 local_time: given.local_time,
-                dialect: None,
+                tool_call_format: None,
             });
             let Some(expected) = case.get("expected").and_then(Value::as_str) else { continue };
             let mut said = Vec::new();
@@ -205,7 +205,7 @@ fn prompt(source: &str, golden: &Value, messages: &Value, tools: Option<&Vec<Val
         bos_token: text("bos"),
         eos_token: text("eos"),
         local_time: Some(NOW),
-        dialect: None,
+        tool_call_format: None,
         ..ChatInput::default()
     });
     rendered.map(|prompt| prompt.text)

@@ -1,9 +1,9 @@
 //! Chat templates against what transformers renders (`tests/goldens/templates`), and hostile ones (`tests/malformed/templates`).
 
-mod dialects;
 mod histories;
 mod language;
 mod origin;
+mod tool_call_formats;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! What can be wrong with a request.
 
-use inglenook_text::output::{ConstraintError, Dialect};
+use inglenook_text::output::{ConstraintError, ToolCallFormat};
 use inglenook_text::rules::RuleError;
 
 /// A request that cannot be served.
@@ -89,9 +89,9 @@ pub enum RequestError {
     #[error(
         "this model's form of tool calls is not known, so that its calls could not be told from text; leave out `tools` (or set \
          `tool_choice` to \"none\"), or name the form in `tool_dialect`, one of: {}",
-        Dialect::names().collect::<Vec<_>>().join(", ")
+        ToolCallFormat::names().collect::<Vec<_>>().join(", ")
     )]
-    NoDialect,
+    NoToolCallFormat,
     /// A name that is none of those there are.
     #[error("`{name}` is {found:?}, and must be one of: {known}")]
     Unknown {

@@ -39,7 +39,7 @@ pub struct Request {
     pub tool_choice: ToolChoice,
     /// Whether several tools may be called at once, where a call is forced; by default they may.
     pub parallel_tool_calls: Option<bool>,
-    /// How the model writes calls, where its template does not tell: a name of [`Dialect`](inglenook_text::output::Dialect).
+    /// How the model writes calls, where its template does not tell: a name of [`ToolCallFormat`](inglenook_text::output::ToolCallFormat).
     pub tool_dialect: Option<String>,
     /// How the model marks its thoughts, where its template does not tell: a name of
     /// [`ReasoningFormat`](inglenook_text::output::ReasoningFormat).

@@ -1,0 +1,46 @@
+//! Apertus: an array of objects between tokens, in which each tool's name is the key of its arguments.
+//!
+//! ```text
+//! <|tools_prefix|>[{"get_weather": {"city": "Oslo"}}, {"now": {}}]<|tools_suffix|>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::envelope::EnvelopeForm;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form = Form::Envelope(EnvelopeForm {
+    name: None,
+    arguments: &[],
+    id: None,
+    open: "<|tools_prefix|>",
+    close: Some("<|tools_suffix|>"),
+    separator: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "apertus",
+    signs: &[Sign::All(&["<|tools_prefix|>"])],
+    tokens: &["<|tools_prefix|>", "<|tools_suffix|>"],
+    openers: &[Opener::strong("<|tools_prefix|>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["<|tools_suffix|>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<|tools_prefix|>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<|tools_prefix|>"), Text("[")],
+            before: &[Text("{\"")],
+            between: &[Text("\": ")],
+            arguments: Arguments::Json,
+            after: &[Text("}")],
+            separator: &[Text(", ")],
+            tail: &[Text("]"), Text("<|tools_suffix|>")],
+        },
+    )],
+};

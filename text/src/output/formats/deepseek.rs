@@ -1,0 +1,85 @@
+//! DeepSeek: a section of calls between tokens with full-width bars. V3 and R1 put the arguments in a fence, V3.1 does not.
+//!
+//! ````text
+//! <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather
+//! ```json
+//! {"city": "Oslo"}
+//! ```<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+//! <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+//! ````
+//!
+//! Both are read in either format; they differ in what the grammar forces.
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::named::{NamedForm, whole};
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Place, Spec};
+
+const CALLS_BEGIN: &str = "<｜tool▁calls▁begin｜>";
+const CALLS_END: &str = "<｜tool▁calls▁end｜>";
+const BEGIN: &str = "<｜tool▁call▁begin｜>";
+const SEP: &str = "<｜tool▁sep｜>";
+const END: &str = "<｜tool▁call▁end｜>";
+
+static FORM: Form = Form::Named(NamedForm {
+    name_ends: &[SEP],
+    split: whole,
+    kind: Some("function"),
+    open: BEGIN,
+    close: Some(END),
+    code: None,
+    user: None,
+});
+
+static OPENERS: [Opener; 1] = [Opener::strong(BEGIN, &FORM)];
+
+static FENCED: [(Option<&str>, Pattern); 1] = [(
+    None,
+    Pattern {
+        lead: &[Text(CALLS_BEGIN)],
+        before: &[Text(BEGIN), Text("function"), Text(SEP)],
+        between: &[Text("\n```json\n")],
+        arguments: Arguments::Json,
+        after: &[Text("\n```"), Text(END)],
+        separator: &[Text("\n")],
+        tail: &[Text(CALLS_END)],
+    },
+)];
+
+static PLAIN: [(Option<&str>, Pattern); 1] = [(
+    None,
+    Pattern {
+        lead: &[Text(CALLS_BEGIN)],
+        before: &[Text(BEGIN)],
+        between: &[Text(SEP)],
+        arguments: Arguments::Json,
+        after: &[Text(END)],
+        separator: &[],
+        tail: &[Text(CALLS_END)],
+    },
+)];
+
+pub static SPEC: Spec = spec("deepseek", &[Sign::All(&[BEGIN, "```json"])], &FENCED);
+pub static SPEC_V31: Spec = spec("deepseek-v3.1", &[Sign::All(&[BEGIN])], &PLAIN);
+
+const fn spec(
+    name: &'static str,
+    signs: &'static [Sign],
+    patterns: &'static [(Option<&'static str>, Pattern)],
+) -> Spec {
+    Spec {
+        name,
+        signs,
+        tokens: &[],
+        openers: &OPENERS,
+        names: None,
+        ornaments: &[(CALLS_BEGIN, Place::Anywhere), (CALLS_END, Place::Anywhere)],
+        inner: &[SEP, END],
+        code: None,
+        ids: IdForm::Call,
+        trigger: Some(CALLS_BEGIN),
+        patterns,
+    }
+}

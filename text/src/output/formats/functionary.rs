@@ -1,0 +1,93 @@
+//! Functionary: 3.2 names who is spoken to behind `>>>`, 3.1 puts the arguments between tags.
+//!
+//! ```text
+//! >>>all
+//! Let me look.>>>get_weather
+//! {"city": "Oslo"}
+//! <function=get_weather>{"city": "Oslo"}</function>
+//! ```
+//!
+//! In 3.2 the prompt ends with the first `>>>`, so that an answer begins with a name. `all` is the user; `python` takes code.
+
+use super::super::code::CodeForm;
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::named::{NamedForm, whole};
+use super::super::python::PythonForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Place, Spec};
+
+static RECIPIENT: Form = Form::Named(NamedForm {
+    name_ends: &["\n"],
+    split: whole,
+    kind: None,
+    open: ">>>",
+    close: None,
+    code: Some("python"),
+    user: Some("all"),
+});
+
+static TAGGED: Form = Form::Named(NamedForm {
+    name_ends: &[">"],
+    split: whole,
+    kind: None,
+    open: "<function=",
+    close: Some("</function>"),
+    code: None,
+    user: None,
+});
+
+/// Code and nothing else stands behind `<|python_tag|>`.
+static CODE: Form =
+    Form::Python(PythonForm { open: "<|python_tag|>", close: None, name: |name| name, code: Some("python") });
+
+pub static SPEC: Spec = Spec {
+    name: "functionary",
+    signs: &[Sign::All(&[">>>all"]), Sign::All(&[">>>", "recipient"])],
+    tokens: &[],
+    openers: &[Opener { text: ">>>", form: &RECIPIENT, place: Place::Anywhere, weak: true, keep: false }],
+    names: Some((&RECIPIENT, Place::Start)),
+    ornaments: &[("all\n", Place::Start)],
+    inner: &[],
+    code: Some(CodeForm { ends: &[">>>", "<|eot_id|>"] }),
+    ids: IdForm::Call,
+    trigger: None,
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[],
+            before: &[],
+            between: &[Text("\n")],
+            arguments: Arguments::Json,
+            after: &[],
+            separator: &[Text(">>>")],
+            tail: &[],
+        },
+    )],
+};
+
+pub static SPEC_V31: Spec = Spec {
+    name: "functionary-v3.1",
+    signs: &[Sign::All(&["<function=", "</function>"])],
+    tokens: &[],
+    openers: &[Opener::strong("<function=", &TAGGED), Opener::strong("<|python_tag|>", &CODE)],
+    names: None,
+    ornaments: &[("<|eom_id|>", Place::Anywhere), ("<|eot_id|>", Place::Anywhere)],
+    inner: &[],
+    code: Some(CodeForm { ends: &["<|eom_id|>", "<|eot_id|>", "<function="] }),
+    ids: IdForm::Call,
+    trigger: Some("<function="),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[],
+            before: &[Text("<function=")],
+            between: &[Text(">")],
+            arguments: Arguments::Json,
+            after: &[Text("</function>")],
+            separator: &[],
+            tail: &[],
+        },
+    )],
+};

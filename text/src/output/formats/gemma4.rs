@@ -1,0 +1,65 @@
+//! Gemma 4 and FunctionGemma: a name and an object with bare keys, whose strings stand between tokens.
+//!
+//! ```text
+//! <|tool_call>call:get_weather{city:<|"|>Oslo<|"|>,days:3}<tool_call|>
+//! <start_function_call>call:get_weather{city:<escape>Oslo<escape>,days:3}<end_function_call>
+//! ```
+
+use super::super::braces::BracesForm;
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form =
+    Form::Braces(BracesForm { open: "<|tool_call>", call: "call:", quote: "<|\"|>", close: "<tool_call|>" });
+static FUNCTION: Form = Form::Braces(BracesForm {
+    open: "<start_function_call>",
+    call: "call:",
+    quote: "<escape>",
+    close: "<end_function_call>",
+});
+
+const fn pattern(open: &'static [Part], quote: &'static [Part], close: &'static [Part]) -> Pattern {
+    Pattern {
+        lead: &[],
+        before: open,
+        between: &[],
+        arguments: Arguments::Braces(quote),
+        after: close,
+        separator: &[],
+        tail: &[],
+    }
+}
+
+pub static SPEC: Spec = Spec {
+    name: "gemma4",
+    signs: &[Sign::All(&["<|tool_call>call:"])],
+    tokens: &["<|tool_call>", "<tool_call|>"],
+    openers: &[Opener::strong("<|tool_call>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["<|\"|>", "<tool_call|>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<|tool_call>"),
+    patterns: &[(None, pattern(&[Text("<|tool_call>"), Text("call:")], &[Text("<|\"|>")], &[Text("<tool_call|>")]))],
+};
+
+pub static SPEC_FUNCTION: Spec = Spec {
+    name: "function-gemma",
+    signs: &[Sign::All(&["<start_function_call>call:"])],
+    tokens: &["<start_function_call>", "<end_function_call>"],
+    openers: &[Opener::strong("<start_function_call>", &FUNCTION)],
+    names: None,
+    ornaments: &[],
+    inner: &["<escape>", "<end_function_call>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<start_function_call>"),
+    patterns: &[(
+        None,
+        pattern(&[Text("<start_function_call>"), Text("call:")], &[Text("<escape>")], &[Text("<end_function_call>")]),
+    )],
+};

@@ -1,0 +1,47 @@
+//! Granite 3 and Phi-4-mini: a JSON array behind a token. Phi closes it with another one, Granite does not.
+//!
+//! ```text
+//! <|tool_call|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]
+//! <|tool_call|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]<|/tool_call|>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::envelope::EnvelopeForm;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Place, Spec};
+
+static FORM: Form = Form::Envelope(EnvelopeForm {
+    name: Some("name"),
+    arguments: &["arguments", "parameters"],
+    id: None,
+    open: "<|tool_call|>",
+    close: None,
+    separator: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "granite",
+    signs: &[Sign::All(&["<|tool_call|>"]), Sign::All(&["<|tool|>", "<|/tool|>"])],
+    tokens: &["<|tool_call|>"],
+    openers: &[Opener::strong("<|tool_call|>", &FORM)],
+    names: None,
+    ornaments: &[("<|/tool_call|>", Place::Start)],
+    inner: &[],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<|tool_call|>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<|tool_call|>"), Text("[")],
+            before: &[Text("{\"name\": \"")],
+            between: &[Text("\", \"arguments\": ")],
+            arguments: Arguments::Json,
+            after: &[Text("}")],
+            separator: &[Text(", ")],
+            tail: &[Text("]")],
+        },
+    )],
+};

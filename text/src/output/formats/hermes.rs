@@ -1,0 +1,56 @@
+//! Hermes: each call a JSON object between tags.
+//!
+//! ```text
+//! <tool_call>
+//! {"name": "get_weather", "arguments": {"city": "Oslo"}}
+//! </tool_call>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::envelope::EnvelopeForm;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form = Form::Envelope(EnvelopeForm {
+    name: Some("name"),
+    arguments: &["arguments", "parameters"],
+    id: Some("id"),
+    open: "<tool_call>",
+    close: Some("</tool_call>"),
+    separator: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "hermes",
+    signs: &[
+        Sign::Near(40, &["<tool_call>", "{\"name\""]),
+        Sign::Near(40, &["<tool_call>", "{\"arguments\""]),
+        Sign::Near(40, &["<tool_call>", "{'name'"]),
+        Sign::Near(40, &["<tool_call>", "{'arguments'"]),
+        Sign::Near(160, &["<tool_call>", "\"name\"", "</tool_call>"]),
+        Sign::Near(160, &["<tool_call>", "tojson", "</tool_call>"]),
+        Sign::Near(160, &["<tool_call></tool_call>", "<tools>"]),
+    ],
+    tokens: &["<tool_call>", "</tool_call>"],
+    openers: &[Opener::strong("<tool_call>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["</tool_call>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<tool_call>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[],
+            before: &[Text("<tool_call>"), Text("\n{\"name\": \"")],
+            between: &[Text("\", \"arguments\": ")],
+            arguments: Arguments::Json,
+            after: &[Text("}\n"), Text("</tool_call>")],
+            separator: &[Text("\n")],
+            tail: &[],
+        },
+    )],
+};

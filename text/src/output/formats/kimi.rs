@@ -1,0 +1,50 @@
+//! Kimi K2: a section of calls, each with an id that holds the tool's name and a running number.
+//!
+//! ```text
+//! <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::named::NamedForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Place, Spec};
+
+static FORM: Form = Form::Named(NamedForm {
+    name_ends: &["<|tool_call_argument_begin|>"],
+    split: |head| {
+        let name = head.strip_prefix("functions.").unwrap_or(head);
+        (name.rsplit_once(':').map_or(name, |(name, _)| name), Some(head))
+    },
+    kind: None,
+    open: "<|tool_call_begin|>",
+    close: Some("<|tool_call_end|>"),
+    code: None,
+    user: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "kimi-k2",
+    signs: &[Sign::All(&["<|tool_calls_section_begin|>"]), Sign::All(&["<|tool_call_argument_begin|>"])],
+    tokens: &["<|tool_calls_section_begin|>"],
+    openers: &[Opener::strong("<|tool_call_begin|>", &FORM)],
+    names: None,
+    ornaments: &[("<|tool_calls_section_begin|>", Place::Anywhere), ("<|tool_calls_section_end|>", Place::Anywhere)],
+    inner: &["<|tool_call_argument_begin|>", "<|tool_call_end|>"],
+    code: None,
+    ids: IdForm::Counted,
+    trigger: Some("<|tool_calls_section_begin|>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<|tool_calls_section_begin|>")],
+            before: &[Text("<|tool_call_begin|>"), Text("functions.")],
+            between: &[Text(":"), Regex("[0-9]{1,4}"), Text("<|tool_call_argument_begin|>")],
+            arguments: Arguments::Json,
+            after: &[Text("<|tool_call_end|>")],
+            separator: &[],
+            tail: &[Text("<|tool_calls_section_end|>")],
+        },
+    )],
+};

@@ -1,0 +1,44 @@
+//! LFM2: a Python list of calls between tokens.
+//!
+//! ```text
+//! <|tool_call_start|>[get_weather(city="Oslo", days=3)]<|tool_call_end|>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::python::PythonForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form = Form::Python(PythonForm {
+    open: "<|tool_call_start|>",
+    close: Some("<|tool_call_end|>"),
+    name: |name| name,
+    code: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "lfm2",
+    signs: &[Sign::All(&["<|tool_call_start|>"]), Sign::All(&["<|tool_list_start|>"])],
+    tokens: &["<|tool_call_start|>", "<|tool_call_end|>"],
+    openers: &[Opener::strong("<|tool_call_start|>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["<|tool_call_end|>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<|tool_call_start|>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<|tool_call_start|>"), Text("[")],
+            before: &[],
+            between: &[Text("(")],
+            arguments: Arguments::Python,
+            after: &[Text(")")],
+            separator: &[Text(", ")],
+            tail: &[Text("]"), Text("<|tool_call_end|>")],
+        },
+    )],
+};

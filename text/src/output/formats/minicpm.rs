@@ -1,0 +1,53 @@
+//! MiniCPM5: XML with the names in attributes. A value with markup or line breaks stands in a CDATA section.
+//!
+//! ```text
+//! <function name="get_weather"><param name="city">Oslo</param><param name="days">3</param></function>
+//! <function name="run_sql"><param name="sql"><![CDATA[SELECT * FROM t WHERE a < 1]]></param></function>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
+use super::super::ids::IdForm;
+use super::super::params::ParamsForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Place, Spec};
+
+static FORM: Form = Form::Params(ParamsForm {
+    open: "<function name=\"",
+    name_end: "\">",
+    key: ("<param name=\"", "\">"),
+    verbatim: Some(("<![CDATA[", "]]>")),
+    value_ends: &["</param>"],
+    close: "</function>",
+    ..ParamsForm::PLAIN
+});
+
+pub static SPEC: Spec = Spec {
+    name: "minicpm5",
+    signs: &[Sign::All(&["<function name=\"", "<param name=\""])],
+    tokens: &[],
+    openers: &[Opener::strong("<function name=\"", &FORM)],
+    names: None,
+    ornaments: &[("<tool_sep>", Place::Start)],
+    inner: &["<function", "</function>", "<param", "</param>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<function name=\""),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[],
+            before: &[Text("<function name=\"")],
+            between: &[Text("\">")],
+            arguments: Arguments::Tagged(Tagging {
+                key: (&[Text("<param name=\"")], &[Text("\">")]),
+                json: None,
+                end: &[Text("</param>")],
+                gap: "",
+            }),
+            after: &[Text("</function>")],
+            separator: &[Text("\n")],
+            tail: &[],
+        },
+    )],
+};

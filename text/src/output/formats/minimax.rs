@@ -1,0 +1,56 @@
+//! MiniMax M2: XML with the names in attributes.
+//!
+//! ```text
+//! <minimax:tool_call>
+//! <invoke name="get_weather">
+//! <parameter name="city">Oslo</parameter>
+//! </invoke>
+//! </minimax:tool_call>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
+use super::super::ids::IdForm;
+use super::super::params::ParamsForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form = Form::Params(ParamsForm {
+    wrapper: Some(("<minimax:tool_call>", "</minimax:tool_call>")),
+    open: "<invoke name=\"",
+    name_end: "\">",
+    key: ("<parameter name=\"", "\">"),
+    value_ends: &["</parameter>"],
+    close: "</invoke>",
+    ..ParamsForm::PLAIN
+});
+
+pub static SPEC: Spec = Spec {
+    name: "minimax",
+    signs: &[Sign::All(&["<minimax:tool_call>"])],
+    tokens: &["<minimax:tool_call>"],
+    openers: &[Opener::strong("<minimax:tool_call>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["</minimax:tool_call>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<minimax:tool_call>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<minimax:tool_call>"), Text("\n")],
+            before: &[Text("<invoke name=\"")],
+            between: &[Text("\">\n")],
+            arguments: Arguments::Tagged(Tagging {
+                key: (&[Text("<parameter name=\"")], &[Text("\">")]),
+                json: None,
+                end: &[Text("</parameter>")],
+                gap: "\n",
+            }),
+            after: &[Text("</invoke>\n")],
+            separator: &[],
+            tail: &[Text("</minimax:tool_call>")],
+        },
+    )],
+};

@@ -1,0 +1,30 @@
+//! One file for each family of formats: how its models write calls, as data for the readers and for the grammar.
+
+pub mod apertus;
+pub mod command;
+pub mod deepseek;
+pub mod dsml;
+pub mod firefunction;
+pub mod functionary;
+pub mod gemma;
+pub mod gemma4;
+pub mod gigachat;
+pub mod glm4;
+pub mod glm45;
+pub mod granite;
+pub mod harmony;
+pub mod hermes;
+pub mod hunyuan;
+pub mod kimi;
+pub mod kimi_k3;
+pub mod lfm2;
+pub mod llama3;
+pub mod minicpm;
+pub mod minimax;
+pub mod minimax_m3;
+pub mod mistral;
+pub mod nemotron;
+pub mod qwen_coder;
+pub mod seed;
+pub mod solar;
+pub mod tool_calls;

@@ -1,0 +1,46 @@
+//! Nemotron Nano and Super: a JSON array between tags.
+//!
+//! ```text
+//! <TOOLCALL>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]</TOOLCALL>
+//! ```
+
+use super::super::detect::Sign;
+use super::super::envelope::EnvelopeForm;
+use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+
+static FORM: Form = Form::Envelope(EnvelopeForm {
+    name: Some("name"),
+    arguments: &["arguments", "parameters"],
+    id: None,
+    open: "<TOOLCALL>",
+    close: Some("</TOOLCALL>"),
+    separator: None,
+});
+
+pub static SPEC: Spec = Spec {
+    name: "nemotron",
+    signs: &[Sign::All(&["<TOOLCALL>"])],
+    tokens: &[],
+    openers: &[Opener::strong("<TOOLCALL>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["</TOOLCALL>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<TOOLCALL>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[Text("<TOOLCALL>"), Text("[")],
+            before: &[Text("{\"name\": \"")],
+            between: &[Text("\", \"arguments\": ")],
+            arguments: Arguments::Json,
+            after: &[Text("}")],
+            separator: &[Text(", ")],
+            tail: &[Text("]"), Text("</TOOLCALL>")],
+        },
+    )],
+};

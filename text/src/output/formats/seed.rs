@@ -1,0 +1,41 @@
+//! Seed-OSS: the form of Qwen3-Coder within tags of its own, `<seed:tool_call>…</seed:tool_call>`, and values without line breaks around.
+
+use super::super::detect::Sign;
+use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
+use super::super::ids::IdForm;
+use super::super::reader::Form;
+use super::super::tool_call_format::{Opener, Spec};
+use super::qwen_coder;
+
+static FORM: Form = qwen_coder::form(Some(("<seed:tool_call>", "</seed:tool_call>")), false);
+
+pub static SPEC: Spec = Spec {
+    name: "seed",
+    // The template builds the tags from a prefix.
+    signs: &[Sign::All(&["seed:tool_call", "<function="]), Sign::All(&["seed:tool_call"])],
+    tokens: &["<seed:tool_call>"],
+    openers: &[Opener::strong("<seed:tool_call>", &FORM)],
+    names: None,
+    ornaments: &[],
+    inner: &["</seed:tool_call>"],
+    code: None,
+    ids: IdForm::Call,
+    trigger: Some("<seed:tool_call>"),
+    patterns: &[(
+        None,
+        Pattern {
+            lead: &[],
+            before: &[Text("<seed:tool_call>"), Text("\n<function=")],
+            between: &[Text(">\n")],
+            arguments: Arguments::Tagged(Tagging {
+                key: (&[Text("<parameter=")], &[Text(">")]),
+                json: None,
+                end: &[Text("</parameter>")],
+                gap: "\n",
+            }),
+            after: &[Text("</function>\n"), Text("</seed:tool_call>")],
+            separator: &[Text("\n")],
+            tail: &[],
+        },
+    )],
+};
