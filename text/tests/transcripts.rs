@@ -1,13 +1,13 @@
 //! Transcripts of generated text, taken apart by `text::output`: a file a case under `tests/transcripts`.
 //!
 //! Each is parsed whole, cut in two at every byte, in single characters and in random pieces; all ways must give the same. What is
-//! held back outside calls is checked after every piece. `INGLENOOK_FULL=1 cargo test -p inglenook --test transcripts` tries many more
+//! held back outside calls is checked after every piece. `INGLENOOK_FULL=1 cargo test -p inglenook-text --test transcripts` tries many more
 //! random ways.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inglenook_text::output::{OutputFormat, OutputParser, Piece, ReasoningFormat, ToolCallFormat, ToolSpec};
+use inglenook_text::output::{Delta, OutputFormat, OutputParser, ReasoningFormat, ToolCallFormat, ToolSpec};
 use serde_json::{Map, Value, json};
 
 /// What comes in: text, or a control token's name.
@@ -17,7 +17,7 @@ enum Input {
     Control(String),
 }
 
-/// What comes out, with the pieces of a kind joined.
+/// What comes out, with the deltas of a kind joined.
 #[derive(Debug, Clone, PartialEq)]
 enum Outcome {
     Text(String),
@@ -49,7 +49,7 @@ fn load(path: &Path, all_tools: &Value) -> Case {
     let name = format!("{}", path.strip_prefix(folder()).unwrap().display());
     let case: Value =
         serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let known = ["tool_call_format", "reasoning", "starts_in_reasoning", "tools", "text", "pieces"];
+    let known = ["tool_call_format", "reasoning", "starts_in_reasoning", "tools", "text", "deltas"];
     let keys = case.as_object().unwrap().keys();
     assert!(keys.clone().all(|key| known.contains(&key.as_str())), "{name}: unknown key among {keys:?}");
     let part = |part: &Value| match part {
@@ -72,7 +72,7 @@ fn load(path: &Path, all_tools: &Value) -> Case {
             Value::Array(parts) => parts.iter().map(part).collect(),
             text => vec![part(text)],
         },
-        expected: case["pieces"].as_array().expect("pieces").clone(),
+        expected: case["deltas"].as_array().expect("deltas").clone(),
         name,
     }
 }
@@ -95,11 +95,11 @@ fn parser(case: &Case) -> OutputParser {
 /// Parses `input` piece by piece and checks, after every piece, what must hold.
 fn parse(case: &Case, input: &[Input]) -> Vec<Outcome> {
     let mut parser = parser(case);
-    let mut pieces = Vec::new();
+    let mut deltas = Vec::new();
     for part in input {
         match part {
-            Input::Text(text) => parser.push(text, &mut pieces),
-            Input::Control(name) => parser.push_control(name, &mut pieces),
+            Input::Text(text) => parser.push(text, &mut deltas),
+            Input::Control(name) => parser.push_control(name, &mut deltas),
         }
         let held = parser.held();
         assert!(
@@ -108,42 +108,42 @@ fn parse(case: &Case, input: &[Input]) -> Vec<Outcome> {
             case.name
         );
     }
-    parser.finish(&mut pieces);
+    parser.finish(&mut deltas);
     assert_eq!(parser.held(), 0, "{}: something is kept at the end", case.name);
-    join(&case.name, &pieces)
+    join(&case.name, &deltas)
 }
 
-/// Joins the pieces and checks their order: a call begins, has arguments and ends before anything else comes.
-fn join(name: &str, pieces: &[Piece]) -> Vec<Outcome> {
+/// Joins the deltas and checks their order: a call begins, has arguments and ends before anything else comes.
+fn join(name: &str, deltas: &[Delta]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut open = None;
     let mut next = 0;
-    for piece in pieces {
-        match (piece, outcomes.last_mut()) {
-            (Piece::Text(text), Some(Outcome::Text(last))) if open.is_none() => last.push_str(text),
-            (Piece::Reasoning(text), Some(Outcome::Reasoning(last))) if open.is_none() => last.push_str(text),
-            (Piece::Text(text), _) if open.is_none() => outcomes.push(Outcome::Text(text.clone())),
-            (Piece::Reasoning(text), _) if open.is_none() => outcomes.push(Outcome::Reasoning(text.clone())),
-            (Piece::CallBegin { index, id, name }, _) if open.is_none() && *index == next => {
+    for delta in deltas {
+        match (delta, outcomes.last_mut()) {
+            (Delta::Text(text), Some(Outcome::Text(last))) if open.is_none() => last.push_str(text),
+            (Delta::Reasoning(text), Some(Outcome::Reasoning(last))) if open.is_none() => last.push_str(text),
+            (Delta::Text(text), _) if open.is_none() => outcomes.push(Outcome::Text(text.clone())),
+            (Delta::Reasoning(text), _) if open.is_none() => outcomes.push(Outcome::Reasoning(text.clone())),
+            (Delta::CallBegin { index, id, name }, _) if open.is_none() && *index == next => {
                 let (id, name) = (id.clone(), name.clone());
                 outcomes.push(Outcome::Call { id, name, arguments: String::new() });
                 (open, next) = (Some(*index), next + 1);
             }
-            (Piece::CallArguments { index, text }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
+            (Delta::CallArguments { index, text }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
                 arguments.push_str(text);
             }
-            (Piece::CallEnd { index }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
+            (Delta::CallEnd { index }, Some(Outcome::Call { arguments, .. })) if open == Some(*index) => {
                 let object: Result<Map<String, Value>, _> = serde_json::from_str(arguments);
                 assert!(object.is_ok(), "{name}: the arguments are no object: {arguments:?}");
                 open = None;
             }
-            (Piece::Malformed { index, text }, _) if *index == open => {
+            (Delta::Malformed { index, text }, _) if *index == open => {
                 if open.take().is_some() {
                     outcomes.pop();
                 }
                 outcomes.push(Outcome::Malformed { text: text.clone(), announced: index.is_some() });
             }
-            (piece, last) => panic!("{name}: {piece:?} must not come after {last:?}"),
+            (delta, last) => panic!("{name}: {delta:?} must not come after {last:?}"),
         }
     }
     assert_eq!(open, None, "{name}: a call is left open");
@@ -199,7 +199,7 @@ fn full() -> bool {
 }
 
 #[test]
-fn transcripts_give_their_pieces_however_they_are_cut() {
+fn transcripts_give_their_deltas_however_they_are_cut() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut wrong = Vec::new();
     for case in cases() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::event::{Event, FinishReason};
 use super::request::{Request, RequestError};
-use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
+use inglenook_text::output::{Delta, OutputFormat, OutputParser, ToolSpec};
 use inglenook_text::rules::{ContentRules, Ended, Segmenter};
 use inglenook_text::tokenizer::TokenKind;
 use inglenook_text::{StreamDecoder, Tokenizer};
@@ -23,7 +23,7 @@ pub(super) struct OutputPipeline {
     thoughts: ContentFilter,
     /// Whether a tool was called, and the call was whole.
     called: bool,
-    pieces: Vec<Piece>,
+    deltas: Vec<Delta>,
 }
 
 /// A text that is shown as it grows.
@@ -83,7 +83,7 @@ impl OutputPipeline {
             content: shown(&request.stop.strings())?,
             thoughts: shown(&[])?,
             called: false,
-            pieces: Vec::new(),
+            deltas: Vec::new(),
         })
     }
 
@@ -100,7 +100,7 @@ impl OutputPipeline {
         ends: &mut dyn FnMut(&OutputParser, char) -> bool,
         events: &mut VecDeque<Event>,
     ) -> (Option<usize>, Option<FinishReason>) {
-        let mut pieces = std::mem::take(&mut self.pieces);
+        let mut deltas = std::mem::take(&mut self.deltas);
         // A token that ends the answer is no text, whatever type the file gives it.
         let is_control = self.tokenizer.is_control(token) || self.tokenizer.is_stop(token);
         let text = match is_control {
@@ -108,7 +108,7 @@ impl OutputPipeline {
             false => self.decoder.push(token),
         };
         let rest = if is_control || self.is_marker(token, &text) {
-            self.parser.push_control(&text, &mut pieces);
+            self.parser.push_control(&text, &mut deltas);
             // There is nothing behind a part of a token that steers the model.
             text.chars().any(|c| ends(&self.parser, c)).then_some(0)
         } else {
@@ -117,11 +117,11 @@ impl OutputPipeline {
                 has_ended = ends(parser, c);
                 has_ended
             };
-            let taken = self.parser.push_until(&text, &mut ends, &mut pieces);
+            let taken = self.parser.push_until(&text, &mut ends, &mut deltas);
             has_ended.then(|| text.len() - taken + self.decoder.discard())
         };
-        let ended = pieces.drain(..).find_map(|piece| self.show(piece, events));
-        self.pieces = pieces;
+        let ended = deltas.drain(..).find_map(|delta| self.show(delta, events));
+        self.deltas = deltas;
         (rest, ended)
     }
 
@@ -134,13 +134,13 @@ impl OutputPipeline {
     /// The end of the tokens: what was held back. `is_cut`: the model would have said more. The reason to have ended before, if there is
     /// one in it.
     pub fn finish(&mut self, is_cut: bool, events: &mut VecDeque<Event>) -> Option<FinishReason> {
-        let mut pieces = Vec::new();
-        self.parser.push(&self.decoder.flush(), &mut pieces);
+        let mut deltas = Vec::new();
+        self.parser.push(&self.decoder.flush(), &mut deltas);
         match is_cut {
-            true => self.parser.cut_off(&mut pieces),
-            false => self.parser.finish(&mut pieces),
+            true => self.parser.cut_off(&mut deltas),
+            false => self.parser.finish(&mut deltas),
         }
-        let ended = pieces.into_iter().find_map(|piece| self.show(piece, events));
+        let ended = deltas.into_iter().find_map(|delta| self.show(delta, events));
         self.release(events);
         ended
     }
@@ -165,14 +165,14 @@ impl OutputPipeline {
         self.called
     }
 
-    fn show(&mut self, piece: Piece, events: &mut VecDeque<Event>) -> Option<FinishReason> {
-        match piece {
-            Piece::Text(text) => {
+    fn show(&mut self, delta: Delta, events: &mut VecDeque<Event>) -> Option<FinishReason> {
+        match delta {
+            Delta::Text(text) => {
                 let (texts, ended) = self.content.push(&text);
                 tell(events, texts, |text| Event::Text { text });
                 return ended;
             }
-            Piece::Reasoning(text) => {
+            Delta::Reasoning(text) => {
                 let (texts, ended) = self.thoughts.push(&text);
                 tell(events, texts, |text| Event::Reasoning { text });
                 return ended;
@@ -181,18 +181,18 @@ impl OutputPipeline {
         }
         // Nothing that is shown spans a call.
         self.release(events);
-        match piece {
-            Piece::CallBegin { index, id, name } => events.push_back(Event::ToolCall { index, id, name }),
-            Piece::CallArguments { index, text } => events.push_back(Event::ToolArguments { index, text }),
-            Piece::CallEnd { .. } => self.called = true,
-            Piece::Malformed { index, text } => {
+        match delta {
+            Delta::CallBegin { index, id, name } => events.push_back(Event::ToolCall { index, id, name }),
+            Delta::CallArguments { index, text } => events.push_back(Event::ToolArguments { index, text }),
+            Delta::CallEnd { .. } => self.called = true,
+            Delta::Malformed { index, text } => {
                 // It will be shown, and so is held to the rules.
                 let (texts, ended) = self.content.push(&text);
                 let text = texts.into_iter().chain(self.content.flush()).collect();
                 events.push_back(Event::MalformedCall { index, text });
                 return ended;
             }
-            Piece::Text(_) | Piece::Reasoning(_) => {}
+            Delta::Text(_) | Delta::Reasoning(_) => {}
         }
         None
     }

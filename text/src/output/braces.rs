@@ -1,9 +1,9 @@
 //! Calls as Gemma writes them: a name and an object whose keys stand bare and whose strings stand between tokens,
 //! `call:f{city:<|"|>Oslo<|"|>,days:3}`.
 
+use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{JsonScanner, MAX_DEPTH, Progress, push_quoted, quoted};
-use super::piece::Pieces;
 use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
 
 /// The markers of the form.
@@ -56,20 +56,20 @@ impl BracesReader {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match self.state {
                 State::Call => self.call(input),
-                State::Name => self.name(input, pieces),
-                State::ElementOrEnd => self.element(input, pieces),
-                State::QuotedKey => self.key(self.form.quote, input, pieces),
+                State::Name => self.name(input, deltas),
+                State::ElementOrEnd => self.element(input, deltas),
+                State::QuotedKey => self.key(self.form.quote, input, deltas),
                 State::Colon => self.colon(input),
-                State::Value => self.value(input, pieces),
-                State::Text => self.text(input, pieces),
-                State::Json(_) => self.json(input, pieces),
-                State::Word => self.word(input, pieces),
-                State::AfterValue => self.after_value(input, pieces),
-                State::Close => Err(closing(input, pieces, Some(self.form.close), self.form.open)),
+                State::Value => self.value(input, deltas),
+                State::Text => self.text(input, deltas),
+                State::Json(_) => self.json(input, deltas),
+                State::Word => self.word(input, deltas),
+                State::AfterValue => self.after_value(input, deltas),
+                State::Close => Err(closing(input, deltas, Some(self.form.close), self.form.open)),
             };
             if let Err(step) = went_on {
                 return step;
@@ -84,36 +84,36 @@ impl BracesReader {
         Ok(())
     }
 
-    fn name(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn name(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let head = head(&["{"], false, input, Step::NotACall)?;
         if !is_name(&head.text) {
             return Err(Step::NotACall);
         }
         input.skip(head.len);
-        pieces.begin(&head.text, None);
-        self.open('{', '}', input, pieces)
+        deltas.begin(&head.text, None);
+        self.open('{', '}', input, deltas)
     }
 
-    fn open(&mut self, opener: char, closer: char, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn open(&mut self, opener: char, closer: char, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         if self.closers.len() as u32 == MAX_DEPTH {
             return Err(Step::Fail);
         }
         input.skip(opener.len_utf8());
-        pieces.arguments(opener.encode_utf8(&mut [0; 4]));
+        deltas.arguments(opener.encode_utf8(&mut [0; 4]));
         self.closers.push(closer);
         self.filled = false;
         self.state = State::ElementOrEnd;
         Ok(())
     }
 
-    fn element(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn element(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         let first = input.peek().ok_or(Step::Wait)?;
         if self.closers.last() == Some(&first) {
-            return self.end_level(input, pieces);
+            return self.end_level(input, deltas);
         }
         if self.closers.last() == Some(&']') {
-            self.comma(pieces);
+            self.comma(deltas);
             self.state = State::Value;
             return Ok(());
         }
@@ -124,27 +124,27 @@ impl BracesReader {
                 Ok(())
             }
             Match::Maybe => Err(Step::Wait),
-            Match::No => self.key(":", input, pieces),
+            Match::No => self.key(":", input, deltas),
         }
     }
 
     /// A key up to `end`. The colon behind a bare one stays.
-    fn key(&mut self, end: &str, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn key(&mut self, end: &str, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let key = head(&[end], true, input, Step::Fail)?;
         if key.text.is_empty() || key.text.len() > MAX_NAME {
             return Err(Step::Fail);
         }
         input.skip(key.len + if end == ":" { 0 } else { end.len() });
-        self.comma(pieces);
-        pieces.arguments(&quoted(key.text.trim_matches('"')));
-        pieces.arguments(":");
+        self.comma(deltas);
+        deltas.arguments(&quoted(key.text.trim_matches('"')));
+        deltas.arguments(":");
         self.state = State::Colon;
         Ok(())
     }
 
-    fn comma(&mut self, pieces: &mut Pieces) {
+    fn comma(&mut self, deltas: &mut Deltas) {
         if self.filled {
-            pieces.arguments(",");
+            deltas.arguments(",");
         }
     }
 
@@ -155,53 +155,53 @@ impl BracesReader {
         Ok(())
     }
 
-    fn value(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn value(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         let first = input.peek().ok_or(Step::Wait)?;
         match (input.starts(self.form.quote), first) {
             (Match::Yes, _) => {
                 input.skip(self.form.quote.len());
-                pieces.arguments("\"");
+                deltas.arguments("\"");
                 self.state = State::Text;
             }
             (Match::Maybe, _) => return Err(Step::Wait),
-            (_, '{') => return self.open('{', '}', input, pieces),
-            (_, '[') => return self.open('[', ']', input, pieces),
+            (_, '{') => return self.open('{', '}', input, deltas),
+            (_, '[') => return self.open('[', ']', input, deltas),
             (_, '"') => self.state = State::Json(JsonScanner::new()),
             _ => self.state = State::Word,
         }
         Ok(())
     }
 
-    fn text(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn text(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let found = input.find(&[self.form.quote]);
         let len = found.map_or(input.rest().len(), |(len, _)| len);
         let mut text = String::new();
         push_quoted(&input.rest()[..len], &mut text);
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         input.skip(len);
         let Some((_, Some(_))) = found else { return Err(Step::Wait) };
         input.skip(self.form.quote.len());
-        pieces.arguments("\"");
+        deltas.arguments("\"");
         self.end_value();
         Ok(())
     }
 
-    fn json(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn json(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Json(scanner) = &mut self.state else { return Ok(()) };
-        if super::envelope::pass_on(scanner, input, pieces)? == Progress::More {
+        if super::json_object::pass_on(scanner, input, deltas)? == Progress::More {
             return Err(Step::Wait);
         }
         self.end_value();
         Ok(())
     }
 
-    fn word(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn word(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let word = head(&[",", "}", "]"], true, input, Step::Fail)?;
         // Every other string has its quotes.
         let value = super::literal::value(&word.text).filter(|value| !value.starts_with('"')).ok_or(Step::Fail)?;
         input.skip(word.len);
-        pieces.arguments(&value);
+        deltas.arguments(&value);
         self.end_value();
         Ok(())
     }
@@ -211,7 +211,7 @@ impl BracesReader {
         self.state = State::AfterValue;
     }
 
-    fn after_value(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn after_value(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         let next = input.peek().ok_or(Step::Wait)?;
         match next {
@@ -220,15 +220,15 @@ impl BracesReader {
                 self.state = State::ElementOrEnd;
                 Ok(())
             }
-            _ if self.closers.last() == Some(&next) => self.end_level(input, pieces),
+            _ if self.closers.last() == Some(&next) => self.end_level(input, deltas),
             _ => Err(Step::Fail),
         }
     }
 
-    fn end_level(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn end_level(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let closer = self.closers.pop().ok_or(Step::Fail)?;
         input.skip(closer.len_utf8());
-        pieces.arguments(closer.encode_utf8(&mut [0; 4]));
+        deltas.arguments(closer.encode_utf8(&mut [0; 4]));
         self.end_value();
         if self.closers.is_empty() {
             self.state = State::Close;

@@ -1,8 +1,8 @@
 //! Code as a call: what a model writes for an interpreter, with no arguments around it, becomes `{"code": "…"}`.
 
+use super::delta::Deltas;
 use super::input::Input;
 use super::json;
-use super::piece::Pieces;
 use super::reader::Step;
 
 /// Names under which interpreters are offered; the first is used when none was.
@@ -29,7 +29,7 @@ impl CodeReader {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         if !self.begun {
             input.skip_whitespace();
             match input.rest().is_empty() {
@@ -37,23 +37,23 @@ impl CodeReader {
                 true => return Step::Wait,
                 false => {}
             }
-            pieces.begin(&self.name, None);
-            pieces.arguments("{\"code\":\"");
+            deltas.begin(&self.name, None);
+            deltas.arguments("{\"code\":\"");
             self.begun = true;
         }
         let end = input.find(self.form.ends);
         let len = end.map_or(input.rest().len(), |(offset, _)| offset);
         let mut text = String::new();
         json::push_quoted(&input.rest()[..len], &mut text);
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         input.skip(len);
         // The marker itself stays, since it may begin something else.
         let over = matches!(end, Some((_, Some(_)))) || input.is_whole();
         if !over {
             return Step::Wait;
         }
-        pieces.arguments("\"}");
-        pieces.end();
+        deltas.arguments("\"}");
+        deltas.end();
         Step::Done
     }
 }

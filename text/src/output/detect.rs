@@ -9,7 +9,7 @@ use super::tool_call_format::{ALL, Spec, ToolCallFormat};
 
 /// What proves a format in a template's source, with escapes in its texts taken for what they stand for.
 #[derive(Debug)]
-pub(super) enum Sign {
+pub(super) enum TemplateMarker {
     /// All of these texts, wherever they stand.
     All(&'static [&'static str]),
     /// These texts in this order, with at most so many bytes between one and the next.
@@ -25,8 +25,10 @@ impl ToolCallFormat {
     pub fn detect(template_source: &str, writes_calls: bool, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
         let source = Source::new(template_source);
         let shows = |weak: bool| {
-            let signs = |spec: &Spec| spec.signs.iter().any(|sign| sign.is_weak() == weak && sign.shows_in(&source));
-            ALL.iter().find(|(_, spec)| signs(spec))
+            let template_markers = |spec: &Spec| {
+                spec.template_markers.iter().any(|marker| marker.is_weak() == weak && marker.shows_in(&source))
+            };
+            ALL.iter().find(|(_, spec)| template_markers(spec))
         };
         let shown = shows(false).or_else(|| shows(true));
         let proven = || {
@@ -37,17 +39,17 @@ impl ToolCallFormat {
     }
 }
 
-impl Sign {
+impl TemplateMarker {
     /// Whether it is one marker alone, which proves something only as a part of prompts. The others are forms of calls.
     fn is_weak(&self) -> bool {
-        matches!(self, Sign::All([_]))
+        matches!(self, TemplateMarker::All([_]))
     }
 
     fn shows_in(&self, source: &Source) -> bool {
         match self {
-            Sign::All([text]) => source.printed(text).next().is_some(),
-            Sign::All(texts) => texts.iter().all(|text| source.places(text).next().is_some()),
-            Sign::Near(most, texts) => texts.split_first().is_some_and(|(first, others)| {
+            TemplateMarker::All([text]) => source.printed(text).next().is_some(),
+            TemplateMarker::All(texts) => texts.iter().all(|text| source.places(text).next().is_some()),
+            TemplateMarker::Near(most, texts) => texts.split_first().is_some_and(|(first, others)| {
                 source.places(first).any(|at| {
                     let follows = |end: usize, text: &&str| {
                         let near = source.text.floor_char_boundary(end + most + text.len());

@@ -1,9 +1,9 @@
 //! Calls that put each argument into an element of its name, all tags behind a mark: `‹mark›<city>Oslo‹mark›</city>`. Elements
 //! within elements are objects, elements named `item` the values of an array.
 
+use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{MAX_DEPTH, push_quoted, quoted};
-use super::piece::Pieces;
 use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
 
 /// The markers of the form.
@@ -67,17 +67,17 @@ impl ElementsReader {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match self.state {
                 State::Lead => self.lead(input),
-                State::Name => self.name(input, pieces),
+                State::Name => self.name(input, deltas),
                 State::Next => self.next(input),
-                State::Tag => self.tag(input, pieces),
-                State::Key => self.key(input, pieces),
-                State::Text => self.text(input, pieces),
+                State::Tag => self.tag(input, deltas),
+                State::Key => self.key(input, deltas),
+                State::Text => self.text(input, deltas),
                 State::Kept => self.kept(input),
-                State::Close => self.closing(input, pieces),
+                State::Close => self.closing(input, deltas),
             };
             if let Err(step) = went_on {
                 return step;
@@ -97,14 +97,14 @@ impl ElementsReader {
         Ok(())
     }
 
-    fn name(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn name(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let head = head(&[self.form.name_end], false, input, Step::Fail)?;
         if !is_name(&head.text) {
             return Err(Step::Fail);
         }
         input.skip(head.len + self.form.name_end.len());
-        pieces.begin(&head.text, None);
-        pieces.arguments("{");
+        deltas.begin(&head.text, None);
+        deltas.arguments("{");
         self.name = head.text;
         (self.closers, self.filled) = (vec![Some("}")], false);
         self.state = State::Next;
@@ -118,7 +118,7 @@ impl ElementsReader {
         Ok(())
     }
 
-    fn tag(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn tag(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let end = match self.keys.last() {
             Some(key) => format!("</{key}>"),
             None => self.form.close.to_owned(),
@@ -126,7 +126,7 @@ impl ElementsReader {
         match (input.starts(&end), input.starts("<")) {
             (Match::Yes, _) => {
                 input.skip(end.len());
-                self.end_element(pieces);
+                self.end_element(deltas);
                 Ok(())
             }
             (Match::Maybe, _) | (_, Match::Maybe) => Err(Step::Wait),
@@ -140,19 +140,19 @@ impl ElementsReader {
     }
 
     /// The end of the innermost element, or of the call.
-    fn end_element(&mut self, pieces: &mut Pieces) {
-        let types = pieces.tools.types_at(&self.name, &self.keys);
+    fn end_element(&mut self, deltas: &mut Deltas) {
+        let types = deltas.tools.types_at(&self.name, &self.keys);
         match (self.closers.pop().flatten(), self.kept.take()) {
-            (Some(closer), _) => pieces.arguments(closer),
-            (None, Some(text)) if text.trim().is_empty() && types.object => pieces.arguments("{}"),
-            (None, Some(text)) if text.trim().is_empty() && types.array => pieces.arguments("[]"),
-            (None, text) => pieces.arguments(&types.value(&text.unwrap_or_default())),
+            (Some(closer), _) => deltas.arguments(closer),
+            (None, Some(text)) if text.trim().is_empty() && types.object => deltas.arguments("{}"),
+            (None, Some(text)) if text.trim().is_empty() && types.array => deltas.arguments("[]"),
+            (None, text) => deltas.arguments(&types.value(&text.unwrap_or_default())),
         }
         self.filled = true;
         self.state = if self.keys.pop().is_some() { State::Next } else { State::Close };
     }
 
-    fn key(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn key(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let key = head(&[">"], true, input, Step::Fail)?;
         if key.text.is_empty() || key.text.len() > MAX_NAME || key.text.starts_with('/') {
             return Err(Step::Fail);
@@ -161,43 +161,43 @@ impl ElementsReader {
             return Err(Step::Fail);
         }
         input.skip(key.len + 1);
-        let array = key.text == ITEM && !pieces.tools.types_at(&self.name, &self.keys).object;
+        let array = key.text == ITEM && !deltas.tools.types_at(&self.name, &self.keys).object;
         if let Some(closer) = self.closers.last_mut().filter(|closer| closer.is_none()) {
             *closer = Some(if array { "]" } else { "}" });
-            pieces.arguments(if array { "[" } else { "{" });
+            deltas.arguments(if array { "[" } else { "{" });
             self.filled = false;
         }
         if self.filled {
-            pieces.arguments(",");
+            deltas.arguments(",");
         }
         if self.closers.last() == Some(&Some("}")) {
-            pieces.arguments(&quoted(&key.text));
-            pieces.arguments(":");
+            deltas.arguments(&quoted(&key.text));
+            deltas.arguments(":");
         } else if key.text != ITEM {
             return Err(Step::Fail);
         }
         self.keys.push(key.text);
         self.closers.push(None);
-        let text = pieces.tools.types_at(&self.name, &self.keys).only_string();
+        let text = deltas.tools.types_at(&self.name, &self.keys).only_string();
         if text {
-            pieces.arguments("\"");
+            deltas.arguments("\"");
         }
         self.kept = Some(String::new());
         self.state = if text { State::Text } else { State::Kept };
         Ok(())
     }
 
-    fn text(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn text(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let end = format!("{}</{}>", self.form.mark, self.keys.last().map_or("", String::as_str));
         let found = input.find(&[&end]);
         let len = found.map_or(input.rest().len(), |(len, _)| len);
         let mut text = String::new();
         push_quoted(&input.rest()[..len], &mut text);
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         input.skip(len);
         let Some((_, Some(_))) = found else { return Err(Step::Wait) };
         input.skip(end.len());
-        pieces.arguments("\"");
+        deltas.arguments("\"");
         (self.kept, self.filled) = (None, true);
         self.keys.pop();
         self.closers.pop();
@@ -216,17 +216,17 @@ impl ElementsReader {
         Ok(())
     }
 
-    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn closing(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         match input.starts(self.form.open) {
             Match::Yes => {
-                pieces.end();
+                deltas.end();
                 input.mark(0);
                 self.state = State::Lead;
                 Ok(())
             }
             Match::Maybe if !input.rest().is_empty() => Err(Step::Wait),
-            _ => Err(closing(input, pieces, Some(self.form.wrapper.1), self.form.wrapper.0)),
+            _ => Err(closing(input, deltas, Some(self.form.wrapper.1), self.form.wrapper.0)),
         }
     }
 }

@@ -4,10 +4,10 @@
 //! address is a call. An answer begins inside a header, since the prompt ends with `<|start|>assistant`.
 
 use super::code::INTERPRETERS;
-use super::envelope::pass_on;
+use super::delta::Deltas;
 use super::input::Input;
 use super::json::{JsonScanner, Progress};
-use super::piece::Pieces;
+use super::json_object::pass_on;
 use super::reader::is_name;
 
 const START: &str = "<|start|>";
@@ -71,17 +71,17 @@ impl Messages {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) {
         while match &mut self.state {
             State::Between => self.between(input),
             State::Header => self.header(input),
-            State::Reasoning => self.body(input, |text| pieces.reasoning(text)),
-            State::Text => self.body(input, |text| pieces.text(text)),
-            State::BeforeArguments { .. } => self.before_arguments(input, pieces),
-            State::Arguments(_) => self.arguments(input, pieces),
-            State::AfterArguments => self.after_arguments(input, pieces),
-            State::Code => self.code(input, pieces),
-            State::Malformed => self.malformed(input, pieces),
+            State::Reasoning => self.body(input, |text| deltas.reasoning(text)),
+            State::Text => self.body(input, |text| deltas.text(text)),
+            State::BeforeArguments { .. } => self.before_arguments(input, deltas),
+            State::Arguments(_) => self.arguments(input, deltas),
+            State::AfterArguments => self.after_arguments(input, deltas),
+            State::Code => self.code(input, deltas),
+            State::Malformed => self.malformed(input, deltas),
         } {}
     }
 
@@ -165,7 +165,7 @@ impl Messages {
         true
     }
 
-    fn before_arguments(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn before_arguments(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         let State::BeforeArguments { name, code } = &self.state else { return true };
         input.skip_whitespace();
         let json = match input.peek() {
@@ -174,12 +174,12 @@ impl Messages {
         };
         self.state = match (json, *code) {
             (true, _) => {
-                pieces.announce(name.clone(), None);
+                deltas.announce(name.clone(), None);
                 State::Arguments(JsonScanner::new())
             }
             (false, true) => {
-                pieces.announce(name.clone(), None);
-                pieces.arguments("{\"code\":\"");
+                deltas.announce(name.clone(), None);
+                deltas.arguments("{\"code\":\"");
                 State::Code
             }
             (false, false) => State::Malformed,
@@ -187,9 +187,9 @@ impl Messages {
         true
     }
 
-    fn arguments(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn arguments(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         let State::Arguments(scanner) = &mut self.state else { return true };
-        match pass_on(scanner, input, pieces) {
+        match pass_on(scanner, input, deltas) {
             Ok(Progress::More) if !input.has_ended() => return false,
             Ok(Progress::End) => self.state = State::AfterArguments,
             _ => self.state = State::Malformed,
@@ -197,7 +197,7 @@ impl Messages {
         true
     }
 
-    fn after_arguments(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn after_arguments(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         input.skip_whitespace();
         let found = input.find(&ENDS);
         match found {
@@ -210,17 +210,17 @@ impl Messages {
                 return true;
             }
         }
-        pieces.end();
+        deltas.end();
         input.unmark();
         self.end(found, input)
     }
 
-    fn code(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn code(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         let found = input.find(&ENDS);
         let len = found.map_or(input.rest().len(), |(len, _)| len);
         let mut text = String::new();
         super::json::push_quoted(&input.rest()[..len], &mut text);
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         input.skip(len);
         let ended = matches!(found, Some((_, Some(_)))) || input.is_whole();
         if !ended && input.is_over() {
@@ -230,14 +230,14 @@ impl Messages {
         if !ended {
             return false;
         }
-        pieces.arguments("\"}");
-        pieces.end();
+        deltas.arguments("\"}");
+        deltas.end();
         input.unmark();
         self.end(found, input)
     }
 
     /// Up to the end of a message that is malformed.
-    fn malformed(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn malformed(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         let found = input.find(&ENDS[..4]);
         let len = found.map_or(input.rest().len(), |(len, _)| len);
         input.skip(len);
@@ -246,7 +246,7 @@ impl Messages {
             return false;
         }
         let went_on = self.end(found, input);
-        pieces.malformed(input.raw());
+        deltas.malformed(input.raw());
         input.unmark();
         went_on
     }

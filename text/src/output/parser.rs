@@ -1,9 +1,9 @@
-//! The parser: text and control tokens in, pieces out.
+//! The parser: text and control tokens in, deltas out.
 
+use super::delta::{Delta, Deltas};
 use super::ids::{IdForm, Ids};
 use super::input::Input;
 use super::messages::Messages;
-use super::piece::{Piece, Pieces};
 use super::reasoning::ReasoningFormat;
 use super::tagged::Tagged;
 use super::tool_call_format::ToolCallFormat;
@@ -24,25 +24,25 @@ pub struct OutputFormat {
 /// Takes an answer apart as it is generated.
 ///
 /// ```
-/// use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolCallFormat};
+/// use inglenook_text::output::{Delta, OutputFormat, OutputParser, ToolCallFormat};
 ///
 /// let format = OutputFormat { tool_call_format: Some(ToolCallFormat::Hermes), ..OutputFormat::default() };
 /// let mut parser = OutputParser::new(&format, &[], false);
-/// let mut pieces = Vec::new();
+/// let mut deltas = Vec::new();
 /// for text in ["Let me look.\n<tool", "_call>\n{\"name\": \"now\", \"argum", "ents\": {}}\n</tool_call>"] {
-///     parser.push(text, &mut pieces);
+///     parser.push(text, &mut deltas);
 /// }
-/// parser.finish(&mut pieces);
-/// assert_eq!(pieces[0], Piece::Text("Let me look.".into()));
-/// assert!(matches!(&pieces[1], Piece::CallBegin { index: 0, name, .. } if name == "now"));
-/// assert_eq!(pieces[2], Piece::CallArguments { index: 0, text: "{}".into() });
-/// assert_eq!(pieces[3], Piece::CallEnd { index: 0 });
+/// parser.finish(&mut deltas);
+/// assert_eq!(deltas[0], Delta::Text("Let me look.".into()));
+/// assert!(matches!(&deltas[1], Delta::CallBegin { index: 0, name, .. } if name == "now"));
+/// assert_eq!(deltas[2], Delta::CallArguments { index: 0, text: "{}".into() });
+/// assert_eq!(deltas[3], Delta::CallEnd { index: 0 });
 /// ```
 #[derive(Debug)]
 pub struct OutputParser {
     machine: Machine,
     input: Input,
-    pieces: Pieces,
+    deltas: Deltas,
     /// The control tokens that mean something.
     controls: Vec<&'static str>,
 }
@@ -59,19 +59,19 @@ impl OutputParser {
     pub fn new(format: &OutputFormat, tools: &[ToolSpec], starts_in_reasoning: bool) -> Self {
         let OutputFormat { tool_call_format, reasoning, id_seed } = *format;
         let form = tool_call_format.map_or(IdForm::Call, |format| format.spec().ids);
-        let pieces = Pieces::new(Tools::new(tools), Ids::new(form, id_seed));
+        let deltas = Deltas::new(Tools::new(tools), Ids::new(form, id_seed));
         let harmony = tool_call_format == Some(ToolCallFormat::Harmony)
             || (tool_call_format.is_none() && reasoning == Some(ReasoningFormat::Harmony));
         let tags = reasoning.and_then(ReasoningFormat::tags);
         let machine = match harmony {
             true => Machine::Messages(Messages::new(starts_in_reasoning)),
-            false => Machine::Tagged(Box::new(Tagged::new(tool_call_format, tags, &pieces, starts_in_reasoning))),
+            false => Machine::Tagged(Box::new(Tagged::new(tool_call_format, tags, &deltas, starts_in_reasoning))),
         };
         let mut controls = Vec::new();
         if let Some(spec) =
             if harmony { Some(ToolCallFormat::Harmony) } else { tool_call_format }.map(ToolCallFormat::spec)
         {
-            controls.extend(spec.openers.iter().map(|opener| opener.text));
+            controls.extend(spec.start_markers.iter().map(|marker| marker.text));
             controls.extend(spec.ornaments.iter().map(|(text, _)| *text));
             controls.extend(spec.inner);
         }
@@ -79,17 +79,17 @@ impl OutputParser {
             controls.extend([tags.open, tags.close]);
             controls.extend(tags.around_answer);
         }
-        Self { machine, input: Input::default(), pieces, controls }
+        Self { machine, input: Input::default(), deltas, controls }
     }
 
     /// Takes more of the answer's text and appends what is sure to `out`.
-    pub fn push(&mut self, text: &str, out: &mut Vec<Piece>) {
+    pub fn push(&mut self, text: &str, out: &mut Vec<Delta>) {
         self.input.push(text);
         self.read(out);
     }
 
     /// Takes more text, up to the first character behind which `ends` says so; how many bytes that were.
-    pub fn push_until(&mut self, text: &str, ends: &mut dyn FnMut(&Self, char) -> bool, out: &mut Vec<Piece>) -> usize {
+    pub fn push_until(&mut self, text: &str, ends: &mut dyn FnMut(&Self, char) -> bool, out: &mut Vec<Delta>) -> usize {
         let mut taken = 0;
         for c in text.chars() {
             self.input.push(c.encode_utf8(&mut [0; 4]));
@@ -105,7 +105,7 @@ impl OutputParser {
 
     /// Takes a control token by its name, as decoded text leaves it out. One that is no marker is dropped; one that is counts the
     /// same as its name written as text, and for sure where text may only look like a marker.
-    pub fn push_control(&mut self, name: &str, out: &mut Vec<Piece>) {
+    pub fn push_control(&mut self, name: &str, out: &mut Vec<Delta>) {
         if !self.is_marker(name) {
             // Markers may consist of several tokens, such as a tag of Kimi K3: its brackets are tokens and its name is text.
             if self.controls.iter().any(|control| control.contains(name)) {
@@ -116,7 +116,7 @@ impl OutputParser {
         if let Machine::Tagged(tagged) = &mut self.machine
             && tagged.closes_thought(name)
         {
-            tagged.drop_draft(&mut self.input, &mut self.pieces);
+            tagged.drop_draft(&mut self.input, &mut self.deltas);
         }
         self.input.push_token(name);
         self.read(out);
@@ -129,31 +129,31 @@ impl OutputParser {
     }
 
     /// The answer is over: appends what was held back. Nothing may be pushed after that.
-    pub fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub fn finish(&mut self, out: &mut Vec<Delta>) {
         self.end(false, out);
     }
 
     /// The answer was cut off: appends what was held back. A call that the model had not closed is malformed then, where
     /// [`OutputParser::finish`] takes one that lacks nothing but that for whole.
-    pub fn cut_off(&mut self, out: &mut Vec<Piece>) {
+    pub fn cut_off(&mut self, out: &mut Vec<Delta>) {
         self.end(true, out);
     }
 
-    fn end(&mut self, is_cut: bool, out: &mut Vec<Piece>) {
+    fn end(&mut self, is_cut: bool, out: &mut Vec<Delta>) {
         self.input.end(is_cut);
         self.read(out);
     }
 
-    fn read(&mut self, out: &mut Vec<Piece>) {
+    fn read(&mut self, out: &mut Vec<Delta>) {
         self.step();
         self.input.compact();
-        self.pieces.drain_into(out);
+        self.deltas.drain_into(out);
     }
 
     fn step(&mut self) {
         match &mut self.machine {
-            Machine::Tagged(tagged) => tagged.read(&mut self.input, &mut self.pieces),
-            Machine::Messages(messages) => messages.read(&mut self.input, &mut self.pieces),
+            Machine::Tagged(tagged) => tagged.read(&mut self.input, &mut self.deltas),
+            Machine::Messages(messages) => messages.read(&mut self.input, &mut self.deltas),
         }
     }
 

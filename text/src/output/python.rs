@@ -1,9 +1,9 @@
 //! Calls as Python writes them: `f(a="x", n=1)`, alone, one after another, or in a list.
 
+use super::delta::Deltas;
 use super::input::Input;
 use super::json::{Progress, quoted};
 use super::literal::LiteralScanner;
-use super::piece::Pieces;
 use super::reader::{MAX_NAME, Step, closing, is_name};
 
 /// What stands around the calls.
@@ -63,12 +63,12 @@ impl PythonReader {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match self.state {
-                State::AfterCall => self.after_call(input, pieces),
-                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
-                _ => self.character(input, pieces),
+                State::AfterCall => self.after_call(input, deltas),
+                State::Close => Err(closing(input, deltas, self.form.close, self.form.open)),
+                _ => self.character(input, deltas),
             };
             if let Err(step) = went_on {
                 return step;
@@ -85,10 +85,10 @@ impl PythonReader {
     }
 
     /// One character; the states that need to see more than that have methods of their own.
-    fn character(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn character(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let Some(c) = input.peek() else { return Err(Step::Wait) };
         if let State::Value(_) = self.state {
-            return self.value(c, input, pieces);
+            return self.value(c, input, deltas);
         }
         if c.is_whitespace() && !matches!(self.state, State::Name | State::Word) {
             input.skip(c.len_utf8());
@@ -101,30 +101,30 @@ impl PythonReader {
                 self.word = c.to_string();
                 self.state = State::Name;
             }
-            (State::Name, '(') => self.open(pieces)?,
+            (State::Name, '(') => self.open(deltas)?,
             (State::Name | State::Word, _) if is_word(c) && self.word.len() < MAX_NAME => self.word.push(c),
             (State::Argument, ')') => {
                 input.skip(1);
-                return self.end_call(pieces);
+                return self.end_call(deltas);
             }
             (State::Argument, _) if c.is_alphabetic() || c == '_' => {
                 self.word = c.to_string();
                 self.state = State::Word;
             }
-            (State::Argument, _) => return self.positional(pieces),
+            (State::Argument, _) => return self.positional(deltas),
             (State::Word, _) => {
                 self.state = State::AfterWord;
                 return Ok(());
             }
             (State::AfterWord, '=') => {
                 let key = std::mem::take(&mut self.word);
-                self.key(&key, pieces);
+                self.key(&key, deltas);
             }
-            (State::AfterWord, _) => return self.word_value(c, pieces),
+            (State::AfterWord, _) => return self.word_value(c, deltas),
             (State::AfterArgument, ',') => self.state = State::Argument,
             (State::AfterArgument, ')') => {
                 input.skip(1);
-                return self.end_call(pieces);
+                return self.end_call(deltas);
             }
             (State::AfterWrapped, ')') => self.state = State::AfterCall,
             _ => return Err(self.fail()),
@@ -134,8 +134,8 @@ impl PythonReader {
     }
 
     /// The parenthesis after a name.
-    fn open(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
-        if self.word == "print" && !self.wrapped && !pieces.tools.offers("print") {
+    fn open(&mut self, deltas: &mut Deltas) -> Result<(), Step> {
+        if self.word == "print" && !self.wrapped && !deltas.tools.offers("print") {
             self.wrapped = true;
             self.state = State::Item;
             return Ok(());
@@ -144,7 +144,7 @@ impl PythonReader {
         if !is_name(&name) {
             return Err(self.fail());
         }
-        pieces.begin(&name, None);
+        deltas.begin(&name, None);
         self.name = name;
         (self.begun, self.count) = (true, 0);
         self.state = State::Argument;
@@ -152,38 +152,38 @@ impl PythonReader {
     }
 
     /// The key of the argument that follows.
-    fn key(&mut self, key: &str, pieces: &mut Pieces) {
-        pieces.arguments(if self.count == 0 { "{" } else { "," });
-        pieces.arguments(&quoted(key));
-        pieces.arguments(":");
+    fn key(&mut self, key: &str, deltas: &mut Deltas) {
+        deltas.arguments(if self.count == 0 { "{" } else { "," });
+        deltas.arguments(&quoted(key));
+        deltas.arguments(":");
         self.count += 1;
         self.state = State::Value(LiteralScanner::new());
     }
 
     /// An argument without a key gets it from the order in the tool's schema.
-    fn positional(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
-        let key = pieces.tools.positional(&self.name, self.count).map(str::to_owned).ok_or(Step::Fail)?;
-        self.key(&key, pieces);
+    fn positional(&mut self, deltas: &mut Deltas) -> Result<(), Step> {
+        let key = deltas.tools.positional(&self.name, self.count).map(str::to_owned).ok_or(Step::Fail)?;
+        self.key(&key, deltas);
         Ok(())
     }
 
     /// The word that has been read is no key but a value, such as `True`.
-    fn word_value(&mut self, next: char, pieces: &mut Pieces) -> Result<(), Step> {
+    fn word_value(&mut self, next: char, deltas: &mut Deltas) -> Result<(), Step> {
         if !matches!(next, ',' | ')') {
             return Err(Step::Fail);
         }
         let value = super::literal::value(&self.word).ok_or(Step::Fail)?;
-        self.positional(pieces)?;
-        pieces.arguments(&value);
+        self.positional(deltas)?;
+        deltas.arguments(&value);
         self.state = State::AfterArgument;
         Ok(())
     }
 
-    fn value(&mut self, c: char, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn value(&mut self, c: char, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Value(scanner) = &mut self.state else { return Ok(()) };
         let mut text = String::new();
         let progress = scanner.push(c, &mut text).map_err(|_| Step::Fail)?;
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         if progress != Progress::EndBefore {
             input.skip(c.len_utf8());
         }
@@ -193,14 +193,14 @@ impl PythonReader {
         Ok(())
     }
 
-    fn end_call(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
-        pieces.arguments(if self.count == 0 { "{}" } else { "}" });
+    fn end_call(&mut self, deltas: &mut Deltas) -> Result<(), Step> {
+        deltas.arguments(if self.count == 0 { "{}" } else { "}" });
         self.state = if self.wrapped { State::AfterWrapped } else { State::AfterCall };
         Ok(())
     }
 
     /// What follows a call: another one, or the end.
-    fn after_call(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn after_call(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         match input.peek() {
             // A list is closed by its bracket, so that one that breaks off is malformed.
@@ -210,8 +210,8 @@ impl PythonReader {
                 self.state = State::Close;
                 Ok(())
             }
-            Some(',') if self.in_list => self.next_call(1, input, pieces),
-            Some(c) if !self.in_list && is_word(c) => self.next_call(0, input, pieces),
+            Some(',') if self.in_list => self.next_call(1, input, deltas),
+            Some(c) if !self.in_list && is_word(c) => self.next_call(0, input, deltas),
             Some(_) if self.in_list => Err(Step::Fail),
             _ => {
                 self.state = State::Close;
@@ -220,8 +220,8 @@ impl PythonReader {
         }
     }
 
-    fn next_call(&mut self, skip: usize, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
-        pieces.end();
+    fn next_call(&mut self, skip: usize, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
+        deltas.end();
         input.skip(skip);
         input.mark(0);
         self.wrapped = false;

@@ -2,13 +2,13 @@
 
 use super::braces::{BracesForm, BracesReader};
 use super::code::{CodeForm, CodeReader};
+use super::delta::Deltas;
 use super::elements::{ElementsForm, ElementsReader};
-use super::envelope::{EnvelopeForm, EnvelopeReader};
 use super::input::{Input, Match};
-use super::named::{NamedForm, NamedReader};
-use super::params::{ParamsForm, ParamsReader};
-use super::piece::Pieces;
+use super::json_object::{JsonObjectForm, JsonObjectReader};
+use super::name_then_json::{NameThenJsonForm, NameThenJsonReader};
 use super::python::{PythonForm, PythonReader};
+use super::xml_params::{XmlParamsForm, XmlParamsReader};
 
 /// The longest name of a tool, key or id that is read, in bytes.
 pub(super) const MAX_NAME: usize = 256;
@@ -40,11 +40,11 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) enum Form {
     /// Name and arguments in one JSON object, or several in an array.
-    Envelope(EnvelopeForm),
+    JsonObject(JsonObjectForm),
     /// The name, then a JSON object with the arguments.
-    Named(NamedForm),
+    NameThenJson(NameThenJsonForm),
     /// The name, then each argument between tags.
-    Params(ParamsForm),
+    XmlParams(XmlParamsForm),
     /// The name, then each argument in an element of its name.
     Elements(ElementsForm),
     /// The name, then an object with bare keys.
@@ -52,21 +52,21 @@ pub(super) enum Form {
     /// Calls as Python writes them.
     Python(PythonForm),
     /// JSON if it begins like that, and otherwise the other form.
-    JsonOr(EnvelopeForm, &'static Form),
+    JsonOr(JsonObjectForm, &'static Form),
 }
 
 /// Reads the calls behind one marker.
 #[derive(Debug)]
 pub(super) enum Reader {
-    Envelope(EnvelopeReader),
-    Named(NamedReader),
-    Params(ParamsReader),
+    JsonObject(JsonObjectReader),
+    NameThenJson(NameThenJsonReader),
+    XmlParams(XmlParamsReader),
     Elements(ElementsReader),
     Braces(BracesReader),
     Python(PythonReader),
     Code(CodeReader),
     /// What comes first will tell.
-    Undecided(&'static EnvelopeForm, &'static Form),
+    Undecided(&'static JsonObjectForm, &'static Form),
 }
 
 impl Reader {
@@ -74,10 +74,10 @@ impl Reader {
     /// tool's, where the marker was its name.
     pub fn new(form: &'static Form, marker: &str, weak: bool, name: Option<String>) -> Self {
         match form {
-            Form::Envelope(form) => Self::Envelope(EnvelopeReader::new(form, weak)),
-            Form::Named(form) => Self::Named(NamedReader::new(form, name)),
-            Form::Params(form) => {
-                Self::Params(ParamsReader::new(form, form.wrapper.is_some_and(|(open, _)| open == marker)))
+            Form::JsonObject(form) => Self::JsonObject(JsonObjectReader::new(form, weak)),
+            Form::NameThenJson(form) => Self::NameThenJson(NameThenJsonReader::new(form, name)),
+            Form::XmlParams(form) => {
+                Self::XmlParams(XmlParamsReader::new(form, form.wrapper.is_some_and(|(open, _)| open == marker)))
             }
             Form::Elements(form) => Self::Elements(ElementsReader::new(form)),
             Form::Braces(form) => Self::Braces(BracesReader::new(form)),
@@ -92,23 +92,23 @@ impl Reader {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         if let Self::Undecided(json, other) = self {
             input.skip_whitespace();
             *self = match input.peek() {
                 None => return Step::Wait,
-                Some('{' | '[') => Self::Envelope(EnvelopeReader::new(json, false)),
+                Some('{' | '[') => Self::JsonObject(JsonObjectReader::new(json, false)),
                 Some(_) => Self::new(other, "", false, None),
             };
         }
         match self {
-            Self::Envelope(reader) => reader.read(input, pieces),
-            Self::Named(reader) => reader.read(input, pieces),
-            Self::Params(reader) => reader.read(input, pieces),
-            Self::Elements(reader) => reader.read(input, pieces),
-            Self::Braces(reader) => reader.read(input, pieces),
-            Self::Python(reader) => reader.read(input, pieces),
-            Self::Code(reader) => reader.read(input, pieces),
+            Self::JsonObject(reader) => reader.read(input, deltas),
+            Self::NameThenJson(reader) => reader.read(input, deltas),
+            Self::XmlParams(reader) => reader.read(input, deltas),
+            Self::Elements(reader) => reader.read(input, deltas),
+            Self::Braces(reader) => reader.read(input, deltas),
+            Self::Python(reader) => reader.read(input, deltas),
+            Self::Code(reader) => reader.read(input, deltas),
             Self::Undecided(..) => Step::Wait,
         }
     }
@@ -116,9 +116,9 @@ impl Reader {
     /// The marker after which the text of a malformed call is over; `None` if there is none.
     pub fn close(&self) -> Option<&'static str> {
         match self {
-            Self::Envelope(reader) => reader.form.close,
-            Self::Named(reader) => reader.form.close,
-            Self::Params(reader) => Some(reader.form.last()),
+            Self::JsonObject(reader) => reader.form.close,
+            Self::NameThenJson(reader) => reader.form.close,
+            Self::XmlParams(reader) => Some(reader.form.last()),
             Self::Elements(reader) => Some(reader.form.wrapper.1),
             Self::Braces(reader) => Some(reader.form.close),
             Self::Python(reader) => reader.form.close,
@@ -130,7 +130,7 @@ impl Reader {
 /// Ends the last call where its closing marker `close` stands, behind white space, and moves the cursor behind that. The end of the
 /// answer (but not of one that was cut off) and the next call's marker, `open`, close a call as well, since models forget; in a
 /// format without such a marker nothing need stand there.
-pub(super) fn closing(input: &mut Input, pieces: &mut Pieces, close: Option<&str>, open: &str) -> Step {
+pub(super) fn closing(input: &mut Input, deltas: &mut Deltas, close: Option<&str>, open: &str) -> Step {
     if let Some(close) = close {
         input.skip_whitespace();
         match (input.starts(close), input.starts(open)) {
@@ -141,7 +141,7 @@ pub(super) fn closing(input: &mut Input, pieces: &mut Pieces, close: Option<&str
             _ => return Step::Fail,
         }
     }
-    pieces.end();
+    deltas.end();
     Step::Done
 }
 

@@ -54,35 +54,35 @@ struct Row {
     tags: Option<Tags>,
     closing: &'static str,
     /// What proves the format in a template's source: all of these.
-    signs: &'static [&'static str],
+    template_markers: &'static [&'static str],
 }
 
 const fn tags(open: &'static str, close: &'static str) -> Option<Tags> {
     Some(Tags { open, close, around_answer: &[] })
 }
 
-/// All formats; in a template the first whose signs are there counts.
+/// All formats; in a template the first whose markers are all there counts.
 const ROWS: [Row; 16] = [
     Row {
         format: ReasoningFormat::Harmony,
         name: "harmony",
         tags: None,
         closing: "<|end|><|start|>assistant<|channel|>final<|message|>",
-        signs: &["<|channel|>", "analysis"],
+        template_markers: &["<|channel|>", "analysis"],
     },
     Row {
         format: ReasoningFormat::Gemma,
         name: "gemma",
         tags: tags("<|channel>thought", "<channel|>"),
         closing: "\n<channel|>",
-        signs: &["<|channel>thought"],
+        template_markers: &["<|channel>thought"],
     },
     Row {
         format: ReasoningFormat::Apertus,
         name: "apertus",
         tags: tags("<|inner_prefix|>", "<|inner_suffix|>"),
         closing: "<|inner_suffix|>",
-        signs: &["<|inner_prefix|>", "<|inner_suffix|>"],
+        template_markers: &["<|inner_prefix|>", "<|inner_suffix|>"],
     },
     Row {
         format: ReasoningFormat::Apriel,
@@ -93,7 +93,7 @@ const ROWS: [Row; 16] = [
             around_answer: &["[END FINAL RESPONSE]"],
         }),
         closing: "\n[BEGIN FINAL RESPONSE]\n",
-        signs: &["[BEGIN FINAL RESPONSE]"],
+        template_markers: &["[BEGIN FINAL RESPONSE]"],
     },
     Row {
         format: ReasoningFormat::KimiK3,
@@ -105,14 +105,14 @@ const ROWS: [Row; 16] = [
         }),
         closing: "<|close|>think<|sep|><|open|>response<|sep|>",
         // The template builds its tags from their names.
-        signs: &["<|open|>", "<|close|>", "<|sep|>", "think"],
+        template_markers: &["<|open|>", "<|close|>", "<|sep|>", "think"],
     },
     Row {
         format: ReasoningFormat::MiniMaxM3,
         name: "minimax-m3",
         tags: tags("<mm:think>", "</mm:think>"),
         closing: "</mm:think>",
-        signs: &["<mm:think>"],
+        template_markers: &["<mm:think>"],
     },
     Row {
         format: ReasoningFormat::Hunyuan3,
@@ -120,7 +120,7 @@ const ROWS: [Row; 16] = [
         tags: tags("<think:opensource>", "</think:opensource>"),
         closing: "</think:opensource>",
         // The template builds its tags from their suffix.
-        signs: &["<think", ":opensource"],
+        template_markers: &["<think", ":opensource"],
     },
     Row {
         format: ReasoningFormat::SolarOpen,
@@ -131,14 +131,14 @@ const ROWS: [Row; 16] = [
             around_answer: &["<|begin|>assistant", "<|content|>", "<|end|>", "<|flush|>"],
         }),
         closing: "<|end|><|begin|>assistant<|content|>",
-        signs: &["<|think|>", "<|begin|>", "<|content|>"],
+        template_markers: &["<|think|>", "<|begin|>", "<|content|>"],
     },
     Row {
         format: ReasoningFormat::Seed,
         name: "seed",
         tags: tags("<seed:think>", "</seed:think>"),
         closing: "</seed:think>",
-        signs: &["seed:think"],
+        template_markers: &["seed:think"],
     },
     Row {
         format: ReasoningFormat::Command,
@@ -149,14 +149,14 @@ const ROWS: [Row; 16] = [
             around_answer: &["<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"],
         }),
         closing: "<|END_THINKING|>",
-        signs: &["<|START_THINKING|>"],
+        template_markers: &["<|START_THINKING|>"],
     },
     Row {
         format: ReasoningFormat::Mistral,
         name: "mistral",
         tags: tags("[THINK]", "[/THINK]"),
         closing: "[/THINK]",
-        signs: &["[THINK]"],
+        template_markers: &["[THINK]"],
     },
     Row {
         format: ReasoningFormat::Granite,
@@ -164,35 +164,35 @@ const ROWS: [Row; 16] = [
         tags: Some(Tags { open: "<think>", close: "</think>", around_answer: &["<response>", "</response>"] }),
         closing: "</think><response>",
         // Others have `<response>` around the results of tools.
-        signs: &["<think></think>", "<response></response>"],
+        template_markers: &["<think></think>", "<response></response>"],
     },
     Row {
         format: ReasoningFormat::Hunyuan,
         name: "hunyuan",
         tags: Some(Tags { open: "<think>", close: "</think>", around_answer: &["<answer>", "</answer>"] }),
         closing: "\n</think>\n<answer>\n",
-        signs: &["<think>", "<answer>"],
+        template_markers: &["<think>", "<answer>"],
     },
     Row {
         format: ReasoningFormat::Think,
         name: "think",
         tags: tags("<think>", "</think>"),
         closing: "\n</think>\n\n",
-        signs: &["</think>"],
+        template_markers: &["</think>"],
     },
     Row {
         format: ReasoningFormat::Thinking,
         name: "thinking",
         tags: tags("<thinking>", "</thinking>"),
         closing: "\n</thinking>\n\n",
-        signs: &["</thinking>"],
+        template_markers: &["</thinking>"],
     },
     Row {
         format: ReasoningFormat::Reasoning,
         name: "reasoning",
         tags: tags("<reasoning>", "</reasoning>"),
         closing: "\n</reasoning>\n\n",
-        signs: &["</reasoning>"],
+        template_markers: &["</reasoning>"],
     },
 ];
 
@@ -204,7 +204,7 @@ impl ReasoningFormat {
 
     /// The format that a chat template's source shows, or that the vocabulary has tokens for while the template does not say.
     pub fn detect(template_source: &str, has_token: &dyn Fn(&str) -> bool) -> Option<Self> {
-        let shown = ROWS.iter().find(|row| row.signs.iter().all(|sign| template_source.contains(sign)));
+        let shown = ROWS.iter().find(|row| row.template_markers.iter().all(|marker| template_source.contains(marker)));
         let tokens =
             |tags: Tags| [tags.open, tags.close].iter().chain(tags.around_answer).all(|token| has_token(token));
         let known = || ROWS.iter().find(|row| row.tags.is_some_and(tokens));

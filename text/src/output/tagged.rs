@@ -7,8 +7,8 @@
 //! is kept back, is the call where the answer ends right behind it, and is part of the thought where anything else follows.
 
 use super::code::{CodeForm, INTERPRETERS};
+use super::delta::Deltas;
 use super::input::{Input, Match};
-use super::piece::Pieces;
 use super::reader::{Form, Reader, Step};
 use super::reasoning::Tags;
 use super::tool_call_format::{Place, ToolCallFormat};
@@ -92,7 +92,7 @@ impl Tagged {
     pub fn new(
         tool_call_format: Option<ToolCallFormat>,
         tags: Option<Tags>,
-        pieces: &Pieces,
+        deltas: &Deltas,
         in_thought: bool,
     ) -> Self {
         let mut markers = Vec::new();
@@ -103,13 +103,13 @@ impl Tagged {
         }
         let spec = tool_call_format.map(ToolCallFormat::spec);
         if let Some(spec) = spec {
-            for opener in spec.openers {
-                let (weak, keep) = (opener.weak, opener.keep);
-                add(opener.text, opener.place, What::Calls { form: opener.form, weak, keep, name: None });
+            for marker in spec.start_markers {
+                let (weak, keep) = (marker.weak, marker.keep);
+                add(marker.text, marker.place, What::Calls { form: marker.form, weak, keep, name: None });
             }
             spec.ornaments.iter().for_each(|(text, place)| add(text, *place, What::Nothing));
             if let Some((form, place)) = spec.names {
-                for name in pieces.tools.names() {
+                for name in deltas.tools.names() {
                     let what = What::Calls { form, weak: true, keep: false, name: Some(name.to_owned()) };
                     add(&format!("{name}\n"), place, what);
                 }
@@ -121,7 +121,7 @@ impl Tagged {
                 by_first[usize::from(first)].push(which);
             }
         }
-        let offered = INTERPRETERS.into_iter().find(|name| pieces.tools.offers(name));
+        let offered = INTERPRETERS.into_iter().find(|name| deltas.tools.offers(name));
         Self {
             markers,
             by_first,
@@ -160,24 +160,24 @@ impl Tagged {
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) {
         while match self.mode {
-            Mode::Content => self.content(input, pieces),
-            Mode::Thought { start } => self.thought(start, input, pieces),
-            Mode::Calls(_) => self.calls(input, pieces),
-            Mode::Malformed { close } => self.malformed(close, input, pieces),
-        } || self.draft_is_over(input, pieces)
+            Mode::Content => self.content(input, deltas),
+            Mode::Thought { start } => self.thought(start, input, deltas),
+            Mode::Calls(_) => self.calls(input, deltas),
+            Mode::Malformed { close } => self.malformed(close, input, deltas),
+        } || self.draft_is_over(input, deltas)
         {}
     }
 
     /// At the end of the answer: whether what was read as a draft is thought after all, and has to be read again.
-    fn draft_is_over(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn draft_is_over(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         if !self.is_draft || !input.has_ended() {
             return false;
         }
         let is_call = matches!(self.mode, Mode::Content) && input.is_whole();
-        if !is_call || !pieces.keep_draft() {
-            self.drop_draft(input, pieces);
+        if !is_call || !deltas.keep_draft() {
+            self.drop_draft(input, deltas);
             return true;
         }
         input.end_draft();
@@ -191,16 +191,16 @@ impl Tagged {
     }
 
     /// A draft is part of the thought: what was read of it is read again as that.
-    pub fn drop_draft(&mut self, input: &mut Input, pieces: &mut Pieces) {
+    pub fn drop_draft(&mut self, input: &mut Input, deltas: &mut Deltas) {
         if self.is_draft {
-            pieces.drop_draft();
+            deltas.drop_draft();
             input.rewind_draft();
             self.is_draft = false;
             self.mode = Mode::Thought { start: false };
         }
     }
 
-    fn content(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn content(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         if self.trim {
             input.skip_whitespace();
             self.trim = input.rest().is_empty();
@@ -210,11 +210,11 @@ impl Tagged {
         let marker = found.and_then(|found| found.marker);
         let is_thought = marker.is_some_and(|marker| matches!(self.markers[marker].what, What::Thought));
         if self.is_draft && (is_thought || !input.rest()[..end].trim_start().is_empty()) {
-            self.drop_draft(input, pieces);
+            self.drop_draft(input, deltas);
             return true;
         }
         let gap = if marker.is_none() && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
-        self.emit(&input.rest()[..end - gap], pieces);
+        self.emit(&input.rest()[..end - gap], deltas);
         input.skip(end - gap);
         let Some(marker) = marker else { return false };
         let Marker { text, what, .. } = &self.markers[marker];
@@ -231,7 +231,7 @@ impl Tagged {
                 input.mark(0);
                 let reader = Reader::new(form, text, *weak, name.clone());
                 input.skip(gap + if *keep { 0 } else { text.len() });
-                let calls = Calls { reader, weak: *weak, marker: gap + text.len(), announced: pieces.announced() };
+                let calls = Calls { reader, weak: *weak, marker: gap + text.len(), announced: deltas.announced() };
                 self.mode = Mode::Calls(Box::new(calls));
             }
         }
@@ -269,15 +269,15 @@ impl Tagged {
         None
     }
 
-    fn emit(&mut self, text: &str, pieces: &mut Pieces) {
-        pieces.text(text);
+    fn emit(&mut self, text: &str, deltas: &mut Deltas) {
+        deltas.text(text);
         if let Some(last) = text.bytes().last() {
             self.line_start = last == b'\n';
             self.fresh &= text.trim().is_empty();
         }
     }
 
-    fn thought(&mut self, start: bool, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn thought(&mut self, start: bool, input: &mut Input, deltas: &mut Deltas) -> bool {
         let Some(tags) = self.tags else {
             self.mode = Mode::Content;
             return true;
@@ -298,18 +298,18 @@ impl Tagged {
         let call = input.token().filter(|offset| *offset <= end && self.opens_calls(&input.rest()[*offset..]));
         if let Some(offset) = call {
             let gap = gap(&input.rest()[..offset]);
-            pieces.reasoning(&input.rest()[..offset - gap]);
+            deltas.reasoning(&input.rest()[..offset - gap]);
             input.skip(offset - gap);
             input.begin_draft();
             input.forget_token();
-            pieces.begin_draft();
+            deltas.begin_draft();
             self.go_on();
             self.is_draft = true;
             return true;
         }
         let closed = matches!(found, Some((_, Some(_))));
         let gap = if !closed && input.has_ended() { 0 } else { gap(&input.rest()[..end]) };
-        pieces.reasoning(&input.rest()[..end - gap]);
+        deltas.reasoning(&input.rest()[..end - gap]);
         input.skip(end - gap);
         if closed {
             input.skip(gap + tags.close.len());
@@ -335,9 +335,9 @@ impl Tagged {
         (self.fresh, self.line_start, self.trim) = (true, true, true);
     }
 
-    fn calls(&mut self, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn calls(&mut self, input: &mut Input, deltas: &mut Deltas) -> bool {
         let Mode::Calls(calls) = &mut self.mode else { return true };
-        match calls.reader.read(input, pieces) {
+        match calls.reader.read(input, deltas) {
             Step::Wait if !input.has_ended() => return false,
             Step::Done => {
                 input.unmark();
@@ -351,15 +351,15 @@ impl Tagged {
                     let name = if rewind { self.interpreter } else { name };
                     calls.reader = Reader::code(form, name);
                 }
-                None if self.is_draft => self.drop_draft(input, pieces),
-                None => self.no_call(input, pieces),
+                None if self.is_draft => self.drop_draft(input, deltas),
+                None => self.no_call(input, deltas),
             },
             // The reader failed, or the text is over in the middle of a call.
-            _ if self.is_draft => self.drop_draft(input, pieces),
+            _ if self.is_draft => self.drop_draft(input, deltas),
             step => {
-                let first = pieces.announced() == calls.announced;
-                match calls.weak && !pieces.is_open() || first && step == Step::NotACall {
-                    true => self.no_call(input, pieces),
+                let first = deltas.announced() == calls.announced;
+                match calls.weak && !deltas.is_open() || first && step == Step::NotACall {
+                    true => self.no_call(input, deltas),
                     false => self.mode = Mode::Malformed { close: calls.reader.close() },
                 }
             }
@@ -368,9 +368,9 @@ impl Tagged {
     }
 
     /// What stands behind the marker is no call: the marker goes out, and what follows is read as content.
-    fn no_call(&mut self, input: &mut Input, pieces: &mut Pieces) {
+    fn no_call(&mut self, input: &mut Input, deltas: &mut Deltas) {
         let Mode::Calls(calls) = &self.mode else { return };
-        let first = pieces.announced() == calls.announced;
+        let first = deltas.announced() == calls.announced;
         // Of a further call, its first character goes out.
         let whole = input.raw().len();
         let keep = if first { calls.marker } else { input.raw().chars().next().map_or(0, char::len_utf8) };
@@ -378,10 +378,10 @@ impl Tagged {
         match calls.weak {
             true => {
                 let raw = input.raw().to_owned();
-                self.emit(&raw, pieces);
+                self.emit(&raw, deltas);
             }
             false => {
-                pieces.malformed(input.raw());
+                deltas.malformed(input.raw());
                 (self.fresh, self.line_start) = (false, false);
             }
         }
@@ -389,7 +389,7 @@ impl Tagged {
         (self.mode, self.trim) = (Mode::Content, false);
     }
 
-    fn malformed(&mut self, close: Option<&'static str>, input: &mut Input, pieces: &mut Pieces) -> bool {
+    fn malformed(&mut self, close: Option<&'static str>, input: &mut Input, deltas: &mut Deltas) -> bool {
         let opens = |marker: &&Marker| matches!(marker.what, What::Calls { .. }) && marker.place == Place::Anywhere;
         let mut ends: Vec<&str> = close.into_iter().collect();
         ends.extend(self.markers.iter().filter(opens).map(|marker| marker.text.as_str()));
@@ -402,7 +402,7 @@ impl Tagged {
             _ if input.is_over() => {}
             _ => return false,
         }
-        pieces.malformed(input.raw());
+        deltas.malformed(input.raw());
         input.unmark();
         self.mode = Mode::Content;
         (self.fresh, self.line_start, self.trim) = (false, false, false);

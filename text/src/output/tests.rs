@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::reader::Form;
-use super::{OutputFormat, OutputParser, Piece, ReasoningFormat, ToolCallFormat, ToolSpec};
+use super::{Delta, OutputFormat, OutputParser, ReasoningFormat, ToolCallFormat, ToolSpec};
 
 const FORMATS: [ReasoningFormat; 16] = [
     ReasoningFormat::Think,
@@ -46,24 +46,24 @@ fn tools() -> Vec<ToolSpec> {
     ["get", "get_all"].map(|name| ToolSpec { name: name.to_owned(), parameters: parameters.clone() }).into()
 }
 
-/// The pieces of `parts`, with neighbours of a kind joined.
-fn parse(format: Option<ToolCallFormat>, reasoning: Option<ReasoningFormat>, parts: &[&str]) -> Vec<Piece> {
+/// The deltas of `parts`, with neighbours of a kind joined.
+fn parse(format: Option<ToolCallFormat>, reasoning: Option<ReasoningFormat>, parts: &[&str]) -> Vec<Delta> {
     let mut parser =
         OutputParser::new(&OutputFormat { tool_call_format: format, reasoning, id_seed: 0 }, &tools(), false);
-    let mut pieces = Vec::new();
+    let mut deltas = Vec::new();
     for part in parts {
-        parser.push(part, &mut pieces);
+        parser.push(part, &mut deltas);
         assert!(parser.in_call() || parser.held() <= parser.longest_hold(), "{} bytes are held", parser.held());
     }
-    parser.finish(&mut pieces);
-    let mut joined: Vec<Piece> = Vec::new();
-    for piece in pieces {
-        match (joined.last_mut(), &piece) {
-            (Some(Piece::Text(last)), Piece::Text(text)) | (Some(Piece::Reasoning(last)), Piece::Reasoning(text)) => {
+    parser.finish(&mut deltas);
+    let mut joined: Vec<Delta> = Vec::new();
+    for delta in deltas {
+        match (joined.last_mut(), &delta) {
+            (Some(Delta::Text(last)), Delta::Text(text)) | (Some(Delta::Reasoning(last)), Delta::Reasoning(text)) => {
                 last.push_str(text);
             }
-            (Some(Piece::CallArguments { text: last, .. }), Piece::CallArguments { text, .. }) => last.push_str(text),
-            _ => joined.push(piece),
+            (Some(Delta::CallArguments { text: last, .. }), Delta::CallArguments { text, .. }) => last.push_str(text),
+            _ => joined.push(delta),
         }
     }
     joined
@@ -73,18 +73,18 @@ fn chars(text: &str) -> Vec<&str> {
     text.split("").filter(|part| !part.is_empty()).collect()
 }
 
-/// All that pieces say. Of a call that was withdrawn, its own text says it all.
-fn said(pieces: &[Piece]) -> String {
+/// All that deltas say. Of a call that was withdrawn, its own text says it all.
+fn said(deltas: &[Delta]) -> String {
     let mut said = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) | Piece::Reasoning(text) | Piece::Malformed { text, .. } => said.push_str(text),
-            Piece::CallArguments { text, .. } => said.push_str(text),
-            Piece::CallBegin { id, name, .. } => {
+    for delta in deltas {
+        match delta {
+            Delta::Text(text) | Delta::Reasoning(text) | Delta::Malformed { text, .. } => said.push_str(text),
+            Delta::CallArguments { text, .. } => said.push_str(text),
+            Delta::CallBegin { id, name, .. } => {
                 said.push_str(id);
                 said.push_str(name);
             }
-            Piece::CallEnd { .. } => {}
+            Delta::CallEnd { .. } => {}
         }
         said.push('\n');
     }
@@ -92,26 +92,26 @@ fn said(pieces: &[Piece]) -> String {
 }
 
 /// Arguments of calls that ended are JSON objects, and no call is left open.
-fn check_calls(pieces: &[Piece]) {
+fn check_calls(deltas: &[Delta]) {
     let mut arguments = String::new();
     let mut open = None;
-    for piece in pieces {
-        match piece {
-            Piece::CallBegin { index, .. } => {
+    for delta in deltas {
+        match delta {
+            Delta::CallBegin { index, .. } => {
                 assert_eq!(open.replace(*index), None);
                 arguments.clear();
             }
-            Piece::CallArguments { index, text } => {
+            Delta::CallArguments { index, text } => {
                 assert_eq!(open, Some(*index));
                 arguments.push_str(text);
             }
-            Piece::CallEnd { index } => {
+            Delta::CallEnd { index } => {
                 assert_eq!(open.take(), Some(*index));
                 let object: serde_json::Result<serde_json::Map<_, _>> = serde_json::from_str(&arguments);
                 assert!(object.is_ok(), "{arguments}");
             }
-            Piece::Malformed { index, .. } => assert_eq!(open.take(), *index),
-            Piece::Text(_) | Piece::Reasoning(_) => assert_eq!(open, None),
+            Delta::Malformed { index, .. } => assert_eq!(open.take(), *index),
+            Delta::Text(_) | Delta::Reasoning(_) => assert_eq!(open, None),
         }
     }
     assert_eq!(open, None);
@@ -164,19 +164,20 @@ const FRAGMENTS: [&str; 40] = [
 /// [`FRAGMENTS`] and, three times over, the format's own markers.
 fn fragments(format: ToolCallFormat) -> Vec<&'static str> {
     let spec = format.spec();
-    let mut own: Vec<&str> = spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).collect();
+    let mut own: Vec<&str> =
+        spec.start_markers.iter().map(|marker| marker.text).chain(spec.inner.iter().copied()).collect();
     own.extend(spec.ornaments.iter().map(|(text, _)| *text));
-    for opener in spec.openers {
-        match opener.form {
-            Form::Params(form) => {
+    for marker in spec.start_markers {
+        match marker.form {
+            Form::XmlParams(form) => {
                 own.extend([form.open, form.name_end, form.key.0, form.key.1, form.value, form.close, form.last()]);
                 own.extend(form.value_ends);
             }
             Form::Elements(form) => own.extend([form.open, "get\">", form.mark, "<a>", "</a>", "<item>", form.close]),
             Form::Braces(form) => own.extend([form.call, "get{", "a:", form.quote, form.close]),
             Form::Python(form) => own.extend(form.close),
-            Form::Envelope(form) | Form::JsonOr(form, _) => own.extend(form.close),
-            Form::Named(form) => own.extend(form.close.into_iter().chain(form.name_ends.iter().copied())),
+            Form::JsonObject(form) | Form::JsonOr(form, _) => own.extend(form.close),
+            Form::NameThenJson(form) => own.extend(form.close.into_iter().chain(form.name_ends.iter().copied())),
         }
     }
     FRAGMENTS.into_iter().chain(own.repeat(3)).collect()
@@ -228,7 +229,7 @@ proptest! {
                 // Between messages, and so before text that has no header, white space is none.
                 let expected = if harmony { text.trim_start() } else { &text };
                 let expected = Some(expected.to_owned()).filter(|text| !text.is_empty());
-                let expected: Vec<Piece> = expected.map(Piece::Text).into_iter().collect();
+                let expected: Vec<Delta> = expected.map(Delta::Text).into_iter().collect();
                 prop_assert_eq!(&parse(format, reasoning, &[&text]), &expected);
                 prop_assert_eq!(&parse(format, reasoning, &chars(&text)), &expected);
             }
@@ -240,23 +241,23 @@ proptest! {
         for format in formats().filter(|format| *format != ToolCallFormat::Harmony) {
             let (text, words) = fill(&fragments(format), &choice);
             let think = Some(ReasoningFormat::Think);
-            let pieces = parse(Some(format), think, &[&text]);
-            check_calls(&pieces);
-            let said = said(&pieces);
+            let deltas = parse(Some(format), think, &[&text]);
+            check_calls(&deltas);
+            let said = said(&deltas);
             for word in &words {
                 let name = format.name();
-                prop_assert!(said.contains(word.as_str()), "{name}: {word} of {text:?} is lost in {pieces:?}");
+                prop_assert!(said.contains(word.as_str()), "{name}: {word} of {text:?} is lost in {deltas:?}");
             }
-            prop_assert_eq!(parse(Some(format), think, &chars(&text)), pieces, "{}: {:?}", format.name(), text);
+            prop_assert_eq!(parse(Some(format), think, &chars(&text)), deltas, "{}: {:?}", format.name(), text);
         }
     }
 
     #[test]
     fn messages_are_read_the_same_however_they_are_cut(choice in prop::collection::vec(any::<usize>(), 0..20)) {
         let (text, _) = fill(&HARMONY_FRAGMENTS, &choice);
-        let pieces = parse(Some(ToolCallFormat::Harmony), None, &[&text]);
-        check_calls(&pieces);
-        prop_assert_eq!(parse(Some(ToolCallFormat::Harmony), None, &chars(&text)), pieces, "{:?}", text);
+        let deltas = parse(Some(ToolCallFormat::Harmony), None, &[&text]);
+        check_calls(&deltas);
+        prop_assert_eq!(parse(Some(ToolCallFormat::Harmony), None, &chars(&text)), deltas, "{:?}", text);
     }
 }
 
@@ -290,7 +291,7 @@ fn hostile_text_takes_linear_time() {
     for format in formats() {
         let spec = format.spec();
         let markers: Vec<&str> =
-            spec.openers.iter().map(|opener| opener.text).chain(spec.inner.iter().copied()).collect();
+            spec.start_markers.iter().map(|marker| marker.text).chain(spec.inner.iter().copied()).collect();
         for unit in units.iter().chain(&markers) {
             let text = unit.repeat(size / unit.len());
             let behind_a_marker = markers.iter().copied().take(1).chain(pieces_of(&text, 61)).collect();
@@ -320,8 +321,8 @@ fn pieces_of(text: &str, len: usize) -> Vec<&str> {
 fn arguments_nested_without_end_are_malformed() {
     for open in ["[", "{\"a\":"] {
         let text = format!("<tool_call>{{\"name\": \"get\", \"arguments\": {{\"a\": {}", open.repeat(1 << 16));
-        let pieces = parse(Some(ToolCallFormat::Hermes), None, &pieces_of(&text, 1000));
-        assert_eq!(pieces.last(), Some(&Piece::Malformed { index: Some(0), text }));
+        let deltas = parse(Some(ToolCallFormat::Hermes), None, &pieces_of(&text, 1000));
+        assert_eq!(deltas.last(), Some(&Delta::Malformed { index: Some(0), text }));
     }
 }
 
@@ -329,11 +330,11 @@ fn arguments_nested_without_end_are_malformed() {
 fn ids_follow_from_the_seed() {
     let id = |seed| {
         let format = OutputFormat { tool_call_format: Some(ToolCallFormat::Mistral), reasoning: None, id_seed: seed };
-        let mut pieces = Vec::new();
-        OutputParser::new(&format, &[], false).push("[TOOL_CALLS]get[ARGS]{}", &mut pieces);
-        match pieces.swap_remove(0) {
-            Piece::CallBegin { id, .. } => id,
-            piece => panic!("{piece:?}"),
+        let mut deltas = Vec::new();
+        OutputParser::new(&format, &[], false).push("[TOOL_CALLS]get[ARGS]{}", &mut deltas);
+        match deltas.swap_remove(0) {
+            Delta::CallBegin { id, .. } => id,
+            delta => panic!("{delta:?}"),
         }
     };
     assert_eq!(id(1), id(1));

@@ -2,7 +2,7 @@
 //! template shows is found in [`super::detect`].
 
 use super::code::CodeForm;
-use super::detect::Sign;
+use super::detect::TemplateMarker;
 use super::formats::{
     apertus, command, deepseek, dsml, firefunction, functionary, gemma, gemma4, gigachat, glm4, glm45, granite,
     harmony, hermes, hunyuan, kimi, kimi_k3, lfm2, llama3, minicpm, minimax, minimax_m3, mistral, nemotron, qwen_coder,
@@ -97,7 +97,7 @@ pub(super) enum Place {
 
 /// A marker that calls follow.
 #[derive(Debug)]
-pub(super) struct Opener {
+pub(super) struct StartMarker {
     pub text: &'static str,
     pub form: &'static Form,
     pub place: Place,
@@ -107,7 +107,7 @@ pub(super) struct Opener {
     pub keep: bool,
 }
 
-impl Opener {
+impl StartMarker {
     /// A marker that means nothing else.
     pub const fn strong(text: &'static str, form: &'static Form) -> Self {
         Self { text, form, place: Place::Anywhere, weak: false, keep: false }
@@ -119,10 +119,10 @@ impl Opener {
 pub(super) struct Spec {
     pub name: &'static str,
     /// What proves the format in a template's source: one of these.
-    pub signs: &'static [Sign],
+    pub template_markers: &'static [TemplateMarker],
     /// Tokens of a vocabulary that prove it, for a template that leaves the form of calls to the vocabulary.
     pub tokens: &'static [&'static str],
-    pub openers: &'static [Opener],
+    pub start_markers: &'static [StartMarker],
     /// Where the name of an offered tool, with a line break behind it, opens a call.
     pub names: Option<(&'static Form, Place)>,
     /// Texts that stand between parts and are dropped.
@@ -138,7 +138,7 @@ pub(super) struct Spec {
     pub patterns: &'static [(Option<&'static str>, Pattern)],
 }
 
-/// All tool-call formats. In a template the first whose signs are there counts, so that special forms come before general ones.
+/// All tool-call formats. In a template the first whose markers are there counts, so that special forms come before general ones.
 pub(super) static ALL: [(ToolCallFormat, &Spec); 34] = [
     (ToolCallFormat::Harmony, &harmony::SPEC),
     (ToolCallFormat::DeepseekV32, &dsml::SPEC_V32),

@@ -13,7 +13,7 @@ use crate::output::ToolCallFormat;
 pub(super) struct CallIds<'a> {
     known: &'a Capabilities,
     /// In which calls are written into the content, where the template leaves that to it.
-    written: Option<ToolCallFormat>,
+    content_format: Option<ToolCallFormat>,
     /// What stands around the engine's own words where it writes calls.
     own_mark: Option<char>,
     calls: Vec<Call>,
@@ -34,11 +34,17 @@ struct Call {
 
 impl<'a> CallIds<'a> {
     pub fn new(known: &'a Capabilities, tool_call_format: Option<ToolCallFormat>, messages: &[Json]) -> Self {
-        let written = tool_call_format.filter(|_| !known.calls);
+        let content_format = tool_call_format.filter(|_| !known.calls);
         let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten();
         let given = calls.map(|call| &call["id"]).chain(messages.iter().map(|message| &message["tool_call_id"]));
         let taken = given.filter_map(Json::as_str).map(str::to_owned).collect();
-        Self { known, written, own_mark: written.and_then(|_| origin::own_mark(messages)), calls: Vec::new(), taken }
+        Self {
+            known,
+            content_format,
+            own_mark: content_format.and_then(|_| origin::own_mark(messages)),
+            calls: Vec::new(),
+            taken,
+        }
     }
 
     /// Brings an assistant message's calls into the template's form: arguments that are valid JSON texts become objects (or objects
@@ -56,7 +62,7 @@ impl<'a> CallIds<'a> {
             Some(Json::Array(calls)) => calls,
             Some(_) => return Err(wrong("its tool_calls are no list")),
         };
-        if !self.known.calls && self.written.is_none() {
+        if !self.known.calls && self.content_format.is_none() {
             return Err(TemplateError::Unsupported("tool calls"));
         }
         let mut pairs = Vec::new();
@@ -68,7 +74,7 @@ impl<'a> CallIds<'a> {
             let arguments = function.remove("arguments").filter(|arguments| !arguments.is_null());
             let arguments = arguments.unwrap_or_else(|| json!({}));
             let arguments = self.arguments(arguments);
-            pairs.extend(self.written.map(|_| (name.clone(), arguments.clone())));
+            pairs.extend(self.content_format.map(|_| (name.clone(), arguments.clone())));
             function.insert("arguments".into(), arguments);
             let given = set(call.get("id")).unwrap_or_else(|| self.new_id());
             let comes_again = self.calls.iter().any(|call| call.at == at && call.given == given);
@@ -80,9 +86,8 @@ impl<'a> CallIds<'a> {
             }
             self.calls.push(Call { at, given, shown, name, answered: false });
         }
-        if let Some(tool_call_format) = self.written {
-            let text =
-                tool_call_format.written(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
+        if let Some(format) = self.content_format {
+            let text = format.render_calls(&pairs, self.own_mark).ok_or(TemplateError::Unsupported("tool calls"))?;
             message.remove("tool_calls");
             append(message, text);
         }

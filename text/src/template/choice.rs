@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
-use super::{ChatTemplate, TemplateError, TemplateInput, builtin, history, left_out, merge, origin};
+use super::{ChatTemplate, TemplateError, TemplateInput, builtin, dropped_messages, history, merge, origin};
 use crate::output::ToolCallFormat;
 use inglenook_format::gguf::{Metadata, Value};
 
@@ -182,12 +182,16 @@ impl ChatTemplates {
                 local_time: input.local_time,
             };
             let (text, user) = template.compose(&normal, None, own)?;
-            match left_out::first(template, &normal) {
+            match dropped_messages::first(template, &normal) {
                 None => return Ok(Prompt { text, user, template }),
                 // Some show it only where the last message is a user's, and not a tool's result.
                 Some(0) if messages[0]["role"] == "system" => merge::merge_system(&mut messages),
                 Some(at) => {
-                    return Err(TemplateError::LeftOut(left_out::given_place(at, &messages, input.messages)));
+                    return Err(TemplateError::DroppedMessage(dropped_messages::given_place(
+                        at,
+                        &messages,
+                        input.messages,
+                    )));
                 }
             }
         }

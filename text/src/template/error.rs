@@ -72,7 +72,7 @@ pub enum TemplateError {
         "message {0} would be left out: the chat template has no place for its role there; give its text in a message of \
          another role"
     )]
-    LeftOut(usize),
+    DroppedMessage(usize),
     /// The template has no place for something in the conversation.
     #[error("the chat template has no place for {0}; leave them out, or name a template that has one")]
     Unsupported(&'static str),

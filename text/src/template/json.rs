@@ -6,14 +6,18 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::TemplateError;
-use super::jinja::{Meter, Text, TextBuilder, Value};
+use super::jinja::{Limits, Text, TextBuilder, Value};
 
 /// A JSON value as a template sees it. Objects keep their order. `source`: what is known of its texts.
 ///
 /// # Errors
 /// [`TemplateError::TooDeep`] for what nests too deeply.
-pub(super) fn from_json(meter: &mut Meter, json: &Json, source: &dyn Fn(&str) -> Text) -> Result<Value, TemplateError> {
-    meter.enter()?;
+pub(super) fn from_json(
+    limits: &mut Limits,
+    json: &Json,
+    source: &dyn Fn(&str) -> Text,
+) -> Result<Value, TemplateError> {
+    limits.enter()?;
     let value = match json {
         Json::Null => Value::None,
         Json::Bool(value) => Value::Bool(*value),
@@ -25,18 +29,18 @@ pub(super) fn from_json(meter: &mut Meter, json: &Json, source: &dyn Fn(&str) ->
         Json::String(text) => Value::Str(source(text)),
         Json::Array(items) => {
             let items: Result<Vec<Value>, TemplateError> =
-                items.iter().map(|item| from_json(meter, item, source)).collect();
-            Value::list(meter, items?)?
+                items.iter().map(|item| from_json(limits, item, source)).collect();
+            Value::list(limits, items?)?
         }
         Json::Object(map) => {
             let mut pairs = Vec::with_capacity(map.len());
             for (key, value) in map {
-                pairs.push((Value::Str(source(key)), from_json(meter, value, source)?));
+                pairs.push((Value::Str(source(key)), from_json(limits, value, source)?));
             }
-            Value::Dict(Rc::new(meter.dict(pairs)?))
+            Value::Dict(Rc::new(limits.dict(pairs)?))
         }
     };
-    meter.leave();
+    limits.leave();
     Ok(value)
 }
 
@@ -55,12 +59,12 @@ pub(super) struct JsonStyle {
 ///
 /// # Errors
 /// What is no JSON, such as a function or what is undefined.
-pub(super) fn to_json(meter: &mut Meter, value: &Value, style: &JsonStyle) -> Result<Text, TemplateError> {
+pub(super) fn to_json(limits: &mut Limits, value: &Value, style: &JsonStyle) -> Result<Text, TemplateError> {
     let item = if style.indent.is_some() { "," } else { ", " };
     let defaults = || (Text::own(item), Text::own(": "));
     let (item, key) = style.separators.clone().unwrap_or_else(defaults);
     let mut writer = Writer { out: TextBuilder::default(), style, item, key };
-    writer.value(meter, value, 0)?;
+    writer.value(limits, value, 0)?;
     Ok(writer.out.finish())
 }
 
@@ -72,21 +76,21 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn value(&mut self, meter: &mut Meter, value: &Value, depth: usize) -> Result<(), TemplateError> {
-        meter.enter()?;
+    fn value(&mut self, limits: &mut Limits, value: &Value, depth: usize) -> Result<(), TemplateError> {
+        limits.enter()?;
         let begins = self.out.len();
         match value {
             Value::List(list) | Value::Tuple(list) | Value::Group(list) => {
-                self.container(meter, ('[', ']'), depth, &list.items, |writer, meter, item| {
-                    writer.value(meter, item, depth + 1)
+                self.container(limits, ('[', ']'), depth, &list.items, |writer, limits, item| {
+                    writer.value(limits, item, depth + 1)
                 })?;
             }
             Value::Dict(dict) => {
                 let mut pairs: Vec<&(Value, Value)> = dict.pairs.iter().collect();
                 if self.style.sort_keys {
-                    pairs = sorted(meter, pairs)?;
+                    pairs = sorted(limits, pairs)?;
                 }
-                self.container(meter, ('{', '}'), depth, &pairs, |writer, meter, (key, value)| {
+                self.container(limits, ('{', '}'), depth, &pairs, |writer, limits, (key, value)| {
                     match key {
                         Value::Str(key) | Value::Safe(key) => writer.string(key),
                         _ => {
@@ -98,7 +102,7 @@ impl Writer<'_> {
                         }
                     }
                     writer.out.push_text(&writer.key);
-                    writer.value(meter, value, depth + 1)
+                    writer.value(limits, value, depth + 1)
                 })?;
             }
             Value::Str(text) | Value::Safe(text) => self.string(text),
@@ -110,31 +114,31 @@ impl Writer<'_> {
                 }
             },
         }
-        meter.leave();
+        limits.leave();
         let is_container = matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_));
-        meter.build(if is_container { 2 } else { self.out.len() - begins })
+        limits.build(if is_container { 2 } else { self.out.len() - begins })
     }
 
     fn container<T>(
         &mut self,
-        meter: &mut Meter,
+        limits: &mut Limits,
         (open, close): (char, char),
         depth: usize,
         items: &[T],
-        mut write: impl FnMut(&mut Self, &mut Meter, &T) -> Result<(), TemplateError>,
+        mut write: impl FnMut(&mut Self, &mut Limits, &T) -> Result<(), TemplateError>,
     ) -> Result<(), TemplateError> {
         self.out.push(open);
         let indent = self.style.indent.as_ref().map_or(0, |indent| indent.cost() + 1);
         for (at, item) in items.iter().enumerate() {
-            meter.build(self.item.cost() + self.key.cost() + indent.saturating_mul(depth + 1))?;
+            limits.build(self.item.cost() + self.key.cost() + indent.saturating_mul(depth + 1))?;
             if at > 0 {
                 self.out.push_text(&self.item);
             }
             self.new_line(depth + 1);
-            write(self, meter, item)?;
+            write(self, limits, item)?;
         }
         if !items.is_empty() {
-            meter.build(indent.saturating_mul(depth + 1))?;
+            limits.build(indent.saturating_mul(depth + 1))?;
             self.new_line(depth);
         }
         self.out.push(close);
@@ -192,8 +196,8 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn sorted<'v>(meter: &mut Meter, pairs: Vec<&'v (Value, Value)>) -> Result<Vec<&'v (Value, Value)>, TemplateError> {
-    super::jinja::sort(meter, pairs, false, |(key, _)| key)
+fn sorted<'v>(limits: &mut Limits, pairs: Vec<&'v (Value, Value)>) -> Result<Vec<&'v (Value, Value)>, TemplateError> {
+    super::jinja::sort(limits, pairs, false, |(key, _)| key)
 }
 
 /// A float as Python's `repr` writes it: the shortest digits that read back the same, with an exponent below 1e-4 and from

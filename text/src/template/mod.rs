@@ -8,12 +8,12 @@ pub mod builtin;
 mod calls;
 mod capabilities;
 mod choice;
+mod dropped_messages;
 mod error;
 mod finish;
 mod history;
 mod jinja;
 mod json;
-mod left_out;
 mod merge;
 mod origin;
 pub mod parts;
@@ -32,7 +32,7 @@ use super::output::ToolCallFormat;
 pub use capabilities::Capabilities;
 pub use choice::{ChatInput, ChatTemplates, Prompt};
 pub use error::TemplateError;
-use jinja::{Meter, Program, Span, Text, Value};
+use jinja::{Limits, Program, Span, Text, Value};
 use origin::Origin;
 pub use thoughts::ThoughtPlace;
 
@@ -129,9 +129,9 @@ impl ChatTemplate {
             true => Some(finish::mark(&mut messages, &self.source, input.add_generation_prompt, own)?),
             false => None,
         };
-        let mut meter = Meter::new(input_len(input), most);
-        let variables = variables(&mut meter, input, &messages, &Origin { own, template: &self.source })?;
-        let (mut text, mut user) = self.program.render(meter, variables, input.local_time)?;
+        let mut limits = Limits::new(input_len(input), most);
+        let variables = variables(&mut limits, input, &messages, &Origin { own, template: &self.source })?;
+        let (mut text, mut user) = self.program.render(limits, variables, input.local_time)?;
         if let Some(cut) = cut {
             text = cut.apply(text)?;
             user.retain_mut(|span| {
@@ -145,18 +145,18 @@ impl ChatTemplate {
 
 /// The variables that a template sees.
 fn variables<'a>(
-    meter: &mut Meter,
+    limits: &mut Limits,
     input: &'a TemplateInput<'_>,
     messages: &[Json],
     origin: &Origin<'_>,
 ) -> Result<Vec<(&'a str, Value)>, TemplateError> {
-    let given = messages.iter().map(|message| origin.message(meter, message)).collect::<Result<Vec<Value>, _>>()?;
-    let messages = Value::list(meter, given)?;
+    let given = messages.iter().map(|message| origin.message(limits, message)).collect::<Result<Vec<Value>, _>>()?;
+    let messages = Value::list(limits, given)?;
     let mut list = |items: Option<&[Json]>| match items {
         Some(items) => {
-            let items = items.iter().map(|item| json::from_json(meter, item, &|text| Text::user(text)));
+            let items = items.iter().map(|item| json::from_json(limits, item, &|text| Text::user(text)));
             let items = items.collect::<Result<Vec<Value>, _>>()?;
-            Value::list(meter, items)
+            Value::list(limits, items)
         }
         None => Ok(Value::None),
     };
@@ -169,7 +169,7 @@ fn variables<'a>(
         ("eos_token", Value::text(input.eos_token)),
     ];
     for (name, value) in input.extra.into_iter().flatten() {
-        variables.push((name, json::from_json(meter, value, &|text| Text::own(text))?));
+        variables.push((name, json::from_json(limits, value, &|text| Text::own(text))?));
     }
     Ok(variables)
 }

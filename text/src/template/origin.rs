@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::TemplateError;
-use super::jinja::{Meter, Text, TextBuilder, Value};
+use super::jinja::{Limits, Text, TextBuilder, Value};
 use super::json::from_json;
 
 /// Roles of OpenAI's API, which templates make special tokens of (`'<|' + message.role + '|>'`).
@@ -26,8 +26,8 @@ pub(super) struct Origin<'a> {
 
 impl Origin<'_> {
     /// A message as a template sees it.
-    pub fn message(&self, meter: &mut Meter, message: &Json) -> Result<Value, TemplateError> {
-        let mut message = from_json(meter, message, &|text| self.text(text))?;
+    pub fn message(&self, limits: &mut Limits, message: &Json) -> Result<Value, TemplateError> {
+        let mut message = from_json(limits, message, &|text| self.text(text))?;
         let Value::Dict(dict) = &mut message else { return Ok(message) };
         for (key, member) in Rc::get_mut(dict).into_iter().flat_map(|dict| &mut dict.pairs) {
             if let (Some("role"), Value::Str(role)) = (key.as_str(), &*member) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pattern::Finder;
-use super::pre::regex;
+use super::pre_tokenizer::regex;
 use super::trie::Trie;
 use super::{Special, TokenizerError};
 

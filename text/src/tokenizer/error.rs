@@ -18,7 +18,7 @@ pub enum TokenizerError {
     #[error(
         "pre-tokenizer \"{0}\" is not known, so the text would be split wrongly; a newer version of inglenook may know it"
     )]
-    UnknownPre(String),
+    UnknownPreTokenizer(String),
     /// The vocabulary has no tokens.
     #[error("the vocabulary is empty; the file is damaged or is no language model")]
     Empty,
@@ -176,7 +176,10 @@ impl From<GgufError> for TokenizerError {
 impl TokenizerError {
     /// Whether the file is sound, and only asks for what is not built in.
     pub fn is_unsupported(&self) -> bool {
-        matches!(self, Self::UnknownModel(_) | Self::UnknownPre(_) | Self::Unsupported { .. } | Self::Pattern { .. })
+        matches!(
+            self,
+            Self::UnknownModel(_) | Self::UnknownPreTokenizer(_) | Self::Unsupported { .. } | Self::Pattern { .. }
+        )
     }
 
     /// Makes an error of the reason why `pattern` cannot be used.

@@ -15,7 +15,7 @@ use super::spm::{Spm, SpmOptions};
 use super::unigram::{Unigram, UnigramOptions};
 use super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::wordpiece::WordPiece;
-use super::{MAX_TOKENS, Model, SpecialIds, Tokenizer, TokenizerError, json, pre, split, stops};
+use super::{MAX_TOKENS, Model, SpecialIds, Tokenizer, TokenizerError, json, pre_tokenizer, split, stops};
 
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
@@ -42,7 +42,7 @@ pub struct Parts<'a> {
     /// `tokenizer.ggml.model`: "gpt2", "llama", "t5", "bert" or "gemma4".
     pub model: &'a str,
     /// `tokenizer.ggml.pre`, for "gpt2".
-    pub pre: Option<&'a str>,
+    pub pre_tokenizer: Option<&'a str>,
     /// The tokens' texts; a token's place is its id.
     pub tokens: Vec<&'a str>,
     /// Each token's type, GGUF's numbers 1–6. Empty: all are normal.
@@ -99,7 +99,7 @@ impl<'a> Parts<'a> {
         }
         Ok(Self {
             model,
-            pre: metadata.opt_str("tokenizer.ggml.pre")?,
+            pre_tokenizer: metadata.opt_str("tokenizer.ggml.pre")?,
             tokens,
             token_types: metadata.opt_i32s(TOKEN_TYPE)?.unwrap_or_default().into_owned(),
             // What a kind of tokenizer does not use may hold anything.
@@ -292,7 +292,7 @@ fn merges(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<MergeTable, Tokenize
 
 /// A byte-level vocabulary ("gpt2").
 fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
-    let row = pre::row(parts.pre)?;
+    let row = pre_tokenizer::row(parts.pre_tokenizer)?;
     let vocab = byte_level_vocab(&parts.tokens, kinds);
     let units = if row.in_alphabet() {
         Units::Chars(chars(&parts.tokens, kinds, None))

@@ -19,7 +19,7 @@ mod json;
 mod merge;
 mod normalize;
 mod pattern;
-mod pre;
+mod pre_tokenizer;
 mod sentencepiece;
 mod spelling;
 mod split;
@@ -159,7 +159,7 @@ impl Tokenizer {
         out
     }
 
-    /// Number of tokens of a text, special look-alikes taken as plain text, without a begin-of-text token.
+    /// Number of tokens of a text, names of special tokens taken as plain text, without a begin-of-text token.
     pub fn count_tokens(&self, text: &str) -> usize {
         let mut count = 0;
         self.run(text, Special::AsText, false, &mut |_, _| count += 1);

@@ -79,7 +79,7 @@ fn bytes_without_a_token_are_left_out_of_byte_level_texts() {
         let ids = SpecialIds { bos: Some(0), eos: Some(0), unknown: Some(0), ..SpecialIds::default() };
         let parts = Parts {
             model,
-            pre: Some(pre),
+            pre_tokenizer: Some(pre),
             tokens: tokens.to_vec(),
             token_types: vec![3, 1, 1, 1],
             ids,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 use super::aligned::Aligned;
-use super::pre;
+use super::pre_tokenizer;
 use super::split::{Piece, Pieces};
 use super::{Parts, Special, SpecialIds, Tokenizer, TokenizerError};
 use crate::StreamDecoder;
@@ -47,7 +47,7 @@ impl Gpt2 {
     fn parts(&self, pre: &'static str) -> Parts<'_> {
         Parts {
             model: "gpt2",
-            pre: Some(pre),
+            pre_tokenizer: Some(pre),
             tokens: self.tokens.iter().map(String::as_str).collect(),
             token_types: self.types.clone(),
             merges: self.merges.iter().map(String::as_str).collect(),
@@ -101,7 +101,7 @@ fn naive_bpe(vocab: &Gpt2, word: &str) -> Vec<u32> {
 fn words(pre: &str, text: &str) -> Vec<String> {
     let whole = Piece { range: 0..text.len(), token: None };
     let mut pieces = Pieces { text: Aligned::new(text, false), list: vec![whole], at_start: true };
-    pieces.run(&pre::row(Some(pre)).unwrap().steps().unwrap());
+    pieces.run(&pre_tokenizer::row(Some(pre)).unwrap().steps().unwrap());
     pieces.list.iter().map(|piece| pieces.text.as_str()[piece.range.clone()].to_owned()).collect()
 }
 
@@ -174,16 +174,16 @@ fn words_are_split_as_the_reference_splits_them() {
 #[test]
 fn every_pre_tokenizer_of_the_table_compiles_and_loses_nothing() {
     let text = "a\u{0}b \u{a0}\u{2028}ſ's 中文字 😀👩‍👩‍👧 \r\n\t١٢٣ ǅ \u{ad}//\n";
-    for name in pre::names() {
+    for name in pre_tokenizer::names() {
         let words = words(name, text).concat();
         let plain: Option<Vec<u8>> =
-            super::alphabet::spelled(&words).filter(|_| pre::row(Some(name)).unwrap().in_alphabet());
+            super::alphabet::spelled(&words).filter(|_| pre_tokenizer::row(Some(name)).unwrap().in_alphabet());
         assert!(words == text || plain.as_deref() == Some(text.as_bytes()), "{name}");
     }
 }
 
 #[test]
-fn special_look_alikes_are_text_unless_asked_for() {
+fn encode_takes_special_token_matches_as_text_unless_told_to_parse() {
     let vocab = Gpt2::new(MERGES);
     let tokenizer = Tokenizer::new(&vocab.parts("gpt-2")).unwrap();
     let text = "a<|im_end|>b<tool>s<tool>";
@@ -476,7 +476,7 @@ fn vocabularies_that_do_not_hold_together_are_refused() {
     use TokenizerError as E;
     assert!(matches!(broken(|p| p.tokens.clear()), E::Empty));
     assert!(matches!(broken(|p| p.model = "wordish"), E::UnknownModel(name) if name == "wordish"));
-    assert!(matches!(broken(|p| p.pre = Some("nope")), E::UnknownPre(name) if name == "nope"));
+    assert!(matches!(broken(|p| p.pre_tokenizer = Some("nope")), E::UnknownPreTokenizer(name) if name == "nope"));
     assert!(matches!(broken(|p| p.token_types.truncate(3)), E::LengthMismatch { found: 3, .. }));
     assert!(matches!(broken(|p| p.token_types[7] = 77), E::BadTokenType { id: 7, kind: 77 }));
     assert!(matches!(broken(|p| p.ids.bos = Some(u32::MAX)), E::IdOutOfRange { id: u32::MAX, .. }));

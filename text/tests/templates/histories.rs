@@ -56,7 +56,7 @@ fn no_system_message_is_left_out_in_silence() {
         {"role": "system", "content": "From now on, sing."},
         {"role": "user", "content": "And now?"},
     ]);
-    let (mut shown, mut left_out, mut silent) = (0, Vec::new(), Vec::new());
+    let (mut shown, mut dropped, mut silent) = (0, Vec::new(), Vec::new());
     for (name, path) in files("goldens/templates", "json") {
         if NO_CHAT.contains(&name.as_str()) {
             continue;
@@ -64,7 +64,7 @@ fn no_system_message_is_left_out_in_silence() {
         match prompt(&template(&name), &crate::json(&path), &messages, None) {
             Ok(prompt) if prompt.contains("From now on, sing.") => shown += 1,
             Ok(_) => silent.push(name),
-            Err(TemplateError::LeftOut(3)) => left_out.push(name),
+            Err(TemplateError::DroppedMessage(3)) => dropped.push(name),
             // One wants documents, and says so by failing.
             Err(TemplateError::Raised(_) | TemplateError::Failed { .. }) => {}
             Err(error) => panic!("{name}: {error}"),
@@ -72,7 +72,7 @@ fn no_system_message_is_left_out_in_silence() {
     }
     assert!(silent.is_empty(), "{silent:?}");
     let known = ["alpaca-hf", "falcon3", "gpt-oss", "minimax", "orion", "smollm3", "yi"];
-    assert_eq!(left_out, known);
+    assert_eq!(dropped, known);
     assert!(shown >= 50, "{shown}");
 }
 
@@ -166,7 +166,9 @@ fn histories_become_what_transformers_makes_of_them_where_it_keeps_all() {
                 Ok(prompt) if prompt.text == expected => same += 1,
                 Ok(prompt) if differs || has_all_of(&prompt.text, expected) => more += 1,
                 Ok(prompt) => wrong.push(format!("{name}, {topic}:\n{}\nnot\n{expected}", prompt.text)),
-                Err(TemplateError::Unsupported(_) | TemplateError::Part(_) | TemplateError::LeftOut(_)) => refused += 1,
+                Err(TemplateError::Unsupported(_) | TemplateError::Part(_) | TemplateError::DroppedMessage(_)) => {
+                    refused += 1
+                }
                 Err(error) => wrong.push(format!("{name}, {topic}: {error}")),
             }
         }

@@ -214,18 +214,18 @@ fn templates_that_write_calls_show_their_tool_call_format_and_write_what_it_read
 
 /// The calls that an answer's text holds.
 fn read(tool_call_format: Option<ToolCallFormat>, text: &str) -> Vec<(String, Value)> {
-    use inglenook_text::output::{OutputFormat, OutputParser, Piece, ToolSpec};
+    use inglenook_text::output::{Delta, OutputFormat, OutputParser, ToolSpec};
     let tools = [ToolSpec { name: "get_weather".into(), parameters: Value::Null }];
     let format = OutputFormat { tool_call_format, ..OutputFormat::default() };
-    let (mut parser, mut pieces) = (OutputParser::new(&format, &tools, false), Vec::new());
-    parser.push(text, &mut pieces);
-    parser.finish(&mut pieces);
+    let (mut parser, mut deltas) = (OutputParser::new(&format, &tools, false), Vec::new());
+    parser.push(text, &mut deltas);
+    parser.finish(&mut deltas);
     let mut calls: Vec<(String, String)> = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::CallBegin { name, .. } => calls.push((name, String::new())),
-            Piece::CallArguments { text, .. } => calls.last_mut().unwrap().1 += &text,
-            Piece::CallEnd { .. } => {}
+    for delta in deltas {
+        match delta {
+            Delta::CallBegin { name, .. } => calls.push((name, String::new())),
+            Delta::CallArguments { text, .. } => calls.last_mut().unwrap().1 += &text,
+            Delta::CallEnd { .. } => {}
             other => panic!("{other:?} in {text}"),
         }
     }

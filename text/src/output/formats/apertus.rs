@@ -4,14 +4,14 @@
 //! <|tools_prefix|>[{"get_weather": {"city": "Oslo"}}, {"now": {}}]<|tools_suffix|>
 //! ```
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: None,
     arguments: &[],
     id: None,
@@ -22,9 +22,9 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "apertus",
-    signs: &[Sign::All(&["<|tools_prefix|>"])],
+    template_markers: &[TemplateMarker::All(&["<|tools_prefix|>"])],
     tokens: &["<|tools_prefix|>", "<|tools_suffix|>"],
-    openers: &[Opener::strong("<|tools_prefix|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tools_prefix|>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["<|tools_suffix|>"],

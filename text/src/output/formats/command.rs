@@ -6,15 +6,15 @@
 //! <|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Oslo"}}]<|END_ACTION|>
 //! ````
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
 const fn actions(open: &'static str, close: &'static str) -> Form {
-    Form::Envelope(EnvelopeForm {
+    Form::JsonObject(JsonObjectForm {
         name: Some("tool_name"),
         arguments: &["parameters"],
         id: Some("tool_call_id"),
@@ -28,15 +28,15 @@ static FENCED: Form = actions("Action: ```json", "```");
 static TOKENS: Form = actions("<|START_ACTION|>", "<|END_ACTION|>");
 
 /// A fence behind `Action:`, on the same line or, as Command R+'s template writes it, on the next.
-const fn fence(text: &'static str) -> Opener {
-    Opener { text, form: &FENCED, place: Place::Line, weak: false, keep: false }
+const fn fence(text: &'static str) -> StartMarker {
+    StartMarker { text, form: &FENCED, place: Place::Line, weak: false, keep: false }
 }
 
 pub static SPEC_R: Spec = Spec {
     name: "command-r",
-    signs: &[Sign::All(&["Action:", "```json", "tool_name"])],
+    template_markers: &[TemplateMarker::All(&["Action:", "```json", "tool_name"])],
     tokens: &[],
-    openers: &[
+    start_markers: &[
         fence("Action: ```json"),
         fence("Action:\n```json"),
         fence("Action:```json"),
@@ -64,9 +64,12 @@ pub static SPEC_R: Spec = Spec {
 
 pub static SPEC_R7B: Spec = Spec {
     name: "command-r7b",
-    signs: &[Sign::All(&["<|START_ACTION|>", "<|END_ACTION|>"]), Sign::All(&["<|START_ACTION|>"])],
+    template_markers: &[
+        TemplateMarker::All(&["<|START_ACTION|>", "<|END_ACTION|>"]),
+        TemplateMarker::All(&["<|START_ACTION|>"]),
+    ],
     tokens: &["<|START_ACTION|>"],
-    openers: &[Opener::strong("<|START_ACTION|>", &TOKENS)],
+    start_markers: &[StartMarker::strong("<|START_ACTION|>", &TOKENS)],
     names: None,
     ornaments: &[
         ("<|START_RESPONSE|>", Place::Anywhere),

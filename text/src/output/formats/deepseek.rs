@@ -10,12 +10,12 @@
 //!
 //! Both are read in either format; they differ in what the grammar forces.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::{NamedForm, whole};
+use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
 const CALLS_BEGIN: &str = "<｜tool▁calls▁begin｜>";
 const CALLS_END: &str = "<｜tool▁calls▁end｜>";
@@ -23,7 +23,7 @@ const BEGIN: &str = "<｜tool▁call▁begin｜>";
 const SEP: &str = "<｜tool▁sep｜>";
 const END: &str = "<｜tool▁call▁end｜>";
 
-static FORM: Form = Form::Named(NamedForm {
+static FORM: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &[SEP],
     split: whole,
     kind: Some("function"),
@@ -33,7 +33,7 @@ static FORM: Form = Form::Named(NamedForm {
     user: None,
 });
 
-static OPENERS: [Opener; 1] = [Opener::strong(BEGIN, &FORM)];
+static START_MARKERS: [StartMarker; 1] = [StartMarker::strong(BEGIN, &FORM)];
 
 static FENCED: [(Option<&str>, Pattern); 1] = [(
     None,
@@ -61,19 +61,19 @@ static PLAIN: [(Option<&str>, Pattern); 1] = [(
     },
 )];
 
-pub static SPEC: Spec = spec("deepseek", &[Sign::All(&[BEGIN, "```json"])], &FENCED);
-pub static SPEC_V31: Spec = spec("deepseek-v3.1", &[Sign::All(&[BEGIN])], &PLAIN);
+pub static SPEC: Spec = spec("deepseek", &[TemplateMarker::All(&[BEGIN, "```json"])], &FENCED);
+pub static SPEC_V31: Spec = spec("deepseek-v3.1", &[TemplateMarker::All(&[BEGIN])], &PLAIN);
 
 const fn spec(
     name: &'static str,
-    signs: &'static [Sign],
+    template_markers: &'static [TemplateMarker],
     patterns: &'static [(Option<&'static str>, Pattern)],
 ) -> Spec {
     Spec {
         name,
-        signs,
+        template_markers,
         tokens: &[],
-        openers: &OPENERS,
+        start_markers: &START_MARKERS,
         names: None,
         ornaments: &[(CALLS_BEGIN, Place::Anywhere), (CALLS_END, Place::Anywhere)],
         inner: &[SEP, END],

@@ -12,17 +12,17 @@
 //! V4 has `tool_calls` in place of `function_calls`; both are read in either format. In place of parameters there may be one JSON
 //! object.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
 const MARK: &str = "｜DSML｜";
 
 const fn form(open: &'static str, close: &'static str) -> Form {
-    Form::Params(ParamsForm {
+    Form::XmlParams(XmlParamsForm {
         wrapper: Some((open, close)),
         open: "<｜DSML｜invoke name=\"",
         name_end: ">",
@@ -32,15 +32,15 @@ const fn form(open: &'static str, close: &'static str) -> Form {
         key: ("<｜DSML｜parameter name=\"", ">"),
         value_ends: &["</｜DSML｜parameter>"],
         close: "</｜DSML｜invoke>",
-        ..ParamsForm::PLAIN
+        ..XmlParamsForm::PLAIN
     })
 }
 
 static FUNCTIONS: Form = form("<｜DSML｜function_calls>", "</｜DSML｜function_calls>");
 static TOOLS: Form = form("<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>");
 
-static OPENERS: [Opener; 2] =
-    [Opener::strong("<｜DSML｜function_calls>", &FUNCTIONS), Opener::strong("<｜DSML｜tool_calls>", &TOOLS)];
+static START_MARKERS: [StartMarker; 2] =
+    [StartMarker::strong("<｜DSML｜function_calls>", &FUNCTIONS), StartMarker::strong("<｜DSML｜tool_calls>", &TOOLS)];
 
 static V32: [(Option<&str>, Pattern); 1] = [(
     None,
@@ -66,19 +66,19 @@ const fn pattern(lead: &'static [Part], tail: &'static [Part]) -> Pattern {
     }
 }
 
-pub static SPEC_V32: Spec = spec("deepseek-v3.2", &[Sign::All(&[MARK, "function_calls"])], &V32);
-pub static SPEC_V4: Spec = spec("deepseek-v4", &[Sign::All(&[MARK, "tool_calls"])], &V4);
+pub static SPEC_V32: Spec = spec("deepseek-v3.2", &[TemplateMarker::All(&[MARK, "function_calls"])], &V32);
+pub static SPEC_V4: Spec = spec("deepseek-v4", &[TemplateMarker::All(&[MARK, "tool_calls"])], &V4);
 
 const fn spec(
     name: &'static str,
-    signs: &'static [Sign],
+    template_markers: &'static [TemplateMarker],
     patterns: &'static [(Option<&'static str>, Pattern)],
 ) -> Spec {
     Spec {
         name,
-        signs,
+        template_markers,
         tokens: &[],
-        openers: &OPENERS,
+        start_markers: &START_MARKERS,
         names: None,
         ornaments: &[],
         inner: &[],

@@ -6,14 +6,14 @@
 //!
 //! The word is ordinary text unless an array follows that calls an offered tool.
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
@@ -24,9 +24,9 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "firefunction",
-    signs: &[Sign::All(&[" functools["])],
+    template_markers: &[TemplateMarker::All(&[" functools["])],
     tokens: &[],
-    openers: &[Opener { text: "functools", form: &FORM, place: Place::Anywhere, weak: true, keep: false }],
+    start_markers: &[StartMarker { text: "functools", form: &FORM, place: Place::Anywhere, weak: true, keep: false }],
     names: None,
     ornaments: &[],
     inner: &[],

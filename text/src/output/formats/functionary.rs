@@ -10,15 +10,15 @@
 //! In 3.2 the prompt ends with the first `>>>`, so that an answer begins with a name. `all` is the user; `python` takes code.
 
 use super::super::code::CodeForm;
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::{NamedForm, whole};
+use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::python::PythonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static RECIPIENT: Form = Form::Named(NamedForm {
+static RECIPIENT: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &["\n"],
     split: whole,
     kind: None,
@@ -28,7 +28,7 @@ static RECIPIENT: Form = Form::Named(NamedForm {
     user: Some("all"),
 });
 
-static TAGGED: Form = Form::Named(NamedForm {
+static TAGGED: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &[">"],
     split: whole,
     kind: None,
@@ -44,9 +44,9 @@ static CODE: Form =
 
 pub static SPEC: Spec = Spec {
     name: "functionary",
-    signs: &[Sign::All(&[">>>all"]), Sign::All(&[">>>", "recipient"])],
+    template_markers: &[TemplateMarker::All(&[">>>all"]), TemplateMarker::All(&[">>>", "recipient"])],
     tokens: &[],
-    openers: &[Opener { text: ">>>", form: &RECIPIENT, place: Place::Anywhere, weak: true, keep: false }],
+    start_markers: &[StartMarker { text: ">>>", form: &RECIPIENT, place: Place::Anywhere, weak: true, keep: false }],
     names: Some((&RECIPIENT, Place::Start)),
     ornaments: &[("all\n", Place::Start)],
     inner: &[],
@@ -69,9 +69,9 @@ pub static SPEC: Spec = Spec {
 
 pub static SPEC_V31: Spec = Spec {
     name: "functionary-v3.1",
-    signs: &[Sign::All(&["<function=", "</function>"])],
+    template_markers: &[TemplateMarker::All(&["<function=", "</function>"])],
     tokens: &[],
-    openers: &[Opener::strong("<function=", &TAGGED), Opener::strong("<|python_tag|>", &CODE)],
+    start_markers: &[StartMarker::strong("<function=", &TAGGED), StartMarker::strong("<|python_tag|>", &CODE)],
     names: None,
     ornaments: &[("<|eom_id|>", Place::Anywhere), ("<|eot_id|>", Place::Anywhere)],
     inner: &[],

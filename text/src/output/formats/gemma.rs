@@ -8,12 +8,12 @@
 //!
 //! A `print(…)` around a call and the prefix `default_api.` are taken away.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
 static FORM: Form = Form::Python(PythonForm {
     open: "```tool_code",
@@ -24,9 +24,9 @@ static FORM: Form = Form::Python(PythonForm {
 
 pub static SPEC: Spec = Spec {
     name: "gemma",
-    signs: &[Sign::All(&["```tool_code"])],
+    template_markers: &[TemplateMarker::All(&["```tool_code"])],
     tokens: &[],
-    openers: &[Opener::strong("```tool_code", &FORM)],
+    start_markers: &[StartMarker::strong("```tool_code", &FORM)],
     names: None,
     ornaments: &[],
     inner: &[],

@@ -6,11 +6,11 @@
 //! ```
 
 use super::super::braces::BracesForm;
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
 static FORM: Form =
     Form::Braces(BracesForm { open: "<|tool_call>", call: "call:", quote: "<|\"|>", close: "<tool_call|>" });
@@ -35,9 +35,9 @@ const fn pattern(open: &'static [Part], quote: &'static [Part], close: &'static 
 
 pub static SPEC: Spec = Spec {
     name: "gemma4",
-    signs: &[Sign::All(&["<|tool_call>call:"])],
+    template_markers: &[TemplateMarker::All(&["<|tool_call>call:"])],
     tokens: &["<|tool_call>", "<tool_call|>"],
-    openers: &[Opener::strong("<|tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["<|\"|>", "<tool_call|>"],
@@ -49,9 +49,9 @@ pub static SPEC: Spec = Spec {
 
 pub static SPEC_FUNCTION: Spec = Spec {
     name: "function-gemma",
-    signs: &[Sign::All(&["<start_function_call>call:"])],
+    template_markers: &[TemplateMarker::All(&["<start_function_call>call:"])],
     tokens: &["<start_function_call>", "<end_function_call>"],
-    openers: &[Opener::strong("<start_function_call>", &FUNCTION)],
+    start_markers: &[StartMarker::strong("<start_function_call>", &FUNCTION)],
     names: None,
     ornaments: &[],
     inner: &["<escape>", "<end_function_call>"],

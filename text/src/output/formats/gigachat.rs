@@ -9,14 +9,14 @@
 //!
 //! Later models write `<|function_call|>` in place of the role.
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
@@ -27,9 +27,12 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "gigachat3",
-    signs: &[Sign::All(&["function call", "<|role_sep|>"])],
+    template_markers: &[TemplateMarker::All(&["function call", "<|role_sep|>"])],
     tokens: &[],
-    openers: &[Opener::strong("function call<|role_sep|>", &FORM), Opener::strong("<|function_call|>", &FORM)],
+    start_markers: &[
+        StartMarker::strong("function call<|role_sep|>", &FORM),
+        StartMarker::strong("<|function_call|>", &FORM),
+    ],
     names: None,
     ornaments: &[("<|message_sep|>", Place::Anywhere)],
     inner: &[],

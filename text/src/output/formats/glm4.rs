@@ -7,14 +7,14 @@
 //!
 //! Only a line that is the name of an offered tool, with an object behind it, is a call.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::{NamedForm, whole};
+use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec};
 
-static FORM: Form = Form::Named(NamedForm {
+static FORM: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &["\n"],
     split: whole,
     kind: None,
@@ -26,9 +26,9 @@ static FORM: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "glm4",
-    signs: &[Sign::All(&["<|observation|>"])],
+    template_markers: &[TemplateMarker::All(&["<|observation|>"])],
     tokens: &["[gMASK]", "<sop>", "<|observation|>"],
-    openers: &[],
+    start_markers: &[],
     names: Some((&FORM, Place::Line)),
     ornaments: &[("<|assistant|>", Place::Anywhere), ("<|observation|>", Place::Anywhere)],
     inner: &[],

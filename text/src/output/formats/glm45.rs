@@ -7,28 +7,28 @@
 //! </tool_call>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
-static FORM: Form = Form::Params(ParamsForm {
+static FORM: Form = Form::XmlParams(XmlParamsForm {
     open: "<tool_call>",
     name_end: "\n",
     key: ("<arg_key>", "</arg_key>"),
     value: "<arg_value>",
     value_ends: &["</arg_value>"],
     close: "</tool_call>",
-    ..ParamsForm::PLAIN
+    ..XmlParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "glm45",
-    signs: &[Sign::All(&["<arg_key>", "<arg_value>"]), Sign::All(&["<arg_key>"])],
+    template_markers: &[TemplateMarker::All(&["<arg_key>", "<arg_value>"]), TemplateMarker::All(&["<arg_key>"])],
     tokens: &["<arg_key>", "<arg_value>"],
-    openers: &[Opener::strong("<tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("<tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"],

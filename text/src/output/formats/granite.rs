@@ -5,14 +5,14 @@
 //! <|tool_call|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]<|/tool_call|>
 //! ```
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
@@ -23,9 +23,9 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "granite",
-    signs: &[Sign::All(&["<|tool_call|>"]), Sign::All(&["<|tool|>", "<|/tool|>"])],
+    template_markers: &[TemplateMarker::All(&["<|tool_call|>"]), TemplateMarker::All(&["<|tool|>", "<|/tool|>"])],
     tokens: &["<|tool_call|>"],
-    openers: &[Opener::strong("<|tool_call|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tool_call|>", &FORM)],
     names: None,
     ornaments: &[("<|/tool_call|>", Place::Start)],
     inner: &[],

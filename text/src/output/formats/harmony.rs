@@ -4,16 +4,16 @@
 //! <|channel|>analysis<|message|>They ask for the weather.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{"city": "Oslo"}<|call|>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::tool_call_format::Spec;
 
 pub static SPEC: Spec = Spec {
     name: "harmony",
-    signs: &[Sign::All(&["<|channel|>", "commentary"])],
+    template_markers: &[TemplateMarker::All(&["<|channel|>", "commentary"])],
     tokens: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"],
-    openers: &[],
+    start_markers: &[],
     names: None,
     ornaments: &[],
     inner: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|return|>", "<|call|>"],

@@ -6,14 +6,14 @@
 //! </tool_call>
 //! ```
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: Some("id"),
@@ -24,17 +24,17 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "hermes",
-    signs: &[
-        Sign::Near(40, &["<tool_call>", "{\"name\""]),
-        Sign::Near(40, &["<tool_call>", "{\"arguments\""]),
-        Sign::Near(40, &["<tool_call>", "{'name'"]),
-        Sign::Near(40, &["<tool_call>", "{'arguments'"]),
-        Sign::Near(160, &["<tool_call>", "\"name\"", "</tool_call>"]),
-        Sign::Near(160, &["<tool_call>", "tojson", "</tool_call>"]),
-        Sign::Near(160, &["<tool_call></tool_call>", "<tools>"]),
+    template_markers: &[
+        TemplateMarker::Near(40, &["<tool_call>", "{\"name\""]),
+        TemplateMarker::Near(40, &["<tool_call>", "{\"arguments\""]),
+        TemplateMarker::Near(40, &["<tool_call>", "{'name'"]),
+        TemplateMarker::Near(40, &["<tool_call>", "{'arguments'"]),
+        TemplateMarker::Near(160, &["<tool_call>", "\"name\"", "</tool_call>"]),
+        TemplateMarker::Near(160, &["<tool_call>", "tojson", "</tool_call>"]),
+        TemplateMarker::Near(160, &["<tool_call></tool_call>", "<tools>"]),
     ],
     tokens: &["<tool_call>", "</tool_call>"],
-    openers: &[Opener::strong("<tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("<tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</tool_call>"],

@@ -12,17 +12,17 @@
 //!
 //! In place of keys and values there may be one JSON object.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
 /// The tags with this suffix, within the wrapper or not.
 macro_rules! form {
     ($suffix:literal, $wrapper:expr) => {
-        Form::Params(ParamsForm {
+        Form::XmlParams(XmlParamsForm {
             wrapper: $wrapper,
             open: concat!("<tool_call", $suffix, ">"),
             name_end: concat!("<tool_sep", $suffix, ">"),
@@ -31,7 +31,7 @@ macro_rules! form {
             value: concat!("<arg_value", $suffix, ">"),
             value_ends: &[concat!("</arg_value", $suffix, ">")],
             close: concat!("</tool_call", $suffix, ">"),
-            ..ParamsForm::PLAIN
+            ..XmlParamsForm::PLAIN
         })
     };
 }
@@ -67,13 +67,13 @@ static BARE_PLAIN: Form = form!("", None);
 pub static SPEC: Spec = Spec {
     name: "hunyuan3",
     // The template builds the tags from their suffix.
-    signs: &[Sign::All(&["tool_sep", "arg_key"])],
+    template_markers: &[TemplateMarker::All(&["tool_sep", "arg_key"])],
     tokens: &["<tool_calls:opensource>", "<tool_sep:opensource>"],
-    openers: &[
-        Opener::strong("<tool_calls:opensource>", &WRAPPED),
-        Opener::strong("<tool_call:opensource>", &BARE),
-        Opener::strong("<tool_calls>", &WRAPPED_PLAIN),
-        Opener::strong("<tool_call>", &BARE_PLAIN),
+    start_markers: &[
+        StartMarker::strong("<tool_calls:opensource>", &WRAPPED),
+        StartMarker::strong("<tool_call:opensource>", &BARE),
+        StartMarker::strong("<tool_calls>", &WRAPPED_PLAIN),
+        StartMarker::strong("<tool_call>", &BARE_PLAIN),
     ],
     names: None,
     ornaments: &[("</tool_calls:opensource>", Place::Start), ("</tool_calls>", Place::Start)],

@@ -4,14 +4,14 @@
 //! <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::NamedForm;
+use super::super::name_then_json::NameThenJsonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static FORM: Form = Form::Named(NamedForm {
+static FORM: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &["<|tool_call_argument_begin|>"],
     split: |head| {
         let name = head.strip_prefix("functions.").unwrap_or(head);
@@ -26,9 +26,12 @@ static FORM: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "kimi-k2",
-    signs: &[Sign::All(&["<|tool_calls_section_begin|>"]), Sign::All(&["<|tool_call_argument_begin|>"])],
+    template_markers: &[
+        TemplateMarker::All(&["<|tool_calls_section_begin|>"]),
+        TemplateMarker::All(&["<|tool_call_argument_begin|>"]),
+    ],
     tokens: &["<|tool_calls_section_begin|>"],
-    openers: &[Opener::strong("<|tool_call_begin|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tool_call_begin|>", &FORM)],
     names: None,
     ornaments: &[("<|tool_calls_section_begin|>", Place::Anywhere), ("<|tool_calls_section_end|>", Place::Anywhere)],
     inner: &["<|tool_call_argument_begin|>", "<|tool_call_end|>"],

@@ -6,14 +6,14 @@
 //!
 //! Calls stand behind the answer, which is an element of its own: `<|open|>response<|sep|>…<|close|>response<|sep|>`.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
-static FORM: Form = Form::Params(ParamsForm {
+static FORM: Form = Form::XmlParams(XmlParamsForm {
     wrapper: Some(("<|open|>tools<|sep|>", "<|close|>tools<|sep|>")),
     open: "<|open|>call tool=\"",
     name_end: "<|sep|>",
@@ -30,14 +30,14 @@ static FORM: Form = Form::Params(ParamsForm {
     key: ("<|open|>argument key=\"", "<|sep|>"),
     value_ends: &["<|close|>argument<|sep|>"],
     close: "<|close|>call<|sep|>",
-    ..ParamsForm::PLAIN
+    ..XmlParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "kimi-k3",
-    signs: &[Sign::All(&["<|open|>", "<|close|>", "<|sep|>", "call", "argument"])],
+    template_markers: &[TemplateMarker::All(&["<|open|>", "<|close|>", "<|sep|>", "call", "argument"])],
     tokens: &[],
-    openers: &[Opener::strong("<|open|>tools<|sep|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|open|>tools<|sep|>", &FORM)],
     names: None,
     ornaments: &[
         ("<|open|>response<|sep|>", Place::Anywhere),

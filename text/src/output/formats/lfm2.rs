@@ -4,12 +4,12 @@
 //! <|tool_call_start|>[get_weather(city="Oslo", days=3)]<|tool_call_end|>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
 static FORM: Form = Form::Python(PythonForm {
     open: "<|tool_call_start|>",
@@ -20,9 +20,9 @@ static FORM: Form = Form::Python(PythonForm {
 
 pub static SPEC: Spec = Spec {
     name: "lfm2",
-    signs: &[Sign::All(&["<|tool_call_start|>"]), Sign::All(&["<|tool_list_start|>"])],
+    template_markers: &[TemplateMarker::All(&["<|tool_call_start|>"]), TemplateMarker::All(&["<|tool_list_start|>"])],
     tokens: &["<|tool_call_start|>", "<|tool_call_end|>"],
-    openers: &[Opener::strong("<|tool_call_start|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tool_call_start|>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["<|tool_call_end|>"],

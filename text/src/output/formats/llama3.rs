@@ -11,16 +11,16 @@
 //! ordinary text.
 
 use super::super::code::CodeForm;
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-const fn envelope(open: &'static str) -> EnvelopeForm {
-    EnvelopeForm {
+const fn json_object(open: &'static str) -> JsonObjectForm {
+    JsonObjectForm {
         name: Some("name"),
         arguments: &["parameters", "arguments"],
         id: None,
@@ -30,8 +30,8 @@ const fn envelope(open: &'static str) -> EnvelopeForm {
     }
 }
 
-static ANSWER: Form = Form::Envelope(envelope(""));
-static TAGGED: Form = Form::JsonOr(envelope("<|python_tag|>"), &BUILT_IN);
+static ANSWER: Form = Form::JsonObject(json_object(""));
+static TAGGED: Form = Form::JsonOr(json_object("<|python_tag|>"), &BUILT_IN);
 static BUILT_IN: Form = Form::Python(PythonForm {
     open: "<|python_tag|>",
     close: None,
@@ -40,15 +40,15 @@ static BUILT_IN: Form = Form::Python(PythonForm {
 });
 
 /// An object or array that may be a call only at the beginning of the answer.
-const fn answer(text: &'static str) -> Opener {
-    Opener { text, form: &ANSWER, place: Place::Start, weak: true, keep: true }
+const fn answer(text: &'static str) -> StartMarker {
+    StartMarker { text, form: &ANSWER, place: Place::Start, weak: true, keep: true }
 }
 
 pub static SPEC: Spec = Spec {
     name: "llama3",
-    signs: &[Sign::All(&["<|python_tag|>"]), Sign::All(&["ipython", "\"parameters\""])],
+    template_markers: &[TemplateMarker::All(&["<|python_tag|>"]), TemplateMarker::All(&["ipython", "\"parameters\""])],
     tokens: &["<|python_tag|>", "<|eom_id|>"],
-    openers: &[Opener::strong("<|python_tag|>", &TAGGED), answer("{"), answer("[")],
+    start_markers: &[StartMarker::strong("<|python_tag|>", &TAGGED), answer("{"), answer("[")],
     names: None,
     ornaments: &[("<|eom_id|>", Place::Anywhere), ("<|eot_id|>", Place::Anywhere)],
     inner: &[],

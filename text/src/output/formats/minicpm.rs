@@ -5,28 +5,28 @@
 //! <function name="run_sql"><param name="sql"><![CDATA[SELECT * FROM t WHERE a < 1]]></param></function>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
-static FORM: Form = Form::Params(ParamsForm {
+static FORM: Form = Form::XmlParams(XmlParamsForm {
     open: "<function name=\"",
     name_end: "\">",
     key: ("<param name=\"", "\">"),
     verbatim: Some(("<![CDATA[", "]]>")),
     value_ends: &["</param>"],
     close: "</function>",
-    ..ParamsForm::PLAIN
+    ..XmlParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "minicpm5",
-    signs: &[Sign::All(&["<function name=\"", "<param name=\""])],
+    template_markers: &[TemplateMarker::All(&["<function name=\"", "<param name=\""])],
     tokens: &[],
-    openers: &[Opener::strong("<function name=\"", &FORM)],
+    start_markers: &[StartMarker::strong("<function name=\"", &FORM)],
     names: None,
     ornaments: &[("<tool_sep>", Place::Start)],
     inner: &["<function", "</function>", "<param", "</param>"],

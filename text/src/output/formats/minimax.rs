@@ -8,28 +8,28 @@
 //! </minimax:tool_call>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
-static FORM: Form = Form::Params(ParamsForm {
+static FORM: Form = Form::XmlParams(XmlParamsForm {
     wrapper: Some(("<minimax:tool_call>", "</minimax:tool_call>")),
     open: "<invoke name=\"",
     name_end: "\">",
     key: ("<parameter name=\"", "\">"),
     value_ends: &["</parameter>"],
     close: "</invoke>",
-    ..ParamsForm::PLAIN
+    ..XmlParamsForm::PLAIN
 });
 
 pub static SPEC: Spec = Spec {
     name: "minimax",
-    signs: &[Sign::All(&["<minimax:tool_call>"])],
+    template_markers: &[TemplateMarker::All(&["<minimax:tool_call>"])],
     tokens: &["<minimax:tool_call>"],
-    openers: &[Opener::strong("<minimax:tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("<minimax:tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</minimax:tool_call>"],

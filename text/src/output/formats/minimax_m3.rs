@@ -6,12 +6,12 @@
 //! ]<]minimax[>[</tool_call>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::elements::ElementsForm;
 use super::super::grammar::{Arguments, Part::Key, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
 const MARK: &str = "]<]minimax[>[";
 
@@ -25,9 +25,9 @@ static FORM: Form = Form::Elements(ElementsForm {
 
 pub static SPEC: Spec = Spec {
     name: "minimax-m3",
-    signs: &[Sign::All(&[MARK, "tool_call"])],
+    template_markers: &[TemplateMarker::All(&[MARK, "tool_call"])],
     tokens: &[],
-    openers: &[Opener::strong("]<]minimax[>[<tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("]<]minimax[>[<tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</tool_call>"],

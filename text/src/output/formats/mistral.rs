@@ -8,16 +8,16 @@
 //!
 //! In the first form the id comes after the arguments, when the call has long been announced; it gets a new one of the same form.
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::NamedForm;
+use super::super::json_object::JsonObjectForm;
+use super::super::name_then_json::NameThenJsonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
 static FORM: Form = Form::JsonOr(
-    EnvelopeForm {
+    JsonObjectForm {
         name: Some("name"),
         arguments: &["arguments", "parameters"],
         id: Some("id"),
@@ -25,10 +25,10 @@ static FORM: Form = Form::JsonOr(
         close: None,
         separator: None,
     },
-    &NAMED,
+    &NAME_THEN_JSON,
 );
 
-static NAMED: Form = Form::Named(NamedForm {
+static NAME_THEN_JSON: Form = Form::NameThenJson(NameThenJsonForm {
     // Before `[ARGS]` there was one version with nothing between name and arguments.
     name_ends: &["[ARGS]", "{"],
     split: |head| match head.split_once("[CALL_ID]") {
@@ -44,9 +44,9 @@ static NAMED: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "mistral",
-    signs: &[Sign::All(&["[TOOL_CALLS]"])],
+    template_markers: &[TemplateMarker::All(&["[TOOL_CALLS]"])],
     tokens: &["[TOOL_CALLS]"],
-    openers: &[Opener::strong("[TOOL_CALLS]", &FORM)],
+    start_markers: &[StartMarker::strong("[TOOL_CALLS]", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["[ARGS]", "[CALL_ID]"],

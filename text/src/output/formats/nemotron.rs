@@ -4,14 +4,14 @@
 //! <TOOLCALL>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]</TOOLCALL>
 //! ```
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: None,
@@ -22,9 +22,9 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
 
 pub static SPEC: Spec = Spec {
     name: "nemotron",
-    signs: &[Sign::All(&["<TOOLCALL>"])],
+    template_markers: &[TemplateMarker::All(&["<TOOLCALL>"])],
     tokens: &[],
-    openers: &[Opener::strong("<TOOLCALL>", &FORM)],
+    start_markers: &[StartMarker::strong("<TOOLCALL>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</TOOLCALL>"],

@@ -12,16 +12,16 @@
 //!
 //! The model leaves out the outer opening tag at times; the closing one is dropped then.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
-use super::super::params::ParamsForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
+use super::super::xml_params::XmlParamsForm;
 
 /// The tags within `wrapper`; `lines` says that each value stands on lines of its own.
 pub const fn form(wrapper: Option<(&'static str, &'static str)>, lines: bool) -> Form {
-    Form::Params(ParamsForm {
+    Form::XmlParams(XmlParamsForm {
         wrapper,
         open: "<function=",
         name_end: ">",
@@ -29,7 +29,7 @@ pub const fn form(wrapper: Option<(&'static str, &'static str)>, lines: bool) ->
         value_ends: if lines { &["\n</parameter>", "</parameter>"] } else { &["</parameter>"] },
         lines,
         close: "</function>",
-        ..ParamsForm::PLAIN
+        ..XmlParamsForm::PLAIN
     })
 }
 
@@ -38,9 +38,9 @@ static BARE: Form = form(None, true);
 
 pub static SPEC: Spec = Spec {
     name: "qwen-coder",
-    signs: &[Sign::All(&["<tool_call>", "<function=", "<parameter="])],
+    template_markers: &[TemplateMarker::All(&["<tool_call>", "<function=", "<parameter="])],
     tokens: &[],
-    openers: &[Opener::strong("<tool_call>", &WRAPPED), Opener::strong("<function=", &BARE)],
+    start_markers: &[StartMarker::strong("<tool_call>", &WRAPPED), StartMarker::strong("<function=", &BARE)],
     names: None,
     ornaments: &[("</tool_call>", Place::Start)],
     inner: &["</tool_call>"],

@@ -1,10 +1,10 @@
 //! Seed-OSS: the form of Qwen3-Coder within tags of its own, `<seed:tool_call>…</seed:tool_call>`, and values without line breaks around.
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
 use super::super::ids::IdForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 use super::qwen_coder;
 
 static FORM: Form = qwen_coder::form(Some(("<seed:tool_call>", "</seed:tool_call>")), false);
@@ -12,9 +12,12 @@ static FORM: Form = qwen_coder::form(Some(("<seed:tool_call>", "</seed:tool_call
 pub static SPEC: Spec = Spec {
     name: "seed",
     // The template builds the tags from a prefix.
-    signs: &[Sign::All(&["seed:tool_call", "<function="]), Sign::All(&["seed:tool_call"])],
+    template_markers: &[
+        TemplateMarker::All(&["seed:tool_call", "<function="]),
+        TemplateMarker::All(&["seed:tool_call"]),
+    ],
     tokens: &["<seed:tool_call>"],
-    openers: &[Opener::strong("<seed:tool_call>", &FORM)],
+    start_markers: &[StartMarker::strong("<seed:tool_call>", &FORM)],
     names: None,
     ornaments: &[],
     inner: &["</seed:tool_call>"],

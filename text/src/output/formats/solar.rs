@@ -4,14 +4,14 @@
 //! <|tool_calls|><|tool_call:begin|>a1b2c3d4e5<|tool_call:name|>get_weather<|tool_call:args|>{"city": "Oslo"}<|tool_call:end|><|calls|>
 //! ```
 
-use super::super::detect::Sign;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
 use super::super::ids::IdForm;
-use super::super::named::NamedForm;
+use super::super::name_then_json::NameThenJsonForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Place, Spec};
+use super::super::tool_call_format::{Place, Spec, StartMarker};
 
-static FORM: Form = Form::Named(NamedForm {
+static FORM: Form = Form::NameThenJson(NameThenJsonForm {
     name_ends: &["<|tool_call:args|>"],
     split: |head| match head.split_once("<|tool_call:name|>") {
         Some((id, name)) => (name, Some(id)),
@@ -26,9 +26,9 @@ static FORM: Form = Form::Named(NamedForm {
 
 pub static SPEC: Spec = Spec {
     name: "solar-open",
-    signs: &[Sign::All(&["<|tool_call:begin|>"])],
+    template_markers: &[TemplateMarker::All(&["<|tool_call:begin|>"])],
     tokens: &["<|tool_call:begin|>", "<|tool_call:end|>"],
-    openers: &[Opener::strong("<|tool_call:begin|>", &FORM)],
+    start_markers: &[StartMarker::strong("<|tool_call:begin|>", &FORM)],
     names: None,
     ornaments: &[
         ("<|begin|>assistant", Place::Anywhere),

@@ -9,14 +9,14 @@
 //!
 //! Both are read in either format; they differ in what the grammar forces.
 
-use super::super::detect::Sign;
-use super::super::envelope::EnvelopeForm;
+use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern};
 use super::super::ids::IdForm;
+use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
-use super::super::tool_call_format::{Opener, Spec};
+use super::super::tool_call_format::{Spec, StartMarker};
 
-static FORM: Form = Form::Envelope(EnvelopeForm {
+static FORM: Form = Form::JsonObject(JsonObjectForm {
     name: Some("name"),
     arguments: &["arguments", "parameters"],
     id: Some("id"),
@@ -25,7 +25,7 @@ static FORM: Form = Form::Envelope(EnvelopeForm {
     separator: None,
 });
 
-static OPENERS: [Opener; 1] = [Opener::strong("<tool_calls>", &FORM)];
+static START_MARKERS: [StartMarker; 1] = [StartMarker::strong("<tool_calls>", &FORM)];
 
 static ARRAY: [(Option<&str>, Pattern); 1] = [(
     None,
@@ -52,20 +52,20 @@ const fn pattern(
     }
 }
 
-pub static SPEC_APRIEL: Spec = spec("apriel", &[Sign::Near(200, &["<tool_calls>[", "\"name\""])], &ARRAY);
+pub static SPEC_APRIEL: Spec = spec("apriel", &[TemplateMarker::Near(200, &["<tool_calls>[", "\"name\""])], &ARRAY);
 pub static SPEC_M1: Spec =
-    spec("minimax-m1", &[Sign::Near(200, &["<tool_calls>", "\"name\"", "</tool_calls>"])], &LINES);
+    spec("minimax-m1", &[TemplateMarker::Near(200, &["<tool_calls>", "\"name\"", "</tool_calls>"])], &LINES);
 
 const fn spec(
     name: &'static str,
-    signs: &'static [Sign],
+    template_markers: &'static [TemplateMarker],
     patterns: &'static [(Option<&'static str>, Pattern)],
 ) -> Spec {
     Spec {
         name,
-        signs,
+        template_markers,
         tokens: &[],
-        openers: &OPENERS,
+        start_markers: &START_MARKERS,
         names: None,
         ornaments: &[],
         inner: &["</tool_calls>"],

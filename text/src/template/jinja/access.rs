@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::super::TemplateError;
 use super::compare::check_hashable;
-use super::meter::{Meter, check_depth};
+use super::limits::{Limits, check_depth};
 use super::methods;
 use super::provenance::TextBuilder;
 use super::value::{Method, Missing, Range, Value};
 
 /// `value.name`
-pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Value, TemplateError> {
+pub fn attribute(limits: &mut Limits, value: &Value, name: &Arc<str>) -> Result<Value, TemplateError> {
     if let Value::Undefined(missing) = value {
         if &**name == "__class__" {
             return Ok(Value::Undefined(Missing::Unsafe(name.clone())));
@@ -24,7 +24,7 @@ pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Va
     }
     match value {
         Value::Dict(dict) => {
-            meter.scan(name.len())?;
+            limits.scan(name.len())?;
             Ok(dict.get_text(name).cloned().unwrap_or_else(|| missing(value, name)))
         }
         _ => Ok(missing(value, name)),
@@ -32,16 +32,16 @@ pub fn attribute(meter: &mut Meter, value: &Value, name: &Arc<str>) -> Result<Va
 }
 
 /// `value[key]`
-pub fn item(meter: &mut Meter, value: &Value, key: &Value) -> Result<Value, TemplateError> {
+pub fn item(limits: &mut Limits, value: &Value, key: &Value) -> Result<Value, TemplateError> {
     let found = match value {
         Value::Undefined(missing) => return Err(TemplateError::failed(missing.describe())),
-        Value::Dict(dict) if check_hashable(meter, key).is_ok() => dict.get(meter, key)?.cloned(),
+        Value::Dict(dict) if check_hashable(limits, key).is_ok() => dict.get(limits, key)?.cloned(),
         Value::List(list) | Value::Tuple(list) | Value::Group(list) => {
             position(key, list.items.len()).and_then(|at| list.items.get(at).cloned())
         }
         Value::Range(range) => position(key, range.len()).map(|at| range.get(at)),
         Value::Str(text) | Value::Safe(text) => {
-            meter.scan(text.len())?;
+            limits.scan(text.len())?;
             let at = key.as_int().and_then(|_| position(key, text.chars().count()));
             at.and_then(|at| text.char_indices().nth(at))
                 .map(|(at, c)| Value::Str(text.part(&text[at..at + c.len_utf8()])))
@@ -100,8 +100,8 @@ fn position(key: &Value, len: usize) -> Option<usize> {
 }
 
 /// `value[start:stop:step]`
-pub fn slice(meter: &mut Meter, value: &Value, limits: [Value; 3]) -> Result<Value, TemplateError> {
-    let [start, stop, step] = limits;
+pub fn slice(limits: &mut Limits, value: &Value, bounds: [Value; 3]) -> Result<Value, TemplateError> {
+    let [start, stop, step] = bounds;
     let number = |bound: &Value| match bound {
         Value::None => Ok(None),
         _ => bound.as_int().map(Some).ok_or_else(|| TemplateError::failed("slice indices must be integers or None")),
@@ -115,11 +115,11 @@ pub fn slice(meter: &mut Meter, value: &Value, limits: [Value; 3]) -> Result<Val
         Value::Undefined(missing) => Err(TemplateError::failed(missing.describe())),
         Value::List(list) => {
             let items = places(list.items.len()).map(|at| list.items[at].clone()).collect();
-            Value::list(meter, items)
+            Value::list(limits, items)
         }
         Value::Tuple(tuple) => {
             let items = places(tuple.items.len()).map(|at| tuple.items[at].clone()).collect();
-            Value::tuple(meter, items)
+            Value::tuple(limits, items)
         }
         Value::Range(range) => {
             let (first, end) = bounds(range.len(), start, stop, step);
@@ -131,7 +131,7 @@ pub fn slice(meter: &mut Meter, value: &Value, limits: [Value; 3]) -> Result<Val
             Ok(Value::Range(Range { start, stop, step }))
         }
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.len() * size_of::<usize>())?;
+            limits.build(text.len() * size_of::<usize>())?;
             let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
             let mut sliced = TextBuilder::default();
             for at in places(starts.len() - 1) {

@@ -54,13 +54,15 @@ fn compared(name: &str) -> Option<(Check, &'static str)> {
     let (check, parameter): (Check, _) = match name {
         "sameas" => (|_, value, other| Ok(compare::is_same(value, other)), "other"),
         "divisibleby" => (|vm, value, other| is_rest(vm, value, other, 0), "num"),
-        "in" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::In, value, other), "seq"),
-        "==" | "eq" | "equalto" => (|vm, value, other| compare::equal(&mut vm.meter, value, other), ""),
-        "!=" | "ne" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Ne, value, other), ""),
-        "<" | "lt" | "lessthan" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Lt, value, other), ""),
-        "<=" | "le" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Le, value, other), ""),
-        ">" | "gt" | "greaterthan" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Gt, value, other), ""),
-        ">=" | "ge" => (|vm, value, other| compare_one(&mut vm.meter, Comparison::Ge, value, other), ""),
+        "in" => (|vm, value, other| compare_one(&mut vm.limits, Comparison::In, value, other), "seq"),
+        "==" | "eq" | "equalto" => (|vm, value, other| compare::equal(&mut vm.limits, value, other), ""),
+        "!=" | "ne" => (|vm, value, other| compare_one(&mut vm.limits, Comparison::Ne, value, other), ""),
+        "<" | "lt" | "lessthan" => (|vm, value, other| compare_one(&mut vm.limits, Comparison::Lt, value, other), ""),
+        "<=" | "le" => (|vm, value, other| compare_one(&mut vm.limits, Comparison::Le, value, other), ""),
+        ">" | "gt" | "greaterthan" => {
+            (|vm, value, other| compare_one(&mut vm.limits, Comparison::Gt, value, other), "")
+        }
+        ">=" | "ge" => (|vm, value, other| compare_one(&mut vm.limits, Comparison::Ge, value, other), ""),
         _ => return None,
     };
     Some((check, parameter))
@@ -68,7 +70,7 @@ fn compared(name: &str) -> Option<(Check, &'static str)> {
 
 /// Whether a value is a name among others.
 fn is_name(vm: &mut Vm, value: &Value, among: impl Fn(&str) -> bool) -> Result<bool, TemplateError> {
-    compare::check_hashable(&mut vm.meter, value)?;
+    compare::check_hashable(&mut vm.limits, value)?;
     Ok(value.as_str().is_some_and(among))
 }
 
@@ -101,12 +103,12 @@ fn is_callable(value: &Value) -> bool {
 
 /// Whether a division leaves that rest. Of a text, `%` makes a text, which is no rest.
 fn is_rest(vm: &mut Vm, value: &Value, divisor: &Value, rest: i128) -> Result<bool, TemplateError> {
-    let found = operators::arithmetic(&mut vm.meter, super::ast::Arithmetic::Rem, value, divisor)?;
-    compare::equal(&mut vm.meter, &found, &Value::Int(rest))
+    let found = operators::arithmetic(&mut vm.limits, super::ast::Arithmetic::Rem, value, divisor)?;
+    compare::equal(&mut vm.limits, &found, &Value::Int(rest))
 }
 
 /// Whether all letters that come in two cases are of one.
 fn has_case(vm: &mut Vm, value: &Value, case: fn(char) -> bool) -> Result<bool, TemplateError> {
-    let text = print::text(&mut vm.meter, value)?;
+    let text = print::text(&mut vm.limits, value)?;
     Ok(text.chars().any(case) && text.chars().all(|c| case(c) || !is_cased(c)))
 }

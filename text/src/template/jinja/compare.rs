@@ -4,20 +4,20 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::super::TemplateError;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::value::{List, Value, View};
 
-pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, TemplateError> {
-    meter.step(1)?;
+pub fn equal(limits: &mut Limits, left: &Value, right: &Value) -> Result<bool, TemplateError> {
+    limits.step(1)?;
     Ok(match (left, right) {
         (Value::Undefined(_), Value::Undefined(_)) | (Value::None, Value::None) => true,
         (Value::Str(a) | Value::Safe(a), Value::Str(b) | Value::Safe(b)) => {
             if a.len() == b.len() {
-                meter.scan(a.len())?;
+                limits.scan(a.len())?;
             }
             **a == **b
         }
-        (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => equal_lists(meter, a, b)?,
+        (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => equal_lists(limits, a, b)?,
         (Value::Dict(a), Value::Dict(b)) => {
             if Rc::ptr_eq(a, b) {
                 return Ok(true);
@@ -26,8 +26,8 @@ pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, Tem
                 return Ok(false);
             }
             for (key, value) in &a.pairs {
-                match b.get(meter, key)? {
-                    Some(other) if equal(meter, value, other)? => {}
+                match b.get(limits, key)? {
+                    Some(other) if equal(limits, value, other)? => {}
                     _ => return Ok(false),
                 }
             }
@@ -35,7 +35,7 @@ pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, Tem
         }
         (Value::Range(a), Value::Range(b)) => a == b,
         (Value::View(View::Keys | View::Items, _), Value::View(View::Keys | View::Items, _)) => {
-            equal_views(meter, left, right)?
+            equal_views(limits, left, right)?
         }
         _ => match numbers(left, right) {
             Some(ordering) => ordering == Some(Ordering::Equal),
@@ -45,15 +45,15 @@ pub fn equal(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, Tem
 }
 
 /// Keys and pairs compare as sets do.
-fn equal_views(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, TemplateError> {
-    let (left, right) = (left.iterate(meter)?, right.iterate(meter)?);
+fn equal_views(limits: &mut Limits, left: &Value, right: &Value) -> Result<bool, TemplateError> {
+    let (left, right) = (left.iterate(limits)?, right.iterate(limits)?);
     if left.items.len() != right.items.len() {
         return Ok(false);
     }
     for item in &left.items {
         let mut found = false;
         for other in &right.items {
-            found = found || equal(meter, item, other)?;
+            found = found || equal(limits, item, other)?;
         }
         if !found {
             return Ok(false);
@@ -62,7 +62,7 @@ fn equal_views(meter: &mut Meter, left: &Value, right: &Value) -> Result<bool, T
     Ok(true)
 }
 
-fn equal_lists(meter: &mut Meter, left: &Rc<List>, right: &Rc<List>) -> Result<bool, TemplateError> {
+fn equal_lists(limits: &mut Limits, left: &Rc<List>, right: &Rc<List>) -> Result<bool, TemplateError> {
     if Rc::ptr_eq(left, right) {
         return Ok(true);
     }
@@ -70,7 +70,7 @@ fn equal_lists(meter: &mut Meter, left: &Rc<List>, right: &Rc<List>) -> Result<b
         return Ok(false);
     }
     for (a, b) in left.items.iter().zip(&right.items) {
-        if !equal(meter, a, b)? {
+        if !equal(limits, a, b)? {
             return Ok(false);
         }
     }
@@ -109,12 +109,12 @@ fn numbers(left: &Value, right: &Value) -> Option<Option<Ordering>> {
 /// # Errors
 /// Python orders texts, numbers, lists and tuples, each among themselves, and nothing else.
 pub fn order(
-    meter: &mut Meter,
+    limits: &mut Limits,
     operator: &str,
     left: &Value,
     right: &Value,
 ) -> Result<Option<Ordering>, TemplateError> {
-    meter.step(1)?;
+    limits.step(1)?;
     if let Some(ordering) = numbers(left, right) {
         return Ok(ordering);
     }
@@ -123,13 +123,13 @@ pub fn order(
             Err(TemplateError::failed(missing.describe()))
         }
         (Value::Str(a) | Value::Safe(a), Value::Str(b) | Value::Safe(b)) => {
-            meter.scan(a.len().min(b.len()))?;
+            limits.scan(a.len().min(b.len()))?;
             Ok(Some(a.cmp(b)))
         }
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
             for (a, b) in a.items.iter().zip(&b.items) {
-                if !equal(meter, a, b)? {
-                    return order(meter, operator, a, b);
+                if !equal(limits, a, b)? {
+                    return order(limits, operator, a, b);
                 }
             }
             Ok(Some(a.items.len().cmp(&b.items.len())))
@@ -143,23 +143,23 @@ pub fn order(
 }
 
 /// `item in container`.
-pub fn contains(meter: &mut Meter, container: &Value, item: &Value) -> Result<bool, TemplateError> {
+pub fn contains(limits: &mut Limits, container: &Value, item: &Value) -> Result<bool, TemplateError> {
     match container {
         Value::Str(text) | Value::Safe(text) => {
             let part = item.as_str().ok_or_else(|| {
                 let kind = item.kind();
                 TemplateError::failed(format!("'in <string>' requires string as left operand, not {kind}"))
             })?;
-            meter.scan(text.len())?;
+            limits.scan(text.len())?;
             Ok(text.contains(part))
         }
-        Value::Dict(dict) | Value::View(View::Keys, dict) => Ok(dict.get(meter, item)?.is_some()),
+        Value::Dict(dict) | Value::View(View::Keys, dict) => Ok(dict.get(limits, item)?.is_some()),
         Value::Namespace(_) | Value::Loop(_) | Value::None => Err(not_iterable(container)),
         _ if !container.is_iterable() => Err(not_iterable(container)),
         _ => {
-            let items = container.iterate(meter)?;
+            let items = container.iterate(limits)?;
             for found in &items.items {
-                if equal(meter, found, item)? {
+                if equal(limits, found, item)? {
                     return Ok(true);
                 }
             }
@@ -173,10 +173,10 @@ fn not_iterable(value: &Value) -> TemplateError {
 }
 
 /// Refuses what cannot be a key.
-pub fn check_hashable(meter: &mut Meter, key: &Value) -> Result<(), TemplateError> {
-    meter.step(1)?;
+pub fn check_hashable(limits: &mut Limits, key: &Value) -> Result<(), TemplateError> {
+    limits.step(1)?;
     match key {
-        Value::Tuple(tuple) => tuple.items.iter().try_for_each(|item| check_hashable(meter, item)),
+        Value::Tuple(tuple) => tuple.items.iter().try_for_each(|item| check_hashable(limits, item)),
         Value::List(_) | Value::Dict(_) | Value::View(View::Keys | View::Items, _) => {
             Err(TemplateError::failed(format!("unhashable type: '{}'", key.kind())))
         }
@@ -189,7 +189,7 @@ pub fn check_hashable(meter: &mut Meter, key: &Value) -> Result<(), TemplateErro
 /// # Errors
 /// Keys that Python does not order.
 pub fn sort<T>(
-    meter: &mut Meter,
+    limits: &mut Limits,
     items: Vec<T>,
     reverse: bool,
     key: impl Fn(&T) -> &Value,
@@ -201,7 +201,7 @@ pub fn sort<T>(
         let mut pairs = runs.into_iter();
         while let Some(left) = pairs.next() {
             merged.push(match pairs.next() {
-                Some(right) => merge(meter, left, right, reverse, &key)?,
+                Some(right) => merge(limits, left, right, reverse, &key)?,
                 None => left,
             });
         }
@@ -211,7 +211,7 @@ pub fn sort<T>(
 }
 
 fn merge<T>(
-    meter: &mut Meter,
+    limits: &mut Limits,
     left: Vec<T>,
     right: Vec<T>,
     reverse: bool,
@@ -220,7 +220,7 @@ fn merge<T>(
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        let ordering = order(meter, "<", key(b), key(a))?;
+        let ordering = order(limits, "<", key(b), key(a))?;
         let takes_right = ordering == Some(if reverse { Ordering::Greater } else { Ordering::Less });
         merged.extend(if takes_right { right.next() } else { left.next() });
     }

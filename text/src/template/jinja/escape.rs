@@ -1,10 +1,10 @@
 //! HTML in and out of text: `escape`, `striptags`, `urlencode`.
 
 use super::super::TemplateError;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::provenance::{Text, TextBuilder};
 
-pub fn escape(meter: &mut Meter, text: &Text) -> Result<Text, TemplateError> {
+pub fn escape(limits: &mut Limits, text: &Text) -> Result<Text, TemplateError> {
     let mut out = TextBuilder::default();
     for (stretch, is_user) in text.stretches() {
         out.write(is_user, |out| {
@@ -20,7 +20,7 @@ pub fn escape(meter: &mut Meter, text: &Text) -> Result<Text, TemplateError> {
             }
         });
     }
-    out.built(meter)
+    out.built(limits)
 }
 
 /// Text without tags and comments, its white space joined.

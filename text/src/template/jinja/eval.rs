@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::TemplateError;
 use super::arguments::{Args, required};
 use super::ast::{Arguments, Comparison, Expr, Filter, Literal, Post};
-use super::meter::Meter;
+use super::limits::Limits;
 use super::provenance::{Text, TextBuilder};
 use super::scope::Scope;
 use super::value::{Missing, Namespace, Value};
@@ -14,7 +14,7 @@ use super::{access, checks, compare, filters, methods, operators, print};
 
 /// One rendering under way.
 pub struct Vm {
-    pub meter: Meter,
+    pub limits: Limits,
     /// The caller's local time, for `strftime_now`.
     pub local_time: Option<i64>,
     /// `loop`
@@ -40,8 +40,8 @@ impl Drop for Vm {
 }
 
 impl Vm {
-    pub fn new(meter: Meter, local_time: Option<i64>) -> Self {
-        Self { meter, local_time, loop_name: "loop".into(), kept: Vec::new() }
+    pub fn new(limits: Limits, local_time: Option<i64>) -> Self {
+        Self { limits, local_time, loop_name: "loop".into(), kept: Vec::new() }
     }
 
     /// Remembers a scope that a macro was defined in.
@@ -58,20 +58,20 @@ impl Vm {
     pub(super) fn eval(&mut self, expr: &Expr, scope: &Rc<Scope>) -> Result<Value, TemplateError> {
         match expr {
             Expr::Literal(literal) => {
-                self.meter.step(1)?;
+                self.limits.step(1)?;
                 Ok(literal_value(literal))
             }
             Expr::Name(name) => {
-                self.meter.step(1)?;
+                self.limits.step(1)?;
                 match scope.get(name) {
                     None if &**name == "self" => Err(TemplateError::unknown("'self', which stands for blocks")),
                     found => Ok(found.unwrap_or_else(|| Value::Undefined(Missing::Variable(name.clone())))),
                 }
             }
             _ => {
-                self.meter.enter()?;
+                self.limits.enter()?;
                 let value = self.compound(expr, scope);
-                self.meter.leave();
+                self.limits.leave();
                 value
             }
         }
@@ -85,7 +85,7 @@ impl Vm {
                 let mut value = self.eval(first, scope)?;
                 for (operator, right) in rest {
                     let right = self.eval(right, scope)?;
-                    value = operators::arithmetic(&mut self.meter, *operator, &value, &right)?;
+                    value = operators::arithmetic(&mut self.limits, *operator, &value, &right)?;
                 }
                 Ok(value)
             }
@@ -93,7 +93,7 @@ impl Vm {
                 let mut text = TextBuilder::default();
                 for term in terms {
                     let value = self.eval(term, scope)?;
-                    print::write(&mut self.meter, &value, &mut text)?;
+                    print::write(&mut self.limits, &value, &mut text)?;
                 }
                 Ok(Value::Str(text.finish()))
             }
@@ -112,18 +112,18 @@ impl Vm {
             }
             Expr::List(items) => {
                 let items = self.all(items, scope)?;
-                Value::list(&mut self.meter, items)
+                Value::list(&mut self.limits, items)
             }
             Expr::Tuple(items) => {
                 let items = self.all(items, scope)?;
-                Value::tuple(&mut self.meter, items)
+                Value::tuple(&mut self.limits, items)
             }
             Expr::Dict(pairs) => {
                 let mut values = Vec::with_capacity(pairs.len());
                 for (key, value) in pairs {
                     values.push((self.eval(key, scope)?, self.eval(value, scope)?));
                 }
-                Ok(Value::Dict(Rc::new(self.meter.dict(values)?)))
+                Ok(Value::Dict(Rc::new(self.limits.dict(values)?)))
             }
             Expr::Literal(literal) => Ok(literal_value(literal)),
             Expr::Name(_) => self.eval(expr, scope),
@@ -155,7 +155,7 @@ impl Vm {
         let mut left = self.eval(first, scope)?;
         for (comparison, right) in rest {
             let right = self.eval(right, scope)?;
-            if !compare_one(&mut self.meter, *comparison, &left, &right)? {
+            if !compare_one(&mut self.limits, *comparison, &left, &right)? {
                 return Ok(Value::Bool(false));
             }
             left = right;
@@ -172,18 +172,18 @@ impl Vm {
         let mut value = self.eval(first, scope)?;
         let mut posts = posts.iter().peekable();
         while let Some(post) = posts.next() {
-            self.meter.step(1)?;
+            self.limits.step(1)?;
             value = match post {
                 Post::Attribute(name) => match posts.next_if(|next| matches!(next, Post::Call(_))) {
                     Some(Post::Call(arguments)) => {
                         let arguments = self.arguments(arguments, scope)?;
                         self.call_method(&value, name, arguments)?
                     }
-                    _ => access::attribute(&mut self.meter, &value, name)?,
+                    _ => access::attribute(&mut self.limits, &value, name)?,
                 },
                 Post::Item(key) => {
                     let key = self.eval(key, scope)?;
-                    access::item(&mut self.meter, &value, &key)?
+                    access::item(&mut self.limits, &value, &key)?
                 }
                 Post::Slice(bounds) => {
                     let mut bound = |at: usize| match &bounds[at] {
@@ -191,7 +191,7 @@ impl Vm {
                         None => Ok(Value::None),
                     };
                     let bounds = [bound(0)?, bound(1)?, bound(2)?];
-                    match access::slice(&mut self.meter, &value, bounds) {
+                    match access::slice(&mut self.limits, &value, bounds) {
                         // Of a constant, jinja2 makes the slice itself, and forgives.
                         Err(_) if matches!(first, Expr::Literal(_) | Expr::Dict(_)) => {
                             Value::Undefined(Missing::Item(value.kind()))
@@ -221,9 +221,9 @@ impl Vm {
     /// Applies the filter of that name.
     pub(super) fn apply(&mut self, name: &str, value: Value, arguments: Args) -> Result<Value, TemplateError> {
         let filter = filters::find(name).ok_or_else(|| TemplateError::unknown(format!("the filter '{name}'")))?;
-        self.meter.enter()?;
+        self.limits.enter()?;
         let result = filter(self, value, arguments);
-        self.meter.leave();
+        self.limits.leave();
         result
     }
 
@@ -231,7 +231,7 @@ impl Vm {
     pub(super) fn test(&mut self, name: &str, value: &Value, arguments: Args) -> Result<bool, TemplateError> {
         let (test, parameter) =
             checks::find(name).ok_or_else(|| TemplateError::unknown(format!("the test '{name}'")))?;
-        self.meter.step(1)?;
+        self.limits.step(1)?;
         let other = match parameter {
             Some(parameter) => {
                 let [other] = arguments.bind(name, [parameter])?;
@@ -251,8 +251,8 @@ impl Vm {
             args.named.push((Text::own(name.clone()), self.eval(value, scope)?));
         }
         if let Some(unpacked) = &arguments.unpacked {
-            let items = self.eval(unpacked, scope)?.iterate(&mut self.meter)?;
-            self.meter.build(items.items.len() * size_of::<Value>())?;
+            let items = self.eval(unpacked, scope)?.iterate(&mut self.limits)?;
+            self.limits.build(items.items.len() * size_of::<Value>())?;
             args.positional.extend(items.items.iter().cloned());
         }
         if let Some(unpacked) = &arguments.unpacked_named {
@@ -261,7 +261,7 @@ impl Vm {
             };
             for (key, value) in &dict.pairs {
                 let Value::Str(name) = key else { return Err(TemplateError::failed("keywords must be strings")) };
-                self.meter.step(1)?;
+                self.limits.step(1)?;
                 args.named.push((name.clone(), value.clone()));
             }
         }
@@ -277,7 +277,7 @@ impl Vm {
         if methods::exists(value, name) {
             return methods::call(self, value, name, arguments);
         }
-        let method = access::attribute(&mut self.meter, value, name)?;
+        let method = access::attribute(&mut self.limits, value, name)?;
         self.call(&method, arguments)
     }
 
@@ -311,20 +311,20 @@ fn literal_value(literal: &Literal) -> Value {
 }
 
 pub(super) fn compare_one(
-    meter: &mut Meter,
+    limits: &mut Limits,
     comparison: Comparison,
     left: &Value,
     right: &Value,
 ) -> Result<bool, TemplateError> {
-    let mut order = |symbol| compare::order(meter, symbol, left, right);
+    let mut order = |symbol| compare::order(limits, symbol, left, right);
     match comparison {
         Comparison::Lt => Ok(order("<")?.is_some_and(|order| order.is_lt())),
         Comparison::Le => Ok(order("<=")?.is_some_and(|order| order.is_le())),
         Comparison::Gt => Ok(order(">")?.is_some_and(|order| order.is_gt())),
         Comparison::Ge => Ok(order(">=")?.is_some_and(|order| order.is_ge())),
-        Comparison::Eq => compare::equal(meter, left, right),
-        Comparison::Ne => Ok(!compare::equal(meter, left, right)?),
-        Comparison::In => compare::contains(meter, right, left),
-        Comparison::NotIn => Ok(!compare::contains(meter, right, left)?),
+        Comparison::Eq => compare::equal(limits, left, right),
+        Comparison::Ne => Ok(!compare::equal(limits, left, right)?),
+        Comparison::In => compare::contains(limits, right, left),
+        Comparison::NotIn => Ok(!compare::contains(limits, right, left)?),
     }
 }

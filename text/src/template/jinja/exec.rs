@@ -29,28 +29,28 @@ impl Vm {
         scope: &Rc<Scope>,
         out: &mut TextBuilder,
     ) -> Result<Flow, TemplateError> {
-        self.meter.enter()?;
+        self.limits.enter()?;
         for stmt in block {
-            self.meter.step(1)?;
+            self.limits.step(1)?;
             let flow = self.statement(&stmt.kind, scope, out).map_err(|error| error.at(stmt.line))?;
             if flow != Flow::Next {
-                self.meter.leave();
+                self.limits.leave();
                 return Ok(flow);
             }
         }
-        self.meter.leave();
+        self.limits.leave();
         Ok(Flow::Next)
     }
 
     fn statement(&mut self, kind: &StmtKind, scope: &Rc<Scope>, out: &mut TextBuilder) -> Result<Flow, TemplateError> {
         match kind {
             StmtKind::Text(text) => {
-                self.meter.build(text.len())?;
+                self.limits.build(text.len())?;
                 out.push_str(text);
             }
             StmtKind::Print(value) => {
                 let value = self.eval(value, scope)?;
-                print::write(&mut self.meter, &value, out)?;
+                print::write(&mut self.limits, &value, out)?;
             }
             StmtKind::If(branches, otherwise) => {
                 for (condition, block) in branches {
@@ -83,7 +83,7 @@ impl Vm {
                 for filter in filters {
                     value = self.filter(filter, value, &inner)?;
                 }
-                print::write(&mut self.meter, &value, out)?;
+                print::write(&mut self.limits, &value, out)?;
                 return Ok(flow);
             }
             _ => return self.definition(kind, scope, out),
@@ -117,7 +117,7 @@ impl Vm {
                 let caller = Value::Macro(Rc::new(MacroValue { node: node.clone(), scope: scope.clone() }));
                 self.keep_scope(scope);
                 let value = self.call_with_caller(call, caller, scope)?;
-                print::write(&mut self.meter, &value, out)?;
+                print::write(&mut self.limits, &value, out)?;
             }
             _ => {}
         }
@@ -127,7 +127,7 @@ impl Vm {
     fn assign(&mut self, target: &Target, value: Value, scope: &Rc<Scope>) -> Result<(), TemplateError> {
         match target {
             Target::Name(name) => {
-                self.meter.step(1 + scope.len() / 8)?;
+                self.limits.step(1 + scope.len() / 8)?;
                 scope.set(name, value);
                 Ok(())
             }
@@ -135,10 +135,10 @@ impl Vm {
                 let Some(Value::Namespace(namespace)) = scope.get(name) else {
                     return Err(TemplateError::failed("cannot assign attribute on non-namespace object"));
                 };
-                namespace.set(&mut self.meter, &Text::own(attribute.clone()), value)
+                namespace.set(&mut self.limits, &Text::own(attribute.clone()), value)
             }
             Target::Tuple(targets) => {
-                let items = value.iterate(&mut self.meter)?;
+                let items = value.iterate(&mut self.limits)?;
                 if items.items.len() != targets.len() {
                     let (wanted, given) = (targets.len(), items.items.len());
                     return Err(TemplateError::failed(format!("cannot unpack {given} values into {wanted}")));
@@ -156,7 +156,7 @@ impl Vm {
         level: usize,
         out: &mut TextBuilder,
     ) -> Result<(), TemplateError> {
-        let items = items.iterate(&mut self.meter)?;
+        let items = items.iterate(&mut self.limits)?;
         let items = match &node.condition {
             None => items,
             Some(condition) => {
@@ -168,7 +168,7 @@ impl Vm {
                         passed.push(item.clone());
                     }
                 }
-                Rc::new(self.meter.items(passed)?)
+                Rc::new(self.limits.items(passed)?)
             }
         };
         if items.items.is_empty() {
@@ -212,9 +212,9 @@ impl Vm {
         let [items] = arguments.bind("loop", ["items"])?;
         let items = items.unwrap_or(Value::Undefined(Missing::Nothing));
         let mut out = TextBuilder::default();
-        self.meter.enter()?;
+        self.limits.enter()?;
         self.run_loop(&looping.node.clone(), &items, &scope, looping.level + 1, &mut out)?;
-        self.meter.leave();
+        self.limits.leave();
         Ok(Value::Str(out.finish()))
     }
 }

@@ -2,14 +2,14 @@
 
 use super::super::TemplateError;
 use super::access;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::print;
 use super::provenance::{Text, TextBuilder};
 use super::spec::{Align, Spec};
 use super::value::Value;
 
 /// `pattern % arguments`.
-pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<Value, TemplateError> {
+pub fn percent(limits: &mut Limits, pattern: &Text, arguments: &Value) -> Result<Value, TemplateError> {
     let single = [arguments.clone()];
     let items = match arguments {
         Value::Tuple(tuple) => &tuple.items[..],
@@ -20,7 +20,7 @@ pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<V
     let mut rest: &str = pattern;
     while let Some(at) = rest.find('%') {
         out.push_part(pattern, &rest[..at]);
-        let directive = Directive::read(meter, &rest[at + 1..], &mut next)?;
+        let directive = Directive::read(limits, &rest[at + 1..], &mut next)?;
         let sign = &rest[at..at + 1];
         rest = directive.rest;
         if directive.kind == '%' {
@@ -36,7 +36,7 @@ pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<V
             },
             None => next.next().ok_or_else(|| TemplateError::failed("not enough arguments for format string"))?,
         };
-        let text = directive.format(meter, value)?;
+        let text = directive.format(limits, value)?;
         out.push_text(&text);
     }
     out.push_part(pattern, rest);
@@ -46,7 +46,7 @@ pub fn percent(meter: &mut Meter, pattern: &Text, arguments: &Value) -> Result<V
     if !all_used {
         return Err(TemplateError::failed("not all arguments converted during string formatting"));
     }
-    out.built(meter).map(Value::Str)
+    out.built(limits).map(Value::Str)
 }
 
 /// One `%…`.
@@ -59,7 +59,7 @@ struct Directive<'a> {
 
 impl<'a> Directive<'a> {
     fn read<'v>(
-        meter: &mut Meter,
+        limits: &mut Limits,
         text: &'a str,
         arguments: &mut impl Iterator<Item = &'v Value>,
     ) -> Result<Self, TemplateError> {
@@ -93,44 +93,44 @@ impl<'a> Directive<'a> {
             rest = after;
             spec.precision = Some(star_or_number(&mut rest)?);
         }
-        meter.build(spec.width)?;
+        limits.build(spec.width)?;
         let kind = rest.chars().next().ok_or_else(incomplete)?;
         Ok(Self { key, spec, kind, rest: &rest[kind.len_utf8()..] })
     }
 
-    fn format(&self, meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
+    fn format(&self, limits: &mut Limits, value: &Value) -> Result<Text, TemplateError> {
         let wants_number = || {
             let kind = value.kind();
             TemplateError::failed(format!("%{} format: a number is required, not {kind}", self.kind))
         };
         let number = match self.kind {
             's' => {
-                let text = print::text(meter, value)?;
-                return self.spec.text(meter, &text);
+                let text = print::text(limits, value)?;
+                return self.spec.text(limits, &text);
             }
             'r' | 'a' => {
-                let text = repr(meter, value, self.kind == 'a')?;
-                return self.spec.text(meter, &text);
+                let text = repr(limits, value, self.kind == 'a')?;
+                return self.spec.text(limits, &text);
             }
             'c' => {
                 if let Value::Str(text) | Value::Safe(text) = value
                     && text.chars().count() == 1
                 {
-                    return self.spec.text(meter, text);
+                    return self.spec.text(limits, text);
                 }
                 let c = value.as_int().and_then(|code| char::from_u32(u32::try_from(code).ok()?));
-                return self.spec.text(meter, &Text::own(c.ok_or_else(wants_number)?.to_string()));
+                return self.spec.text(limits, &Text::own(c.ok_or_else(wants_number)?.to_string()));
             }
             'd' | 'i' | 'u' => {
                 let number = match value {
                     Value::Float(number) if number.is_finite() => *number as i128,
                     _ => value.as_int().ok_or_else(wants_number)?,
                 };
-                self.spec.whole(meter, number, 'd')
+                self.spec.whole(limits, number, 'd')
             }
-            'o' | 'x' | 'X' => self.spec.whole(meter, value.as_int().ok_or_else(wants_number)?, self.kind),
+            'o' | 'x' | 'X' => self.spec.whole(limits, value.as_int().ok_or_else(wants_number)?, self.kind),
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-                self.spec.floating(meter, value.as_float().ok_or_else(wants_number)?, self.kind)
+                self.spec.floating(limits, value.as_float().ok_or_else(wants_number)?, self.kind)
             }
             kind => Err(TemplateError::failed(format!("unsupported format character '{kind}'"))),
         };
@@ -139,8 +139,8 @@ impl<'a> Directive<'a> {
 }
 
 /// `repr(value)`, or `ascii(value)`.
-fn repr(meter: &mut Meter, value: &Value, ascii: bool) -> Result<Text, TemplateError> {
-    let text = print::repr(meter, value)?;
+fn repr(limits: &mut Limits, value: &Value, ascii: bool) -> Result<Text, TemplateError> {
+    let text = print::repr(limits, value)?;
     if !ascii || text.is_ascii() {
         return Ok(text);
     }
@@ -158,14 +158,14 @@ fn repr(meter: &mut Meter, value: &Value, ascii: bool) -> Result<Text, TemplateE
 
 /// `pattern.format(*positional, **named)`.
 pub fn braces(
-    meter: &mut Meter,
+    limits: &mut Limits,
     pattern: &Text,
     positional: &[Value],
     named: &[(Text, Value)],
 ) -> Result<Value, TemplateError> {
     let mut fields = Fields { positional, named, next: 0, by_number: false };
-    let text = fields.fill(meter, pattern, pattern, 0)?;
-    Value::built(meter, text)
+    let text = fields.fill(limits, pattern, pattern, 0)?;
+    Value::built(limits, text)
 }
 
 struct Fields<'a> {
@@ -179,7 +179,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     /// Fills the fields of `part`, which is a part of `pattern`.
-    fn fill(&mut self, meter: &mut Meter, pattern: &Text, part: &str, level: usize) -> Result<Text, TemplateError> {
+    fn fill(&mut self, limits: &mut Limits, pattern: &Text, part: &str, level: usize) -> Result<Text, TemplateError> {
         let mut out = TextBuilder::default();
         let mut rest = part;
         while let Some(at) = rest.find(['{', '}']) {
@@ -195,9 +195,9 @@ impl Fields<'_> {
                 return Err(TemplateError::failed("a single brace in a format string"));
             }
             let end = field_end(rest).ok_or_else(|| TemplateError::failed("a format field has no end"))?;
-            let text = self.field(meter, pattern, &rest[..end], level)?;
+            let text = self.field(limits, pattern, &rest[..end], level)?;
             out.push_text(&text);
-            meter.build(text.cost())?;
+            limits.build(text.cost())?;
             rest = &rest[end + 1..];
         }
         out.push_part(pattern, rest);
@@ -205,32 +205,32 @@ impl Fields<'_> {
     }
 
     /// `name!conversion:spec`
-    fn field(&mut self, meter: &mut Meter, pattern: &Text, field: &str, level: usize) -> Result<Text, TemplateError> {
+    fn field(&mut self, limits: &mut Limits, pattern: &Text, field: &str, level: usize) -> Result<Text, TemplateError> {
         let (field, spec) = field.split_once(':').unwrap_or((field, ""));
         let (name, conversion) = field.split_once('!').map_or((field, None), |(name, kind)| (name, Some(kind)));
-        let value = self.value(meter, name)?;
+        let value = self.value(limits, name)?;
         let spec =
-            if spec.contains('{') { self.fill(meter, pattern, spec, level + 1)?.to_string() } else { spec.to_owned() };
+            if spec.contains('{') { self.fill(limits, pattern, spec, level + 1)?.to_string() } else { spec.to_owned() };
         let is_plain = spec.is_empty();
         let (spec, kind) = Spec::parse(&spec)?;
-        meter.build(spec.width)?;
+        limits.build(spec.width)?;
         match conversion {
-            None if is_plain => print::text(meter, &value),
-            None => spec.value(meter, &value, kind),
+            None if is_plain => print::text(limits, &value),
+            None => spec.value(limits, &value, kind),
             Some("s") => {
-                let text = print::text(meter, &value)?;
-                spec.text(meter, &text)
+                let text = print::text(limits, &value)?;
+                spec.text(limits, &text)
             }
             Some(kind @ ("r" | "a")) => {
-                let text = repr(meter, &value, kind == "a")?;
-                spec.text(meter, &text)
+                let text = repr(limits, &value, kind == "a")?;
+                spec.text(limits, &text)
             }
             Some(_) => Err(TemplateError::failed("an unknown conversion in a format string")),
         }
     }
 
     /// A field's value: `0`, `name`, `name.attribute`, `name[item]`.
-    fn value(&mut self, meter: &mut Meter, name: &str) -> Result<Value, TemplateError> {
+    fn value(&mut self, limits: &mut Limits, name: &str) -> Result<Value, TemplateError> {
         let end = name.find(['.', '[']).unwrap_or(name.len());
         let (first, mut rest) = name.split_at(end);
         let missing = || TemplateError::failed(format!("the format field '{first}' is not given"));
@@ -251,12 +251,12 @@ impl Fields<'_> {
             if let Some(after) = rest.strip_prefix('[') {
                 let (item, after) = after.split_once(']').ok_or_else(|| TemplateError::failed("a field has no ']'"))?;
                 let key = item.parse().map_or_else(|_| Value::text(item), Value::Int);
-                value = access::item(meter, &value, &key)?;
+                value = access::item(limits, &value, &key)?;
                 rest = after;
             } else {
                 let after = &rest[1..];
                 let end = after.find(['.', '[']).unwrap_or(after.len());
-                value = access::attribute(meter, &value, &after[..end].into())?;
+                value = access::attribute(limits, &value, &after[..end].into())?;
                 rest = &after[end..];
             }
         }

@@ -7,7 +7,7 @@ use super::super::TemplateError;
 use super::super::time::strftime;
 use super::arguments::{Args, text};
 use super::eval::Vm;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::print;
 use super::provenance::Text;
 use super::value::{Cycler, Namespace, Range, Value};
@@ -50,30 +50,30 @@ impl Function {
                     let (Value::Str(name) | Value::Safe(name)) = name else {
                         return Err(TemplateError::unknown("a 'namespace' with names that are no strings"));
                     };
-                    namespace.set(&mut vm.meter, &name, value)?;
+                    namespace.set(&mut vm.limits, &name, value)?;
                 }
                 Ok(Value::Namespace(namespace))
             }
             Self::Cycler if args.positional.is_empty() => Err(TemplateError::failed("a cycler needs items")),
             Self::Cycler => {
-                let items = Rc::new(vm.meter.items(args.positional)?);
+                let items = Rc::new(vm.limits.items(args.positional)?);
                 Ok(Value::Cycler(Rc::new(Cycler { items, at: Cell::new(0) })))
             }
             Self::Joiner => {
                 let [separator] = args.bind("joiner", ["sep"])?;
                 let separator = separator.unwrap_or_else(|| Value::text(", "));
-                super::meter::check_depth(separator.depth() + 1)?;
+                super::limits::check_depth(separator.depth() + 1)?;
                 Ok(Value::Joiner(Rc::new((Cell::new(false), separator))))
             }
             Self::RaiseException => {
                 let [message] = args.bind("raise_exception", ["message"])?;
-                let message = print::text(&mut vm.meter, &message.unwrap_or(Value::None))?;
+                let message = print::text(&mut vm.limits, &message.unwrap_or(Value::None))?;
                 Err(TemplateError::Raised(message.to_string()))
             }
             Self::StrftimeNow => {
                 let [format] = args.bind("strftime_now", ["format"])?;
                 let format = text("strftime_now", format)?;
-                vm.meter.build(format.len() * 16)?;
+                vm.limits.build(format.len() * 16)?;
                 let time = vm.local_time.ok_or(TemplateError::NoTime)?;
                 Ok(Value::Str(format.derived(strftime(&format, time))))
             }
@@ -106,10 +106,10 @@ fn dict(vm: &mut Vm, args: Args) -> Result<super::value::Dict, TemplateError> {
         [Value::Dict(dict)] => dict.pairs.clone(),
         [Value::Undefined(missing)] => return Err(TemplateError::failed(missing.describe())),
         [items] => {
-            let items = items.iterate(&mut vm.meter)?;
+            let items = items.iterate(&mut vm.limits)?;
             let mut pairs = Vec::with_capacity(items.items.len());
             for pair in &items.items {
-                match &pair.iterate(&mut vm.meter)?.items[..] {
+                match &pair.iterate(&mut vm.limits)?.items[..] {
                     [key, value] => pairs.push((key.clone(), value.clone())),
                     _ => return Err(TemplateError::failed("dict takes pairs")),
                 }
@@ -119,7 +119,7 @@ fn dict(vm: &mut Vm, args: Args) -> Result<super::value::Dict, TemplateError> {
         _ => return Err(TemplateError::failed("dict takes one mapping")),
     };
     pairs.extend(args.named.into_iter().map(|(name, value)| (Value::Str(name), value)));
-    vm.meter.dict(pairs)
+    vm.limits.dict(pairs)
 }
 
 impl Namespace {
@@ -127,7 +127,7 @@ impl Namespace {
     ///
     /// # Errors
     /// Names that begin with an underscore are refused, as transformers does.
-    pub fn set(&self, meter: &mut Meter, name: &Text, value: Value) -> Result<(), TemplateError> {
+    pub fn set(&self, limits: &mut Limits, name: &Text, value: Value) -> Result<(), TemplateError> {
         if name.starts_with('_') {
             return Err(TemplateError::failed(format!(
                 "a namespace takes no name with an underscore first: '{}'",
@@ -135,7 +135,7 @@ impl Namespace {
             )));
         }
         let mut values = self.values.borrow_mut();
-        meter.step(1 + values.len() / 8)?;
+        limits.step(1 + values.len() / 8)?;
         let old = match values.iter_mut().find(|(found, _)| **found == **name) {
             Some((_, slot)) => Some(std::mem::replace(slot, value)),
             None => {

@@ -12,12 +12,12 @@ use super::value::{MacroValue, Missing, Value};
 
 impl Vm {
     pub(super) fn call_macro(&mut self, value: &Rc<MacroValue>, arguments: Args) -> Result<Value, TemplateError> {
-        self.meter.enter()?;
+        self.limits.enter()?;
         let scope = Scope::within(&value.scope);
         self.bind_parameters(value, arguments, &scope)?;
         let mut out = TextBuilder::default();
         self.block(&value.node.body, &scope, &mut out)?;
-        self.meter.leave();
+        self.limits.leave();
         Ok(Value::Str(out.finish()))
     }
 
@@ -50,7 +50,7 @@ impl Vm {
         }
         let rest: Vec<Value> = positional.collect();
         if node.uses.varargs {
-            scope.set(&"varargs".into(), Value::tuple(&mut self.meter, rest)?);
+            scope.set(&"varargs".into(), Value::tuple(&mut self.limits, rest)?);
         } else if !rest.is_empty() {
             let most = node.parameters.len();
             let message = format!("macro '{}' takes not more than {most} argument(s)", node.name);
@@ -58,7 +58,7 @@ impl Vm {
         }
         if node.uses.kwargs {
             let pairs = named.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
-            scope.set(&"kwargs".into(), Value::Dict(Rc::new(self.meter.dict(pairs)?)));
+            scope.set(&"kwargs".into(), Value::Dict(Rc::new(self.limits.dict(pairs)?)));
         } else if let Some((name, _)) = named.first() {
             return Err(TemplateError::failed(format!(
                 "macro '{}' takes no keyword argument '{}'",

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::TemplateError;
 use super::arguments::{Args, required};
 use super::eval::Vm;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::value::{Value, View};
 use super::{compare, strings};
 
@@ -36,7 +36,7 @@ pub fn changes(value: &Value, name: &str) -> bool {
 }
 
 pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value, TemplateError> {
-    vm.meter.step(1)?;
+    vm.limits.step(1)?;
     match value {
         Value::Str(text) => strings::call(vm, text, name, args),
         // Their arguments would have to be escaped.
@@ -45,21 +45,21 @@ pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
         }
         Value::Safe(text) => {
             let made = strings::call(vm, text, name, args)?;
-            safe(&mut vm.meter, made)
+            safe(&mut vm.limits, made)
         }
         Value::List(_) | Value::Tuple(_) | Value::Range(_) => sequence(vm, value, name, args),
         Value::Dict(dict) => match name {
             "get" => {
                 let [key, default] = positional("get", args)?;
-                let found = dict.get(&mut vm.meter, &required("get", key)?)?.cloned();
+                let found = dict.get(&mut vm.limits, &required("get", key)?)?.cloned();
                 Ok(found.or(default).unwrap_or(Value::None))
             }
             "fromkeys" => {
                 let [keys, default] = args.bind("fromkeys", ["iterable", "value"])?;
-                let keys = required("fromkeys", keys)?.iterate(&mut vm.meter)?;
+                let keys = required("fromkeys", keys)?.iterate(&mut vm.limits)?;
                 let default = default.unwrap_or(Value::None);
                 let pairs = keys.items.iter().map(|key| (key.clone(), default.clone())).collect();
-                Ok(Value::Dict(Rc::new(vm.meter.dict(pairs)?)))
+                Ok(Value::Dict(Rc::new(vm.limits.dict(pairs)?)))
             }
             _ => {
                 let [] = args.bind(name, [])?;
@@ -87,10 +87,10 @@ pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
             chosen.cloned().ok_or_else(|| TemplateError::failed("no items for cycling given"))
         }
         Value::Loop(looping) => {
-            let now = Rc::new(vm.meter.items(args.positional)?);
+            let now = Rc::new(vm.limits.items(args.positional)?);
             let before = looping.changed.replace(Some(now.clone()));
             let same = match before {
-                Some(before) => compare::equal(&mut vm.meter, &Value::Tuple(before), &Value::Tuple(now))?,
+                Some(before) => compare::equal(&mut vm.limits, &Value::Tuple(before), &Value::Tuple(now))?,
                 None => false,
             };
             Ok(Value::Bool(!same))
@@ -109,19 +109,19 @@ pub fn call(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
 }
 
 /// The same, its texts being escaped.
-fn safe(meter: &mut Meter, value: Value) -> Result<Value, TemplateError> {
-    let all = |meter: &mut Meter, items: &[Value]| -> Result<Vec<Value>, TemplateError> {
-        items.iter().map(|item| safe(meter, item.clone())).collect()
+fn safe(limits: &mut Limits, value: Value) -> Result<Value, TemplateError> {
+    let all = |limits: &mut Limits, items: &[Value]| -> Result<Vec<Value>, TemplateError> {
+        items.iter().map(|item| safe(limits, item.clone())).collect()
     };
     Ok(match value {
         Value::Str(text) => Value::Safe(text),
         Value::List(list) => {
-            let items = all(meter, &list.items)?;
-            Value::list(meter, items)?
+            let items = all(limits, &list.items)?;
+            Value::list(limits, items)?
         }
         Value::Tuple(list) => {
-            let items = all(meter, &list.items)?;
-            Value::tuple(meter, items)?
+            let items = all(limits, &list.items)?;
+            Value::tuple(limits, items)?
         }
         other => other,
     })
@@ -160,10 +160,10 @@ fn sequence(vm: &mut Vm, value: &Value, name: &str, args: Args) -> Result<Value,
     }
     let [wanted] = args.bind(name, ["value"])?;
     let wanted = required(name, wanted)?;
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut count = 0;
     for (at, item) in items.items.iter().enumerate() {
-        if compare::equal(&mut vm.meter, item, &wanted)? {
+        if compare::equal(&mut vm.limits, item, &wanted)? {
             if name == "index" {
                 return Ok(Value::Int(at as i128));
             }

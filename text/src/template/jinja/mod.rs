@@ -1,7 +1,7 @@
 //! jinja2's template language, as far as chat templates use it, exactly as jinja2 answers it: its scopes, its white space, its
 //! undefined values, Python's texts, numbers and methods.
 //!
-//! A template comes from a stranger. Whatever it does is counted ([`meter`]) before it is done: steps, bytes, and how deeply things
+//! A template comes from a stranger. Whatever it does is counted ([`limits`]) before it is done: steps, bytes, and how deeply things
 //! nest. It reads nothing but its variables and changes nothing outside of itself. What it asks for that does not exist is an
 //! error that names it.
 
@@ -18,8 +18,8 @@ mod filters;
 mod format;
 mod functions;
 mod lexer;
+pub(super) mod limits;
 mod macros;
-pub(super) mod meter;
 mod methods;
 mod operators;
 mod parser;
@@ -37,7 +37,7 @@ use super::TemplateError;
 pub(super) use compare::sort;
 use eval::Vm;
 use functions::Function;
-pub(super) use meter::Meter;
+pub(super) use limits::Limits;
 pub(super) use provenance::{Span, Text, TextBuilder};
 use scope::Scope;
 pub(super) use text::is_space;
@@ -56,7 +56,7 @@ impl Program {
     /// Renders it with these variables, which win over the functions of the same names. Gives the text, and what users wrote of it.
     pub fn render(
         &self,
-        meter: Meter,
+        limits: Limits,
         variables: Vec<(&str, Value)>,
         local_time: Option<i64>,
     ) -> Result<(String, Vec<Span>), TemplateError> {
@@ -67,7 +67,7 @@ impl Program {
         for (name, value) in variables {
             globals.set(&name.into(), value);
         }
-        let mut vm = Vm::new(meter, local_time);
+        let mut vm = Vm::new(limits, local_time);
         let mut text = TextBuilder::default();
         vm.block(&self.0, &Scope::within(&globals), &mut text)?;
         Ok(text.into_parts())

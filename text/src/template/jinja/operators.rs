@@ -4,13 +4,13 @@ use super::super::TemplateError;
 use super::ast::Arithmetic;
 use super::escape::escape;
 use super::format;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::provenance::{Text, TextBuilder};
 use super::value::{Value, View};
 
 /// `left operator right`.
 pub fn arithmetic(
-    meter: &mut Meter,
+    limits: &mut Limits,
     operator: Arithmetic,
     left: &Value,
     right: &Value,
@@ -19,7 +19,7 @@ pub fn arithmetic(
         return Err(TemplateError::failed(missing.describe()));
     }
     if let (Arithmetic::Rem, Value::Str(pattern)) = (operator, left) {
-        return format::percent(meter, pattern, right);
+        return format::percent(limits, pattern, right);
     }
     if matches!((operator, left), (Arithmetic::Rem, Value::Safe(_))) {
         return Err(TemplateError::unknown("'%' of escaped text"));
@@ -38,8 +38,8 @@ pub fn arithmetic(
         return floating(operator, a, b);
     }
     match operator {
-        Arithmetic::Add => add(meter, left, right),
-        Arithmetic::Mul => multiply(meter, left, right),
+        Arithmetic::Add => add(limits, left, right),
+        Arithmetic::Mul => multiply(limits, left, right),
         _ => Err(unsupported(operator, left, right)),
     }
 }
@@ -133,33 +133,33 @@ fn zero_division() -> TemplateError {
     TemplateError::failed("division by zero")
 }
 
-fn add(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
+fn add(limits: &mut Limits, left: &Value, right: &Value) -> Result<Value, TemplateError> {
     match (left, right) {
-        (Value::Str(a), Value::Str(b)) => concatenate(meter, a, b).map(Value::Str),
-        (Value::Safe(a), Value::Safe(b)) => concatenate(meter, a, b).map(Value::Safe),
+        (Value::Str(a), Value::Str(b)) => concatenate(limits, a, b).map(Value::Str),
+        (Value::Safe(a), Value::Safe(b)) => concatenate(limits, a, b).map(Value::Safe),
         (Value::Safe(a), Value::Str(b)) => {
-            let b = escape(meter, b)?;
-            concatenate(meter, a, &b).map(Value::Safe)
+            let b = escape(limits, b)?;
+            concatenate(limits, a, &b).map(Value::Safe)
         }
         (Value::Str(a), Value::Safe(b)) => {
-            let a = escape(meter, a)?;
-            concatenate(meter, &a, b).map(Value::Safe)
+            let a = escape(limits, a)?;
+            concatenate(limits, &a, b).map(Value::Safe)
         }
-        (Value::List(a), Value::List(b)) => Value::list(meter, [&a.items[..], &b.items].concat()),
-        (Value::Tuple(a), Value::Tuple(b)) => Value::tuple(meter, [&a.items[..], &b.items].concat()),
+        (Value::List(a), Value::List(b)) => Value::list(limits, [&a.items[..], &b.items].concat()),
+        (Value::Tuple(a), Value::Tuple(b)) => Value::tuple(limits, [&a.items[..], &b.items].concat()),
         _ => Err(unsupported(Arithmetic::Add, left, right)),
     }
 }
 
-fn concatenate(meter: &mut Meter, left: &Text, right: &Text) -> Result<Text, TemplateError> {
-    meter.build(left.cost() + right.cost())?;
+fn concatenate(limits: &mut Limits, left: &Text, right: &Text) -> Result<Text, TemplateError> {
+    limits.build(left.cost() + right.cost())?;
     let mut text = TextBuilder::default();
     text.push_text(left);
     text.push_text(right);
     Ok(text.finish())
 }
 
-fn multiply(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, TemplateError> {
+fn multiply(limits: &mut Limits, left: &Value, right: &Value) -> Result<Value, TemplateError> {
     let (repeated, times) = match (left.as_int(), right.as_int()) {
         (None, Some(times)) => (left, times),
         (Some(times), None) => (right, times),
@@ -168,24 +168,24 @@ fn multiply(meter: &mut Meter, left: &Value, right: &Value) -> Result<Value, Tem
     let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
     match repeated {
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.cost().saturating_mul(times))?;
+            limits.build(text.cost().saturating_mul(times))?;
             let mut out = TextBuilder::default();
             if !text.is_empty() {
                 (0..times).for_each(|_| out.push_text(text));
             }
             Ok(Value::Str(out.finish()))
         }
-        Value::List(list) => repeat(meter, &list.items, times).and_then(|items| Value::list(meter, items)),
-        Value::Tuple(tuple) => repeat(meter, &tuple.items, times).and_then(|items| Value::tuple(meter, items)),
+        Value::List(list) => repeat(limits, &list.items, times).and_then(|items| Value::list(limits, items)),
+        Value::Tuple(tuple) => repeat(limits, &tuple.items, times).and_then(|items| Value::tuple(limits, items)),
         _ => Err(unsupported(Arithmetic::Mul, left, right)),
     }
 }
 
-fn repeat(meter: &mut Meter, items: &[Value], times: usize) -> Result<Vec<Value>, TemplateError> {
+fn repeat(limits: &mut Limits, items: &[Value], times: usize) -> Result<Vec<Value>, TemplateError> {
     if items.is_empty() {
         return Ok(Vec::new());
     }
-    meter.build(items.len().saturating_mul(times).saturating_mul(size_of::<Value>()))?;
+    limits.build(items.len().saturating_mul(times).saturating_mul(size_of::<Value>()))?;
     Ok(std::iter::repeat_n(items, times).flatten().cloned().collect())
 }
 

@@ -2,45 +2,45 @@
 
 use super::super::TemplateError;
 use super::super::json::float as json_float;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::provenance::{Text, TextBuilder};
 use super::text::is_printable;
 use super::value::Value;
 
 /// Appends `str(value)`, as `{{ value }}` writes it.
-pub fn write(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
+pub fn write(limits: &mut Limits, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
     match value {
         Value::Undefined(_) => Ok(()),
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.cost())?;
+            limits.build(text.cost())?;
             out.push_text(text);
             Ok(())
         }
-        _ => write_repr(meter, value, out),
+        _ => write_repr(limits, value, out),
     }
 }
 
 /// `str(value)`.
-pub fn text(meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
+pub fn text(limits: &mut Limits, value: &Value) -> Result<Text, TemplateError> {
     if let Value::Str(text) | Value::Safe(text) = value {
-        meter.scan(text.len())?;
+        limits.scan(text.len())?;
         return Ok(text.clone());
     }
     let mut out = TextBuilder::default();
-    write(meter, value, &mut out)?;
+    write(limits, value, &mut out)?;
     Ok(out.finish())
 }
 
 /// `repr(value)`.
-pub fn repr(meter: &mut Meter, value: &Value) -> Result<Text, TemplateError> {
+pub fn repr(limits: &mut Limits, value: &Value) -> Result<Text, TemplateError> {
     let mut out = TextBuilder::default();
-    write_repr(meter, value, &mut out)?;
+    write_repr(limits, value, &mut out)?;
     Ok(out.finish())
 }
 
 /// Appends `repr(value)`.
-pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
-    meter.enter()?;
+pub fn write_repr(limits: &mut Limits, value: &Value, out: &mut TextBuilder) -> Result<(), TemplateError> {
+    limits.enter()?;
     let begins = out.len();
     match value {
         Value::None => out.push_str("None"),
@@ -49,38 +49,38 @@ pub fn write_repr(meter: &mut Meter, value: &Value, out: &mut TextBuilder) -> Re
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Float(number) => out.push_str(&float(*number)),
         Value::Str(text) | Value::Safe(text) => {
-            meter.build(text.cost())?;
+            limits.build(text.cost())?;
             let is_safe = matches!(value, Value::Safe(_));
             out.push_str(if is_safe { "Markup(" } else { "" });
             quote(text, out);
             out.push_str(if is_safe { ")" } else { "" });
         }
-        Value::List(list) => write_items(meter, ("[", "]"), &list.items, out)?,
-        Value::Tuple(tuple) if tuple.items.len() == 1 => write_items(meter, ("(", ",)"), &tuple.items, out)?,
-        Value::Tuple(tuple) | Value::Group(tuple) => write_items(meter, ("(", ")"), &tuple.items, out)?,
-        Value::Dict(dict) => write_pairs(meter, ("{", "}"), &dict.pairs, out)?,
+        Value::List(list) => write_items(limits, ("[", "]"), &list.items, out)?,
+        Value::Tuple(tuple) if tuple.items.len() == 1 => write_items(limits, ("(", ",)"), &tuple.items, out)?,
+        Value::Tuple(tuple) | Value::Group(tuple) => write_items(limits, ("(", ")"), &tuple.items, out)?,
+        Value::Dict(dict) => write_pairs(limits, ("{", "}"), &dict.pairs, out)?,
         Value::View(..) => {
-            let items = value.iterate(meter)?;
+            let items = value.iterate(limits)?;
             out.push_str(value.kind());
-            write_items(meter, ("([", "])"), &items.items, out)?;
+            write_items(limits, ("([", "])"), &items.items, out)?;
         }
         Value::Range(range) if range.step == 1 => out.push_str(&format!("range({}, {})", range.start, range.stop)),
         Value::Range(range) => out.push_str(&format!("range({}, {}, {})", range.start, range.stop, range.step)),
         Value::Namespace(namespace) => {
             let values = namespace.values.borrow().clone();
             let pairs: Vec<_> = values.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
-            write_pairs(meter, ("<Namespace {", "}>"), &pairs, out)?;
+            write_pairs(limits, ("<Namespace {", "}>"), &pairs, out)?;
         }
         Value::Macro(value) => out.push_str(&format!("<Macro '{}'>", value.node.name)),
         Value::Undefined(_) => out.push_str("Undefined"),
         _ => out.push_str(&format!("<{}>", value.kind())),
     }
-    meter.leave();
-    meter.build(if value.as_str().is_some() { 0 } else { (out.len() - begins).min(64) })
+    limits.leave();
+    limits.build(if value.as_str().is_some() { 0 } else { (out.len() - begins).min(64) })
 }
 
 fn write_items(
-    meter: &mut Meter,
+    limits: &mut Limits,
     brackets: (&str, &str),
     items: &[Value],
     out: &mut TextBuilder,
@@ -88,14 +88,14 @@ fn write_items(
     out.push_str(brackets.0);
     for (at, item) in items.iter().enumerate() {
         out.push_str(if at > 0 { ", " } else { "" });
-        write_repr(meter, item, out)?;
+        write_repr(limits, item, out)?;
     }
     out.push_str(brackets.1);
     Ok(())
 }
 
 fn write_pairs(
-    meter: &mut Meter,
+    limits: &mut Limits,
     brackets: (&str, &str),
     pairs: &[(Value, Value)],
     out: &mut TextBuilder,
@@ -103,9 +103,9 @@ fn write_pairs(
     out.push_str(brackets.0);
     for (at, (key, value)) in pairs.iter().enumerate() {
         out.push_str(if at > 0 { ", " } else { "" });
-        write_repr(meter, key, out)?;
+        write_repr(limits, key, out)?;
         out.push_str(": ");
-        write_repr(meter, value, out)?;
+        write_repr(limits, value, out)?;
     }
     out.push_str(brackets.1);
     Ok(())

@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use std::sync::{Arc, LazyLock};
 
 use super::super::TemplateError;
-use super::meter::Meter;
+use super::limits::Limits;
 
 /// Bytes of a text, from one place to another.
 pub type Span = Range<usize>;
@@ -161,9 +161,9 @@ impl TextBuilder {
     }
 
     /// The text, which counts as built.
-    pub fn built(self, meter: &mut Meter) -> Result<Text, TemplateError> {
+    pub fn built(self, limits: &mut Limits) -> Result<Text, TemplateError> {
         let text = self.finish();
-        meter.build(text.cost())?;
+        limits.build(text.cost())?;
         Ok(text)
     }
 

@@ -1,7 +1,7 @@
 //! Python's format specification: `[[fill]align][sign][#][0][width][,][.precision][type]`.
 
 use super::super::TemplateError;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::print;
 use super::provenance::{Text, TextBuilder};
 use super::value::Value;
@@ -85,7 +85,7 @@ impl Spec {
     }
 
     /// A value as `format()` writes it.
-    pub fn value(&self, meter: &mut Meter, value: &Value, kind: Option<char>) -> Result<Text, TemplateError> {
+    pub fn value(&self, limits: &mut Limits, value: &Value, kind: Option<char>) -> Result<Text, TemplateError> {
         let of = value.kind();
         let wrong = |what: &str| Err(TemplateError::failed(format!("the format of '{of}' takes no {what}")));
         let number = match (value, kind) {
@@ -95,28 +95,28 @@ impl Spec {
                 }
                 let number = value.as_int().unwrap_or(0);
                 if kind != Some('c') {
-                    self.whole(meter, number, kind.unwrap_or('d'))
+                    self.whole(limits, number, kind.unwrap_or('d'))
                 } else {
                     let letter = u32::try_from(number).ok().and_then(char::from_u32);
                     let letter = letter.ok_or_else(|| TemplateError::failed("%c arg not in range(0x110000)"))?;
-                    self.pad(meter, "", &letter.to_string(), self.align.unwrap_or(Align::Left))
+                    self.pad(limits, "", &letter.to_string(), self.align.unwrap_or(Align::Left))
                 }
             }
             (_, Some(kind @ ('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%'))) if value.as_float().is_some() => {
-                self.floating(meter, value.as_float().unwrap_or(0.0), kind)
+                self.floating(limits, value.as_float().unwrap_or(0.0), kind)
             }
-            (Value::Float(number), Some('n')) => self.floating(meter, *number, 'g'),
-            (Value::Float(number), None) if self.precision.is_some() => self.floating(meter, *number, 'g'),
+            (Value::Float(number), Some('n')) => self.floating(limits, *number, 'g'),
+            (Value::Float(number), None) if self.precision.is_some() => self.floating(limits, *number, 'g'),
             (Value::Float(number), None) => {
                 let text = print::float(number.abs());
-                self.number(meter, number.is_sign_negative(), "", &text)
+                self.number(limits, number.is_sign_negative(), "", &text)
             }
             (Value::Str(text) | Value::Safe(text), None | Some('s')) => {
                 if self.sign.is_some() || self.alternate || self.grouping.is_some() || self.align == Some(Align::Inner)
                 {
                     return wrong("sign, '#', grouping or '='");
                 }
-                return self.text(meter, text);
+                return self.text(limits, text);
             }
             (_, Some(kind)) => {
                 Err(TemplateError::failed(format!("unknown format code '{kind}' for object of type '{of}'")))
@@ -126,14 +126,14 @@ impl Spec {
         number.map(Text::own)
     }
 
-    pub fn text(&self, meter: &mut Meter, text: &Text) -> Result<Text, TemplateError> {
+    pub fn text(&self, limits: &mut Limits, text: &Text) -> Result<Text, TemplateError> {
         let cut = self.precision.and_then(|most| text.char_indices().nth(most)).map_or(text.len(), |(at, _)| at);
         let text = text.part(&text[..cut]);
         if self.width == 0 {
             return Ok(text);
         }
         let missing = self.width.saturating_sub(text.chars().count());
-        meter.build(missing)?;
+        limits.build(missing)?;
         let left = match self.align.unwrap_or(Align::Left) {
             Align::Left => 0,
             Align::Centre => missing / 2,
@@ -147,7 +147,7 @@ impl Spec {
     }
 
     /// A whole number in the base that `kind` names.
-    pub fn whole(&self, meter: &mut Meter, number: i128, kind: char) -> Result<String, TemplateError> {
+    pub fn whole(&self, limits: &mut Limits, number: i128, kind: char) -> Result<String, TemplateError> {
         let size = number.unsigned_abs();
         let (prefix, digits) = match kind {
             'b' => ("0b", format!("{size:b}")),
@@ -156,10 +156,10 @@ impl Spec {
             'X' => ("0X", format!("{size:X}")),
             _ => ("", size.to_string()),
         };
-        self.number(meter, number < 0, if self.alternate { prefix } else { "" }, &digits)
+        self.number(limits, number < 0, if self.alternate { prefix } else { "" }, &digits)
     }
 
-    pub fn floating(&self, meter: &mut Meter, number: f64, kind: char) -> Result<String, TemplateError> {
+    pub fn floating(&self, limits: &mut Limits, number: f64, kind: char) -> Result<String, TemplateError> {
         let precision = self.precision.unwrap_or(6);
         if precision > MAX_PRECISION {
             return Err(TemplateError::TooMuchText);
@@ -175,10 +175,10 @@ impl Spec {
         if kind.is_ascii_uppercase() {
             digits = digits.to_uppercase();
         }
-        self.number(meter, number.is_sign_negative() && !number.is_nan(), "", &digits)
+        self.number(limits, number.is_sign_negative() && !number.is_nan(), "", &digits)
     }
 
-    fn number(&self, meter: &mut Meter, negative: bool, prefix: &str, digits: &str) -> Result<String, TemplateError> {
+    fn number(&self, limits: &mut Limits, negative: bool, prefix: &str, digits: &str) -> Result<String, TemplateError> {
         let digits = match self.grouping {
             Some(separator) => group(digits, separator),
             None => digits.to_owned(),
@@ -195,12 +195,12 @@ impl Spec {
             Some(Align::Right) | None if self.zero => Align::Inner,
             align => align.unwrap_or(default),
         };
-        self.pad(meter, &format!("{sign}{prefix}"), &digits, align)
+        self.pad(limits, &format!("{sign}{prefix}"), &digits, align)
     }
 
-    fn pad(&self, meter: &mut Meter, sign: &str, text: &str, align: Align) -> Result<String, TemplateError> {
+    fn pad(&self, limits: &mut Limits, sign: &str, text: &str, align: Align) -> Result<String, TemplateError> {
         let missing = self.width.saturating_sub(sign.chars().count() + text.chars().count());
-        meter.build(missing)?;
+        limits.build(missing)?;
         let fill = if self.zero && align == Align::Inner { '0' } else { self.fill };
         let padding = |count: usize| fill.to_string().repeat(count);
         Ok(match align {

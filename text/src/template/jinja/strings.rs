@@ -61,12 +61,12 @@ pub const METHODS: [&str; 47] = [
 ];
 
 pub fn call(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, TemplateError> {
-    vm.meter.scan(text.len())?;
+    vm.limits.scan(text.len())?;
     match name {
         "strip" | "lstrip" | "rstrip" => {
             let [chars] = positional(name, args)?;
             let stripped = strip(text, chars.as_ref(), name)?;
-            Value::built(&mut vm.meter, text.part(stripped))
+            Value::built(&mut vm.limits, text.part(stripped))
         }
         "split" | "rsplit" => split(vm, text, name == "rsplit", args),
         "partition" | "rpartition" => partition(vm, text, name == "rpartition", args),
@@ -85,16 +85,16 @@ pub fn call(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, T
             let [part] = positional(name, args)?;
             let part = text_argument(name, part)?;
             let rest = if name == "removeprefix" { text.strip_prefix(&*part) } else { text.strip_suffix(&*part) };
-            Value::built(&mut vm.meter, text.part(rest.unwrap_or(text)))
+            Value::built(&mut vm.limits, text.part(rest.unwrap_or(text)))
         }
         "startswith" | "endswith" => affix(text, name, args),
         "find" | "rfind" | "index" | "rindex" | "count" => find(text, name, args),
-        "format" => format::braces(&mut vm.meter, text, &args.positional, &args.named),
+        "format" => format::braces(&mut vm.limits, text, &args.positional, &args.named),
         "center" | "ljust" | "rjust" | "zfill" | "expandtabs" => pad(vm, text, name, args),
         _ => match plain(text, name) {
             Some(answer) => {
                 let [] = args.bind(name, [])?;
-                vm.meter.build(text.len())?;
+                vm.limits.build(text.len())?;
                 Ok(answer)
             }
             None => Err(unknown(&Value::Str(text.clone()), name)),
@@ -156,9 +156,9 @@ pub fn strip<'t>(text: &'t str, chars: Option<&Value>, name: &str) -> Result<&'t
 
 /// A list of parts of `text`.
 fn list_of(vm: &mut Vm, text: &Text, parts: &[&str]) -> Result<Value, TemplateError> {
-    vm.meter.build(text.cost())?;
+    vm.limits.build(text.cost())?;
     let items = parts.iter().map(|part| Value::Str(text.part(part))).collect();
-    Value::list(&mut vm.meter, items)
+    Value::list(&mut vm.limits, items)
 }
 
 /// `split(sep=None, maxsplit=-1)` from either end. Without a separator, runs of white space separate.
@@ -222,20 +222,20 @@ fn partition(vm: &mut Vm, text: &Text, from_right: bool, args: Args) -> Result<V
         None if from_right => [Text::own(""), Text::own(""), text.clone()],
         None => [text.clone(), Text::own(""), Text::own("")],
     };
-    vm.meter.build(text.cost())?;
-    Value::tuple(&mut vm.meter, parts.map(Value::Str).to_vec())
+    vm.limits.build(text.cost())?;
+    Value::tuple(&mut vm.limits, parts.map(Value::Str).to_vec())
 }
 
 fn join(vm: &mut Vm, separator: &Text, args: Args) -> Result<Value, TemplateError> {
     let [items] = positional("join", args)?;
-    let items = required("join", items)?.iterate(&mut vm.meter)?;
+    let items = required("join", items)?.iterate(&mut vm.limits)?;
     let mut out = TextBuilder::default();
     for (at, item) in items.items.iter().enumerate() {
         let (Value::Str(item) | Value::Safe(item)) = item else {
             let message = format!("sequence item {at}: expected str instance, {} found", item.kind());
             return Err(TemplateError::failed(message));
         };
-        vm.meter.build(separator.cost() + item.cost())?;
+        vm.limits.build(separator.cost() + item.cost())?;
         if at > 0 {
             out.push_text(separator);
         }
@@ -247,10 +247,10 @@ fn join(vm: &mut Vm, separator: &Text, args: Args) -> Result<Value, TemplateErro
 /// All occurrences, or the first `count`.
 pub fn replace(vm: &mut Vm, text: &Text, old: &str, new: &Text, count: i128) -> Result<Value, TemplateError> {
     // Each occurrence costs more than its bytes, and there may be one a letter.
-    vm.meter.step(text.len() / 4)?;
+    vm.limits.step(text.len() / 4)?;
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let found = text.matches(old).count().min(most);
-    vm.meter.build(text.cost().saturating_add(found.saturating_mul(new.cost())))?;
+    vm.limits.build(text.cost().saturating_add(found.saturating_mul(new.cost())))?;
     let mut out = TextBuilder::default();
     let mut done = 0;
     for (at, old) in text.match_indices(old).take(found) {
@@ -339,7 +339,7 @@ fn pad(vm: &mut Vm, text: &Text, name: &str, args: Args) -> Result<Value, Templa
         return Err(TemplateError::failed("the fill character must be exactly one character long"));
     }
     let missing = width.saturating_sub(text.chars().count());
-    vm.meter.build(missing.saturating_mul(fill.len()).saturating_add(text.len()))?;
+    vm.limits.build(missing.saturating_mul(fill.len()).saturating_add(text.len()))?;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     // Python puts the odd character on the left where the width is odd.
     let left = missing / 2 + (missing & width & 1);
@@ -366,7 +366,7 @@ fn expand_tabs(vm: &mut Vm, text: &Text, width: usize) -> Result<Value, Template
     for c in text.chars() {
         if c == '\t' {
             let spaces = if width == 0 { 0 } else { width - column % width };
-            vm.meter.build(spaces)?;
+            vm.limits.build(spaces)?;
             out.push_str(&" ".repeat(spaces));
             column += spaces;
         } else {
@@ -374,10 +374,10 @@ fn expand_tabs(vm: &mut Vm, text: &Text, width: usize) -> Result<Value, Template
             column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
         }
     }
-    Value::built(&mut vm.meter, text.derived(out))
+    Value::built(&mut vm.limits, text.derived(out))
 }
 
 /// The text of any value, for filters that take one.
 pub fn of(vm: &mut Vm, value: &Value) -> Result<Text, TemplateError> {
-    print::text(&mut vm.meter, value)
+    print::text(&mut vm.limits, value)
 }

@@ -10,7 +10,7 @@ use super::super::TemplateError;
 use super::ast;
 use super::compare;
 use super::functions::Function;
-use super::meter::Meter;
+use super::limits::Limits;
 use super::provenance::Text;
 use super::scope::Scope;
 
@@ -131,14 +131,14 @@ pub struct Dict {
 const SHORT: usize = 16;
 
 impl Dict {
-    pub fn new(meter: &mut Meter, pairs: Vec<(Value, Value)>) -> Result<Self, TemplateError> {
+    pub fn new(limits: &mut Limits, pairs: Vec<(Value, Value)>) -> Result<Self, TemplateError> {
         let mut dict = Self { pairs: Vec::with_capacity(pairs.len()), depth: 1, index: None };
         if pairs.len() > SHORT {
             dict.index = Some(HashMap::with_capacity(pairs.len()));
         }
         for (key, value) in pairs {
             dict.depth = dict.depth.max(1 + key.depth().max(value.depth()));
-            match dict.find(meter, &key)? {
+            match dict.find(limits, &key)? {
                 Some(at) => dict.pairs[at].1 = value,
                 None => {
                     if let (Some(index), Value::Str(text)) = (&mut dict.index, &key) {
@@ -155,14 +155,14 @@ impl Dict {
     ///
     /// # Errors
     /// The key is of a kind that cannot be one.
-    fn find(&self, meter: &mut Meter, key: &Value) -> Result<Option<usize>, TemplateError> {
+    fn find(&self, limits: &mut Limits, key: &Value) -> Result<Option<usize>, TemplateError> {
         if let Value::Str(text) | Value::Safe(text) = key {
-            meter.scan(text.len())?;
+            limits.scan(text.len())?;
             return Ok(self.find_text(text));
         }
-        compare::check_hashable(meter, key)?;
+        compare::check_hashable(limits, key)?;
         for (at, (found, _)) in self.pairs.iter().enumerate() {
-            if compare::equal(meter, found, key)? {
+            if compare::equal(limits, found, key)? {
                 return Ok(Some(at));
             }
         }
@@ -176,8 +176,8 @@ impl Dict {
         }
     }
 
-    pub fn get(&self, meter: &mut Meter, key: &Value) -> Result<Option<&Value>, TemplateError> {
-        Ok(self.find(meter, key)?.map(|at| &self.pairs[at].1))
+    pub fn get(&self, limits: &mut Limits, key: &Value) -> Result<Option<&Value>, TemplateError> {
+        Ok(self.find(limits, key)?.map(|at| &self.pairs[at].1))
     }
 
     pub fn get_text(&self, key: &str) -> Option<&Value> {
@@ -290,11 +290,11 @@ impl Value {
     }
 
     /// Number of items, of characters in a text.
-    pub fn len(&self, meter: &mut Meter) -> Result<Option<usize>, TemplateError> {
+    pub fn len(&self, limits: &mut Limits) -> Result<Option<usize>, TemplateError> {
         Ok(match self {
             Self::Undefined(_) => Some(0),
             Self::Str(text) | Self::Safe(text) => {
-                meter.scan(text.len())?;
+                limits.scan(text.len())?;
                 Some(text.chars().count())
             }
             Self::List(list) | Self::Tuple(list) | Self::Group(list) => Some(list.items.len()),
@@ -306,33 +306,33 @@ impl Value {
     }
 
     /// Its items, if it has any to go through; a generator is empty from then on.
-    pub fn iterate(&self, meter: &mut Meter) -> Result<Rc<List>, TemplateError> {
+    pub fn iterate(&self, limits: &mut Limits) -> Result<Rc<List>, TemplateError> {
         let items = match self {
             Self::List(list) | Self::Tuple(list) | Self::Group(list) => {
-                meter.step(list.items.len() / 8)?;
+                limits.step(list.items.len() / 8)?;
                 return Ok(list.clone());
             }
             Self::Undefined(_) => Vec::new(),
             Self::Str(text) | Self::Safe(text) => {
-                meter.build(text.len() * 8)?;
+                limits.build(text.len() * 8)?;
                 let ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
                 ends.map(|(at, end)| Self::Str(text.part(&text[at..end]))).collect()
             }
             Self::Dict(dict) | Self::View(View::Keys, dict) => dict.pairs.iter().map(|(key, _)| key.clone()).collect(),
             Self::View(View::Values, dict) => dict.pairs.iter().map(|(_, value)| value.clone()).collect(),
             Self::View(View::Items, dict) => {
-                let pair = |(key, value): &(Self, Self)| meter.items(vec![key.clone(), value.clone()]);
+                let pair = |(key, value): &(Self, Self)| limits.items(vec![key.clone(), value.clone()]);
                 let pairs: Result<Vec<List>, TemplateError> = dict.pairs.iter().map(pair).collect();
                 pairs?.into_iter().map(|pair| Self::Tuple(Rc::new(pair))).collect()
             }
             Self::Range(range) => {
-                meter.step(range.len())?;
+                limits.step(range.len())?;
                 (0..range.len()).map(|at| range.get(at)).collect()
             }
             Self::Generator(generator) => generator.items.take().into(),
             _ => return Err(TemplateError::failed(format!("'{}' object is not iterable", self.kind()))),
         };
-        meter.items(items).map(Rc::new)
+        limits.items(items).map(Rc::new)
     }
 
     /// Whether [`Self::iterate`] gives items.
@@ -354,28 +354,28 @@ impl Value {
     }
 
     /// What is read once.
-    pub fn generator(meter: &mut Meter, items: Vec<Self>) -> Result<Self, TemplateError> {
-        let List { items, depth } = meter.items(items)?;
+    pub fn generator(limits: &mut Limits, items: Vec<Self>) -> Result<Self, TemplateError> {
+        let List { items, depth } = limits.items(items)?;
         Ok(Self::Generator(Rc::new(Generator { items: RefCell::new(items.into()), depth })))
     }
 
-    pub fn list(meter: &mut Meter, items: Vec<Self>) -> Result<Self, TemplateError> {
-        Ok(Self::List(Rc::new(meter.items(items)?)))
+    pub fn list(limits: &mut Limits, items: Vec<Self>) -> Result<Self, TemplateError> {
+        Ok(Self::List(Rc::new(limits.items(items)?)))
     }
 
-    pub fn tuple(meter: &mut Meter, items: Vec<Self>) -> Result<Self, TemplateError> {
-        Ok(Self::Tuple(Rc::new(meter.items(items)?)))
+    pub fn tuple(limits: &mut Limits, items: Vec<Self>) -> Result<Self, TemplateError> {
+        Ok(Self::Tuple(Rc::new(limits.items(items)?)))
     }
 
     /// What `groupby` gives for a group: a pair whose parts have names, too.
-    pub fn group(meter: &mut Meter, grouper: Self, list: Self) -> Result<Self, TemplateError> {
-        let pair = Rc::new(meter.items(vec![grouper, list])?);
+    pub fn group(limits: &mut Limits, grouper: Self, list: Self) -> Result<Self, TemplateError> {
+        let pair = Rc::new(limits.items(vec![grouper, list])?);
         Ok(Self::Group(pair))
     }
 
     /// A text that has just been built.
-    pub fn built(meter: &mut Meter, text: Text) -> Result<Self, TemplateError> {
-        meter.build(text.cost())?;
+    pub fn built(limits: &mut Limits, text: Text) -> Result<Self, TemplateError> {
+        limits.build(text.cost())?;
         Ok(Self::Str(text))
     }
 }

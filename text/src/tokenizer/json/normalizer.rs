@@ -6,7 +6,7 @@ use super::super::TokenizerError;
 use super::super::charsmap::Charsmap;
 use super::super::normalize::{Form, Step};
 use super::super::pattern::Finder;
-use super::super::pre::regex;
+use super::super::pre_tokenizer::regex;
 use super::{check_steps, damaged, member, member_or, type_of, unsupported};
 
 /// Marks that carry accents, of all kinds and of the kind that takes no room.

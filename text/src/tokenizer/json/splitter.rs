@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::TokenizerError;
 use super::super::pattern::Finder;
-use super::super::pre::{GPT2, NUMERIC, PUNCTUATION, cut, regex};
+use super::super::pre_tokenizer::{GPT2, NUMERIC, PUNCTUATION, cut, regex};
 use super::super::split::{Behavior, Prepend, Step, metaspace};
 use super::normalizer::finder;
 use super::{check_steps, damaged, member, member_or, type_of, unsupported};

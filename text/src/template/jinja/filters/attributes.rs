@@ -14,7 +14,7 @@ fn at_path(vm: &mut Vm, item: &Value, path: &Value, default: Option<&Value>) -> 
         return Ok(item.clone());
     }
     let Some(path) = path.as_str() else {
-        return access::item(&mut vm.meter, item, path);
+        return access::item(&mut vm.limits, item, path);
     };
     let mut value = item.clone();
     for part in path.split('.') {
@@ -22,7 +22,7 @@ fn at_path(vm: &mut Vm, item: &Value, path: &Value, default: Option<&Value>) -> 
             Ok(number) => Value::Int(number.into()),
             Err(_) => Value::text(part),
         };
-        value = access::item(&mut vm.meter, &value, &key)?;
+        value = access::item(&mut vm.limits, &value, &key)?;
         if let (Value::Undefined(_), Some(default)) = (&value, default) {
             value = default.clone();
         }
@@ -34,7 +34,7 @@ fn at_path(vm: &mut Vm, item: &Value, path: &Value, default: Option<&Value>) -> 
 pub fn fold_case(vm: &mut Vm, value: Value, case_sensitive: bool) -> Result<Value, TemplateError> {
     match &value {
         Value::Str(text) | Value::Safe(text) if !case_sensitive => {
-            Value::built(&mut vm.meter, text.derived(text.to_lowercase()))
+            Value::built(&mut vm.limits, text.derived(text.to_lowercase()))
         }
         _ => Ok(value),
     }
@@ -47,7 +47,7 @@ fn keyed(
     attribute: Option<Value>,
     case_sensitive: bool,
 ) -> Result<Vec<(Value, Value)>, TemplateError> {
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let attribute = attribute.filter(|attribute| !matches!(attribute, Value::None));
     let mut keyed = Vec::with_capacity(items.items.len());
     for item in &items.items {
@@ -69,7 +69,7 @@ pub fn attr(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
         Value::Dict(_) if !super::super::methods::exists(&value, &name) => {
             Ok(Value::Undefined(Missing::Attribute(value.kind(), name)))
         }
-        _ => access::attribute(&mut vm.meter, &value, &name),
+        _ => access::attribute(&mut vm.limits, &value, &name),
     }
 }
 
@@ -77,9 +77,9 @@ pub fn attr(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
 pub fn map(vm: &mut Vm, value: Value, mut args: Args) -> Result<Value, TemplateError> {
     if !value.is_true() {
         // Nothing, as in jinja2, whatever the value and the arguments are.
-        return Value::generator(&mut vm.meter, Vec::new());
+        return Value::generator(&mut vm.limits, Vec::new());
     }
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut mapped = Vec::with_capacity(items.items.len());
     if args.positional.is_empty() {
         let [attribute, default] = args.bind("map", ["attribute", "default"])?;
@@ -90,11 +90,11 @@ pub fn map(vm: &mut Vm, value: Value, mut args: Args) -> Result<Value, TemplateE
     } else {
         let name = text("map", Some(args.positional.remove(0)))?;
         for item in &items.items {
-            vm.meter.step(args.positional.len())?;
+            vm.limits.step(args.positional.len())?;
             mapped.push(vm.apply(&name, item.clone(), args.clone())?);
         }
     }
-    Value::generator(&mut vm.meter, mapped)
+    Value::generator(&mut vm.limits, mapped)
 }
 
 /// `select`, `reject`, `selectattr` and `rejectattr`.
@@ -107,9 +107,9 @@ pub fn choose(
 ) -> Result<Value, TemplateError> {
     if !value.is_true() {
         // As for `map`.
-        return Value::generator(&mut vm.meter, Vec::new());
+        return Value::generator(&mut vm.limits, Vec::new());
     }
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut first = |of: &str| {
         if args.positional.is_empty() { Err(TemplateError::failed(of)) } else { Ok(args.positional.remove(0)) }
     };
@@ -129,26 +129,26 @@ pub fn choose(
             chosen.push(item.clone());
         }
     }
-    Value::generator(&mut vm.meter, chosen)
+    Value::generator(&mut vm.limits, chosen)
 }
 
 /// `join(d='', attribute=none)`
 pub fn join(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [separator, attribute] = args.bind("join", ["d", "attribute"])?;
-    let separator = separator.map_or(Ok(Text::own("")), |separator| print::text(&mut vm.meter, &separator))?;
-    let items = value.iterate(&mut vm.meter)?;
+    let separator = separator.map_or(Ok(Text::own("")), |separator| print::text(&mut vm.limits, &separator))?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut out = TextBuilder::default();
     for (at, item) in items.items.iter().enumerate() {
         if at > 0 {
-            vm.meter.build(separator.cost())?;
+            vm.limits.build(separator.cost())?;
             out.push_text(&separator);
         }
         match attribute.as_ref().filter(|attribute| !matches!(attribute, Value::None)) {
             Some(path) => {
                 let item = at_path(vm, item, path, None)?;
-                print::write(&mut vm.meter, &item, &mut out)?;
+                print::write(&mut vm.limits, &item, &mut out)?;
             }
-            None => print::write(&mut vm.meter, item, &mut out)?,
+            None => print::write(&mut vm.limits, item, &mut out)?,
         }
     }
     Ok(Value::Str(out.finish()))
@@ -166,10 +166,10 @@ pub fn sort(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
     let keyed = if paths.len() < 2 {
         let keyed = keyed(vm, &value, attribute, case_sensitive)?.into_iter();
         keyed
-            .map(|(key, item)| Ok((Value::list(&mut vm.meter, vec![key])?, item)))
+            .map(|(key, item)| Ok((Value::list(&mut vm.limits, vec![key])?, item)))
             .collect::<Result<Vec<_>, TemplateError>>()?
     } else {
-        let items = value.iterate(&mut vm.meter)?;
+        let items = value.iterate(&mut vm.limits)?;
         let mut keyed = Vec::with_capacity(items.items.len());
         for item in &items.items {
             let mut keys = Vec::with_capacity(paths.len());
@@ -177,13 +177,13 @@ pub fn sort(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
                 let key = at_path(vm, item, path, None)?;
                 keys.push(fold_case(vm, key, case_sensitive)?);
             }
-            keyed.push((Value::list(&mut vm.meter, keys)?, item.clone()));
+            keyed.push((Value::list(&mut vm.limits, keys)?, item.clone()));
         }
         keyed
     };
     let reverse = int(reverse, 0)? != 0;
-    let sorted = compare::sort(&mut vm.meter, keyed, reverse, |(key, _)| key)?;
-    Value::list(&mut vm.meter, sorted.into_iter().map(|(_, item)| item).collect())
+    let sorted = compare::sort(&mut vm.limits, keyed, reverse, |(key, _)| key)?;
+    Value::list(&mut vm.limits, sorted.into_iter().map(|(_, item)| item).collect())
 }
 
 /// `min` and `max` `(case_sensitive=false, attribute=none)`
@@ -192,8 +192,8 @@ pub fn extreme(vm: &mut Vm, value: Value, args: Args, largest: bool) -> Result<V
     let mut best: Option<(Value, Value)> = None;
     for (key, item) in keyed(vm, &value, attribute, flag(case_sensitive))? {
         let better = match &best {
-            Some((best, _)) if largest => compare::order(&mut vm.meter, ">", &key, best)?.is_some_and(|o| o.is_gt()),
-            Some((best, _)) => compare::order(&mut vm.meter, "<", &key, best)?.is_some_and(|o| o.is_lt()),
+            Some((best, _)) if largest => compare::order(&mut vm.limits, ">", &key, best)?.is_some_and(|o| o.is_gt()),
+            Some((best, _)) => compare::order(&mut vm.limits, "<", &key, best)?.is_some_and(|o| o.is_lt()),
             None => true,
         };
         if better {
@@ -209,10 +209,10 @@ pub fn unique(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
     let mut seen: Vec<Value> = Vec::new();
     let mut found = Vec::new();
     for (key, item) in keyed(vm, &value, attribute, flag(case_sensitive))? {
-        compare::check_hashable(&mut vm.meter, &key)?;
+        compare::check_hashable(&mut vm.limits, &key)?;
         let mut known = false;
         for other in &seen {
-            if compare::equal(&mut vm.meter, other, &key)? {
+            if compare::equal(&mut vm.limits, other, &key)? {
                 known = true;
                 break;
             }
@@ -222,7 +222,7 @@ pub fn unique(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
             found.push(item);
         }
     }
-    Value::generator(&mut vm.meter, found)
+    Value::generator(&mut vm.limits, found)
 }
 
 /// `groupby(attribute, default=none, case_sensitive=false)`: pairs of a value and the items that have it.
@@ -230,26 +230,26 @@ pub fn group_by(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
     let [attribute, default, case_sensitive] = args.bind("groupby", ["attribute", "default", "case_sensitive"])?;
     let attribute = required("groupby", attribute)?;
     let case_sensitive = flag(case_sensitive);
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut keyed = Vec::with_capacity(items.items.len());
     for item in &items.items {
         let own = at_path(vm, item, &attribute, default.as_ref())?;
         keyed.push((fold_case(vm, own.clone(), case_sensitive)?, (own, item.clone())));
     }
-    let sorted = compare::sort(&mut vm.meter, keyed, false, |(key, _)| key)?;
+    let sorted = compare::sort(&mut vm.limits, keyed, false, |(key, _)| key)?;
     let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
     for (key, (own, item)) in sorted {
         match groups.last_mut() {
-            Some((last, _, items)) if compare::equal(&mut vm.meter, last, &key)? => items.push(item),
+            Some((last, _, items)) if compare::equal(&mut vm.limits, last, &key)? => items.push(item),
             _ => groups.push((key, own, vec![item])),
         }
     }
     let mut pairs = Vec::with_capacity(groups.len());
     for (_, own, items) in groups {
-        let items = Value::list(&mut vm.meter, items)?;
-        pairs.push(Value::group(&mut vm.meter, own, items)?);
+        let items = Value::list(&mut vm.limits, items)?;
+        pairs.push(Value::group(&mut vm.limits, own, items)?);
     }
-    Value::list(&mut vm.meter, pairs)
+    Value::list(&mut vm.limits, pairs)
 }
 
 /// `sum(attribute=none, start=0)`
@@ -264,7 +264,7 @@ pub fn sum(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError
             Some(path) => at_path(vm, &item, path, None)?,
             None => item,
         };
-        sum = operators::arithmetic(&mut vm.meter, Arithmetic::Add, &sum, &item)?;
+        sum = operators::arithmetic(&mut vm.limits, Arithmetic::Add, &sum, &item)?;
     }
     Ok(sum)
 }

@@ -12,12 +12,12 @@ use super::attributes::fold_case;
 
 pub fn list(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("list", [])?;
-    Ok(Value::List(value.iterate(&mut vm.meter)?))
+    Ok(Value::List(value.iterate(&mut vm.limits)?))
 }
 
 pub fn length(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("length", [])?;
-    let len = value.len(&mut vm.meter)?;
+    let len = value.len(&mut vm.limits)?;
     let len = len.ok_or_else(|| TemplateError::failed(format!("object of type '{}' has no len()", value.kind())))?;
     Ok(Value::Int(len as i128))
 }
@@ -28,7 +28,7 @@ pub fn first(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErr
         let first = generator.items.borrow_mut().pop_front();
         return Ok(first.unwrap_or(Value::Undefined(Missing::Nothing)));
     }
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     Ok(items.items.first().cloned().unwrap_or(Value::Undefined(Missing::Nothing)))
 }
 
@@ -37,7 +37,7 @@ pub fn last(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
     if matches!(value, Value::Generator(_)) {
         return Err(TemplateError::failed("'generator' object is not reversible"));
     }
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     Ok(items.items.last().cloned().unwrap_or(Value::Undefined(Missing::Nothing)))
 }
 
@@ -46,15 +46,15 @@ pub fn reverse(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
     if let Value::Str(text) | Value::Safe(text) = &value {
         let mut out = TextBuilder::default();
         text.char_indices().rev().for_each(|(at, c)| out.push_part(text, &text[at..at + c.len_utf8()]));
-        return out.built(&mut vm.meter).map(Value::Str);
+        return out.built(&mut vm.limits).map(Value::Str);
     }
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let items = items.items.iter().rev().cloned().collect();
     // What cannot be gone through backwards becomes a list.
     if matches!(value, Value::Generator(_)) {
-        Value::list(&mut vm.meter, items)
+        Value::list(&mut vm.limits, items)
     } else {
-        Value::generator(&mut vm.meter, items)
+        Value::generator(&mut vm.limits, items)
     }
 }
 
@@ -71,11 +71,11 @@ pub fn items(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErr
         Value::Undefined(_) => Vec::new(),
         Value::Dict(dict) => {
             let view = Value::View(super::super::value::View::Items, dict.clone());
-            view.iterate(&mut vm.meter)?.items.clone()
+            view.iterate(&mut vm.limits)?.items.clone()
         }
         _ => return Err(TemplateError::failed("Can only get item pairs from a mapping.")),
     };
-    Value::generator(&mut vm.meter, pairs)
+    Value::generator(&mut vm.limits, pairs)
 }
 
 /// `dictsort(case_sensitive=false, by='key', reverse=false)`
@@ -91,36 +91,36 @@ pub fn dictsort(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
     let mut keyed = Vec::with_capacity(dict.pairs.len());
     for (key, value) in &dict.pairs {
         let by = if place == 0 { key } else { value };
-        let pair = Value::tuple(&mut vm.meter, vec![key.clone(), value.clone()])?;
+        let pair = Value::tuple(&mut vm.limits, vec![key.clone(), value.clone()])?;
         keyed.push((fold_case(vm, by.clone(), case_sensitive)?, pair));
     }
-    let sorted = compare::sort(&mut vm.meter, keyed, flag(reverse), |(key, _)| key)?;
-    Value::list(&mut vm.meter, sorted.into_iter().map(|(_, pair)| pair).collect())
+    let sorted = compare::sort(&mut vm.limits, keyed, flag(reverse), |(key, _)| key)?;
+    Value::list(&mut vm.limits, sorted.into_iter().map(|(_, pair)| pair).collect())
 }
 
 /// `batch(linecount, fill_with=none)`: lists of so many items.
 pub fn batch(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [count, fill] = args.bind("batch", ["linecount", "fill_with"])?;
     let count = size("batch", count)?;
-    let items = value.iterate(&mut vm.meter)?;
+    let items = value.iterate(&mut vm.limits)?;
     let mut batches = Vec::new();
     for chunk in items.items.chunks(count) {
         let mut batch = chunk.to_vec();
         if let Some(fill) = fill.as_ref().filter(|fill| !matches!(fill, Value::None)) {
-            vm.meter.build((count - batch.len()).saturating_mul(size_of::<Value>()))?;
+            vm.limits.build((count - batch.len()).saturating_mul(size_of::<Value>()))?;
             batch.resize(count, fill.clone());
         }
-        batches.push(Value::list(&mut vm.meter, batch)?);
+        batches.push(Value::list(&mut vm.limits, batch)?);
     }
-    Value::generator(&mut vm.meter, batches)
+    Value::generator(&mut vm.limits, batches)
 }
 
 /// `slice(slices, fill_with=none)`: so many lists.
 pub fn slice(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [count, fill] = args.bind("slice", ["slices", "fill_with"])?;
     let count = size("slice", count)?;
-    vm.meter.build(count.saturating_mul(size_of::<Value>()))?;
-    let items = value.iterate(&mut vm.meter)?;
+    vm.limits.build(count.saturating_mul(size_of::<Value>()))?;
+    let items = value.iterate(&mut vm.limits)?;
     let (each, longer) = (items.items.len() / count, items.items.len() % count);
     let mut slices = Vec::new();
     let mut at = 0;
@@ -131,9 +131,9 @@ pub fn slice(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErr
         if let Some(fill) = fill.as_ref().filter(|fill| number >= longer && !matches!(fill, Value::None)) {
             slice.push(fill.clone());
         }
-        slices.push(Value::List(Rc::new(vm.meter.items(slice)?)));
+        slices.push(Value::List(Rc::new(vm.limits.items(slice)?)));
     }
-    Value::generator(&mut vm.meter, slices)
+    Value::generator(&mut vm.limits, slices)
 }
 
 /// A number of items, at least one.

@@ -21,7 +21,7 @@ fn change(
 ) -> Result<Value, TemplateError> {
     let [] = args.bind(of, [])?;
     let text = strings::of(vm, value)?;
-    Value::built(&mut vm.meter, text.derived(change(&text)))
+    Value::built(&mut vm.limits, text.derived(change(&text)))
 }
 
 pub fn upper(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
@@ -68,23 +68,23 @@ pub fn escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
 pub fn force_escape(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("escape", [])?;
     let text = strings::of(vm, &value)?;
-    Ok(Value::Safe(html::escape(&mut vm.meter, &text)?))
+    Ok(Value::Safe(html::escape(&mut vm.limits, &text)?))
 }
 
 pub fn url_encode(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
     let [] = args.bind("urlencode", [])?;
     if value.as_str().is_some() || !value.is_iterable() {
         let text = strings::of(vm, &value)?;
-        return Value::built(&mut vm.meter, text.derived(html::percent_encode(&text)));
+        return Value::built(&mut vm.limits, text.derived(html::percent_encode(&text)));
     }
     let pairs = match &value {
-        Value::Dict(dict) => Value::View(View::Items, dict.clone()).iterate(&mut vm.meter)?,
-        _ => value.iterate(&mut vm.meter)?,
+        Value::Dict(dict) => Value::View(View::Items, dict.clone()).iterate(&mut vm.limits)?,
+        _ => value.iterate(&mut vm.limits)?,
     };
     let mut out = TextBuilder::default();
     let encode = |text: Text| text.derived(html::percent_encode(&text).replace('/', "%2F").replace("%20", "+"));
     for (at, pair) in pairs.items.iter().enumerate() {
-        let pair = pair.iterate(&mut vm.meter)?;
+        let pair = pair.iterate(&mut vm.limits)?;
         let [key, value] = &pair.items[..] else { return Err(TemplateError::failed("urlencode wants pairs")) };
         let (key, value) = (strings::of(vm, key)?, strings::of(vm, value)?);
         out.push_str(if at == 0 { "" } else { "&" });
@@ -92,7 +92,7 @@ pub fn url_encode(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Templa
         out.push_str("=");
         out.push_text(&encode(value));
     }
-    out.built(&mut vm.meter).map(Value::Str)
+    out.built(&mut vm.limits).map(Value::Str)
 }
 
 pub fn word_count(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateError> {
@@ -107,7 +107,7 @@ pub fn trim(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
     let [chars] = args.bind("trim", ["chars"])?;
     let text = strings::of(vm, &value)?;
     let stripped = strings::strip(&text, chars.as_ref(), "trim")?;
-    Value::built(&mut vm.meter, text.part(stripped))
+    Value::built(&mut vm.limits, text.part(stripped))
 }
 
 /// `replace(old, new, count=none)`
@@ -127,12 +127,12 @@ pub fn format(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
         return Err(TemplateError::failed("format takes values by place or by name, not both"));
     }
     let values = if args.named.is_empty() {
-        Value::tuple(&mut vm.meter, args.positional)?
+        Value::tuple(&mut vm.limits, args.positional)?
     } else {
         let pairs = args.named.into_iter().map(|(name, value)| (Value::Str(name), value)).collect();
-        Value::Dict(std::rc::Rc::new(vm.meter.dict(pairs)?))
+        Value::Dict(std::rc::Rc::new(vm.limits.dict(pairs)?))
     };
-    formatting::percent(&mut vm.meter, &pattern, &values)
+    formatting::percent(&mut vm.limits, &pattern, &values)
 }
 
 /// `center(width=80)`
@@ -155,7 +155,7 @@ pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
         ));
     }
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let len = value.len(&mut vm.meter)?.unwrap_or(usize::MAX);
+    let len = value.len(&mut vm.limits)?.unwrap_or(usize::MAX);
     if len <= length.saturating_add(usize::try_from(leeway).unwrap_or(usize::MAX)) {
         return Ok(value);
     }
@@ -168,7 +168,7 @@ pub fn truncate(vm: &mut Vm, value: Value, args: Args) -> Result<Value, Template
     let mut out = TextBuilder::default();
     out.push_part(&text, cut);
     out.push_text(&end);
-    out.built(&mut vm.meter).map(Value::Str)
+    out.built(&mut vm.limits).map(Value::Str)
 }
 
 /// `indent(width=4, first=false, blank=false)`; the width may be the text itself.
@@ -184,7 +184,7 @@ pub fn indent(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateEr
     if text.is_empty() || text.ends_with(text::is_line_break) {
         lines.push("");
     }
-    vm.meter.build(text.cost().saturating_add(lines.len().saturating_mul(indent.cost() + 1)))?;
+    vm.limits.build(text.cost().saturating_add(lines.len().saturating_mul(indent.cost() + 1)))?;
     let mut out = TextBuilder::default();
     for (at, line) in lines.into_iter().enumerate() {
         let indented = if at == 0 { first } else { blank || !line.is_empty() };
@@ -203,7 +203,7 @@ fn indentation(vm: &mut Vm, width: Value) -> Result<Text, TemplateError> {
         return Ok(text);
     }
     let width = usize::try_from(arguments::int(Some(width), 0)?).unwrap_or(0);
-    vm.meter.build(width)?;
+    vm.limits.build(width)?;
     Ok(Text::own(" ".repeat(width)))
 }
 
@@ -213,8 +213,8 @@ pub fn to_json(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
         args.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"])?;
     let given = |value: Option<Value>| value.filter(|value| !matches!(value, Value::None));
     let separators = match given(separators) {
-        Some(pair) => match &pair.iterate(&mut vm.meter)?.items[..] {
-            [item, key] => Some((print::text(&mut vm.meter, item)?, print::text(&mut vm.meter, key)?)),
+        Some(pair) => match &pair.iterate(&mut vm.limits)?.items[..] {
+            [item, key] => Some((print::text(&mut vm.limits, item)?, print::text(&mut vm.limits, key)?)),
             _ => return Err(TemplateError::failed("tojson: separators must be a pair")),
         },
         None => None,
@@ -225,6 +225,6 @@ pub fn to_json(vm: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateE
         indent: given(indent).map(|indent| indentation(vm, indent)).transpose()?,
         separators,
     };
-    let text = write_json(&mut vm.meter, &value, &style)?;
+    let text = write_json(&mut vm.limits, &value, &style)?;
     Ok(Value::Str(text))
 }

@@ -1,11 +1,11 @@
-//! What generated text is made of, piece by piece, and the place where pieces are gathered.
+//! What generated text adds to an answer, and the place where such deltas are gathered.
 
 use super::ids::Ids;
 use super::tools::Tools;
 
-/// A piece of an answer, in the order of the text.
+/// What more there is of an answer, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum Delta {
     /// Text for the user to read.
     Text(String),
     /// Text that the model thinks and does not say.
@@ -33,34 +33,34 @@ pub enum Piece {
     },
     /// Text that was begun as a call and is none: it broke off, or it does not have the form that it should.
     Malformed {
-        /// The call that was announced by [`Piece::CallBegin`] and has to be withdrawn; `None` if none was.
+        /// The call that was announced by [`Delta::CallBegin`] and has to be withdrawn; `None` if none was.
         index: Option<u32>,
         /// All of its text, as the model wrote it.
         text: String,
     },
 }
 
-/// Where readers put what they have read. Neighbouring pieces of a kind become one.
+/// Where readers put what they have read. Neighbouring deltas of a kind become one.
 #[derive(Debug)]
-pub(super) struct Pieces {
-    out: Vec<Piece>,
+pub(super) struct Deltas {
+    out: Vec<Delta>,
     ids: Ids,
     next_index: u32,
     /// The call that has begun and has not ended.
     open: Option<u32>,
-    /// While it may turn out that what is read was none of the answer: how many pieces, and how many calls, there were before.
+    /// While it may turn out that what is read was none of the answer: how many deltas, and how many calls, there were before.
     draft: Option<(usize, u32)>,
     pub tools: Tools,
 }
 
-impl Pieces {
+impl Deltas {
     pub fn new(tools: Tools, ids: Ids) -> Self {
         Self { out: Vec::new(), ids, next_index: 0, open: None, draft: None, tools }
     }
 
     /// Moves what has been gathered to the end of `out`, but for what may be withdrawn.
-    pub fn drain_into(&mut self, out: &mut Vec<Piece>) {
-        let sure = self.draft.map_or(self.out.len(), |(pieces, _)| pieces);
+    pub fn drain_into(&mut self, out: &mut Vec<Delta>) {
+        let sure = self.draft.map_or(self.out.len(), |(deltas, _)| deltas);
         out.extend(self.out.drain(..sure));
         self.draft = self.draft.map(|(_, calls)| (0, calls));
     }
@@ -77,8 +77,8 @@ impl Pieces {
 
     /// What came since is withdrawn.
     pub fn drop_draft(&mut self) {
-        if let Some((pieces, calls)) = self.draft.take() {
-            self.out.truncate(pieces);
+        if let Some((deltas, calls)) = self.draft.take() {
+            self.out.truncate(deltas);
             (self.next_index, self.open) = (calls, None);
         }
     }
@@ -86,16 +86,16 @@ impl Pieces {
     pub fn text(&mut self, text: &str) {
         match self.out.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Text(last)) => last.push_str(text),
-            _ => self.out.push(Piece::Text(text.to_owned())),
+            Some(Delta::Text(last)) => last.push_str(text),
+            _ => self.out.push(Delta::Text(text.to_owned())),
         }
     }
 
     pub fn reasoning(&mut self, text: &str) {
         match self.out.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Reasoning(last)) => last.push_str(text),
-            _ => self.out.push(Piece::Reasoning(text.to_owned())),
+            Some(Delta::Reasoning(last)) => last.push_str(text),
+            _ => self.out.push(Delta::Reasoning(text.to_owned())),
         }
     }
 
@@ -112,7 +112,7 @@ impl Pieces {
         self.next_index += 1;
         self.open = Some(index);
         let id = id.unwrap_or_else(|| self.ids.make(index, &name));
-        self.out.push(Piece::CallBegin { index, id, name });
+        self.out.push(Delta::CallBegin { index, id, name });
     }
 
     /// More arguments of the call that is open.
@@ -120,15 +120,15 @@ impl Pieces {
         let Some(index) = self.open else { return };
         match self.out.last_mut() {
             _ if more.is_empty() => {}
-            Some(Piece::CallArguments { text, .. }) => text.push_str(more),
-            _ => self.out.push(Piece::CallArguments { index, text: more.to_owned() }),
+            Some(Delta::CallArguments { text, .. }) => text.push_str(more),
+            _ => self.out.push(Delta::CallArguments { index, text: more.to_owned() }),
         }
     }
 
     /// Ends the call that is open, if one is.
     pub fn end(&mut self) {
         if let Some(index) = self.open.take() {
-            self.out.push(Piece::CallEnd { index });
+            self.out.push(Delta::CallEnd { index });
         }
     }
 
@@ -136,7 +136,7 @@ impl Pieces {
     pub fn malformed(&mut self, raw: &str) {
         let index = self.open.take();
         if index.is_some() || !raw.is_empty() {
-            self.out.push(Piece::Malformed { index, text: raw.to_owned() });
+            self.out.push(Delta::Malformed { index, text: raw.to_owned() });
         }
     }
 

@@ -1,13 +1,13 @@
 //! Calls as JSON objects that hold name and arguments: `{"name": "f", "arguments": {…}}`, alone, one after another, or in an array.
 
+use super::delta::Deltas;
 use super::input::Input;
 use super::json::{self, JsonScanner, Progress};
-use super::piece::Pieces;
 use super::reader::{MAX_NAME, Step, closing};
 
 /// The keys of the objects, and what stands around them.
 #[derive(Debug)]
-pub(super) struct EnvelopeForm {
+pub(super) struct JsonObjectForm {
     /// The key that holds the name. With `None`, an object's only key is the name and its value the arguments.
     pub name: Option<&'static str>,
     /// Keys that hold the arguments.
@@ -63,8 +63,8 @@ struct Call {
 
 /// Reads calls in the form of `form`.
 #[derive(Debug)]
-pub(super) struct EnvelopeReader {
-    pub form: &'static EnvelopeForm,
+pub(super) struct JsonObjectReader {
+    pub form: &'static JsonObjectForm,
     /// What is read may as well be JSON that is no call.
     weak: bool,
     in_array: bool,
@@ -76,22 +76,22 @@ pub(super) struct EnvelopeReader {
     call: Call,
 }
 
-impl EnvelopeReader {
-    pub fn new(form: &'static EnvelopeForm, weak: bool) -> Self {
+impl JsonObjectReader {
+    pub fn new(form: &'static JsonObjectForm, weak: bool) -> Self {
         let (state, call) = (State::Item, Call::default());
         Self { form, weak, in_array: false, started: false, has_call: false, state, call }
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match self.state {
                 State::Key(_) => self.key(input),
-                State::Value(..) => self.value(input, pieces),
-                State::Arguments(_) => self.arguments(input, pieces),
-                State::AfterObject => self.after_object(input, pieces),
-                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
-                _ => self.structure(input, pieces),
+                State::Value(..) => self.value(input, deltas),
+                State::Arguments(_) => self.arguments(input, deltas),
+                State::AfterObject => self.after_object(input, deltas),
+                State::Close => Err(closing(input, deltas, self.form.close, self.form.open)),
+                _ => self.structure(input, deltas),
             };
             if let Err(step) = went_on {
                 return step;
@@ -104,7 +104,7 @@ impl EnvelopeReader {
     }
 
     /// One character between keys and values.
-    fn structure(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn structure(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         let Some(c) = input.peek() else { return Err(Step::Wait) };
         let next = match (&self.state, c) {
@@ -116,10 +116,10 @@ impl EnvelopeReader {
             (State::Item, '{') => State::FirstKey,
             (State::FirstKey | State::NextKey, '"') => State::Key(Collector::new(MAX_NAME)),
             (State::Colon(kind), ':') => State::Begin(*kind),
-            (State::Begin(kind), _) => self.begin_value(*kind, c, pieces)?,
+            (State::Begin(kind), _) => self.begin_value(*kind, c, deltas)?,
             (State::AfterValue, ',') => State::NextKey,
             (State::FirstKey | State::AfterValue, '}') => {
-                self.end_object(pieces)?;
+                self.end_object(deltas)?;
                 State::AfterObject
             }
             _ => return self.fail(),
@@ -165,12 +165,12 @@ impl EnvelopeReader {
     }
 
     /// The state in which a value of this kind is read.
-    fn begin_value(&mut self, kind: Kind, first: char, pieces: &mut Pieces) -> Result<State, Step> {
+    fn begin_value(&mut self, kind: Kind, first: char, deltas: &mut Deltas) -> Result<State, Step> {
         match (kind, first) {
             // A string may hold the object's text, as in OpenAI's form; `null` stands for no arguments.
             (Kind::Arguments, '{' | '"' | 'n') => {
                 self.call.arguments_seen = true;
-                self.announce(pieces);
+                self.announce(deltas);
                 Ok(match self.call.begun && first == '{' {
                     true => State::Arguments(JsonScanner::new()),
                     false => State::Value(kind, Collector::new(usize::MAX)),
@@ -183,16 +183,16 @@ impl EnvelopeReader {
     }
 
     /// Announces the call if its name is known.
-    fn announce(&mut self, pieces: &mut Pieces) {
+    fn announce(&mut self, deltas: &mut Deltas) {
         if let (Some(name), false) = (&self.call.name, self.call.begun) {
-            pieces.begin(name, self.call.id.take());
+            deltas.begin(name, self.call.id.take());
             self.call.begun = true;
         }
     }
 
-    fn arguments(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn arguments(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Arguments(scanner) = &mut self.state else { return Ok(()) };
-        let progress = pass_on(scanner, input, pieces)?;
+        let progress = pass_on(scanner, input, deltas)?;
         if progress == Progress::More {
             return Err(Step::Wait);
         }
@@ -200,7 +200,7 @@ impl EnvelopeReader {
         Ok(())
     }
 
-    fn value(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn value(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Value(kind, collector) = &mut self.state else { return Ok(()) };
         let Some(text) = collector.read(input)? else { return Err(Step::Wait) };
         let kind = *kind;
@@ -208,20 +208,20 @@ impl EnvelopeReader {
         match kind {
             Kind::Name => {
                 let Some(name) = unquoted(&text).filter(|name| !name.trim().is_empty()) else { return self.fail() };
-                if self.weak && !pieces.tools.offers(&name) {
+                if self.weak && !deltas.tools.offers(&name) {
                     return self.fail();
                 }
                 self.call.name = Some(name);
                 // Where an id may follow, it may still come before the arguments.
                 if self.form.id.is_none() || self.call.id.is_some() {
-                    self.announce(pieces);
+                    self.announce(deltas);
                 }
             }
             Kind::Id => self.call.id = Some(unquoted(&text).unwrap_or(text)).filter(|id| !id.is_empty()),
             Kind::Arguments => {
                 let Some(object) = arguments_object(text) else { return self.fail() };
                 match self.call.begun {
-                    true => pieces.arguments(&object),
+                    true => deltas.arguments(&object),
                     false => self.call.arguments = Some(object),
                 }
             }
@@ -230,14 +230,14 @@ impl EnvelopeReader {
         Ok(())
     }
 
-    fn end_object(&mut self, pieces: &mut Pieces) -> Result<(), Step> {
+    fn end_object(&mut self, deltas: &mut Deltas) -> Result<(), Step> {
         if self.call.name.is_none() {
             return self.fail();
         }
-        self.announce(pieces);
+        self.announce(deltas);
         match self.call.arguments.take() {
-            Some(object) => pieces.arguments(&object),
-            None if !self.call.arguments_seen => pieces.arguments("{}"),
+            Some(object) => deltas.arguments(&object),
+            None if !self.call.arguments_seen => deltas.arguments("{}"),
             None => {}
         }
         self.call = Call::default();
@@ -246,11 +246,11 @@ impl EnvelopeReader {
     }
 
     /// What follows an object: another one, or the end.
-    fn after_object(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn after_object(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         if self.in_array {
             input.skip_whitespace();
             match input.peek() {
-                Some(',') => self.next_call(input, pieces, 1, State::Item),
+                Some(',') => self.next_call(input, deltas, 1, State::Item),
                 Some(']') => {
                     input.skip(1);
                     self.state = State::Close;
@@ -269,15 +269,15 @@ impl EnvelopeReader {
         let next = self.form.separator.and_then(|separator| next.strip_prefix(separator)).unwrap_or(next).trim_start();
         let gap = rest.len() - next.len();
         match next.chars().next() {
-            Some('{') => self.next_call(input, pieces, gap, State::Item),
+            Some('{') => self.next_call(input, deltas, gap, State::Item),
             None if !input.has_ended() => return Err(Step::Wait),
             _ => self.state = State::Close,
         }
         Ok(())
     }
 
-    fn next_call(&mut self, input: &mut Input, pieces: &mut Pieces, gap: usize, state: State) {
-        pieces.end();
+    fn next_call(&mut self, input: &mut Input, deltas: &mut Deltas, gap: usize, state: State) {
+        deltas.end();
         input.skip(gap);
         input.mark(0);
         self.state = state;
@@ -319,7 +319,7 @@ impl Collector {
 }
 
 /// Passes a JSON object on as the arguments of the call that is open.
-pub(super) fn pass_on(scanner: &mut JsonScanner, input: &mut Input, pieces: &mut Pieces) -> Result<Progress, Step> {
+pub(super) fn pass_on(scanner: &mut JsonScanner, input: &mut Input, deltas: &mut Deltas) -> Result<Progress, Step> {
     let mut text = String::new();
     let mut result = Ok(Progress::More);
     let mut read = 0;
@@ -334,7 +334,7 @@ pub(super) fn pass_on(scanner: &mut JsonScanner, input: &mut Input, pieces: &mut
         }
     }
     input.skip(read);
-    pieces.arguments(&text);
+    deltas.arguments(&text);
     result
 }
 

@@ -1,15 +1,15 @@
 //! Calls as a name and a JSON object of arguments with a marker between: `name[ARGS]{…}`, `<function=name>{…}</function>`,
 //! `name\n{…}` and their kin.
 
-use super::envelope::pass_on;
+use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{JsonScanner, Progress};
-use super::piece::Pieces;
+use super::json_object::pass_on;
 use super::reader::{Step, closing, head, is_name};
 
 /// The markers around name and arguments.
 #[derive(Debug)]
-pub(super) struct NamedForm {
+pub(super) struct NameThenJsonForm {
     /// What ends the name. `{` is the arguments' own and stays.
     pub name_ends: &'static [&'static str],
     /// Takes the text before the arguments apart: name and id.
@@ -49,8 +49,8 @@ enum State {
 
 /// Reads calls in the form of `form`.
 #[derive(Debug)]
-pub(super) struct NamedReader {
-    pub form: &'static NamedForm,
+pub(super) struct NameThenJsonReader {
+    pub form: &'static NameThenJsonForm,
     state: State,
     name: String,
     id: Option<String>,
@@ -59,24 +59,24 @@ pub(super) struct NamedReader {
     named: bool,
 }
 
-impl NamedReader {
+impl NameThenJsonReader {
     /// `name` is the tool's where the marker gave it.
-    pub fn new(form: &'static NamedForm, name: Option<String>) -> Self {
+    pub fn new(form: &'static NameThenJsonForm, name: Option<String>) -> Self {
         let state = if name.is_some() { State::Begin } else { State::Head };
         Self { form, state, name: name.unwrap_or_default(), id: None, fenced: false, named: false }
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match self.state {
                 State::Head => self.head(input),
                 State::AfterKind => self.after_kind(input),
                 State::Line => self.line(input),
-                State::Begin => self.begin(input, pieces),
-                State::Arguments(_) => self.arguments(input, pieces),
+                State::Begin => self.begin(input, deltas),
+                State::Arguments(_) => self.arguments(input, deltas),
                 State::AfterFence => self.after_fence(input),
-                State::Close => Err(closing(input, pieces, self.form.close, self.form.open)),
+                State::Close => Err(closing(input, deltas, self.form.close, self.form.open)),
             };
             if let Err(step) = went_on {
                 return step;
@@ -130,7 +130,7 @@ impl NamedReader {
         Ok(())
     }
 
-    fn begin(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn begin(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         if !self.fenced {
             match input.starts(FENCE) {
@@ -146,7 +146,7 @@ impl NamedReader {
         match input.peek() {
             None => Err(Step::Wait),
             Some('{') => {
-                pieces.begin(&self.name, self.id.take());
+                deltas.begin(&self.name, self.id.take());
                 self.state = State::Arguments(JsonScanner::new());
                 Ok(())
             }
@@ -157,9 +157,9 @@ impl NamedReader {
         }
     }
 
-    fn arguments(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn arguments(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Arguments(scanner) = &mut self.state else { return Ok(()) };
-        if pass_on(scanner, input, pieces)? == Progress::More {
+        if pass_on(scanner, input, deltas)? == Progress::More {
             return Err(Step::Wait);
         }
         self.state = if self.fenced { State::AfterFence } else { State::Close };

@@ -3,16 +3,16 @@
 //! Values stand there without JSON's quotes, so that the tool's schema has to say what they are. A string is passed on as it
 //! comes; any other value when it is whole.
 
-use super::envelope::pass_on;
+use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{JsonScanner, Progress, push_quoted, quoted};
-use super::piece::Pieces;
+use super::json_object::pass_on;
 use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
 use super::tools::Types;
 
 /// The tags.
 #[derive(Debug)]
-pub(super) struct ParamsForm {
+pub(super) struct XmlParamsForm {
     /// What stands around the calls, where something does.
     pub wrapper: Option<(&'static str, &'static str)>,
     /// What stands before a name.
@@ -39,7 +39,7 @@ pub(super) struct ParamsForm {
     pub close: &'static str,
 }
 
-impl ParamsForm {
+impl XmlParamsForm {
     /// Tags around name, key and value, and nothing special: a base for the forms that have more.
     pub const PLAIN: Self = Self {
         wrapper: None,
@@ -95,8 +95,8 @@ enum State {
 
 /// Reads calls in the form of `form`.
 #[derive(Debug)]
-pub(super) struct ParamsReader {
-    pub form: &'static ParamsForm,
+pub(super) struct XmlParamsReader {
+    pub form: &'static XmlParamsForm,
     state: State,
     name: String,
     /// Whether the marker that led here has been followed by what a call begins with.
@@ -107,29 +107,29 @@ pub(super) struct ParamsReader {
     verbatim: bool,
 }
 
-impl ParamsReader {
+impl XmlParamsReader {
     /// `wrapped` says that the marker that led here was the wrapper's and not a call's own.
-    pub fn new(form: &'static ParamsForm, wrapped: bool) -> Self {
+    pub fn new(form: &'static XmlParamsForm, wrapped: bool) -> Self {
         let state = if wrapped { State::Lead } else { State::Name };
         Self { form, state, name: String::new(), begun: false, filled: false, verbatim: false }
     }
 
     /// Reads as far as the text goes.
-    pub fn read(&mut self, input: &mut Input, pieces: &mut Pieces) -> Step {
+    pub fn read(&mut self, input: &mut Input, deltas: &mut Deltas) -> Step {
         loop {
             let went_on = match &mut self.state {
                 State::Lead => self.lead(input),
-                State::Name => self.name(input, pieces),
-                State::Next => self.next(input, pieces),
-                State::Json(_) => self.json(input, pieces),
+                State::Name => self.name(input, deltas),
+                State::Next => self.next(input, deltas),
+                State::Json(_) => self.json(input, deltas),
                 State::AfterJson => self.after_json(input),
                 State::EndOfCall => self.end_of_call(input),
-                State::Key => self.key(input, pieces),
+                State::Key => self.key(input, deltas),
                 State::BeforeValue(_) => self.before_value(input),
-                State::FirstLine(_) => self.first_line(input, pieces),
-                State::Text => self.text(input, pieces),
-                State::Kept(..) => self.kept(input, pieces),
-                State::Close => self.closing(input, pieces),
+                State::FirstLine(_) => self.first_line(input, deltas),
+                State::Text => self.text(input, deltas),
+                State::Kept(..) => self.kept(input, deltas),
+                State::Close => self.closing(input, deltas),
             };
             if let Err(step) = went_on {
                 return step;
@@ -149,7 +149,7 @@ impl ParamsReader {
         Ok(())
     }
 
-    fn name(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn name(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let form = self.form;
         let head = head(&[form.name_end, form.key.0, form.close], form.attributes, input, self.fail())?;
         let (name, _) = form.attributes(&head.text);
@@ -157,14 +157,14 @@ impl ParamsReader {
             return Err(self.fail());
         }
         input.skip(head.len + if head.end == 0 { form.name_end.len() } else { 0 });
-        pieces.begin(&name, None);
+        deltas.begin(&name, None);
         self.name = name;
         (self.begun, self.filled) = (true, false);
         self.state = State::Next;
         Ok(())
     }
 
-    fn next(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn next(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         input.skip_whitespace();
         let (key, close) = (self.form.key.0, self.form.close);
         match (input.starts(key), input.starts(close)) {
@@ -174,7 +174,7 @@ impl ParamsReader {
             }
             (_, Match::Yes) => {
                 input.skip(close.len());
-                pieces.arguments(if self.filled { "}" } else { "{}" });
+                deltas.arguments(if self.filled { "}" } else { "{}" });
                 self.state = State::Close;
             }
             (Match::No, Match::No) => {
@@ -187,7 +187,7 @@ impl ParamsReader {
         Ok(())
     }
 
-    fn json(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn json(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Json(scanner) = &mut self.state else { return Ok(()) };
         if !self.filled {
             input.skip_whitespace();
@@ -197,7 +197,7 @@ impl ParamsReader {
                 Some(_) => return Err(Step::Fail),
             }
         }
-        if pass_on(scanner, input, pieces)? == Progress::More {
+        if pass_on(scanner, input, deltas)? == Progress::More {
             return Err(Step::Wait);
         }
         self.state = State::AfterJson;
@@ -218,7 +218,7 @@ impl ParamsReader {
         Ok(())
     }
 
-    fn key(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn key(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let end = self.form.key.1;
         let key = head(&[end], true, input, Step::Fail)?;
         if key.text.is_empty() || key.text.len() > MAX_NAME {
@@ -226,12 +226,12 @@ impl ParamsReader {
         }
         input.skip(key.len + end.len());
         let (key, attributes) = self.form.attributes(&key.text);
-        pieces.arguments(if self.filled { "," } else { "{" });
-        pieces.arguments(&quoted(&key));
-        pieces.arguments(":");
+        deltas.arguments(if self.filled { "," } else { "{" });
+        deltas.arguments(&quoted(&key));
+        deltas.arguments(":");
         self.filled = true;
         let told = self.form.typed.iter().find(|(attribute, _)| attributes.contains(attribute));
-        self.state = State::BeforeValue(pieces.tools.types(&self.name, &key).told(told.map(|(_, string)| *string)));
+        self.state = State::BeforeValue(deltas.tools.types(&self.name, &key).told(told.map(|(_, string)| *string)));
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl ParamsReader {
         Ok(())
     }
 
-    fn first_line(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn first_line(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::FirstLine(types) = self.state else { return Ok(()) };
         let verbatim = self.form.verbatim.map_or("", |(open, _)| open);
         self.verbatim = match input.starts(verbatim) {
@@ -260,7 +260,7 @@ impl ParamsReader {
         }
         self.state = match types.only_string() {
             true => {
-                pieces.arguments("\"");
+                deltas.arguments("\"");
                 State::Text
             }
             false => State::Kept(types, String::new()),
@@ -268,26 +268,26 @@ impl ParamsReader {
         Ok(())
     }
 
-    fn text(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn text(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let mut text = String::new();
         let over = self.value_text(input, |part| push_quoted(part, &mut text));
-        pieces.arguments(&text);
+        deltas.arguments(&text);
         if !over {
             return Err(Step::Wait);
         }
-        pieces.arguments("\"");
+        deltas.arguments("\"");
         self.state = State::Next;
         Ok(())
     }
 
-    fn kept(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn kept(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let State::Kept(types, text) = &mut self.state else { return Ok(()) };
         let (types, mut text) = (*types, std::mem::take(text));
         if !self.value_text(input, |part| text.push_str(part)) {
             self.state = State::Kept(types, text);
             return Err(Step::Wait);
         }
-        pieces.arguments(&types.value(&text));
+        deltas.arguments(&types.value(&text));
         self.state = State::Next;
         Ok(())
     }
@@ -316,14 +316,14 @@ impl ParamsReader {
         end.is_some()
     }
 
-    fn closing(&mut self, input: &mut Input, pieces: &mut Pieces) -> Result<(), Step> {
+    fn closing(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
         let Some((open, close)) = self.form.wrapper else {
-            return Err(closing(input, pieces, None, ""));
+            return Err(closing(input, deltas, None, ""));
         };
         input.skip_whitespace();
         match input.starts(self.form.open) {
             Match::Yes => {
-                pieces.end();
+                deltas.end();
                 input.mark(0);
                 self.state = State::Lead;
                 return Ok(());
@@ -331,6 +331,6 @@ impl ParamsReader {
             Match::Maybe if !input.rest().is_empty() => return Err(Step::Wait),
             _ => {}
         }
-        Err(closing(input, pieces, Some(close), open))
+        Err(closing(input, deltas, Some(close), open))
     }
 }

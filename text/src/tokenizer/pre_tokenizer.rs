@@ -188,7 +188,10 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// The row of a pre-tokenizer; files from before the key existed are split as GPT-2 does.
 pub(super) fn row(name: Option<&str>) -> Result<&'static Row, TokenizerError> {
     let name = name.filter(|name| !name.is_empty()).unwrap_or("default");
-    TABLE.iter().find(|row| row.names.contains(&name)).ok_or_else(|| TokenizerError::UnknownPre(name.to_owned()))
+    TABLE
+        .iter()
+        .find(|row| row.names.contains(&name))
+        .ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.to_owned()))
 }
 
 impl Row {

@@ -12,7 +12,7 @@ use super::tool_call_format::ToolCallFormat;
 impl ToolCallFormat {
     /// The text of an assistant's `calls`, names and arguments; none where this format cannot write them. What is the format's own
     /// of it stands between two of `mark`, if one is given.
-    pub fn written(self, calls: &[(String, Value)], mark: Option<char>) -> Option<String> {
+    pub fn render_calls(self, calls: &[(String, Value)], mark: Option<char>) -> Option<String> {
         let (_, pattern) = self.spec().patterns.iter().find(|(token, _)| token.is_none())?;
         let own = Own(mark.map(String::from).unwrap_or_default());
         let calls = calls.iter().map(|(name, arguments)| own.call(pattern, name, arguments));
@@ -145,7 +145,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::output::{OutputFormat, OutputParser, Piece, ToolSpec};
+    use crate::output::{Delta, OutputFormat, OutputParser, ToolSpec};
 
     fn calls() -> Vec<(String, Value)> {
         let arguments = json!({"city": "Málaga \"x\"", "days": [1, {"a": null}], "on": true});
@@ -156,45 +156,45 @@ mod tests {
     fn lfm2_writes_python() {
         let text = "<|tool_call_start|>[get_weather(city=\"Málaga \\\"x\\\"\", days=[1, {\"a\": None}], on=True), now()]\
                     <|tool_call_end|>";
-        assert_eq!(ToolCallFormat::Lfm2.written(&calls(), None).as_deref(), Some(text));
-        assert_eq!(ToolCallFormat::Lfm2.written(&[("f".to_owned(), json!({"a b": 1}))], None), None);
+        assert_eq!(ToolCallFormat::Lfm2.render_calls(&calls(), None).as_deref(), Some(text));
+        assert_eq!(ToolCallFormat::Lfm2.render_calls(&[("f".to_owned(), json!({"a b": 1}))], None), None);
     }
 
     #[test]
     fn hermes_writes_json_dumps() {
         let text = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"a\": [1, 2], \"b\": {}}}\n</tool_call>";
         let call = ("now".to_owned(), json!({"a": [1, 2], "b": {}}));
-        assert_eq!(ToolCallFormat::Hermes.written(&[call], None).as_deref(), Some(text));
+        assert_eq!(ToolCallFormat::Hermes.render_calls(&[call], None).as_deref(), Some(text));
     }
 
     /// What a format writes, it reads.
     #[test]
-    fn written_calls_are_read_again() {
+    fn rendered_calls_are_read_again() {
         let types = json!({"city": {"type": "string"}, "days": {"type": "array"}, "on": {"type": "boolean"}});
         let tool = |name: &str, parameters| ToolSpec { name: name.to_owned(), parameters };
         let tools = [tool("get_weather", json!({"type": "object", "properties": types})), tool("now", json!({}))];
-        let mut written = 0;
+        let mut rendered = 0;
         for name in ToolCallFormat::names() {
             let format = ToolCallFormat::from_name(name).unwrap();
-            let Some(text) = format.written(&calls(), None) else { continue };
+            let Some(text) = format.render_calls(&calls(), None) else { continue };
             let format = OutputFormat { tool_call_format: Some(format), ..OutputFormat::default() };
             let mut parser = OutputParser::new(&format, &tools, false);
-            let mut pieces = Vec::new();
-            parser.push(&text, &mut pieces);
-            parser.finish(&mut pieces);
+            let mut deltas = Vec::new();
+            parser.push(&text, &mut deltas);
+            parser.finish(&mut deltas);
             let mut read: Vec<(String, String)> = Vec::new();
-            for piece in pieces {
-                match piece {
-                    Piece::CallBegin { name, .. } => read.push((name, String::new())),
-                    Piece::CallArguments { text, .. } => read.last_mut().unwrap().1.push_str(&text),
+            for delta in deltas {
+                match delta {
+                    Delta::CallBegin { name, .. } => read.push((name, String::new())),
+                    Delta::CallArguments { text, .. } => read.last_mut().unwrap().1.push_str(&text),
                     _ => {}
                 }
             }
             let read: Vec<(String, Value)> =
                 read.into_iter().map(|(name, text)| (name, serde_json::from_str(&text).unwrap())).collect();
             assert_eq!(read, calls(), "{name}: {text}");
-            written += 1;
+            rendered += 1;
         }
-        assert!(written >= 10, "{written}");
+        assert!(rendered >= 10, "{rendered}");
     }
 }

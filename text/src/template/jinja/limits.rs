@@ -29,13 +29,13 @@ pub const MAX_VALUE_DEPTH: u32 = 128;
 
 /// What is left for a rendering.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Limits {
     steps: u64,
     bytes: u64,
     depth: u32,
 }
 
-impl Meter {
+impl Limits {
     /// For an input of so many bytes, and with at most so many steps if that is given.
     pub fn new(input: usize, most_steps: Option<u64>) -> Self {
         let input = input as u64;
