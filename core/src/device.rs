@@ -14,6 +14,17 @@ use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
 const LARGEST_ALLOCATION: u64 = isize::MAX as u64 / 256 * 256;
 
 /// A place to run plans on. Clones share it.
+///
+/// ```
+/// use inglenook::{Device, DeviceChoice, Placement};
+///
+/// # pollster::block_on(async {
+/// let Placement { device, reason } = Placement::choose(&DeviceChoice::Cpu, &Default::default()).await?;
+/// assert!(matches!(device, Device::Cpu));
+/// assert_eq!((device.facts().name.as_str(), reason.as_str()), ("CPU", "the CPU was asked for"));
+/// # Ok::<(), inglenook::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub enum Device {
     /// The user's GPU.

@@ -1,8 +1,9 @@
 //! inglenook: language models on the user's own GPU.
 //!
-//! A [`Source`](source::Source) gives the bytes of a GGUF file, [`Engine::load`] puts the model on a [`Device`], and an answer is a
-//! [`Answer`], a stream of events; many may be under way at once. The engine opens no file and no socket, and starts no thread; whoever calls it decides
-//! where bytes come from and which executor polls its futures. An engine and its answers belong to one thread.
+//! A [`Source`](source::Source) gives the bytes of a GGUF file, a [`Model`] is its weights on a [`Device`], an [`Engine`] answers requests
+//! with it, and an [`Answer`] is a stream of events; many may be under way at once. A [`Session`] is a conversation with an engine. The engine
+//! opens no file and no socket, and starts no thread; whoever calls it decides where bytes come from and which executor polls its futures.
+//! An engine and its answers belong to one thread.
 //!
 //! ```no_run
 //! use inglenook::{DeviceChoice, Engine, EngineOptions, Event, Placement, Request, source::ReadAt};
@@ -53,7 +54,7 @@ pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
 pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 pub use engine::metrics::{EngineMetrics, Histogram, Summary, to_prometheus};
 pub use engine::request::{Request, RequestError};
-pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Models, Session};
+pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, Models, Session};
 pub use error::Error;
 pub use gpu::{AdapterInfo, GpuOptions};
 pub use inglenook_format::{self as format, source};

@@ -3,7 +3,7 @@
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason, Usage};
 use inglenook::engine::request::{Request, Stop};
-use inglenook::engine::{Answer, Engine, EngineOptions, Models};
+use inglenook::engine::{Answer, Engine, EngineOptions, Model, ModelOptions, Models};
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
@@ -231,6 +231,33 @@ fn models_make_room_for_each_other_within_a_budget() {
     assert_eq!(said.finish, answer_alone("Tell me a story about a cat.").finish);
     assert!(models.unload("third") && !models.unload("third"));
     assert_eq!(models.bytes(), one);
+}
+
+#[test]
+fn engines_share_a_model_whose_memory_goes_with_the_last() {
+    let question = "What is the opposite of hot?";
+    let expected = answer_alone(question).tokens;
+    for device in [gpu(), Device::Cpu] {
+        let options = ModelOptions { context: Some(512) };
+        let model = block_on(Model::load(device, &Memory(EMBER), &options, &mut |_| true)).expect("ember loads");
+        let device = model.device().clone();
+        let engine = |context| {
+            block_on(Engine::new(model.clone(), &EngineOptions { context, ..EngineOptions::default() })).expect("room")
+        };
+        let (first, second) = (engine(Some(4096)), engine(Some(256)));
+        let contexts = [&first, &second].map(|engine| engine.info().model.context_length);
+        assert_eq!(contexts, [512, 256], "the model's is the longest");
+        let mut answers = [&first, &second].map(|engine| engine.submit(ask(question)).expect("a good request"));
+        block_on(answers[1].next()).expect("generates");
+        assert_eq!(run(&mut answers[0]).tokens, expected);
+        first.close();
+        assert_eq!(run(&mut answers[1]).tokens, expected);
+        drop((model, answers));
+        second.close();
+        if let Device::Gpu(gpu) = device {
+            assert_eq!(gpu.counters().live_bytes, 0);
+        }
+    }
 }
 
 fn answer_alone(question: &str) -> Said {

@@ -70,10 +70,10 @@ impl Engine {
     /// The choices of an answer, each at its beginning.
     pub(super) fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, Error> {
         request.check()?;
-        let mut prompt = self.prompts.prompt(request)?;
+        let mut prompt = self.prompts().prompt(request)?;
         let limit = self.limit(request, prompt.tokens.len())?;
         let bias = request.bias()?;
-        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.vocab) {
+        if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.model().vocab()) {
             return Err(RequestError::NoSuchToken(*token).into());
         }
         let seed = self.shared.with(|driver| driver.next_id()) ^ seed_of_now();
@@ -95,7 +95,7 @@ impl Engine {
         bias: Vec<(u32, f32)>,
     ) -> Result<Sequence, Error> {
         let output = OutputPipeline::new(
-            self.tokenizer.clone(),
+            self.tokenizer().clone(),
             request,
             &prompt.format,
             &prompt.tools,
@@ -103,9 +103,10 @@ impl Engine {
         )?;
         let constraint = self.output_constraint(request, prompt)?;
         let constraint = constraint.map(|constraint| self.constraint(constraint)).transpose()?;
-        let mut stop_ids = self.tokenizer.stop_ids().to_vec();
+        let mut stop_ids = self.tokenizer().stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
-        let mut params = request.sampling(&self.recommended, (prompt.tokens.len() as u32, limit), 0).seeded(seed);
+        let mut params =
+            request.sampling(&self.info.model.recommended, (prompt.tokens.len() as u32, limit), 0).seeded(seed);
         params.flags |= if bias.is_empty() { 0 } else { BIASED };
         Ok(Sequence {
             limit,
@@ -121,7 +122,7 @@ impl Engine {
             usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
             clock: Clock::new(),
             top_logprobs: request.logprobs.unwrap_or(false).then_some(request.top_logprobs.unwrap_or(0)),
-            breakers: request.breaker_words(&self.tokenizer, self.vocab),
+            breakers: request.breaker_words(self.tokenizer(), self.model().vocab()),
             prompt: prompt.tokens.clone(),
             generated: Vec::new(),
         })
@@ -141,12 +142,12 @@ impl Engine {
     }
 
     fn constraint(&self, constraint: OutputConstraint) -> Result<Constraint, Error> {
-        Constraint::new(self.grammars.clone(), constraint, self.tokenizer.vocab_size() as u32)
+        Constraint::new(self.grammars().clone(), constraint, self.tokenizer().vocab_size() as u32)
     }
 
     fn reasoning(&self, request: &Request, prompt: &Prompt) -> ReasoningState {
         let tokens = |text: fn(ReasoningFormat) -> &'static str| {
-            self.tokenizer.encode(prompt.format.reasoning.map_or("", text), Special::Parse, false)
+            self.tokenizer().encode(prompt.format.reasoning.map_or("", text), Special::Parse, false)
         };
         ReasoningState {
             budget: ReasoningBudget::new(request.reasoning.budget(), prompt.starts_in_reasoning),

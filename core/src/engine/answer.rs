@@ -14,19 +14,21 @@ use crate::error::Error;
 /// A stream of events, of one choice or several. Whoever awaits the next event of any answer moves the engine on, and with it all
 /// answers that are under way. An answer that is dropped is cancelled.
 ///
-/// ```no_run
-/// # async fn ask(engine: &inglenook::Engine) -> Result<(), inglenook::Error> {
-/// use inglenook::{Event, Request};
+/// ```
+/// use inglenook::{Device, Engine, EngineOptions, Event, FinishReason, Request, source::ReadAt};
 ///
-/// let request = Request::from_json(r#"{"messages": [{"role": "user", "content": "Hello"}]}"#)?;
-/// let mut answer = engine.submit(request)?;
+/// # pollster::block_on(async {
+/// let file = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
+/// let engine = Engine::load(Device::Cpu, &file, &EngineOptions::default(), &mut |_| true).await?;
+/// let mut answer = engine.submit(Request::from_json(r#"{"prompt": "Once upon a", "max_tokens": 4}"#)?)?;
 /// while let Some(event) = answer.next().await? {
-///     if let Event::Text { text } = event {
-///         print!("{text}");
+///     if let Event::Done { reason, usage, .. } = event {
+///         assert_eq!((reason, usage.completion_tokens), (FinishReason::Length, 4));
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// assert_eq!(answer.tokens(0).len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct Answer {

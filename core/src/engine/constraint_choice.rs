@@ -53,9 +53,9 @@ impl Engine {
             false => {
                 let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoToolCallFormat)?;
                 let both = either(&calls, spec)?;
-                if self.grammars.compile(&both.to_json()).is_err() {
+                if self.grammars().compile(&both.to_json()).is_err() {
                     // Where it is the form's fault, its own words say so.
-                    self.grammars.compile(&spec.to_json())?;
+                    self.grammars().compile(&spec.to_json())?;
                 }
                 both
             }
@@ -84,7 +84,7 @@ impl Engine {
     /// A grammar of calls in the model's form of calls; none where that is not known, or has no such grammar.
     fn calls(&self, request: &Request, prompt: &Prompt, choice: Choice<'_>) -> Result<Option<String>, RequestError> {
         let Some(format) = prompt.format.tool_call_format else { return Ok(None) };
-        let control = |name: &str| vocabulary::control(&self.tokenizer, name);
+        let control = |name: &str| vocabulary::control(self.tokenizer(), name);
         Ok(format.constraint(&prompt.tools, choice, request.parallel_tool_calls.unwrap_or(true), &control)?)
     }
 
@@ -94,9 +94,9 @@ impl Engine {
             return Start::Answer;
         }
         let opening = prompt.format.reasoning.filter(|_| prompt.may_think).and_then(ReasoningFormat::opening_text);
-        let opening = opening.map(|text| self.tokenizer.encode(text, Special::Parse, false)).unwrap_or_default();
+        let opening = opening.map(|text| self.tokenizer().encode(text, Special::Parse, false)).unwrap_or_default();
         // What is spelled from ordinary tokens may as well be the answer's own text.
-        let is_sure = opening.len() == 1 || opening.first().is_some_and(|first| self.tokenizer.is_control(*first));
+        let is_sure = opening.len() == 1 || opening.first().is_some_and(|first| self.tokenizer().is_control(*first));
         Start::AtOnce(if is_sure { opening } else { Vec::new() })
     }
 }

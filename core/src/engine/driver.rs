@@ -22,6 +22,7 @@ use super::drafter::{Acceptance, PromptLookup, VerifyCost};
 use super::event::FinishReason;
 use super::executor::{ModelRunner, RingSpan};
 use super::metrics::{EngineMetrics, Throughput};
+use super::model::Model;
 use super::page_transfer::PageTransfer;
 use super::scheduler::{DecodeRow, Scheduler, SeqId};
 use super::sequence::Sequence;
@@ -45,6 +46,7 @@ const MIN_CHUNK: usize = 16;
 /// What an engine and its answers share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub model: Model,
     driver: RefCell<Driver>,
     audit: RefCell<Option<AuditHook>>,
     waiting: Arc<Waiting>,
@@ -71,8 +73,8 @@ impl Waiting {
 }
 
 impl Shared {
-    pub fn new(driver: Driver) -> Shared {
-        Shared { driver: RefCell::new(driver), audit: RefCell::default(), waiting: Arc::default() }
+    pub fn new(driver: Driver, model: Model) -> Shared {
+        Shared { model, driver: RefCell::new(driver), audit: RefCell::default(), waiting: Arc::default() }
     }
 
     /// Moves the engine on by what can be done now; pending where something has to be waited for first.

@@ -48,7 +48,7 @@ const HIDDEN: &str = "hidden";
 #[derive(Debug)]
 pub(super) struct Resources {
     pub device: Device,
-    pub model: Model,
+    pub model: Rc<Model>,
     pub kv: KvCache,
     /// Tokens that may be chosen.
     pub vocab: u32,
@@ -166,7 +166,7 @@ impl ModelRunner {
     /// Allocates the state and builds the plans of prefill and of a single row.
     pub async fn new(
         kernels: &mut KernelCache,
-        model: Model,
+        model: Rc<Model>,
         kv: KvCache,
         (vocab, slots): (u32, u32),
     ) -> Result<ModelRunner, PlanError> {

@@ -1,33 +1,27 @@
 //! Loading: from a file's header to an engine that waits for requests.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use web_time::Instant;
 
 use super::driver::{Driver, Shared};
 use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
-use super::hashed_source::HashedSource;
-use super::info::{Info, model_info};
+use super::info::{Info, ModelInfo};
+use super::model::{Header, Model, context, vocabulary};
 use super::page_transfer::PageTransfer;
 use super::scheduler::{Scheduler, SchedulerOptions};
-use super::session::fingerprint;
-use super::{Engine, EngineOptions, GrammarBackend, LoadProgress, PromptBuilder, optional};
+use super::{Engine, EngineOptions, LoadProgress, PromptBuilder};
 use crate::device::Device;
 use crate::error::Error;
 use crate::kernels::kv::PAGE;
 use crate::kv::tiers::HostTier;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::fit::{self, FitOptions};
-use crate::model::{Config, Model, ModelError};
+use crate::model::{self, Config};
 use crate::placement::Placement;
 use crate::plan::KernelCache;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
-use inglenook_text::Tokenizer;
-
-/// Tokens of context where the caller names none: enough for a conversation, little enough for a phone.
-const DEFAULT_CONTEXT: u32 = 4096;
 
 /// Requests that may wait where the caller names no number.
 const DEFAULT_QUEUE: usize = 256;
@@ -36,7 +30,8 @@ const DEFAULT_QUEUE: usize = 256;
 const DEFAULT_HOST_CACHE: usize = if cfg!(target_arch = "wasm32") { 0 } else { 256 << 20 };
 
 impl Engine {
-    /// Loads a model. `progress` is told what happens and answers false to abort.
+    /// Loads a model and makes an engine on it: [`Model::load`] and [`Engine::new`] in one, where a cache that cannot fit is refused before
+    /// any weight is read. `progress` is told what happens and answers false to abort.
     ///
     /// # Errors
     /// [`Error`], whatever goes wrong.
@@ -46,34 +41,38 @@ impl Engine {
         options: &EngineOptions,
         progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Engine, Error> {
-        let Placement { device, reason } = placement.into();
-        // Faults of this model, and its end, are its own.
-        let device = device.client();
-        let gguf = Gguf::read(source).await?;
-        let config = Config::read(&gguf)?;
-        let (fit_options, kv_options) = fit_options(&gguf, &device, options)?;
-        fit::check(&gguf, &device, &fit_options)?;
-        let FitOptions { context, slots, .. } = fit_options;
-        let prompts = PromptBuilder::from_gguf(&gguf.metadata)?;
-        let vocab = vocabulary(prompts.tokenizer(), &config)?;
-        let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
-        let source = HashedSource::new(source);
-        let model = Model::load(&gguf, &source, &device, context, &mut weights).await?;
-        let fingerprint = fingerprint(source.hash(), &config, context);
+        let placement = placement.into();
+        let header = Header::read(source).await?;
+        let longest = context(&header.config, options.context);
+        let (fit_options, _) = cache_options(&header.config, &placement.device, longest, options)?;
+        fit::check(&header.gguf, &placement.device, &fit_options)?;
+        let model = Model::read(header, placement, source, longest, progress).await?;
         progress(LoadProgress::Kernels);
+        Engine::new(model, options).await
+    }
+
+    /// Makes an engine on a model: its cache, its plans, its scheduler.
+    ///
+    /// # Errors
+    /// [`Error`]: the cache does not fit, or the device computes wrongly.
+    pub async fn new(model: Model, options: &EngineOptions) -> Result<Engine, Error> {
+        let (device, weights) = (model.device().clone(), model.weights().clone());
+        let longest = model.info().context_length;
+        let context = options.context.unwrap_or(longest).clamp(1, longest);
+        let (fit_options, kv_options) = cache_options(weights.config(), &device, context, options)?;
+        fit::check_needs(weights.config(), &weights.memory_needs(&fit_options), &device, &fit_options)?;
+        let slots = fit_options.slots;
         let mut kernels = KernelCache::new(device.clone());
         let kv = KvCache::new(&device, &kv_options)?;
         let pages = kv.pages();
         let transfer = PageTransfer::new(&device, &kv)?;
-        let runner = ModelRunner::new(&mut kernels, model, kv, (vocab, slots)).await?;
-        let recommended = optional::recommended(&gguf.metadata);
+        let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
-        let model = &runner.resources().model;
-        let step_costs = (runner.step_dispatches(), model.step_bytes());
+        let step_costs = (runner.step_dispatches(), runner.resources().model.step_bytes());
         let info = Info {
-            model: model_info(&gguf, model.config(), context, prompts.can_chat(), recommended),
+            model: ModelInfo { context_length: context, ..model.info().clone() },
             adapter: device.facts(),
-            reason,
+            reason: model.reason().to_owned(),
             memory: runner.memory(),
             kernels: kernels.choices().to_vec(),
         };
@@ -81,20 +80,13 @@ impl Engine {
         let mut scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
         let host_cache_bytes = options.host_cache_bytes.unwrap_or(DEFAULT_HOST_CACHE);
         scheduler.tier = HostTier::new(host_cache_bytes, 0);
-        let vocab_size = prompts.tokenizer().vocab_size();
+        let vocab_size = model.tokenizer().vocab_size();
         let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, !options.no_speculation);
         Ok(Engine {
-            shared: Rc::new(Shared::new(driver)),
-            device,
-            grammars: grammars(prompts.tokenizer()),
-            tokenizer: prompts.tokenizer().clone(),
-            prompts: Rc::new(prompts),
-            recommended,
+            shared: Rc::new(Shared::new(driver, model)),
             info: Rc::new(info),
             context,
-            vocab,
             step_costs,
-            fingerprint,
             born: Instant::now(),
         })
     }
@@ -104,22 +96,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn check(gguf: &Gguf) -> Result<(), Error> {
-        let config = Model::check(gguf)?;
+        let config = model::Model::check(gguf)?;
         vocabulary(PromptBuilder::from_gguf(&gguf.metadata)?.tokenizer(), &config)?;
         Ok(())
     }
-}
-
-#[cfg(feature = "grammar")]
-fn grammars(tokenizer: &Arc<Tokenizer>) -> GrammarBackend {
-    let slot = GrammarBackend::default();
-    slot.fill(Box::new(super::compiler::LazyCompiler::new(tokenizer.clone())));
-    slot
-}
-
-#[cfg(not(feature = "grammar"))]
-fn grammars(_: &Arc<Tokenizer>) -> GrammarBackend {
-    GrammarBackend::default()
 }
 
 /// What a model and its cache are to fit, and the cache. Its pool has room for a sequence of the whole context, whatever the caller says,
@@ -127,14 +107,12 @@ fn grammars(_: &Arc<Tokenizer>) -> GrammarBackend {
 ///
 /// # Errors
 /// What is wrong with the file's sizes; a type of cache that its heads do not fit.
-pub(super) fn fit_options(
-    gguf: &Gguf,
+pub(super) fn cache_options(
+    config: &Config,
     device: &Device,
+    context: u32,
     options: &EngineOptions,
 ) -> Result<(FitOptions, KvOptions), Error> {
-    let config = Config::read(gguf)?;
-    let by_default = DEFAULT_CONTEXT.min(config.window.unwrap_or(u32::MAX));
-    let context = options.context.unwrap_or(by_default).clamp(1, config.context);
     let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
     let cache_tokens = options.cache_tokens.unwrap_or(0).max(context);
     let kv = KvOptions {
@@ -149,15 +127,4 @@ pub(super) fn fit_options(
     kv.shape().supports()?;
     let rows = most_rows(device);
     Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows, kv_segments: 1 }, kv))
-}
-
-/// How many tokens the model may choose among: an embedding may have rows behind its tokens, but not fewer.
-fn vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<u32, ModelError> {
-    let tokens = tokenizer.vocab_size();
-    match config.vocab {
-        rows if (rows as usize) < tokens => {
-            Err(ModelError::Size { what: format!("that it has {tokens} tokens and an embedding for {rows}") })
-        }
-        _ => Ok(tokenizer.choosable() as u32),
-    }
 }

@@ -22,6 +22,7 @@ mod info;
 mod load;
 pub mod logprobs;
 pub mod metrics;
+mod model;
 mod models;
 mod optional;
 mod output;
@@ -55,16 +56,16 @@ pub use fault::FaultError;
 pub use info::{Info, Memory, ModelInfo};
 use inglenook_text::Tokenizer;
 use metrics::EngineMetrics;
+pub use model::{Model, ModelOptions};
 pub use models::Models;
 pub use optional::ignored;
 pub use prompt::PromptBuilder;
-use request::Recommended;
 
-/// How a model is to be loaded.
+/// How an engine is to be made.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct EngineOptions {
-    /// Tokens of context; by default 4096, or what the model was trained for if that is less.
+    /// Tokens of context, at most the model's; by default as many.
     pub context: Option<u32>,
     /// How keys and values are stored; by default as f16.
     pub kv_type: KvType,
@@ -92,20 +93,33 @@ pub enum LoadProgress {
     Kernels,
 }
 
-/// A loaded model on a device. Clones are the same engine. It belongs to one thread.
+/// What answers requests: a scheduler, and a cache of keys and values, on a [`Model`]. Clones are the same engine. It belongs to one
+/// thread.
+///
+/// ```
+/// use inglenook::{Device, Engine, EngineOptions, Event, Request, source::ReadAt};
+///
+/// # pollster::block_on(async {
+/// let file = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
+/// let engine = Engine::load(Device::Cpu, &file, &EngineOptions::default(), &mut |_| true).await?;
+/// let request = r#"{"messages": [{"role": "user", "content": "What is the opposite of hot?"}], "temperature": 0, "max_tokens": 8}"#;
+/// let mut answer = engine.submit(Request::from_json(request)?)?;
+/// let mut said = String::new();
+/// while let Some(event) = answer.next().await? {
+///     if let Event::Text { text } = event {
+///         said += &text;
+///     }
+/// }
+/// assert!(said.to_lowercase().contains("cold"), "{said}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Engine {
-    device: Device,
     shared: Rc<Shared>,
-    tokenizer: Arc<Tokenizer>,
-    prompts: Rc<PromptBuilder>,
-    grammars: GrammarBackend,
-    recommended: Recommended,
     info: Rc<Info>,
     context: u32,
-    vocab: u32,
     step_costs: (usize, u64),
-    fingerprint: [u8; 32],
     born: Instant,
 }
 
@@ -115,30 +129,34 @@ impl Engine {
         &self.info
     }
 
+    /// The model that it is on.
+    pub fn model(&self) -> &Model {
+        &self.shared.model
+    }
+
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
-        &self.tokenizer
+        self.model().tokenizer()
     }
 
     /// How conversations become prompts.
     pub fn prompts(&self) -> &Rc<PromptBuilder> {
-        &self.prompts
+        self.model().prompts()
     }
 
-    /// Where to put who compiles grammars, for requests that ask for structured output. With the feature `grammar` somebody is
-    /// there already.
+    /// Where to put who compiles grammars: see [`Model::grammars`].
     pub fn grammars(&self) -> &GrammarBackend {
-        &self.grammars
+        self.model().grammars()
     }
 
     /// The device.
     pub fn device(&self) -> &Device {
-        &self.device
+        self.model().device()
     }
 
     /// What the GPU has done so far; zeros on the CPU.
     pub fn counters(&self) -> Counters {
-        match &self.device {
+        match self.device() {
             Device::Gpu(gpu) => gpu.counters(),
             Device::Cpu => Counters::default(),
         }
@@ -211,12 +229,10 @@ impl Engine {
         self.shared.with(|driver| driver.reset_cache());
     }
 
-    /// Ends all answers and gives all memory back at once.
+    /// Ends all answers and gives all memory back: at once, and the model's too, unless somebody else holds the model.
     pub fn close(self) {
         self.shared.with(|driver| driver.fail(&GpuError::Lost("the engine was closed".into())));
         self.shared.tell_audit();
-        if let Device::Gpu(gpu) = &self.device {
-            gpu.close();
-        }
+        self.model().close_unless_shared();
     }
 }

@@ -1,10 +1,11 @@
 //! Several models on one device within one budget of memory: the least recently used of those that nobody waits for make room.
 
-use super::load::fit_options;
+use super::load::cache_options;
+use super::model::context;
 use super::{Engine, EngineOptions, LoadProgress};
 use crate::error::Error;
-use crate::model::FitError;
 use crate::model::fit::{self, MemoryNeeds};
+use crate::model::{Config, FitError};
 use crate::placement::Placement;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
@@ -66,7 +67,9 @@ impl Models {
             return Ok(engine);
         }
         let gguf = Gguf::read(source).await?;
-        let (fit_options, _) = fit_options(&gguf, &self.placement.device, options)?;
+        let config = Config::read(&gguf)?;
+        let context = context(&config, options.context);
+        let (fit_options, _) = cache_options(&config, &self.placement.device, context, options)?;
         let needs = fit::check(&gguf, &self.placement.device, &fit_options)?;
         self.make_room(&needs, needs.total(fit_options.cache_tokens.into()))?;
         let engine = Engine::load(self.placement.clone(), source, options, progress).await?;

@@ -64,7 +64,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::submit`] where it cannot be rendered.
     pub fn prompt_tokens(&self, request: &Request) -> Result<Vec<u32>, Error> {
-        Ok(self.prompts.prompt(request)?.tokens)
+        Ok(self.prompts().prompt(request)?.tokens)
     }
 
     /// Saves what the cache has of `tokens`, a conversation's as far as it was computed, with a `state` that only the caller
@@ -122,7 +122,7 @@ impl Engine {
 
     fn session_model(&self) -> SessionModel {
         let name = self.info.model.name.clone();
-        SessionModel { fingerprint: self.fingerprint, name, vocab: self.tokenizer.vocab_size() as u32 }
+        SessionModel { fingerprint: self.model().fingerprint(), name, vocab: self.tokenizer().vocab_size() as u32 }
     }
 
     fn kv_layout(&self) -> KvLayout {

@@ -113,12 +113,25 @@ impl MemoryNeeds {
 pub fn check(gguf: &Gguf, device: &Device, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
     let limits = device.facts().limits;
     let needs = Model::memory_needed(gguf, &limits, options)?;
-    let config = Config::read(gguf)?;
-    check_bindings(&config, &limits, options)?;
-    if let Some(memory) = device.memory() {
-        check_memory(&needs, memory, options)?;
-    }
+    check_needs(&Config::read(gguf)?, &needs, device, options)?;
     Ok(needs)
+}
+
+/// Refuses a model that needs so much, and a context, that cannot fit `device`.
+///
+/// # Errors
+/// [`FitError`].
+pub fn check_needs(
+    config: &Config,
+    needs: &MemoryNeeds,
+    device: &Device,
+    options: &FitOptions,
+) -> Result<(), FitError> {
+    check_bindings(config, &device.facts().limits, options)?;
+    match device.memory() {
+        Some(memory) => check_memory(needs, memory, options),
+        None => Ok(()),
+    }
 }
 
 /// The keys of a layer must fit its bindings, and so must its values.

@@ -82,6 +82,11 @@ impl Model {
         Ok(MemoryNeeds::of(&model.config, model.weight_bytes, options))
     }
 
+    /// Memory that it needs, with a cache, once it is loaded.
+    pub fn memory_needs(&self, options: &FitOptions) -> MemoryNeeds {
+        MemoryNeeds::of(&self.config, self.weight_bytes, options)
+    }
+
     /// Registers everything that the model needs; refuses a file that holds more than that.
     fn register(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
         let config = Config::read(registry.gguf)?;
