@@ -100,8 +100,8 @@ fn position(key: &Value, len: usize) -> Option<usize> {
 }
 
 /// `value[start:stop:step]`
-pub fn slice(limits: &mut Limits, value: &Value, bounds: [Value; 3]) -> Result<Value, TemplateError> {
-    let [start, stop, step] = bounds;
+pub fn slice(limits: &mut Limits, value: &Value, ends: [Value; 3]) -> Result<Value, TemplateError> {
+    let [start, stop, step] = ends;
     let number = |bound: &Value| match bound {
         Value::None => Ok(None),
         _ => bound.as_int().map(Some).ok_or_else(|| TemplateError::failed("slice indices must be integers or None")),
