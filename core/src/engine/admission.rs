@@ -44,13 +44,13 @@ impl Engine {
         let mut mailbox = Mailbox::new(sequences.len() as u32);
         mailbox.audit = audits.then(|| AuditRecord::new(request.clone(), sequences.len()));
         let mailbox = Rc::new(RefCell::new(mailbox));
-        let now = self.born.elapsed().as_millis() as i64;
+        let rank = (request.priority.unwrap_or(0), self.born.elapsed().as_millis() as i64);
         let ids = self.shared.with(|driver| {
             let mut ids = Vec::new();
             for (choice, sequence) in sequences.into_iter().enumerate() {
                 let id = driver.next_id();
                 let (prompt, limit) = (&sequence.prompt, sequence.limit as usize);
-                if let Err(full) = driver.scheduler.submit(id, prompt, limit, (0, now), Namespace(0)) {
+                if let Err(full) = driver.scheduler.submit(id, prompt, limit, rank, Namespace(0)) {
                     ids.iter().for_each(|id| driver.discard(*id));
                     let retry_after_ms = driver.millis_per_answer() as u64;
                     return Err(RequestError::Busy { waiting: full.waiting, retry_after_ms }.into());

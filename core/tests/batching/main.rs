@@ -264,6 +264,23 @@ fn dropped_answer_frees_its_slot_and_pages() {
 }
 
 #[test]
+fn request_of_lower_priority_number_is_served_before_those_that_came_earlier() {
+    let engine = load(Device::Cpu, &EngineOptions { max_sequences: Some(1), ..EngineOptions::default() });
+    let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let ended = order.clone();
+    engine.set_audit(Box::new(move |record| ended.borrow_mut().extend(record.request.priority)));
+    let of_priority = |priority: i32| request(json!({"prompt": "Once", "max_tokens": 4, "priority": priority}));
+    together([0, 5, 1, -5].map(|priority| read(engine.submit(of_priority(priority)).expect("good"))).into());
+    assert_eq!(*order.borrow(), [-5, 0, 1, 5]);
+    let told = Request::from_json(r#"{"prompt": "Once", "priority": 101}"#).expect("a request").check();
+    assert_eq!(told.expect_err("beyond its range").to_string(), "`priority` is 101, and must be between -100 and 100");
+    for absurd in ["1e300", "99999999999999999999", "-2147483649", "0.5", "\"high\"", "true"] {
+        let told = Request::from_json(&format!(r#"{{"prompt": "Once", "priority": {absurd}}}"#)).expect_err(absurd);
+        assert!(told.to_string().contains("`priority`"), "{told}");
+    }
+}
+
+#[test]
 fn full_queue_is_refused_as_busy_and_disturbs_nobody() {
     let options = EngineOptions { max_sequences: Some(1), max_waiting: Some(2), ..EngineOptions::default() };
     let engine = load(Device::Cpu, &options);

@@ -52,7 +52,6 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
     cache_prompt: 'ignored',
     cache_salt: 'ignored',
     keep_alive: 'ignored',
-    priority: 'ignored',
     request_id: 'ignored',
     timings_per_token: 'ignored',
     best_of: { only: [1], because: 'there is one answer to a request; ask again for another' },
@@ -108,6 +107,7 @@ export const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>
     n: { whole: {} },
     logprobs: 'read',
     top_logprobs: { whole: {} },
+    priority: { whole: {} },
   },
   stream_options: {
     include_usage: 'read',

@@ -57,6 +57,8 @@ export interface SamplingOptions {
   readonly logprobs?: boolean | null;
   /** Tell the N likeliest tokens at each place, too; needs `logprobs`. Range: 0 to 20. Default: 0. */
   readonly top_logprobs?: number | null;
+  /** Of the requests that wait, that of the lowest N is served first, as in vLLM; each 10 s of waiting count for 1. Range: -100 to 100. Default: 0. */
+  readonly priority?: number | null;
 }
 
 /** Those that are passed on as they are, by their types. */
@@ -86,4 +88,5 @@ export const SAMPLING = {
   n: 'number',
   logprobs: 'boolean',
   top_logprobs: 'number',
+  priority: 'number',
 } as const;

@@ -104,6 +104,8 @@ pub struct Request {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens are told at each place.
     pub top_logprobs: Option<u32>,
+    /// Of the requests that wait, that of the lowest number is served first.
+    pub priority: Option<i32>,
     /// Added to a token's logit: token id → -100 to 100.
     pub logit_bias: Option<Map<String, Value>>,
     /// The same seed and request give the same answer. By default each answer has its own. Negative ones are taken by their bits.
@@ -239,7 +241,7 @@ impl Request {
     }
 
     /// The options of sampling that are numbers, by their names.
-    fn numbers(&self) -> [(&'static str, Option<f32>); 19] {
+    fn numbers(&self) -> [(&'static str, Option<f32>); 20] {
         let whole = |value: Option<u32>| value.map(|value| value as f32);
         [
             ("n", whole(self.n)),
@@ -261,6 +263,7 @@ impl Request {
             ("frequency_penalty", self.frequency_penalty),
             ("presence_penalty", self.presence_penalty),
             ("top_logprobs", whole(self.top_logprobs)),
+            ("priority", self.priority.map(|value| value as f32)),
         ]
     }
 

@@ -4,8 +4,9 @@ use super::{PAGE, Preparation, Scheduler, SeqId, StepLimits, Track};
 use crate::kv::pages::PageId;
 use crate::kv::prefix::Namespace;
 
-/// Seconds of age that one step of priority is worth: a request of lower priority is overtaken only by those that come within them.
-const PRIORITY_TICKS: i64 = 10_000;
+/// Milliseconds of waiting that one step of priority is worth: a request is overtaken only by those of a lower number that come within
+/// so many milliseconds for each step between them, so that none waits for ever.
+const PRIORITY_STEP_MS: i64 = 10_000;
 
 /// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct QueueFull {
 }
 
 impl Scheduler {
-    /// Adds a request that may grow to `limit` tokens. Of two, that of higher `priority` runs first, but for age: see
-    /// [`PRIORITY_TICKS`]. `now_ms` is any clock that does not go back.
+    /// Adds a request that may grow to `limit` tokens. Of two, that of the lower `priority` runs first, but for age: see
+    /// [`PRIORITY_STEP_MS`]. `now_ms` is any clock that does not go back.
     ///
     /// # Errors
     /// [`QueueFull`].
@@ -32,7 +33,7 @@ impl Scheduler {
             return Err(QueueFull { waiting: self.waiting.len() });
         }
         self.arrivals += 1;
-        let rank = now_ms - i64::from(priority) * PRIORITY_TICKS;
+        let rank = now_ms + i64::from(priority) * PRIORITY_STEP_MS;
         let track = Track {
             tokens: tokens.to_vec(),
             limit,
