@@ -1,7 +1,27 @@
-//! What the engine asks of grammars. Natively [`Compiler`](crate::Compiler) answers; in the browser it is a second module,
-//! which JavaScript loads when the first request needs it.
+//! What is asked of grammars: at once, where they are compiled, and from another thread, by an engine that goes on meanwhile. Natively
+//! [`GrammarThread`](crate::GrammarThread) takes the one to the other; in the browser it is a second module in a worker of its own, which
+//! JavaScript starts when the first request needs it.
 
-use crate::GrammarError;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::{GrammarError, Position, Step};
+
+/// What is there later.
+pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, GrammarError>>>>;
+
+/// [`Grammars`] that are compiled while whoever asks goes on.
+pub trait AsyncGrammars {
+    /// Begins to compile what `spec_json` (a [`Spec`](crate::Spec) as JSON) describes: a matcher at its beginning, or what is wrong with
+    /// the description. Where the future is dropped, nobody wants it any more.
+    fn compile(&self, spec_json: &str) -> Later<Box<dyn AsyncMatch>>;
+}
+
+/// A [`Match`] elsewhere. Dropping it gives back what it holds there.
+pub trait AsyncMatch {
+    /// Begins to go on by a step: where that leads, or why the grammar cannot be followed any further. One step at a time.
+    fn step(&mut self, step: Step) -> Later<Position>;
+}
 
 /// Compiles descriptions of outputs for one vocabulary.
 pub trait Grammars {
@@ -55,4 +75,7 @@ pub trait Match {
 
     /// Whether the output is complete and nothing but its end may follow.
     fn must_stop(&mut self) -> bool;
+
+    /// The same position, which goes on by itself; costs as much as the output so far is long.
+    fn fork(&self) -> Box<dyn Match>;
 }

@@ -189,6 +189,10 @@ impl Match for Matcher {
     fn must_stop(&mut self) -> bool {
         self.ended || self.is_finished()
     }
+
+    fn fork(&self) -> Box<dyn Match> {
+        Box::new(self.clone())
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,216 @@
+//! A thread that compiles grammars and makes masks, so that who decodes never waits for either. It begins with the first grammar and ends
+//! when nobody can ask it any more.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use crate::{AsyncGrammars, AsyncMatch, GrammarError, Grammars, Later, Position, Session, Step};
+
+/// Makes who compiles, in the thread: once, and anew after a panic.
+type Make = dyn Fn() -> Box<dyn Grammars> + Send + Sync;
+
+/// Compiles grammars in a thread of its own. An output has one question under way at a time, so that no more wait than there are outputs.
+pub struct GrammarThread {
+    make: Arc<Make>,
+    /// Length of a mask, in units of 32 tokens.
+    words: usize,
+    jobs: RefCell<Option<Sender<Job>>>,
+    outputs: Cell<u64>,
+}
+
+/// What the thread is told.
+enum Job {
+    Compile {
+        output: u64,
+        spec: String,
+        reply: Reply<()>,
+    },
+    Step {
+        output: u64,
+        step: Step,
+        reply: Reply<Position>,
+    },
+    /// Nobody asks of it any more.
+    Close {
+        output: u64,
+    },
+}
+
+impl GrammarThread {
+    /// A thread, which begins when first needed, for a vocabulary of `words` times 32 tokens at most.
+    pub fn new(words: usize, make: impl Fn() -> Box<dyn Grammars> + Send + Sync + 'static) -> GrammarThread {
+        GrammarThread { make: Arc::new(make), words, jobs: RefCell::default(), outputs: Cell::new(0) }
+    }
+
+    /// Where the thread takes its jobs.
+    fn jobs(&self) -> Result<Sender<Job>, GrammarError> {
+        if let Some(jobs) = &*self.jobs.borrow() {
+            return Ok(jobs.clone());
+        }
+        let (sender, jobs) = channel();
+        let (make, words) = (self.make.clone(), self.words);
+        std::thread::Builder::new()
+            .name("grammars".to_owned())
+            .spawn(move || Worker { grammars: None, make, words, outputs: HashMap::new() }.serve(&jobs))
+            .map_err(|error| GrammarError::Internal(format!("no thread for grammars can be started: {error}")))?;
+        *self.jobs.borrow_mut() = Some(sender.clone());
+        Ok(sender)
+    }
+}
+
+impl AsyncGrammars for GrammarThread {
+    fn compile(&self, spec_json: &str) -> Later<Box<dyn AsyncMatch>> {
+        let id = self.outputs.get();
+        self.outputs.set(id + 1);
+        let begun = self.jobs().map(|jobs| {
+            let (reply, receipt) = promise();
+            let spec = spec_json.to_owned();
+            // Where the thread is no more, the reply tells.
+            let _ = jobs.send(Job::Compile { output: id, spec, reply });
+            (Output { id, jobs }, receipt)
+        });
+        Box::pin(async move {
+            let (output, receipt) = begun?;
+            receipt.await?;
+            Ok(Box::new(output) as Box<dyn AsyncMatch>)
+        })
+    }
+}
+
+/// An output that the thread has, or is about to. It forgets it when this is dropped, compiled or not.
+struct Output {
+    id: u64,
+    jobs: Sender<Job>,
+}
+
+impl AsyncMatch for Output {
+    fn step(&mut self, step: Step) -> Later<Position> {
+        let (reply, receipt) = promise();
+        let _ = self.jobs.send(Job::Step { output: self.id, step, reply });
+        Box::pin(receipt)
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let _ = self.jobs.send(Job::Close { output: self.id });
+    }
+}
+
+/// The thread's own side.
+struct Worker {
+    make: Arc<Make>,
+    grammars: Option<Box<dyn Grammars>>,
+    words: usize,
+    outputs: HashMap<u64, Session>,
+}
+
+impl Worker {
+    fn serve(mut self, jobs: &Receiver<Job>) {
+        let mut compiles: VecDeque<(u64, String, Reply<()>)> = VecDeque::new();
+        loop {
+            // Steps are short, and rows wait for them: they come before what is to be compiled.
+            let job = match compiles.is_empty() {
+                true => jobs.recv().map_err(|_| ()),
+                false => jobs.try_recv().map_err(|_| ()),
+            };
+            match job {
+                Ok(Job::Compile { output, spec, reply }) => compiles.push_back((output, spec, reply)),
+                Ok(Job::Step { output, step, reply }) => reply.send(self.step(output, &step)),
+                Ok(Job::Close { output }) => {
+                    compiles.retain(|(waiting, ..)| *waiting != output);
+                    self.outputs.remove(&output);
+                }
+                Err(()) => match compiles.pop_front() {
+                    Some((output, spec, reply)) => reply.send(self.compile(output, &spec)),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn compile(&mut self, output: u64, spec: &str) -> Result<(), GrammarError> {
+        let mut grammars = self.grammars.take();
+        let make = &self.make;
+        // After a panic nobody knows what the compiler is worth: it is made anew.
+        let compiled = caught(|| grammars.get_or_insert_with(|| make()).compile(spec))?;
+        self.grammars = grammars;
+        self.outputs.insert(output, Session::new(compiled?, self.words));
+        Ok(())
+    }
+
+    fn step(&mut self, output: u64, step: &Step) -> Result<Position, GrammarError> {
+        let ended = || GrammarError::Internal("an output is asked of that has failed".to_owned());
+        let session = self.outputs.get_mut(&output).ok_or_else(ended)?;
+        caught(|| session.step(step)).unwrap_or_else(|panic| {
+            self.outputs.remove(&output);
+            Err(panic)
+        })
+    }
+}
+
+/// What `act` gives, or the error that its panic is.
+fn caught<T>(act: impl FnOnce() -> T) -> Result<T, GrammarError> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+        GrammarError::Internal(text.to_owned())
+    })
+}
+
+/// What is promised, or the error that it became.
+type Promised<T> = Arc<Mutex<(Option<Result<T, GrammarError>>, Option<Waker>)>>;
+
+/// The side that answers, once. Where it is dropped without, the answer is an error.
+struct Reply<T>(Promised<T>);
+
+/// The side that waits.
+struct Receipt<T>(Promised<T>);
+
+fn promise<T>() -> (Reply<T>, Receipt<T>) {
+    let promised = Promised::default();
+    (Reply(promised.clone()), Receipt(promised))
+}
+
+impl<T> Reply<T> {
+    fn send(self, result: Result<T, GrammarError>) {
+        self.settle(result);
+    }
+
+    fn settle(&self, result: Result<T, GrammarError>) {
+        let mut promised = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        promised.0.get_or_insert(result);
+        let waker = promised.1.take();
+        drop(promised);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        self.settle(Err(GrammarError::Internal("the thread for grammars has ended".to_owned())));
+    }
+}
+
+impl<T> Future for Receipt<T> {
+    type Output = Result<T, GrammarError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut promised = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match promised.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                promised.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
