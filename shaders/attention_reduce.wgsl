@@ -4,10 +4,6 @@
 // Dispatch: one invocation a number of a head, HEADS * DIM along x in workgroups of 64, rows along y. The splits are few
 // (at most 32), so each invocation weighs them itself. Finished rows are left alone.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> parts: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-
 override HEADS: u32;
 override DIM: u32;
 override SPLITS: u32;

@@ -8,15 +8,6 @@
 // search it; before, where the row has a DRY penalty, it holds what dry.wgsl found. A chunk with a NaN or +infinity among its logits has FAULT_BITS for its best, and NO_TOKEN.
 // Dispatch: chunks along x, rows along y. At most 256 chunks: enough to fill a GPU, and few enough for one lane to compare.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> logits: array<u32>;
-@group(0) @binding(2) var<storage, read> sampling: array<Sampling>;
-@group(0) @binding(3) var<storage, read> history: array<u32>;
-@group(0) @binding(4) var<storage, read> mask: array<u32>;
-@group(0) @binding(5) var<storage, read_write> adjusted: array<f32>;
-@group(0) @binding(6) var<storage, read_write> peaks: array<vec2<f32>>;
-@group(0) @binding(7) var<storage, read_write> places: array<u32>;
-
 override MASK_WORDS: u32;
 override COLUMNS: u32;
 
@@ -33,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let lane = lane_of(local);
     let sequence = batch.rows[row].sequence;
     let position = batch.rows[row].position + 1u;
-    let s = sampling[sequence];
+    let s = params[sequence];
     let ends_early = position < s.min_limit && (s.flags & MASKED) == 0u;
     let remembers = s.repetition != 1.0 || s.frequency != 0.0 || s.presence != 0.0 || (s.flags & BIASED) != 0u || ends_early;
     let verifies = (batch.rows[row].flags & VERIFY) != 0u;

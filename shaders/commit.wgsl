@@ -11,14 +11,6 @@
 // recent: [sequences, RECENT] tokens, by position.
 // Dispatch: one invocation for the whole batch. Rows are few, and whether any is left must be decided once.
 
-@group(0) @binding(0) var<storage, read_write> batch: Batch;
-@group(0) @binding(1) var<storage, read> chosen: array<u32>;
-@group(0) @binding(2) var<storage, read> sampling: array<Sampling>;
-@group(0) @binding(3) var<storage, read> stops: array<u32>;
-@group(0) @binding(4) var<storage, read_write> history: array<u32>;
-@group(0) @binding(5) var<storage, read_write> ring: array<u32>;
-@group(0) @binding(6) var<storage, read_write> recent: array<u32>;
-
 override RING: u32;
 override RECENT: u32;
 override STOP_WORDS: u32;
@@ -42,7 +34,7 @@ fn main() {
             batch.rows[r].flags = row.flags | FINISHED;
             continue;
         }
-        let s = sampling[row.sequence];
+        let s = params[row.sequence];
         let position = row.position + 1u;
         let past = history[row.sequence * VOCAB + token];
         history[row.sequence * VOCAB + token] = past + select(0u, 1u, (past & TIMES) < TIMES);

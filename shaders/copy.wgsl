@@ -1,9 +1,6 @@
 // Copies WORDS words, for taps. from, to: [WORDS] u32.
 // Dispatch: one invocation a word, in workgroups of 64, folded into two dimensions to stay below the limit of one.
 
-@group(0) @binding(0) var<storage, read> source: array<u32>;
-@group(0) @binding(1) var<storage, read_write> copy: array<u32>;
-
 override WORDS: u32;
 
 @compute @workgroup_size(64)

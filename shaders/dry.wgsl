@@ -7,12 +7,6 @@
 // Dispatch: one workgroup of LANES a row; rows without such a penalty leave at once. Each lane looks at some of the earlier tokens,
 // of which few equal the last.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> sampling: array<Sampling>;
-@group(0) @binding(2) var<storage, read> recent: array<u32>;
-@group(0) @binding(3) var<storage, read> breakers: array<u32>;
-@group(0) @binding(4) var<storage, read_write> lengths: array<atomic<u32>>;
-
 override LANES: u32;
 override RECENT: u32;
 override MASK_WORDS: u32;
@@ -25,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let sequence = batch.rows[row].sequence;
-    let s = sampling[sequence];
+    let s = params[sequence];
     if !(s.dry_multiplier > 0.0) {
         return;
     }

@@ -5,9 +5,6 @@
 // for them: so a token that no part has gives zeros. out: [rows, COLS] f32. COLS is a multiple of 32.
 // Dispatch: x covers COLS / 32 chunks in workgroups of 32, y is the row. A chunk is what a weight type unpacks at once.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
-
 override COLS: u32;
 override FIRST: u32;
 override ROWS: u32;

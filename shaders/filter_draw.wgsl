@@ -12,13 +12,6 @@
 // lanes add them in any order with the same result. Among equal logits the lowest token ids are kept. (search.wgsl; what takes sums
 // over the vocabulary instead is in spread.wgsl.)
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> adjusted: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> peaks: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read> places: array<u32>;
-@group(0) @binding(4) var<storage, read> sampling: array<Sampling>;
-@group(0) @binding(5) var<storage, read_write> chosen: array<u32>;
-
 override LANES: u32;        // 32 to 256, a power of two
 const TEAM: u32 = 16u;      // lanes that read a chunk together, so that their loads join
 const WHOLE: f32 = 1073741824.0;
@@ -61,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if row >= batch.count || !is_sampled(batch.rows[row]) {
         return;
     }
-    let s = sampling[batch.rows[row].sequence];
+    let s = params[batch.rows[row].sequence];
     var high = 0u;
     var low = MAX;
     var best = row * CHUNKS;

@@ -3,11 +3,6 @@
 // gate, up, out: [rows, COLS] f32. COLS is a multiple of 4.
 // Dispatch: x covers COLS / 4 in workgroups of 64, y is the row. Nothing is shared, so nothing waits.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> gate: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> up: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
-
 override COLS: u32;
 override GELU: bool;
 

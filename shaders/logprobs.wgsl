@@ -6,12 +6,6 @@
 // Dispatch: one workgroup of LANES a row; others leave at once. The best of each chunk of the vocabulary is kept, so that the next
 // in order is found by looking at one chunk again instead of all.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> logits: array<u32>;
-@group(0) @binding(2) var<storage, read> sampling: array<Sampling>;
-@group(0) @binding(3) var<storage, read> chosen: array<u32>;
-@group(0) @binding(4) var<storage, read_write> logprobs: array<u32>;
-
 override LANES: u32;        // 32 to 256, a power of two
 override COLUMNS: u32;
 override RING: u32;
@@ -28,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let sequence = batch.rows[row].sequence;
-    if (sampling[sequence].flags & LOGPROBS) == 0u {
+    if (params[sequence].flags & LOGPROBS) == 0u {
         return;
     }
     let place = sequence * RING + (batch.step + place_in_draft(row)) % RING;

@@ -4,11 +4,6 @@
 // Dispatch: one workgroup of LANES invocations a row. Rows are few and short (at most 8192 columns), so that one workgroup
 // holds a row's sum without a second pass over memory; with LANES = 1 there is no barrier, which software adapters need.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
-
 override COLS: u32;
 override EPS: f32;
 

@@ -9,14 +9,6 @@
 // y. Rows without a place in the cache are left alone. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a
 // finer split nor workgroup memory would pay.
 
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
-@group(0) @binding(2) var<storage, read> norms: array<f32>;
-@group(0) @binding(3) var<storage, read> angles: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> keys: array<u32>;
-@group(0) @binding(5) var<storage, read_write> values: array<u32>;
-@group(0) @binding(6) var<storage, read> pages: array<u32>;
-
 override HEADS: u32;
 override ROPE_DIMS: u32;
 override INTERLEAVED: bool;

@@ -39,6 +39,9 @@ fn check(shader: &Shader) -> Result<(), String> {
     let text = shader.wgsl(false);
     let module = front::wgsl::parse_str(&text).map_err(|error| error.emit_to_string(&text))?;
     let info = validate(&module).map_err(|error| format!("invalid: {error}"))?;
+    if let Some(name) = unused_operand(&module, &info) {
+        return Err(format!("the kernel declares `{name}`, which this shader does not use"));
+    }
     let constants = shader.constants().into_iter().map(|(key, value)| (key.to_string(), value)).collect();
     let stage = Some((ShaderStage::Compute, "main"));
     let (module, info) = back::pipeline_constants::process_overrides(&module, &info, stage, &constants)
@@ -46,6 +49,14 @@ fn check(shader: &Shader) -> Result<(), String> {
     spirv(&module, &info).map_err(|error| format!("SPIR-V: {error}"))?;
     metal(&module, &info).map_err(|error| format!("MSL: {error}"))?;
     hlsl(&module, &info).map_err(|error| format!("HLSL: {error}"))
+}
+
+/// An operand that a kernel declares in vain: a binding, and a barrier between dispatches, for nothing.
+fn unused_operand<'a>(module: &'a Module, info: &ModuleInfo) -> Option<&'a str> {
+    let main = info.get_entry_point(0);
+    let mut bindings = module.global_variables.iter().filter(|(_, variable)| variable.binding.is_some());
+    let (_, unused) = bindings.find(|(handle, _)| main[*handle].is_empty())?;
+    unused.name.as_deref()
 }
 
 fn validate(module: &Module) -> Result<ModuleInfo, String> {

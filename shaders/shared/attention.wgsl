@@ -1,4 +1,4 @@
-// What both attention shaders share: bindings, constants, and how an answer leaves.
+// What both attention shaders share: constants, and how an answer leaves.
 //
 // q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. keys, values, pages: see kv.wgsl.
 // out: with SPLITS = 1 the answer, [rows, HEADS, DIM] f32. Otherwise parts for attention_reduce,
@@ -7,13 +7,6 @@
 // visible by its number, so that what is not costs nothing and its pages may be gone.
 // DIM (the head's width, as HEAD_DIM) and GROUP (query heads that share a key head) come from the prelude, since they
 // size arrays.
-
-@group(0) @binding(0) var<storage, read> batch: Batch;
-@group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> keys: array<u32>;
-@group(0) @binding(3) var<storage, read> values: array<u32>;
-@group(0) @binding(4) var<storage, read> pages: array<u32>;
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 override HEADS: u32;
 override QKV_WIDTH: u32;

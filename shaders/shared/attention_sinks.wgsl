@@ -1,5 +1,4 @@
 // A learned logit for each query head, which joins its softmax without a value. sinks: [HEADS] f32.
-@group(0) @binding(6) var<storage, read> sinks: array<f32>;
 const SINKS: bool = true;
 
 fn sink(head: u32) -> f32 {

@@ -2,8 +2,7 @@
 
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 mod cases;
@@ -29,7 +28,7 @@ pub struct AttentionShape {
     pub qkv_width: u32,
     /// Scores are multiplied by this; usually `1 / sqrt(head_dim)`.
     pub scale: f32,
-    /// Parts into which positions are split; more than one leaves parts for [`super::attention_reduce`].
+    /// Parts into which positions are split; more than one leaves parts for [`AttentionReduce`].
     pub kv_splits: u32,
     /// True when all rows of a step are of one sequence, positions rising (prefill).
     pub is_prefill: bool,
@@ -99,9 +98,16 @@ impl Kernel for Attention {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let inputs = [&self.batch, &self.q, &self.keys, &self.values, &self.pages];
-        let outputs = [Operand::write(&self.out)];
-        inputs.map(Operand::read).into_iter().chain(outputs).chain(self.sinks.iter().map(Operand::read)).collect()
+        let mut operands = vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("q", "array<f32>", &self.q),
+            Operand::read("keys", "array<u32>", &self.keys),
+            Operand::read("values", "array<u32>", &self.values),
+            Operand::read("pages", "array<u32>", &self.pages),
+            Operand::write("out", "array<f32>", &self.out),
+        ];
+        operands.extend(self.sinks.iter().map(|sinks| Operand::read("sinks", "array<f32>", sinks)));
+        operands
     }
 
     fn class(&self) -> String {
@@ -156,16 +162,13 @@ impl Kernel for Attention {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, q, keys, values, pages, out, sinks @ ..] = operands else {
-            unreachable!("operands() has six or more")
-        };
+    fn run(&self, arguments: &Arguments) {
         cpu::attention(
-            batch::rows(&batch.u32s()),
-            &q.f32s(),
-            (&keys.u32s(), &values.u32s(), &pages.u32s()),
-            sinks.first().map(Slice::f32s).as_deref(),
-            &mut out.f32s_mut(),
+            batch::rows(&arguments.u32s("batch")),
+            &arguments.f32s("q"),
+            (&arguments.u32s("keys"), &arguments.u32s("values"), &arguments.u32s("pages")),
+            self.sinks.is_some().then(|| arguments.f32s("sinks")).as_deref(),
+            &mut arguments.f32s_mut("out"),
             (&self.shape, &self.kv),
         );
     }
@@ -175,7 +178,7 @@ impl Kernel for Attention {
     }
 }
 
-/// Joins the parts of [`Attention`] with several kv_splits.
+/// Joins the parts of [`Attention`] with several splits.
 #[derive(Debug)]
 pub struct AttentionReduce {
     /// The batch.
@@ -200,7 +203,11 @@ impl Kernel for AttentionReduce {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        vec![Operand::read(&self.batch), Operand::read(&self.parts), Operand::write(&self.out)]
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("parts", "array<f32>", &self.parts),
+            Operand::write("out", "array<f32>", &self.out),
+        ]
     }
 
     fn class(&self) -> String {
@@ -225,10 +232,10 @@ impl Kernel for AttentionReduce {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, parts, out] = operands else { unreachable!("operands() has three") };
+    fn run(&self, arguments: &Arguments) {
         let sizes = [self.heads, self.head_dim, self.kv_splits].map(|size| size as usize).into();
-        cpu::attention_reduce(batch::rows(&batch.u32s()), &parts.f32s(), &mut out.f32s_mut(), sizes);
+        let (batch, parts) = (arguments.u32s("batch"), arguments.f32s("parts"));
+        cpu::attention_reduce(batch::rows(&batch), &parts, &mut arguments.f32s_mut("out"), sizes);
     }
 
     fn guard(&self) -> KernelTest {

@@ -2,8 +2,7 @@
 
 use super::sampling::{self, BIASED, MASKED, SampleShape, SamplingParams, case_rows, mask_words, params_words};
 use super::verify::{KernelTest, Output, random_f32s, random_words};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/chunk_argmax.wgsl");
@@ -46,9 +45,16 @@ impl Kernel for ChunkArgmax {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let read = [&self.batch, &self.logits, &self.params, &self.history, &self.mask].map(Operand::read);
-        let written = [&self.adjusted, &self.peaks, &self.places].map(Operand::write);
-        read.into_iter().chain(written).collect()
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("logits", "array<u32>", &self.logits),
+            Operand::read("params", "array<Sampling>", &self.params),
+            Operand::read("history", "array<u32>", &self.history),
+            Operand::read("mask", "array<u32>", &self.mask),
+            Operand::write("adjusted", "array<f32>", &self.adjusted),
+            Operand::write("peaks", "array<vec2<f32>>", &self.peaks),
+            Operand::write("places", "array<u32>", &self.places),
+        ]
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -75,17 +81,14 @@ impl Kernel for ChunkArgmax {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, logits, params, history, mask, adjusted, peaks, places] = operands else {
-            unreachable!("operands() has eight")
-        };
+    fn run(&self, arguments: &Arguments) {
         cpu::chunk_argmax(
-            batch::rows(&batch.u32s()),
-            &logits.u32s(),
-            bytemuck::cast_slice(&params.u32s()),
-            cpu::Past { history: &history.u32s(), mask: &mask.u32s() },
-            &mut adjusted.f32s_mut(),
-            cpu::Peaks { best: &mut peaks.f32s_mut(), places: &mut places.u32s_mut() },
+            batch::rows(&arguments.u32s("batch")),
+            &arguments.u32s("logits"),
+            bytemuck::cast_slice(&arguments.u32s("params")),
+            cpu::Past { history: &arguments.u32s("history"), mask: &arguments.u32s("mask") },
+            &mut arguments.f32s_mut("adjusted"),
+            cpu::Peaks { best: &mut arguments.f32s_mut("peaks"), places: &mut arguments.u32s_mut("places") },
             &self.shape,
         );
     }

@@ -4,8 +4,7 @@ use super::sampling::{
     self, HOLD, NO_TOKEN, RECENT, RING, STOP_WORDS, SampleShape, SamplingParams, case_rows, params_words,
 };
 use super::verify::{KernelTest, Output};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/commit.wgsl");
@@ -38,13 +37,13 @@ impl Kernel for Commit {
 
     fn operands(&self) -> Vec<Operand> {
         vec![
-            Operand::write(&self.batch),
-            Operand::read(&self.chosen),
-            Operand::read(&self.params),
-            Operand::read(&self.stops),
-            Operand::write(&self.history),
-            Operand::write(&self.ring),
-            Operand::write(&self.recent),
+            Operand::write("batch", "Batch", &self.batch),
+            Operand::read("chosen", "array<u32>", &self.chosen),
+            Operand::read("params", "array<Sampling>", &self.params),
+            Operand::read("stops", "array<u32>", &self.stops),
+            Operand::write("history", "array<u32>", &self.history),
+            Operand::write("ring", "array<u32>", &self.ring),
+            Operand::write("recent", "array<u32>", &self.recent),
         ]
     }
 
@@ -64,19 +63,16 @@ impl Kernel for Commit {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, chosen, params, stops, history, ring, recent] = operands else {
-            unreachable!("operands() has seven")
-        };
+    fn run(&self, arguments: &Arguments) {
         cpu::commit(
-            &mut batch.u32s_mut(),
-            &chosen.u32s(),
-            bytemuck::cast_slice(&params.u32s()),
-            &stops.u32s(),
+            &mut arguments.u32s_mut("batch"),
+            &arguments.u32s("chosen"),
+            bytemuck::cast_slice(&arguments.u32s("params")),
+            &arguments.u32s("stops"),
             cpu::SequenceState {
-                history: &mut history.u32s_mut(),
-                ring: &mut ring.u32s_mut(),
-                recent: &mut recent.u32s_mut(),
+                history: &mut arguments.u32s_mut("history"),
+                ring: &mut arguments.u32s_mut("ring"),
+                recent: &mut arguments.u32s_mut("recent"),
             },
             self.shape.vocab,
         );

@@ -1,19 +1,18 @@
 //! Copies a tensor, so that a tap keeps what later operations overwrite.
 
 use super::verify::{KernelTest, Output, random_words};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, grid_2d};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/copy.wgsl");
 
-/// `to = from`, whatever the words mean.
+/// `copy = source`, whatever the words mean.
 #[derive(Debug)]
 pub struct Copy {
     /// Words to copy.
-    pub from: TensorRef,
+    pub source: TensorRef,
     /// Where to.
-    pub to: TensorRef,
+    pub copy: TensorRef,
     /// How many.
     pub words: u32,
 }
@@ -24,7 +23,7 @@ impl Kernel for Copy {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        vec![Operand::read(&self.from), Operand::write(&self.to)]
+        vec![Operand::read("source", "array<u32>", &self.source), Operand::write("copy", "array<u32>", &self.copy)]
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -40,10 +39,9 @@ impl Kernel for Copy {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [from, to] = operands else { unreachable!("operands() has two") };
+    fn run(&self, arguments: &Arguments) {
         let words = self.words as usize;
-        to.u32s_mut()[..words].copy_from_slice(&from.u32s()[..words]);
+        arguments.u32s_mut("copy")[..words].copy_from_slice(&arguments.u32s("source")[..words]);
     }
 
     fn guard(&self) -> KernelTest {
@@ -59,7 +57,7 @@ pub fn cases() -> Vec<KernelTest> {
 fn case(words: u32) -> KernelTest {
     let inputs = vec![random_words(3, words), vec![0; words as usize]];
     KernelTest::new(format!("copy {words}"), inputs, vec![Output::bits(1)], move |places| {
-        let [from, to] = places.try_into().expect("two inputs");
-        Box::new(Copy { from, to, words })
+        let [source, copy] = places.try_into().expect("two inputs");
+        Box::new(Copy { source, copy, words })
     })
 }

@@ -2,8 +2,7 @@
 
 use super::sampling::{self, RECENT, SampleShape, SamplingParams, case_rows, mask_words, params_words, recent_words};
 use super::verify::{KernelTest, Output, random_words};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/dry.wgsl");
@@ -34,8 +33,13 @@ impl Kernel for Dry {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let read = [&self.batch, &self.params, &self.recent, &self.breakers].map(Operand::read);
-        read.into_iter().chain([Operand::write(&self.lengths)]).collect()
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("params", "array<Sampling>", &self.params),
+            Operand::read("recent", "array<u32>", &self.recent),
+            Operand::read("breakers", "array<u32>", &self.breakers),
+            Operand::write("lengths", "array<atomic<u32>>", &self.lengths),
+        ]
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -54,13 +58,12 @@ impl Kernel for Dry {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, params, recent, breakers, lengths] = operands else { unreachable!("operands() has five") };
+    fn run(&self, arguments: &Arguments) {
         cpu::dry(
-            batch::rows(&batch.u32s()),
-            bytemuck::cast_slice(&params.u32s()),
-            (&recent.u32s(), &breakers.u32s()),
-            &mut lengths.f32s_mut(),
+            batch::rows(&arguments.u32s("batch")),
+            bytemuck::cast_slice(&arguments.u32s("params")),
+            (&arguments.u32s("recent"), &arguments.u32s("breakers")),
+            &mut arguments.f32s_mut("lengths"),
             &self.shape,
         );
     }

@@ -2,8 +2,7 @@
 
 use super::verify::{KernelTest, Output};
 use super::weights::{CHUNK, WeightShard, random_planes};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
@@ -33,7 +32,8 @@ impl Kernel for Embed {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let mut operands = vec![Operand::read(&self.batch), Operand::write(&self.out)];
+        let mut operands =
+            vec![Operand::read("batch", "Batch", &self.batch), Operand::write("out", "array<vec4<f32>>", &self.out)];
         operands.extend(self.table.operands());
         operands
     }
@@ -48,7 +48,7 @@ impl Kernel for Embed {
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         LaunchConfig {
-            text: [batch::WGSL, &self.table.wgsl(2), BODY].concat(),
+            text: [batch::WGSL, &self.table.wgsl(), BODY].concat(),
             constants: vec![
                 ("COLS", self.table.cols.into()),
                 ("FIRST", self.first_row.into()),
@@ -64,12 +64,12 @@ impl Kernel for Embed {
         case(self.table.ty, 512, 0)
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, out, planes @ ..] = operands else { unreachable!("operands() has three or more") };
-        let (planes, _) = cpu::HostPlanes::split(self.table.ty, planes);
+    fn run(&self, arguments: &Arguments) {
+        let planes = cpu::HostPlanes::of(self.table.ty, arguments);
         let table = planes.rows(self.table.ty, self.table.cols as usize);
         let tokens = self.first_row..self.first_row + self.table.rows;
-        cpu::embed(batch::rows(&batch.u32s()), table, tokens, self.scale, &mut out.f32s_mut());
+        let batch = arguments.u32s("batch");
+        cpu::embed(batch::rows(&batch), table, tokens, self.scale, &mut arguments.f32s_mut("out"));
     }
 }
 

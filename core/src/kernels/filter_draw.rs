@@ -2,8 +2,7 @@
 
 use super::sampling::{self, SampleShape, SamplingParams, case_rows, params_words};
 use super::verify::{KernelTest, Output, random_f32s};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/filter_draw.wgsl");
@@ -36,8 +35,14 @@ impl Kernel for FilterDraw {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let read = [&self.batch, &self.adjusted, &self.peaks, &self.places, &self.params].map(Operand::read);
-        read.into_iter().chain([Operand::write(&self.chosen)]).collect()
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("adjusted", "array<vec4<f32>>", &self.adjusted),
+            Operand::read("peaks", "array<vec2<f32>>", &self.peaks),
+            Operand::read("places", "array<u32>", &self.places),
+            Operand::read("params", "array<Sampling>", &self.params),
+            Operand::write("chosen", "array<u32>", &self.chosen),
+        ]
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -61,14 +66,13 @@ impl Kernel for FilterDraw {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, adjusted, peaks, places, params, chosen] = operands else { unreachable!("operands() has six") };
+    fn run(&self, arguments: &Arguments) {
         cpu::filter_draw(
-            batch::rows(&batch.u32s()),
-            &adjusted.f32s(),
-            (&peaks.f32s(), &places.u32s()),
-            bytemuck::cast_slice(&params.u32s()),
-            &mut chosen.u32s_mut(),
+            batch::rows(&arguments.u32s("batch")),
+            &arguments.f32s("adjusted"),
+            (&arguments.f32s("peaks"), &arguments.u32s("places")),
+            bytemuck::cast_slice(&arguments.u32s("params")),
+            &mut arguments.u32s_mut("chosen"),
             &self.shape,
         );
     }

@@ -1,8 +1,7 @@
 //! The gate of a feed-forward layer, where gate and up were made by two matmuls.
 
 use super::verify::{KernelTest, Output, random_f32s};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/gated_activation.wgsl");
@@ -44,7 +43,12 @@ impl Kernel for GatedActivation {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        vec![Operand::read(&self.batch), Operand::read(&self.gate), Operand::read(&self.up), Operand::write(&self.out)]
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("gate", "array<vec4<f32>>", &self.gate),
+            Operand::read("up", "array<vec4<f32>>", &self.up),
+            Operand::write("out", "array<vec4<f32>>", &self.out),
+        ]
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -65,10 +69,9 @@ impl Kernel for GatedActivation {
         case(3, 260, self.activation)
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, gate, up, out] = operands else { unreachable!("operands() has four") };
-        let used = batch::count(&batch.u32s()) * self.cols as usize;
-        let (gate, up, mut out) = (gate.f32s(), up.f32s(), out.f32s_mut());
+    fn run(&self, arguments: &Arguments) {
+        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let (gate, up, mut out) = (arguments.f32s("gate"), arguments.f32s("up"), arguments.f32s_mut("out"));
         cpu::gated_activation(&gate[..used], &up[..used], self.activation, &mut out[..used]);
     }
 }

@@ -2,8 +2,7 @@
 
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
-use super::{Activation, Kernel, LaunchConfig, Operand, Variant};
-use crate::device::Slice;
+use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
@@ -13,10 +12,10 @@ const SCALED_TILE: &str = include_str!("../../../shaders/gemm/scaled_tile.wgsl")
 const DOT4: &str = include_str!("../../../shaders/gemm/dot4.wgsl");
 const F16: &str = include_str!("../../../shaders/gemm/f16.wgsl");
 
-/// Units that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
+/// Row tiles that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
 const PLAIN_TILE: [u32; 2] = [32, 4];
 
-/// Units and rows of x that a workgroup of the others computes.
+/// Row tiles and rows of x that a workgroup of the others computes.
 const SHARED_TILE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
@@ -76,8 +75,8 @@ impl Kernel for Gemm {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        self.0.run(operands);
+    fn run(&self, arguments: &Arguments) {
+        self.0.run(arguments);
     }
 }
 

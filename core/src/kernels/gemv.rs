@@ -2,8 +2,7 @@
 
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
-use super::{Activation, Kernel, LaunchConfig, Operand, Variant, grid_2d};
-use crate::device::Slice;
+use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
@@ -14,7 +13,7 @@ const LANES: &str = include_str!("../../../shaders/gemv/lanes.wgsl");
 const SHARED: &str = include_str!("../../../shaders/gemv/shared.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/gemv/subgroups.wgsl");
 
-/// Units that a workgroup computes where each invocation has its own.
+/// Row tiles that a workgroup computes where each invocation has its own.
 const TILES_PER_WORKGROUP: u32 = 32;
 
 /// Most rows of x that it is made for.
@@ -81,8 +80,8 @@ impl Kernel for Gemv {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        self.0.run(operands);
+    fn run(&self, arguments: &Arguments) {
+        self.0.run(arguments);
     }
 }
 

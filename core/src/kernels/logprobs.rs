@@ -4,8 +4,7 @@ use super::sampling::{
     self, LOGPROB_WORDS, LOGPROBS, NO_TOKEN, RING, SampleShape, SamplingParams, TOP_LOGPROBS, case_rows, params_words,
 };
 use super::verify::{KernelTest, Output, random_f32s};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/logprobs.wgsl");
@@ -35,8 +34,13 @@ impl Kernel for Logprobs {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let read = [&self.batch, &self.logits, &self.params, &self.chosen].map(Operand::read);
-        read.into_iter().chain([Operand::write(&self.logprobs)]).collect()
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("logits", "array<u32>", &self.logits),
+            Operand::read("params", "array<Sampling>", &self.params),
+            Operand::read("chosen", "array<u32>", &self.chosen),
+            Operand::write("logprobs", "array<u32>", &self.logprobs),
+        ]
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -56,15 +60,14 @@ impl Kernel for Logprobs {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, logits, params, chosen, logprobs] = operands else { unreachable!("operands() has five") };
-        let words = batch.u32s();
+    fn run(&self, arguments: &Arguments) {
+        let words = arguments.u32s("batch");
         cpu::logprobs(
             (batch::rows(&words), batch::step(&words)),
-            &logits.u32s(),
-            bytemuck::cast_slice(&params.u32s()),
-            &chosen.u32s(),
-            &mut logprobs.u32s_mut(),
+            &arguments.u32s("logits"),
+            bytemuck::cast_slice(&arguments.u32s("params")),
+            &arguments.u32s("chosen"),
+            &mut arguments.u32s_mut("logprobs"),
             &self.shape,
         );
     }

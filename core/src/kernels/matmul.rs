@@ -3,8 +3,7 @@
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightShard, random_planes};
-use super::{Activation, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
-use crate::device::Slice;
+use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::gpu::RequiredFeatures;
 use inglenook_format::quant::WeightType;
 
@@ -21,9 +20,6 @@ const DOTS: &str = wgsl!("matmul/dots");
 pub(super) const INPUTS: &str = wgsl!("matmul/inputs");
 /// Quads share their loads of inputs.
 pub(super) const QUAD_INPUTS: &str = wgsl!("matmul/quad_inputs");
-
-/// First binding of the weights; batch, x and out come before.
-const FIRST_PLANE: u32 = 3;
 
 /// What becomes of the dot products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +58,13 @@ pub struct Matmul {
 impl Matmul {
     /// Batch, x, out, the planes, then the bias.
     pub(super) fn operands(&self) -> Vec<Operand> {
-        let mut operands = vec![Operand::read(&self.batch), Operand::read(&self.x), Operand::write(&self.out)];
+        let mut operands = vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("x", "array<vec4<f32>>", &self.x),
+            Operand::write("out", "array<f32>", &self.out),
+        ];
         operands.extend(self.weights.operands());
-        operands.extend(self.bias.iter().map(Operand::read));
+        operands.extend(self.bias.iter().map(|bias| Operand::read("bias", "array<f32>", bias)));
         operands
     }
 
@@ -82,17 +82,8 @@ impl Matmul {
     }
 
     fn text(&self, body: &[&str]) -> String {
-        let mut text = batch::WGSL.to_string();
-        text += "@group(0) @binding(0) var<storage, read> batch: Batch;\n";
-        text += "@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;\n";
-        text += "@group(0) @binding(2) var<storage, read_write> out: array<f32>;\n";
-        text += &self.weights.wgsl(FIRST_PLANE);
-        if self.bias.is_some() {
-            let binding = FIRST_PLANE as usize + self.weights.operands().len();
-            text += &format!("@group(0) @binding({binding}) var<storage, read> bias: array<f32>;\n");
-        }
         let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
-        text + &[ACTIVATE, bias, EPILOGUE, DOTS].concat() + &body.concat()
+        [batch::WGSL, &self.weights.wgsl(), ACTIVATE, bias, EPILOGUE, DOTS].concat() + &body.concat()
     }
 
     fn constants(&self) -> Vec<(&'static str, f64)> {
@@ -112,15 +103,14 @@ impl Matmul {
     }
 
     /// The twin.
-    pub(super) fn run(&self, operands: &[Slice]) {
-        let [batch, x, out, rest @ ..] = operands else { unreachable!("operands() has four or more") };
-        let m_count = batch::count(&batch.u32s());
-        let (planes, rest) = cpu::HostPlanes::split(self.weights.ty, rest);
+    pub(super) fn run(&self, arguments: &Arguments) {
+        let m_count = batch::count(&arguments.u32s("batch"));
+        let planes = cpu::HostPlanes::of(self.weights.ty, arguments);
         let weights = planes.rows(self.weights.ty, self.weights.cols as usize);
         let used = m_count * self.weights.cols as usize;
-        let sums = cpu::dot_products(weights, self.weights.rows as usize, &x.f32s()[..used]);
-        let bias = rest.first().map(Slice::f32s);
-        let mut out = out.f32s_mut();
+        let sums = cpu::dot_products(weights, self.weights.rows as usize, &arguments.f32s("x")[..used]);
+        let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
+        let mut out = arguments.f32s_mut("out");
         let out = cpu::Strided { values: &mut out, stride: self.out_stride as usize, offset: self.out_offset as usize };
         cpu::finish(&sums, bias.as_deref(), self.epilogue, m_count, out);
     }

@@ -22,6 +22,7 @@ pub mod gemv;
 pub mod kv;
 pub mod logprobs;
 pub mod matmul;
+mod operands;
 pub mod rms_norm;
 pub mod rope;
 pub mod sampling;
@@ -29,11 +30,11 @@ pub mod verify;
 pub mod weights;
 
 pub use gated_activation::Activation;
+pub use operands::{Arguments, Operand, TensorRef};
 
 use std::fmt::Debug;
 
-use crate::device::Slice;
-use crate::gpu::{Access, AdapterInfo, RequiredFeatures, Shader};
+use crate::gpu::{AdapterInfo, RequiredFeatures, Shader};
 use verify::KernelTest;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
@@ -74,52 +75,10 @@ pub struct Tensor {
     pub cols: u32,
 }
 
-/// Where an operand's memory is.
-#[derive(Debug, Clone)]
-pub enum TensorRef {
-    /// An activation: the plan decides.
-    Tensor(Tensor),
-    /// Memory that outlives the plan: weights, cache, state.
-    Fixed(Slice),
-}
-
-impl From<Tensor> for TensorRef {
-    fn from(tensor: Tensor) -> TensorRef {
-        TensorRef::Tensor(tensor)
-    }
-}
-
-impl From<Slice> for TensorRef {
-    fn from(slice: Slice) -> TensorRef {
-        TensorRef::Fixed(slice)
-    }
-}
-
-/// One binding of a kernel.
-#[derive(Debug, Clone)]
-pub struct Operand {
-    /// Where.
-    pub place: TensorRef,
-    /// Read, or written (an operand that is both counts as written).
-    pub access: Access,
-}
-
-impl Operand {
-    /// An operand that is only read.
-    pub fn read(place: &TensorRef) -> Operand {
-        Operand { place: place.clone(), access: Access::Read }
-    }
-
-    /// An operand that is written, and perhaps read before.
-    pub fn write(place: &TensorRef) -> Operand {
-        Operand { place: place.clone(), access: Access::Write }
-    }
-}
-
 /// One variant of a kernel, ready for the GPU.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaunchConfig {
-    /// WGSL with its imports in front, without `enable` lines.
+    /// WGSL with its imports in front, without `enable` lines and without the bindings.
     pub text: String,
     /// Values of the text's `override` declarations.
     pub constants: Vec<(&'static str, f64)>,
@@ -134,7 +93,8 @@ pub trait Kernel: Debug {
     /// The name of its files, and its label everywhere.
     fn name(&self) -> &'static str;
 
-    /// Its bindings, in `@binding` order; the batch is the first.
+    /// What it reads and writes, in `@binding` order; the batch is the first. The shader's bindings, their layout and the twin's
+    /// arguments come from here.
     fn operands(&self) -> Vec<Operand>;
 
     /// The variants this operation has, the one most likely to be fastest on `facts` first. Never empty; all of them fit.
@@ -156,14 +116,16 @@ pub trait Kernel: Debug {
     /// The variant's shader and dispatch.
     fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig;
 
-    /// The twin: the same computation on host memory, with operands in the order of [`Kernel::operands`].
-    fn run(&self, operands: &[Slice]);
+    /// The twin: the same computation on host memory.
+    fn run(&self, arguments: &Arguments);
 }
 
 /// The shader of one variant of `kernel`, as the facade compiles it.
 pub fn shader(kernel: &dyn Kernel, launch: &LaunchConfig) -> Shader {
-    let bindings = kernel.operands().iter().map(|operand| operand.access).collect();
-    Shader::new(kernel.name(), launch.text.clone(), &launch.constants, bindings, launch.needs)
+    let operands = kernel.operands();
+    let text = operands::declarations(&operands) + &launch.text;
+    let bindings = operands.iter().map(|operand| operand.access).collect();
+    Shader::new(kernel.name(), text, &launch.constants, bindings, launch.needs)
 }
 
 /// `groups` workgroups in x, folded into y where one dimension cannot hold them. Kernels number their workgroups

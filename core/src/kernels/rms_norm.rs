@@ -1,8 +1,7 @@
 //! Root-mean-square norm of each row.
 
 use super::verify::{KernelTest, Output, random_f32s};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const BODY: &str = include_str!("../../../shaders/rms_norm.wgsl");
@@ -34,7 +33,12 @@ impl Kernel for RmsNorm {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        vec![Operand::read(&self.batch), Operand::read(&self.x), Operand::read(&self.weight), Operand::write(&self.out)]
+        vec![
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::read("x", "array<vec4<f32>>", &self.x),
+            Operand::read("weight", "array<vec4<f32>>", &self.weight),
+            Operand::write("out", "array<vec4<f32>>", &self.out),
+        ]
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -54,10 +58,10 @@ impl Kernel for RmsNorm {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, x, weight, out] = operands else { unreachable!("operands() has four") };
-        let used = batch::count(&batch.u32s()) * self.cols as usize;
-        cpu::rms_norm(&x.f32s()[..used], &weight.f32s(), &mut out.f32s_mut()[..used], self.eps);
+    fn run(&self, arguments: &Arguments) {
+        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
+        cpu::rms_norm(&x[..used], &weight, &mut out[..used], self.eps);
     }
 
     fn guard(&self) -> KernelTest {

@@ -3,8 +3,7 @@
 use super::batch::Row;
 use super::kv::{self, KvShape, KvType, PAGE};
 use super::verify::{KernelTest, Kind, Output, random_f32s};
-use super::{Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::device::Slice;
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
 const STORE: &str = include_str!("../../../shaders/shared/kv_store.wgsl");
@@ -67,13 +66,13 @@ impl Kernel for RopeKv {
 
     fn operands(&self) -> Vec<Operand> {
         vec![
-            Operand::read(&self.batch),
-            Operand::write(&self.qkv),
-            Operand::read(&self.norms),
-            Operand::read(&self.angles),
-            Operand::write(&self.keys),
-            Operand::write(&self.values),
-            Operand::read(&self.pages),
+            Operand::read("batch", "Batch", &self.batch),
+            Operand::write("qkv", "array<f32>", &self.qkv),
+            Operand::read("norms", "array<f32>", &self.norms),
+            Operand::read("angles", "array<vec2<f32>>", &self.angles),
+            Operand::write("keys", "array<u32>", &self.keys),
+            Operand::write("values", "array<u32>", &self.values),
+            Operand::read("pages", "array<u32>", &self.pages),
         ]
     }
 
@@ -103,16 +102,15 @@ impl Kernel for RopeKv {
         }
     }
 
-    fn run(&self, operands: &[Slice]) {
-        let [batch, qkv, norms, angles, keys, values, pages] = operands else { unreachable!("operands() has seven") };
+    fn run(&self, arguments: &Arguments) {
         cpu::rope_kv(
-            batch::rows(&batch.u32s()),
-            &mut qkv.f32s_mut(),
-            &norms.f32s(),
-            &angles.f32s(),
-            &mut keys.u32s_mut(),
-            &mut values.u32s_mut(),
-            &pages.u32s(),
+            batch::rows(&arguments.u32s("batch")),
+            &mut arguments.f32s_mut("qkv"),
+            &arguments.f32s("norms"),
+            &arguments.f32s("angles"),
+            &mut arguments.u32s_mut("keys"),
+            &mut arguments.u32s_mut("values"),
+            &arguments.u32s("pages"),
             (&self.rope, &self.kv),
         );
     }

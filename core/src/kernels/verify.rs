@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::kv::{KvShape, KvType};
-use super::{Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
+use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::{AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
 
@@ -188,7 +188,7 @@ fn upload(device: &Device, case: &KernelTest) -> Result<Vec<Slice>, GpuError> {
 pub(super) fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
     for kernel in case.kernels(&slices) {
-        kernel.run(&operands(kernel.as_ref()));
+        kernel.run(&arguments(kernel.as_ref()));
     }
     slices.iter().map(|slice| slice.u32s().to_vec()).collect()
 }
@@ -204,7 +204,7 @@ async fn run_gpu(gpu: &Gpu, case: &KernelTest, launch: &LaunchConfig) -> Result<
             _ => kernel.launch(kernel.variants(gpu.facts())[0], gpu.facts()),
         };
         let compiled = gpu.pipelines(&[shader(kernel.as_ref(), &launch)]).await?.remove(0);
-        let bindings = operands(kernel.as_ref()).iter().map(binding).collect();
+        let bindings = bindings(&arguments(kernel.as_ref()));
         dispatches.push(Dispatch { kernel: compiled, bindings, workgroups: launch.workgroups });
     }
     gpu.submit(&[&gpu.pass(&dispatches)]);
@@ -216,21 +216,21 @@ async fn run_gpu(gpu: &Gpu, case: &KernelTest, launch: &LaunchConfig) -> Result<
     Ok(found)
 }
 
-/// The memory of a case's kernel, in binding order.
-fn operands(kernel: &dyn Kernel) -> Vec<Slice> {
-    let slices = kernel.operands().into_iter().map(|operand| match operand.place {
-        TensorRef::Fixed(slice) => slice,
+/// The operands of a case's kernel.
+fn arguments(kernel: &dyn Kernel) -> Arguments {
+    Arguments::new(kernel.operands(), |place| match place {
+        TensorRef::Fixed(slice) => slice.clone(),
         TensorRef::Tensor(_) => unreachable!("a case has no plan"),
-    });
-    slices.collect()
+    })
 }
 
-/// A slice of GPU memory as a binding.
-pub(crate) fn binding(slice: &Slice) -> Binding {
-    match &slice.storage {
+/// Operands in GPU memory as bindings.
+pub(crate) fn bindings(arguments: &Arguments) -> Vec<Binding> {
+    let binding = |slice: &Slice| match &slice.storage {
         Storage::Gpu(buffer) => Binding { buffer: buffer.clone(), offset: slice.offset, bytes: slice.bytes },
         Storage::Cpu(_) => unreachable!("GPU plans hold GPU storage"),
-    }
+    };
+    arguments.slices().map(binding).collect()
 }
 
 fn compare(output: &Output, expected: &[u32], found: &[u32]) -> Result<(), Wrong> {

@@ -31,21 +31,19 @@ impl WeightShard {
         self.cols / CHUNK
     }
 
-    /// The bindings of the planes, in the order that [`WeightShard::wgsl`] declares.
+    /// The planes that the type has.
     pub fn operands(&self) -> Vec<Operand> {
         let planes = [Some(&self.quants), self.high_bits.as_ref(), self.scales.as_ref()];
-        planes.into_iter().flatten().map(|slice| Operand::read(&TensorRef::Fixed(slice.clone()))).collect()
+        let declared = PLANES.into_iter().zip(elements(self.ty)).zip(planes);
+        let operand = |((name, wgsl_type), plane): (_, Option<&Slice>)| {
+            plane.map(|slice| Operand::read(name, wgsl_type, &TensorRef::Fixed(slice.clone())))
+        };
+        declared.filter_map(operand).collect()
     }
 
-    /// WGSL that declares the planes from `binding` on and unpacks chunks by `chunk(index)`.
-    pub fn wgsl(&self, binding: u32) -> String {
-        let mut text = String::new();
-        for (number, (name, element)) in elements(self.ty).into_iter().enumerate() {
-            let binding = binding + number as u32;
-            text += &format!("@group(0) @binding({binding}) var<storage, read> {name}: array<{element}>;\n");
-        }
-        fragments(self.ty).iter().for_each(|fragment| text += fragment);
-        text
+    /// WGSL that unpacks chunks by `chunk(index)`.
+    pub fn wgsl(&self) -> String {
+        fragments(self.ty).concat()
     }
 
     /// A shard over `places`, in the order of [`WeightShard::operands`].
@@ -70,19 +68,18 @@ pub(super) fn random_planes(ty: WeightType, seed: u64, rows: u32, cols: u32) -> 
     [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty()).collect()
 }
 
-/// The planes' names in WGSL, and the widest element that divides a block's share of each.
-fn elements(ty: WeightType) -> Vec<(&'static str, &'static str)> {
-    let (high_bits, scales) = match ty {
-        WeightType::Q5_K | WeightType::Q6_K => ("vec4<u32>", if ty == WeightType::Q6_K { "u32" } else { "vec4<u32>" }),
-        WeightType::Q4_K => ("", "vec4<u32>"),
-        _ => ("u32", "u32"),
-    };
-    let planes = [
-        (Plane::Quants, "weight_quants", "vec4<u32>"),
-        (Plane::HighBits, "weight_high_bits", high_bits),
-        (Plane::Scales, "weight_scales", scales),
-    ];
-    planes.into_iter().filter(|(plane, ..)| ty.has_plane(*plane)).map(|(_, name, element)| (name, element)).collect()
+/// The names of the planes as operands.
+pub(super) const PLANES: [&str; 3] = ["weight_quants", "weight_high_bits", "weight_scales"];
+
+/// Arrays of the widest element that divides a block's share of each plane.
+fn elements(ty: WeightType) -> [&'static str; 3] {
+    const WORDS: &str = "array<u32>";
+    const FOURS: &str = "array<vec4<u32>>";
+    match ty {
+        WeightType::Q4_K | WeightType::Q5_K => [FOURS, FOURS, FOURS],
+        WeightType::Q6_K => [FOURS, FOURS, WORDS],
+        _ => [FOURS, WORDS, WORDS],
+    }
 }
 
 macro_rules! wgsl {

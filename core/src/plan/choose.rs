@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use web_time::{Duration, Instant};
 
 use super::PlanError;
-use crate::device::{Device, Slice};
+use crate::device::Device;
 use crate::gpu::{Dispatch, Gpu, GpuError, Pipeline, Shader};
-use crate::kernels::{Kernel, Variant, shader, verify};
+use crate::kernels::{Arguments, Kernel, Variant, shader, verify};
 
 /// Runs of a timing; the fastest counts.
 const RUNS: u32 = 3;
@@ -98,11 +98,11 @@ impl KernelCache {
         &mut self,
         gpu: &Gpu,
         ops: &[Box<dyn Kernel>],
-        operands: &[Vec<Slice>],
+        arguments: &[Arguments],
     ) -> Result<(), PlanError> {
         let mut known: HashSet<Key> = self.chosen.keys().cloned().collect();
-        let (new, operands): (Vec<&dyn Kernel>, Vec<&Vec<Slice>>) =
-            ops.iter().map(Box::as_ref).zip(operands).filter(|(op, _)| known.insert(key(*op))).unzip();
+        let (new, arguments): (Vec<&dyn Kernel>, Vec<&Arguments>) =
+            ops.iter().map(Box::as_ref).zip(arguments).filter(|(op, _)| known.insert(key(*op))).unzip();
         let candidates: Vec<_> = new.iter().map(|op| self.candidates(gpu, *op)).collect();
         // On a software adapter the kernels' own order holds, and each variant tried would be felt as time at load.
         let is_timed = |op: &dyn Kernel| op.timed() && !gpu.facts().software;
@@ -113,8 +113,8 @@ impl KernelCache {
             .flat_map(|(op, (right, _))| right.iter().map(|variant| shader(*op, &op.launch(*variant, gpu.facts()))))
             .collect();
         self.compile(gpu, &shaders).await?;
-        for ((op, operands), (right, wrong)) in new.into_iter().zip(operands).zip(verdicts) {
-            let variant = self.pick(gpu, op, operands, right, wrong).await?;
+        for ((op, arguments), (right, wrong)) in new.into_iter().zip(arguments).zip(verdicts) {
+            let variant = self.pick(gpu, op, arguments, right, wrong).await?;
             self.chosen.insert(key(op), variant);
         }
         Ok(())
@@ -132,7 +132,7 @@ impl KernelCache {
         &mut self,
         gpu: &Gpu,
         op: &dyn Kernel,
-        operands: &[Slice],
+        arguments: &Arguments,
         right: Vec<Variant>,
         mut wrong: Vec<(Variant, verify::Wrong)>,
     ) -> Result<Variant, PlanError> {
@@ -144,7 +144,7 @@ impl KernelCache {
             }
             [only] => *only,
             several => {
-                times = self.time_all(gpu, op, operands, several).await?;
+                times = self.time_all(gpu, op, arguments, several).await?;
                 let fastest = times.iter().min_by_key(|(_, time)| *time);
                 fastest.map_or(several[0], |(variant, _)| *variant)
             }
@@ -163,13 +163,13 @@ impl KernelCache {
         &mut self,
         gpu: &Gpu,
         op: &dyn Kernel,
-        operands: &[Slice],
+        arguments: &Arguments,
         variants: &[Variant],
     ) -> Result<Vec<(Variant, Duration)>, PlanError> {
         let mut times: Vec<(Variant, Duration)> = Vec::new();
         for variant in variants {
             let limit = times.iter().map(|(_, time)| *time).min().unwrap_or(Duration::MAX);
-            times.push((*variant, self.time(gpu, op, operands, *variant, limit).await?));
+            times.push((*variant, self.time(gpu, op, arguments, *variant, limit).await?));
         }
         Ok(times)
     }
@@ -179,14 +179,13 @@ impl KernelCache {
         &mut self,
         gpu: &Gpu,
         op: &dyn Kernel,
-        operands: &[Slice],
+        arguments: &Arguments,
         variant: Variant,
         limit: Duration,
     ) -> Result<Duration, PlanError> {
         let launch = op.launch(variant, gpu.facts());
         let kernel = self.compile(gpu, &[shader(op, &launch)]).await?.remove(0);
-        let bindings: Vec<_> = operands.iter().map(verify::binding).collect();
-        let dispatch = Dispatch { kernel, bindings, workgroups: launch.workgroups };
+        let dispatch = Dispatch { kernel, bindings: verify::bindings(arguments), workgroups: launch.workgroups };
         let once = gpu.pass(std::slice::from_ref(&dispatch));
         let pass = gpu.pass(&vec![dispatch; REPEATS]);
         let first = timed(gpu, &once).await?;

@@ -15,7 +15,7 @@ use crate::device::{Device, Slice};
 use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
 use crate::kernels::verify::Wrong;
-use crate::kernels::{Kernel, Tensor, TensorRef, verify};
+use crate::kernels::{Arguments, Kernel, Tensor, TensorRef, verify};
 
 /// Why a plan could not be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -80,7 +80,7 @@ impl Recorder {
     pub fn tap(&mut self, name: impl Into<String>, tensor: Tensor) {
         if self.tapping {
             let copy = self.tensor(tensor.rows, tensor.cols);
-            self.push(Copy { from: tensor.into(), to: copy.into(), words: tensor.rows * tensor.cols });
+            self.push(Copy { source: tensor.into(), copy: copy.into(), words: tensor.rows * tensor.cols });
             self.keep(name, copy);
         }
     }
@@ -102,7 +102,7 @@ pub struct Plan {
 #[derive(Debug)]
 enum Steps {
     Gpu(Pass),
-    Cpu(Vec<(Box<dyn Kernel>, Vec<Slice>)>),
+    Cpu(Vec<(Box<dyn Kernel>, Arguments)>),
 }
 
 impl Plan {
@@ -122,12 +122,11 @@ impl Plan {
                 slots[layout.slot_of[tensor.id]].slice(0, u64::from(tensor.rows) * u64::from(tensor.cols) * 4)
             }
         };
-        let operands: Vec<Vec<Slice>> =
-            recorder.ops.iter().map(|op| op.operands().iter().map(|operand| place(&operand.place)).collect()).collect();
+        let arguments: Vec<_> = recorder.ops.iter().map(|op| Arguments::new(op.operands(), place)).collect();
         let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
         let steps = match &device {
-            Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(operands).collect()),
-            Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &operands).await?),
+            Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(arguments).collect()),
+            Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &arguments).await?),
         };
         Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
     }
@@ -157,7 +156,7 @@ impl Plan {
 
     fn run_on_cpu(&self) {
         if let Steps::Cpu(steps) = &self.steps {
-            steps.iter().for_each(|(kernel, operands)| kernel.run(operands));
+            steps.iter().for_each(|(kernel, arguments)| kernel.run(arguments));
         }
     }
 
@@ -173,19 +172,19 @@ async fn compile(
     kernels: &mut KernelCache,
     gpu: &Gpu,
     ops: &[Box<dyn Kernel>],
-    operands: &[Vec<Slice>],
+    arguments: &[Arguments],
 ) -> Result<Pass, PlanError> {
-    kernels.choose(gpu, ops, operands).await?;
+    kernels.choose(gpu, ops, arguments).await?;
     let launches: Vec<_> = ops.iter().map(|op| op.launch(kernels.variant(op.as_ref()), gpu.facts())).collect();
     let shaders: Vec<_> = ops.iter().zip(&launches).map(|(op, l)| crate::kernels::shader(op.as_ref(), l)).collect();
     let kernels = kernels.compile(gpu, &shaders).await?;
     let dispatches: Vec<Dispatch> = kernels
         .into_iter()
-        .zip(operands)
+        .zip(arguments)
         .zip(&launches)
-        .map(|((kernel, operands), launch)| Dispatch {
+        .map(|((kernel, arguments), launch)| Dispatch {
             kernel,
-            bindings: operands.iter().map(verify::binding).collect(),
+            bindings: verify::bindings(arguments),
             workgroups: launch.workgroups,
         })
         .collect();

@@ -2,10 +2,11 @@
 
 use std::cell::Ref;
 
-use crate::device::Slice;
+use crate::kernels::Arguments;
+use crate::kernels::weights::PLANES;
 use inglenook_format::quant::{Plane, PlanesRef, WeightType, dequantise_row};
 
-/// The planes of a weight shard, borrowed from a CPU plan's operands.
+/// The planes of a weight shard, borrowed from the arguments of its kernel.
 pub struct HostPlanes<'a> {
     quants: Ref<'a, [u32]>,
     high_bits: Option<Ref<'a, [u32]>>,
@@ -13,15 +14,15 @@ pub struct HostPlanes<'a> {
 }
 
 impl<'a> HostPlanes<'a> {
-    /// Borrows the planes of `ty` from the front of `operands`; gives back the operands behind them.
-    pub fn split(ty: WeightType, operands: &'a [Slice]) -> (HostPlanes<'a>, &'a [Slice]) {
-        let count =
-            [Plane::Quants, Plane::HighBits, Plane::Scales].into_iter().filter(|plane| ty.has_plane(*plane)).count();
-        let (planes, rest) = operands.split_at(count);
-        let mut planes = planes.iter();
-        let mut next = |plane| if ty.has_plane(plane) { planes.next().map(Slice::u32s) } else { None };
-        let quants = next(Plane::Quants).expect("every type has numbers");
-        (HostPlanes { quants, high_bits: next(Plane::HighBits), scales: next(Plane::Scales) }, rest)
+    /// Borrows the planes of `ty`.
+    pub fn of(ty: WeightType, arguments: &'a Arguments) -> HostPlanes<'a> {
+        let [quants, high_bits, scales] = PLANES;
+        let plane = |plane, name| ty.has_plane(plane).then(|| arguments.u32s(name));
+        HostPlanes {
+            quants: arguments.u32s(quants),
+            high_bits: plane(Plane::HighBits, high_bits),
+            scales: plane(Plane::Scales, scales),
+        }
     }
 
     /// The rows of a shard of `ty` with `cols` columns.
