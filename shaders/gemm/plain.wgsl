@@ -1,7 +1,7 @@
 // Matmul for many rows of x, without barriers: out[m] (op)= weights · x[m], as shared/matmul/epilogue.wgsl finishes it.
 //
 // x: [rows, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [rows, OUT_STRIDE] f32.
-// Dispatch: an invocation computes a tile of four weight rows by four rows of x; x covers the units of weight rows in workgroups of 32, y the
+// Dispatch: an invocation computes a tile of four weight rows by four rows of x; x covers the row tiles in workgroups of 32, y the
 // rows of x in fours. Each word of weights is unpacked once for four rows of x. The loop over the weight rows stays a loop, for the reason that
 // gemv/rows_in_loop.wgsl gives. Otherwise as gemv/plain.wgsl.
 
@@ -34,13 +34,13 @@ fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let unit = id.x;
+    let row_tile = id.x;
     let m = group.y * 4u;
     if m >= batch.count {
         return;
     }
-    // Invocations past the last unit stay, for their quads' sake; their rows are clamped, and nothing is stored.
-    let first = rows_of(unit) * CHUNKS;
+    // Invocations past the last row tile stay, for their quads' sake; their rows are clamped, and nothing is stored.
+    let first = rows_of(row_tile) * CHUNKS;
     // Rows of x past the last are the last one again.
     let rows = min(vec4<u32>(m) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(batch.count - 1u)) * CHUNKS;
     var a = vec4<f32>();
@@ -60,17 +60,17 @@ fn main(
             d += in_place(n, sums.w);
         }
     }
-    if unit >= row_tiles() {
+    if row_tile >= row_tiles() {
         return;
     }
-    finish(m, unit, a);
+    finish(m, row_tile, a);
     if m + 1u < batch.count {
-        finish(m + 1u, unit, b);
+        finish(m + 1u, row_tile, b);
     }
     if m + 2u < batch.count {
-        finish(m + 2u, unit, c);
+        finish(m + 2u, row_tile, c);
     }
     if m + 3u < batch.count {
-        finish(m + 3u, unit, d);
+        finish(m + 3u, row_tile, d);
     }
 }

@@ -49,15 +49,15 @@ fn keep_inputs(row: u32, chunk_of_x: u32) {
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first_unit = group.x * (SIDE / 4u);
+    let first_row_tile = group.x * (SIDE / 4u);
     let first_m = group.y * SIDE;
     if first_m >= batch.count {
         return;
     }
     let row = lane % SIDE;
-    let first_w = rows_of(first_unit + row / 4u)[row % 4u] * CHUNKS;
+    let first_w = rows_of(first_row_tile + row / 4u)[row % 4u] * CHUNKS;
     let first_x = min(first_m + row, batch.count - 1u) * CHUNKS;
-    let own_unit = lane % 16u;
+    let own_row_tile = lane % 16u;
     let own_m = lane / 16u * 8u;
     var sums = array<vec4<f32>, 8>();
     for (var c = 0u; c < CHUNKS; c++) {
@@ -67,16 +67,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             keep_inputs(row, first_x + c);
         }
         workgroupBarrier();
-        let a = scales_w[own_unit * 4u];
-        let b = scales_w[own_unit * 4u + 1u];
-        let d = scales_w[own_unit * 4u + 2u];
-        let e = scales_w[own_unit * 4u + 3u];
+        let a = scales_w[own_row_tile * 4u];
+        let b = scales_w[own_row_tile * 4u + 1u];
+        let d = scales_w[own_row_tile * 4u + 2u];
+        let e = scales_w[own_row_tile * 4u + 3u];
         let offsets = vec4<f32>(a.z, b.z, d.z, e.z);
         for (var half = 0u; half < 2u; half++) {
             let scales = vec4<f32>(a[half], b[half], d[half], e[half]);
             var parts = array<vec4<Sum>, 8>();
             for (var j = half * 4u; j < half * 4u + 4u; j++) {
-                let at = j * SIDE + own_unit * 4u;
+                let at = j * SIDE + own_row_tile * 4u;
                 let w0 = tile_w[at];
                 let w1 = tile_w[at + 1u];
                 let w2 = tile_w[at + 2u];
@@ -95,10 +95,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
-    if first_unit + own_unit < row_tiles() {
+    if first_row_tile + own_row_tile < row_tiles() {
         for (var m = 0u; m < 8u; m++) {
             if first_m + own_m + m < batch.count {
-                finish(first_m + own_m + m, first_unit + own_unit, sums[m]);
+                finish(first_m + own_m + m, first_row_tile + own_row_tile, sums[m]);
             }
         }
     }

@@ -1,8 +1,8 @@
 // Matmul for many rows of x in tiles: out[m] (op)= weights · x[m], as shared/matmul/epilogue.wgsl finishes it.
 //
 // x: [rows, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [rows, OUT_STRIDE] f32.
-// Dispatch: a workgroup of 128 computes a tile of 16 units (64 weight rows) by 64 rows of x, an invocation one unit by 8 rows of x in
-// registers; x covers the units in sixteens, y the rows of x in 64s. Per step of 32 columns half of the workgroup unpacks a row of weights
+// Dispatch: a workgroup of 128 computes a tile of 16 row tiles (64 weight rows) by 64 rows of x, an invocation one row tile by 8 rows of x in
+// registers; x covers the row tiles in sixteens, y the rows of x in 64s. Per step of 32 columns half of the workgroup unpacks a row of weights
 // each into workgroup memory and the other half copies a row of x each: 16 KiB in all, the smallest limit there is. Twelve reads of
 // workgroup memory then feed 32 multiplications.
 
@@ -46,15 +46,15 @@ fn keep_inputs(row: u32, chunk_of_x: u32) {
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first_unit = group.x * (SIDE / 4u);
+    let first_row_tile = group.x * (SIDE / 4u);
     let first_m = group.y * SIDE;
     if first_m >= batch.count {
         return;
     }
     let row = lane % SIDE;
-    let first_w = rows_of(first_unit + row / 4u)[row % 4u] * CHUNKS;
+    let first_w = rows_of(first_row_tile + row / 4u)[row % 4u] * CHUNKS;
     let first_x = min(first_m + row, batch.count - 1u) * CHUNKS;
-    let own_unit = lane % 16u;
+    let own_row_tile = lane % 16u;
     let own_m = lane / 16u * 8u;
     var sums = array<vec4<f32>, 8>();
     for (var c = 0u; c < CHUNKS; c++) {
@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
         for (var k = 0u; k < 32u; k++) {
-            let at_w = k * SIDE + own_unit * 4u;
+            let at_w = k * SIDE + own_row_tile * 4u;
             let at_x = k * SIDE + own_m;
             let w = vec4<f32>(tile_w[at_w], tile_w[at_w + 1u], tile_w[at_w + 2u], tile_w[at_w + 3u]);
             for (var m = 0u; m < 8u; m++) {
@@ -74,10 +74,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
-    if first_unit + own_unit < row_tiles() {
+    if first_row_tile + own_row_tile < row_tiles() {
         for (var m = 0u; m < 8u; m++) {
             if first_m + own_m + m < batch.count {
-                finish(first_m + own_m + m, first_unit + own_unit, sums[m]);
+                finish(first_m + own_m + m, first_row_tile + own_row_tile, sums[m]);
             }
         }
     }

@@ -1,7 +1,7 @@
 // Matmul for few rows of x, the work of a workgroup: out[m] (op)= weights · x[m], as shared/matmul/epilogue.wgsl finishes it.
 //
 // x: [M, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [M, OUT_STRIDE] f32.
-// Dispatch: a workgroup of LANES invocations computes a unit of four weight rows for all rows of x; workgroups are numbered
+// Dispatch: a workgroup of LANES invocations computes a row tile of four weight rows for all rows of x; workgroups are numbered
 // through x and y. Lanes take chunks in turn, so that a workgroup reads LANES consecutive chunks of a row at once and each weight is
 // read once for all M rows of x. Four weight rows share every load of x. subgroups.wgsl and shared.wgsl differ in how the lanes' sums
 // meet.
@@ -9,13 +9,13 @@
 override CHUNKS: u32;
 const LANES = 32u;
 
-fn unit_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+fn row_tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     return group.y * groups.x + group.x;
 }
 
-// This lane's share of the four sums of `unit`, for each row of x.
-fn share_of(unit: u32, lane: u32) -> array<vec4<f32>, M> {
-    let first = rows_of(unit) * CHUNKS;
+// This lane's share of the four sums of `row_tile`, for each row of x.
+fn share_of(row_tile: u32, lane: u32) -> array<vec4<f32>, M> {
+    let first = rows_of(row_tile) * CHUNKS;
     var sums = array<vec4<f32>, M>();
     for (var c = lane; c < CHUNKS; c += LANES) {
         if M == 1u {

@@ -7,11 +7,11 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let unit = unit_of(group, groups);
-    if batch.count == 0u || unit >= row_tiles() {
+    let row_tile = row_tile_of(group, groups);
+    if batch.count == 0u || row_tile >= row_tiles() {
         return;
     }
-    let sums = share_of(unit, lane);
+    let sums = share_of(row_tile, lane);
     for (var m = 0u; m < M; m++) {
         partial[m * LANES + lane] = sums[m];
     }
@@ -25,6 +25,6 @@ fn main(
         workgroupBarrier();
     }
     if lane < min(M, batch.count) {
-        finish(lane, unit, partial[lane * LANES]);
+        finish(lane, row_tile, partial[lane * LANES]);
     }
 }

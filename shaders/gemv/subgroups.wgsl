@@ -10,11 +10,11 @@ fn main(
     @builtin(subgroup_invocation_id) member: u32,
     @builtin(subgroup_size) size: u32,
 ) {
-    let unit = unit_of(group, groups);
-    if batch.count == 0u || unit >= row_tiles() {
+    let row_tile = row_tile_of(group, groups);
+    if batch.count == 0u || row_tile >= row_tiles() {
         return;
     }
-    let sums = share_of(unit, lane);
+    let sums = share_of(row_tile, lane);
     for (var m = 0u; m < M; m++) {
         let sum = subgroupAdd(sums[m]);
         if member == 0u {
@@ -27,6 +27,6 @@ fn main(
         for (var first = size; first < LANES; first += size) {
             total += partial[first / size * M + lane];
         }
-        finish(lane, unit, total);
+        finish(lane, row_tile, total);
     }
 }
