@@ -151,8 +151,6 @@ pub struct Strided<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Device;
-    use crate::kernels::cpu::HostPlanes;
     use crate::kernels::verify::random_f32s;
     use inglenook_format::quant::{Planes, WeightType, random_blocks, repack};
 
@@ -162,10 +160,7 @@ mod tests {
         for (ty, n, k) in WeightType::ALL.into_iter().map(|ty| (ty, 5, 768)).chain([(WeightType::Q4_K, 2051, 512)]) {
             let mut planes = Planes::default();
             repack(ty, &random_blocks(ty, 1, n * k / ty.block_len(), 0.5), 0, &mut planes).unwrap();
-            let planes = [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty());
-            let slices: Vec<_> = planes.map(|plane| Device::Cpu.upload("plane", &plane).unwrap().all()).collect();
-            let (planes, _) = HostPlanes::split(ty, &slices);
-            let weights = planes.rows(ty, k);
+            let weights = WeightRows::new(ty, k, planes.as_ref());
             let x: Vec<f32> = random_f32s(2, 9 * k as u32).into_iter().map(f32::from_bits).collect();
             let alone: Vec<Vec<f32>> = x.chunks_exact(k).map(|x| dot_products(weights, n, x)).collect();
             for m_count in 2..=9 {

@@ -32,7 +32,7 @@ impl<'a> HostPlanes<'a> {
             high_bits: self.high_bits.as_deref().unwrap_or_default(),
             scales: self.scales.as_deref().unwrap_or_default(),
         };
-        WeightRows { ty, cols, planes }
+        WeightRows::new(ty, cols, planes)
     }
 }
 
@@ -44,7 +44,12 @@ pub struct WeightRows<'a> {
     planes: PlanesRef<'a>,
 }
 
-impl WeightRows<'_> {
+impl<'a> WeightRows<'a> {
+    /// The rows of `cols` columns in planes of `ty`.
+    pub fn new(ty: WeightType, cols: usize, planes: PlanesRef<'a>) -> WeightRows<'a> {
+        WeightRows { ty, cols, planes }
+    }
+
     /// Columns.
     pub fn cols(&self) -> usize {
         self.cols
