@@ -95,13 +95,10 @@ fn reset_cache_forgets_pages_in_host_memory() {
 }
 
 fn save(engine: &Engine, tokens: &[u32], state: &[u8]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let session = block_on(engine.save(tokens, state)).expect("reads");
-    let written = session.write(&mut |bytes: &[u8]| {
-        file.extend_from_slice(bytes);
-        Ok::<(), std::convert::Infallible>(())
-    });
-    written.expect("memory takes it");
+    let (mut file, mut session) = (Vec::new(), engine.save(tokens, state));
+    while let Some(bytes) = block_on(session.next()).expect("reads") {
+        file.extend(bytes);
+    }
     file
 }
 
@@ -163,6 +160,27 @@ fn session_is_saved_and_restored_while_another_answer_goes_on() {
     assert!(answer(&engine, next).1.cached_tokens as usize + 64 > tokens.len());
     while block_on(running.next()).expect("generates").is_some() {}
     assert_eq!(running.tokens(0), expected);
+}
+
+/// Pages are read as the file is written, so one that is gone by then ends the session, which is whole all the same.
+#[test]
+fn session_ends_before_a_page_that_is_evicted_while_it_is_saved() {
+    let engine = load(Device::Cpu, &EngineOptions { context: Some(1024), ..EngineOptions::default() });
+    let (_, tokens, next) = conversation(&engine);
+    let expected = answer(&engine, next.clone()).0;
+    let (mut file, mut session) = (Vec::new(), engine.save(&tokens, b"state"));
+    for piece in 0.. {
+        let Some(bytes) = block_on(session.next()).expect("reads") else { break };
+        file.extend(bytes);
+        // Behind the head and two pages.
+        if piece == 2 {
+            engine.reset_cache();
+        }
+    }
+    let restored = engine.restore(&file).expect("its own file");
+    assert_eq!((restored.state.as_slice(), restored.tokens.as_slice()), (&b"state"[..], &tokens[..64]));
+    let (again, usage) = answer(&engine, next);
+    assert_eq!((again, usage.cached_tokens), (expected, 64));
 }
 
 #[test]

@@ -48,6 +48,8 @@ struct Track {
     /// Leading tokens that the prefix index knows.
     indexed: usize,
     slot: Option<u32>,
+    /// Whether pages of it may still come from the embedder's store, before it gets a slot.
+    awaits_store: bool,
     /// Whether the prefix index was asked since it got its slot.
     is_matched: bool,
     /// Tokens that were not computed, since they stood already; of the first time it ran.
@@ -201,6 +203,25 @@ impl Scheduler {
         if let Some(track) = self.tracks.get_mut(&id) {
             track.is_held = is_held;
         }
+    }
+
+    /// A sequence gets no slot while pages of it may still come from the embedder's store.
+    pub fn set_awaits_store(&mut self, id: SeqId, awaits_store: bool) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.awaits_store = awaits_store;
+        }
+    }
+
+    /// Whether a sequence is there and waits for the embedder's store.
+    pub fn awaits_store(&self, id: SeqId) -> bool {
+        self.tracks.get(&id).is_some_and(|track| track.awaits_store)
+    }
+
+    /// Sequences that would get a slot now, but for pages that may come from the embedder's store.
+    pub fn next_to_load(&self) -> Vec<SeqId> {
+        let free = self.slots.iter().filter(|slot| slot.is_none()).count();
+        let next = self.waiting.keys().take(free).map(|(_, id)| *id);
+        next.filter(|id| self.awaits_store(*id)).collect()
     }
 
     /// The epoch of a sequence that is there: what was submitted for an earlier one is void.

@@ -1,9 +1,11 @@
 //! Saved sessions: what was computed of a conversation leaves the engine as bytes and comes back, so that it goes on without prefill.
 
+use std::rc::Rc;
+
 use sha2::{Digest, Sha256};
 
 use super::Engine;
-use super::driver::Driver;
+use super::driver::{Driver, Shared};
 use super::page_transfer::write_page;
 use super::request::Request;
 use super::session_file::{KvLayout, SessionDecoder, SessionEncoder, SessionModel, SessionPart};
@@ -18,14 +20,20 @@ use crate::plan::PendingReadback;
 /// Bytes of a file that are looked at before more are copied.
 const PIECE: usize = 1 << 20;
 
-/// A session out of an engine, to be written to a file.
+/// A session on its way out of an engine, page by page.
 #[derive(Debug)]
 pub struct SavedSession {
-    model: SessionModel,
-    layout: KvLayout,
-    state: Vec<u8>,
+    shared: Rc<Shared>,
     tokens: Vec<u32>,
-    pages: Vec<Vec<u8>>,
+    /// Names of the full pages, first to last.
+    keys: Vec<PathKey>,
+    /// Pages that stood when it was begun.
+    pages: usize,
+    /// The next of them.
+    next: usize,
+    /// What comes before the pages.
+    head: Option<Vec<u8>>,
+    encoder: Option<SessionEncoder>,
 }
 
 /// What was in a saved session, beside the keys and values, which are in the engine's cache.
@@ -38,23 +46,29 @@ pub struct RestoredSession {
 }
 
 impl SavedSession {
-    /// Tokens whose keys and values it has.
+    /// Tokens whose keys and values it has, as long as none is evicted.
     pub fn tokens(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Writes the file: `write` is given its bytes in order.
+    /// The next piece of the file; none behind the last. A page is read when its turn comes, so that no more than one is in memory.
     ///
     /// # Errors
-    /// The first of `write`.
-    pub fn write<E>(self, write: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let SavedSession { model, layout, state, tokens, pages } = self;
-        let mut encoder = SessionEncoder::begin(&model, &layout, &state, &tokens, pages.len() as u64, write)?;
-        for page in pages {
-            encoder.page(&page, write)?;
+    /// Failures of the device.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(head) = self.head.take() {
+            return Ok(Some(head));
         }
-        encoder.finish();
-        Ok(())
+        if self.next < self.pages
+            && let Some(pending) = self.shared.with(|driver| read_page(driver, &self.tokens, &self.keys, self.next))
+            && let Some(encoder) = &mut self.encoder
+        {
+            self.next += 1;
+            return Ok(Some(encoder.page(pending.wait().await?)));
+        }
+        // A page that was evicted ends it.
+        self.next = self.pages;
+        Ok(self.encoder.take().map(SessionEncoder::finish))
     }
 }
 
@@ -68,34 +82,36 @@ impl Engine {
     }
 
     /// Saves what the cache has of `tokens`, a conversation's as far as it was computed, with a `state` that only the caller
-    /// understands. Pages are read one by one, while answers go on; a page that is evicted meanwhile ends what is saved.
+    /// understands. Pages are read as the file is written, while answers go on; a page that is evicted meanwhile ends what is saved.
     ///
     /// ```no_run
     /// # async fn save(engine: &inglenook::Engine, tokens: &[u32]) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut file = Vec::new();
-    /// let session = engine.save(tokens, b"what the app knows of it").await?;
-    /// session.write(&mut |bytes| { file.extend_from_slice(bytes); Ok::<(), std::io::Error>(()) })?;
+    /// let mut session = engine.save(tokens, b"what the app knows of it");
+    /// while let Some(bytes) = session.next().await? {
+    ///     file.extend(bytes);
+    /// }
     /// // Later, in an engine with the same model:
     /// let restored = engine.restore(&file)?;
     /// assert_eq!(restored.state, b"what the app knows of it");
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// # Errors
-    /// Failures of the device.
-    pub async fn save(&self, tokens: &[u32], state: &[u8]) -> Result<SavedSession, Error> {
+    pub fn save(&self, tokens: &[u32], state: &[u8]) -> SavedSession {
         let keys: Vec<PathKey> = PathKey::pages(Namespace(0), tokens).collect();
-        let mut pages = Vec::new();
-        let mut saved = 0;
-        while saved == pages.len() * PAGE as usize
-            && let Some((pending, count)) = self.shared.with(|driver| read_standing(driver, tokens, &keys, pages.len()))
-        {
-            pages.push(pending.wait().await?);
-            saved += count;
-        }
-        let (model, layout) = (self.session_model(), self.kv_layout());
-        Ok(SavedSession { model, layout, state: state.to_vec(), tokens: tokens[..saved].to_vec(), pages })
+        let (found, kept) = self.shared.with(|driver| {
+            let found = driver.scheduler.lookup(Namespace(0), tokens);
+            let kept = driver.scheduler.tier.lookup(&keys[found.pages.len()..]).len();
+            (found, kept)
+        });
+        let full = found.pages.len() + kept;
+        let partial = found.partial.filter(|_| kept == 0).map_or(0, |(_, count)| count as usize);
+        let pages = full + usize::from(partial > 0);
+        let tokens = tokens[..full * PAGE as usize + partial].to_vec();
+        let (encoder, head) =
+            SessionEncoder::begin(&self.session_model(), &self.kv_layout(), state, &tokens, pages as u64);
+        let shared = self.shared.clone();
+        SavedSession { shared, tokens, keys, pages, next: 0, head: Some(head), encoder: Some(encoder) }
     }
 
     /// Takes a saved session: its keys and values go to the cache, as far as there is room beside what runs, so that a prompt that
@@ -125,7 +141,7 @@ impl Engine {
         SessionModel { fingerprint: self.model().fingerprint(), name, vocab: self.tokenizer().vocab_size() as u32 }
     }
 
-    fn kv_layout(&self) -> KvLayout {
+    pub(super) fn kv_layout(&self) -> KvLayout {
         self.shared.with(|driver| {
             let resources = driver.runner.resources();
             let shape = resources.kv.shape();
@@ -151,28 +167,24 @@ pub(super) fn fingerprint(weights: u64, config: &Config, context: u32) -> [u8; 3
     hash.finalize().into()
 }
 
-/// Begins to read page number `nth` of `tokens`, wherever it stands; with how many of its tokens do.
-fn read_standing(
-    driver: &mut Driver,
-    tokens: &[u32],
-    keys: &[PathKey],
-    nth: usize,
-) -> Option<(PendingReadback, usize)> {
-    let found = driver.scheduler.lookup(Namespace(0), tokens);
-    let (page, count) = match (found.pages.get(nth), found.partial) {
-        (Some(page), _) => (*page, PAGE),
-        (None, partial) => {
-            if let Some(key) = keys.get(nth)
-                && let [bytes] = driver.scheduler.tier.lookup(&[*key])[..]
-            {
-                return Some((PendingReadback::Cpu(bytes.to_vec()), PAGE as usize));
-            }
-            partial.filter(|_| nth == found.pages.len())?
+/// Begins to read page number `nth` of `tokens`, wherever it stands: full ones by their names, and a last one that is partly filled by the
+/// tokens in it, since it may go on with others.
+fn read_page(driver: &mut Driver, tokens: &[u32], keys: &[PathKey], nth: usize) -> Option<PendingReadback> {
+    let is_full = (nth + 1) * PAGE as usize <= tokens.len();
+    let standing = match keys.get(nth).filter(|_| is_full) {
+        Some(key) => driver.scheduler.page(key),
+        None => {
+            let found = driver.scheduler.lookup(Namespace(0), tokens);
+            let wanted = (tokens.len() % PAGE as usize) as u32;
+            found.partial.filter(|(_, count)| found.pages.len() == nth && *count == wanted).map(|(page, _)| page)
         }
     };
+    let Some(page) = standing else {
+        let kept = driver.scheduler.tier.lookup(keys.get(nth..=nth).filter(|_| is_full)?);
+        return kept.first().map(|bytes| PendingReadback::Cpu(bytes.to_vec()));
+    };
     let resources = driver.runner.resources().clone();
-    let pending = driver.transfer.read(&resources.device, &resources.kv, page);
-    Some((pending, count as usize))
+    Some(driver.transfer.read(&resources.device, &resources.kv, page))
 }
 
 /// Gives the pages of `tokens` to the cache; full ones for which it has no room to the host tier.

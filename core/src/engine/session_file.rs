@@ -6,21 +6,26 @@
 //! state: bytes that only the caller understands · checksum
 //! tokens: u32 each · checksum
 //! each page: the bytes of all layers · checksum
+//! end: how many pages there are, u64 · checksum
 //! ```
 //!
 //! Numbers are little-endian. A checksum is XXH64 over its section, seeded with the checksum before it (the header's with the
 //! preamble's hash), so that sections cannot be swapped or mixed with another file's. It is against accidents; who forges a file can forge it. So whatever a file says is
 //! checked, and memory is taken for bytes that have come, never by a number.
 //!
-//! Reading and writing are the caller's: the encoder hands out bytes, and the decoder is given them in pieces of any size.
+//! A header is written before the pages are read, and one that was evicted meanwhile ends what is saved. So a file may have fewer pages than
+//! its header says, and has as many as its end says.
+//!
+//! Reading and writing are the caller's: the encoder hands out pieces, and the decoder is given them in pieces of any size.
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 const MAGIC: [u8; 8] = *b"INGLSESS";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PREAMBLE: usize = 16;
 const CHECKSUM: usize = 8;
+const END: usize = 8 + CHECKSUM;
 /// Bytes a header may have; ours have some hundreds.
 const HEADER_LIMIT: u32 = 16 * 1024;
 /// Characters of a model's name, of which JSON takes six bytes at most each.
@@ -75,7 +80,7 @@ pub enum Section {
     Tokens,
     /// A page, by number.
     Page(u64),
-    /// What is behind the last section: nothing.
+    /// How many pages there were; behind it is nothing.
     End,
 }
 
@@ -145,6 +150,7 @@ struct Header {
     layout: KvLayout,
     state_bytes: u64,
     tokens: u64,
+    /// At most.
     pages: u64,
 }
 
@@ -160,9 +166,7 @@ impl Header {
     }
 }
 
-/// Writes a session: [`SessionEncoder::begin`], each page in order, [`SessionEncoder::finish`].
-///
-/// `write` is given the file's bytes in order; its error ends the call.
+/// Writes a session: [`SessionEncoder::begin`], each page in order, [`SessionEncoder::finish`]. Each gives the next piece of the file.
 #[derive(Debug)]
 pub struct SessionEncoder {
     checksum: u64,
@@ -171,15 +175,14 @@ pub struct SessionEncoder {
 }
 
 impl SessionEncoder {
-    /// Writes all but the pages, of which there will be `pages`: those of the first tokens, so many as are kept.
-    pub fn begin<E>(
+    /// All but the pages, of which there will be `pages` at most: those of the first tokens, so many as are kept.
+    pub fn begin(
         model: &SessionModel,
         layout: &KvLayout,
         state: &[u8],
         tokens: &[u32],
         pages: u64,
-        write: &mut impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<SessionEncoder, E> {
+    ) -> (SessionEncoder, Vec<u8>) {
         let (state_bytes, count) = (state.len() as u64, tokens.len() as u64);
         debug_assert!(pages <= count.div_ceil(layout.page_tokens.into()), "no page without tokens");
         let name = model.name.chars().take(NAME_LIMIT).collect();
@@ -187,31 +190,29 @@ impl SessionEncoder {
         let header = Header { model, layout: layout.clone(), state_bytes, tokens: count, pages };
         let Ok(header) = serde_json::to_vec(&header) else { unreachable!("numbers and texts can be written as JSON") };
         let preamble = [&MAGIC[..], &VERSION.to_le_bytes(), &(header.len() as u32).to_le_bytes()].concat();
-        write(&preamble)?;
         let checksum = XxHash64::oneshot(0, &preamble);
-        let mut encoder = SessionEncoder { checksum, page_bytes: layout.page_bytes, pages };
-        encoder.section(&header, write)?;
-        encoder.section(state, write)?;
-        encoder.section(&tokens.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<_>>(), write)?;
-        Ok(encoder)
+        let mut encoder = SessionEncoder { checksum, page_bytes: layout.page_bytes, pages: 0 };
+        let tokens = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        let sections = [header, state.to_vec(), tokens].map(|section| encoder.section(section));
+        (encoder, [&preamble, &*sections.concat()].concat())
     }
 
-    /// Writes the next page.
-    pub fn page<E>(&mut self, bytes: &[u8], write: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        debug_assert!(self.pages > 0 && bytes.len() as u64 == self.page_bytes, "a page as it was announced");
-        self.pages -= 1;
-        self.section(bytes, write)
+    /// The next page.
+    pub fn page(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        debug_assert!(bytes.len() as u64 == self.page_bytes, "a page as it was announced");
+        self.pages += 1;
+        self.section(bytes)
     }
 
-    /// Ends the file.
-    pub fn finish(self) {
-        debug_assert_eq!(self.pages, 0, "every page that was announced is written");
+    /// The end of the file.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.section(self.pages.to_le_bytes().to_vec())
     }
 
-    fn section<E>(&mut self, bytes: &[u8], write: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        self.checksum = XxHash64::oneshot(self.checksum, bytes);
-        write(bytes)?;
-        write(&self.checksum.to_le_bytes())
+    fn section(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.checksum = XxHash64::oneshot(self.checksum, &bytes);
+        bytes.extend_from_slice(&self.checksum.to_le_bytes());
+        bytes
     }
 }
 
@@ -238,13 +239,26 @@ pub struct SessionDecoder {
     checksum: u64,
     header_bytes: u32,
     header: Option<Header>,
+    /// Pages that have come.
+    pages: u64,
+    is_whole: bool,
 }
 
 impl SessionDecoder {
     /// Reads a session of `model`. Its pages must be of `layout`; where that is none, they are checked and left out.
     pub fn new(model: SessionModel, layout: Option<KvLayout>) -> SessionDecoder {
         let (buffer, section) = (Vec::new(), Section::Preamble);
-        SessionDecoder { model, layout, section, buffer, checksum: 0, header_bytes: 0, header: None }
+        SessionDecoder {
+            model,
+            layout,
+            section,
+            buffer,
+            checksum: 0,
+            header_bytes: 0,
+            header: None,
+            pages: 0,
+            is_whole: false,
+        }
     }
 
     /// Takes the next piece of the file, and gives each section that it completes to `take`.
@@ -252,7 +266,7 @@ impl SessionDecoder {
     /// # Errors
     /// [`SessionFileError`]. What was given to `take` before is right, but the session as a whole is not to be used.
     pub fn push(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(SessionPart)) -> Result<(), SessionFileError> {
-        while self.section != Section::End {
+        while !self.is_whole {
             let missing = self.section_bytes() - self.buffer.len();
             let (piece, rest) = bytes.split_at(bytes.len().min(missing));
             self.buffer.extend_from_slice(piece);
@@ -272,11 +286,14 @@ impl SessionDecoder {
     ///
     /// # Errors
     /// [`SessionFileError::Truncated`] if something is missing.
-    pub fn finish(self) -> Result<(), SessionFileError> {
-        match self.section {
-            Section::End => Ok(()),
-            section => Err(SessionFileError::Truncated { section }),
+    pub fn finish(mut self) -> Result<(), SessionFileError> {
+        let section = self.section;
+        // Fewer pages than were announced.
+        if matches!(section, Section::Page(_)) && self.buffer.len() == END {
+            self.section = Section::End;
+            return self.complete(&mut |_| ()).map_err(|_| SessionFileError::Truncated { section });
         }
+        if self.is_whole { Ok(()) } else { Err(SessionFileError::Truncated { section }) }
     }
 
     /// Bytes of the section that is being read, with its checksum.
@@ -284,6 +301,7 @@ impl SessionDecoder {
         match (self.section, &self.header) {
             (Section::Preamble, _) => PREAMBLE,
             (Section::Header, _) => self.header_bytes as usize + CHECKSUM,
+            (Section::End, _) => END,
             (section, Some(header)) => header.section_bytes(section).unwrap_or(usize::MAX),
             _ => unreachable!("the header is the first section"),
         }
@@ -320,9 +338,15 @@ impl SessionDecoder {
                 if self.layout.is_some() {
                     take(SessionPart::Page(bytes));
                 }
+                self.pages += 1;
                 if page + 1 < pages { Section::Page(page + 1) } else { Section::End }
             }
-            Section::Preamble | Section::End => unreachable!("they have no checksum"),
+            Section::End if bytes == self.pages.to_le_bytes() => {
+                self.is_whole = true;
+                Section::End
+            }
+            Section::End => return Err(damaged(section)),
+            Section::Preamble => unreachable!("it has no checksum"),
         };
         Ok(())
     }
@@ -354,7 +378,9 @@ impl SessionDecoder {
             return Err(SessionFileError::OtherLayout { saved, loaded });
         }
         let page_tokens = u64::from(header.layout.page_tokens);
+        // A page is longer than the end, so that the two cannot be mistaken for each other.
         let is_possible = page_tokens > 0
+            && header.layout.page_bytes > END as u64
             && header.pages <= header.tokens.div_ceil(page_tokens)
             && [Section::State, Section::Tokens, Section::Page(0)].iter().all(|of| header.section_bytes(*of).is_some());
         if is_possible { Ok(header) } else { Err(damaged(Section::Header)) }

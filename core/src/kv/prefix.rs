@@ -6,7 +6,7 @@
 //!
 //! The index holds one reference to each of its pages. It must never know what a page's memory is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -69,6 +69,7 @@ struct Node {
 pub struct PrefixIndex {
     roots: BTreeMap<Namespace, Children>,
     nodes: Vec<Option<Node>>,
+    by_key: HashMap<PathKey, NodeId>,
     /// Unused places in `nodes`.
     vacant: Vec<NodeId>,
     /// Nodes without children, least recently used first.
@@ -139,6 +140,27 @@ impl PrefixIndex {
         *self = PrefixIndex { clock: self.clock, ..PrefixIndex::default() };
     }
 
+    /// The page of this name, if it is there.
+    pub fn page(&self, key: &PathKey) -> Option<PageId> {
+        self.by_key.get(key).map(|id| self.node(*id).page)
+    }
+
+    /// Full pages with their names: least recently used first, and each behind those that follow it in a sequence.
+    pub fn full_pages(&self) -> Vec<(PathKey, PageId)> {
+        let mut found = Vec::new();
+        let mut rest: Vec<NodeId> = self.roots.values().flat_map(|children| children.values().copied()).collect();
+        while let Some(id) = rest.pop() {
+            let node = self.node(id);
+            rest.extend(node.children.values());
+            if node.tokens.len() == PAGE_TOKENS {
+                found.push((node.used, node.key, node.page));
+            }
+        }
+        found.reverse();
+        found.sort_by_key(|(used, ..)| *used);
+        found.into_iter().map(|(_, key, page)| (key, page)).collect()
+    }
+
     /// How many pages it holds.
     pub fn pages(&self) -> usize {
         self.nodes.len() - self.vacant.len()
@@ -162,6 +184,7 @@ impl PrefixIndex {
             }
         };
         self.nodes[id] = Some(node);
+        self.by_key.insert(key, id);
         self.leaves.insert((self.clock, id));
         match parent {
             Parent::Root(namespace) => _ = self.roots.entry(namespace).or_default().insert(tokens, id),
@@ -181,6 +204,7 @@ impl PrefixIndex {
         let Some(node) = self.nodes[id].take() else { unreachable!("a node is removed once") };
         debug_assert!(node.children.is_empty(), "only leaves are removed");
         self.vacant.push(id);
+        self.by_key.remove(&node.key);
         self.leaves.remove(&(node.used, id));
         match node.parent {
             Parent::Root(namespace) => {

@@ -34,11 +34,13 @@ pub fn open(engine: &Engine, path: &Path) -> Result<Option<(Conversation, Vec<u3
 pub fn write(engine: &Engine, path: &Path, conversation: &Conversation, tokens: &[u32]) -> Result<()> {
     let failed = || format!("cannot save the session in {}", path.display());
     let state = serde_json::to_vec(conversation).with_context(failed)?;
-    let session = block_on(engine.save(tokens, &state)).with_context(failed)?;
+    let mut session = engine.save(tokens, &state);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
     let mut writer = io::BufWriter::new(&mut file);
-    session.write(&mut |bytes| writer.write_all(bytes)).with_context(failed)?;
+    while let Some(bytes) = block_on(session.next()).with_context(failed)? {
+        writer.write_all(&bytes).with_context(failed)?;
+    }
     writer.flush().with_context(failed)?;
     drop(writer);
     file.as_file().sync_all().with_context(failed)?;

@@ -43,6 +43,7 @@ impl Scheduler {
             pages: Vec::new(),
             indexed: 0,
             slot: None,
+            awaits_store: false,
             is_matched: false,
             cached: None,
             is_paced: false,
@@ -92,7 +93,7 @@ impl Scheduler {
 
     /// Gives waiting sequences a slot, in order, while there are slots, and pages for their tokens.
     pub(super) fn admit(&mut self) {
-        while let Some((&(rank, id), ())) = self.waiting.first_key_value()
+        while let Some(&(rank, id)) = self.waiting.keys().find(|(_, id)| !self.awaits_store(*id))
             && let Some(slot) = self.slots.iter().position(Option::is_none)
         {
             // Room for those that run to grow, lest it be preempted as soon as it has begun.

@@ -22,6 +22,16 @@ impl Scheduler {
         self.index.lookup(namespace, tokens)
     }
 
+    /// The page of this name in the prefix index.
+    pub fn page(&self, key: &PathKey) -> Option<PageId> {
+        self.index.page(key)
+    }
+
+    /// Full pages of the prefix index with their names, in the order in which a store is to be given them.
+    pub fn full_pages(&self) -> Vec<(PathKey, PageId)> {
+        self.index.full_pages()
+    }
+
     /// Finds pages for leading `tokens` beside all that runs, and remembers that they hold them. Of each page of tokens, as far as there
     /// is room: the page that is to be written, before anything else is done; none where it stands already.
     pub fn adopt(&mut self, namespace: Namespace, tokens: &[u32]) -> Vec<Option<PageId>> {

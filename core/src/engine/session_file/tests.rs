@@ -22,14 +22,9 @@ fn page(number: u8) -> Vec<u8> {
 
 /// A file with sections as given, each with the checksum that belongs to it.
 fn file(model: &SessionModel, layout: &KvLayout, state: &[u8], tokens: &[u32], pages: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut write = |bytes: &[u8]| {
-        file.extend_from_slice(bytes);
-        Ok::<(), ()>(())
-    };
-    let mut encoder = SessionEncoder::begin(model, layout, state, tokens, pages.len() as u64, &mut write).unwrap();
-    pages.iter().for_each(|page| encoder.page(page, &mut write).unwrap());
-    encoder.finish();
+    let (mut encoder, mut file) = SessionEncoder::begin(model, layout, state, tokens, pages.len() as u64);
+    pages.iter().for_each(|page| file.extend(encoder.page(page.clone())));
+    file.extend(encoder.finish());
     file
 }
 
@@ -87,6 +82,21 @@ fn decoder_reads_sessions_of_nothing() {
 }
 
 #[test]
+fn decoder_reads_sessions_of_fewer_pages_than_were_announced() {
+    for count in 0..3 {
+        let (mut encoder, mut file) = SessionEncoder::begin(&model(), &layout(), &state(), &tokens(), 3);
+        (0..count).for_each(|number| file.extend(encoder.page(page(number))));
+        let cut = file.len();
+        file.extend(encoder.finish());
+        for piece in [1, 7, 1 << 20] {
+            assert_eq!(read(Some(layout()), &file, piece).unwrap().len(), 2 + usize::from(count));
+            let truncated = Err(SessionFileError::Truncated { section: Section::Page(count.into()) });
+            assert_eq!(read(Some(layout()), &file[..cut], piece), truncated, "without its end");
+        }
+    }
+}
+
+#[test]
 fn encoder_cuts_a_name_that_would_not_fit() {
     let model = SessionModel { name: "\u{1}".repeat(1 << 20), ..model() };
     assert!(read(Some(layout()), &file(&model, &layout(), &[], &[], &[]), 99).is_ok());
@@ -110,8 +120,8 @@ fn decoder_refuses_other_files_and_versions() {
     assert_eq!(read(None, b"", 1), Err(SessionFileError::Truncated { section: Section::Preamble }));
     assert_eq!(read(None, b"INGL", 1), Err(SessionFileError::Truncated { section: Section::Preamble }));
     let mut newer = saved();
-    newer[8] = 2;
-    assert_eq!(read(None, &newer, 99), Err(SessionFileError::Version { found: 2 }));
+    newer[8] = 99;
+    assert_eq!(read(None, &newer, 99), Err(SessionFileError::Version { found: 99 }));
 }
 
 #[test]
@@ -136,7 +146,7 @@ fn decoder_refuses_numbers_that_cannot_be_right_under_good_checksums() {
 #[test]
 fn decoder_gives_typed_errors_for_10_000_damaged_files() {
     let whole = saved();
-    let pages = whole.len() - 3 * (96 + CHECKSUM);
+    let pages = whole.len() - END - 3 * (96 + CHECKSUM);
     for seed in 0..10_000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut file = whole.clone();
