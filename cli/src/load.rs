@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use inglenook::engine::page_store::{FolderStore, PageStore};
 use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, PromptBuilder};
 use inglenook::error::Error;
 use inglenook::format::gguf::Gguf;
@@ -99,6 +101,7 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
         max_sequences: Some(arguments.max_sequences),
         cache_tokens: arguments.cache_tokens,
         no_speculation: arguments.no_speculation,
+        page_store: page_store(arguments)?,
         ..EngineOptions::default()
     };
     let mut bar = Bar::default();
@@ -119,6 +122,23 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
         describe(engine.info());
     }
     Ok(engine)
+}
+
+fn page_store(arguments: &ModelArguments) -> Result<Option<Rc<dyn PageStore>>> {
+    let Some(folder) = &arguments.page_store else { return Ok(None) };
+    let store = FolderStore::open(folder, arguments.page_store_bytes);
+    Ok(Some(Rc::new(store.with_context(|| format!("cannot keep pages in {}", folder.display()))?)))
+}
+
+/// Writes what was computed to the page store, if there is one. That it cannot be written, or was damaged, is said and is no error.
+pub fn store_pages(engine: &Engine) {
+    if let Err(error) = pollster::block_on(engine.store_pages()) {
+        eprintln!("({})", show::harmless(&error.to_string()));
+    }
+    let damaged = engine.metrics().page_store.damaged;
+    if damaged > 0 {
+        eprintln!("({damaged} damaged pages of the page store were not used)");
+    }
 }
 
 /// Says on standard error what is loaded, and where.

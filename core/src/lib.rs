@@ -53,6 +53,9 @@ pub use device::Device;
 pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
 pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 pub use engine::metrics::{EngineMetrics, Histogram, Summary, to_prometheus};
+#[cfg(not(target_arch = "wasm32"))]
+pub use engine::page_store::FolderStore;
+pub use engine::page_store::{PageStore, PageStoreError};
 pub use engine::request::{Request, RequestError};
 pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, Models, Session};
 pub use error::Error;

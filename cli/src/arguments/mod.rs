@@ -43,6 +43,14 @@ pub struct ModelArguments {
     /// Tokens of keys and values that are kept, of all conversations [default: the context]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub cache_tokens: Option<u32>,
+    /// Keep what was computed of conversations in this folder, so that a later run need not compute it again
+    ///
+    /// One folder serves all models and runs. It holds what conversations say, in a form that only their model reads.
+    #[arg(long, value_name = "FOLDER")]
+    pub page_store: Option<PathBuf>,
+    /// Bytes that the folder may grow to; what was used least recently is removed
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30, requires = "page_store")]
+    pub page_store_bytes: u64,
     /// Never draft tokens that the prompt or the answer had before; the tokens are the same either way
     #[arg(long)]
     pub no_speculation: bool,

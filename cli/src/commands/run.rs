@@ -24,6 +24,7 @@ Examples:
   inglenook run --tools tools.json \"What is the weather in Oslo?\"
   inglenook run --choice yes --choice no \"Is ice cold?\"
   inglenook run --json-schema person.json --json \"Who wrote Faust?\"
+  inglenook run --page-store ~/.cache/inglenook \"$(cat report.txt) What is its conclusion?\"
   inglenook run --request request.json --model qwen3-0.6b-q4_k_m.gguf
   inglenook run --rule 'mask:/[0-9]{4}/' --stop 'The end' \"Tell me a story.\"";
 
@@ -72,6 +73,7 @@ pub fn run(options: &Options) -> Result<()> {
     if options.model.verbose {
         eprintln!("{}", answer.summary());
     }
+    load::store_pages(&engine);
     if answer.reason == FinishReason::Aborted { Err(Interrupted.into()) } else { Ok(()) }
 }
 

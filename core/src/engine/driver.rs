@@ -3,6 +3,7 @@
 
 mod background;
 mod intake;
+mod storage;
 mod submission;
 
 use std::cell::RefCell;
@@ -23,6 +24,7 @@ use super::event::FinishReason;
 use super::executor::{ModelRunner, RingSpan};
 use super::metrics::{EngineMetrics, Throughput};
 use super::model::Model;
+use super::page_store::StoreLink;
 use super::page_transfer::PageTransfer;
 use super::scheduler::{DecodeRow, Scheduler, SeqId};
 use super::sequence::Sequence;
@@ -80,7 +82,7 @@ impl Shared {
     /// Moves the engine on by what can be done now; pending where something has to be waited for first.
     pub fn drive(&self, context: &mut Context<'_>) -> Poll<()> {
         self.waiting.add(context.waker());
-        let waker = Waker::from(self.waiting.clone());
+        let waker = self.waker();
         let moved = self.driver.borrow_mut().poll(&mut Context::from_waker(&waker));
         if moved.is_ready() {
             waker.wake();
@@ -114,7 +116,12 @@ impl Shared {
 
     /// Lets whoever waits look again: there is something new to do.
     pub fn wake(&self) {
-        Waker::from(self.waiting.clone()).wake();
+        self.waker().wake();
+    }
+
+    /// Of all who wait.
+    fn waker(&self) -> Waker {
+        Waker::from(self.waiting.clone())
     }
 
     pub fn with<T>(&self, act: impl FnOnce(&mut Driver) -> T) -> T {
@@ -127,6 +134,7 @@ pub(super) struct Driver {
     pub runner: ModelRunner,
     pub scheduler: Scheduler,
     pub transfer: PageTransfer,
+    pub store: StoreLink,
     /// Away while a [`Background`] has it.
     kernels: Option<KernelCache>,
     entries: HashMap<SeqId, Entry>,
@@ -233,6 +241,7 @@ impl Driver {
             runner,
             scheduler,
             transfer,
+            store: StoreLink::default(),
             kernels: Some(kernels),
             entries: HashMap::new(),
             in_flight: VecDeque::new(),
@@ -268,6 +277,7 @@ impl Driver {
             pages_used,
             pages_shared,
             pages_evicted: counts.evicted,
+            page_store: self.store.counts,
             tokens_per_second: self.throughput.per_second(self.now_ms()),
             memory_bytes: [
                 ("weights", memory.weights),
@@ -318,6 +328,7 @@ impl Driver {
 
     /// Takes a sequence that the scheduler has been told of.
     pub fn insert(&mut self, id: SeqId, sequence: Sequence, choice: u32, mailbox: Rc<RefCell<Mailbox>>) {
+        self.scheduler.set_awaits_store(id, self.store.is_open());
         let mut lookup = PromptLookup::default();
         if self.speculates {
             lookup.extend(&sequence.prompt);
@@ -346,6 +357,7 @@ impl Driver {
         self.failed.get_or_insert(error.clone());
         self.in_flight.clear();
         self.transfer.clear();
+        self.store.clear();
         for (id, entry) in std::mem::take(&mut self.entries) {
             self.scheduler.remove(id);
             self.end_with_error(&entry, error.clone().into());
@@ -366,6 +378,7 @@ impl Driver {
 
     fn try_poll(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
         self.transfer.poll(context, &mut self.scheduler.tier)?;
+        let has_moved = self.poll_store(context);
         self.begin_background();
         if self.poll_background(context)?.is_ready() {
             return Ok(Poll::Ready(()));
@@ -373,13 +386,15 @@ impl Driver {
         // A diagnosis works in its sequence's slot and pages, which nobody else may be given meanwhile.
         let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
         while !is_diagnosing && self.in_flight.len() < SUBMITS_IN_FLIGHT && self.submit() {}
+        let idle = if has_moved { Poll::Ready(()) } else { Poll::Pending };
         let Some(first) = self.in_flight.front_mut() else {
-            if self.background.is_none() && !self.entries.is_empty() {
+            let waits = has_moved || self.background.is_some() || !self.store.loads.is_empty();
+            if !waits && !self.entries.is_empty() {
                 return Err(GpuError::Fault("the scheduler has requests and finds nothing to do".into()));
             }
-            return Ok(Poll::Pending);
+            return Ok(idle);
         };
-        let Poll::Ready(bytes) = first.pending.as_mut().poll(context) else { return Ok(Poll::Pending) };
+        let Poll::Ready(bytes) = first.pending.as_mut().poll(context) else { return Ok(idle) };
         let (tokens, logprobs) = bytes?;
         if let Some(done) = self.in_flight.pop_front() {
             self.take(done, &bytemuck::pod_collect_to_vec(&tokens), &bytemuck::pod_collect_to_vec(&logprobs));

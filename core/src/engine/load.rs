@@ -82,13 +82,17 @@ impl Engine {
         scheduler.tier = HostTier::new(host_cache_bytes, 0);
         let vocab_size = model.tokenizer().vocab_size();
         let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, !options.no_speculation);
-        Ok(Engine {
+        let engine = Engine {
             shared: Rc::new(Shared::new(driver, model)),
             info: Rc::new(info),
             context,
             step_costs,
             born: Instant::now(),
-        })
+        };
+        if let Some(store) = &options.page_store {
+            engine.open_store(store.clone());
+        }
+        Ok(engine)
     }
 
     /// Checks whether a file's model could be loaded, as far as its header tells.

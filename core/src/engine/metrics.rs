@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::page_store::PageStoreCounts;
+
 mod histogram;
 mod prometheus;
 
@@ -98,6 +100,8 @@ pub struct EngineMetrics {
     pub pages_shared: u64,
     /// Pages taken from the prefix index for others.
     pub pages_evicted: u64,
+    /// What came of the embedder's store of pages.
+    pub page_store: PageStoreCounts,
     /// Tokens generated a second, of late.
     pub tokens_per_second: f64,
     /// Device memory by purpose, bytes.

@@ -26,6 +26,7 @@ mod model;
 mod models;
 mod optional;
 mod output;
+pub mod page_store;
 mod page_transfer;
 mod prompt;
 pub mod request;
@@ -59,6 +60,7 @@ use metrics::EngineMetrics;
 pub use model::{Model, ModelOptions};
 pub use models::Models;
 pub use optional::ignored;
+use page_store::{PageStore, PageStoreError};
 pub use prompt::PromptBuilder;
 
 /// How an engine is to be made.
@@ -79,6 +81,10 @@ pub struct EngineOptions {
     /// Bytes of host memory for pages that the cache has no room for any more, so that a conversation that was set aside is not computed
     /// again; by default 256 MiB natively, and none in a browser.
     pub host_cache_bytes: Option<usize>,
+    /// Where pages go that host memory has no room for, and those of conversations once [`Engine::store_pages`] is called, so that a long
+    /// chat that is opened again, also by a later process, is not computed again. By default nowhere.
+    #[serde(skip)]
+    pub page_store: Option<Rc<dyn PageStore>>,
     /// Never drafts tokens that the prompt or the answer had before, which else are verified several at once where that pays. The
     /// tokens are the same either way.
     pub no_speculation: bool,
@@ -224,7 +230,17 @@ impl Engine {
         self.shared.set_audit(AuditHook::new(hook));
     }
 
-    /// Forgets what the cache holds of answers that have ended, so that the next prompt is computed from its beginning.
+    /// Gives the page store what the cache has of conversations and the store has not, as before an engine is closed, or where no answer
+    /// is under way. Answers that are under way go on meanwhile. At once where there is no store.
+    ///
+    /// # Errors
+    /// The first failure of the store; the device's end is the answers' to tell.
+    pub async fn store_pages(&self) -> Result<(), PageStoreError> {
+        std::future::poll_fn(|context| self.shared.store_pages(context)).await
+    }
+
+    /// Forgets what the cache holds of answers that have ended, so that the next prompt is computed from its beginning, but for what a page
+    /// store has of it.
     pub fn reset_cache(&self) {
         self.shared.with(|driver| driver.reset_cache());
     }

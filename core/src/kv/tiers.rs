@@ -53,9 +53,21 @@ impl HostTier {
         self.pages.contains_key(key)
     }
 
-    /// Whether a page is worth reading from the device: there is room for pages at all, and it is not there.
-    pub fn wants(&self, key: &PathKey) -> bool {
-        self.budget + self.outbox.budget > 0 && !self.contains(key)
+    /// Whether a page is worth reading from the device: there is room for it, and it is not there. One that the store has needs no room
+    /// on its way there.
+    pub fn wants(&self, key: &PathKey, is_stored: bool) -> bool {
+        let outbox = if is_stored { 0 } else { self.outbox.budget };
+        self.budget + outbox > 0 && !self.contains(key)
+    }
+
+    /// Pages with their bytes, the least recently used first.
+    pub fn iter(&self) -> impl Iterator<Item = (&PathKey, &[u8])> {
+        self.order.values().filter_map(|key| Some((key, &*self.pages.get(key)?.bytes)))
+    }
+
+    /// Lets at most so many bytes wait for a store.
+    pub fn set_outbox(&mut self, bytes: usize) {
+        self.outbox.budget = bytes;
     }
 
     /// Keeps a page; the least recently used make room. A page that is there counts as used now.

@@ -174,6 +174,7 @@ impl Chat<'_> {
         };
         self.tokens = prompt.into_iter().flatten().chain(answer.tokens.iter().copied()).collect();
         self.conversation.add(&answer);
+        load::store_pages(&self.engine);
         let stopped = answer.reason == FinishReason::Aborted;
         if stopped && !self.interactive {
             return Err(Interrupted.into());

@@ -73,7 +73,7 @@ impl Driver {
         for preparation in before {
             match preparation {
                 Preparation::Evict(Evicted { page, key, tokens }) => {
-                    if tokens == PAGE && self.scheduler.tier.wants(&key) {
+                    if tokens == PAGE && self.scheduler.tier.wants(&key, self.store.has(&key)) {
                         self.transfer.keep(device, kv, page, key);
                     }
                 }

@@ -38,6 +38,10 @@ const FAMILIES: &[(&str, &str, Samples)] = &[
     ("pages_used", "Pages in use.", Gauge(|of| of.pages_used)),
     ("pages_shared", "Pages in use more than once.", Gauge(|of| of.pages_shared)),
     ("pages_evicted_total", "Pages taken from the prefix index.", Counter(|of| of.pages_evicted)),
+    ("pages_loaded_total", "Pages that came from the page store.", Counter(|of| of.page_store.loaded)),
+    ("pages_stored_total", "Pages given to the page store.", Counter(|of| of.page_store.stored)),
+    ("pages_damaged_total", "Entries of the page store not used.", Counter(|of| of.page_store.damaged)),
+    ("page_store_failures_total", "Times that the page store failed.", Counter(|of| of.page_store.failed)),
     ("memory_bytes", "Device memory by purpose.", GaugeBy("purpose", |of| &of.memory_bytes)),
 ];
 
