@@ -1,5 +1,10 @@
 //! Many answers at once: each gives the tokens that it gives alone, whatever else joins, leaves, shares its prefix or takes its pages.
 
+mod ended;
+mod storm;
+mod traces;
+
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};

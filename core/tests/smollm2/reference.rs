@@ -1,16 +1,12 @@
-//! SmolLM2-135M at 4,000 tokens of context against HF transformers, in float32 on the dequantised weights.
-//!
-//! The model and the reference are no part of the repository: `cargo xtask smollm2` fetches the one, makes the other and runs this.
-
-use std::path::PathBuf;
+//! Logits at 4,000 tokens of context against HF transformers, in float32 on the dequantised weights.
 
 use inglenook::device::Device;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
-use inglenook::source::ReadAt;
 use pollster::block_on;
+
+use crate::{file, gpu, model};
 
 /// Largest difference, as a share of the largest |logit| of a position.
 const TOLERANCE: f32 = 1e-3;
@@ -26,14 +22,11 @@ struct Reference {
 }
 
 fn check(device: Device) {
-    let folder = std::env::var_os("INGLENOOK_SMOLLM2").expect("INGLENOOK_SMOLLM2: run `cargo xtask smollm2`");
-    let file = |name: &str| PathBuf::from(&folder).join(name);
     let read = |name: &str| std::fs::read(file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let reference: Reference = serde_json::from_slice(&read("reference.json")).expect("valid JSON");
     let expected: Vec<f32> = bytemuck::pod_collect_to_vec(&read("reference.logits.f32"));
-    let model = ReadAt::new(std::fs::File::open(file("model.gguf")).expect("the model")).expect("a file");
     let options = ScoreOptions { chunk: CHUNK, context: reference.tokens.len() as u32, kv: KvType::F32 };
-    let evaluator = block_on(LogitsEvaluator::load(KernelCache::new(device), &model, options)).expect("loads");
+    let evaluator = block_on(LogitsEvaluator::load(KernelCache::new(device), &model(), options)).expect("loads");
     let mut worst = (0.0, 0);
     for (chunk, first) in reference.tokens.chunks(CHUNK as usize).zip((0..).step_by(CHUNK as usize)) {
         let logits = block_on(evaluator.extend(first as u32, chunk)).expect("computes");
@@ -65,5 +58,5 @@ fn smollm2_equals_the_reference_at_4000_tokens_on_the_cpu() {
 #[test]
 #[ignore = "needs a model and its reference: cargo xtask smollm2"]
 fn smollm2_equals_the_reference_at_4000_tokens_on_the_gpu() {
-    check(Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests")));
+    check(gpu());
 }
