@@ -1,4 +1,4 @@
-//! The files of `tests/fuzz/gguf`: adding a case is adding a file.
+//! The files of `tests/malformed/gguf`: adding a case is adding a file.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ fn folder(path: &str) -> Vec<PathBuf> {
 /// the file holds.
 #[test]
 fn each_file_gives_what_stands_beside_it() {
-    for path in folder("fuzz/gguf") {
+    for path in folder("malformed/gguf") {
         let bytes = std::fs::read(&path).unwrap();
         let answer = match read(&bytes) {
             Ok(gguf) => {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use inglenook_grammar::{GrammarError, Match, Spec};
 
+use crate::generated;
 use crate::support::{compiler, corpus, tokens};
 
 /// What a description may take, from its text to the end of a short walk. In a development build on a busy machine; the slowest
@@ -13,21 +14,29 @@ const TIME: Duration = Duration::from_secs(5);
 /// Steps of a walk.
 const STEPS: usize = 40;
 
+/// Names and descriptions: files, and what is too long for one.
+fn descriptions() -> Vec<(String, String)> {
+    let files = std::fs::read_dir(corpus("malformed/grammars")).unwrap().map(|file| {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(&path).unwrap())
+    });
+    let generated = generated::descriptions().into_iter().map(|(name, text)| (name.to_owned(), text));
+    let mut all: Vec<_> = files.chain(generated).collect();
+    all.sort();
+    all
+}
+
 #[test]
-fn every_file_ends_in_a_typed_error_or_in_a_bounded_output() {
+fn every_description_ends_in_a_typed_error_or_in_a_bounded_output() {
     let tokens = tokens();
     let mut compiler = compiler(&tokens);
     let mut wrong = Vec::new();
-    let mut files: Vec<_> =
-        std::fs::read_dir(corpus("malformed/grammars")).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    for path in files {
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (name, text) in descriptions() {
         let begun = Instant::now();
         let outcome = Spec::from_json(&text)
             .and_then(|spec| compiler.compile(&spec))
             .and_then(|matcher| walk(matcher, tokens.len()));
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if std::env::var_os("INGLENOOK_FULL").is_some() {
             println!(
                 "{name}: {:?}: {}",

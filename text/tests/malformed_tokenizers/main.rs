@@ -3,6 +3,7 @@
 
 mod cases;
 mod files;
+mod generated;
 #[path = "../../../tests/shared/memory_meter.rs"]
 mod meter;
 mod mutations;
