@@ -45,7 +45,17 @@ fn format(workspace: &Workspace) -> (Counts, Result<()>) {
 }
 
 fn clippy(workspace: &Workspace) -> (Counts, Result<()>) {
-    run_check(cargo(workspace).args(["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"]))
+    let check = |packages: &[&str]| {
+        let clippy = ["clippy", "--quiet", "--all-targets"];
+        run_check(cargo(workspace).args(clippy).args(packages).args(["--", "--deny", "warnings"]))
+    };
+    let (counts, result) = check(&[]);
+    if result.is_err() {
+        return (counts, result);
+    }
+    // Fuzz targets are programs for `cargo fuzz` alone: built by nothing else, so they are checked apart.
+    let (fuzz, result) = check(&["--package", "inglenook-fuzz"]);
+    (counts + fuzz, result)
 }
 
 fn clippy_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
