@@ -3,5 +3,4 @@
 export function samplingOptions(): readonly { readonly name: string; readonly help: string }[];
 export function fieldTable(): Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 export function samplingMembers(): readonly string[];
-export function samplingTypes(): Readonly<Record<string, 'number' | 'boolean'>>;
 export function samplingMarkdown(): string;

@@ -47,15 +47,6 @@ export function samplingMembers() {
   });
 }
 
-/** What `typeof` says of the options that are passed on as they are. */
-export function samplingTypes() {
-  const plain = samplingOptions().filter(({ kind }) => kind === 'boolean' || NUMBERS.includes(kind));
-  const names = plain.flatMap(({ name, kind, aliases = [] }) =>
-    [name, ...aliases].map((each) => [each, kind === 'boolean' ? 'boolean' : 'number']),
-  );
-  return Object.fromEntries(names);
-}
-
 /** The options as a table in Markdown, for the documentation. */
 export function samplingMarkdown() {
   const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', '\\n');

@@ -4,7 +4,7 @@ import { ChatStream } from './chat-stream.js';
 import { anySignal } from './compat.js';
 import type { Connection } from './connection.js';
 import { filterContent } from './openai/content-filter.js';
-import { toRequestJson, toWasmRequest } from './openai/request.js';
+import { toRequestJson } from './openai/request.js';
 import { answerHead, toChunks, toCompletion } from './openai/response.js';
 import type { ChatCompletion, ChatCompletionRequest } from './openai/types.js';
 import type { GenerationEvent } from './protocol.js';
@@ -30,18 +30,19 @@ export class ChatCompletions {
   create(request: ChatCompletionRequest & { readonly stream?: false | null }): Promise<ChatCompletion>;
   create(request: ChatCompletionRequest): Promise<ChatStream | ChatCompletion>;
   async create(request: ChatCompletionRequest): Promise<ChatStream | ChatCompletion> {
-    const json = toRequestJson(toWasmRequest(request));
+    const json = toRequestJson(request);
     const head = answerHead(this.#model);
-    const events = (signal: AbortSignal | undefined): AsyncIterable<GenerationEvent> => {
+    const events = async (signal: AbortSignal | undefined): Promise<AsyncIterable<GenerationEvent>> => {
       const all = this.#connection.generate(json, signal);
+      await all.begun;
       return request.content_filter ? filterContent(all, request.content_filter, request.n ?? 1) : all;
     };
-    if (!request.stream) return toCompletion(events(request.signal), head);
+    if (!request.stream) return toCompletion(await events(request.signal), head);
 
     const controller = new AbortController();
     const signal = request.signal ? anySignal([request.signal, controller.signal]) : controller.signal;
     const includeUsage = request.stream_options?.include_usage === true;
-    return new ChatStream(toChunks(events(signal), head, includeUsage, request.n ?? 1), controller);
+    return new ChatStream(toChunks(await events(signal), head, includeUsage, request.n ?? 1), controller);
   }
 
   /**

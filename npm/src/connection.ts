@@ -18,6 +18,8 @@ import type {
 
 /** An answer under way. */
 export interface AnswerEvents extends AsyncIterable<GenerationEvent> {
+  /** Settled once the engine has taken the request, or refused it. */
+  readonly begun: Promise<void>;
   /** End it early, its last event still to come. */
   stop(): void;
 }
@@ -83,15 +85,21 @@ export class Connection {
     });
     const abort = () => {
       cancel();
-      events.cut(new AbortedError('The request was aborted.'));
+      const error = new AbortedError('The request was aborted.');
+      events.cut(error);
+      this.#settle(id, error);
     };
     signal?.addEventListener('abort', abort, { once: true });
     this.#answers.set(id, events);
+    const begun = new Promise<void>((resolve, reject) => {
+      this.#calls.set(id, { resolve: () => resolve(), reject });
+    });
+    begun.catch(() => signal?.removeEventListener('abort', abort));
     this.#port.post({ type: 'generate', id, request });
     const stop = () => {
       if (this.#answers.has(id)) this.#port.post({ type: 'cancel', id });
     };
-    return { stop, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+    return { begun, stop, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
   }
 
   /** Ask something that has one answer. */
@@ -130,17 +138,17 @@ export class Connection {
       case 'event':
         this.#answers.get(report.id)?.push(report.event);
         break;
+      case 'begun':
+        this.#settle(report.id);
+        break;
       case 'ended':
         this.#endAnswer(report.id);
         break;
       case 'value':
-        this.#calls.get(report.id)?.resolve(report.value);
-        this.#calls.delete(report.id);
+        this.#settle(report.id, undefined, report.value);
         break;
       case 'failed':
         this.#endAnswer(report.id, fromWire(report.error));
-        this.#calls.get(report.id)?.reject(fromWire(report.error));
-        this.#calls.delete(report.id);
         break;
       case 'closed':
         this.#onClosed();
@@ -151,6 +159,15 @@ export class Connection {
   #endAnswer(id: number, error?: Error): void {
     this.#answers.get(id)?.end(error);
     this.#answers.delete(id);
+    this.#settle(id, error);
+  }
+
+  /** What was asked has its answer, or failed. */
+  #settle(id: number, error?: Error, value?: unknown): void {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(error);
   }
 
   #nextId(): number {

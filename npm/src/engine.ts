@@ -5,7 +5,7 @@ import { wellFormed } from './compat.js';
 import type { Connection } from './connection.js';
 import { BadRequestError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
-import { toRequestJson, toWasmRequest } from './openai/request.js';
+import { toRequestJson } from './openai/request.js';
 import type { ChatCompletionRequest } from './openai/types.js';
 
 /** How `engine.tokenize` reads a text. */
@@ -73,7 +73,7 @@ export class Engine {
 
   /** The prompt that a request becomes: its messages, tools and documents through the model's chat template. */
   async applyChatTemplate(request: ChatCompletionRequest): Promise<string> {
-    return this.#connection.ask({ about: 'prompt', request: toRequestJson(toWasmRequest(request)) });
+    return this.#connection.ask({ about: 'prompt', request: toRequestJson(request) });
   }
 
   /** GPU counters since loading, for benchmarks and tests. */

@@ -103,6 +103,7 @@ class Host {
       const answer = this.#loaded().submit(request);
       running.answer = answer;
       this.#answers.set(answer, id);
+      this.#report({ type: 'begun', id });
     } catch (error) {
       this.#end(id, toWire(error));
       return;

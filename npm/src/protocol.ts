@@ -41,7 +41,7 @@ export type Command =
   | ({ readonly type: 'ask'; readonly id: number } & Question)
   | { readonly type: 'close' };
 
-/** The JSON of a {@link import('./openai/request.js').WasmRequest}: text crosses to a worker whatever the caller put into it. */
+/** A request as JSON: text crosses to a worker whatever the caller put into it. */
 export type RequestJson = string;
 
 /** What can be asked and has one answer, of the type in {@link Answers}. */
@@ -70,6 +70,8 @@ export type Report =
   | { readonly type: 'loaded'; readonly info: EngineInfo }
   | { readonly type: 'loadFailed'; readonly error: WireError }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
+  /** The engine has taken a request. */
+  | { readonly type: 'begun'; readonly id: number }
   | { readonly type: 'ended'; readonly id: number }
   | { readonly type: 'value'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }

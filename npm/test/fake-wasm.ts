@@ -3,8 +3,8 @@
  * refuses every argument that the real one would not understand, so that a test cannot pass by accident.
  */
 
+import { fieldTable } from '../scripts/field-table.js';
 import type { EngineInfo } from '../src/info.js';
-import { SAMPLING } from '../src/openai/sampling.js';
 import type { Tool } from '../src/openai/tools.js';
 import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
@@ -216,7 +216,8 @@ class FakeEngine implements WasmEngine {
   needs_grammar(requestJson: string): boolean {
     const { response_format, tools = [], tool_choice = 'auto' } = this.#read(requestJson);
     const strict = (tools as Tool[]).some((tool) => tool.function.strict === true);
-    return response_format !== undefined || (tool_choice !== 'auto' && tool_choice !== 'none') || strict;
+    const form = response_format as { type: string } | undefined;
+    return (form !== undefined && form.type !== 'text') || (tool_choice !== 'auto' && tool_choice !== 'none') || strict;
   }
 
   vocabulary(): Uint8Array {
@@ -254,12 +255,12 @@ class FakeEngine implements WasmEngine {
 
   #read(requestJson: string): Record<string, unknown> & { messages: { role: string; content?: string | null }[] } {
     this.#mustBeOpen();
-    const request = parseObject(requestJson, REQUEST_KEYS);
+    const request = parseRequest(requestJson);
     const { messages } = request;
-    if (!Array.isArray(messages)) throw new TypeError('messages must be an array');
+    if (!Array.isArray(messages) || messages.length === 0) throw wasmError('BadRequest', 'The request has no prompt.');
     for (const { role, content } of messages) {
-      if (typeof role !== 'string' || !(content === null || typeof content === 'string')) {
-        throw new TypeError('each message needs a role, and a content that is a string or null');
+      if (typeof role !== 'string' || !(content == null || typeof content === 'string')) {
+        throw new TypeError('each message needs a role, and a content that is a string, if any');
       }
     }
     return { ...request, messages };
@@ -351,26 +352,17 @@ const OPTION_KEYS = {
   without: 'object',
 };
 
-const REQUEST_KEYS = {
-  messages: 'object',
-  tools: 'object',
-  tool_choice: ['string', 'object'],
-  parallel_tool_calls: 'boolean',
-  response_format: 'object',
-  reasoning: 'object',
-  content_rules: 'object',
-  segment: 'string',
-  chat_template: 'string',
-  chat_template_kwargs: 'object',
-  add_generation_prompt: 'boolean',
-  continue_final_message: 'boolean',
-  documents: 'object',
-  tool_dialect: 'string',
-  reasoning_format: 'string',
-  logit_bias: 'object',
-  stop: 'object',
-  ...SAMPLING,
-};
+/** The fields that the engine reads or ignores. */
+const REQUEST_FIELDS = fieldTable()[''] ?? {};
+
+/** A request of fields that the engine has, without those that are null. */
+function parseRequest(json: string): Record<string, unknown> {
+  if (typeof json !== 'string') throw new TypeError('JSON must be a string');
+  const request = Object.entries(JSON.parse(json) as object).filter(([, value]) => value !== null);
+  const unknown = request.find(([key]) => REQUEST_FIELDS[key] === undefined);
+  if (unknown !== undefined) throw wasmError('Unsupported', `\`${unknown[0]}\` is no field of a request; leave it out`);
+  return Object.fromEntries(request);
+}
 
 /** JSON of an object that has no other keys than these, each of its type. */
 function parseObject(

@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(rule("mask:/"), Ok(json!({ "match": "/", "action": "mask" })));
         let long = r#"{"match":"a","action":"mask","mask":"-"}"#;
         assert_eq!(rule(long).map(|rule| rule["mask"].clone()), Ok(json!("-")));
-        for wrong in ["the end", "drop:x", "{", r#"{"match":"a"}"#] {
+        for wrong in ["the end", "drop:x", "{", r#"{"action":"stop"}"#] {
             assert!(rule(wrong).is_err_and(|message| message.contains('`')), "{wrong}");
         }
     }

@@ -1,6 +1,5 @@
-/** The turns of a conversation, in OpenAI's shapes: their types, and the check of their form. */
+/** The turns of a conversation, in OpenAI's shapes. */
 
-import { BadRequestError, UnsupportedError } from '../errors.js';
 import type { ToolCall } from './tools.js';
 
 /** A part of a message that is text. */
@@ -63,73 +62,4 @@ export interface ChatMessage {
   readonly tool_calls?: readonly ToolCall[];
   /** Which call a tool turn answers. */
   readonly tool_call_id?: string;
-}
-
-/** A turn as the engine takes it: its content is never left out. */
-export type WasmMessage = ChatMessage & { readonly content: string | readonly ContentPart[] | null };
-
-const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
-const PARTS: ReadonlySet<unknown> = new Set<ContentPart['type']>([
-  'text',
-  'image_url',
-  'input_audio',
-  'file',
-  'thinking',
-  'reasoning',
-  'refusal',
-]);
-
-/**
- * Check the form of a conversation. Which roles and orders a model's template takes is the engine's to say.
- *
- * @throws BadRequestError, UnsupportedError; both name the message
- */
-export function toMessages(messages: unknown): WasmMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw new BadRequestError(
-      '`messages` must be an array of at least one message, such as { role: "user", content: "Hello" }.',
-    );
-  }
-  return messages.map((message: ChatMessage, index) => {
-    const place = `messages[${index}]`;
-    if (typeof message !== 'object' || message === null || !ROLES.has(message.role)) {
-      throw new BadRequestError(`${place} needs a \`role\` out of ${[...ROLES].join(', ')}.`);
-    }
-    for (const key of ['name', 'reasoning_content', 'tool_call_id'] as const) {
-      if (message[key] !== undefined && message[key] !== null && typeof message[key] !== 'string') {
-        throw new BadRequestError(`${place}.${key} must be a string.`);
-      }
-    }
-    checkCalls(message.tool_calls, place);
-    return { ...message, content: toContent(message.content, place) };
-  });
-}
-
-function toContent(content: ChatMessage['content'], place: string): WasmMessage['content'] {
-  if (content === undefined || content === null) return null;
-  if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) throw new BadRequestError(`${place}.content must be a string or an array of parts.`);
-  for (const part of content as readonly (Partial<ContentPart> | null)[]) {
-    if (!PARTS.has(part?.type)) {
-      const known = [...PARTS].join(', ');
-      throw new UnsupportedError(`${place} has a part of type \`${String(part?.type)}\`; the types are ${known}.`);
-    }
-    if (part?.type === 'text' && typeof part.text !== 'string') {
-      throw new BadRequestError(`${place} has a text part without text.`);
-    }
-  }
-  return content;
-}
-
-function checkCalls(calls: unknown, place: string): void {
-  if (calls === undefined || calls === null) return;
-  if (!Array.isArray(calls)) throw new BadRequestError(`${place}.tool_calls must be an array.`);
-  calls.forEach((call: Partial<ToolCall> | null, index) => {
-    const { name, arguments: given } = call?.function ?? {};
-    if (typeof name !== 'string' || typeof given !== 'string') {
-      throw new BadRequestError(
-        `${place}.tool_calls[${index}].function needs a \`name\`, and its \`arguments\` as the text of a JSON object.`,
-      );
-    }
-  });
 }

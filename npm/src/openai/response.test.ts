@@ -1,8 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { collect, createTestEngine } from '../../test/engine.js';
 import type { FakePiece } from '../../test/fake-wasm.js';
 import { BadRequestError } from '../errors.js';
+import type { GenerationEvent } from '../protocol.js';
 import { MessageBuilder } from './delta.js';
+import { toChunks, toCompletion } from './response.js';
 import type { ChatCompletionRequest, Delta } from './types.js';
 
 const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
@@ -170,3 +173,30 @@ test('what a filter throws, or gives that is no verdict, ends the answer', async
   await expect(mute).rejects.toBeInstanceOf(BadRequestError);
   await engine.close();
 });
+
+/** What events come to, for this package and for the command line alike. */
+const COMPLETIONS = new URL('../../../tests/completions/', import.meta.url);
+const completions = readdirSync(COMPLETIONS).filter((name) => name.endsWith('.json'));
+
+test.each(completions)(
+  'events come to the same completion, whole or streamed, as for all who build one: %s',
+  async (name) => {
+    const { events, choices, usage } = JSON.parse(readFileSync(new URL(name, COMPLETIONS), 'utf8'));
+    const all = async function* (): AsyncGenerator<GenerationEvent> {
+      yield* events;
+    };
+    const head = { id: 'a', created: 1, model: 'm' };
+    const { timings, ...whole } = await toCompletion(all(), head);
+    expect(whole).toEqual({ ...head, object: 'chat.completion', choices, usage });
+    const messages = choices.map(() => new MessageBuilder());
+    let last: unknown;
+    for await (const chunk of toChunks(all(), head, true, choices.length)) {
+      for (const { index, delta } of chunk.choices) messages[index].add(delta);
+      last = chunk.usage;
+    }
+    expect(messages.map((message: MessageBuilder) => message.build())).toEqual(
+      choices.map(({ message }: { message: unknown }) => message),
+    );
+    expect(last).toEqual(usage);
+  },
+);

@@ -60,33 +60,3 @@ export interface SamplingOptions {
   /** Of the requests that wait, that of the lowest N is served first, as in vLLM; each 10 s of waiting count for 1. Range: -100 to 100. Default: 0. */
   readonly priority?: number | null;
 }
-
-/** Those that are passed on as they are, by their types. */
-export const SAMPLING = {
-  max_tokens: 'number',
-  max_completion_tokens: 'number',
-  n_predict: 'number',
-  min_tokens: 'number',
-  ignore_eos: 'boolean',
-  temperature: 'number',
-  top_n_sigma: 'number',
-  top_k: 'number',
-  top_p: 'number',
-  min_p: 'number',
-  typical_p: 'number',
-  xtc_probability: 'number',
-  xtc_threshold: 'number',
-  dry_multiplier: 'number',
-  dry_base: 'number',
-  dry_allowed_length: 'number',
-  dry_penalty_last_n: 'number',
-  repetition_penalty: 'number',
-  repeat_penalty: 'number',
-  frequency_penalty: 'number',
-  presence_penalty: 'number',
-  seed: 'number',
-  n: 'number',
-  logprobs: 'boolean',
-  top_logprobs: 'number',
-  priority: 'number',
-} as const;

@@ -19,6 +19,7 @@ export default async function (t) {
   const engine = await createEngine({ model: "ember", device: "gpu" });
   await tokens(t, engine);
   await prompts(t, engine);
+  await refusals(t, engine);
   await rules(t, engine);
   await forms(t, engine);
   await calls(t, engine);
@@ -66,6 +67,29 @@ async function prompts(t, engine) {
   t.ok(unseen.code === "Unsupported" && unseen.message.includes("image_url"), `an image to be refused: ${unseen}`);
   const unknown = await prompt({ chat_template: "no such template" }).catch((/** @type {any} */ error) => error);
   t.ok(unknown instanceof Error && unknown.message.includes("no such template"), `an unknown template to be named: ${unknown}`);
+}
+
+/**
+ * The engine checks what requests hold, and both kinds of answers are refused before they begin.
+ * @param {import("../lib/harness.mjs").Check} t
+ * @param {any} engine
+ */
+async function refusals(t, engine) {
+  for (const stream of [false, true]) {
+    for (const [options, code, named] of [
+      [{ max_token: 5 }, "Unsupported", "did you mean `max_tokens`?"],
+      [{ temperature: "hot" }, "BadRequest", "temperature"],
+      [{ temperature: -1 }, "BadRequest", "`temperature` is -1"],
+      [{ messages: [{ role: "user", content: 5 }] }, "BadRequest", "content"],
+      [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "Unsupported", "tools[0]"],
+    ]) {
+      const refused = await engine.chat.completions
+        .create({ ...OPPOSITE, ...options, stream })
+        .catch((/** @type {any} */ error) => error);
+      t.equal(refused.code, code, `the code of ${JSON.stringify(options)}`);
+      t.ok(String(refused.message).includes(named), `the message to say ${named}: ${refused.message}`);
+    }
+  }
 }
 
 /**

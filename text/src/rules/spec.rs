@@ -1,4 +1,5 @@
-//! A content rule as a caller writes it: `{"match": "text" | {"regex": "…"}, "action": "stop" | "mask", "mask": "***"}`.
+//! A content rule as a caller writes it: `{"match": "text" | {"regex": "…"}, "action": "stop" | "mask",
+//! "mask": "***"}`. Without an action it stops.
 
 use serde::Deserialize;
 
@@ -55,13 +56,15 @@ pub enum Action {
 struct Form {
     #[serde(rename = "match")]
     pattern: Pattern,
+    #[serde(default)]
     action: Kind,
     mask: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
+    #[default]
     Stop,
     Mask,
 }
