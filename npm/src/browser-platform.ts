@@ -3,6 +3,7 @@
 import type { Platform } from './host.js';
 import { loadGrammarModule } from './load-grammar.js';
 import { loadWasm } from './load-wasm.js';
+import { openPageStore } from './page-store.js';
 import { openModel } from './source/open.js';
 
-export const browserPlatform: Platform = { loadModule: loadWasm, loadGrammarModule, openModel };
+export const browserPlatform: Platform = { loadModule: loadWasm, loadGrammarModule, openModel, openPageStore };

@@ -12,14 +12,26 @@ const { browsers } = JSON.parse(read('../package.json')) as {
   browsers: Record<'withoutGpu' | 'withGpu', Record<Browser, number>>;
 };
 
+/** What happens without the origin's private file system. */
+const FILES = 'a `pageStore` is an UnsupportedError';
+
 /** What is used only where it is there, and what happens where it is not. */
 const GUARDED: Readonly<Record<string, string>> = {
   'AbortSignal.any_static': 'compat.ts has another way',
   'AbortSignal.reason': 'compat.ts passes on that there is none',
   'ArrayBuffer.transfer': 'memory is given back later',
+  'FileSystemDirectoryHandle.entries': FILES,
+  'FileSystemDirectoryHandle.getDirectoryHandle': FILES,
+  'FileSystemDirectoryHandle.getFileHandle': FILES,
+  'FileSystemDirectoryHandle.removeEntry': FILES,
+  'FileSystemFileHandle.createWritable': FILES,
+  'FileSystemFileHandle.getFile': FILES,
+  'FileSystemWritableFileStream.write': FILES,
   'NavigatorGPU.gpu': 'an error, or the CPU',
   'ReadableStreamBYOBReader.read': 'chunks.ts takes a plain reader',
+  'StorageManager.getDirectory': FILES,
   'Symbol.dispose_static': 'the glue leaves a method out',
+  'WritableStream.close': FILES,
   'GPU.wgslLanguageFeatures': 'no integer dot product',
   'GPUAdapter.info': 'an adapter without a name',
   'GPUAdapterInfo.isFallbackAdapter': 'asked of the adapter, or told by its name',

@@ -4,6 +4,7 @@ import type { Assets } from './assets.js';
 import { AbortedError, EngineClosedError, fromWire } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { EngineInfo } from './info.js';
+import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 import type {
   Answers,
@@ -53,6 +54,7 @@ export class Connection {
     assets: Assets,
     onProgress: ((progress: LoadProgress) => void) | undefined,
     signal: AbortSignal | undefined,
+    pageStore?: PageStoreOptions,
   ): Promise<EngineInfo> {
     this.#onProgress = onProgress ?? this.#onProgress;
     const abort = () => this.#shutDown(new AbortedError('Loading the model was aborted.'));
@@ -61,7 +63,10 @@ export class Connection {
         this.#loading = { resolve: resolve as (value: unknown) => void, reject };
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
-        this.#port.post({ type: 'load', model, options, assets }, model.kind === 'stream' ? [model.port] : []);
+        this.#port.post(
+          { type: 'load', model, options, assets, pageStore },
+          model.kind === 'stream' ? [model.port] : [],
+        );
       });
     } catch (error) {
       this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));

@@ -4,6 +4,7 @@ import { type Assets, assetsIn } from './assets.js';
 import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
+import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 import type { GpuFeature, HostPort, KvType, LoadOptions, ModelSpec } from './protocol.js';
 import { servePort } from './source/port-stream.js';
@@ -38,6 +39,8 @@ export interface CreateEngineOptions {
   readonly cacheTokens?: number;
   /** Whether tokens that the prompt or the answer had before are drafted and verified together; by default true. They are the same. */
   readonly speculation?: boolean;
+  /** Keeps what was computed of conversations in a folder, so that one that is opened again later is not computed again. */
+  readonly pageStore?: PageStoreOptions;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -76,7 +79,8 @@ export async function createEngineOn(
     const assets = assetsIn(options.assetsUrl, base);
     const model = toSpec(options, base, assets, loaded.signal);
     const connection = new Connection(await openPort(assets));
-    const info = await connection.load(model, loadOptions, assets, options.onProgress, options.signal);
+    const { onProgress, signal } = options;
+    const info = await connection.load(model, loadOptions, assets, onProgress, signal, pageStoreOf(options));
     return new Engine(connection, info);
   } catch (error) {
     throw toInglenookError(error);
@@ -104,6 +108,18 @@ function toLoadOptions(options: CreateEngineOptions): LoadOptions {
     default_limits: defaultLimits,
     without: without && Object.fromEntries(without.map((feature) => [feature, true])),
   };
+}
+
+/** A plain copy, which crosses to the worker whatever the caller's object is. */
+function pageStoreOf({ pageStore }: CreateEngineOptions): PageStoreOptions | undefined {
+  if (pageStore === undefined) return undefined;
+  const { folder, maxBytes = 2 ** 30 } = pageStore;
+  if (typeof folder !== 'string' || folder === '' || !(maxBytes >= 0)) {
+    throw new BadRequestError(
+      '`pageStore` must be { folder, maxBytes? }: the name of a folder, and a number of bytes.',
+    );
+  }
+  return { folder, maxBytes };
 }
 
 function toSpec(

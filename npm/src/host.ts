@@ -4,6 +4,7 @@ import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
+import type { PageStore, PageStoreOptions } from './page-store.js';
 import { progressMeter } from './progress.js';
 import type { Answers, Command, ModelSpec, Question, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
@@ -17,6 +18,7 @@ export interface Platform {
   /** Called only once a request needs it. @param url of the `.wasm` file */
   loadGrammarModule(url: string): Promise<GrammarModule>;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
+  openPageStore(options: PageStoreOptions): Promise<PageStore>;
 }
 
 /**
@@ -60,12 +62,12 @@ class Host {
         this.#answer(command);
         break;
       case 'close':
-        this.#close();
+        void this.#close();
         break;
     }
   }
 
-  async #load({ model, options, assets }: Extract<Command, { type: 'load' }>): Promise<void> {
+  async #load({ model, options, assets, pageStore }: Extract<Command, { type: 'load' }>): Promise<void> {
     const { signal } = this.#loading;
     let source: WatchedSource | undefined;
     try {
@@ -74,8 +76,9 @@ class Host {
       opening.catch(() => undefined);
       const module = await this.#platform.loadModule(assets.wasm);
       source = watched(readAhead(await opening));
+      const store = pageStore && (await this.#platform.openPageStore(pageStore));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
-      const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal);
+      const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal, store);
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
@@ -125,6 +128,8 @@ class Host {
     } finally {
       this.#driving = false;
     }
+    // Nobody waits now, and the page may be closed without a word.
+    await this.#engine?.store_pages().catch(() => undefined);
   }
 
   #pass({ id: answer, event, failed }: WasmReport): void {
@@ -164,12 +169,13 @@ class Host {
     return this.#engine;
   }
 
-  #close(): void {
+  async #close(): Promise<void> {
     this.#loading.abort();
     for (const id of this.#running.keys()) this.#cancel(id);
     const engine = this.#engine;
     this.#engine = undefined;
     try {
+      await engine?.store_pages().catch(() => undefined);
       engine?.close();
       this.#grammars?.close();
     } finally {

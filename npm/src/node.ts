@@ -7,6 +7,7 @@ import { localPort } from './local-port.js';
 import { addressOf } from './node/address.js';
 import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
+import { openPageStoreInNode } from './node/page-store.js';
 import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 
 export * from './public.js';
@@ -26,6 +27,7 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
       loadModule: loadWasmInNode,
       loadGrammarModule: loadGrammarModuleInNode,
       openModel: openModelInNode,
+      openPageStore: openPageStoreInNode,
     });
   };
   const named = typeof options?.model === 'string' ? { ...options, model: addressOf(options.model) } : options;

@@ -4,6 +4,7 @@ import type { Assets } from './assets.js';
 import type { InglenookError, WireError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
 import type { Timings, TokenLogprob } from './openai/types.js';
+import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 
 /** Where the model comes from, in a form that crosses to the worker. */
@@ -35,7 +36,13 @@ export type GpuFeature = 'f16' | 'subgroups' | 'dot4';
 
 /** To the host. */
 export type Command =
-  | { readonly type: 'load'; readonly model: ModelSpec; readonly options: LoadOptions; readonly assets: Assets }
+  | {
+      readonly type: 'load';
+      readonly model: ModelSpec;
+      readonly options: LoadOptions;
+      readonly assets: Assets;
+      readonly pageStore?: PageStoreOptions | undefined;
+    }
   | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
   | ({ readonly type: 'ask'; readonly id: number } & Question)

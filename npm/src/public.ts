@@ -55,6 +55,7 @@ export type {
   ToolCallDelta,
   Usage,
 } from './openai/types.js';
+export type { PageStoreOptions } from './page-store.js';
 export type { LoadProgress } from './progress.js';
 export type { GpuFeature, KvType } from './protocol.js';
 export { type CreateStream, type RunnableTool, type RunToolsRequest, ToolRun, type ToolRunEvent } from './run-tools.js';

@@ -1,5 +1,6 @@
 /** The faces of the WebAssembly modules, as this package uses them. What loads them checks the generated types against these. */
 
+import type { PageStore } from './page-store.js';
 import type { GenerationEvent } from './protocol.js';
 import type { PieceSource } from './source/source.js';
 
@@ -16,6 +17,8 @@ export interface WasmEngine {
    * It moves all answers on; one call at a time.
    */
   events(): Promise<string>;
+  /** Gives the page store what it lacks of the conversations so far. */
+  store_pages(): Promise<void>;
   count_tokens(text: string): number;
   /** With `special`, texts of special tokens become those tokens; without, a text is only a text. */
   tokenize(text: string, special: boolean): Uint32Array;
@@ -93,6 +96,7 @@ export interface WasmModule {
       optionsJson: string,
       onProgress: WasmProgress,
       signal?: AbortSignal | null,
+      pageStore?: PageStore,
     ): Promise<WasmEngine>;
   };
 }

@@ -27,6 +27,7 @@ const MIXINS: Readonly<Record<string, string>> = {
   MessageEventTarget: 'MessagePort',
   NavigatorGPU: 'Navigator',
   NavigatorID: 'Navigator',
+  NavigatorStorage: 'Navigator',
   ReadableStreamGenericReader: 'ReadableStreamDefaultReader',
   ReadonlyArray: 'Array',
   ReadonlyMap: 'Map',

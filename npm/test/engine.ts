@@ -3,6 +3,7 @@
 import { type CreateEngineOptions, createEngineOn } from '../src/create-engine.js';
 import type { Engine } from '../src/engine.js';
 import type { Platform } from '../src/host.js';
+import { openPageStoreInNode } from '../src/node/page-store.js';
 import type { HostPort } from '../src/protocol.js';
 import { openModel } from '../src/source/open.js';
 import type { GrammarModule, WasmModule } from '../src/wasm.js';
@@ -30,6 +31,7 @@ export function createTestEngine(
     loadModule: async () => module,
     loadGrammarModule: loadGrammarModule ?? (async () => fakeGrammarModule().module),
     openModel,
+    openPageStore: openPageStoreInNode,
   };
   return createEngineOn(() => openPort(platform), { model: MODEL, ...options }, 'http://127.0.0.1/');
 }

@@ -6,6 +6,7 @@
 import { fieldTable } from '../scripts/field-table.js';
 import type { EngineInfo } from '../src/info.js';
 import type { Tool } from '../src/openai/tools.js';
+import type { PageStore } from '../src/page-store.js';
 import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
 import type { WasmEngine, WasmGrammars, WasmModule, WasmProgress, WasmReport, WasmTokenizer } from '../src/wasm.js';
@@ -71,7 +72,7 @@ export const FAKE_INFO: EngineInfo = {
 export function fakeModule(fake: FakeOptions = {}): WasmModule {
   return {
     WasmEngine: {
-      async load(source, optionsJson, onProgress, signal) {
+      async load(source, optionsJson, onProgress, signal, pageStore) {
         const options = parseObject(optionsJson, OPTION_KEYS);
         if (typeof onProgress !== 'function') throw new TypeError('onProgress must be a function');
         if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
@@ -80,7 +81,7 @@ export function fakeModule(fake: FakeOptions = {}): WasmModule {
           throw wasmError('BadFile', 'This is not a GGUF file. Pick another.');
         }
         fake.onLoad?.(options, bytes);
-        return new FakeEngine(fake);
+        return new FakeEngine(fake, pageStore);
       },
     },
   };
@@ -112,6 +113,7 @@ async function readAll(
 
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
+  readonly #pageStore: PageStore | undefined;
   /** The choices of each answer that are still open. */
   readonly #answers = new Map<number, readonly FakeAnswer[]>();
   #grammars: WasmGrammars | undefined;
@@ -119,8 +121,15 @@ class FakeEngine implements WasmEngine {
   #asked = false;
   #lastId = 0;
 
-  constructor(fake: FakeOptions) {
+  constructor(fake: FakeOptions, pageStore: PageStore | undefined) {
     this.#fake = fake;
+    this.#pageStore = pageStore;
+  }
+
+  /** Stores how many answers were begun. */
+  async store_pages(): Promise<void> {
+    this.#mustBeOpen();
+    await this.#pageStore?.put('a'.repeat(64), Uint8Array.of(this.#lastId));
   }
 
   info(): string {

@@ -15,6 +15,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
+use crate::page_store::JsPageStore;
 use crate::source::JsSource;
 use crate::tokenizer::WasmTokenizer;
 use crate::{errors, host, info};
@@ -92,7 +93,7 @@ impl Shared {
 #[wasm_bindgen]
 impl WasmEngine {
     /// Loads a model. `on_progress` is told the bytes read, the bytes there are in all and the stage, `weights` or
-    /// `kernels`; if it throws, loading is aborted, as it is by `signal`.
+    /// `kernels`; if it throws, loading is aborted, as it is by `signal`. Pages are kept in `page_store`, if there is one.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
     pub fn load(
         source: JsSource,
@@ -102,10 +103,11 @@ impl WasmEngine {
         )]
         on_progress: Function,
         #[wasm_bindgen(unchecked_optional_param_type = "AbortSignal | null")] signal: Option<Object>,
+        page_store: Option<JsPageStore>,
     ) -> Promise {
         host::promise(async move {
             let options = LoadOptions::from_json(&options_json)?;
-            let loading = load(&source, &options, &on_progress);
+            let loading = load(&source, &options, page_store, &on_progress);
             let engine = match &signal {
                 Some(signal) => host::until_aborted(signal, loading).await.ok_or_else(errors::aborted)??,
                 None => loading.await?,
@@ -160,6 +162,17 @@ impl WasmEngine {
                 let engine = shared.with_engine(Engine::clone)?;
                 engine.advance().await;
             }
+        })
+    }
+
+    /// Gives the page store what it lacks of the conversations so far. That it fails is no error: what it lacks is computed again.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn store_pages(&self) -> Promise {
+        let shared = self.shared.clone();
+        host::promise(async move {
+            let engine = shared.with_engine(Engine::clone)?;
+            let _ = engine.store_pages().await;
+            Ok(JsValue::UNDEFINED)
         })
     }
 
@@ -238,7 +251,12 @@ impl WasmEngine {
     }
 }
 
-async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) -> Result<Engine, JsValue> {
+async fn load(
+    source: &JsSource,
+    options: &LoadOptions,
+    page_store: Option<JsPageStore>,
+    on_progress: &Function,
+) -> Result<Engine, JsValue> {
     let placement = options.open_device().await.map_err(errors::to_js)?;
     let mut bytes = (0, None);
     let mut progress = |progress: LoadProgress| {
@@ -252,7 +270,7 @@ async fn load(source: &JsSource, options: &LoadOptions, on_progress: &Function) 
         let (read, all) = (JsValue::from(bytes.0 as f64), JsValue::from(bytes.1.map(|all| all as f64)));
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()
     };
-    Engine::load(placement, source, &options.engine(), &mut progress).await.map_err(errors::to_js)
+    Engine::load(placement, source, &options.engine(page_store), &mut progress).await.map_err(errors::to_js)
 }
 
 /// Seconds since 1970 of the user's local clock.

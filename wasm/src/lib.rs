@@ -7,6 +7,7 @@ mod grammars;
 mod host;
 mod info;
 mod options;
+mod page_store;
 #[cfg(feature = "selftest")]
 mod selftest;
 mod source;

@@ -1,6 +1,9 @@
 //! What a caller may choose when a model is loaded.
 
+use std::rc::Rc;
+
 use inglenook::engine::EngineOptions;
+use inglenook::engine::page_store::PageStore;
 use inglenook::gpu::{GpuError, GpuOptions, Without};
 use inglenook::kernels::kv::KvType;
 use inglenook::placement::{DeviceChoice, Placement};
@@ -8,6 +11,7 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::errors;
+use crate::page_store::JsPageStore;
 
 /// Options of `WasmEngine.load`, as JSON. Each may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -52,8 +56,8 @@ impl LoadOptions {
         Placement::choose(&self.device, &self.gpu()).await
     }
 
-    /// The engine's part.
-    pub fn engine(&self) -> EngineOptions {
+    /// The engine's part, with what keeps its pages.
+    pub fn engine(&self, page_store: Option<JsPageStore>) -> EngineOptions {
         EngineOptions {
             context: self.context_length,
             kv_type: self.kv_type,
@@ -61,6 +65,7 @@ impl LoadOptions {
             max_waiting: self.max_waiting,
             cache_tokens: self.cache_tokens,
             no_speculation: self.no_speculation,
+            page_store: page_store.map(|store| -> Rc<dyn PageStore> { Rc::new(store) }),
             ..EngineOptions::default()
         }
     }
