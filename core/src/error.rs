@@ -3,6 +3,7 @@
 use inglenook_grammar::GrammarError;
 
 use crate::engine::FaultError;
+use crate::engine::draft_model::DraftError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
 use crate::engine::session_file::SessionFileError;
@@ -35,6 +36,9 @@ pub enum Error {
     /// A type of cache that this model's heads do not fit.
     #[error(transparent)]
     Kv(#[from] UnsupportedKv),
+    /// A draft model of another vocabulary.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
     /// The kernels.
     #[error(transparent)]
     Plan(PlanError),
@@ -68,7 +72,7 @@ impl Error {
             Error::Gguf(_) => "BadFile",
             Error::Model(error) if error.is_unsupported() => "Unsupported",
             Error::Model(_) => "BadFile",
-            Error::Kv(_) => "Unsupported",
+            Error::Kv(_) | Error::Draft(_) => "Unsupported",
             Error::Fit(_) => "TooSmall",
             Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
             Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",

@@ -5,13 +5,14 @@
 //! opens no file and no socket, and starts no thread; whoever calls it decides where bytes come from and which executor polls its futures.
 //! An engine and its answers belong to one thread.
 //!
-//! ```no_run
-//! use inglenook::{DeviceChoice, Engine, EngineOptions, Event, Placement, Request, source::ReadAt};
+//! ```
+//! use inglenook::{DeviceChoice, Engine, EngineOptions, Event, Model, ModelOptions, Placement, Request, source::ReadAt};
 //!
-//! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = Placement::choose(&DeviceChoice::Auto, &Default::default()).await?;
-//! let file = ReadAt::new(std::fs::File::open("model.gguf")?)?;
-//! let engine = Engine::load(device, &file, &EngineOptions::default(), &mut |_| true).await?;
+//! # pollster::block_on(async {
+//! let device = Placement::choose(&DeviceChoice::Cpu, &Default::default()).await?;
+//! let file = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
+//! let model = Model::load(device, &file, &ModelOptions::default(), &mut |_| true).await?;
+//! let engine = Engine::new(model, &EngineOptions::default()).await?;
 //!
 //! let request = Request::from_json(r#"{"messages": [{"role": "user", "content": "What is 17 + 25?"}]}"#)?;
 //! let mut answer = engine.submit(request)?;
@@ -20,8 +21,8 @@
 //!         print!("{text}");
 //!     }
 //! }
-//! # Ok(())
-//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
 //! ```
 //!
 //! `ARCHITECTURE.md` is the map of what is behind this page.

@@ -1,10 +1,9 @@
-//! Speculation by prompt lookup: what followed the same tokens earlier in the sequence is proposed as what follows now.
+//! What is proposed as a sequence's next tokens, and how much of it: none of this changes what an answer says.
 //!
-//! [`PromptLookup`] proposes, the model verifies, and [`Acceptance`] decides how much to propose. Neither changes what an answer says.
+//! [`PromptLookup`] proposes what followed the same tokens earlier in the sequence, a [draft model](super::draft_model) what it would say
+//! itself. The model verifies, and [`Acceptance`] decides how much is proposed, by the [`StepTimes`].
 
 use std::collections::HashMap;
-
-use web_time::Instant;
 
 /// Lengths of the suffixes that are looked up, longest first.
 ///
@@ -77,45 +76,75 @@ fn suffix(tokens: &[u32], length: usize) -> Option<Suffix> {
     Some(suffix)
 }
 
-/// The time of a verification in plain steps, as measured.
+/// Times of what speculation weighs against plain steps, as measured.
 #[derive(Debug, Default)]
-pub struct VerifyCost {
-    /// Milliseconds of a plain step; running mean.
-    plain: Option<f64>,
+pub struct StepTimes {
+    /// Of a plain step.
+    plain: Mean,
     /// Of verifications of up to three, and of up to seven drafted tokens.
-    verify: [Option<f64>; 2],
-    last_end: Option<Instant>,
+    verify: [Mean; 2],
+    /// Of a token that the draft model chooses, and of one of those before that it computes.
+    draft: [Mean; 2],
 }
 
-impl VerifyCost {
-    /// A submission of plain steps has ended.
-    pub fn measured_plain(&mut self, submitted: Instant, steps: u32) {
-        let millis = self.since(submitted) / f64::from(steps.max(1));
-        self.plain = Some(self.plain.map_or(millis, |mean| mean + (millis - mean) / 8.0));
-    }
+/// A running mean, milliseconds.
+#[derive(Debug, Default, Clone, Copy)]
+struct Mean(Option<f64>);
 
-    /// A verification of `drafted` tokens has ended; its time in plain steps.
-    pub fn measured(&mut self, drafted: usize, submitted: Instant) -> f32 {
-        let millis = self.since(submitted);
-        let mean = &mut self.verify[usize::from(drafted > 3)];
-        *mean = Some(mean.map_or(millis, |mean| mean + (millis - mean) / 4.0));
-        self.plain.map_or(1.0, |plain| (millis / plain.max(1e-6)) as f32)
+impl Mean {
+    fn add(&mut self, millis: f64, weight: f64) {
+        self.0 = Some(self.0.map_or(millis, |mean| mean + (millis - mean) * weight));
     }
+}
 
-    /// The time of a verification of `drafted` tokens in plain steps; before any was measured, little enough for one to be tried.
-    pub fn of(&self, drafted: usize) -> f32 {
-        match (self.verify[usize::from(drafted > 3)], self.plain) {
-            (Some(verify), Some(plain)) => (verify / plain.max(1e-6)) as f32,
-            _ if drafted > 3 => 2.0,
-            _ => 1.5,
+/// A verification's time in plain steps before any was measured: little enough for one to be tried.
+const VERIFY_AT_FIRST: [f64; 2] = [1.5, 2.0];
+
+impl StepTimes {
+    /// So many plain steps took so many milliseconds.
+    pub fn measured_plain(&mut self, millis: f64, steps: u32) {
+        let millis = millis / f64::from(steps.max(1));
+        self.plain.add(millis, 1.0 / 8.0);
+        // A verification that was slow once, perhaps by chance, is tried again some day.
+        for (mean, at_first) in self.verify.iter_mut().zip(VERIFY_AT_FIRST) {
+            if mean.0.is_some_and(|mean| mean > millis * at_first) {
+                mean.add(millis * at_first, 1.0 / 256.0);
+            }
         }
     }
 
-    fn since(&mut self, submitted: Instant) -> f64 {
-        let now = Instant::now();
-        let began = self.last_end.map_or(submitted, |end| end.max(submitted));
-        self.last_end = Some(now);
-        now.duration_since(began).as_secs_f64() * 1e3
+    /// A verification of `drafted` tokens took so many milliseconds; its time in plain steps.
+    pub fn measured_verify(&mut self, millis: f64, drafted: usize) -> f32 {
+        self.verify[usize::from(drafted > 3)].add(millis, 1.0 / 4.0);
+        self.in_plain_steps(millis)
+    }
+
+    /// The draft model has computed some tokens and chosen some in so many milliseconds; its time in plain steps.
+    pub fn measured_draft(&mut self, millis: f64, computed: usize, chosen: usize) -> f32 {
+        // A few computed ones take about as long as one chosen.
+        match chosen {
+            0 => self.draft[1].add(millis / computed.max(1) as f64, 1.0 / 4.0),
+            _ => self.draft[0].add(millis / chosen as f64, 1.0 / 8.0),
+        }
+        self.in_plain_steps(millis)
+    }
+
+    /// The time of a verification of `drafted` tokens in plain steps.
+    pub fn verify(&self, drafted: u32) -> f32 {
+        let class = usize::from(drafted > 3);
+        self.verify[class].0.map_or(VERIFY_AT_FIRST[class] as f32, |millis| self.in_plain_steps(millis))
+    }
+
+    /// The time in plain steps in which the draft model chooses a token, and computes one. `at_first`: that of a step of it, before any
+    /// was measured.
+    pub fn draft(&self, at_first: f32) -> [f32; 2] {
+        let [chosen, computed] = self.draft.map(|mean| mean.0.map(|millis| self.in_plain_steps(millis)));
+        let chosen = chosen.unwrap_or(at_first);
+        [chosen, computed.unwrap_or(chosen / 2.0)]
+    }
+
+    fn in_plain_steps(&self, millis: f64) -> f32 {
+        self.plain.0.map_or(1.0, |plain| (millis / plain.max(1e-6)) as f32)
     }
 }
 
@@ -125,10 +154,14 @@ const CREDIT_AT_FIRST: f32 = 1.0;
 const CREDIT_A_TOKEN: f32 = 0.01;
 /// What is kept of gains, so that a text that has been copied for long does not pay for one that is not.
 const CREDIT_LIMIT: f32 = 4.0;
-/// Tokens of a sequence's first draft.
-const FIRST_DRAFT: u32 = 4;
+/// The chance that a drafted token is accepted, before any was.
+const CHANCE_AT_FIRST: f32 = 0.5;
+/// The same of the tokens of a draft model, since somebody has chosen it for that.
+const CHANCE_OF_MODEL: f32 = 0.8;
+/// How much of the mean each drafted token is.
+const CHANCE_WEIGHT: f32 = 1.0 / 8.0;
 
-/// Decides how many tokens a sequence drafts, by what verifying them has gained and lost.
+/// Decides how many tokens are drafted, by what verifying them costs and what it has gained and lost.
 ///
 /// Time is counted in plain steps, which give one token each. A step that verifies `drafted` tokens in the time of `cost` plain ones
 /// and accepts `accepted` gains `accepted + 1 - cost`. Gains and losses are booked as credit, and a draft is allowed as far as the credit
@@ -137,26 +170,44 @@ const FIRST_DRAFT: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct Acceptance {
     credit: f32,
-    /// Tokens to draft next: twice as many after a draft that was accepted whole, one more than was accepted after another.
-    length: u32,
-    drafted: u64,
-    accepted: u64,
+    /// The chance that a drafted token is accepted where those before it are; running mean.
+    chance: f32,
+}
+
+/// How many tokens to draft.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DraftLength {
+    /// So many.
+    pub tokens: u32,
+    /// Tokens that are to be expected of it, in the time of a plain step.
+    pub rate: f32,
 }
 
 impl Default for Acceptance {
     fn default() -> Acceptance {
-        Acceptance { credit: CREDIT_AT_FIRST, length: FIRST_DRAFT, drafted: 0, accepted: 0 }
+        Acceptance { credit: CREDIT_AT_FIRST, chance: CHANCE_AT_FIRST }
     }
 }
 
 impl Acceptance {
-    /// How many tokens to draft, at most `max`; 0 for a plain step.
+    /// Of a draft model, which serves all answers: it may lose more before it has gained any.
+    pub fn of_model() -> Acceptance {
+        Acceptance { credit: CREDIT_LIMIT, chance: CHANCE_OF_MODEL }
+    }
+
+    /// How many tokens to draft, at most `max`: as many as promise the most tokens in a time, among those whose loss is covered. None
+    /// for a plain step.
     ///
-    /// `cost(drafted)` is the time of a step that verifies so many tokens, in plain steps. It should grow with `drafted`.
-    pub fn draft_len(&self, max: u32, cost: impl Fn(u32) -> f32) -> u32 {
-        let covered = |drafted: &u32| self.credit + 1.0 >= cost(*drafted);
-        let shorter = std::iter::successors(Some(self.length.min(max)), |drafted| Some(drafted / 2));
-        shorter.take_while(|drafted| *drafted > 0).find(covered).unwrap_or(0)
+    /// `cost(drafted)` is the time of a step that drafts and verifies so many tokens, in plain steps.
+    pub fn draft_length(&self, max: u32, cost: impl Fn(u32) -> f32) -> Option<DraftLength> {
+        let mut expected = 1.0;
+        let lengths = (1..=max).map(|tokens| {
+            expected += self.chance.powi(tokens as i32);
+            (tokens, cost(tokens), expected)
+        });
+        let covered = lengths.filter(|(_, cost, _)| self.credit + 1.0 >= *cost);
+        let rated = covered.map(|(tokens, cost, expected)| DraftLength { tokens, rate: expected / cost });
+        rated.max_by(|one, other| one.rate.total_cmp(&other.rate))
     }
 
     /// Books a step: what it drafted, what was accepted of it, and its time in plain steps. A plain step drafts nothing and costs 1.
@@ -165,21 +216,17 @@ impl Acceptance {
         let tokens = accepted as f32 + 1.0;
         let gain = if drafted > 0 && cost.is_finite() { tokens - cost } else { 0.0 };
         self.credit = (self.credit + gain + CREDIT_A_TOKEN * tokens).min(CREDIT_LIMIT);
-        if drafted > 0 {
-            self.length = if accepted == drafted { self.length.max(drafted.saturating_mul(2)) } else { accepted + 1 };
+        (0..accepted).for_each(|_| self.chance += (1.0 - self.chance) * CHANCE_WEIGHT);
+        if accepted < drafted {
+            self.chance -= self.chance * CHANCE_WEIGHT;
         }
-        self.drafted += u64::from(drafted);
-        self.accepted += u64::from(accepted);
     }
 
-    /// Tokens drafted so far.
-    pub fn drafted(&self) -> u64 {
-        self.drafted
-    }
-
-    /// Tokens accepted of them.
-    pub fn accepted(&self) -> u64 {
-        self.accepted
+    /// Books time that gave no token, in plain steps; false, and nothing is booked, where the credit does not cover it.
+    pub fn spend(&mut self, cost: f32) -> bool {
+        let is_covered = self.credit >= cost;
+        self.credit -= if is_covered { cost } else { 0.0 };
+        is_covered
     }
 }
 
@@ -239,7 +286,7 @@ mod tests {
     ) -> (f32, f32) {
         let (mut time, mut tokens) = (0.0, 0.0);
         for _ in 0..steps {
-            let drafted = acceptance.draft_len(16, cost);
+            let drafted = acceptance.draft_length(16, cost).map_or(0, |draft| draft.tokens);
             let accepted = accepts(drafted);
             let spent = if drafted == 0 { 1.0 } else { cost(drafted) };
             acceptance.record(drafted, accepted, spent);
@@ -254,8 +301,23 @@ mod tests {
         let mut acceptance = Acceptance::default();
         let (time, tokens) = run(&mut acceptance, 50, |drafted| 1.0 + 0.1 * drafted as f32, |drafted| drafted);
         assert!(tokens / time > 5.0, "{tokens} tokens in {time} steps");
-        assert_eq!(acceptance.draft_len(16, |_| 1.0), 16);
-        assert_eq!((acceptance.drafted(), acceptance.accepted()), (4 + 8 + 48 * 16, 4 + 8 + 48 * 16));
+        let length = acceptance.draft_length(16, |_| 1.0).expect("a draft");
+        assert!(length.tokens == 16 && length.rate > 10.0, "{length:?}");
+    }
+
+    #[test]
+    fn drafts_are_as_long_as_their_costs_make_worthwhile() {
+        let mut acceptance = Acceptance::default();
+        let rows = |drafted: u32| if drafted > 3 { 2.5 } else { 1.5 };
+        let length =
+            |acceptance: &Acceptance, cost: &dyn Fn(u32) -> f32| acceptance.draft_length(7, cost).map(|l| l.tokens);
+        acceptance.record(3, 3, 1.5);
+        assert_eq!(length(&acceptance, &rows), Some(3), "a half of the tokens is accepted");
+        (0..4).for_each(|_| acceptance.record(7, 7, 2.5));
+        assert_eq!(length(&acceptance, &rows), Some(7), "nearly all are");
+        // Each token that a draft model chooses costs, too.
+        (0..20).for_each(|_| acceptance.record(2, 1, 1.9));
+        assert_eq!(length(&acceptance, &|drafted| rows(drafted) + 0.3 * drafted as f32), Some(1));
     }
 
     #[test]
@@ -263,7 +325,7 @@ mod tests {
         let cost = |drafted| 1.0 + 0.5 * drafted as f32;
         let mut acceptance = Acceptance::default();
         let (time, tokens) = run(&mut acceptance, 1000, cost, |_| 0);
-        assert!(time / tokens < 1.02 && acceptance.drafted() > 10, "{tokens} tokens in {time} steps");
+        assert!(time / tokens < 1.02 && time > tokens, "{tokens} tokens in {time} steps");
         let (time, tokens) = run(&mut acceptance, 200, cost, |drafted| drafted);
         assert!(tokens / time > 1.5, "{tokens} tokens in {time} steps");
     }
@@ -273,10 +335,15 @@ mod tests {
         for cost in [9.0, f32::INFINITY, f32::NAN] {
             let mut acceptance = Acceptance::default();
             acceptance.record(0, 0, cost);
-            assert_eq!(acceptance.draft_len(8, |_| cost), 0);
+            assert_eq!(acceptance.draft_length(8, |_| cost), None);
         }
-        assert_eq!(Acceptance::default().draft_len(0, |_| 1.0), 0);
-        assert_eq!(Acceptance::default().draft_len(3, |_| 1.0), 3);
+        assert_eq!(Acceptance::default().draft_length(0, |_| 1.0), None);
+    }
+
+    #[test]
+    fn time_is_spent_only_where_credit_covers_it() {
+        let mut acceptance = Acceptance::default();
+        assert!(!acceptance.spend(1.5) && acceptance.spend(0.75) && !acceptance.spend(0.5));
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 
 mod background;
 mod intake;
+mod speculation;
 mod storage;
 mod submission;
 
@@ -17,16 +18,18 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use web_time::{Duration, Instant};
 
+use super::Memory;
 use super::answer::Mailbox;
 use super::audit::{AuditHook, AuditRecord};
-use super::drafter::{Acceptance, PromptLookup, VerifyCost};
+use super::draft_model::DraftModel;
+use super::drafter::{Acceptance, PromptLookup, StepTimes};
 use super::event::FinishReason;
 use super::executor::{ModelRunner, RingSpan};
 use super::metrics::{EngineMetrics, Throughput};
 use super::model::Model;
 use super::page_store::StoreLink;
 use super::page_transfer::PageTransfer;
-use super::scheduler::{DecodeRow, Scheduler, SeqId};
+use super::scheduler::{DecodeRow, DraftWork, Scheduler, SeqId};
 use super::sequence::Sequence;
 use crate::error::Error;
 use crate::gpu::GpuError;
@@ -44,6 +47,12 @@ const SHARED_CHUNK: Duration = Duration::from_millis(100);
 
 /// Fewest tokens of a chunk.
 const MIN_CHUNK: usize = 16;
+
+/// Whether tokens are drafted, and by which model beside prompt lookup.
+pub(super) enum Speculation {
+    Off,
+    On(Option<Box<DraftModel>>),
+}
 
 /// What an engine and its answers share.
 #[derive(Debug)]
@@ -152,7 +161,10 @@ pub(super) struct Driver {
     speculates: bool,
     /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
     foreseen: u32,
-    verify_cost: VerifyCost,
+    draft: Option<DraftModel>,
+    step_times: StepTimes,
+    /// When the last submission ended.
+    last_end: Option<Instant>,
     /// Figures of what has ended.
     metrics: EngineMetrics,
     throughput: Throughput,
@@ -186,6 +198,8 @@ struct Entry {
 struct InFlight {
     pending: BoxedFuture<Result<RingBytes, GpuError>>,
     submitted: Instant,
+    /// How long it took, where that is known: the CPU has done it when it is submitted.
+    took: Option<Duration>,
     work: InFlightWork,
 }
 
@@ -195,7 +209,16 @@ type RingBytes = (Vec<u8>, Vec<u8>);
 enum InFlightWork {
     Prefill { tokens: usize },
     Decode { rows: Vec<DecodeRow>, steps: u32, span: RingSpan, lookahead: bool },
-    Verify { row: DecodeRow, draft: Vec<u32> },
+    Draft { row: DecodeRow, work: DraftWork },
+    Verify { row: DecodeRow, draft: Vec<u32>, drafted_by: Drafter },
+}
+
+/// Who has drafted.
+#[derive(Debug, Clone, Copy)]
+enum Drafter {
+    Lookup,
+    /// The draft model, in so many plain steps.
+    Model(f32),
 }
 
 type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -206,15 +229,12 @@ struct ChunkPace {
     most: usize,
     /// Of a token; none before the first is measured.
     millis: Option<f64>,
-    last_end: Option<Instant>,
 }
 
 impl ChunkPace {
-    fn measured(&mut self, tokens: usize, submitted: Instant) {
-        let now = Instant::now();
-        let began = self.last_end.map_or(submitted, |end| end.max(submitted));
-        self.last_end = Some(now);
-        let millis = now.duration_since(began).as_secs_f64() * 1e3 / tokens.max(1) as f64;
+    /// So many tokens took so many milliseconds.
+    fn measured(&mut self, tokens: usize, millis: f64) {
+        let millis = millis / tokens.max(1) as f64;
         self.millis = Some(self.millis.map_or(millis, |before| (before + millis) / 2.0));
     }
 
@@ -234,9 +254,13 @@ impl Driver {
         transfer: PageTransfer,
         kernels: KernelCache,
         vocab_size: usize,
-        speculates: bool,
+        speculation: Speculation,
     ) -> Driver {
-        let chunks = ChunkPace { most: runner.chunk() as usize, millis: None, last_end: None };
+        let chunks = ChunkPace { most: runner.chunk() as usize, millis: None };
+        let (speculates, draft) = match speculation {
+            Speculation::Off => (false, None),
+            Speculation::On(draft) => (true, draft.map(|draft| *draft)),
+        };
         Driver {
             runner,
             scheduler,
@@ -254,7 +278,9 @@ impl Driver {
             vocab_size,
             speculates,
             foreseen: 0,
-            verify_cost: VerifyCost::default(),
+            draft,
+            step_times: StepTimes::default(),
+            last_end: None,
             metrics: EngineMetrics::default(),
             throughput: Throughput::default(),
             born: Instant::now(),
@@ -267,7 +293,7 @@ impl Driver {
     pub fn metrics(&self) -> EngineMetrics {
         let counts = self.scheduler.counts();
         let (pages, pages_used, pages_shared) = self.scheduler.pages_in_use();
-        let memory = self.runner.memory();
+        let memory = self.memory();
         let queued = self.scheduler.waiting() as u64;
         EngineMetrics {
             queued,
@@ -287,6 +313,17 @@ impl Driver {
             .into(),
             ..self.metrics.clone()
         }
+    }
+
+    /// Device memory, that of the draft model included.
+    pub fn memory(&self) -> Memory {
+        let own = self.runner.memory();
+        self.draft.as_ref().map_or(own, |draft| own.plus(draft.memory()))
+    }
+
+    /// Gives the draft model's memory back.
+    pub fn close_draft(&mut self) {
+        self.draft.take().into_iter().for_each(|draft| draft.close());
     }
 
     fn now_ms(&self) -> f64 {

@@ -213,6 +213,11 @@ impl ModelRunner {
         self.chunk
     }
 
+    /// Where in the ring the next step's tokens go.
+    pub fn place_in_ring(&self) -> u32 {
+        self.step % RING
+    }
+
     /// Rows of the largest decode plan.
     pub fn rows(&self) -> u32 {
         self.decode.keys().next_back().copied().unwrap_or(1)

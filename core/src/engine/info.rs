@@ -60,6 +60,15 @@ impl Memory {
     pub fn total(&self) -> u64 {
         self.weights + self.kv_cache + self.activations
     }
+
+    /// That of two models.
+    pub(super) fn plus(self, other: Memory) -> Memory {
+        Memory {
+            weights: self.weights + other.weights,
+            kv_cache: self.kv_cache + other.kv_cache,
+            activations: self.activations + other.activations,
+        }
+    }
 }
 
 /// The facts of a model that was loaded with `context` tokens.

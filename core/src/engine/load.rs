@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use web_time::Instant;
 
-use super::driver::{Driver, Shared};
+use super::draft_model::{DraftError, DraftModel};
+use super::driver::{Driver, Shared, Speculation};
 use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
 use super::info::{Info, ModelInfo};
 use super::model::{Header, Model, context, vocabulary};
@@ -16,12 +17,13 @@ use crate::error::Error;
 use crate::kernels::kv::PAGE;
 use crate::kv::tiers::HostTier;
 use crate::kv::{KvCache, KvOptions};
-use crate::model::fit::{self, FitOptions};
+use crate::model::fit::{self, FitOptions, MemoryNeeds};
 use crate::model::{self, Config};
 use crate::placement::Placement;
 use crate::plan::KernelCache;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
+use inglenook_text::Tokenizer;
 
 /// Requests that may wait where the caller names no number.
 const DEFAULT_QUEUE: usize = 256;
@@ -44,8 +46,8 @@ impl Engine {
         let placement = placement.into();
         let header = Header::read(source).await?;
         let longest = context(&header.config, options.context);
-        let (fit_options, _) = cache_options(&header.config, &placement.device, longest, options)?;
-        fit::check(&header.gguf, &placement.device, &fit_options)?;
+        check_draft(options, header.prompts.tokenizer())?;
+        needs(&header.gguf, &header.config, &placement.device, options)?;
         let model = Model::read(header, placement, source, longest, progress).await?;
         progress(LoadProgress::Kernels);
         Engine::new(model, options).await
@@ -59,8 +61,10 @@ impl Engine {
         let (device, weights) = (model.device().clone(), model.weights().clone());
         let longest = model.info().context_length;
         let context = options.context.unwrap_or(longest).clamp(1, longest);
+        check_draft(options, model.tokenizer())?;
         let (fit_options, kv_options) = cache_options(weights.config(), &device, context, options)?;
-        fit::check_needs(weights.config(), &weights.memory_needs(&fit_options), &device, &fit_options)?;
+        let needs = weights.memory_needs(&fit_options).beside(draft_bytes(options));
+        fit::check_needs(weights.config(), &needs, &device, &fit_options)?;
         let slots = fit_options.slots;
         let mut kernels = KernelCache::new(device.clone());
         let kv = KvCache::new(&device, &kv_options)?;
@@ -69,19 +73,27 @@ impl Engine {
         let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
         let step_costs = (runner.step_dispatches(), runner.resources().model.step_bytes());
-        let info = Info {
-            model: ModelInfo { context_length: context, ..model.info().clone() },
-            adapter: device.facts(),
-            reason: model.reason().to_owned(),
-            memory: runner.memory(),
-            kernels: kernels.choices().to_vec(),
+        let draft = match &options.draft {
+            Some(draft) if !options.no_speculation => {
+                Some(Box::new(DraftModel::new(draft.clone(), step_costs.1).await?))
+            }
+            _ => None,
         };
+        let speculation = if options.no_speculation { Speculation::Off } else { Speculation::On(draft) };
+        let choices = kernels.choices().to_vec();
         let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
         let mut scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
         let host_cache_bytes = options.host_cache_bytes.unwrap_or(DEFAULT_HOST_CACHE);
         scheduler.tier = HostTier::new(host_cache_bytes, 0);
         let vocab_size = model.tokenizer().vocab_size();
-        let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, !options.no_speculation);
+        let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, speculation);
+        let info = Info {
+            model: ModelInfo { context_length: context, ..model.info().clone() },
+            adapter: device.facts(),
+            reason: model.reason().to_owned(),
+            memory: driver.memory(),
+            kernels: choices,
+        };
         let engine = Engine {
             shared: Rc::new(Shared::new(driver, model)),
             info: Rc::new(info),
@@ -106,12 +118,38 @@ impl Engine {
     }
 }
 
+/// Refuses a draft model that speaks of other tokens.
+fn check_draft(options: &EngineOptions, tokenizer: &Tokenizer) -> Result<(), DraftError> {
+    options.draft.as_ref().map_or(Ok(()), |draft| DraftModel::check(draft, tokenizer))
+}
+
+/// Device memory of the draft model, bytes.
+fn draft_bytes(options: &EngineOptions) -> u64 {
+    options.draft.as_ref().map_or(0, DraftModel::bytes_needed)
+}
+
+/// The memory that an engine needs, from its model's header; and how much of it there is for tokens of the cache.
+///
+/// # Errors
+/// What cannot fit `device`.
+pub(super) fn needs(
+    gguf: &Gguf,
+    config: &Config,
+    device: &Device,
+    options: &EngineOptions,
+) -> Result<(MemoryNeeds, u32), Error> {
+    let (fit_options, _) = cache_options(config, device, context(config, options.context), options)?;
+    let needs = model::Model::memory_needed(gguf, &device.facts().limits, &fit_options)?.beside(draft_bytes(options));
+    fit::check_needs(config, &needs, device, &fit_options)?;
+    Ok((needs, fit_options.cache_tokens))
+}
+
 /// What a model and its cache are to fit, and the cache. Its pool has room for a sequence of the whole context, whatever the caller says,
 /// and a page more for each slot, since a prefix that is shared up to the middle of a page takes a copy of that page.
 ///
 /// # Errors
 /// What is wrong with the file's sizes; a type of cache that its heads do not fit.
-pub(super) fn cache_options(
+fn cache_options(
     config: &Config,
     device: &Device,
     context: u32,

@@ -12,6 +12,7 @@ mod chat_session;
 mod compiler;
 mod constraint;
 mod constraint_choice;
+pub mod draft_model;
 pub mod drafter;
 mod driver;
 pub mod event;
@@ -52,7 +53,7 @@ pub use answer::Answer;
 use audit::{AuditHook, AuditRecord};
 pub use chat_session::Session;
 pub use constraint::GrammarBackend;
-use driver::Shared;
+use driver::{Driver, Shared};
 pub use fault::FaultError;
 pub use info::{Info, Memory, ModelInfo};
 use inglenook_text::Tokenizer;
@@ -85,9 +86,13 @@ pub struct EngineOptions {
     /// chat that is opened again, also by a later process, is not computed again. By default nowhere.
     #[serde(skip)]
     pub page_store: Option<Rc<dyn PageStore>>,
-    /// Never drafts tokens that the prompt or the answer had before, which else are verified several at once where that pays. The
-    /// tokens are the same either way.
+    /// Never drafts tokens, neither those that the prompt or the answer had before nor the draft model's, which else are verified several
+    /// at once where that pays. The tokens are the same either way.
     pub no_speculation: bool,
+    /// A smaller model with the same vocabulary, which drafts tokens for an answer that runs alone. It needs no engine of its own, and may
+    /// be on another device.
+    #[serde(skip)]
+    pub draft: Option<Model>,
 }
 
 /// What loading is doing.
@@ -249,6 +254,7 @@ impl Engine {
     pub fn close(self) {
         self.shared.with(|driver| driver.fail(&GpuError::Lost("the engine was closed".into())));
         self.shared.tell_audit();
+        self.shared.with(Driver::close_draft);
         self.model().close_unless_shared();
     }
 }

@@ -1,5 +1,6 @@
 //! A model on a device: its weights, its tokenizer and template, and what its file says. Engines are made on it and share it.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -49,10 +50,9 @@ pub struct ModelOptions {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Model(Rc<Loaded>);
 
-#[derive(Debug)]
 struct Loaded {
     placement: Placement,
     weights: Rc<model::Model>,
@@ -62,6 +62,12 @@ struct Loaded {
     fingerprint: [u8; 32],
     /// Tokens that may be chosen.
     vocab: u32,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("info", self.info()).finish_non_exhaustive()
+    }
 }
 
 impl Model {
@@ -80,8 +86,8 @@ impl Model {
         let header = Header::read(source).await?;
         let context = context(&header.config, options.context);
         // The least that an engine can do with.
-        let least = FitOptions { context, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1, kv_segments: 1 };
-        fit::check(&header.gguf, &placement.device, &FitOptions { context: 1, ..least })?;
+        let least = FitOptions { context: 1, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1, kv_segments: 1 };
+        fit::check(&header.gguf, &placement.device, &least)?;
         Model::read(header, placement, source, context, progress).await
     }
 

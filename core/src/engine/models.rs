@@ -1,10 +1,9 @@
 //! Several models on one device within one budget of memory: the least recently used of those that nobody waits for make room.
 
-use super::load::cache_options;
-use super::model::context;
+use super::load::needs;
 use super::{Engine, EngineOptions, LoadProgress};
 use crate::error::Error;
-use crate::model::fit::{self, MemoryNeeds};
+use crate::model::fit::MemoryNeeds;
 use crate::model::{Config, FitError};
 use crate::placement::Placement;
 use inglenook_format::gguf::Gguf;
@@ -12,13 +11,18 @@ use inglenook_format::source::Source;
 
 /// Loaded models by name.
 ///
-/// ```no_run
-/// # async fn two(device: inglenook::Placement, chat: &dyn inglenook::source::Source) -> Result<(), inglenook::Error> {
-/// let mut models = inglenook::Models::new(device, Some(8 << 30));
-/// let engine = models.load("chat", chat, &Default::default(), &mut |_| true).await?;
+/// ```
+/// use inglenook::{Device, Models, source::ReadAt};
+///
+/// # pollster::block_on(async {
+/// let file = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
+/// let mut models = Models::new(Device::Cpu.into(), Some(1 << 30));
+/// let engine = models.load("chat", &file, &Default::default(), &mut |_| true).await?;
 /// assert_eq!(models.names().collect::<Vec<_>>(), ["chat"]);
-/// # Ok(())
-/// # }
+/// assert_eq!(models.bytes(), engine.info().memory.total());
+/// assert!(models.unload("chat"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct Models {
@@ -67,11 +71,8 @@ impl Models {
             return Ok(engine);
         }
         let gguf = Gguf::read(source).await?;
-        let config = Config::read(&gguf)?;
-        let context = context(&config, options.context);
-        let (fit_options, _) = cache_options(&config, &self.placement.device, context, options)?;
-        let needs = fit::check(&gguf, &self.placement.device, &fit_options)?;
-        self.make_room(&needs, needs.total(fit_options.cache_tokens.into()))?;
+        let (needs, cache_tokens) = needs(&gguf, &Config::read(&gguf)?, &self.placement.device, options)?;
+        self.make_room(&needs, needs.total(cache_tokens.into()))?;
         let engine = Engine::load(self.placement.clone(), source, options, progress).await?;
         self.loaded.push((name.to_owned(), engine.clone()));
         Ok(engine)

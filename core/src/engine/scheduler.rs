@@ -17,7 +17,7 @@ use crate::kv::prefix::{Namespace, PrefixIndex};
 use crate::kv::tiers::HostTier;
 
 pub use admission::QueueFull;
-pub use steps::{DecodeRow, Preparation, Step, StepLimits, Work};
+pub use steps::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
 
 /// Names a sequence.
 pub type SeqId = u64;
@@ -66,8 +66,7 @@ struct Track {
     is_fresh: bool,
     epoch: u32,
     is_stale: bool,
-    /// What its next tokens may be.
-    draft: Vec<u32>,
+    proposal: Option<Proposal>,
 }
 
 impl Track {
@@ -181,10 +180,10 @@ impl Scheduler {
         }
     }
 
-    /// Proposes what a sequence's next tokens may be, to be verified in one pass once nothing of it is in flight. Empty: plain steps.
-    pub fn set_draft(&mut self, id: SeqId, draft: Vec<u32>) {
+    /// Proposes what a sequence's next tokens may be, to be verified in one pass once nothing of it is in flight. None: plain steps.
+    pub fn set_proposal(&mut self, id: SeqId, proposal: Option<Proposal>) {
         if let Some(track) = self.tracks.get_mut(&id) {
-            track.draft = draft;
+            track.proposal = proposal;
         }
     }
 

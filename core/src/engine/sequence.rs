@@ -6,11 +6,12 @@ use web_time::Instant;
 
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};
+use super::executor::SlotState;
 use super::logprobs::{Logprob, TokenLogprob};
 use super::metrics::{Histogram, RequestMetrics};
 use super::output::OutputPipeline;
 use crate::kernels::batch::Row;
-use crate::kernels::sampling::SamplingParams;
+use crate::kernels::sampling::{HOLD, MASKED, SamplingParams, history_words, recent_words, stop_words};
 use inglenook_text::output::ReasoningBudget;
 
 /// Allowed tokens in a row that make up for the steps lost behind a rejected one.
@@ -155,6 +156,26 @@ impl Sequence {
             Some(index) => self.generated[index],
             None => self.prompt[position],
         }
+    }
+
+    /// All tokens that stand.
+    pub fn tokens(&self) -> impl Iterator<Item = u32> {
+        self.prompt.iter().chain(&self.generated).copied()
+    }
+
+    /// By what it is sampled, as a slot holds that.
+    pub fn with_slot_state<T>(&self, vocab: u32, set: impl FnOnce(&SlotState<'_>) -> T) -> T {
+        let Sequence { prompt, generated, bias, stop_ids, .. } = self;
+        let mut params = self.params;
+        params.flags |= if self.is_masked() { MASKED | HOLD } else { 0 };
+        let history = params.remembers().then(|| history_words(vocab, prompt, generated, bias, stop_ids));
+        let recent = params.features().dry.then(|| {
+            let tokens: Vec<u32> = self.tokens().collect();
+            recent_words(&tokens, tokens.len() as u32)
+        });
+        let recent = recent.as_deref().map(|recent| (recent, &*self.breakers));
+        let stops = stop_words(stop_ids).unwrap_or_default();
+        set(&SlotState { params, stops: &stops, history: history.as_deref(), recent })
     }
 
     /// The row of a batch that decodes from the last token that stands.

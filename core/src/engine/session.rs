@@ -84,18 +84,27 @@ impl Engine {
     /// Saves what the cache has of `tokens`, a conversation's as far as it was computed, with a `state` that only the caller
     /// understands. Pages are read as the file is written, while answers go on; a page that is evicted meanwhile ends what is saved.
     ///
-    /// ```no_run
-    /// # async fn save(engine: &inglenook::Engine, tokens: &[u32]) -> Result<(), Box<dyn std::error::Error>> {
+    /// ```
+    /// use inglenook::{Device, Engine, EngineOptions, Request, source::ReadAt};
+    ///
+    /// # pollster::block_on(async {
+    /// let model = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
+    /// let engine = Engine::load(Device::Cpu, &model, &EngineOptions::default(), &mut |_| true).await?;
+    /// let request = Request::from_json(r#"{"prompt": "Once upon a time", "max_tokens": 4}"#)?;
+    /// let tokens = engine.prompt_tokens(&request)?;
+    /// let mut answer = engine.submit(request)?;
+    /// while answer.next().await?.is_some() {}
+    ///
     /// let mut file = Vec::new();
-    /// let mut session = engine.save(tokens, b"what the app knows of it");
+    /// let mut session = engine.save(&tokens, b"what the app knows of it");
     /// while let Some(bytes) = session.next().await? {
     ///     file.extend(bytes);
     /// }
     /// // Later, in an engine with the same model:
     /// let restored = engine.restore(&file)?;
-    /// assert_eq!(restored.state, b"what the app knows of it");
-    /// # Ok(())
-    /// # }
+    /// assert_eq!((restored.state, restored.tokens), (b"what the app knows of it".to_vec(), tokens));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
     /// ```
     pub fn save(&self, tokens: &[u32], state: &[u8]) -> SavedSession {
         let keys: Vec<PathKey> = PathKey::pages(Namespace(0), tokens).collect();

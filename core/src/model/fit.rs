@@ -101,6 +101,11 @@ impl MemoryNeeds {
         self.without_cache().saturating_add(self.kv_per_token.saturating_mul(tokens))
     }
 
+    /// The same beside another model that takes so many bytes, which its weights stand for here.
+    pub fn beside(self, bytes: u64) -> MemoryNeeds {
+        MemoryNeeds { weights: self.weights.saturating_add(bytes), ..self }
+    }
+
     fn without_cache(&self) -> u64 {
         self.weights.saturating_add(self.activations)
     }

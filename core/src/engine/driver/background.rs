@@ -67,7 +67,8 @@ impl Driver {
         if rows > self.runner.rows() {
             return vec![PlanWanted { phase: Phase::Decode, rows, features }];
         }
-        if self.speculates && self.runner.verify_rows() == 0 && self.foreseen >= FORESEEN_ENOUGH {
+        let is_likely = self.foreseen >= FORESEEN_ENOUGH || self.draft.is_some();
+        if self.speculates && self.runner.verify_rows() == 0 && is_likely {
             let plain = Features::default();
             return VERIFY_ROWS.map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain }).to_vec();
         }

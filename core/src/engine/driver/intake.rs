@@ -6,16 +6,19 @@ use super::{Driver, InFlight, InFlightWork, STEPS_PER_SUBMIT};
 use crate::engine::scheduler::SeqId;
 use crate::engine::sequence::{MaskMode, NextAction};
 use crate::error::Error;
-use crate::kernels::sampling::{Features, NO_TOKEN};
+use crate::kernels::sampling::NO_TOKEN;
 
 impl Driver {
     /// Takes what a submission has computed.
     pub(super) fn take(&mut self, done: InFlight, words: &[u32], logprobs: &[u32]) {
+        let millis = self.millis(&done);
         match done.work {
-            InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, done.submitted),
+            InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, millis),
             InFlightWork::Decode { rows, steps, span, lookahead } => {
-                self.chunks.last_end = Some(Instant::now());
-                self.verify_cost.measured_plain(done.submitted, steps);
+                if let [row] = rows[..] {
+                    self.step_times.measured_plain(millis, steps);
+                    self.book_plain(row.id, steps);
+                }
                 for row in rows {
                     if self.scheduler.epoch(row.id) != Some(row.epoch) {
                         continue;
@@ -25,28 +28,27 @@ impl Driver {
                     self.scheduler.read(row.id, steps);
                     let tokens = (0..steps).map_while(|step| span.token(words, row.slot, step)).collect();
                     let logprobs = (0..steps).map_while(|step| span.logprobs(logprobs, row.slot, step)).collect();
-                    if let Err(error) = self.take_tokens(row.id, tokens, logprobs, usize::from(lookahead)) {
-                        self.fail_one(row.id, error);
-                    }
+                    let taken = self.take_tokens(row.id, tokens, logprobs, usize::from(lookahead));
+                    self.fail_unless(row.id, taken);
                 }
             }
-            InFlightWork::Verify { row, draft } => {
-                if self.scheduler.epoch(row.id) != Some(row.epoch) {
-                    return;
-                }
-                self.scheduler.read(row.id, 1);
-                let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
-                let cost = self.verify_cost.measured(draft.len(), done.submitted);
-                if let Some(entry) = self.entries.get_mut(&row.id) {
-                    entry.acceptance.record(draft.len() as u32, accepted as u32, cost);
-                    entry.sequence.usage.drafted_tokens += draft.len() as u32;
-                    entry.sequence.usage.accepted_tokens += accepted as u32;
-                }
-                let tokens = words[..=accepted.min(words.len() - 1)].to_vec();
-                if let Err(error) = self.take_tokens(row.id, tokens, Vec::new(), 0) {
-                    self.fail_one(row.id, error);
-                }
+            InFlightWork::Draft { row, work } => self.take_draft(row, work, millis, words),
+            InFlightWork::Verify { row, draft, drafted_by } => {
+                self.take_verified(row, &draft, drafted_by, millis, words)
             }
+        }
+    }
+
+    /// How long a submission took. A GPU does one after the other.
+    fn millis(&mut self, done: &InFlight) -> f64 {
+        let now = Instant::now();
+        let began = self.last_end.replace(now).map_or(done.submitted, |end| end.max(done.submitted));
+        done.took.unwrap_or(now.duration_since(began)).as_secs_f64() * 1e3
+    }
+
+    pub(super) fn fail_unless(&mut self, id: SeqId, taken: Result<(), Error>) {
+        if let Err(error) = taken {
+            self.fail_one(id, error);
         }
     }
 
@@ -171,25 +173,6 @@ impl Driver {
         self.scheduler.set_held(id, entry.waits_for_plan);
         self.propose(id);
         Ok(())
-    }
-
-    /// Proposes what a sequence's next tokens may be, where verifying them is likely to pay: it runs alone, nothing else is asked of its
-    /// tokens, and what drafts have gained so far covers what this one may lose.
-    pub(super) fn propose(&mut self, id: SeqId) {
-        let most = self.runner.verify_rows().saturating_sub(1);
-        let Some(entry) = self.entries.get(&id).filter(|_| most > 0 && self.speculates) else { return };
-        let sequence = &entry.sequence;
-        let is_plain = !sequence.is_held() && sequence.params.features() == Features::default();
-        let mut draft = Vec::new();
-        if is_plain && self.scheduler.is_alone(id) && self.scheduler.computed(id) + 1 >= sequence.len() {
-            let cost = |drafted| self.verify_cost.of(drafted as usize);
-            let length = entry.acceptance.draft_len(most.min(sequence.remaining().saturating_sub(1)), cost);
-            // What is in flight comes first, if the draft is right.
-            let in_flight = self.scheduler.in_flight(id) as usize;
-            draft = entry.lookup.draft(length as usize + in_flight);
-            draft.truncate(length as usize);
-        }
-        self.scheduler.set_draft(id, draft);
     }
 }
 

@@ -2,13 +2,11 @@
 
 use web_time::Instant;
 
-use super::{Driver, Entry, InFlight, InFlightWork, SHARED_CHUNK, STEPS_PER_SUBMIT};
-use crate::engine::executor::SlotState;
+use super::{Drafter, Driver, InFlight, InFlightWork, SHARED_CHUNK, STEPS_PER_SUBMIT};
 use crate::engine::page_transfer::write_page;
-use crate::engine::scheduler::{DecodeRow, Preparation, Step, StepLimits, Work};
-use crate::engine::sequence::Sequence;
+use crate::engine::scheduler::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
 use crate::kernels::kv::PAGE;
-use crate::kernels::sampling::{Features, HOLD, MASKED, history_words, recent_words, stop_words};
+use crate::kernels::sampling::Features;
 use crate::kv::prefix::Evicted;
 use crate::plan::PendingReadback;
 
@@ -33,7 +31,7 @@ impl Driver {
                 let tokens: Vec<u32> = (from..to).map(|position| sequence.token(position)).collect();
                 let is_alone = self.entries.len() == 1;
                 let pending = self.runner.prefill(slot, from as u32, &tokens, is_alone);
-                self.push(pending, None, InFlightWork::Prefill { tokens: to - from });
+                self.push(submitted, pending, None, InFlightWork::Prefill { tokens: to - from });
             }
             Work::Decode { rows, steps, lookahead } => {
                 rows.iter().for_each(|row| self.write_row(*row));
@@ -42,19 +40,43 @@ impl Driver {
                 let features =
                     features.fold(Features::default(), |all, entry| all.or(entry.sequence.params.features()));
                 let (pending, logprobs, span) = self.runner.decode(slots, steps, lookahead, features);
-                self.push(pending, logprobs, InFlightWork::Decode { rows, steps, span, lookahead });
+                self.push(submitted, pending, logprobs, InFlightWork::Decode { rows, steps, span, lookahead });
             }
-            Work::Verify { row, draft } => {
-                self.write_slot(row);
-                let Some(entry) = self.entries.get(&row.id) else { return true };
-                let pending = self.runner.verify(entry.sequence.last_row(row.slot), &draft);
-                self.push(pending, None, InFlightWork::Verify { row, draft });
-            }
+            Work::Verify { row, proposal: Proposal::Tokens(draft) } => self.verify(row, draft, Drafter::Lookup),
+            Work::Verify { row, proposal: Proposal::Model(work) } => self.draft(row, work),
         }
         true
     }
 
-    pub(super) fn push(&mut self, tokens: PendingReadback, logprobs: Option<PendingReadback>, work: InFlightWork) {
+    /// Submits the verification of a draft.
+    pub(super) fn verify(&mut self, row: DecodeRow, draft: Vec<u32>, drafted_by: Drafter) {
+        let submitted = Instant::now();
+        self.write_slot(row);
+        let Some(entry) = self.entries.get(&row.id) else { return };
+        let pending = self.runner.verify(entry.sequence.last_row(row.slot), &draft);
+        self.push(submitted, pending, None, InFlightWork::Verify { row, draft, drafted_by });
+    }
+
+    /// Lets the draft model choose tokens, which are verified when they are there.
+    fn draft(&mut self, row: DecodeRow, work: DraftWork) {
+        let submitted = Instant::now();
+        let vocab = self.runner.resources().vocab;
+        let (Some(entry), Some(draft)) = (self.entries.get(&row.id), &mut self.draft) else { return };
+        let pending = entry.sequence.with_slot_state(vocab, |state| {
+            let tokens: Vec<u32> = entry.sequence.tokens().collect();
+            draft.submit(&tokens, work, state)
+        });
+        self.push(submitted, pending, None, InFlightWork::Draft { row, work });
+    }
+
+    fn push(
+        &mut self,
+        submitted: Instant,
+        tokens: PendingReadback,
+        logprobs: Option<PendingReadback>,
+        work: InFlightWork,
+    ) {
+        let took = matches!(tokens, PendingReadback::Cpu(_)).then(|| submitted.elapsed());
         let pending = Box::pin(async move {
             let tokens = tokens.wait().await?;
             let logprobs = match logprobs {
@@ -63,7 +85,7 @@ impl Driver {
             };
             Ok((tokens, logprobs))
         });
-        self.in_flight.push_back(InFlight { pending, submitted: Instant::now(), work });
+        self.in_flight.push_back(InFlight { pending, submitted, took, work });
     }
 
     /// Does what precedes a step's work.
@@ -107,18 +129,8 @@ impl Driver {
 
     /// Writes by what a slot's sequence is sampled.
     pub(super) fn write_slot(&self, row: DecodeRow) {
-        let Some(Entry { sequence, .. }) = self.entries.get(&row.id) else { return };
+        let Some(entry) = self.entries.get(&row.id) else { return };
         let vocab = self.runner.resources().vocab;
-        let Sequence { prompt, generated, bias, stop_ids, .. } = sequence;
-        let mut params = sequence.params;
-        params.flags |= if sequence.is_masked() { MASKED | HOLD } else { 0 };
-        let history = params.remembers().then(|| history_words(vocab, prompt, generated, bias, stop_ids));
-        let recent = params.features().dry.then(|| {
-            let tokens: Vec<u32> = prompt.iter().chain(generated).copied().collect();
-            recent_words(&tokens, tokens.len() as u32)
-        });
-        let recent = recent.as_deref().map(|recent| (recent, &*sequence.breakers));
-        let stops = stop_words(stop_ids).unwrap_or_default();
-        self.runner.set_slot(row.slot, &SlotState { params, stops: &stops, history: history.as_deref(), recent });
+        entry.sequence.with_slot_state(vocab, |state| self.runner.set_slot(row.slot, state));
     }
 }

@@ -53,7 +53,7 @@ impl Scheduler {
             is_fresh: true,
             epoch: 0,
             is_stale: true,
-            draft: Vec::new(),
+            proposal: None,
         };
         self.tracks.insert(id, track);
         self.waiting.insert((rank, id), ());

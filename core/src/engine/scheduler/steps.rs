@@ -89,11 +89,38 @@ pub enum Work {
     Verify {
         /// The row, which is to be left alone meanwhile.
         row: DecodeRow,
-        /// The drafted tokens.
-        draft: Vec<u32>,
+        /// What is verified.
+        proposal: Proposal,
     },
     /// Nothing but the preparations.
     Nothing,
+}
+
+/// What a sequence's next tokens may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposal {
+    /// These.
+    Tokens(Vec<u32>),
+    /// Those that the draft model is to choose first, once it has computed so many that it lacks.
+    Model(DraftWork),
+}
+
+impl Proposal {
+    fn len(&self) -> usize {
+        match self {
+            Proposal::Tokens(tokens) => tokens.len(),
+            Proposal::Model(work) => work.chosen,
+        }
+    }
+}
+
+/// What a draft model is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DraftWork {
+    /// Tokens that it computes first.
+    pub computed: usize,
+    /// Tokens that it chooses.
+    pub chosen: usize,
 }
 
 /// A row that takes part in decode steps.
@@ -172,11 +199,12 @@ impl Scheduler {
         let id = *self.slots.iter().flatten().next()?;
         let track = self.tracks.get(&id).filter(|track| track.in_flight == 0 && track.decodes())?;
         let (len, limit) = (track.tokens.len(), track.limit);
-        if !self.reserve(id, (len + track.draft.len()).min(limit)) {
+        let drafted = track.proposal.as_ref().map_or(0, Proposal::len);
+        if !self.reserve(id, (len + drafted).min(limit)) {
             return None;
         }
         let track = self.tracks.get_mut(&id)?;
-        let slot = track.slot?;
+        let (slot, proposal) = (track.slot?, track.proposal.take()?);
         track.in_flight = 1;
         (track.is_held, track.is_fresh) = (true, false);
         let row = DecodeRow { id, slot, epoch: track.epoch, is_stale: track.is_stale };
@@ -184,12 +212,12 @@ impl Scheduler {
             track.is_stale = true;
             self.pending.push(Preparation::Finish { slot });
         }
-        Some(Work::Verify { row, draft: std::mem::take(&mut track.draft) })
+        Some(Work::Verify { row, proposal })
     }
 
     /// A group of decode steps of all rows that can take part.
     fn decode(&mut self, limits: &StepLimits) -> Option<Work> {
-        if self.tracks.values().any(|track| !track.draft.is_empty() && self.tracks.len() == 1) {
+        if self.tracks.values().any(|track| track.proposal.is_some() && self.tracks.len() == 1) {
             return self.verify();
         }
         let slots = limits.rows.min(self.options.slots) as usize;

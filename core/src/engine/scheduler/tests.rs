@@ -65,9 +65,12 @@ impl Asked {
 }
 
 /// A submission that was not read yet: the rows that took part, with their tokens.
+#[derive(Default)]
 struct Unread {
     rows: Vec<(DecodeRow, Vec<u32>)>,
     lookahead: bool,
+    /// Tokens that a draft model was asked for.
+    drafted: Option<(DecodeRow, usize)>,
 }
 
 struct Trace {
@@ -86,6 +89,8 @@ struct Trace {
     prompts: Vec<Vec<u32>>,
     idle_steps: u32,
     finished: u32,
+    /// Drafted tokens that were accepted.
+    verified: usize,
 }
 
 impl Trace {
@@ -111,6 +116,7 @@ impl Trace {
             prompts,
             idle_steps: 0,
             finished: 0,
+            verified: 0,
             random,
         }
     }
@@ -217,10 +223,13 @@ impl Trace {
         assert!(self.idle_steps < 20, "steps of nothing but preparations: {:?}", self.scheduler);
         match work {
             Work::Nothing => {}
-            Work::Verify { .. } => panic!("nobody drafts"),
+            Work::Verify { row, proposal: Proposal::Tokens(draft) } => self.verify(row, &draft),
+            Work::Verify { row, proposal: Proposal::Model(work) } => {
+                self.unread.push_back(Unread { drafted: Some((row, work.chosen)), ..Unread::default() });
+            }
             Work::Prefill { id, slot, from, to } => {
                 self.device.prefill(slot, from..to, &self.asked[&id].path());
-                self.unread.push_back(Unread { rows: Vec::new(), lookahead: false });
+                self.unread.push_back(Unread::default());
             }
             Work::Decode { rows, steps, lookahead } => {
                 for row in &rows {
@@ -239,14 +248,18 @@ impl Trace {
                 if lookahead {
                     self.device.forward(plan, &self.scheduler);
                 }
-                self.unread.push_back(Unread { rows: rows.into_iter().zip(chosen).collect(), lookahead });
+                self.unread.push_back(Unread {
+                    rows: rows.into_iter().zip(chosen).collect(),
+                    lookahead,
+                    drafted: None,
+                });
             }
         }
         true
     }
 
     fn read(&mut self) {
-        let Some(Unread { rows, lookahead }) = self.unread.pop_front() else {
+        let Some(Unread { rows, lookahead, drafted }) = self.unread.pop_front() else {
             let waits = !self.asked.is_empty() && self.masks_due.is_empty();
             if waits && !self.step() {
                 let rows = self.plan_rows;
@@ -255,6 +268,15 @@ impl Trace {
             }
             return;
         };
+        if let Some((row, chosen)) = drafted.filter(|(row, _)| self.scheduler.epoch(row.id) == Some(row.epoch)) {
+            if chosen > 0 {
+                let draft = self.draft(row.id, chosen);
+                self.verify(row, &draft);
+            } else {
+                self.scheduler.read(row.id, 1);
+                self.scheduler.set_held(row.id, false);
+            }
+        }
         for (row, tokens) in rows {
             if self.scheduler.epoch(row.id) != Some(row.epoch) {
                 continue;
@@ -297,6 +319,36 @@ impl Trace {
         if asked.is_paced {
             self.masks_due.push(id);
         }
+        let room = (asked.limit - asked.tokens.len()).saturating_sub(1).min(7);
+        let is_plain = !asked.is_constrained && self.scheduler.is_alone(id);
+        let proposal = match self.random.u32(0..4) {
+            _ if !is_plain || room == 0 => None,
+            0 => Some(Proposal::Model(DraftWork { computed: 9, chosen: 0 })),
+            1 => Some(Proposal::Model(DraftWork { computed: 1, chosen: self.random.usize(1..=room) })),
+            2 => Some(Proposal::Tokens(self.draft(id, room))),
+            _ => None,
+        };
+        self.scheduler.set_proposal(id, proposal);
+    }
+
+    /// What may follow a sequence: mostly what does.
+    fn draft(&mut self, id: SeqId, count: usize) -> Vec<u32> {
+        let mut path = self.asked[&id].path();
+        let draw = |_| {
+            let token = if self.random.u32(0..6) > 0 { chosen_behind(path.last()) } else { self.random.u32(0..4) };
+            path.push(token);
+            token
+        };
+        (0..count).map(draw).collect()
+    }
+
+    /// One pass over a sequence's last token and its drafted ones: the first that is chosen otherwise is the last that stands.
+    fn verify(&mut self, row: DecodeRow, draft: &[u32]) {
+        let asked = &self.asked[&row.id];
+        let chosen = self.device.verify(row.slot, asked.path(), draft);
+        let accepted = chosen.iter().zip(draft).take_while(|(chosen, drafted)| chosen == drafted).count();
+        self.verified += accepted;
+        self.unread.push_back(Unread { rows: vec![(row, chosen[..=accepted].to_vec())], ..Unread::default() });
     }
 
     /// The device fails: everything ends.
@@ -345,21 +397,23 @@ impl Trace {
 #[test]
 fn random_traces_lose_no_page_and_give_the_answers_of_an_uncached_engine() {
     let count = if std::env::var_os("INGLENOOK_FULL").is_some() { 10_000 } else { 2_000 };
-    let (mut counts, mut finished) = (Counts::default(), 0);
+    let (mut counts, mut finished, mut verified) = (Counts::default(), 0, 0);
     for seed in 0..count {
         let traced = std::panic::catch_unwind(|| {
             let mut trace = Trace::new(seed);
             trace.run();
-            (trace.scheduler.counts(), trace.finished)
+            (trace.scheduler.counts(), trace.finished, trace.verified)
         });
-        let Ok((of_trace, ended)) = traced else { panic!("the trace of seed {seed} went wrong") };
+        let Ok((of_trace, ended, accepted)) = traced else { panic!("the trace of seed {seed} went wrong") };
         counts.reused += of_trace.reused;
         counts.prefilled += of_trace.prefilled;
         counts.evicted += of_trace.evicted;
         counts.preempted += of_trace.preempted;
         finished += ended;
+        verified += accepted;
     }
     println!("seeds 0..{count}: {finished} answers, {counts:?}");
+    assert!(verified > 0);
     assert!(finished > 0 && counts.reused > 0 && counts.evicted > 0 && counts.preempted > 0, "{counts:?}");
 }
 

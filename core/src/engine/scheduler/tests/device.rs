@@ -173,6 +173,17 @@ impl SimulatedDevice {
         ring
     }
 
+    /// One pass over a sequence's last token and drafted ones behind it; what is chosen behind each.
+    pub fn verify(&mut self, slot: u32, mut path: Path, draft: &[u32]) -> Vec<u32> {
+        let mut chosen = Vec::new();
+        for drafted in draft.iter().map(Some).chain([None]) {
+            self.compute(slot, path.hashes.len() - 1, &path);
+            chosen.push(chosen_behind(path.last()));
+            drafted.into_iter().for_each(|token| path.push(*token));
+        }
+        chosen
+    }
+
     /// A sequence relies on the first `computed` positions of its pages.
     pub fn claim(&mut self, pages: &[PageId], computed: usize, path: &Path) {
         for (position, hash) in path.hashes[..computed].iter().enumerate() {

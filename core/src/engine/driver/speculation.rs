@@ -1,0 +1,101 @@
+//! Drafts: which are proposed, what comes of them, and what that teaches.
+
+use super::{Drafter, Driver};
+use crate::engine::scheduler::{DecodeRow, DraftWork, Proposal, SeqId};
+use crate::kernels::sampling::Features;
+
+impl Driver {
+    /// Proposes what a sequence's next tokens may be, where verifying them is likely to pay: it runs alone, nothing else is asked of its
+    /// tokens, and what drafts have gained so far covers what this one may lose.
+    pub(super) fn propose(&mut self, id: SeqId) {
+        let proposal = self.proposal(id);
+        self.scheduler.set_proposal(id, proposal);
+    }
+
+    /// The better of what prompt lookup and the draft model would propose.
+    fn proposal(&mut self, id: SeqId) -> Option<Proposal> {
+        let entry = self.entries.get(&id).filter(|_| self.speculates)?;
+        let sequence = &entry.sequence;
+        let is_plain = !sequence.is_held() && sequence.params.features() == Features::default();
+        if !is_plain || !self.scheduler.is_alone(id) || self.scheduler.computed(id) + 1 < sequence.len() {
+            return None;
+        }
+        let remaining = sequence.remaining().saturating_sub(1);
+        let max = self.runner.verify_rows().saturating_sub(1).min(remaining);
+        let times = &self.step_times;
+        let length = entry.acceptance.draft_length(max, |drafted| times.verify(drafted));
+        let looked_up = length.and_then(|length| {
+            // What is in flight comes first, if the draft is right.
+            let in_flight = self.scheduler.in_flight(id) as usize;
+            let mut draft = entry.lookup.draft(length.tokens as usize + in_flight);
+            draft.truncate(length.tokens as usize);
+            (!draft.is_empty()).then_some((draft, length.rate))
+        });
+        let model = self.draft.as_mut().filter(|_| max > 0);
+        let chosen = model.and_then(|model| {
+            let tokens: Vec<u32> = sequence.tokens().collect();
+            model.propose(&tokens, (max, remaining), times)
+        });
+        match (looked_up, chosen) {
+            (Some((_, rate)), Some((work, better))) if better > rate => Some(Proposal::Model(work)),
+            (None, Some((work, _))) => Some(Proposal::Model(work)),
+            (looked_up, _) => looked_up.map(|(draft, _)| Proposal::Tokens(draft)),
+        }
+    }
+
+    /// Books plain steps of a sequence that runs alone.
+    pub(super) fn book_plain(&mut self, id: SeqId, steps: u32) {
+        let models = self.draft.iter_mut().map(|draft| &mut draft.acceptance);
+        let lookups = self.entries.get_mut(&id).into_iter().map(|entry| &mut entry.acceptance);
+        lookups.chain(models).for_each(|acceptance| (0..steps).for_each(|_| acceptance.record(0, 0, 1.0)));
+    }
+
+    /// Takes what the draft model has chosen, to be verified.
+    pub(super) fn take_draft(&mut self, row: DecodeRow, work: DraftWork, millis: f64, words: &[u32]) {
+        let Some(model) = &mut self.draft else { return };
+        let spent = self.step_times.measured_draft(millis, work.computed, work.chosen);
+        let draft = model.take(words, work.chosen);
+        if self.scheduler.epoch(row.id) != Some(row.epoch) {
+            return;
+        }
+        if !draft.is_empty() {
+            return self.verify(row, draft, Drafter::Model(spent));
+        }
+        if work.chosen > 0 {
+            // It computes no numbers.
+            model.acceptance.record(work.chosen as u32, 0, 1.0 + spent);
+        }
+        // Plain steps come before it is asked again, so that the answer goes on while it computes a long prompt.
+        self.scheduler.read(row.id, 1);
+        self.scheduler.set_held(row.id, false);
+    }
+
+    /// Takes what the model has chosen behind each token of a draft: the first that is not the drafted one is the last that stands.
+    pub(super) fn take_verified(
+        &mut self,
+        row: DecodeRow,
+        draft: &[u32],
+        drafted_by: Drafter,
+        millis: f64,
+        words: &[u32],
+    ) {
+        if self.scheduler.epoch(row.id) != Some(row.epoch) {
+            return;
+        }
+        self.scheduler.read(row.id, 1);
+        let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
+        let cost = self.step_times.measured_verify(millis, draft.len());
+        if let Some(entry) = self.entries.get_mut(&row.id) {
+            let (acceptance, cost) = match (drafted_by, &mut self.draft) {
+                (Drafter::Model(spent), Some(model)) => (&mut model.acceptance, cost + spent),
+                _ => (&mut entry.acceptance, cost),
+            };
+            acceptance.record(draft.len() as u32, accepted as u32, cost);
+            entry.sequence.usage.drafted_tokens += draft.len() as u32;
+            entry.sequence.usage.accepted_tokens += accepted as u32;
+        }
+        let tokens = words[..=accepted.min(words.len() - 1)].to_vec();
+        let taken = self.take_tokens(row.id, tokens, Vec::new(), 0);
+        self.fail_unless(row.id, taken);
+    }
+}
