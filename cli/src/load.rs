@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::engine::page_store::{FolderStore, PageStore};
-use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, PromptBuilder};
+use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, PromptBuilder};
 use inglenook::error::Error;
 use inglenook::format::gguf::Gguf;
 use inglenook::gpu::GpuOptions;
@@ -95,33 +95,57 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
 pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) -> Result<Engine> {
     let gpu = GpuOptions { default_limits: arguments.device.default_limits, ..GpuOptions::default() };
     let placement = pollster::block_on(Placement::choose(&arguments.device.device, &gpu))?;
-    let options = EngineOptions {
-        context: arguments.context,
-        kv_type: arguments.kv_type,
-        max_sequences: Some(arguments.max_sequences),
-        cache_tokens: arguments.cache_tokens,
-        no_speculation: arguments.no_speculation,
-        page_store: page_store(arguments)?,
-        ..EngineOptions::default()
+    let draft = match arguments.draft.as_deref() {
+        Some(path) => {
+            let source = self::source(Some(path))?;
+            let options = ModelOptions { context: arguments.context };
+            let load = |progress: Progress<'_>| {
+                pollster::block_on(Model::load(placement.clone(), source.as_ref(), &options, progress))
+            };
+            Some(with_bar(&self::name(Some(path)), load)?)
+        }
+        None => None,
     };
+    let options = EngineOptions { draft, page_store: page_store(arguments)?, ..engine_options(arguments) };
+    let load = |progress: Progress<'_>| pollster::block_on(Engine::load(placement.clone(), source, &options, progress));
+    let engine = with_bar(name, load)?;
+    if arguments.verbose {
+        describe(engine.info());
+    }
+    Ok(engine)
+}
+
+/// What is told how far loading is.
+type Progress<'a> = &'a mut dyn FnMut(LoadProgress) -> bool;
+
+/// Loads what messages call `name` while a bar shows how far it is.
+fn with_bar<T>(name: &str, load: impl FnOnce(Progress<'_>) -> Result<T, Error>) -> Result<T> {
     let mut bar = Bar::default();
-    let mut progress = |progress| {
+    let loaded = load(&mut |progress| {
         bar.show(progress);
         !interrupt::pressed()
-    };
-    let loaded = pollster::block_on(Engine::load(placement, source, &options, &mut progress));
+    });
     bar.clear();
-    let engine = match loaded {
+    let loaded = match loaded {
         Err(Error::Source(SourceError::Aborted)) if interrupt::pressed() => return Err(Interrupted.into()),
         loaded => loaded.with_context(|| format!("cannot load {name}"))?,
     };
     if interrupt::pressed() {
         return Err(Interrupted.into());
     }
-    if arguments.verbose {
-        describe(engine.info());
+    Ok(loaded)
+}
+
+/// The engine's part of the arguments, but for the draft model and the store of pages.
+pub fn engine_options(arguments: &ModelArguments) -> EngineOptions {
+    EngineOptions {
+        context: arguments.context,
+        kv_type: arguments.kv_type,
+        max_sequences: Some(arguments.max_sequences),
+        cache_tokens: arguments.cache_tokens,
+        no_speculation: arguments.no_speculation,
+        ..EngineOptions::default()
     }
-    Ok(engine)
 }
 
 fn page_store(arguments: &ModelArguments) -> Result<Option<Rc<dyn PageStore>>> {

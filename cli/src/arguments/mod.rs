@@ -51,7 +51,10 @@ pub struct ModelArguments {
     /// Bytes that the folder may grow to; what was used least recently is removed
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 30, requires = "page_store")]
     pub page_store_bytes: u64,
-    /// Never draft tokens that the prompt or the answer had before; the tokens are the same either way
+    /// A smaller GGUF file with the same vocabulary, whose model drafts tokens for an answer that runs alone
+    #[arg(long, value_name = "FILE", conflicts_with = "no_speculation")]
+    pub draft: Option<PathBuf>,
+    /// Never draft tokens, such as those that the prompt or the answer had before; the tokens are the same either way
     #[arg(long)]
     pub no_speculation: bool,
     /// Say on standard error what was loaded, where it runs and how fast it was

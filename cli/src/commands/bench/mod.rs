@@ -2,6 +2,7 @@
 
 pub mod bandwidth;
 pub mod measure;
+mod speculation;
 mod streams;
 
 use std::io::{self, Write};
@@ -9,11 +10,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use inglenook::engine::Engine;
+use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::ReadAt;
 use serde_json::{Map, Value, json};
 
 use self::measure::Measured;
+use self::speculation::{Speculation, Task};
 use self::streams::{Load, Streams};
 use super::synth;
 use crate::arguments::ModelArguments;
@@ -24,13 +26,15 @@ Examples:
   inglenook bench
   inglenook bench --model qwen3-0.6b-q4_k_m.gguf --prompt-tokens 512 --tokens 128
   inglenook bench --synthetic 42m --json
-  inglenook bench --concurrency 8 --shared-prefix 1000 --depth 1100 --csv";
+  inglenook bench --concurrency 8 --shared-prefix 1000 --depth 1100 --csv
+  inglenook bench --speculation copy";
 
 /// Measure prefill and decode, and what a token costs
 ///
 /// Rates are medians of several runs. A prompt's time ends with the first token. The copy bandwidth is that of a kernel
 /// which copies a large buffer, counting what it reads and what it writes. With --concurrency, one answer and so many at once are measured
-/// in turn, without drafts, their prompts being in the cache; and the times to the first token with an empty cache.
+/// in turn, without drafts, their prompts being in the cache; and the times to the first token with an empty cache. With --speculation,
+/// answers with drafts and without are measured in turn.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
@@ -53,6 +57,9 @@ pub struct Options {
     /// Tokens that the prompts of all answers begin with, about
     #[arg(long, value_name = "N", default_value_t = 0, requires = "concurrency")]
     shared_prefix: u32,
+    /// Compare answers with drafts and without, where a text is copied or where none is
+    #[arg(long, value_name = "TASK", conflicts_with = "concurrency")]
+    speculation: Option<Task>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -69,9 +76,14 @@ pub struct Options {
 /// What is wrong with file or device; an interruption by ctrl-C.
 pub fn run(options: &Options) -> Result<()> {
     let (mut engine, load_ms) = load(options)?;
-    let figures = match options.concurrency {
-        Some(streams) => Figures::Streams(streams::measure(&engine, load_of(options, streams))?),
-        None => Figures::One {
+    let figures = match (options.concurrency, options.speculation) {
+        (Some(streams), _) => Figures::Streams(streams::measure(&engine, load_of(options, streams))?),
+        (None, Some(task)) => {
+            let plain = EngineOptions { no_speculation: true, ..load::engine_options(&options.model) };
+            let plain = pollster::block_on(Engine::new(engine.model().clone(), &plain))?;
+            Figures::Speculation(speculation::measure([&plain, &engine], task, options.tokens, options.runs)?)
+        }
+        (None, None) => Figures::One {
             copy_rate: bandwidth::copy(engine.device())?,
             measured: measure::measure(&mut engine, options.prompt_tokens, options.tokens, options.runs)?,
             runs: options.runs,
@@ -108,7 +120,7 @@ fn load(options: &Options) -> Result<(Engine, f64)> {
     let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     let mut arguments = options.model.clone();
     // What is measured is plain decoding: of random weights' answers, which repeat themselves, drafts would foresee too much.
-    arguments.no_speculation = true;
+    arguments.no_speculation |= options.speculation.is_none();
     if let Some(streams) = options.concurrency {
         // Every prompt and answer stays in the cache.
         let tokens = u64::from(streams) * (u64::from(options.prompt_tokens) + u64::from(options.tokens) + 64);
@@ -143,6 +155,8 @@ enum Figures {
     },
     /// Many at once.
     Streams(Streams),
+    /// With drafts and without.
+    Speculation(Speculation),
 }
 
 impl Row<'_> {
@@ -159,6 +173,10 @@ impl Row<'_> {
             Figures::One { copy_rate, measured, runs } => (copy_rate, measured, runs),
             Figures::Streams(streams) => {
                 row.extend(streams.columns());
+                return row;
+            }
+            Figures::Speculation(speculation) => {
+                row.extend(speculation.columns());
                 return row;
             }
         };
@@ -194,6 +212,7 @@ impl Row<'_> {
         let (copy_rate, measured, runs) = match &self.figures {
             Figures::One { copy_rate, measured, runs } => (copy_rate, measured, runs),
             Figures::Streams(streams) => return loaded + &streams.text(),
+            Figures::Speculation(speculation) => return loaded + &speculation.text(),
         };
         let read_bytes = self.engine.step_costs().1;
         let read_rate = read_bytes as f64 * measured.decode_rate;
