@@ -11,7 +11,7 @@ import type {
   GenerationEvent,
   HostPort,
   LoadOptions,
-  ModelSpec,
+  Models,
   Question,
   Report,
   RequestJson,
@@ -49,7 +49,7 @@ export class Connection {
 
   /** Load the model; only once. If it fails, or the signal aborts it, the host is ended and everything given back. */
   async load(
-    model: ModelSpec,
+    models: Models,
     options: LoadOptions,
     assets: Assets,
     onProgress: ((progress: LoadProgress) => void) | undefined,
@@ -63,10 +63,8 @@ export class Connection {
         this.#loading = { resolve: resolve as (value: unknown) => void, reject };
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
-        this.#port.post(
-          { type: 'load', model, options, assets, pageStore },
-          model.kind === 'stream' ? [model.port] : [],
-        );
+        const transfer = models.model.kind === 'stream' ? [models.model.port] : [];
+        this.#port.post({ type: 'load', ...models, options, assets, pageStore }, transfer);
       });
     } catch (error) {
       this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));

@@ -41,6 +41,11 @@ export interface CreateEngineOptions {
   readonly speculation?: boolean;
   /** Keeps what was computed of conversations in a folder, so that one that is opened again later is not computed again. */
   readonly pageStore?: PageStoreOptions;
+  /**
+   * A smaller GGUF model with the same vocabulary, which drafts tokens for an answer that runs alone. It is loaded first, with the same
+   * `headers`.
+   */
+  readonly draft?: string | URL | Blob;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -78,9 +83,11 @@ export async function createEngineOn(
   try {
     const assets = assetsIn(options.assetsUrl, base);
     const model = toSpec(options, base, assets, loaded.signal);
+    const draft = toDraftSpec(options, base, assets, loaded.signal);
     const connection = new Connection(await openPort(assets));
     const { onProgress, signal } = options;
-    const info = await connection.load(model, loadOptions, assets, onProgress, signal, pageStoreOf(options));
+    const models = { model, draft };
+    const info = await connection.load(models, loadOptions, assets, onProgress, signal, pageStoreOf(options));
     return new Engine(connection, info);
   } catch (error) {
     throw toInglenookError(error);
@@ -136,6 +143,20 @@ function toSpec(
     return { kind: 'stream', port: servePort(model, loaded), size };
   }
   throw new BadRequestError('`model` must be a URL, a File or Blob, a ReadableStream of bytes, or "ember".');
+}
+
+function toDraftSpec(
+  options: CreateEngineOptions,
+  base: string,
+  assets: Assets,
+  loaded: AbortSignal,
+): ModelSpec | undefined {
+  const { draft } = options;
+  if (draft === undefined) return undefined;
+  if (typeof draft === 'string' || draft instanceof URL || draft instanceof Blob) {
+    return toSpec({ ...options, model: draft }, base, assets, loaded);
+  }
+  throw new BadRequestError('`draft` must be a URL, or a File or Blob.');
 }
 
 /** Schemes that `fetch` knows, and those of pages from disk and of extensions. */

@@ -252,10 +252,20 @@ test('a stream as the model is read through the port, and let go', async () => {
   await engine.close();
 });
 
+test('load hands a draft model to the module beside the model', async () => {
+  let drafted: Uint8Array | undefined;
+  const draft = new Blob(['GGUF of a smaller one']);
+  const engine = await create({ onLoad: (_options, _bytes, draft) => (drafted = draft) }, { draft });
+  expect(new TextDecoder().decode(drafted)).toBe('GGUF of a smaller one');
+  await engine.close();
+});
+
 test.each([
   ['a file that is no model', { model: new Blob(['<html>']) }, BadFileError],
   ['a model that is none', { model: 42 as unknown as string }, BadRequestError],
   ['an address that is none', { model: 'http://' }, BadRequestError],
+  ['a draft model that is none', { draft: 42 as unknown as string }, BadRequestError],
+  ['a draft model at no address', { draft: 'http://' }, BadRequestError],
   ['a context of no length', { contextLength: 0 }, BadRequestError],
   ['a worker that is no choice', { worker: 'https://app.example/worker.js' as unknown as boolean }, BadRequestError],
   ['files of the package at no address', { assetsUrl: 'https://' }, BadRequestError],

@@ -67,18 +67,25 @@ class Host {
     }
   }
 
-  async #load({ model, options, assets, pageStore }: Extract<Command, { type: 'load' }>): Promise<void> {
+  async #load({ model, draft, options, assets, pageStore }: Extract<Command, { type: 'load' }>): Promise<void> {
     const { signal } = this.#loading;
-    let source: WatchedSource | undefined;
+    const sources: WatchedSource[] = [];
+    let ended = false;
     try {
-      // Both wait for the network, so both at once.
-      const opening = this.#platform.openModel(model, signal);
-      opening.catch(() => undefined);
+      // All wait for the network, so all at once.
+      const opening = [model, ...(draft === undefined ? [] : [draft])].map(async (spec) => {
+        const source = watched(readAhead(await this.#platform.openModel(spec, signal)));
+        if (ended) source.close();
+        sources.push(source);
+        return source;
+      });
+      const opened = Promise.all(opening);
+      opened.catch(() => undefined);
       const module = await this.#platform.loadModule(assets.wasm);
-      source = watched(readAhead(await opening));
+      const [source, drafting] = (await opened) as [WatchedSource, WatchedSource?];
       const store = pageStore && (await this.#platform.openPageStore(pageStore));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
-      const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal, store);
+      const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal, drafting, store);
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
@@ -86,10 +93,12 @@ class Host {
       this.#report({ type: 'loaded', info: JSON.parse(engine.info()) as EngineInfo });
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
-      const cause = await deploymentCause(source?.failure ?? error, model.kind === 'ember' ? model.url : undefined);
+      const failure = sources.find((source) => source.failure !== undefined)?.failure;
+      const cause = await deploymentCause(failure ?? error, model.kind === 'ember' ? model.url : undefined);
       this.#report({ type: 'loadFailed', error: toWire(cause) });
     } finally {
-      source?.close();
+      ended = true;
+      for (const source of sources) source.close();
     }
   }
 

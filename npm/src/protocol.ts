@@ -15,6 +15,12 @@ export type ModelSpec =
   | { readonly kind: 'blob'; readonly blob: Blob }
   | { readonly kind: 'stream'; readonly port: MessagePort; readonly size?: number | undefined };
 
+/** What is loaded: a model, and perhaps another that drafts for it. */
+export interface Models {
+  readonly model: ModelSpec;
+  readonly draft?: ModelSpec | undefined;
+}
+
 /** What the engine is told at load: the JSON that the WebAssembly module takes. */
 export interface LoadOptions {
   readonly context_length?: number | undefined;
@@ -36,13 +42,12 @@ export type GpuFeature = 'f16' | 'subgroups' | 'dot4';
 
 /** To the host. */
 export type Command =
-  | {
+  | ({
       readonly type: 'load';
-      readonly model: ModelSpec;
       readonly options: LoadOptions;
       readonly assets: Assets;
       readonly pageStore?: PageStoreOptions | undefined;
-    }
+    } & Models)
   | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
   | ({ readonly type: 'ask'; readonly id: number } & Question)

@@ -96,6 +96,7 @@ export interface WasmModule {
       optionsJson: string,
       onProgress: WasmProgress,
       signal?: AbortSignal | null,
+      draft?: PieceSource,
       pageStore?: PageStore,
     ): Promise<WasmEngine>;
   };

@@ -20,7 +20,7 @@ export interface FakeOptions {
   readonly groupSize?: number;
   readonly info?: EngineInfo;
   /** Called with what load was given. */
-  readonly onLoad?: (options: unknown, bytes: Uint8Array) => void;
+  readonly onLoad?: (options: unknown, bytes: Uint8Array, draft: Uint8Array | undefined) => void;
   /** Called with each request. */
   readonly onRequest?: (request: unknown) => void;
   /** Called when the engine is closed. */
@@ -72,15 +72,16 @@ export const FAKE_INFO: EngineInfo = {
 export function fakeModule(fake: FakeOptions = {}): WasmModule {
   return {
     WasmEngine: {
-      async load(source, optionsJson, onProgress, signal, pageStore) {
+      async load(source, optionsJson, onProgress, signal, draft, pageStore) {
         const options = parseObject(optionsJson, OPTION_KEYS);
         if (typeof onProgress !== 'function') throw new TypeError('onProgress must be a function');
         if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+        const draftBytes = draft && (await readAll(draft, onProgress, signal, fake));
         const bytes = await readAll(source, onProgress, signal, fake);
         if (new TextDecoder().decode(bytes.subarray(0, 4)) !== 'GGUF') {
           throw wasmError('BadFile', 'This is not a GGUF file. Pick another.');
         }
-        fake.onLoad?.(options, bytes);
+        fake.onLoad?.(options, bytes, draftBytes);
         return new FakeEngine(fake, pageStore);
       },
     },

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use inglenook::device::Device;
 use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
-use inglenook::engine::{Answer, Engine, LoadProgress};
+use inglenook::engine::{Answer, Engine, LoadProgress, Model, ModelOptions};
 use inglenook::text::{Special, vocabulary};
 use js_sys::{Date, Function, Object, Promise};
 use serde::Serialize;
@@ -93,7 +93,8 @@ impl Shared {
 #[wasm_bindgen]
 impl WasmEngine {
     /// Loads a model. `on_progress` is told the bytes read, the bytes there are in all and the stage, `weights` or
-    /// `kernels`; if it throws, loading is aborted, as it is by `signal`. Pages are kept in `page_store`, if there is one.
+    /// `kernels`; if it throws, loading is aborted, as it is by `signal`. The model in `draft`, which is loaded first, drafts tokens. Pages
+    /// are kept in `page_store`, if there is one.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
     pub fn load(
         source: JsSource,
@@ -103,11 +104,12 @@ impl WasmEngine {
         )]
         on_progress: Function,
         #[wasm_bindgen(unchecked_optional_param_type = "AbortSignal | null")] signal: Option<Object>,
+        draft: Option<JsSource>,
         page_store: Option<JsPageStore>,
     ) -> Promise {
         host::promise(async move {
             let options = LoadOptions::from_json(&options_json)?;
-            let loading = load(&source, &options, page_store, &on_progress);
+            let loading = load(&source, draft.as_ref(), &options, page_store, &on_progress);
             let engine = match &signal {
                 Some(signal) => host::until_aborted(signal, loading).await.ok_or_else(errors::aborted)??,
                 None => loading.await?,
@@ -253,6 +255,7 @@ impl WasmEngine {
 
 async fn load(
     source: &JsSource,
+    draft: Option<&JsSource>,
     options: &LoadOptions,
     page_store: Option<JsPageStore>,
     on_progress: &Function,
@@ -270,7 +273,13 @@ async fn load(
         let (read, all) = (JsValue::from(bytes.0 as f64), JsValue::from(bytes.1.map(|all| all as f64)));
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()
     };
-    Engine::load(placement, source, &options.engine(page_store), &mut progress).await.map_err(errors::to_js)
+    let mut engine_options = options.engine(page_store);
+    if let Some(draft) = draft {
+        let model_options = ModelOptions { context: engine_options.context };
+        let draft = Model::load(placement.clone(), draft, &model_options, &mut progress).await;
+        engine_options.draft = Some(draft.map_err(errors::to_js)?);
+    }
+    Engine::load(placement, source, &engine_options, &mut progress).await.map_err(errors::to_js)
 }
 
 /// Seconds since 1970 of the user's local clock.
