@@ -6,10 +6,17 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::{AsyncGrammars, AsyncMatch, GrammarError, Grammars, Later, Position, Session, Step};
+
+/// How long an answer is waited for in place: most masks take less, and a row that goes on at once misses no step of its batch.
+const GRACE: Duration = Duration::from_micros(200);
+
+/// As much as a program's first thread has: grammars nest, and an overflow would end the program.
+const STACK: usize = 8 << 20;
 
 /// Makes who compiles, in the thread: once, and anew after a panic.
 type Make = dyn Fn() -> Box<dyn Grammars> + Send + Sync;
@@ -56,6 +63,7 @@ impl GrammarThread {
         let (make, words) = (self.make.clone(), self.words);
         std::thread::Builder::new()
             .name("grammars".to_owned())
+            .stack_size(STACK)
             .spawn(move || Worker { grammars: None, make, words, outputs: HashMap::new() }.serve(&jobs))
             .map_err(|error| GrammarError::Internal(format!("no thread for grammars can be started: {error}")))?;
         *self.jobs.borrow_mut() = Some(sender.clone());
@@ -163,49 +171,64 @@ fn caught<T>(act: impl FnOnce() -> T) -> Result<T, GrammarError> {
     })
 }
 
-/// What is promised, or the error that it became.
-type Promised<T> = Arc<Mutex<(Option<Result<T, GrammarError>>, Option<Waker>)>>;
+/// What is promised: there, or with whom to wake.
+struct Promise<T> {
+    state: Mutex<(Option<Result<T, GrammarError>>, Option<Waker>)>,
+    settled: Condvar,
+}
 
 /// The side that answers, once. Where it is dropped without, the answer is an error.
-struct Reply<T>(Promised<T>);
+struct Reply<T>(Arc<Promise<T>>);
 
 /// The side that waits.
-struct Receipt<T>(Promised<T>);
+struct Receipt<T> {
+    promise: Arc<Promise<T>>,
+    has_waited: bool,
+}
 
 fn promise<T>() -> (Reply<T>, Receipt<T>) {
-    let promised = Promised::default();
-    (Reply(promised.clone()), Receipt(promised))
+    let promise = Arc::new(Promise { state: Mutex::default(), settled: Condvar::new() });
+    (Reply(promise.clone()), Receipt { promise, has_waited: false })
+}
+
+impl<T> Promise<T> {
+    fn state(&self) -> MutexGuard<'_, (Option<Result<T, GrammarError>>, Option<Waker>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, result: Result<T, GrammarError>) {
+        let mut state = self.state();
+        state.0.get_or_insert(result);
+        let waker = state.1.take();
+        drop(state);
+        self.settled.notify_one();
+        waker.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl<T> Reply<T> {
     fn send(self, result: Result<T, GrammarError>) {
-        self.settle(result);
-    }
-
-    fn settle(&self, result: Result<T, GrammarError>) {
-        let mut promised = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        promised.0.get_or_insert(result);
-        let waker = promised.1.take();
-        drop(promised);
-        waker.into_iter().for_each(Waker::wake);
+        self.0.settle(result);
     }
 }
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
-        self.settle(Err(GrammarError::Internal("the thread for grammars has ended".to_owned())));
+        self.0.settle(Err(GrammarError::Internal("the thread for grammars has ended".to_owned())));
     }
 }
 
 impl<T> Future for Receipt<T> {
     type Output = Result<T, GrammarError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut promised = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        match promised.0.take() {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let grace = if std::mem::replace(&mut self.has_waited, true) { Duration::ZERO } else { GRACE };
+        let state = self.promise.settled.wait_timeout_while(self.promise.state(), grace, |state| state.0.is_none());
+        let (mut state, _) = state.unwrap_or_else(PoisonError::into_inner);
+        match state.0.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                promised.1 = Some(context.waker().clone());
+                state.1 = Some(context.waker().clone());
                 Poll::Pending
             }
         }
