@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use super::Gpu;
 use crate::gpu::GpuError;
 
-/// Larger readback buffers are given back at once; smaller ones wait for the next read of their size.
-const POOLED_BYTES: u64 = 1 << 20;
+/// Larger readback buffers are given back at once; smaller ones wait for the next read of their size. A page of keys and values of a
+/// large model is among these: while answers are under way, one is read for each page that goes to host memory.
+const POOLED_BYTES: u64 = 8 << 20;
 
 /// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there. Dropping
 /// it leaves its staging buffer to the next read.
