@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use inglenook::engine::event::{Event, FinishReason, Timings, Usage};
+use inglenook::engine::Engine;
+use inglenook::engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 use inglenook::engine::request::Request;
-use inglenook::engine::{Engine, Info};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,6 +23,8 @@ pub struct Answer {
     pub calls: Vec<ToolCall>,
     /// What looked like calls and was none, beside being text.
     pub malformed: Vec<MalformedCall>,
+    /// Log-probabilities of its tokens, if they were asked for.
+    pub logprobs: Vec<TokenLogprob>,
     /// The ids of its tokens.
     pub tokens: Vec<u32>,
     /// Why it ended.
@@ -82,6 +83,13 @@ pub enum Part<'a> {
 }
 
 impl Answer {
+    /// Its parts, thoughts first and calls last.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let thought = (!self.reasoning.is_empty()).then_some(Part::Thought(&self.reasoning));
+        let text = (!self.text.is_empty()).then_some(Part::Text(&self.text));
+        thought.into_iter().chain(text).chain(self.calls.iter().map(Part::Call)).collect()
+    }
+
     /// Tokens and rates, for people.
     pub fn summary(&self) -> String {
         let Answer { usage, timings, .. } = self;
@@ -109,74 +117,76 @@ impl Answer {
         }
         summary
     }
-
-    /// The assistant's message, in OpenAI's form.
-    pub fn message(&self) -> Value {
-        let content = if self.text.is_empty() && !self.calls.is_empty() { Value::Null } else { json!(self.text) };
-        let mut message = json!({ "role": "assistant", "content": content });
-        if !self.reasoning.is_empty() {
-            message["reasoning_content"] = json!(self.reasoning);
-        }
-        if !self.calls.is_empty() {
-            message["tool_calls"] = self.calls.iter().map(ToolCall::json).collect();
-        }
-        if !self.malformed.is_empty() {
-            message["malformed_tool_calls"] = json!(self.malformed);
-        }
-        message
-    }
-
-    /// OpenAI's completion object, with the tokens' ids, timings, the adapter and why it is this one beside what it has.
-    pub fn completion(&self, info: &Info) -> Value {
-        let Answer { usage, tokens, timings, .. } = self;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        json!({
-            "id": format!("chatcmpl-{:x}", now.as_nanos()),
-            "object": "chat.completion",
-            "created": now.as_secs(),
-            "model": info.model.name,
-            "choices": [{ "index": 0, "message": self.message(), "finish_reason": self.reason }],
-            "usage": {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-                "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
-            },
-            "tokens": tokens,
-            "timings": timings,
-            "adapter": info.adapter.name,
-            "adapter_reason": info.reason,
-        })
-    }
 }
 
-/// Answers `request`; `show` gets the parts as they come. After ctrl-C the answer ends with [`FinishReason::Aborted`].
+/// Answers `request`, of several choices with the first; `show` gets its parts as they come. After ctrl-C the answer ends with
+/// [`FinishReason::Aborted`].
 ///
 /// # Errors
 /// What the engine says of the request or the device, and what `show` says.
-pub fn answer(
+pub fn answer(engine: &mut Engine, request: Request, show: impl FnMut(Part<'_>) -> io::Result<()>) -> Result<Answer> {
+    Ok(choices(engine, request, show)?.swap_remove(0))
+}
+
+/// Answers `request` with all of its choices, of which there is one at least; `show` gets the parts of the first as they come.
+///
+/// # Errors
+/// As [`answer`].
+pub fn choices(
     engine: &mut Engine,
     request: Request,
     mut show: impl FnMut(Part<'_>) -> io::Result<()>,
-) -> Result<Answer> {
+) -> Result<Vec<Answer>> {
+    let mut choices = Choices::new(request.n.unwrap_or(1) as usize);
     let mut generation = engine.submit(request)?;
-    let mut draft = Draft::default();
-    while let Some(event) = pollster::block_on(generation.next())? {
-        if let Event::Done { reason, usage, timings } = event {
-            if reason == FinishReason::Aborted {
-                draft.drop_call();
-            }
-            draft.end_call(&mut show)?;
-            let Draft { text, reasoning, calls, malformed, .. } = draft;
-            let tokens = generation.tokens(0);
-            return Ok(Answer { text, reasoning, calls, malformed, tokens, reason, usage, timings });
-        }
-        draft.take(event, &mut show)?;
+    while let Some((choice, event)) = pollster::block_on(generation.next_of_all())? {
+        choices.take(choice, event, &mut show)?;
         if interrupt::pressed() {
             generation.cancel();
         }
     }
-    unreachable!("an answer's last event is Done")
+    Ok(choices.ended(|choice| generation.tokens(choice)))
+}
+
+/// The choices of a request in the making.
+#[derive(Debug)]
+pub struct Choices(Vec<(Draft, Option<(FinishReason, Usage, Timings)>)>);
+
+impl Choices {
+    /// So many choices, of which nothing is there yet.
+    pub fn new(count: usize) -> Choices {
+        Choices((0..count).map(|_| Default::default()).collect())
+    }
+
+    /// Takes an event of a choice; `show` gets the parts of the first one.
+    ///
+    /// # Errors
+    /// What `show` says.
+    pub fn take(
+        &mut self,
+        choice: u32,
+        event: Event,
+        show: &mut impl FnMut(Part<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut show = |part: Part<'_>| if choice == 0 { show(part) } else { Ok(()) };
+        let (draft, end) = &mut self.0[choice as usize];
+        let Event::Done { reason, usage, timings } = event else { return draft.take(event, &mut show) };
+        if reason == FinishReason::Aborted {
+            draft.drop_call();
+        }
+        *end = Some((reason, usage, timings));
+        draft.end_call(&mut show)
+    }
+
+    /// All choices, each of which has ended; `tokens` gives the ids of one's tokens.
+    pub fn ended(self, tokens: impl Fn(usize) -> Vec<u32>) -> Vec<Answer> {
+        let answer = |(choice, (draft, end)): (usize, (Draft, Option<_>))| {
+            let Draft { text, reasoning, calls, malformed, logprobs, .. } = draft;
+            let (reason, usage, timings) = end.unwrap_or_else(|| unreachable!("a choice's last event is Done"));
+            Answer { text, reasoning, calls, malformed, logprobs, tokens: tokens(choice), reason, usage, timings }
+        };
+        self.0.into_iter().enumerate().map(answer).collect()
+    }
 }
 
 /// An answer in the making.
@@ -186,6 +196,7 @@ struct Draft {
     reasoning: String,
     calls: Vec<ToolCall>,
     malformed: Vec<MalformedCall>,
+    logprobs: Vec<TokenLogprob>,
     /// The number of a call that is still being written, the last of `calls`.
     open: Option<u32>,
 }
@@ -222,7 +233,8 @@ impl Draft {
                 self.text += &text;
                 self.malformed.push(MalformedCall { index, text });
             }
-            Event::Logprobs { .. } | Event::Done { .. } => {}
+            Event::Logprobs { tokens } => self.logprobs.extend(tokens),
+            Event::Done { .. } => {}
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod arguments;
 mod commands;
+mod completion;
 mod interrupt;
 mod load;
 mod printer;

@@ -332,3 +332,25 @@ fn a_request_that_cannot_be_answered_is_refused_before_a_model_is_loaded() {
     assert!(failure(&["run", "--request", "no/such.json"], "").1.contains("cannot read no/such.json"));
     assert_eq!(failure(&["run"], "").0, 2);
 }
+
+/// Found where two choices were told as one text, and log-probabilities not at all.
+#[test]
+fn run_tells_every_choice_and_its_logprobs_when_a_request_asks_for_them() {
+    let request = json!({
+        "messages": [{"role": "user", "content": "Is ice cold?"}], "n": 2, "logprobs": true, "max_tokens": 6,
+        "response_format": {"type": "choice", "choices": ["certainly", "by no means"]}, "temperature": 1.0, "seed": 1,
+    })
+    .to_string();
+    let whole: Value = serde_json::from_str(&stdout_of(&["run", "--request", "-", "-d", "cpu", "--json"], &request))
+        .expect("output is JSON");
+    let choices = whole["choices"].as_array().expect("a list");
+    assert_eq!(choices.len(), 2, "{whole}");
+    let texts: Vec<&str> =
+        choices.iter().map(|choice| choice["message"]["content"].as_str().expect("a text")).collect();
+    for (text, choice) in texts.iter().zip(choices) {
+        let tokens = choice["logprobs"]["content"].as_array().expect("log-probabilities");
+        let told: String = tokens.iter().map(|token| token["token"].as_str().expect("a text")).collect();
+        assert!(told.starts_with(text) && ["certainly", "by no means"].contains(text), "{told} {text}");
+    }
+    assert_eq!(stdout_of(&["run", "--request", "-", "-d", "cpu"], &request), format!("{}\n\n{}\n", texts[0], texts[1]));
+}

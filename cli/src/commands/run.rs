@@ -9,8 +9,9 @@ use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use serde_json::json;
 
-use crate::answer::answer;
+use crate::answer::choices;
 use crate::arguments::{self, AnswerArguments, ModelArguments};
+use crate::completion::completion;
 use crate::interrupt::Interrupted;
 use crate::load;
 use crate::printer::Printer;
@@ -65,16 +66,22 @@ pub fn run(options: &Options) -> Result<()> {
     request.check()?;
     let mut engine = load::engine(&options.model)?;
     let mut printer = Printer::new();
-    let answer = answer(&mut engine, request, |part| if options.json { Ok(()) } else { printer.show(part) })?;
+    let answers = choices(&mut engine, request, |part| if options.json { Ok(()) } else { printer.show(part) })?;
     printer.end_line()?;
     if options.json {
-        writeln!(io::stdout(), "{}", answer.completion(engine.info()))?;
+        writeln!(io::stdout(), "{}", completion(&answers, engine.info()))?;
+    } else {
+        for other in &answers[1..] {
+            writeln!(io::stdout())?;
+            other.parts().into_iter().try_for_each(|part| printer.show(part))?;
+            printer.end_line()?;
+        }
     }
     if options.model.verbose {
-        eprintln!("{}", answer.summary());
+        answers.iter().for_each(|answer| eprintln!("{}", answer.summary()));
     }
     load::store_pages(&engine);
-    if answer.reason == FinishReason::Aborted { Err(Interrupted.into()) } else { Ok(()) }
+    if answers.iter().any(|answer| answer.reason == FinishReason::Aborted) { Err(Interrupted.into()) } else { Ok(()) }
 }
 
 fn request(options: &Options) -> Result<Request> {

@@ -92,6 +92,7 @@ mod tests {
             reasoning: String::new(),
             calls: calls.iter().map(call).collect(),
             malformed: Vec::new(),
+            logprobs: Vec::new(),
             tokens: Vec::new(),
             reason: FinishReason::Stop,
             usage: Usage::default(),
