@@ -229,9 +229,10 @@ fn rules_are_read_from_json() {
     assert_eq!(read(r#"{"match":{"regex":"a+"},"action":"mask","mask":"*"}"#).expect("reads"), masking("a+"));
     assert_eq!(read(r#"{"match":"a","action":"mask"}"#).expect("reads"), masking_text("a", DEFAULT_MASK));
     assert_eq!(read(r#"{"match":{"regex":"a"},"action":"stop"}"#).expect("reads"), stopping("a"));
+    assert_eq!(read(r#"{"match":{"regex":"a"}}"#).expect("reads"), stopping("a"));
     let refused = |json: &str| read(json).expect_err("refused").to_string();
     assert!(refused(r#"{"match":1,"action":"stop"}"#).contains("must be a string or an object"));
-    assert!(refused(r#"{"match":"a"}"#).contains("action"));
+    assert!(refused(r#"{"action":"stop"}"#).contains("match"));
     assert!(refused(r#"{"match":"a","action":"end"}"#).contains("unknown variant `end`"));
     assert!(refused(r#"{"match":"a","action":"stop","mask":"x"}"#).contains("shows no `mask`"));
     assert!(refused(r#"{"match":"a","action":"stop","regexp":"x"}"#).contains("unknown field"));
