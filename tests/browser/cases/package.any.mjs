@@ -75,17 +75,26 @@ async function prompts(t, engine) {
  * @param {any} engine
  */
 async function refusals(t, engine) {
+  /** @type {[object, string, string][]} */
+  const cases = [
+    [{ max_token: 5 }, "Unsupported", "did you mean `max_tokens`?"],
+    [{ temperature: "hot" }, "BadRequest", "temperature"],
+    [{ temperature: -1 }, "BadRequest", "`temperature` is -1"],
+    [{ messages: [{ role: "user", content: 5 }] }, "BadRequest", "content"],
+    [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "Unsupported", "tools[0]"],
+  ];
   for (const stream of [false, true]) {
-    for (const [options, code, named] of [
-      [{ max_token: 5 }, "Unsupported", "did you mean `max_tokens`?"],
-      [{ temperature: "hot" }, "BadRequest", "temperature"],
-      [{ temperature: -1 }, "BadRequest", "`temperature` is -1"],
-      [{ messages: [{ role: "user", content: 5 }] }, "BadRequest", "content"],
-      [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "Unsupported", "tools[0]"],
-    ]) {
+    for (const [options, code, named] of cases) {
       const refused = await engine.chat.completions
         .create({ ...OPPOSITE, ...options, stream })
         .catch((/** @type {any} */ error) => error);
+      t.equal(refused.code, code, `the code of ${JSON.stringify(options)}`);
+      t.ok(String(refused.message).includes(named), `the message to say ${named}: ${refused.message}`);
+    }
+  }
+}
+
+/** @type {any} */ error) => error);
       t.equal(refused.code, code, `the code of ${JSON.stringify(options)}`);
       t.ok(String(refused.message).includes(named), `the message to say ${named}: ${refused.message}`);
     }
