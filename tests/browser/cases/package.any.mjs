@@ -94,12 +94,6 @@ async function refusals(t, engine) {
   }
 }
 
-/** @type {any} */ error) => error);
-      t.equal(refused.code, code, `the code of ${JSON.stringify(options)}`);
-      t.ok(String(refused.message).includes(named), `the message to say ${named}: ${refused.message}`);
-    }
-  }
-}
 
 /**
  * @param {import("../lib/harness.mjs").Check} t
