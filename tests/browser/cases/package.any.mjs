@@ -94,7 +94,6 @@ async function refusals(t, engine) {
   }
 }
 
-
 /**
  * @param {import("../lib/harness.mjs").Check} t
  * @param {any} engine
