@@ -33,7 +33,8 @@ fn requests_of_clients_keep_their_meaning_or_are_refused_by_field() {
     for path in paths {
         let recorded: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let found = match Request::from_json(&recorded["body"].to_string()) {
-            Ok(request) => match engine.submit(request.clone()) {
+            // A form is compiled while its prompt is computed: what is wrong with one comes in place of the first event.
+            Ok(request) => match engine.submit(request.clone()).and_then(|mut answer| block_on(answer.next())) {
                 Ok(_) => json!({"prompt": engine.prompts().render(&request).unwrap(), "asks": asks(&request)}),
                 Err(error) => json!({"error": error.to_string()}),
             },

@@ -36,6 +36,7 @@ export class Connection {
   readonly #answers = new Map<number, EventQueue<GenerationEvent>>();
   readonly #calls = new Map<number, Pending>();
   #loading: Pending | undefined;
+  #info: EngineInfo | undefined;
   #onProgress: (progress: LoadProgress) => void = () => undefined;
   #onClosed: () => void = () => undefined;
   #closed: Error | undefined;
@@ -133,7 +134,11 @@ export class Connection {
         this.#onProgress(report.progress);
         break;
       case 'loaded':
+        this.#info = report.info;
         this.#loading?.resolve(report.info);
+        break;
+      case 'inlineGrammars':
+        Object.assign(this.#info ?? {}, { grammars: 'inline' });
         break;
       case 'loadFailed':
         this.#loading?.reject(fromWire(report.error));

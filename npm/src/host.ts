@@ -1,7 +1,9 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
+import type { Assets } from './assets.js';
 import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
+import type { GrammarWorker } from './grammar-worker.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import type { PageStore, PageStoreOptions } from './page-store.js';
@@ -17,6 +19,8 @@ export interface Platform {
   loadModule(url: string): Promise<WasmModule>;
   /** Called only once a request needs it. @param url of the `.wasm` file */
   loadGrammarModule(url: string): Promise<GrammarModule>;
+  /** The same module in a worker of its own; nothing where none starts. Not there where the host has to do without. */
+  startGrammars?(assets: Assets): Promise<GrammarWorker | undefined>;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
   openPageStore(options: PageStoreOptions): Promise<PageStore>;
 }
@@ -89,8 +93,14 @@ class Host {
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
-      this.#grammars = new Grammars(() => this.#platform.loadGrammarModule(assets.grammarWasm));
-      this.#report({ type: 'loaded', info: JSON.parse(engine.info()) as EngineInfo });
+      const { startGrammars } = this.#platform;
+      this.#grammars = new Grammars({
+        loadModule: () => this.#platform.loadGrammarModule(assets.grammarWasm),
+        startWorker: startGrammars && (() => startGrammars(assets)),
+      });
+      this.#grammars.onInline = () => this.#report({ type: 'inlineGrammars' });
+      const grammars = startGrammars === undefined ? 'inline' : 'worker';
+      this.#report({ type: 'loaded', info: { ...JSON.parse(engine.info()), grammars } as EngineInfo });
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
       const failure = sources.find((source) => source.failure !== undefined)?.failure;

@@ -62,6 +62,11 @@ export interface EngineInfo {
   readonly reason: string;
   readonly memory: MemoryInfo;
   readonly kernels: readonly KernelChoice[];
+  /**
+   * Where the forms of answers are compiled: in a worker of their own, or `inline`, in the engine's thread, where other answers wait
+   * meanwhile.
+   */
+  readonly grammars: 'worker' | 'inline';
 }
 
 /** GPU counters since loading: dispatches, submits, readbacks, objects created, and the like. */

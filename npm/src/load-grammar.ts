@@ -8,10 +8,12 @@ import type { GrammarModule } from './wasm.js';
 /**
  * The module, ready for use.
  *
- * @param file its address, or its bytes where they cannot be fetched (Node)
+ * @param file its address; or its bytes, where they cannot be fetched (Node), or what they were compiled to
  * @throws DeploymentError; DownloadError, after which it can be tried again; OutOfMemoryError
  */
-export async function loadGrammarModule(file: string | Uint8Array<ArrayBuffer>): Promise<GrammarModule> {
+export async function loadGrammarModule(
+  file: string | Uint8Array<ArrayBuffer> | WebAssembly.Module,
+): Promise<GrammarModule> {
   try {
     await init({ module_or_path: typeof file === 'string' ? await compileAsset(file) : file });
     return { WasmGrammars };

@@ -1,4 +1,7 @@
-/** Entry for Node, Deno and Bun: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`. */
+/**
+ * Entry for Node, Deno and Bun: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`; grammars have
+ * a thread of their own.
+ */
 
 import { pathToFileURL } from 'node:url';
 import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
@@ -7,6 +10,7 @@ import { localPort } from './local-port.js';
 import { addressOf } from './node/address.js';
 import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
+import { startGrammarsInNode } from './node/grammar-worker.js';
 import { openPageStoreInNode } from './node/page-store.js';
 import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 
@@ -28,6 +32,7 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
       loadGrammarModule: loadGrammarModuleInNode,
       openModel: openModelInNode,
       openPageStore: openPageStoreInNode,
+      ...(options?.worker !== false && { startGrammars: startGrammarsInNode }),
     });
   };
   const named = typeof options?.model === 'string' ? { ...options, model: addressOf(options.model) } : options;

@@ -81,6 +81,8 @@ export type Report =
   | { readonly type: 'progress'; readonly progress: LoadProgress }
   | { readonly type: 'loaded'; readonly info: EngineInfo }
   | { readonly type: 'loadFailed'; readonly error: WireError }
+  /** No worker starts for grammars: from now on `EngineInfo.grammars` is `inline`. */
+  | { readonly type: 'inlineGrammars' }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
   /** The engine has taken a request. */
   | { readonly type: 'begun'; readonly id: number }

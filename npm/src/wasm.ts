@@ -37,7 +37,7 @@ export interface WasmEngine {
   /** The tokenizer alone, for the second module. */
   tokenizer(): WasmTokenizer;
   /** From now on, requests that need a grammar have it compiled by this. */
-  set_grammars(grammars: WasmGrammars): void;
+  set_grammars(grammars: EngineGrammars): void;
   /** GPU counters since loading, as JSON. */
   counters(): string;
   /** Give all memory back, on the GPU too. Nothing else may be called afterwards. */
@@ -50,30 +50,47 @@ export interface WasmTokenizer {
   free(): void;
 }
 
-/** Compiles grammars for one vocabulary. Only the engine calls `compile`, and what comes of it. */
-export interface WasmGrammars {
-  compile(specJson: string): WasmMatcher;
+/** Who compiles grammars, as the engine asks it: in this thread or in another. */
+export interface EngineGrammars {
+  /** What is wrong with the description is thrown here, or by the first step. */
+  compile(specJson: string): EngineMatcher;
+}
+
+/** A text under way that a grammar describes. */
+export interface EngineMatcher {
+  /** The words of what comes of a step, or a promise of them. */
+  step(...step: MatcherStep): Uint32Array | Promise<Uint32Array>;
   free(): void;
 }
 
-/** A position in a text that a grammar describes. */
+/** What a text goes on by, and what is asked of the place where that leads. */
+export type MatcherStep = [tokens: Uint32Array, budget: number, closes: boolean, asks: number];
+
+/** Compiles grammars for one vocabulary. */
+export interface WasmGrammars {
+  /** None where texts have to be tokenised first; then it is to be asked again. */
+  compile(specJson: string): WasmMatcher | undefined;
+  /** The texts that have to be tokenised, where the tokenizer is elsewhere. */
+  lacking(): Uint8Array[];
+  learn(text: Uint8Array, tokens: Uint32Array): void;
+  free(): void;
+}
+
+/** A text under way that a grammar describes. */
 export interface WasmMatcher {
-  mask(): Uint32Array;
-  accept(token: number): void;
-  landing(budget: number): number;
-  land(token: number, budget: number): number;
-  forced(): Uint32Array;
-  isComplete(): boolean;
-  mustStop(): boolean;
+  /** None where texts have to be tokenised first; then `again` goes on. */
+  step(...step: MatcherStep): Uint32Array | undefined;
+  again(): Uint32Array | undefined;
   free(): void;
 }
 
 /** The second module, instantiated: forms of answers, and nothing else. */
 export interface GrammarModule {
+  /** Without `tokenize` it asks for the tokens of texts by `lacking`. */
   readonly WasmGrammars: new (
     vocabulary: Uint8Array,
     eosTokens: Uint32Array,
-    tokenize: (bytes: Uint8Array) => Uint32Array,
+    tokenize?: (bytes: Uint8Array) => Uint32Array,
   ) => WasmGrammars;
 }
 

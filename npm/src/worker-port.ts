@@ -44,7 +44,7 @@ export function workerPort(url: string): HostPort {
  * A running worker: from its address, else from a blob of its text. The blob serves where the script is of another origin, or comes
  * without the page's Cross-Origin-Embedder-Policy, which a blob inherits; the address where a policy forbids blobs.
  */
-async function startWorker(url: string): Promise<Worker> {
+export async function startWorker(url: string): Promise<Worker> {
   const violations = watchPolicy(url);
   try {
     const direct = await tryWorker(url);

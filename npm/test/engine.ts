@@ -2,6 +2,7 @@
 
 import { type CreateEngineOptions, createEngineOn } from '../src/create-engine.js';
 import type { Engine } from '../src/engine.js';
+import type { GrammarWorker } from '../src/grammar-worker.js';
 import type { Platform } from '../src/host.js';
 import { openPageStoreInNode } from '../src/node/page-store.js';
 import type { HostPort } from '../src/protocol.js';
@@ -19,12 +20,13 @@ export const MODEL = new Blob([fakeModelFile(2_500_001)]);
 export interface TestEngineOptions extends Partial<CreateEngineOptions> {
   readonly openPort?: (platform: Platform) => HostPort;
   readonly loadGrammarModule?: () => Promise<GrammarModule>;
+  readonly startGrammars?: () => Promise<GrammarWorker | undefined>;
 }
 
 /** An engine on a stand-in that behaves like this, or on this module. */
 export function createTestEngine(
   fake: FakeOptions | WasmModule = {},
-  { openPort = messagePort, loadGrammarModule, ...options }: TestEngineOptions = {},
+  { openPort = messagePort, loadGrammarModule, startGrammars, ...options }: TestEngineOptions = {},
 ): Promise<Engine> {
   const module = 'WasmEngine' in fake ? fake : fakeModule(fake);
   const platform: Platform = {
@@ -32,6 +34,7 @@ export function createTestEngine(
     loadGrammarModule: loadGrammarModule ?? (async () => fakeGrammarModule().module),
     openModel,
     openPageStore: openPageStoreInNode,
+    ...(startGrammars && { startGrammars }),
   };
   return createEngineOn(() => openPort(platform), { model: MODEL, ...options }, 'http://127.0.0.1/');
 }

@@ -12,6 +12,9 @@ export interface FakeGrammarLog {
   freed: number;
 }
 
+/** The words of a position behind which all may come. */
+const ANYTHING = [8, 0, 0, 0xffffffff];
+
 /** The module, and what is done with it. */
 export function fakeGrammarModule(): { readonly module: GrammarModule; readonly log: FakeGrammarLog } {
   const log: FakeGrammarLog = { compiled: [], made: 0, freed: 0 };
@@ -19,10 +22,10 @@ export function fakeGrammarModule(): { readonly module: GrammarModule; readonly 
   class FakeGrammars implements WasmGrammars {
     #freed = false;
 
-    constructor(vocabulary: Uint8Array, eosTokens: Uint32Array, tokenize: (bytes: Uint8Array) => Uint32Array) {
+    constructor(vocabulary: Uint8Array, eosTokens: Uint32Array, tokenize?: (bytes: Uint8Array) => Uint32Array) {
       if (!(vocabulary instanceof Uint8Array)) throw new TypeError('vocabulary must be a Uint8Array');
       if (!(eosTokens instanceof Uint32Array) || eosTokens.length === 0) throw new TypeError('eosTokens must be ids');
-      if (tokenize(Uint8Array.of(104, 105)).length === 0) throw new TypeError('tokenize must give ids');
+      if (tokenize?.(Uint8Array.of(104, 105)).length === 0) throw new TypeError('tokenize must give ids');
       log.made += 1;
     }
 
@@ -35,6 +38,12 @@ export function fakeGrammarModule(): { readonly module: GrammarModule; readonly 
       log.compiled.push(spec);
       return anything();
     }
+
+    lacking(): Uint8Array[] {
+      return [];
+    }
+
+    learn(): void {}
 
     free(): void {
       if (this.#freed) throw new Error('freed twice');
@@ -49,13 +58,8 @@ export function fakeGrammarModule(): { readonly module: GrammarModule; readonly 
 /** A matcher that allows everything and forces nothing. */
 function anything(): WasmMatcher {
   return {
-    mask: () => Uint32Array.of(0xffffffff),
-    accept: () => undefined,
-    landing: () => 0,
-    land: (token) => token,
-    forced: () => new Uint32Array(),
-    isComplete: () => true,
-    mustStop: () => false,
+    step: () => Uint32Array.from(ANYTHING),
+    again: () => undefined,
     free: () => undefined,
   };
 }

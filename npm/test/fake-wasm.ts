@@ -9,7 +9,7 @@ import type { Tool } from '../src/openai/tools.js';
 import type { PageStore } from '../src/page-store.js';
 import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
 import type { PieceSource } from '../src/source/source.js';
-import type { WasmEngine, WasmGrammars, WasmModule, WasmProgress, WasmReport, WasmTokenizer } from '../src/wasm.js';
+import type { EngineGrammars, WasmEngine, WasmModule, WasmProgress, WasmReport, WasmTokenizer } from '../src/wasm.js';
 
 /** How the stand-in behaves. */
 export interface FakeOptions {
@@ -66,6 +66,7 @@ export const FAKE_INFO: EngineInfo = {
   reason: 'a GPU was asked for, and there is only this software adapter',
   memory: { weights: 5_570_560, kvCache: 4_194_304, activations: 1_048_576 },
   kernels: [{ kernel: 'matmul', class: 'decode Q8_0', variant: 'plain', wrong: [] }],
+  grammars: 'inline',
 };
 
 /** The module. */
@@ -117,7 +118,7 @@ class FakeEngine implements WasmEngine {
   readonly #pageStore: PageStore | undefined;
   /** The choices of each answer that are still open. */
   readonly #answers = new Map<number, readonly FakeAnswer[]>();
-  #grammars: WasmGrammars | undefined;
+  #grammars: EngineGrammars | undefined;
   #closed = false;
   #asked = false;
   #lastId = 0;
@@ -245,10 +246,9 @@ class FakeEngine implements WasmEngine {
     return fakeTokenizer(() => this.#fake.onTokenizerFree?.());
   }
 
-  set_grammars(grammars: WasmGrammars): void {
+  set_grammars(grammars: EngineGrammars): void {
     this.#mustBeOpen();
     if (typeof grammars.compile !== 'function') throw new TypeError('grammars must compile');
-    if (this.#grammars !== undefined) throw new Error('grammars are set twice');
     this.#grammars = grammars;
   }
 

@@ -1,29 +1,26 @@
-//! The second module, which compiles grammars, as the engine asks it: JavaScript loads it when a request first needs it.
+//! The second module, which compiles grammars, as the engine asks it: JavaScript starts it, in a worker of its own where it can, when a
+//! request first needs it.
 
-use inglenook_grammar::{GrammarError, Grammars, Match};
-use js_sys::{Error, Uint32Array};
+use inglenook_grammar::{AsyncGrammars, AsyncMatch, GrammarError, Later, Position, Step};
+use js_sys::{Error, Promise, Uint32Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPESCRIPT: &str = r#"
 /** The second module's compiler for the vocabulary of one model. */
 export interface JsGrammars {
-  /** A matcher for a description as JSON; throws what is wrong with it. */
+  /** Begins to compile a description as JSON. What is wrong with it is thrown here or by the first step. */
   compile(specJson: string): JsMatcher;
 }
 
-/** A position in a text that a grammar describes. */
+/** A text under way that a grammar describes. */
 export interface JsMatcher {
-  /** The tokens that may come next: bit t % 32 of word t / 32. */
-  mask(): Uint32Array;
-  accept(token: number): void;
-  /** How many tokens before the end of a budget `land` should take the place of `accept`. */
-  landing(budget: number): number;
-  /** Goes on by a token with which the text can still end within `budget` tokens; gives the token taken. */
-  land(token: number, budget: number): number;
-  forced(): Uint32Array;
-  isComplete(): boolean;
-  mustStop(): boolean;
+  /**
+   * Goes on by tokens, with `budget` tokens to come at most, which it is brought to its end by if `closes`; `asks` is what is asked of
+   * the position behind them. Gives the words of a `Position`, or a promise of them.
+   */
+  step(tokens: Uint32Array, budget: number, closes: boolean, asks: number): Uint32Array | Promise<Uint32Array>;
   free(): void;
 }
 "#;
@@ -39,27 +36,21 @@ extern "C" {
 
     type JsMatcher;
 
-    #[wasm_bindgen(method, catch, js_name = mask)]
-    fn mask_js(this: &JsMatcher) -> Result<Uint32Array, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = accept)]
-    fn accept_js(this: &JsMatcher, token: u32) -> Result<(), JsValue>;
-    #[wasm_bindgen(method, catch, js_name = landing)]
-    fn landing_js(this: &JsMatcher, budget: usize) -> Result<usize, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = land)]
-    fn land_js(this: &JsMatcher, token: u32, budget: usize) -> Result<u32, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = forced)]
-    fn forced_js(this: &JsMatcher) -> Result<Uint32Array, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = isComplete)]
-    fn is_complete_js(this: &JsMatcher) -> Result<bool, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = mustStop)]
-    fn must_stop_js(this: &JsMatcher) -> Result<bool, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = step)]
+    fn step_js(this: &JsMatcher, tokens: Vec<u32>, budget: usize, closes: bool, asks: u32) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, js_name = free)]
     fn free_js(this: &JsMatcher);
 }
 
-impl Grammars for JsGrammars {
-    fn compile(&mut self, spec_json: &str) -> Result<Box<dyn Match>, GrammarError> {
-        Ok(Box::new(Owned(self.compile_js(spec_json).map_err(failure)?)))
+impl AsyncGrammars for JsGrammars {
+    fn compile(&self, spec_json: &str) -> Later<Box<dyn AsyncMatch>> {
+        let begun = self.compile_js(spec_json).map(Owned).map_err(failure);
+        Box::pin(async move {
+            let mut matcher = begun?;
+            // Nothing is asked but that it is there.
+            matcher.step(Step::default()).await?;
+            Ok(Box::new(matcher) as Box<dyn AsyncMatch>)
+        })
     }
 }
 
@@ -72,38 +63,18 @@ impl Drop for Owned {
     }
 }
 
-impl Match for Owned {
-    fn mask(&mut self, words: &mut [u32]) -> Result<(), GrammarError> {
-        let mask = self.0.mask_js().map_err(failure)?;
-        let shared = words.len().min(mask.length() as usize);
-        mask.subarray(0, shared as u32).copy_to(&mut words[..shared]);
-        words[shared..].fill(0);
-        Ok(())
-    }
-
-    fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
-        self.0.accept_js(token).map_err(failure)
-    }
-
-    fn landing(&mut self, budget: usize) -> usize {
-        self.0.landing_js(budget).unwrap_or(0)
-    }
-
-    fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError> {
-        self.0.land_js(token, budget).map_err(failure)
-    }
-
-    fn forced(&mut self) -> Result<Vec<u32>, GrammarError> {
-        Ok(self.0.forced_js().map_err(failure)?.to_vec())
-    }
-
-    fn is_complete(&mut self) -> bool {
-        self.0.is_complete_js().unwrap_or(true)
-    }
-
-    fn must_stop(&mut self) -> bool {
-        // A module that has died constrains nothing any more: the answer ends.
-        self.0.must_stop_js().unwrap_or(true)
+impl AsyncMatch for Owned {
+    fn step(&mut self, step: Step) -> Later<Position> {
+        let told = self.0.step_js(step.tokens, step.budget, step.closes, step.asks.to_word());
+        Box::pin(async move {
+            let words = match told.map_err(failure)?.dyn_into::<Promise>() {
+                Ok(promise) => JsFuture::from(promise).await.map_err(failure)?,
+                // No task is lost where the module is in this very thread.
+                Err(words) => words,
+            };
+            let words = words.dyn_into::<Uint32Array>().ok().and_then(|words| Position::from_words(&words.to_vec()));
+            words.ok_or_else(|| GrammarError::Internal("its module answers with something else".into()))
+        })
     }
 }
 

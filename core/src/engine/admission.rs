@@ -11,7 +11,8 @@ use super::constraint::{Constraint, OutputConstraint};
 use super::output::OutputPipeline;
 use super::prompt::Prompt;
 use super::request::{Request, RequestError};
-use super::sequence::{Backoff, Clock, MaskMode, ReasoningState, Sequence};
+use super::sequence::{Clock, Sequence};
+use super::token_policy::{Advance, Backoff, MaskMode, ReasoningState, TokenPolicy};
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS};
 use crate::kv::prefix::Namespace;
@@ -22,7 +23,8 @@ impl Engine {
     /// Checks a request and queues it. The device is not touched before an answer is awaited.
     ///
     /// # Errors
-    /// [`Error::Request`], [`Error::Template`], [`Error::Grammar`]; [`RequestError::Busy`] where the queue is full.
+    /// [`Error::Request`], [`Error::Template`]; [`RequestError::Busy`] where the queue is full. A grammar is compiled meanwhile: what is
+    /// wrong with one is the answer's error.
     pub fn submit(&self, request: Request) -> Result<Answer, Error> {
         let audits = self.shared.with(|driver| driver.audits);
         let begun = self.begin(&request, audits);
@@ -45,7 +47,7 @@ impl Engine {
         mailbox.audit = audits.then(|| AuditRecord::new(request.clone(), sequences.len()));
         let mailbox = Rc::new(RefCell::new(mailbox));
         let rank = (request.priority.unwrap_or(0), self.born.elapsed().as_millis() as i64);
-        let ids = self.shared.with(|driver| {
+        let ids: Result<Vec<_>, Error> = self.shared.with(|driver| {
             let mut ids = Vec::new();
             for (choice, sequence) in sequences.into_iter().enumerate() {
                 let id = driver.next_id();
@@ -57,10 +59,6 @@ impl Engine {
                 }
                 driver.insert(id, sequence, choice as u32, mailbox.clone());
                 ids.push(id);
-                if let Err(error) = driver.begin(id) {
-                    ids.iter().for_each(|id| driver.discard(*id));
-                    return Err(error);
-                }
             }
             Ok(ids)
         });
@@ -108,16 +106,22 @@ impl Engine {
         let mut params =
             request.sampling(&self.info.model.recommended, (prompt.tokens.len() as u32, limit), 0).seeded(seed);
         params.flags |= if bias.is_empty() { 0 } else { BIASED };
-        Ok(Sequence {
-            limit,
-            params,
-            bias,
-            stop_ids,
+        let policy = TokenPolicy {
+            stop_ids: stop_ids.clone(),
+            remaining: limit - prompt.tokens.len() as u32,
             output,
             constraint,
             reasoning: self.reasoning(request, prompt),
             mask_mode: MaskMode::Masked,
             backoff: Backoff::default(),
+            step: Advance::default(),
+        };
+        Ok(Sequence {
+            limit,
+            params,
+            bias,
+            stop_ids,
+            policy: Some(Box::new(policy)),
             events: VecDeque::new(),
             usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
             clock: Clock::new(),
@@ -151,6 +155,7 @@ impl Engine {
         };
         ReasoningState {
             budget: ReasoningBudget::new(request.reasoning.budget(), prompt.starts_in_reasoning),
+            is_limited: request.reasoning.budget().is_some(),
             close: tokens(ReasoningFormat::close),
             closing: tokens(ReasoningFormat::closing_text),
             closed: false,

@@ -1,23 +1,25 @@
-//! Grammars compiled in this process; in the browser a second module does it.
+//! Grammars compiled in this process, by a thread of the engine's own; in the browser a second module does it.
 
 use std::sync::Arc;
 
-use inglenook_grammar::{Compiler, GrammarError, Grammars, Match, Vocabulary, unpack};
+use inglenook_grammar::{Compiler, GrammarError, GrammarThread, Grammars, Match, Vocabulary, unpack};
 
+use crate::kernels::sampling::mask_words;
 use inglenook_text::{Tokenizer, vocabulary};
 
+/// A thread that compiles grammars for a model's tokens.
+pub(super) fn thread(tokenizer: &Arc<Tokenizer>) -> GrammarThread {
+    let (words, tokenizer) = (mask_words(tokenizer.vocab_size() as u32) as usize, tokenizer.clone());
+    GrammarThread::new(words, move || Box::new(LazyCompiler { tokenizer: tokenizer.clone(), compiler: None }))
+}
+
 /// A compiler that is made when the first request needs it: its tables take a moment, and memory.
-pub(super) struct LazyCompiler {
+struct LazyCompiler {
     tokenizer: Arc<Tokenizer>,
     compiler: Option<Compiler>,
 }
 
 impl LazyCompiler {
-    /// For a model's tokens.
-    pub fn new(tokenizer: Arc<Tokenizer>) -> LazyCompiler {
-        LazyCompiler { tokenizer, compiler: None }
-    }
-
     fn make(&self) -> Result<Compiler, GrammarError> {
         let tokens = unpack(&vocabulary::packed(&self.tokenizer))?;
         let tokenizer = self.tokenizer.clone();

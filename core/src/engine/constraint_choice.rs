@@ -34,13 +34,13 @@ impl Engine {
         }
         let grammar = self.calls(request, prompt, choice)?.ok_or(RequestError::NoToolCallFormat)?;
         let start = self.behind_thought(prompt);
-        Ok(Some(OutputConstraint { spec: Spec::Lark { grammar }, start, repeats: false, closes: false }))
+        Ok(Some(OutputConstraint { spec: Spec::Lark { grammar }, part: None, start, repeats: false, closes: false }))
     }
 
     /// The form, behind a thought or the caller's trigger. Where tools are offered and nothing comes before the form, calls may come in
     /// its place.
     fn form(&self, spec: &Spec, request: &Request, prompt: &Prompt) -> Result<OutputConstraint, Error> {
-        let held = |spec, start| OutputConstraint { spec, start, repeats: false, closes: true };
+        let held = |spec, start| OutputConstraint { spec, part: None, start, repeats: false, closes: true };
         if let Some(text) = request.response_format.trigger.clone().filter(|text| !text.is_empty()) {
             return Ok(held(spec.clone(), Start::Behind { text, required: true }));
         }
@@ -48,19 +48,12 @@ impl Engine {
             // Calls have a channel of their own before the one of the answer.
             return Ok(held(spec.clone(), Start::Answer));
         }
-        let spec = match prompt.tools.is_empty() {
-            true => spec.clone(),
-            false => {
-                let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoToolCallFormat)?;
-                let both = either(&calls, spec)?;
-                if self.grammars().compile(&both.to_json()).is_err() {
-                    // Where it is the form's fault, its own words say so.
-                    self.grammars().compile(&spec.to_json())?;
-                }
-                both
-            }
-        };
-        Ok(held(spec, self.behind_thought(prompt)))
+        let start = self.behind_thought(prompt);
+        if prompt.tools.is_empty() {
+            return Ok(held(spec.clone(), start));
+        }
+        let calls = self.calls(request, prompt, Choice::Required)?.ok_or(RequestError::NoToolCallFormat)?;
+        Ok(OutputConstraint { part: Some(spec.clone()), ..held(either(&calls, spec)?, start) })
     }
 
     /// Where the model calls a tool by itself, and has tools whose schemas must be kept.
@@ -75,6 +68,7 @@ impl Engine {
         let start = Start::Behind { text: text.to_owned(), required: false };
         Ok(grammar.map(|grammar| OutputConstraint {
             spec: Spec::Lark { grammar },
+            part: None,
             start,
             repeats: true,
             closes: false,

@@ -3,6 +3,7 @@
 
 mod background;
 mod intake;
+mod policy;
 mod speculation;
 mod storage;
 mod submission;
@@ -35,6 +36,7 @@ use crate::error::Error;
 use crate::gpu::GpuError;
 use crate::plan::KernelCache;
 use background::Background;
+use policy::{Chosen, Decision};
 
 /// Steps of a submission once answers are under way: a read for every four tokens.
 pub(super) const STEPS_PER_SUBMIT: u32 = 4;
@@ -149,6 +151,8 @@ pub(super) struct Driver {
     entries: HashMap<SeqId, Entry>,
     in_flight: VecDeque<InFlight>,
     background: Option<Background>,
+    /// Who is woken when a policy can go on.
+    waker: Waker,
     /// Sequences for which no token could be chosen, and nobody knows why yet.
     faulty: VecDeque<SeqId>,
     failed: Option<GpuError>,
@@ -188,6 +192,12 @@ struct Entry {
     mailbox: Rc<RefCell<Mailbox>>,
     /// The tokens that may come next, where it waits for a choice under a mask.
     mask: Vec<u32>,
+    /// Tokens that were chosen and not looked at.
+    unread: VecDeque<(Vec<u32>, Chosen)>,
+    /// What its policy is at.
+    decision: Option<Decision>,
+    /// Whether its tokens are chosen without the mask of the grammar that holds, and verified.
+    is_verified: bool,
     /// Whether it waits for plans that have what it is sampled by.
     waits_for_plan: bool,
     lookup: PromptLookup,
@@ -270,6 +280,7 @@ impl Driver {
             entries: HashMap::new(),
             in_flight: VecDeque::new(),
             background: None,
+            waker: Waker::noop().clone(),
             faulty: VecDeque::new(),
             failed: None,
             chunks,
@@ -375,11 +386,15 @@ impl Driver {
             choice,
             mailbox,
             mask: Vec::new(),
+            unread: VecDeque::new(),
+            decision: None,
+            is_verified: false,
             waits_for_plan: false,
             lookup,
             acceptance: Acceptance::default(),
         };
         self.entries.insert(id, entry);
+        self.begin(id);
     }
 
     /// Ends a sequence, if it is under way.
@@ -415,18 +430,22 @@ impl Driver {
 
     fn try_poll(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, GpuError> {
         self.transfer.poll(context, &mut self.scheduler.tier)?;
-        let has_moved = self.poll_store(context);
+        let mut has_moved = self.poll_store(context);
         self.begin_background();
         if self.poll_background(context)?.is_ready() {
             return Ok(Poll::Ready(()));
         }
+        has_moved |= self.poll_policies(context);
         // A diagnosis works in its sequence's slot and pages, which nobody else may be given meanwhile.
         let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
-        while !is_diagnosing && self.in_flight.len() < SUBMITS_IN_FLIGHT && self.submit() {}
+        // Where a row's mask is on its way, the step behind the one that keeps the device busy is better begun with that row.
+        let ahead = if self.awaits_mask() { 1 } else { SUBMITS_IN_FLIGHT };
+        while !is_diagnosing && self.in_flight.len() < ahead && self.submit() {}
         let idle = if has_moved { Poll::Ready(()) } else { Poll::Pending };
         let Some(first) = self.in_flight.front_mut() else {
             let waits = has_moved || self.background.is_some() || !self.store.loads.is_empty();
-            if !waits && !self.entries.is_empty() {
+            let decides = self.entries.values().any(|entry| entry.decision.is_some());
+            if !waits && !decides && !self.entries.is_empty() {
                 return Err(GpuError::Fault("the scheduler has requests and finds nothing to do".into()));
             }
             return Ok(idle);

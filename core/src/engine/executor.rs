@@ -178,7 +178,7 @@ impl ModelRunner {
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
         let plain = PlanWanted { phase: Phase::Decode, rows: 1, features: Features::default() };
         let single = resources.build(kernels, plain).await?;
-        Ok(ModelRunner {
+        let runner = ModelRunner {
             resources,
             prefill,
             decode: BTreeMap::from([(1, single)]),
@@ -187,7 +187,10 @@ impl ModelRunner {
             single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
             step: 0,
             ready: None,
-        })
+        };
+        // Variants were timed on it.
+        runner.finish_row(0);
+        Ok(runner)
     }
 
     /// What the plans are recorded over.
@@ -282,6 +285,8 @@ impl ModelRunner {
             self.write_row(*row);
             plan::submit(device, &[&self.decode[&1].forward]);
         }
+        // It may have to wait before it decodes, while others do.
+        self.finish_row(slot);
         plan::submit_and_read(device, &[], &marker)
     }
 
@@ -319,7 +324,7 @@ impl ModelRunner {
     }
 
     /// The row of `slot` is left alone from here on.
-    pub fn finish_row(&mut self, slot: u32) {
+    pub fn finish_row(&self, slot: u32) {
         self.write_row(Row { flags: batch::FINISHED, ..Row::new(0, 0, slot) });
     }
 

@@ -208,7 +208,7 @@ pub(super) fn vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<u32, 
 #[cfg(feature = "grammar")]
 fn grammars(tokenizer: &Arc<Tokenizer>) -> GrammarBackend {
     let slot = GrammarBackend::default();
-    slot.fill(Box::new(super::compiler::LazyCompiler::new(tokenizer.clone())));
+    slot.fill(Box::new(super::compiler::thread(tokenizer)));
     slot
 }
 

@@ -56,8 +56,10 @@ struct Track {
     cached: Option<usize>,
     /// Whether each of its tokens is looked at before the next is chosen.
     is_paced: bool,
-    /// Whether it waits for the CPU.
+    /// Whether it waits for the CPU to look at what its last step chose.
     is_held: bool,
+    /// Whether it waits for what is not there yet: a plan, a grammar, a mask. What is under way of it may go on; nothing new begins.
+    is_waiting: bool,
     /// Decode steps submitted and not read.
     in_flight: u32,
     /// Most of them.
@@ -78,7 +80,8 @@ impl Track {
     /// Whether its row takes part in decode steps. The device moves every such row on, so none can be left out.
     fn decodes(&self) -> bool {
         let room = self.limit.saturating_sub(self.tokens.len() + self.in_flight as usize);
-        self.missing() == 0 && self.is_matched && !self.is_held && room > 0
+        let begins = self.is_stale && self.is_waiting;
+        self.missing() == 0 && self.is_matched && !self.is_held && !begins && room > 0
     }
 
     /// Whether it asks for a step: where its tokens in flight may be in vain, only so many are begun for its sake.
@@ -195,6 +198,23 @@ impl Scheduler {
     /// Whether no other sequence runs or waits.
     pub fn is_alone(&self, id: SeqId) -> bool {
         self.tracks.len() == 1 && self.tracks.contains_key(&id)
+    }
+
+    /// A sequence waits for what is not there yet, or does so no longer. Until then it does not begin to decode, whatever else happens.
+    pub fn set_waiting(&mut self, id: SeqId, is_waiting: bool) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.is_waiting = is_waiting;
+        }
+    }
+
+    /// Whether a sequence waits for the CPU to look at its last step.
+    pub fn is_held(&self, id: SeqId) -> bool {
+        self.tracks.get(&id).is_some_and(|track| track.is_held)
+    }
+
+    /// Whether the device goes on with a sequence by itself.
+    pub fn is_under_way(&self, id: SeqId) -> bool {
+        self.tracks.get(&id).is_some_and(|track| !track.is_held && !track.is_stale)
     }
 
     /// A sequence waits for the CPU, or does so no longer.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::event::{Event, FinishReason};
 use super::request::Request;
-use super::sequence::{NextAction, Sequence};
+use super::sequence::Sequence;
+use super::token_policy::{Advance, NextAction, TokenPolicy};
 use super::{Engine, EngineOptions};
 use crate::device::Device;
 use inglenook_format::gguf::Gguf;
@@ -63,27 +64,48 @@ fn play(engine: &mut Engine, request: &Value, script: &str) -> Said {
     let mut script = engine.tokenizer().encode(script, Special::Parse, false);
     script.extend([sequence.stop_ids[0]; 3]);
     script.reverse();
-    let mut then = sequence.advance(None).expect("goes on");
+    let mut then = advance(&mut sequence, None);
     while !matches!(then, NextAction::End(_)) {
         let scripted = *script.last().expect("the answer ends with its script");
         let token = match first_allowed(&mut sequence, scripted) {
             Some(other) => other,
             None => script.pop().expect("there"),
         };
-        then = sequence.advance(Some(token)).expect("goes on");
+        then = advance(&mut sequence, Some(token));
     }
     let NextAction::End(finish) = then else { panic!("{then:?}") };
     sequence.finish(finish);
     said(engine, &mut sequence)
 }
 
+fn policy(sequence: &mut Sequence) -> &mut TokenPolicy {
+    sequence.policy.as_mut().expect("nobody else has it")
+}
+
+/// What comes of a token, or of the beginning.
+fn advance(sequence: &mut Sequence, token: Option<u32>) -> NextAction {
+    let mut advances: Vec<Advance> = Vec::new();
+    let policy = policy(sequence);
+    let decided = pollster::block_on(async {
+        match token {
+            None => policy.begin(&mut advances).await,
+            Some(token) => policy.take_all(&[token], &mut advances).await,
+        }
+    });
+    decided.expect("goes on");
+    let mut advance = advances.pop().expect("there is one");
+    sequence.extend(&mut advance);
+    advance.next
+}
+
 /// What a mask leaves to a model that would choose `token`, unless it may have that.
 fn first_allowed(sequence: &mut Sequence, token: u32) -> Option<u32> {
     let is_masked = sequence.is_masked();
-    let constraint = sequence.constraint.as_mut().filter(|_| is_masked)?;
-    match constraint.allows(token).expect("a mask") {
+    let constraint = policy(sequence).constraint.as_mut().filter(|_| is_masked)?;
+    let mut allows = |token| pollster::block_on(constraint.allows(token)).expect("a mask");
+    match allows(token) {
         true => None,
-        false => (0..).find(|other| constraint.allows(*other).expect("a mask")),
+        false => (0..).find(|other| allows(*other)),
     }
 }
 
@@ -182,9 +204,9 @@ fn model_that_is_not_to_think_may_open_no_thought_before_a_form() {
         let request = json!({"messages": [{"role": "user", "content": "Hello"}], "response_format": form(), "reasoning": reasoning});
         let request = Request::from_json(&request.to_string()).expect("a request");
         let mut sequence = engine.sequences(&request).expect("a good request").remove(0);
-        sequence.advance(None).expect("goes on");
-        let constraint = sequence.constraint.as_mut().expect("a form");
-        assert!(!constraint.allows(think).expect("a mask"), "{opening} {reasoning}");
+        advance(&mut sequence, None);
+        let constraint = policy(&mut sequence).constraint.as_mut().expect("a form");
+        assert!(!pollster::block_on(constraint.allows(think)).expect("a mask"), "{opening} {reasoning}");
     }
 }
 

@@ -9,16 +9,9 @@ use super::event::{Event, FinishReason, Timings, Usage};
 use super::executor::SlotState;
 use super::logprobs::{Logprob, TokenLogprob};
 use super::metrics::{Histogram, RequestMetrics};
-use super::output::OutputPipeline;
+use super::token_policy::{Advance, TokenPolicy};
 use crate::kernels::batch::Row;
 use crate::kernels::sampling::{HOLD, MASKED, SamplingParams, history_words, recent_words, stop_words};
-use inglenook_text::output::ReasoningBudget;
-
-/// Allowed tokens in a row that make up for the steps lost behind a rejected one.
-const LONG_RUN: u32 = 32;
-
-/// Most tokens chosen under the mask before any is chosen without it again.
-const MAX_BACKOFF: u32 = 32;
 
 /// One choice of an answer.
 #[derive(Debug)]
@@ -30,11 +23,8 @@ pub(super) struct Sequence {
     pub params: SamplingParams,
     pub bias: Vec<(u32, f32)>,
     pub stop_ids: Vec<u32>,
-    pub output: OutputPipeline,
-    pub constraint: Option<Constraint>,
-    pub reasoning: ReasoningState,
-    pub mask_mode: MaskMode,
-    pub backoff: Backoff,
+    /// What decides of its tokens; away while it waits for what it asked of the grammar.
+    pub policy: Option<Box<TokenPolicy>>,
     pub events: VecDeque<Event>,
     pub usage: Usage,
     pub clock: Clock,
@@ -42,36 +32,6 @@ pub(super) struct Sequence {
     pub top_logprobs: Option<u32>,
     /// A bit for each token that ends a repetition for DRY.
     pub breakers: Vec<u32>,
-}
-
-/// How tokens are chosen while a grammar holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MaskMode {
-    /// Each under the mask of what may come.
-    Masked,
-    /// Where the grammar allows nearly every token: without a mask, and verified afterwards. So many were allowed one after the other.
-    Unmasked(u32),
-}
-
-/// How long tokens are chosen under the mask after one chosen without it was rejected.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Backoff {
-    /// Tokens under the mask still to come.
-    pub left: u32,
-    /// How many it will be the next time: more with every time that it soon went wrong.
-    next: u32,
-}
-
-/// How long the model may think.
-#[derive(Debug)]
-pub(super) struct ReasoningState {
-    pub budget: ReasoningBudget,
-    /// The tokens that close a thought, and no more.
-    pub close: Vec<u32>,
-    /// The tokens that close a thought and begin the answer.
-    pub closing: Vec<u32>,
-    /// Whether they were the last to be forced: a thought that they do not end must not hold the answer up for ever.
-    pub closed: bool,
 }
 
 /// When what happened.
@@ -82,25 +42,6 @@ pub(super) struct Clock {
     pub first_token: Option<Instant>,
     last_token: Option<Instant>,
     pub token_ms: Histogram,
-}
-
-/// What to do after a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NextAction {
-    /// Take the next.
-    GoOn,
-    /// Decode from the tokens that stand.
-    Resume,
-    /// Decode from there under a mask: the token is none that may come.
-    Rejected,
-    /// End.
-    End(FinishReason),
-}
-
-impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff { left: 0, next: 1 }
-    }
 }
 
 impl Clock {
@@ -187,8 +128,8 @@ impl Sequence {
     /// Tells the log-probabilities of the tokens from `standing` on, where they are asked for: those of `chosen` are `words`, and those
     /// that had to come, whatever the model would say, have probability 1. `at`: the place of what they say among the events.
     pub fn tell_logprobs(&mut self, standing: usize, chosen: u32, words: &[u32], at: usize) {
-        let Some(top) = self.top_logprobs else { return };
-        let tokenizer = self.output.tokenizer();
+        let (Some(top), Some(policy)) = (self.top_logprobs, &self.policy) else { return };
+        let tokenizer = policy.output.tokenizer();
         let tell = |position: usize| match self.token(position) {
             token if position == standing && token == chosen => TokenLogprob::new(tokenizer, words, top),
             token => Some(TokenLogprob { own: Logprob::new(tokenizer, token, 0.0), top_logprobs: Vec::new() }),
@@ -216,22 +157,16 @@ impl Sequence {
         }
     }
 
-    /// Whether the grammar holds.
-    pub fn is_held(&self) -> bool {
-        self.constraint.as_ref().is_some_and(Constraint::holds)
+    /// Takes what a token has come to.
+    pub fn extend(&mut self, advance: &mut Advance) {
+        self.usage.completion_tokens += advance.tokens.len() as u32;
+        self.generated.append(&mut advance.tokens);
+        self.events.append(&mut advance.events);
     }
 
     /// Whether the next token is chosen under a mask.
     pub fn is_masked(&self) -> bool {
-        self.is_held() && self.mask_mode == MaskMode::Masked
-    }
-
-    /// Steps that may be in flight. Without a mask, half as many as were allowed in a row, since those behind a rejected one are lost.
-    pub fn lookahead(&self) -> u32 {
-        match self.mask_mode {
-            MaskMode::Unmasked(run) if self.is_held() => (run / 2).max(1),
-            _ => u32::MAX,
-        }
+        self.policy.as_ref().is_some_and(|policy| policy.is_masked())
     }
 
     /// Takes the tokens that end the answer out of a mask while fewer tokens than asked for have come, if others remain: a form that is
@@ -251,25 +186,17 @@ impl Sequence {
         }
     }
 
-    /// A token that was chosen without a mask may not come.
-    pub fn reject(&mut self) {
-        let MaskMode::Unmasked(run) = self.mask_mode else { return };
-        self.mask_mode = MaskMode::Masked;
-        self.backoff.next = if run < LONG_RUN { (2 * self.backoff.next).min(MAX_BACKOFF) } else { 1 };
-        self.backoff.left = self.backoff.next;
-    }
-
     /// The end of the answer: what is held back of its text, and the last event.
     pub fn finish(&mut self, reason: FinishReason) -> FinishReason {
-        let is_shortened = self.constraint.as_ref().is_some_and(Constraint::is_shortened);
         let mut reason = reason;
-        if reason != FinishReason::Aborted {
-            let ended = self.output.finish(reason != FinishReason::Stop, &mut self.events);
+        if let Some(policy) = self.policy.as_mut().filter(|_| reason != FinishReason::Aborted) {
+            let is_shortened = policy.constraint.as_ref().is_some_and(Constraint::is_shortened);
+            let ended = policy.output.finish(reason != FinishReason::Stop, &mut self.events);
             reason = match reason {
                 FinishReason::Stop | FinishReason::Length if ended.is_some() => ended.unwrap_or(reason),
                 // What is whole only because it was led to its end is not what the model would have said.
                 FinishReason::Stop if is_shortened => FinishReason::Length,
-                FinishReason::Stop if self.output.called() => FinishReason::ToolCalls,
+                FinishReason::Stop if policy.output.called() => FinishReason::ToolCalls,
                 reason => reason,
             };
         }

@@ -110,7 +110,8 @@ fn tokens_that_must_come_are_not_sampled() {
     let format = json!({"type": "choice", "choices": [only]});
     let (text, _, finish) = answer(&mut engine, request("Go on.", json!({"response_format": format})));
     assert_eq!((text.as_str(), finish), (only, FinishReason::Stop));
-    assert_eq!(engine.counters().since(&before).reads, 0);
+    // The prompt's at most, which is computed while the grammar compiles.
+    assert!(engine.counters().since(&before).reads <= 1);
 
     let schema = json!({"type": "object", "additionalProperties": false,
         "required": ["a_long_name_of_a_property", "another_long_name"],

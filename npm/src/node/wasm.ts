@@ -16,6 +16,11 @@ export async function loadGrammarModuleInNode(url: string): Promise<GrammarModul
   return loadGrammarModule(await read(url));
 }
 
+/** A module, compiled. */
+export async function compileInNode(url: string): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await read(url));
+}
+
 /** A file of the package. @throws DeploymentError */
 async function read(url: string): Promise<Uint8Array<ArrayBuffer>> {
   try {

@@ -1,62 +1,84 @@
-//! A position in an output.
+//! A text under way.
 
-use inglenook_grammar::Match;
+use inglenook_grammar::{Asks, Position, Session, Step, Taken};
 use wasm_bindgen::prelude::*;
 
 use crate::errors::to_js;
+use crate::tokenize::Known;
 
-/// A position in an output that a grammar describes.
+/// How often a step is tried again with texts tokenised that it lacked: each time it may come to others. Those that lack then are cut
+/// into the longest tokens.
+const MOST_TRIES: u32 = 8;
+
+/// A text under way that a grammar describes.
 #[wasm_bindgen]
 pub struct WasmMatcher {
-    matcher: Box<dyn Match>,
-    mask: Vec<u32>,
+    session: Session,
+    known: Known,
+    /// A step that lacks the tokens of texts.
+    halted: Option<Halted>,
+}
+
+struct Halted {
+    step: Step,
+    /// What became of its tokens, if that lacked nothing.
+    taken: Option<Taken>,
+    tries: u32,
 }
 
 impl WasmMatcher {
-    /// `words` is the length of a mask, in units of 32 tokens.
-    pub(crate) fn new(matcher: Box<dyn Match>, words: usize) -> WasmMatcher {
-        WasmMatcher { matcher, mask: vec![0; words] }
+    pub(crate) fn new(session: Session, known: Known) -> WasmMatcher {
+        WasmMatcher { session, known, halted: None }
+    }
+
+    /// Goes on with a step; none where it lacks the tokens of texts, and nothing has changed then.
+    fn go_on(&mut self, mut halted: Halted) -> Result<Option<Position>, JsValue> {
+        halted.tries += 1;
+        let is_last = halted.tries == MOST_TRIES;
+        let step = &halted.step;
+        let taken = match halted.taken.take() {
+            Some(taken) => taken,
+            None => {
+                // Only a search for the end tokenises; what it changes is taken back where it lacked anything.
+                let before = self.session.searches(step).then(|| self.session.fork());
+                let taken = self.session.take(step).map_err(to_js)?;
+                if let Some(before) = before.filter(|_| self.known.is_lacking() && !is_last) {
+                    self.session = before;
+                    self.halted = Some(halted);
+                    return Ok(None);
+                }
+                taken
+            }
+        };
+        let position = self.session.look(step, taken.clone()).map_err(to_js)?;
+        if self.known.is_lacking() && !is_last {
+            halted.taken = Some(taken);
+            self.halted = Some(halted);
+            return Ok(None);
+        }
+        self.known.take_lacking();
+        Ok(Some(position))
     }
 }
 
 #[wasm_bindgen]
 impl WasmMatcher {
-    /// Which tokens may come next: bit `t % 32` of word `t / 32` is set if token `t` may.
-    pub fn mask(&mut self) -> Result<Vec<u32>, JsValue> {
-        self.matcher.mask(&mut self.mask).map_err(to_js)?;
-        Ok(self.mask.clone())
+    /// Goes on by tokens, with `budget` tokens to come at most, and looks at where that leads: the words of a `Position`. None where
+    /// texts have to be tokenised first: see `WasmGrammars.lacking`, and then `again`.
+    pub fn step(
+        &mut self,
+        tokens: Vec<u32>,
+        budget: usize,
+        closes: bool,
+        asks: u32,
+    ) -> Result<Option<Vec<u32>>, JsValue> {
+        let step = Step { tokens, budget, closes, asks: Asks::from_word(asks) };
+        Ok(self.go_on(Halted { step, taken: None, tries: 0 })?.map(|position| position.to_words()))
     }
 
-    /// Go on by a token. Throws, and stays where it was, for one that may not come next.
-    pub fn accept(&mut self, token: u32) -> Result<(), JsValue> {
-        self.matcher.accept(token).map_err(to_js)
-    }
-
-    /// How many tokens before the end of a budget `land` should take the place of `accept`; to be asked at the beginning.
-    pub fn landing(&mut self, budget: usize) -> usize {
-        self.matcher.landing(budget)
-    }
-
-    /// Go on by a token if the output can still be completed by `budget` tokens with this one, else by one that completes it
-    /// sooner. Gives the token that was taken.
-    pub fn land(&mut self, token: u32, budget: usize) -> Result<u32, JsValue> {
-        self.matcher.land(token, budget).map_err(to_js)
-    }
-
-    /// The tokens that must come next, whatever the model says; not accepted by this.
-    pub fn forced(&mut self) -> Result<Vec<u32>, JsValue> {
-        self.matcher.forced().map_err(to_js)
-    }
-
-    /// Whether the output may end here.
-    #[wasm_bindgen(js_name = isComplete)]
-    pub fn is_complete(&mut self) -> bool {
-        self.matcher.is_complete()
-    }
-
-    /// Whether the output is complete and nothing but its end may follow.
-    #[wasm_bindgen(js_name = mustStop)]
-    pub fn must_stop(&mut self) -> bool {
-        self.matcher.must_stop()
+    /// Goes on with the step that lacked tokens.
+    pub fn again(&mut self) -> Result<Option<Vec<u32>>, JsValue> {
+        let Some(halted) = self.halted.take() else { return Ok(None) };
+        Ok(self.go_on(halted)?.map(|position| position.to_words()))
     }
 }

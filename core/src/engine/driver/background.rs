@@ -114,7 +114,7 @@ impl Driver {
             && features.or(entry.sequence.params.features()) == features
         {
             entry.waits_for_plan = false;
-            self.scheduler.set_held(id, false);
+            self.scheduler.set_waiting(id, entry.decision.is_some());
         }
     }
 }

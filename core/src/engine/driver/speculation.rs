@@ -1,5 +1,6 @@
 //! Drafts: which are proposed, what comes of them, and what that teaches.
 
+use super::policy::Chosen;
 use super::{Drafter, Driver};
 use crate::engine::scheduler::{DecodeRow, DraftWork, Proposal, SeqId};
 use crate::kernels::sampling::Features;
@@ -16,7 +17,8 @@ impl Driver {
     fn proposal(&mut self, id: SeqId) -> Option<Proposal> {
         let entry = self.entries.get(&id).filter(|_| self.speculates)?;
         let sequence = &entry.sequence;
-        let is_plain = !sequence.is_held() && sequence.params.features() == Features::default();
+        let is_free = sequence.policy.as_ref().is_some_and(|policy| !policy.is_held());
+        let is_plain = is_free && sequence.params.features() == Features::default();
         if !is_plain || !self.scheduler.is_alone(id) || self.scheduler.computed(id) + 1 < sequence.len() {
             return None;
         }
@@ -82,7 +84,6 @@ impl Driver {
         if self.scheduler.epoch(row.id) != Some(row.epoch) {
             return;
         }
-        self.scheduler.read(row.id, 1);
         let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
         let cost = self.step_times.measured_verify(millis, draft.len());
         if let Some(entry) = self.entries.get_mut(&row.id) {
@@ -95,7 +96,7 @@ impl Driver {
             entry.sequence.usage.accepted_tokens += accepted as u32;
         }
         let tokens = words[..=accepted.min(words.len() - 1)].to_vec();
-        let taken = self.take_tokens(row.id, tokens, Vec::new(), 0);
-        self.fail_unless(row.id, taken);
+        let chosen = Chosen { epoch: row.epoch, steps: 1, ahead: 0, token_ms: None, logprobs: Vec::new() };
+        self.take_tokens(row.id, tokens, chosen);
     }
 }

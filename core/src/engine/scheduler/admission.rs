@@ -48,6 +48,7 @@ impl Scheduler {
             cached: None,
             is_paced: false,
             is_held: false,
+            is_waiting: false,
             in_flight: 0,
             lookahead: u32::MAX,
             is_fresh: true,

@@ -1,0 +1,47 @@
+/** The worker for grammars where there are threads and no workers of the web: the package's script, with the words that it expects. */
+
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Assets } from '../assets.js';
+import { type GrammarReport, type GrammarWorker, withModule } from '../grammar-worker.js';
+import { READY } from '../worker-port.js';
+import { compileInNode } from './wasm.js';
+
+/** What a worker of the web has by itself. */
+const BOOT = `
+const { parentPort, workerData } = require('node:worker_threads');
+globalThis.postMessage = (message, options) => parentPort.postMessage(message, options?.transfer);
+globalThis.addEventListener = (_, take) => parentPort.on('message', (data) => take({ data }));
+require('node:vm').runInThisContext(require('node:fs').readFileSync(workerData, 'utf8'), { filename: workerData });
+`;
+
+/** A running worker that has the module; nothing where the runtime starts none, or cannot give it the module. */
+export async function startGrammarsInNode({ worker, grammarWasm }: Assets): Promise<GrammarWorker | undefined> {
+  const module = await compileInNode(grammarWasm);
+  let thread: Worker;
+  try {
+    thread = new Worker(BOOT, { eval: true, workerData: fileURLToPath(worker), stdout: false });
+  } catch {
+    return undefined;
+  }
+  const isReady = await new Promise<boolean>((resolve) => {
+    thread.once('message', (message) => resolve(message === READY));
+    thread.once('error', () => resolve(false));
+    thread.once('exit', () => resolve(false));
+  });
+  const started: GrammarWorker = {
+    postMessage: (message, transfer) => thread.postMessage(message, transfer as ArrayBuffer[] | undefined),
+    onmessage: null,
+    onerror: null,
+    terminate: () => void thread.terminate(),
+    // A program ends when it waits for nothing any more.
+    keepAlive: (is) => (is ? thread.ref() : thread.unref()),
+  };
+  if (!isReady || withModule(started, module) === undefined) return undefined;
+  thread.on('message', (data: GrammarReport) => started.onmessage?.({ data } as MessageEvent<GrammarReport>));
+  const end = (message: string) => started.onerror?.({ message } as ErrorEvent);
+  thread.on('error', (error) => end(String(error)));
+  thread.on('exit', () => end('it ended'));
+  thread.unref();
+  return started;
+}
