@@ -7,7 +7,7 @@ use inglenook::engine::{Answer, Engine, EngineOptions, Model, ModelOptions, Mode
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
 
@@ -155,6 +155,40 @@ fn check_steady_decoding(gpu: Device) {
     assert!(spent.reads <= tokens.div_ceil(4) + 4, "{tokens} tokens, {spent:?}");
     assert!(spent.submits <= spent.reads + 2, "{spent:?}");
     assert!(spent.dispatches <= (tokens + 12) * layers, "{spent:?}");
+}
+
+/// Fault: buffers to read back to were created all through a structured answer, since only the beginning of an answer gave any back.
+#[test]
+fn steady_decoding_creates_nothing_under_grammars_and_in_batches() {
+    for gpu in [gpu(), gpu_as_hardware()] {
+        let engine = load(gpu);
+        // Masks for each token, none within texts, and free.
+        let form = |regex: &str| json!({"type": "regex", "regex": regex});
+        let formats = [form("([0-9]{9} ){20}"), form("[^}]{300,600}"), json!({"type": "text"})];
+        let request = |format: &Value, logprobs: bool| {
+            let request = json!({"messages": [{"role": "user", "content": "Count."}], "response_format": format, "seed": 3,
+                "max_tokens": 120, "ignore_eos": true, "logprobs": logprobs, "temperature": 1.0});
+            Request::from_json(&request.to_string()).expect("a request")
+        };
+        let together = |logprobs: bool| {
+            let submit = |format| engine.submit(request(format, logprobs)).expect("a good request");
+            formats.iter().map(submit).collect::<Vec<_>>().into_iter().for_each(drain);
+            formats.iter().map(submit).for_each(drain);
+        };
+        for logprobs in [false, true] {
+            // Plans for as many rows and for log-probabilities are built, and as many reads are under way as ever will be.
+            (0..2).for_each(|_| together(logprobs));
+            let before = engine.counters();
+            together(logprobs);
+            let spent = engine.counters().since(&before);
+            assert_eq!(spent.objects(), 0, "logprobs: {logprobs}, {spent:?}");
+            assert!(spent.reads > 200, "{spent:?}");
+        }
+    }
+}
+
+fn drain(mut answer: Answer) {
+    while block_on(answer.next()).expect("generates").is_some() {}
 }
 
 #[test]
