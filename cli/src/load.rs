@@ -161,7 +161,7 @@ pub fn store_pages(engine: &Engine) {
     }
     let damaged = engine.metrics().page_store.damaged;
     if damaged > 0 {
-        eprintln!("({damaged} damaged pages of the page store were not used)");
+        eprintln!("(damaged pages in the page store, not used: {damaged})");
     }
 }
 

@@ -262,6 +262,36 @@ fn chat_session_goes_on_where_it_was_left() {
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "no other file is left behind");
 }
 
+/// Another process finds what the first has computed, and says when something of it is damaged.
+#[test]
+fn page_store_spares_a_later_process_the_prompt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("pages");
+    let question = "The fire was low and the old dog slept beside it. ".repeat(8);
+    let run = || {
+        let store = ["--page-store", pages.to_str().expect("UTF-8")];
+        let output = output(&[&["run", &question, "-t", "0", "-n", "8", "-d", "cpu", "--json"][..], &store].concat());
+        let completion: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let cached = completion["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a number");
+        let prompt = completion["usage"]["prompt_tokens"].as_u64().expect("a number");
+        (content(&completion), cached, (prompt - 1) / 32 * 32, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (first, cached, pages_of_prompt, _) = run();
+    assert!(cached == 0 && pages_of_prompt > 64);
+    let (again, cached, _, told) = run();
+    assert_eq!((again, cached, told.as_str()), (first.clone(), pages_of_prompt, ""));
+    for page in std::fs::read_dir(&pages).expect("a folder") {
+        std::fs::write(page.expect("a file").path(), "nothing").expect("writes");
+    }
+    let (again, cached, _, told) = run();
+    assert_eq!((again, cached), (first, 0));
+    assert!(told.contains("not used: 1"), "{told}");
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "mine").expect("writes");
+    let (status, told) = failure(&["run", "Hello!", "-d", "cpu", "--page-store", file.to_str().expect("UTF-8")]);
+    assert!(status == 1 && told.contains("cannot keep pages in"), "{told}");
+}
+
 #[test]
 fn chat_session_refuses_a_file_that_is_none_and_leaves_it_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -146,6 +146,26 @@ fn evicted_pages_go_to_the_store_and_come_back_while_answers_are_under_way() {
     }
 }
 
+/// Host memory has the beginning of a prompt, which was used last, and the store the rest.
+#[test]
+fn prompt_is_loaded_from_host_memory_and_the_store_in_turn() {
+    let store = Rc::new(TestStore::default());
+    let options = small(store.clone());
+    let engine = load(Device::Cpu, &options);
+    let page_bytes = engine.info().memory.kv_cache / engine.metrics().pages;
+    let options = EngineOptions { host_cache_bytes: Some(14 * page_bytes as usize), ..options };
+    let engine = load(Device::Cpu, &options);
+    ask(&engine, "fire");
+    for about in ["river", "garden"] {
+        block_on(engine.store_pages()).expect("writes");
+        ask(&engine, about);
+    }
+    let (tokens, usage) = ask(&engine, "fire");
+    let loaded = engine.metrics().page_store.loaded;
+    assert_eq!((tokens, usage.cached_tokens), (expected("fire"), full_pages(&usage)));
+    assert!(loaded > 0 && loaded < u64::from(usage.cached_tokens / 32), "{loaded} of {usage:?}");
+}
+
 #[test]
 fn answers_go_on_while_another_waits_for_the_store() {
     let store = Rc::new(TestStore::default());

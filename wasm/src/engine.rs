@@ -104,8 +104,8 @@ impl WasmEngine {
         )]
         on_progress: Function,
         #[wasm_bindgen(unchecked_optional_param_type = "AbortSignal | null")] signal: Option<Object>,
-        draft: Option<JsSource>,
-        page_store: Option<JsPageStore>,
+        #[wasm_bindgen(unchecked_optional_param_type = "JsSource")] draft: Option<JsSource>,
+        #[wasm_bindgen(unchecked_optional_param_type = "JsPageStore")] page_store: Option<JsPageStore>,
     ) -> Promise {
         host::promise(async move {
             let options = LoadOptions::from_json(&options_json)?;

@@ -72,16 +72,22 @@ struct Track {
 }
 
 impl Track {
+    /// Leading tokens that must stand before it can decode: all but the last, which is decoded.
+    fn prefix(&self) -> usize {
+        self.tokens.len().saturating_sub(1)
+    }
+
     /// Tokens that must be computed before it can decode.
     fn missing(&self) -> usize {
-        (self.tokens.len() - 1).saturating_sub(self.computed)
+        self.prefix().saturating_sub(self.computed)
     }
 
     /// Whether its row takes part in decode steps. The device moves every such row on, so none can be left out.
     fn decodes(&self) -> bool {
         let room = self.limit.saturating_sub(self.tokens.len() + self.in_flight as usize);
         let begins = self.is_stale && self.is_waiting;
-        self.missing() == 0 && self.is_matched && !self.is_held && !begins && room > 0
+        let is_ready = !self.tokens.is_empty() && self.missing() == 0 && self.is_matched;
+        is_ready && !self.is_held && !begins && room > 0
     }
 
     /// Whether it asks for a step: where its tokens in flight may be in vain, only so many are begun for its sake.

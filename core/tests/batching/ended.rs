@@ -31,17 +31,25 @@ fn written(page: &[u8], position_bytes: usize) -> Vec<usize> {
 
 #[test]
 fn ended_rows_compute_no_position_behind_their_end() {
-    let form = json!({"type": "regex", "regex": "[0-9]{5}"});
+    let ask = |question: usize| json!({"messages": [{"role": "user", "content": QUESTIONS[question]}]});
+    let with = |question: usize, field: &str, value: Value| {
+        let mut fields = ask(question);
+        fields[field] = value;
+        fields
+    };
+    // With the positions that may be computed in vain: none where the device itself sees the end. Under a grammar the pass of a token is
+    // queued behind its choice, before the CPU knows that it is the last; a stop string is found once a group of steps was read, when two
+    // more are queued.
     let cases = [
-        json!({"messages": [{"role": "user", "content": QUESTIONS[0]}]}),
-        json!({"messages": [{"role": "user", "content": QUESTIONS[3]}]}),
-        json!({"messages": [{"role": "user", "content": QUESTIONS[1]}], "max_tokens": 5}),
-        json!({"messages": [{"role": "user", "content": QUESTIONS[1]}], "max_tokens": 1}),
-        json!({"messages": [{"role": "user", "content": QUESTIONS[2]}], "response_format": form}),
-        json!({"messages": [{"role": "user", "content": QUESTIONS[5]}], "stop": "3"}),
+        (ask(0), 0),
+        (ask(3), 0),
+        (with(1, "max_tokens", json!(5)), 0),
+        (with(1, "max_tokens", json!(1)), 0),
+        (with(2, "response_format", json!({"type": "regex", "regex": "[0-9]{5}"})), 1),
+        (with(5, "stop", json!("3")), 12),
     ];
     for device in [Device::Cpu, gpu()] {
-        for case in &cases {
+        for (case, in_vain) in &cases {
             let options = EngineOptions { no_speculation: true, max_sequences: Some(1), ..EngineOptions::default() };
             let engine = load(device.client(), &options);
             let request = request(case.clone());
@@ -49,20 +57,14 @@ fn ended_rows_compute_no_position_behind_their_end() {
             let said = block_on(read(engine.submit(request).expect("good")));
             tokens.extend(&said.tokens);
             let (page, position_bytes, standing) = last_page(&engine, &tokens);
-            let found = written(&page, position_bytes);
-            // A stop string is found on the CPU, when the next steps are under way: they belong to no row that has ended on the device.
-            let needed: Vec<usize> = (0..(standing - 1) % 32 + 1).collect();
+            let found = written(&page, position_bytes).len();
+            let needed = (standing - 1) % 32 + 1;
             println!(
-                "{:?}, {} tokens: {} positions of the last page, {found:?}",
+                "{:?} after {} tokens: {found} positions of the last page, {needed} needed",
                 said.reason,
-                tokens.len(),
-                needed.len()
+                tokens.len()
             );
-            if case.get("stop").is_none() {
-                assert_eq!(found, needed, "{case}");
-            } else {
-                assert!(found.starts_with(&needed) && found.len() <= needed.len() + 2 * 4 + 1, "{case}: {found:?}");
-            }
+            assert!(found >= needed && found - needed <= *in_vain, "{case}: {found} of {needed}");
         }
     }
 }

@@ -129,16 +129,22 @@ impl Trace<'_> {
         let engine = self.engine.clone();
         engine.close();
         for (number, mut answer) in std::mem::take(&mut self.open) {
-            let error = loop {
+            // What had ended by then is whole.
+            let end = loop {
                 match block_on(answer.next()) {
-                    Ok(Some(_)) => {}
-                    Ok(None) => panic!("request {number} ends as if it were whole"),
-                    Err(error) => break error,
+                    Ok(Some(Event::Done { reason, .. })) => break Ok(reason),
+                    Ok(event) => assert!(event.is_some(), "request {number} has no end"),
+                    Err(error) => break Err(error.code()),
                 }
             };
-            assert_eq!(error.code(), "Lost");
-            assert!(self.uncached.said(number).0.starts_with(&answer.tokens(0)));
-            self.seen.failed += 1;
+            let (tokens, expected) = (answer.tokens(0), self.uncached.said(number));
+            match end {
+                Ok(reason) => assert_eq!((&tokens, reason), (&expected.0, expected.1), "request {number}"),
+                Err(code) => {
+                    assert!(code == "Lost" && expected.0.starts_with(&tokens), "request {number}: {code}");
+                    self.seen.failed += 1;
+                }
+            }
         }
         assert_eq!(self.engine.requests(), 0);
         assert_eq!(self.engine.submit(request_of(0)).expect_err("lost").code(), "Lost");

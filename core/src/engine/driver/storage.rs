@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::{Driver, Shared};
 use crate::engine::Engine;
-use crate::engine::page_store::{PageStore, PageStoreError, StoreLink, StoreLoad};
+use crate::engine::page_store::{Given, PageStore, PageStoreError, StoreLink, StoreLoad};
 use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::SeqId;
 use crate::kernels::kv::PAGE;
@@ -90,7 +90,7 @@ impl Driver {
             return;
         }
         let Some(entry) = self.entries.get(&id) else { return };
-        let last = entry.sequence.len() - 1;
+        let last = entry.sequence.len().saturating_sub(1);
         let tokens: Vec<u32> = (0..last).map(|position| entry.sequence.token(position)).collect();
         let keys: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
         let page = self.scheduler.lookup(Namespace(0), &tokens).pages.len();
@@ -104,14 +104,15 @@ impl Driver {
     /// Begins to read the next page of a load.
     fn read_stored(&mut self, mut load: StoreLoad) {
         let Some(key) = load.keys.get(load.page) else { return self.end_load(load) };
-        if !self.scheduler.tier.contains(key) {
-            load.reading = self.store.get(key);
-        }
+        load.reading = match self.scheduler.tier.contains(key) {
+            true => Box::pin(std::future::ready(Ok(None))),
+            false => self.store.get(key),
+        };
         self.store.loads.push(load);
     }
 
     /// Gives a page that has come to the cache, and goes on with the next.
-    fn take_stored(&mut self, mut load: StoreLoad, given: Result<Option<Vec<u8>>, PageStoreError>) {
+    fn take_stored(&mut self, mut load: StoreLoad, given: Given) {
         if !self.scheduler.awaits_store(load.id) {
             // It was cancelled.
             return;

@@ -58,7 +58,13 @@ pub struct PageStoreCounts {
     pub failed: u64,
 }
 
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What a store gives of a page.
+pub(super) type Given = Result<Option<Vec<u8>>, PageStoreError>;
+
+/// A page on its way from the device.
+type PageRead = (PathKey, Boxed<Result<Vec<u8>, GpuError>>);
 
 /// A sequence that waits for pages of its prompt, which come one by one.
 pub(super) struct StoreLoad {
@@ -69,7 +75,7 @@ pub(super) struct StoreLoad {
     pub keys: Vec<PathKey>,
     /// The page that is being read.
     pub page: usize,
-    pub reading: Boxed<Result<Option<Vec<u8>>, PageStoreError>>,
+    pub reading: Boxed<Given>,
     /// Pages that came from the store.
     pub loaded: Vec<String>,
 }
@@ -85,7 +91,7 @@ pub(super) struct StoreLink {
     known: HashSet<PathKey>,
     pub loads: Vec<StoreLoad>,
     /// Pages on their way from the device.
-    pub reads: VecDeque<(PathKey, Boxed<Result<Vec<u8>, GpuError>>)>,
+    pub reads: VecDeque<PageRead>,
     /// The page that is being written.
     pub write: Option<(PathKey, Boxed<Result<(), PageStoreError>>)>,
     pub counts: PageStoreCounts,
@@ -109,7 +115,7 @@ impl StoreLink {
     }
 
     /// Begins to read a page.
-    pub fn get(&self, key: &PathKey) -> Boxed<Result<Option<Vec<u8>>, PageStoreError>> {
+    pub fn get(&self, key: &PathKey) -> Boxed<Given> {
         let name = self.name(key);
         match self.store.clone() {
             Some(store) => Box::pin(async move { store.get(&name).await }),
@@ -126,9 +132,14 @@ impl StoreLink {
     }
 
     /// The page in what a store gave; none, and counted, where that is damaged.
-    pub fn open(&mut self, key: &PathKey, given: Result<Option<Vec<u8>>, PageStoreError>) -> Option<Vec<u8>> {
+    pub fn open(&mut self, key: &PathKey, given: Given) -> Option<Vec<u8>> {
         let page = match given {
-            Ok(entry) => entry::decode(&self.digest(key), self.page_bytes, entry?),
+            Ok(Some(entry)) => entry::decode(&self.digest(key), self.page_bytes, entry),
+            Ok(None) => {
+                // It may have been given up since.
+                self.known.remove(key);
+                return None;
+            }
             Err(_) => {
                 self.counts.failed += 1;
                 return None;
@@ -136,7 +147,10 @@ impl StoreLink {
         };
         match page {
             Some(_) => _ = self.known.insert(*key),
-            None => self.counts.damaged += 1,
+            None => {
+                self.known.remove(key);
+                self.counts.damaged += 1;
+            }
         }
         page
     }

@@ -62,7 +62,7 @@ impl Scheduler {
     pub(super) fn reuse(&mut self, id: SeqId) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let Some(slot) = track.slot else { return };
-        let found = self.index.lookup(track.namespace, &track.tokens[..track.tokens.len() - 1]);
+        let found = self.index.lookup(track.namespace, &track.tokens[..track.prefix()]);
         track.is_matched = true;
         found.pages.iter().for_each(|page| self.pool.retain(*page));
         track.pages.clone_from(&found.pages);
@@ -96,7 +96,7 @@ impl Scheduler {
     /// Takes the full pages that the host tier has behind those that stand; false where there are none.
     fn load(&mut self, id: SeqId) -> bool {
         let Some(track) = self.tracks.get(&id).filter(|_| self.tier.pages() > 0) else { return false };
-        let (standing, known) = (track.pages.len(), &track.tokens[..track.tokens.len() - 1]);
+        let (standing, known) = (track.pages.len(), &track.tokens[..track.prefix()]);
         let keys = PathKey::pages(track.namespace, known).skip(standing);
         let keys: Vec<PathKey> = keys.take_while(|key| self.tier.contains(key)).collect();
         if keys.is_empty() || !self.reserve(id, (standing + keys.len()) * PAGE as usize) {

@@ -173,7 +173,7 @@ impl Scheduler {
             let chunk = if others_decode { limits.chunk_shared } else { limits.chunk_alone };
             let track = &self.tracks[&id];
             let from = track.computed;
-            let to = (from + chunk.max(1)).min(track.tokens.len() - 1);
+            let to = (from + chunk.max(1)).min(track.prefix());
             if !self.reserve(id, to) {
                 // It was preempted itself, since it ranks last.
                 continue;
@@ -182,7 +182,7 @@ impl Scheduler {
             let track = self.tracks.get_mut(&id)?;
             let slot = track.slot?;
             track.computed = to;
-            let is_whole = to == track.tokens.len() - 1;
+            let is_whole = to == track.prefix();
             let indexed = if is_whole { to } else { to / PAGE as usize * PAGE as usize };
             if indexed > track.indexed {
                 // Work that is queued behind this step may rely on it.

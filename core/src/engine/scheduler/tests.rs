@@ -394,6 +394,17 @@ impl Trace {
     }
 }
 
+/// An engine refuses it, and the scheduler computes nothing for it.
+#[test]
+fn empty_prompt_is_given_no_step() {
+    let mut scheduler = Scheduler::new(SchedulerOptions { slots: 1, pages: 2, queue: 1 });
+    scheduler.submit(1, &[], 8, (0, 0), Namespace(0)).expect("room");
+    let limits = StepLimits { chunk_alone: 64, chunk_shared: 64, rows: 1, group: 4 };
+    assert_eq!(scheduler.next(&limits), None);
+    scheduler.remove(1);
+    assert_eq!((scheduler.pool.free(), scheduler.waiting()), (2, 0));
+}
+
 #[test]
 fn random_traces_lose_no_page_and_give_the_answers_of_an_uncached_engine() {
     let count = if std::env::var_os("INGLENOOK_FULL").is_some() { 10_000 } else { 2_000 };
