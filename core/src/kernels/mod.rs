@@ -1,5 +1,6 @@
 //! The kernels: one file each, with its parameters, its variants and the shape of its dispatch. The WGSL of the same
-//! name is in `shaders/`, the plain-Rust twin in `cpu/`.
+//! name is in `shaders/`, the plain-Rust twin in `cpu/`. What a kernel reads and writes is declared once, in [`Kernel::operands`]: both
+//! refer to it by name.
 //!
 //! Kernels know slices of memory and shapes. They must never know models, requests or where weights came from.
 //!

@@ -31,7 +31,7 @@ impl From<Slice> for TensorRef {
 /// One operand of a kernel: a storage binding of its shader, and an argument of its twin.
 #[derive(Debug, Clone)]
 pub struct Operand {
-    /// Its name in the shader and for the twin; that of the kernel's field, too.
+    /// Its name in the shader and for the twin.
     pub name: &'static str,
     /// Its type in the shader.
     pub wgsl_type: &'static str,
