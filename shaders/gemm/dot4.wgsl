@@ -1,4 +1,4 @@
-// scaled_tile.wgsl in signed bytes with integer dot products. Rounding x to 8 bits costs a normalised mean square error of about 2e-5.
+// scaled.wgsl in signed bytes with integer dot products. Rounding x to 8 bits costs a normalised mean square error of about 2e-5.
 alias Packed = u32;
 alias Sum = i32;
 const RANGE = 127.0;

@@ -1,4 +1,4 @@
-// scaled_tile.wgsl in f16. Weights' numbers are whole and at most 128 in size, x at most 1: sixteen products stay far below 65504.
+// scaled.wgsl in f16. Weights' numbers are whole and at most 128 in size, x at most 1: sixteen products stay far below 65504.
 alias Packed = vec4<f16>;
 alias Sum = f16;
 const RANGE = 1.0;

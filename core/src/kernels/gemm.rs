@@ -8,7 +8,8 @@ use inglenook_format::quant::WeightType;
 
 const PLAIN: &str = include_str!("../../../shaders/gemm/plain.wgsl");
 const TILE: &str = include_str!("../../../shaders/gemm/tile.wgsl");
-const SCALED_TILE: &str = include_str!("../../../shaders/gemm/scaled_tile.wgsl");
+const FLOATS: &str = include_str!("../../../shaders/gemm/floats.wgsl");
+const SCALED: &str = include_str!("../../../shaders/gemm/scaled.wgsl");
 const DOT4: &str = include_str!("../../../shaders/gemm/dot4.wgsl");
 const F16: &str = include_str!("../../../shaders/gemm/f16.wgsl");
 
@@ -66,11 +67,11 @@ impl Kernel for Gemm {
             Variant::Subgroups => {
                 self.tiles(&[QUAD_INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures { subgroups: true, f16: false })
             }
-            Variant::Dot4 => self.tiles(&[DOT4, SCALED_TILE], SHARED_TILE, RequiredFeatures::default()),
+            Variant::Dot4 => self.tiles(&[DOT4, SCALED, TILE], SHARED_TILE, RequiredFeatures::default()),
             Variant::F16 => {
-                self.tiles(&[F16, SCALED_TILE], SHARED_TILE, RequiredFeatures { f16: true, subgroups: false })
+                self.tiles(&[F16, SCALED, TILE], SHARED_TILE, RequiredFeatures { f16: true, subgroups: false })
             }
-            Variant::Shared => self.tiles(&[TILE], SHARED_TILE, RequiredFeatures::default()),
+            Variant::Shared => self.tiles(&[FLOATS, TILE], SHARED_TILE, RequiredFeatures::default()),
             _ => self.tiles(&[INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures::default()),
         }
     }
