@@ -395,6 +395,23 @@ fn a_steady_decode_creates_nothing_and_reads_seldom() {
     assert_eq!(figure("decode_tokens"), 48.0);
 }
 
+#[test]
+fn draft_model_changes_no_token_and_is_refused_when_its_vocabulary_differs() {
+    let ember = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ember/ember-q8_0.gguf");
+    let run = ["run", "fire", "-t", "0", "-n", "24", "--json", "-d", "cpu"];
+    let tokens = |more: &[&str]| json(&[&run, more].concat())["tokens"].clone();
+    assert_eq!(tokens(&["--draft", ember]), tokens(&["--no-speculation"]));
+    let (_, said) = failure(&[&run[..], &["--draft", &golden("llama.gguf")]].concat());
+    assert!(said.contains("same family"), "{said}");
+}
+
+#[test]
+fn bench_of_speculation_compares_the_same_tokens() {
+    let row = json(&["bench", "--speculation", "copy", "--tokens", "24", "--runs", "1", "--json", "-d", "cpu"]);
+    let figures = ["decode_tokens", "differing_answers"].map(|name| row[name].as_u64());
+    assert_eq!(figures, [Some(24), Some(0)], "{row}");
+}
+
 /// An embedding of 200 MiB has to be cut where a binding holds 128 MiB.
 #[test]
 fn default_limits_give_the_same_tokens() {
