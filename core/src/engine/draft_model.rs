@@ -16,6 +16,7 @@ use crate::kernels::sampling::{Features, NO_TOKEN, RING};
 use crate::kv::{KvCache, KvOptions};
 use crate::model::Config;
 use crate::model::fit::FitOptions;
+use crate::model::layer_kind::kv_groups;
 use crate::plan::{KernelCache, PendingReadback};
 use inglenook_text::Tokenizer;
 
@@ -184,13 +185,5 @@ impl DraftModel {
 
 /// Its cache: of one sequence, and exact, since it is small.
 fn cache(config: &Config, context: u32) -> KvOptions {
-    KvOptions {
-        layers: config.layers,
-        kv_heads: config.kv_heads,
-        head_dim: config.head_dim,
-        context,
-        slots: 1,
-        pages: None,
-        ty: KvType::F16,
-    }
+    KvOptions { groups: kv_groups(&config.layer_kinds), context, slots: 1, pages: None, ty: KvType::F16 }
 }

@@ -436,7 +436,7 @@ impl Driver {
             return Ok(Poll::Ready(()));
         }
         has_moved |= self.poll_policies(context);
-        // A diagnosis works in its sequence's slot and pages, which nobody else may be given meanwhile.
+        // A sequence for which no token could be chosen must not go on before it is known why.
         let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
         // Where a row's mask is on its way, the step behind the one that keeps the device busy is better begun with that row.
         let ahead = if self.awaits_mask() { 1 } else { SUBMITS_IN_FLIGHT };

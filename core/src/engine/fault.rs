@@ -1,5 +1,6 @@
 //! Where a model stops computing numbers. A step pays nothing for this: when the sampler has found no token to choose, the tokens
-//! that stand are computed once more, by plans that keep every stage, while other sequences wait.
+//! that stand are computed once more, by plans that keep every stage, in a cache of their own: what lies behind windows is gone from the
+//! engine's.
 
 use std::rc::Rc;
 
@@ -7,6 +8,9 @@ use super::executor::Resources;
 use crate::device::Storage;
 use crate::error::Error;
 use crate::kernels::batch::{self, Row};
+use crate::kernels::kv::PAGE;
+use crate::kv::{KvCache, KvOptions};
+use crate::model::Forward;
 use crate::plan::{self, KernelCache, Plan, Recorder};
 
 /// Tokens at once, of those that were computed in chunks: more than the kernels of decoding take.
@@ -41,16 +45,14 @@ pub enum FaultError {
     },
 }
 
-/// Why no token could be chosen behind `tokens`, of which the first `in_chunks` were computed in chunks: they are computed again, in the
-/// sequence's own slot and pages.
+/// Why no token could be chosen behind `tokens`, of which the first `in_chunks` were computed in chunks: they are computed again.
 pub(super) async fn diagnose(
     resources: Rc<Resources>,
     mut kernels: KernelCache,
-    slot: u32,
     tokens: Vec<u32>,
     in_chunks: usize,
 ) -> (KernelCache, Error) {
-    let error = match first_fault(&resources, &mut kernels, slot, &tokens, in_chunks).await {
+    let error = match first_fault(&resources, &mut kernels, &tokens, in_chunks).await {
         Ok(Some(fault)) => fault.into(),
         Ok(None) => FaultError::NothingAllowed { position: tokens.len() }.into(),
         Err(error) => error,
@@ -62,20 +64,23 @@ pub(super) async fn diagnose(
 async fn first_fault(
     resources: &Resources,
     kernels: &mut KernelCache,
-    slot: u32,
     tokens: &[u32],
     in_chunks: usize,
 ) -> Result<Option<FaultError>, Error> {
-    let many = Tapped::build(resources, kernels, ROWS, true).await?;
+    let all = resources.kv.options();
+    let pages = vec![(tokens.len() as u32).div_ceil(PAGE); all.groups.len()];
+    let options = KvOptions { slots: 1, pages: Some(pages), ..all.clone() };
+    let kv = KvCache::new(&resources.device, &options).map_err(Error::Gpu)?;
+    let many = Tapped::build(resources, (&kv, kernels), ROWS, true).await?;
     for (chunk, position) in tokens[..in_chunks].chunks(ROWS as usize).zip((0..).step_by(ROWS as usize)) {
-        if let Some(fault) = many.fault(resources, slot, position, chunk).await? {
+        if let Some(fault) = many.fault(resources, position, chunk).await? {
             return Ok(Some(fault));
         }
     }
     drop(many);
-    let one = Tapped::build(resources, kernels, 1, false).await?;
+    let one = Tapped::build(resources, (&kv, kernels), 1, false).await?;
     for (token, position) in tokens[in_chunks..].iter().zip(in_chunks..) {
-        if let Some(fault) = one.fault(resources, slot, position, &[*token]).await? {
+        if let Some(fault) = one.fault(resources, position, &[*token]).await? {
             return Ok(Some(fault));
         }
     }
@@ -92,7 +97,7 @@ struct Tapped {
 impl Tapped {
     async fn build(
         resources: &Resources,
-        kernels: &mut KernelCache,
+        (kv, kernels): (&KvCache, &mut KernelCache),
         rows: u32,
         is_prefill: bool,
     ) -> Result<Tapped, Error> {
@@ -100,7 +105,8 @@ impl Tapped {
         let words: Vec<Row> = (0..rows).map(|position| Row::new(0, position, 0)).collect();
         let batch = device.upload("diagnosis batch", &batch::words(&words)).map_err(Error::Gpu)?;
         let (mut recorder, facts) = (Recorder::with_taps(), device.facts());
-        let mut pass = resources.pass(&mut recorder, &facts, &batch, rows, is_prefill);
+        let pass = resources.pass(&mut recorder, &facts, &batch, rows, is_prefill);
+        let mut pass = Forward { kv, ..pass };
         let hidden = resources.model.forward(&mut pass);
         if !is_prefill {
             let logits = resources.model.logits(&mut pass, hidden);
@@ -110,16 +116,10 @@ impl Tapped {
     }
 
     /// Runs it over tokens from `position` on; the first of its stages that holds what is no number.
-    async fn fault(
-        &self,
-        resources: &Resources,
-        slot: u32,
-        position: usize,
-        tokens: &[u32],
-    ) -> Result<Option<FaultError>, Error> {
+    async fn fault(&self, resources: &Resources, position: usize, tokens: &[u32]) -> Result<Option<FaultError>, Error> {
         let device = &resources.device;
         let words: Vec<Row> =
-            tokens.iter().zip(position as u32..).map(|(token, position)| Row::new(*token, position, slot)).collect();
+            tokens.iter().zip(position as u32..).map(|(token, position)| Row::new(*token, position, 0)).collect();
         device.write(&self.batch, 0, bytemuck::cast_slice(&batch::words(&words)));
         plan::submit(device, &[&self.plan]);
         for (stage, slice) in self.plan.kept() {

@@ -10,14 +10,14 @@ use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
 use super::info::{Info, ModelInfo};
 use super::model::{Header, Model, context, vocabulary};
 use super::page_transfer::PageTransfer;
-use super::scheduler::{Scheduler, SchedulerOptions};
+use super::scheduler::{GroupOptions, Scheduler, SchedulerOptions};
 use super::{Engine, EngineOptions, LoadProgress, PromptBuilder};
 use crate::device::Device;
 use crate::error::Error;
-use crate::kernels::kv::PAGE;
 use crate::kv::tiers::HostTier;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::fit::{self, FitOptions, MemoryNeeds};
+use crate::model::layer_kind::kv_groups;
 use crate::model::{self, Config};
 use crate::placement::Placement;
 use crate::plan::KernelCache;
@@ -68,7 +68,8 @@ impl Engine {
         let slots = fit_options.slots;
         let mut kernels = KernelCache::new(device.clone());
         let kv = KvCache::new(&device, &kv_options)?;
-        let pages = kv.pages();
+        let lifetimes = kv.options().groups.iter().map(|group| group.lifetime);
+        let groups = lifetimes.zip(kv.pages()).map(|(lifetime, pages)| GroupOptions { lifetime, pages }).collect();
         let transfer = PageTransfer::new(&device, &kv)?;
         let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
@@ -82,7 +83,7 @@ impl Engine {
         let speculation = if options.no_speculation { Speculation::Off } else { Speculation::On(draft) };
         let choices = kernels.choices().to_vec();
         let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
-        let mut scheduler = Scheduler::new(SchedulerOptions { slots, pages, queue });
+        let mut scheduler = Scheduler::new(SchedulerOptions { slots, groups, queue });
         let host_cache_bytes = options.host_cache_bytes.unwrap_or(DEFAULT_HOST_CACHE);
         scheduler.tier = HostTier::new(host_cache_bytes, 0);
         let vocab_size = model.tokenizer().vocab_size();
@@ -144,8 +145,8 @@ pub(super) fn needs(
     Ok((needs, fit_options.cache_tokens))
 }
 
-/// What a model and its cache are to fit, and the cache. Its pool has room for a sequence of the whole context, whatever the caller says,
-/// and a page more for each slot, since a prefix that is shared up to the middle of a page takes a copy of that page.
+/// What a model and its cache are to fit, and the cache. Its pools have room for a sequence of the whole context, whatever the caller
+/// says.
 ///
 /// # Errors
 /// What is wrong with the file's sizes; a type of cache that its heads do not fit.
@@ -157,16 +158,10 @@ fn cache_options(
 ) -> Result<(FitOptions, KvOptions), Error> {
     let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
     let cache_tokens = options.cache_tokens.unwrap_or(0).max(context);
-    let kv = KvOptions {
-        layers: config.layers,
-        kv_heads: config.kv_heads,
-        head_dim: config.head_dim,
-        context,
-        slots,
-        pages: Some(cache_tokens.div_ceil(PAGE).max(1).saturating_add(slots)),
-        ty: options.kv_type,
-    };
-    kv.shape().supports()?;
     let rows = most_rows(device);
+    let groups = kv_groups(&config.layer_kinds);
+    let pages = groups.iter().map(|group| group.lifetime.pool_pages(cache_tokens, slots, rows)).collect();
+    let kv = KvOptions { groups, context, slots, pages: Some(pages), ty: options.kv_type };
+    kv.shapes().try_for_each(|shape| shape.supports())?;
     Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows, kv_segments: 1 }, kv))
 }

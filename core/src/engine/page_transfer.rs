@@ -17,7 +17,7 @@ const READS_IN_FLIGHT: usize = 16;
 
 /// Carries pages to host memory and back.
 pub(super) struct PageTransfer {
-    /// A page of all layers in one piece, on a GPU; for all that is read.
+    /// A page of all layers of a group in one piece, on a GPU; for all that is read.
     scratch: Option<Storage>,
     reads: Vec<PageRead>,
 }
@@ -34,21 +34,22 @@ impl PageTransfer {
     /// What the device says.
     pub fn new(device: &Device, kv: &KvCache) -> Result<PageTransfer, GpuError> {
         let scratch = match device {
-            Device::Gpu(_) => Some(device.buffer("page scratch", kv.page_bytes())?),
+            Device::Gpu(_) => Some(device.buffer("page scratch", kv.page_bytes().max().unwrap_or(0))?),
             Device::Cpu => None,
         };
         Ok(PageTransfer { scratch, reads: Vec::new() })
     }
 
-    /// Begins to read a page: keys, then values of each layer. It may be written over at once, since the device keeps the order.
-    pub fn read(&self, device: &Device, kv: &KvCache, page: u32) -> PendingReadback {
+    /// Begins to read a page of a group: keys, then values of each layer. It may be written over at once, since the device keeps the
+    /// order.
+    pub fn read(&self, device: &Device, kv: &KvCache, group: usize, page: u32) -> PendingReadback {
         let Some(scratch) = &self.scratch else {
-            let pieces = kv.page(page).flat_map(|slice| bytemuck::cast_slice(&slice.u32s()).to_vec());
+            let pieces = kv.page(group, page).flat_map(|slice| bytemuck::cast_slice(&slice.u32s()).to_vec());
             return PendingReadback::Cpu(pieces.collect());
         };
         let mut at = 0;
         let copies: Vec<_> = kv
-            .page(page)
+            .page(group, page)
             .map(|from| {
                 let to = scratch.slice(at, from.bytes);
                 at += from.bytes;
@@ -56,13 +57,13 @@ impl PageTransfer {
             })
             .collect();
         device.copy(&copies);
-        plan::submit_and_read(device, &[], &scratch.all())
+        plan::submit_and_read(device, &[], &scratch.slice(0, at))
     }
 
     /// Begins to read an evicted page for the host tier.
-    pub fn keep(&mut self, device: &Device, kv: &KvCache, page: u32, key: PathKey) {
+    pub fn keep(&mut self, device: &Device, kv: &KvCache, (group, page): (usize, u32), key: PathKey) {
         if self.reads.len() < READS_IN_FLIGHT && !self.reads.iter().any(|read| read.key == key) {
-            let bytes = Box::pin(self.read(device, kv, page).wait());
+            let bytes = Box::pin(self.read(device, kv, group, page).wait());
             self.reads.push(PageRead { key, bytes });
         }
     }
@@ -90,10 +91,10 @@ impl PageTransfer {
     }
 }
 
-/// Writes a page of all layers, of [`KvCache::page_bytes`] bytes.
-pub(super) fn write_page(device: &Device, kv: &KvCache, page: u32, bytes: &[u8]) {
+/// Writes a page of all layers of a group, of [`KvCache::page_bytes`] bytes.
+pub(super) fn write_page(device: &Device, kv: &KvCache, group: usize, page: u32, bytes: &[u8]) {
     let mut rest = bytes;
-    for slice in kv.page(page) {
+    for slice in kv.page(group, page) {
         let (piece, behind) = rest.split_at(slice.bytes as usize);
         device.write(&slice.storage, slice.offset, piece);
         rest = behind;

@@ -1,7 +1,8 @@
 //! What the device does next: which requests run, whose prompt is computed, which rows decode, and whose pages are given up.
 //!
 //! Pure bookkeeping over token ids and page numbers: no device, no clock, no text. The driver tells what was submitted and read; the
-//! scheduler answers with one [`Step`] at a time. Pages are shared through the prefix index, and given up in this order: free ones,
+//! scheduler answers with one [`Step`] at a time. Each group of layers has a pool, and each sequence a block table in it
+//! ([`groups`](crate::kv::groups)). Pages are shared through the prefix index, and given up in this order: free ones,
 //! least recently used ones that only the index holds, and those of the running sequence that ranks last, which is preempted and
 //! continues from what the index (or the tier behind it) still has.
 
@@ -12,25 +13,36 @@ mod steps;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::kernels::kv::PAGE;
-use crate::kv::pages::{PageId, PagePool};
+use crate::kv::groups::{BlockTable, Lifetime};
+use crate::kv::pages::PagePool;
 use crate::kv::prefix::{Namespace, PrefixIndex};
 use crate::kv::tiers::HostTier;
 
 pub use admission::QueueFull;
+pub use pages::Adopted;
 pub use steps::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
 
 /// Names a sequence.
 pub type SeqId = u64;
 
 /// Bounds of a scheduler.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SchedulerOptions {
     /// Sequences that run at once.
     pub slots: u32,
-    /// Pages of the pool.
-    pub pages: u32,
+    /// Of each group of layers.
+    pub groups: Vec<GroupOptions>,
     /// Requests that may wait.
     pub queue: usize,
+}
+
+/// The page pool of a group of layers.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupOptions {
+    /// How long sequences need their pages.
+    pub lifetime: Lifetime,
+    /// How many there are: enough for one sequence of the whole context.
+    pub pages: u32,
 }
 
 /// A sequence as the scheduler sees it.
@@ -42,9 +54,10 @@ struct Track {
     limit: usize,
     rank: i64,
     namespace: Namespace,
-    /// Leading tokens whose keys and values stand in its pages.
+    /// Leading tokens whose keys and values were computed. Behind the windows of a group they are gone.
     computed: usize,
-    pages: Vec<PageId>,
+    /// Its pages in each group.
+    tables: Vec<BlockTable>,
     /// Leading tokens that the prefix index knows.
     indexed: usize,
     slot: Option<u32>,
@@ -82,6 +95,11 @@ impl Track {
         self.prefix().saturating_sub(self.computed)
     }
 
+    /// The first position that is computed next, or once more: a row that was held is.
+    fn first_row(&self) -> usize {
+        self.computed.min(self.prefix())
+    }
+
     /// Whether its row takes part in decode steps. The device moves every such row on, so none can be left out.
     fn decodes(&self) -> bool {
         let room = self.limit.saturating_sub(self.tokens.len() + self.in_flight as usize);
@@ -104,7 +122,8 @@ pub struct Scheduler {
     /// Waiting sequences in the order of their ranks.
     waiting: BTreeMap<(i64, SeqId), ()>,
     slots: Vec<Option<SeqId>>,
-    pool: PagePool,
+    /// Of each group.
+    pools: Vec<PagePool>,
     index: PrefixIndex,
     /// Evicted pages that may be loaded again. The driver puts them there.
     pub tier: HostTier,
@@ -123,9 +142,9 @@ pub struct Counts {
     pub prefilled: u64,
     /// Tokens taken from the prefix index.
     pub reused: u64,
-    /// Pages evicted from the index.
+    /// Pages evicted from the index, of all groups.
     pub evicted: u64,
-    /// Pages loaded from the host tier.
+    /// Pages loaded from the host tier, of all groups.
     pub loaded: u64,
     /// Sequences preempted.
     pub preempted: u64,
@@ -135,18 +154,18 @@ impl Scheduler {
     /// With nothing to do.
     pub fn new(options: SchedulerOptions) -> Scheduler {
         Scheduler {
-            options,
             tracks: HashMap::new(),
             waiting: BTreeMap::new(),
             slots: vec![None; options.slots as usize],
-            pool: PagePool::new(options.pages),
-            index: PrefixIndex::default(),
+            pools: options.groups.iter().map(|group| PagePool::new(group.pages)).collect(),
+            index: PrefixIndex::new(options.groups.iter().map(|group| group.lifetime).collect()),
             tier: HostTier::new(0, 0),
             pending: Vec::new(),
             arrivals: 0,
             prefilled_last: false,
             step: 0,
             counts: Counts::default(),
+            options,
         }
     }
 
@@ -156,11 +175,12 @@ impl Scheduler {
         track.tokens.extend_from_slice(tokens);
         track.computed = computed.min(track.tokens.len());
         let full = track.computed / PAGE as usize;
-        if full > track.indexed / PAGE as usize && full <= track.pages.len() {
+        if full > track.indexed / PAGE as usize && track.tables.iter().all(|table| full <= table.len()) {
             track.indexed = full * PAGE as usize;
-            let (tokens, pages) = (&track.tokens[..track.indexed], &track.pages[..full]);
-            self.index.insert(track.namespace, tokens, pages, &mut self.pool);
+            let tokens = &track.tokens[..track.indexed];
+            self.index.insert(track.namespace, tokens, &track.tables, &mut self.pools);
         }
+        self.slide(id);
     }
 
     /// So many of a sequence's decode steps were read.
@@ -252,11 +272,6 @@ impl Scheduler {
     /// The epoch of a sequence that is there: what was submitted for an earlier one is void.
     pub fn epoch(&self, id: SeqId) -> Option<u32> {
         self.tracks.get(&id).map(|track| track.epoch)
-    }
-
-    /// The slot of a running sequence.
-    pub fn slot(&self, id: SeqId) -> Option<u32> {
-        self.tracks.get(&id).and_then(|track| track.slot)
     }
 
     /// Leading tokens of a sequence whose keys and values stand.

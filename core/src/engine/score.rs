@@ -62,15 +62,7 @@ impl LogitsEvaluator {
         let config = model.config();
         let kv = KvCache::new(
             &device,
-            &KvOptions {
-                layers: config.layers,
-                kv_heads: config.kv_heads,
-                head_dim: config.head_dim,
-                context: options.context,
-                slots: 1,
-                pages: None,
-                ty: options.kv,
-            },
+            &KvOptions { groups: model.kv_groups(), context: options.context, slots: 1, pages: None, ty: options.kv },
         )?;
         let rows: Vec<Row> = (0..options.chunk).map(|position| Row::new(0, position, 0)).collect();
         let batch = device.upload("batch", &batch::words(&rows))?.all();

@@ -1,5 +1,6 @@
 //! Saved sessions: what was computed of a conversation leaves the engine as bytes and comes back, so that it goes on without prefill.
 
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -8,10 +9,12 @@ use super::Engine;
 use super::driver::{Driver, Shared};
 use super::page_transfer::write_page;
 use super::request::Request;
-use super::session_file::{KvLayout, SessionDecoder, SessionEncoder, SessionModel, SessionPart};
+use super::scheduler::Adopted;
+use super::session_file::{KvLayout, SessionDecoder, SessionEncoder, SessionModel, SessionPart, WindowLayout};
 use crate::error::Error;
 use crate::gpu::GpuError;
 use crate::kernels::kv::PAGE;
+use crate::kv::groups::Lifetime;
 use crate::kv::path_key::PathKey;
 use crate::kv::prefix::Namespace;
 use crate::model::Config;
@@ -27,10 +30,8 @@ pub struct SavedSession {
     tokens: Vec<u32>,
     /// Names of the full pages, first to last.
     keys: Vec<PathKey>,
-    /// Pages that stood when it was begun.
-    pages: usize,
-    /// The next of them.
-    next: usize,
+    /// Numbers of the pages that are still to come.
+    pages: VecDeque<usize>,
     /// What comes before the pages.
     head: Option<Vec<u8>>,
     encoder: Option<SessionEncoder>,
@@ -59,15 +60,18 @@ impl SavedSession {
         if let Some(head) = self.head.take() {
             return Ok(Some(head));
         }
-        if self.next < self.pages
-            && let Some(pending) = self.shared.with(|driver| read_page(driver, &self.tokens, &self.keys, self.next))
+        if let Some(number) = self.pages.pop_front()
+            && let Some(pieces) = self.shared.with(|driver| read_page(driver, &self.tokens, &self.keys, number))
             && let Some(encoder) = &mut self.encoder
         {
-            self.next += 1;
-            return Ok(Some(encoder.page(pending.wait().await?)));
+            let mut page = Vec::new();
+            for piece in pieces {
+                page.extend(piece.wait().await?);
+            }
+            return Ok(Some(encoder.page(page)));
         }
         // A page that was evicted ends it.
-        self.next = self.pages;
+        self.pages.clear();
         Ok(self.encoder.take().map(SessionEncoder::finish))
     }
 }
@@ -82,7 +86,8 @@ impl Engine {
     }
 
     /// Saves what the cache has of `tokens`, a conversation's as far as it was computed, with a `state` that only the caller
-    /// understands. Pages are read as the file is written, while answers go on; a page that is evicted meanwhile ends what is saved.
+    /// understands: of each group of layers the pages that the next token needs. Pages are read as the file is written, while answers go
+    /// on; a page that is evicted meanwhile ends what is saved. Of layers with sliding windows nothing is of use then.
     ///
     /// ```
     /// use inglenook::{Device, Engine, EngineOptions, Request, source::ReadAt};
@@ -107,20 +112,14 @@ impl Engine {
     /// # }).unwrap();
     /// ```
     pub fn save(&self, tokens: &[u32], state: &[u8]) -> SavedSession {
-        let keys: Vec<PathKey> = PathKey::pages(Namespace(0), tokens).collect();
-        let (found, kept) = self.shared.with(|driver| {
-            let found = driver.scheduler.lookup(Namespace(0), tokens);
-            let kept = driver.scheduler.tier.lookup(&keys[found.pages.len()..]).len();
-            (found, kept)
-        });
-        let full = found.pages.len() + kept;
-        let partial = found.partial.filter(|_| kept == 0).map_or(0, |(_, count)| count as usize);
-        let pages = full + usize::from(partial > 0);
-        let tokens = tokens[..full * PAGE as usize + partial].to_vec();
+        let found = self.shared.with(|driver| driver.scheduler.lookup(Namespace(0), tokens));
+        let tokens = tokens[..found.tokens + found.partial.map_or(0, |(_, count)| count as usize)].to_vec();
+        let keys: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
+        let pages = self.shared.with(|driver| saved_pages(driver, tokens.len()));
         let (encoder, head) =
-            SessionEncoder::begin(&self.session_model(), &self.kv_layout(), state, &tokens, pages as u64);
+            SessionEncoder::begin(&self.session_model(), &self.kv_layout(), state, &tokens, pages.len() as u64);
         let shared = self.shared.clone();
-        SavedSession { shared, tokens, keys, pages, next: 0, head: Some(head), encoder: Some(encoder) }
+        SavedSession { shared, tokens, keys, pages: pages.into(), head: Some(head), encoder: Some(encoder) }
     }
 
     /// Takes a saved session: its keys and values go to the cache, as far as there is room beside what runs, so that a prompt that
@@ -140,8 +139,17 @@ impl Engine {
             decoder.push(piece, &mut take)?;
         }
         decoder.finish()?;
-        tokens.truncate(pages.len() * PAGE as usize);
-        self.shared.with(|driver| adopt(driver, &tokens, pages))?;
+        self.shared.with(|driver| {
+            // Windows need the last pages, which a session that was cut short lacks.
+            let has_windows = driver.scheduler.lifetimes().any(|lifetime| lifetime.window.is_some());
+            let is_cut = has_windows && pages.len() < saved_pages(driver, tokens.len()).len();
+            match has_windows {
+                true if is_cut => tokens.clear(),
+                true => {}
+                false => tokens.truncate(pages.len() * PAGE as usize),
+            }
+            adopt(driver, &tokens, &pages)
+        })?;
         Ok(RestoredSession { state, tokens })
     }
 
@@ -153,14 +161,20 @@ impl Engine {
     pub(super) fn kv_layout(&self) -> KvLayout {
         self.shared.with(|driver| {
             let resources = driver.runner.resources();
-            let shape = resources.kv.shape();
+            let (kv, config) = (&resources.kv, resources.model.config());
+            let groups = kv.options().groups.iter().zip(kv.page_bytes());
+            let windows = groups.filter_map(|(group, page_bytes)| {
+                let Lifetime { window, keep } = group.lifetime;
+                Some(WindowLayout { layers: group.layers.len() as u32, window: window?, keep, page_bytes })
+            });
             KvLayout {
-                ty: shape.ty.name().into(),
-                layers: resources.model.config().layers,
-                kv_heads: shape.kv_heads,
-                head_dim: shape.head_dim,
+                ty: kv.options().ty.name().into(),
+                layers: config.layers,
+                kv_heads: config.kv_heads,
+                head_dim: config.head_dim,
                 page_tokens: PAGE,
-                page_bytes: resources.kv.page_bytes(),
+                page_bytes: kv.page_bytes().sum(),
+                windows: windows.collect(),
             }
         })
     }
@@ -176,28 +190,48 @@ pub(super) fn fingerprint(weights: u64, config: &Config, context: u32) -> [u8; 3
     hash.finalize().into()
 }
 
-/// Begins to read page number `nth` of `tokens`, wherever it stands: full ones by their names, and a last one that is partly filled by the
-/// tokens in it, since it may go on with others.
-fn read_page(driver: &mut Driver, tokens: &[u32], keys: &[PathKey], nth: usize) -> Option<PendingReadback> {
-    let is_full = (nth + 1) * PAGE as usize <= tokens.len();
-    let standing = match keys.get(nth).filter(|_| is_full) {
-        Some(key) => driver.scheduler.page(key),
+/// Numbers of the pages of a session of so many tokens: those that any group needs for the next.
+fn saved_pages(driver: &Driver, tokens: usize) -> Vec<usize> {
+    let mut pages: Vec<usize> =
+        driver.scheduler.lifetimes().flat_map(|lifetime| lifetime.pages(tokens..tokens)).collect();
+    pages.sort_unstable();
+    pages.dedup();
+    pages
+}
+
+/// Begins to read page `number` of `tokens` in each group that needs it for the next, wherever it stands: full ones by their names, and a
+/// last one that is partly filled by the tokens in it, since it may go on with others. None where one of them is gone.
+fn read_page(driver: &mut Driver, tokens: &[u32], keys: &[PathKey], number: usize) -> Option<Vec<PendingReadback>> {
+    let key = keys.get(number);
+    let partial = match key {
+        Some(_) => None,
         None => {
             let found = driver.scheduler.lookup(Namespace(0), tokens);
             let wanted = (tokens.len() % PAGE as usize) as u32;
-            found.partial.filter(|(_, count)| found.pages.len() == nth && *count == wanted).map(|(page, _)| page)
+            Some(found.partial.filter(|(_, count)| *count == wanted && found.tokens == number * PAGE as usize)?.0)
         }
     };
-    let Some(page) = standing else {
-        let kept = driver.scheduler.tier.lookup(keys.get(nth..=nth).filter(|_| is_full)?);
-        return kept.first().map(|bytes| PendingReadback::Cpu(bytes.to_vec()));
-    };
     let resources = driver.runner.resources().clone();
-    Some(driver.transfer.read(&resources.device, &resources.kv, page))
+    let lifetimes: Vec<Lifetime> = driver.scheduler.lifetimes().collect();
+    let needing = lifetimes.iter().enumerate().filter(|(_, lifetime)| lifetime.needs(tokens.len(), number));
+    let pieces = needing.map(|(group, _)| {
+        let standing = match (key, &partial) {
+            (Some(key), _) => driver.scheduler.page(key, group),
+            (None, partial) => partial.as_ref().map(|pages| pages[group]),
+        };
+        match standing {
+            Some(page) => Some(driver.transfer.read(&resources.device, &resources.kv, group, page)),
+            None => {
+                let kept = driver.scheduler.tier.lookup(&[key?.of_group(group)]);
+                kept.first().map(|bytes| PendingReadback::Cpu(bytes.to_vec()))
+            }
+        }
+    });
+    pieces.collect()
 }
 
 /// Gives the pages of `tokens` to the cache; full ones for which it has no room to the host tier.
-fn adopt(driver: &mut Driver, tokens: &[u32], pages: Vec<Vec<u8>>) -> Result<(), GpuError> {
+fn adopt(driver: &mut Driver, tokens: &[u32], pages: &[Vec<u8>]) -> Result<(), GpuError> {
     if let Some(error) = driver.failure() {
         return Err(error.clone());
     }
@@ -205,12 +239,21 @@ fn adopt(driver: &mut Driver, tokens: &[u32], pages: Vec<Vec<u8>>) -> Result<(),
     let before = driver.scheduler.take_pending();
     driver.prepare(before);
     let resources = driver.runner.resources().clone();
-    for (page, bytes) in adopted.iter().zip(&pages) {
-        if let Some(page) = page {
-            write_page(&resources.device, &resources.kv, *page, bytes);
+    let (device, kv) = (&resources.device, &resources.kv);
+    let keys: Vec<PathKey> = PathKey::pages(Namespace(0), tokens).collect();
+    let numbers = saved_pages(driver, tokens.len());
+    let mut rest: HashMap<usize, &[u8]> = numbers.into_iter().zip(pages.iter().map(Vec::as_slice)).collect();
+    for (group, (adopted, bytes)) in adopted.into_iter().zip(kv.page_bytes()).enumerate() {
+        for (number, place) in adopted {
+            let Some(page) = rest.get_mut(&number) else { unreachable!("a session has the pages that are needed") };
+            let (piece, behind) = page.split_at(bytes as usize);
+            *page = behind;
+            match (place, keys.get(number)) {
+                (Adopted::Write(page), _) => write_page(device, kv, group, page, piece),
+                (Adopted::NoRoom, Some(key)) => driver.scheduler.tier.put(key.of_group(group), piece.into()),
+                _ => {}
+            }
         }
     }
-    let keys = PathKey::pages(Namespace(0), tokens).zip(pages).skip(adopted.len());
-    keys.for_each(|(key, bytes)| driver.scheduler.tier.put(key, bytes.into()));
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! header: JSON with the model, the layout of pages, and the length of what follows · checksum
 //! state: bytes that only the caller understands · checksum
 //! tokens: u32 each · checksum
-//! each page: the bytes of all layers · checksum
+//! each page that the next token needs: the bytes of all layers that need it · checksum
 //! end: how many pages there are, u64 · checksum
 //! ```
 //!
@@ -20,6 +20,8 @@
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
+
+use crate::kv::groups::Lifetime;
 
 const MAGIC: [u8; 8] = *b"INGLSESS";
 const VERSION: u32 = 2;
@@ -57,13 +59,36 @@ pub struct KvLayout {
     pub page_tokens: u32,
     /// Bytes of a page, all layers together.
     pub page_bytes: u64,
+    /// Layers whose sliding windows leave pages behind, which a session does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowLayout>,
+}
+
+/// Layers with a sliding window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowLayout {
+    /// How many layers.
+    pub layers: u32,
+    /// Positions that a token sees, its own included.
+    pub window: u32,
+    /// Leading positions that it sees besides.
+    pub keep: u32,
+    /// Bytes of their part of a page.
+    pub page_bytes: u64,
+}
+
+impl WindowLayout {
+    fn lifetime(&self) -> Lifetime {
+        Lifetime { window: Some(self.window), keep: self.keep }
+    }
 }
 
 impl std::fmt::Display for KvLayout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let KvLayout { ty, layers, kv_heads, head_dim, page_tokens, page_bytes } = self;
+        let KvLayout { ty, layers, kv_heads, head_dim, page_tokens, page_bytes, windows } = self;
         write!(f, "{ty}, {layers} layers of {kv_heads} heads of {head_dim}, ")?;
-        write!(f, "{page_tokens} tokens in a page of {page_bytes} bytes")
+        write!(f, "{page_tokens} tokens in a page of {page_bytes} bytes")?;
+        windows.iter().try_for_each(|of| write!(f, ", {} of them with windows of {} tokens", of.layers, of.window))
     }
 }
 
@@ -159,10 +184,29 @@ impl Header {
     fn section_bytes(&self, section: Section) -> Option<usize> {
         let bytes = match section {
             Section::Tokens => self.tokens.checked_mul(4)?,
-            Section::Page(_) => self.layout.page_bytes,
+            Section::Page(page) => self.page_bytes(page)?,
             _ => self.state_bytes,
         };
         usize::try_from(bytes).ok()?.checked_add(CHECKSUM)
+    }
+
+    /// Bytes of a page, without those that lie behind the windows of the next token.
+    fn page_bytes(&self, page: u64) -> Option<u64> {
+        let KvLayout { windows, page_bytes, .. } = &self.layout;
+        let next = usize::try_from(self.tokens).ok()?;
+        let page = usize::try_from(page).ok()?;
+        // Pages that no layer needs are left out as a whole.
+        let has_all = windows.iter().map(|layers| layers.page_bytes).try_fold(*page_bytes, u64::checked_sub)? > 0;
+        let gap = match has_all {
+            true => 0..0,
+            false => windows
+                .iter()
+                .map(|layers| layers.lifetime().gap(next))
+                .reduce(|one, other| one.start.max(other.start)..one.end.min(other.end))?,
+        };
+        let number = if page < gap.start { page } else { page.checked_add(gap.len())? };
+        let behind = windows.iter().filter(|layers| !layers.lifetime().needs(next, number));
+        behind.map(|layers| layers.page_bytes).try_fold(*page_bytes, u64::checked_sub)
     }
 }
 
@@ -170,7 +214,8 @@ impl Header {
 #[derive(Debug)]
 pub struct SessionEncoder {
     checksum: u64,
-    page_bytes: u64,
+    header: Header,
+    /// Pages that it was given.
     pages: u64,
 }
 
@@ -188,18 +233,19 @@ impl SessionEncoder {
         let name = model.name.chars().take(NAME_LIMIT).collect();
         let model = SessionModel { name, ..model.clone() };
         let header = Header { model, layout: layout.clone(), state_bytes, tokens: count, pages };
-        let Ok(header) = serde_json::to_vec(&header) else { unreachable!("numbers and texts can be written as JSON") };
-        let preamble = [&MAGIC[..], &VERSION.to_le_bytes(), &(header.len() as u32).to_le_bytes()].concat();
+        let Ok(json) = serde_json::to_vec(&header) else { unreachable!("numbers and texts can be written as JSON") };
+        let preamble = [&MAGIC[..], &VERSION.to_le_bytes(), &(json.len() as u32).to_le_bytes()].concat();
         let checksum = XxHash64::oneshot(0, &preamble);
-        let mut encoder = SessionEncoder { checksum, page_bytes: layout.page_bytes, pages: 0 };
+        let mut encoder = SessionEncoder { checksum, header, pages: 0 };
         let tokens = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-        let sections = [header, state.to_vec(), tokens].map(|section| encoder.section(section));
+        let sections = [json, state.to_vec(), tokens].map(|section| encoder.section(section));
         (encoder, [&preamble, &*sections.concat()].concat())
     }
 
     /// The next page.
     pub fn page(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        debug_assert!(bytes.len() as u64 == self.page_bytes, "a page as it was announced");
+        let announced = self.header.page_bytes(self.pages);
+        debug_assert_eq!(announced, Some(bytes.len() as u64), "a page as it was announced");
         self.pages += 1;
         self.section(bytes)
     }
@@ -223,7 +269,7 @@ pub enum SessionPart {
     State(Vec<u8>),
     /// All tokens, each one of the model's.
     Tokens(Vec<u32>),
-    /// Keys and values of the next page, all layers together.
+    /// Keys and values of the next page, all layers together but for those whose windows have left it behind.
     Page(Vec<u8>),
 }
 
@@ -378,9 +424,14 @@ impl SessionDecoder {
             return Err(SessionFileError::OtherLayout { saved, loaded });
         }
         let page_tokens = u64::from(header.layout.page_tokens);
-        // A page is longer than the end, so that the two cannot be mistaken for each other.
+        // A page is longer than the end, so that the two cannot be mistaken for each other. Some layers may be in every page.
+        let windows = &header.layout.windows;
+        let of_windows = windows.iter().map(|layers| layers.page_bytes).fold(0, u64::saturating_add);
+        let of_others = header.layout.page_bytes.checked_sub(of_windows);
+        let is_long = of_others.is_some_and(|bytes| bytes > END as u64 || (bytes == 0 && !windows.is_empty()));
         let is_possible = page_tokens > 0
-            && header.layout.page_bytes > END as u64
+            && is_long
+            && windows.iter().all(|layers| layers.page_bytes > END as u64)
             && header.pages <= header.tokens.div_ceil(page_tokens)
             && [Section::State, Section::Tokens, Section::Page(0)].iter().all(|of| header.section_bytes(*of).is_some());
         if is_possible { Ok(header) } else { Err(damaged(Section::Header)) }

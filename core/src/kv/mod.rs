@@ -1,9 +1,10 @@
-//! The key/value cache: pages of positions, per layer, and the table that says which pages a sequence has.
+//! The key/value cache: pages of positions, per layer, and the tables that say which pages a sequence has.
 //!
 //! Keys and values of a layer are `[page, kv_head, position in page, head_dim]`. A sequence's positions lie in pages
-//! named by its row of the page table, so sequences may grow and share without anything being moved. Which pages are whose is
+//! named by its row of its group's block table, so sequences may grow and share without anything being moved. Which pages are whose is
 //! decided elsewhere ([`pages`], [`prefix`], the engine's scheduler); here is their memory.
 
+pub mod groups;
 pub mod pages;
 pub mod path_key;
 pub mod prefix;
@@ -12,45 +13,83 @@ pub mod tiers;
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
 use crate::kernels::kv::{KvShape, KvType, PAGE};
+use groups::KvGroupSpec;
 
 /// The cache of all layers.
 #[derive(Debug)]
 pub struct KvCache {
     device: Device,
+    options: KvOptions,
+    groups: Vec<GroupCache>,
+}
+
+/// The cache of a group's layers.
+#[derive(Debug)]
+struct GroupCache {
     shape: KvShape,
     layers: Vec<[Storage; 2]>,
+    /// u32 `[slots, pages_per_sequence]`.
     table: Storage,
     pages: u32,
 }
 
 /// How large a cache is to be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct KvOptions {
-    /// Layers.
-    pub layers: u32,
-    /// Key/value heads.
-    pub kv_heads: u32,
-    /// Width of a head.
-    pub head_dim: u32,
+    /// Which layers share a pool.
+    pub groups: Vec<KvGroupSpec>,
     /// Positions a sequence may have; rounded up to whole pages.
     pub context: u32,
-    /// Sequences at once: rows of the page table.
+    /// Sequences at once: rows of a block table.
     pub slots: u32,
-    /// Pages of the pool; none where each slot owns as many as it can have, from the start.
-    pub pages: Option<u32>,
+    /// Pages of each group's pool; none where each slot owns as many as it can have, from the start.
+    pub pages: Option<Vec<u32>>,
     /// How numbers are stored.
     pub ty: KvType,
 }
 
+/// What kernels ask of the cache of a layer.
+#[derive(Debug)]
+pub struct LayerCache {
+    /// Its keys.
+    pub keys: Slice,
+    /// Its values.
+    pub values: Slice,
+    /// The block table, u32 `[slots, pages_per_sequence]`.
+    pub table: Slice,
+    /// Its shape.
+    pub shape: KvShape,
+}
+
 impl KvOptions {
-    /// The shape of a layer.
-    pub fn shape(&self) -> KvShape {
-        KvShape {
-            kv_heads: self.kv_heads,
-            head_dim: self.head_dim,
+    /// The shape of a layer of each group.
+    pub fn shapes(&self) -> impl Iterator<Item = KvShape> {
+        self.groups.iter().map(|group| KvShape {
+            kv_heads: group.kv_heads,
+            head_dim: group.head_dim,
             pages_per_sequence: self.context.div_ceil(PAGE).max(1),
             ty: self.ty,
+        })
+    }
+}
+
+impl GroupCache {
+    fn new(device: &Device, shape: KvShape, layers: usize, slots: u32, pages: Option<u32>) -> Result<Self, GpuError> {
+        let entries = shape.pages_per_sequence * slots;
+        let pages = pages.unwrap_or(entries);
+        let bytes = shape.page_bytes() * u64::from(pages);
+        let limit = device.facts().limits.binding;
+        if bytes > limit {
+            return Err(GpuError::TooSmall { what: "bindings (the key/value cache)", limit, wanted: bytes });
         }
+        let layer = || Ok([device.buffer("keys", bytes)?, device.buffer("values", bytes)?]);
+        let layers = (0..layers).map(|_| layer()).collect::<Result<Vec<_>, GpuError>>()?;
+        let table: Vec<u32> = (0..entries).map(|entry| if entry < pages { entry } else { 0 }).collect();
+        Ok(GroupCache { shape, layers, table: device.upload("page table", &table)?, pages })
+    }
+
+    fn page_bytes(&self) -> u64 {
+        self.shape.page_bytes() * 2 * self.layers.len() as u64
     }
 }
 
@@ -60,76 +99,72 @@ impl KvCache {
     /// # Errors
     /// [`GpuError::TooSmall`] when a layer's keys exceed what the device can bind.
     pub fn new(device: &Device, options: &KvOptions) -> Result<KvCache, GpuError> {
-        let shape = options.shape();
-        let entries = shape.pages_per_sequence * options.slots;
-        let pages = options.pages.unwrap_or(entries);
-        let bytes = shape.page_bytes() * u64::from(pages);
-        let limit = device.facts().limits.binding;
-        if bytes > limit {
-            return Err(GpuError::TooSmall { what: "bindings (the key/value cache)", limit, wanted: bytes });
-        }
-        let layer = || Ok([device.buffer("keys", bytes)?, device.buffer("values", bytes)?]);
-        let layers = (0..options.layers).map(|_| layer()).collect::<Result<Vec<_>, GpuError>>()?;
-        let table: Vec<u32> = (0..entries).map(|entry| if entry < pages { entry } else { 0 }).collect();
-        let table = device.upload("page table", &table)?;
-        let cache = KvCache { device: device.clone(), shape, layers, table, pages };
+        let pages = |number: usize| options.pages.as_ref().and_then(|pages| pages.get(number).copied());
+        let groups = options.groups.iter().zip(options.shapes()).enumerate();
+        let groups = groups.map(|(number, (group, shape))| {
+            GroupCache::new(device, shape, group.layers.len(), options.slots, pages(number))
+        });
+        let groups = groups.collect::<Result<Vec<_>, GpuError>>()?;
+        let cache = KvCache { device: device.clone(), options: options.clone(), groups };
         // What a copy needs of the device is made now, and not while answers are under way.
-        cache.copy(0, pages - 1);
+        (0..cache.groups.len()).for_each(|group| cache.copy(group, 0, cache.groups[group].pages - 1));
         Ok(cache)
     }
 
-    /// Copies a page, of all layers.
-    pub fn copy(&self, from: u32, to: u32) {
+    /// How large it is.
+    pub fn options(&self) -> &KvOptions {
+        &self.options
+    }
+
+    /// Copies a page of a group, of all its layers.
+    pub fn copy(&self, group: usize, from: u32, to: u32) {
         if from != to {
-            self.device.copy(&self.page(from).zip(self.page(to)).collect::<Vec<_>>());
+            self.device.copy(&self.page(group, from).zip(self.page(group, to)).collect::<Vec<_>>());
         }
     }
 
-    /// Its shape, for kernels.
-    pub fn shape(&self) -> KvShape {
-        self.shape
+    /// The cache of a layer.
+    pub fn layer(&self, layer: u32) -> LayerCache {
+        let places = self.options.groups.iter().zip(&self.groups);
+        let mut places =
+            places.filter_map(|(spec, cache)| Some((cache, spec.layers.iter().position(|l| *l == layer)?)));
+        let Some((group, at)) = places.next() else { unreachable!("each layer is in a group") };
+        let [keys, values] = &group.layers[at];
+        LayerCache { keys: keys.all(), values: values.all(), table: group.table.all(), shape: group.shape }
     }
 
-    /// Keys and values of a layer.
-    pub fn layer(&self, layer: u32) -> (Slice, Slice) {
-        let [keys, values] = &self.layers[layer as usize];
-        (keys.all(), values.all())
-    }
-
-    /// The page table, u32 `[slots, pages_per_sequence]`.
-    pub fn table(&self) -> Slice {
-        self.table.all()
-    }
-
-    /// Says that the pages of `slot` from its page number `first` on are these.
-    pub fn set_pages(&self, slot: u32, first: u32, pages: &[u32]) {
-        let at = u64::from(slot * self.shape.pages_per_sequence + first) * 4;
-        self.device.write(&self.table, at, bytemuck::cast_slice(pages));
+    /// Says that the pages of `slot` in a group from its page number `first` on are these.
+    pub fn set_pages(&self, group: usize, slot: u32, first: u32, pages: &[u32]) {
+        let GroupCache { shape, table, .. } = &self.groups[group];
+        let at = u64::from(slot * shape.pages_per_sequence + first) * 4;
+        self.device.write(table, at, bytemuck::cast_slice(pages));
     }
 
     /// Positions a sequence may have.
     pub fn context(&self) -> u32 {
-        self.shape.pages_per_sequence * PAGE
+        self.options.context.div_ceil(PAGE).max(1) * PAGE
     }
 
-    /// Pages of the pool.
-    pub fn pages(&self) -> u32 {
-        self.pages
+    /// Pages of each group's pool.
+    pub fn pages(&self) -> impl Iterator<Item = u32> {
+        self.groups.iter().map(|group| group.pages)
     }
 
-    /// Bytes of a page: keys and values of all layers.
-    pub fn page_bytes(&self) -> u64 {
-        self.shape.page_bytes() * 2 * self.layers.len() as u64
+    /// Bytes of a page of each group: keys and values of all its layers.
+    pub fn page_bytes(&self) -> impl Iterator<Item = u64> {
+        self.groups.iter().map(GroupCache::page_bytes)
     }
 
-    /// Bytes of keys, values and table.
+    /// Bytes of keys, values and tables.
     pub fn bytes(&self) -> u64 {
-        self.layers.iter().flatten().map(Storage::bytes).sum::<u64>() + self.table.bytes()
+        let storages = |group: &GroupCache| group.layers.iter().flatten().map(Storage::bytes).sum::<u64>();
+        self.groups.iter().map(|group| storages(group) + group.table.bytes()).sum()
     }
 
-    /// Where a page lies: keys, then values of each layer.
-    pub fn page(&self, page: u32) -> impl Iterator<Item = Slice> {
-        let bytes = self.shape.page_bytes();
-        self.layers.iter().flatten().map(move |storage| storage.slice(u64::from(page) * bytes, bytes))
+    /// Where a page of a group lies: keys, then values of each of its layers.
+    pub fn page(&self, group: usize, page: u32) -> impl Iterator<Item = Slice> {
+        let GroupCache { shape, layers, .. } = &self.groups[group];
+        let bytes = shape.page_bytes();
+        layers.iter().flatten().map(move |storage| storage.slice(u64::from(page) * bytes, bytes))
     }
 }

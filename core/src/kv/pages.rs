@@ -1,7 +1,8 @@
 //! Which pages of a pool are free, and how often each of the others is referenced.
 //!
 //! A page is only an index here: the pool's device memory is the cache's. A page may be written by a sequence only while that sequence's
-//! reference is the only one; [`PagePool::refs`] tells.
+//! reference is the only one; [`PagePool::refs`] tells. The prefix index has at most one reference to a page, which is told from those of
+//! sequences: a page that the index alone holds can be had by eviction.
 
 /// Index of a page in its pool, as it stands in page tables.
 pub type PageId = u32;
@@ -11,22 +12,28 @@ pub type PageId = u32;
 pub struct PagePool {
     /// References to each page; 0 where it is free.
     refs: Vec<u32>,
+    /// Whether one of them is the prefix index's.
+    is_cached: Vec<bool>,
     /// Free pages. The one freed last is given out first: its memory is the likeliest to be in a cache.
     free: Vec<PageId>,
     /// How many pages have more than one reference.
     shared: usize,
+    /// How many pages sequences hold.
+    held: usize,
 }
 
 impl PagePool {
     /// A pool of pages `0..pages`, all free.
     pub fn new(pages: u32) -> PagePool {
-        PagePool { refs: vec![0; pages as usize], free: (0..pages).rev().collect(), shared: 0 }
+        let (refs, is_cached) = (vec![0; pages as usize], vec![false; pages as usize]);
+        PagePool { refs, is_cached, free: (0..pages).rev().collect(), shared: 0, held: 0 }
     }
 
     /// Takes a free page, with one reference. None when every page is in use.
     pub fn alloc(&mut self) -> Option<PageId> {
         let page = self.free.pop()?;
         self.refs[page as usize] = 1;
+        self.held += 1;
         Some(page)
     }
 
@@ -36,6 +43,7 @@ impl PagePool {
     pub fn retain(&mut self, page: PageId) {
         match self.refs.get_mut(page as usize) {
             Some(refs) if *refs > 0 => {
+                self.held += usize::from(*refs == u32::from(self.is_cached[page as usize]));
                 *refs += 1;
                 self.shared += usize::from(*refs == 2);
             }
@@ -52,6 +60,7 @@ impl PagePool {
             Some(refs) if *refs > 0 => {
                 *refs -= 1;
                 self.shared -= usize::from(*refs == 1);
+                self.held -= usize::from(*refs == u32::from(self.is_cached[page as usize]));
                 if *refs == 0 {
                     self.free.push(page);
                 }
@@ -62,6 +71,36 @@ impl PagePool {
                 false
             }
         }
+    }
+
+    /// Adds the prefix index's reference to a page that a sequence holds.
+    pub fn cache(&mut self, page: PageId) {
+        self.retain(page);
+        if let Some(is_cached) = self.is_cached.get_mut(page as usize) {
+            debug_assert!(!*is_cached, "the index has one reference to page {page}");
+            *is_cached = true;
+        }
+    }
+
+    /// Gives the prefix index's reference back; true when it was the last.
+    pub fn uncache(&mut self, page: PageId) -> bool {
+        if let Some(is_cached) = self.is_cached.get_mut(page as usize) {
+            debug_assert!(*is_cached, "the index has no reference to page {page}");
+            // It counts as a sequence's from here on, and is given back as one.
+            self.held += usize::from(*is_cached && self.refs[page as usize] == 1);
+            *is_cached = false;
+        }
+        self.release(page)
+    }
+
+    /// Whether a sequence holds a page.
+    pub fn is_held(&self, page: PageId) -> bool {
+        self.refs(page) > u32::from(self.is_cached.get(page as usize).copied().unwrap_or_default())
+    }
+
+    /// Pages that no sequence holds: free ones, and those that the index can give up.
+    pub fn obtainable(&self) -> usize {
+        self.refs.len() - self.held
     }
 
     /// References to a page; 0 where it is free or not of this pool.
@@ -117,6 +156,23 @@ mod tests {
     }
 
     #[test]
+    fn obtainable_counts_free_pages_and_those_of_the_index_alone() {
+        let mut pool = PagePool::new(3);
+        let page = pool.alloc().unwrap();
+        pool.cache(page);
+        assert_eq!((pool.obtainable(), pool.refs(page), pool.is_held(page)), (2, 2, true));
+        assert!(!pool.release(page));
+        assert_eq!((pool.obtainable(), pool.refs(page), pool.is_held(page)), (3, 1, false));
+        pool.retain(page);
+        assert!(!pool.uncache(page), "a sequence holds it");
+        assert_eq!((pool.obtainable(), pool.is_held(page)), (2, true));
+        pool.cache(page);
+        pool.release(page);
+        assert!(pool.uncache(page));
+        assert_eq!((pool.obtainable(), pool.free()), (3, 3));
+    }
+
+    #[test]
     fn wrong_references_do_not_corrupt_the_pool() {
         for wrong in [0, 2, u32::MAX] {
             for retain in [false, true] {
@@ -166,7 +222,7 @@ mod tests {
                 prop_assert!((0..pages).all(|page| pool.refs(page) as usize == refs(page)));
                 prop_assert_eq!(pool.free(), (0..pages).filter(|page| refs(*page) == 0).count());
                 prop_assert_eq!(pool.shared(), (0..pages).filter(|page| refs(*page) > 1).count());
-                prop_assert_eq!(pool.len(), pages as usize);
+                prop_assert_eq!((pool.len(), pool.obtainable()), (pages as usize, pool.free()));
             }
         }
     }

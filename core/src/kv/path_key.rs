@@ -34,6 +34,13 @@ impl PathKey {
         })
     }
 
+    /// The name of the page that a group of layers has for this path; of the first group, that of the path itself.
+    #[must_use]
+    pub fn of_group(&self, group: usize) -> PathKey {
+        // No token has this id, so that it is no path's.
+        if group == 0 { *self } else { self.child(&[u32::MAX, group as u32]) }
+    }
+
     /// The key as bytes, for a store outside.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -71,6 +78,9 @@ mod tests {
             root.child(&[0, 1]),
             root.child(&[1]).child(&[1]),
             root.child(&[1, 1]),
+            root.of_group(1),
+            root.of_group(2),
+            root.child(&[1]).of_group(1),
         ];
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());

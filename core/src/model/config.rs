@@ -5,6 +5,7 @@ use super::keys::Keys;
 use super::layer_kind::{AttentionKind, LayerKind};
 use super::rope::Rope;
 use super::windows;
+use crate::kv::groups::Lifetime;
 use inglenook_format::gguf::Gguf;
 
 /// Architectures that inglenook runs, under GGUF's names.
@@ -92,7 +93,8 @@ impl Config {
         let layers = keys.size("block_count", 1 << 10)?;
         let kv_heads = keys.optional("attention.head_count_kv")?.unwrap_or(heads);
         let windows = windows::read(&keys, architecture, layers, context)?;
-        let kind = |window| LayerKind::Attention(AttentionKind { kv_heads, head_dim, window });
+        let kind =
+            |window| LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime: Lifetime { window, keep: 0 } });
         let config = Config {
             architecture,
             name: meta.text("general.name").unwrap_or_default().to_string(),

@@ -1,10 +1,12 @@
 //! Whether a model and its context fit a device, from the file's header alone: before any weight is read or downloaded.
 
+use super::layer_kind::kv_groups;
 use super::weights::LoadError;
-use super::{Config, LayerKind, Model};
+use super::{Config, Model};
 use crate::device::Device;
 use crate::gpu::Limits;
 use crate::kernels::kv::{KvShape, KvType, PAGE};
+use crate::kv::groups::{KvGroupSpec, Lifetime};
 use inglenook_format::gguf::Gguf;
 
 /// How a model is to run.
@@ -30,8 +32,10 @@ pub struct FitOptions {
 pub struct MemoryNeeds {
     /// Weights, and the table of rotation angles.
     pub weights: u64,
-    /// Keys and values of a token, in all layers.
+    /// Keys and values of a token, in the layers that see every token.
     pub kv_per_token: u64,
+    /// Keys and values of the layers with a sliding window, whose pools do not grow with the context.
+    pub kv_windows: u64,
     /// Activations of the largest plan, about.
     pub activations: u64,
 }
@@ -87,18 +91,22 @@ pub enum FitError {
 
 impl MemoryNeeds {
     pub(super) fn of(config: &Config, weights: u64, options: &FitOptions) -> MemoryNeeds {
-        let page: u64 = shapes(config, options.kv).map(|shape| 2 * shape.page_bytes()).sum();
+        let pools: Vec<Pool> = pools(config, options.kv).collect();
+        let page = pools.iter().filter(|pool| pool.lifetime.window.is_none()).map(|pool| pool.page).sum::<u64>();
+        let windows = pools.iter().filter(|pool| pool.lifetime.window.is_some());
+        let kv_windows = windows.map(|pool| pool.bytes(options, options.tokens())).sum();
         // What lives at once in a layer: the residual stream and its norm, then either attention's tensors or the fused
         // feed-forward layer's. One row has logits.
         let attention = config.qkv_width() + config.q_width();
         let row = 2 * u64::from(config.hidden) + u64::from(attention.max(config.ffn));
         let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));
-        MemoryNeeds { weights, kv_per_token: page / u64::from(PAGE), activations }
+        MemoryNeeds { weights, kv_per_token: page / u64::from(PAGE), kv_windows, activations }
     }
 
     /// All of it for `tokens` tokens in the cache.
     pub fn total(&self, tokens: u64) -> u64 {
-        self.without_cache().saturating_add(self.kv_per_token.saturating_mul(tokens))
+        let cache = self.kv_windows.saturating_add(self.kv_per_token.saturating_mul(tokens));
+        self.without_cache().saturating_add(cache)
     }
 
     /// The same beside another model that takes so many bytes, which its weights stand for here.
@@ -134,53 +142,93 @@ pub fn check_needs(
 ) -> Result<(), FitError> {
     check_bindings(config, &device.facts().limits, options)?;
     match device.memory() {
-        Some(memory) => check_memory(needs, memory, options),
+        Some(memory) => check_memory(config, needs, memory, options),
         None => Ok(()),
     }
 }
 
 /// The keys of a layer must fit its bindings, and so must its values.
 fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Result<(), FitError> {
-    let Some(page) = shapes(config, options.kv).map(|shape| shape.page_bytes()).max() else { return Ok(()) };
-    let segment = limits.binding.min(limits.buffer) / page;
-    options.check_pages("for the keys of a layer", page, segment.saturating_mul(options.kv_segments.into()))
+    let binding = limits.binding.min(limits.buffer);
+    for pool in pools(config, options.kv) {
+        let available = (binding / pool.layer_page).saturating_mul(options.kv_segments.into());
+        let pages = |tokens| u64::from(pool.pages(options, tokens));
+        options.check_tokens("for the keys of a layer", pool.layer_page, &pages, available)?;
+    }
+    Ok(())
 }
 
 /// Everything together must fit the memory.
-fn check_memory(needs: &MemoryNeeds, memory: u64, options: &FitOptions) -> Result<(), FitError> {
-    let page = needs.kv_per_token.saturating_mul(PAGE.into()).max(1);
-    let pages = memory.saturating_sub(needs.without_cache()) / page;
-    match pages {
-        0 => Err(FitError::Weights { needed: needs.without_cache(), memory }),
-        _ => options.check_pages("of memory for keys and values", page, pages),
+fn check_memory(config: &Config, needs: &MemoryNeeds, memory: u64, options: &FitOptions) -> Result<(), FitError> {
+    let pools: Vec<Pool> = pools(config, options.kv).collect();
+    let available = memory.saturating_sub(needs.without_cache());
+    if available < pools.iter().map(|pool| pool.page).sum::<u64>() {
+        return Err(FitError::Weights { needed: needs.without_cache(), memory });
     }
+    let bytes = |tokens| pools.iter().fold(0u64, |sum, pool| sum.saturating_add(pool.bytes(options, tokens)));
+    options.check_tokens("of memory for keys and values", 1, &bytes, available)
 }
 
 impl FitOptions {
-    fn check_pages(&self, what: &'static str, page_bytes: u64, pages: u64) -> Result<(), FitError> {
-        let tokens = self.cache_tokens.max(self.context);
-        let needed = u64::from(tokens.div_ceil(PAGE)) + u64::from(self.slots);
-        if needed <= pages {
+    /// Tokens that there must be room for.
+    fn tokens(&self) -> u32 {
+        self.cache_tokens.max(self.context)
+    }
+
+    /// Whether there is as much as the tokens need: `needed` units of `unit` bytes.
+    fn check_tokens(
+        &self,
+        what: &'static str,
+        unit: u64,
+        needed: &dyn Fn(u32) -> u64,
+        available: u64,
+    ) -> Result<(), FitError> {
+        let tokens = self.tokens();
+        if needed(tokens) <= available {
             return Ok(());
         }
-        let fits = pages.saturating_sub(self.slots.into()).saturating_mul(PAGE.into());
+        // The most whole pages of tokens that fit: `fits` do, or are none, and `exceeds` do not.
+        let (mut fits, mut exceeds) = (0, tokens.div_ceil(PAGE));
+        while fits + 1 < exceeds {
+            let middle = fits + (exceeds - fits) / 2;
+            match needed(middle.saturating_mul(PAGE)) <= available {
+                true => fits = middle,
+                false => exceeds = middle,
+            }
+        }
         Err(FitError::Context {
             tokens,
             what,
-            needed: needed.saturating_mul(page_bytes),
-            available: pages.saturating_mul(page_bytes),
-            fits: u32::try_from(fits).unwrap_or(u32::MAX),
+            needed: needed(tokens).saturating_mul(unit),
+            available: available.saturating_mul(unit),
+            fits: fits * PAGE,
         })
     }
 }
 
-/// The caches of the layers that have one.
-fn shapes(config: &Config, ty: KvType) -> impl Iterator<Item = KvShape> {
-    config.layer_kinds.iter().map(move |LayerKind::Attention(kind)| KvShape {
-        kv_heads: kind.kv_heads,
-        head_dim: kind.head_dim,
-        pages_per_sequence: 0,
-        ty,
+/// What the page pool of a group of layers takes.
+struct Pool {
+    lifetime: Lifetime,
+    /// Bytes of a page of the keys of a layer.
+    layer_page: u64,
+    /// Bytes of a page: keys and values of all its layers.
+    page: u64,
+}
+
+impl Pool {
+    fn pages(&self, options: &FitOptions, tokens: u32) -> u32 {
+        self.lifetime.pool_pages(tokens, options.slots, options.rows)
+    }
+
+    fn bytes(&self, options: &FitOptions, tokens: u32) -> u64 {
+        self.page.saturating_mul(self.pages(options, tokens).into())
+    }
+}
+
+fn pools(config: &Config, ty: KvType) -> impl Iterator<Item = Pool> {
+    kv_groups(&config.layer_kinds).into_iter().map(move |KvGroupSpec { layers, kv_heads, head_dim, lifetime }| {
+        let layer_page = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty }.page_bytes();
+        Pool { lifetime, layer_page, page: 2 * layer_page * layers.len() as u64 }
     })
 }
 
@@ -229,7 +277,17 @@ mod tests {
 
     /// A Llama of 8 billion weights, Q4_0 and F32.
     fn eight_billion() -> Gguf {
+        eight_billion_with(GgufWriter::new())
+    }
+
+    /// The same where of each two layers the first sees 1,024 tokens.
+    fn windowed() -> Gguf {
         let mut file = GgufWriter::new();
+        file.entry("llama.attention.sliding_window", 1024u32).entry("llama.attention.sliding_window_pattern", 2u32);
+        eight_billion_with(file)
+    }
+
+    fn eight_billion_with(mut file: GgufWriter) -> Gguf {
         file.entry("general.architecture", "llama")
             .entry("llama.context_length", 131_072u32)
             .entry("llama.embedding_length", 4096u32)
@@ -293,13 +351,45 @@ mod tests {
 
     #[test]
     fn context_that_exceeds_the_memory_is_refused_with_the_one_that_fits() {
-        let needs = Model::memory_needed(&eight_billion(), &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
+        let gguf = eight_billion();
+        let needs = Model::memory_needed(&gguf, &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
+        let config = Config::read(&gguf).expect("sizes that fit");
         let memory = needs.total(10_000);
-        let error = check_memory(&needs, memory, &OPTIONS).expect_err("too long");
+        let check_memory = |memory, options: &FitOptions| check_memory(&config, &needs, memory, options);
+        let error = check_memory(memory, &OPTIONS).expect_err("too long");
         assert!(matches!(error, FitError::Context { fits: 9856, .. }), "{error}");
-        assert_eq!(check_memory(&needs, memory, &FitOptions { context: 9856, ..OPTIONS }), Ok(()));
-        let error = check_memory(&needs, 4 << 30, &OPTIONS).expect_err("the weights alone are more");
+        assert_eq!(check_memory(memory, &FitOptions { context: 9856, ..OPTIONS }), Ok(()));
+        let error = check_memory(4 << 30, &OPTIONS).expect_err("the weights alone are more");
         assert!(error.to_string().contains("4.2 GiB") && error.to_string().contains("4.0 GiB"), "{error}");
+    }
+
+    #[test]
+    fn windowed_layers_need_memory_for_their_windows_alone() {
+        let gguf = windowed();
+        let needs =
+            |options: &FitOptions| Model::memory_needed(&gguf, &Limits::DEFAULT, options).expect("sizes that fit");
+        let all = Model::memory_needed(&eight_billion(), &Limits::DEFAULT, &OPTIONS).expect("sizes that fit");
+        let half = needs(&OPTIONS);
+        assert_eq!(half.kv_per_token, all.kv_per_token / 2);
+        // Of each sequence a window, a chunk of 256, and the pages that both cut; two times 16 layers of 2 KiB a token.
+        assert_eq!(half.kv_windows, 4 * (1024 + 256 + 2 * 32) * all.kv_per_token / 2);
+        assert_eq!(
+            needs(&FitOptions { context: 65_536, ..OPTIONS }).kv_windows,
+            half.kv_windows,
+            "whatever the context"
+        );
+        assert_eq!(needs(&FitOptions { slots: 1, ..OPTIONS }).kv_windows, half.kv_windows / 4);
+        let tokens = u64::from(OPTIONS.context);
+        assert!(half.total(tokens) - half.weights < (all.total(tokens) - all.weights) * 55 / 100);
+        // So a longer context fits the same memory.
+        let config = Config::read(&gguf).expect("sizes that fit");
+        let memory = all.total(10_000);
+        let error = check_memory(&config, &half, memory, &OPTIONS).expect_err("too long");
+        let FitError::Context { fits, .. } = error else { panic!("{error}") };
+        assert!(fits > 14_000, "{fits}");
+        let fitting = FitOptions { context: fits, ..OPTIONS };
+        assert_eq!(check_memory(&config, &half, memory, &fitting), Ok(()));
+        assert!(check_memory(&config, &half, memory, &FitOptions { context: fits + 1, ..OPTIONS }).is_err());
     }
 
     #[test]

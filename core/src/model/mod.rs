@@ -18,12 +18,13 @@ pub use blocks::Forward;
 pub use config::{Architecture, Config};
 pub use error::ModelError;
 pub use fit::{FitError, FitOptions, MemoryNeeds};
-pub use layer_kind::{KvGroupSpec, LayerKind};
+pub use layer_kind::LayerKind;
 pub use weights::LoadError;
 
 use crate::device::Device;
 use crate::gpu::Limits;
 use crate::kernels::{Tensor, TensorRef};
+use crate::kv::groups::KvGroupSpec;
 use arch::Decoder;
 use blocks::RopeTable;
 use inglenook_format::gguf::Gguf;
@@ -113,9 +114,9 @@ impl Model {
         &self.config
     }
 
-    /// Layers that share a page table of the cache.
+    /// Layers that share a page pool of the cache.
     pub fn kv_groups(&self) -> Vec<KvGroupSpec> {
-        KvGroupSpec::of(&self.config.layer_kinds)
+        layer_kind::kv_groups(&self.config.layer_kinds)
     }
 
     /// Device memory of its weights, bytes.

@@ -36,11 +36,10 @@ impl Driver {
         let resources = self.runner.resources().clone();
         while let Some(id) = self.faulty.pop_front() {
             let Some(entry) = self.entries.get(&id) else { continue };
-            let Some(slot) = self.scheduler.slot(id) else { continue };
             let Some(kernels) = self.kernels.take() else { return };
             let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
             let in_chunks = entry.sequence.prompt.len() - 1;
-            let diagnosis = fault::diagnose(resources, kernels, slot, tokens, in_chunks);
+            let diagnosis = fault::diagnose(resources, kernels, tokens, in_chunks);
             self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
             return;
         }

@@ -1,5 +1,6 @@
 //! Pages to and from the embedder's store, between the steps of answers: one of each prompt at a time, so that no answer waits long.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -7,7 +8,7 @@ use super::{Driver, Shared};
 use crate::engine::Engine;
 use crate::engine::page_store::{Given, PageStore, PageStoreError, StoreLink, StoreLoad};
 use crate::engine::page_transfer::write_page;
-use crate::engine::scheduler::SeqId;
+use crate::engine::scheduler::{Adopted, SeqId};
 use crate::kernels::kv::PAGE;
 use crate::kv::path_key::PathKey;
 use crate::kv::prefix::Namespace;
@@ -92,21 +93,56 @@ impl Driver {
         let Some(entry) = self.entries.get(&id) else { return };
         let last = entry.sequence.len().saturating_sub(1);
         let tokens: Vec<u32> = (0..last).map(|position| entry.sequence.token(position)).collect();
-        let keys: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
-        let page = self.scheduler.lookup(Namespace(0), &tokens).pages.len();
+        let paths: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
         let reading = Box::pin(std::future::ready(Ok(None)));
-        let load = StoreLoad { id, tokens, keys, page, reading, loaded: Vec::new() };
+        let (pages, is_at_windows, loaded) = (VecDeque::new(), false, Vec::new());
+        let mut load = StoreLoad { id, tokens, paths, pages, is_at_windows, reading, loaded };
+        let full: Vec<usize> = self.groups_by_window(false);
+        let pages = (0..load.paths.len()).flat_map(|number| full.iter().map(move |group| (*group, number)));
+        load.pages =
+            pages.filter(|(group, number)| self.scheduler.page(&load.paths[*number], *group).is_none()).collect();
+        self.begin_pages(load);
+    }
+
+    /// Groups with a sliding window, or those without.
+    fn groups_by_window(&self, has_window: bool) -> Vec<usize> {
+        let lifetimes = self.scheduler.lifetimes().enumerate();
+        lifetimes.filter(|(_, lifetime)| lifetime.window.is_some() == has_window).map(|(group, _)| group).collect()
+    }
+
+    /// Begins to read the pages that a load lacks.
+    fn begin_pages(&mut self, load: StoreLoad) {
         // What the host tier has goes back to the device with the sequence's first step.
-        let is_there = load.keys[page..].iter().all(|key| self.scheduler.tier.contains(key));
-        if is_there { self.end_load(load) } else { self.read_stored(load) }
+        let tier = &self.scheduler.tier;
+        let is_there = load.pages.iter().all(|(group, number)| tier.contains(&load.paths[*number].of_group(*group)));
+        if is_there { self.end_pages(load) } else { self.read_stored(load) }
+    }
+
+    /// Goes on with what the windows need behind the pages that are there now.
+    fn end_pages(&mut self, mut load: StoreLoad) {
+        if std::mem::replace(&mut load.is_at_windows, true) {
+            return self.end_load(load);
+        }
+        let scheduler = &self.scheduler;
+        let is_there = |group: usize, path: &PathKey| {
+            scheduler.page(path, group).is_some() || scheduler.tier.contains(&path.of_group(group))
+        };
+        let full = self.groups_by_window(false);
+        let whole = load.paths.iter().take_while(|path| full.iter().all(|group| is_there(*group, path))).count();
+        let next = whole * PAGE as usize;
+        let windows = scheduler.lifetimes().enumerate().filter(|(_, lifetime)| lifetime.window.is_some());
+        let pages = windows.flat_map(|(group, lifetime)| lifetime.pages(next..next).map(move |number| (group, number)));
+        load.pages = pages.filter(|(group, number)| scheduler.page(&load.paths[*number], *group).is_none()).collect();
+        self.begin_pages(load);
     }
 
     /// Begins to read the next page of a load.
     fn read_stored(&mut self, mut load: StoreLoad) {
-        let Some(key) = load.keys.get(load.page) else { return self.end_load(load) };
-        load.reading = match self.scheduler.tier.contains(key) {
+        let Some((group, number)) = load.pages.front() else { return self.end_pages(load) };
+        let key = load.paths[*number].of_group(*group);
+        load.reading = match self.scheduler.tier.contains(&key) {
             true => Box::pin(std::future::ready(Ok(None))),
-            false => self.store.get(key),
+            false => self.store.get(&key),
         };
         self.store.loads.push(load);
     }
@@ -117,42 +153,38 @@ impl Driver {
             // It was cancelled.
             return;
         }
-        let key = load.keys[load.page];
+        let Some((group, number)) = load.pages.pop_front() else { return self.end_pages(load) };
+        let key = load.paths[number].of_group(group);
         let kept = self.scheduler.tier.lookup(&[key]).first().map(|page| page.to_vec());
+        let page_bytes = self.runner.resources().kv.page_bytes().nth(group).unwrap_or(0) as usize;
         let page = match kept {
             Some(page) => page,
-            None => match self.store.open(&key, given) {
+            None => match self.store.open(&key, page_bytes, given) {
                 Some(page) => {
                     self.store.counts.loaded += 1;
                     load.loaded.push(self.store.name(&key));
                     page
                 }
-                None => return self.end_load(load),
+                None => return self.end_pages(load),
             },
         };
-        if !self.adopt_page(&load, &page) {
-            return self.end_load(load);
+        if !self.adopt_page(&load, (group, number), &page) {
+            return self.end_pages(load);
         }
-        load.page += 1;
         self.read_stored(load);
     }
 
-    /// Gives the next page of a load to the cache; false where it has no room beside what runs, or lacks the page before.
-    fn adopt_page(&mut self, load: &StoreLoad, bytes: &[u8]) -> bool {
-        let nth = load.page;
-        if nth > 0 && self.scheduler.page(&load.keys[nth - 1]).is_none() {
-            return false;
-        }
-        let adopted = self.scheduler.adopt(Namespace(0), &load.tokens[..(nth + 1) * PAGE as usize]);
+    /// Gives a page of a load to the cache; false where it has no room beside what runs, or lacks the page before.
+    fn adopt_page(&mut self, load: &StoreLoad, (group, number): (usize, usize), bytes: &[u8]) -> bool {
+        let tokens = &load.tokens[..(number + 1) * PAGE as usize];
+        let adopted = self.scheduler.adopt_page(Namespace(0), tokens, group);
         let before = self.scheduler.take_pending();
         self.prepare(before);
         let resources = self.runner.resources().clone();
-        match adopted.get(nth) {
-            Some(Some(page)) => write_page(&resources.device, &resources.kv, *page, bytes),
-            Some(None) => {}
-            None => return false,
+        if let Adopted::Write(page) = adopted {
+            write_page(&resources.device, &resources.kv, group, page, bytes);
         }
-        true
+        adopted != Adopted::NoRoom
     }
 
     /// Lets a sequence begin with what the cache has now.
@@ -202,10 +234,10 @@ impl Driver {
             store.reads.push_back((key, Box::pin(std::future::ready(Ok(bytes)))));
         }
         let resources = self.runner.resources().clone();
-        for (key, page) in self.scheduler.full_pages() {
+        for (group, key, page) in self.scheduler.full_pages() {
             let is_due = !store.has(&key) && !store.reads.iter().any(|(read, _)| *read == key);
             if is_due && store.reads.len() < READS {
-                let read = self.transfer.read(&resources.device, &resources.kv, page);
+                let read = self.transfer.read(&resources.device, &resources.kv, group, page);
                 store.reads.push_back((key, Box::pin(read.wait())));
             }
         }

@@ -94,17 +94,17 @@ impl Driver {
         let (device, kv) = (&resources.device, &resources.kv);
         for preparation in before {
             match preparation {
-                Preparation::Evict(Evicted { page, key, tokens }) => {
+                Preparation::Evict(Evicted { group, page, key, tokens }) => {
                     if tokens == PAGE && self.scheduler.tier.wants(&key, self.store.has(&key)) {
-                        self.transfer.keep(device, kv, page, key);
+                        self.transfer.keep(device, kv, (group, page), key);
                     }
                 }
-                Preparation::Load { key, page } => match self.scheduler.tier.lookup(&[key])[..] {
-                    [bytes] => write_page(device, kv, page, bytes),
+                Preparation::Load { group, key, page } => match self.scheduler.tier.lookup(&[key])[..] {
+                    [bytes] => write_page(device, kv, group, page, bytes),
                     _ => unreachable!("the tier loses nothing while a step is prepared"),
                 },
-                Preparation::Copy { from, to } => kv.copy(from, to),
-                Preparation::Map { slot, first, pages } => kv.set_pages(slot, first, &pages),
+                Preparation::Copy { group, from, to } => kv.copy(group, from, to),
+                Preparation::Map { group, slot, first, pages } => kv.set_pages(group, slot, first, &pages),
                 Preparation::Finish { slot } => self.runner.finish_row(slot),
             }
         }

@@ -71,10 +71,11 @@ pub(super) struct StoreLoad {
     pub id: SeqId,
     /// The tokens that are to stand before it begins.
     pub tokens: Vec<u32>,
-    /// Names of all their pages.
-    pub keys: Vec<PathKey>,
-    /// The page that is being read.
-    pub page: usize,
+    /// Names of the paths of all their pages.
+    pub paths: Vec<PathKey>,
+    /// Pages to come, by group and number: first those of groups without a window, then what windows need behind those.
+    pub pages: VecDeque<(usize, usize)>,
+    pub is_at_windows: bool,
     pub reading: Boxed<Given>,
     /// Pages that came from the store.
     pub loaded: Vec<String>,
@@ -86,7 +87,6 @@ pub(super) struct StoreLink {
     store: Option<Rc<dyn PageStore>>,
     /// What the pages belong to: a model, and a layout of its pages.
     owner: Vec<u8>,
-    page_bytes: usize,
     /// Pages that the store was given or has given.
     known: HashSet<PathKey>,
     pub loads: Vec<StoreLoad>,
@@ -101,7 +101,7 @@ impl StoreLink {
     /// To a store, for a model of this fingerprint.
     pub fn new(store: Rc<dyn PageStore>, fingerprint: &[u8; 32], layout: &KvLayout) -> StoreLink {
         let owner = [fingerprint, layout.to_string().as_bytes()].concat();
-        StoreLink { store: Some(store), owner, page_bytes: layout.page_bytes as usize, ..StoreLink::default() }
+        StoreLink { store: Some(store), owner, ..StoreLink::default() }
     }
 
     /// Whether there is a store.
@@ -131,10 +131,10 @@ impl StoreLink {
         self.write = Some((key, Box::pin(async move { store.put(&name, &entry).await })));
     }
 
-    /// The page in what a store gave; none, and counted, where that is damaged.
-    pub fn open(&mut self, key: &PathKey, given: Given) -> Option<Vec<u8>> {
+    /// The page of so many bytes in what a store gave; none, and counted, where that is damaged.
+    pub fn open(&mut self, key: &PathKey, page_bytes: usize, given: Given) -> Option<Vec<u8>> {
         let page = match given {
-            Ok(Some(entry)) => entry::decode(&self.digest(key), self.page_bytes, entry),
+            Ok(Some(entry)) => entry::decode(&self.digest(key), page_bytes, entry),
             Ok(None) => {
                 // It may have been given up since.
                 self.known.remove(key);

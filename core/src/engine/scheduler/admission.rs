@@ -1,7 +1,8 @@
 //! Which sequences have a slot: they wait in the order of their ranks, run, and leave again, at their end or by preemption.
 
+use super::pages::maps;
 use super::{PAGE, Preparation, Scheduler, SeqId, StepLimits, Track};
-use crate::kv::pages::PageId;
+use crate::kv::groups::BlockTable;
 use crate::kv::prefix::Namespace;
 
 /// Milliseconds of waiting that one step of priority is worth: a request is overtaken only by those of a lower number that come within
@@ -40,7 +41,7 @@ impl Scheduler {
             rank,
             namespace,
             computed: 0,
-            pages: Vec::new(),
+            tables: vec![BlockTable::default(); self.pools.len()],
             indexed: 0,
             slot: None,
             awaits_store: false,
@@ -75,17 +76,18 @@ impl Scheduler {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         track.epoch += 1;
         track.in_flight = 0;
-        let (computed, pages) = (track.computed.min(track.tokens.len()), std::mem::take(&mut track.pages));
+        let computed = track.computed.min(track.tokens.len());
+        let tables = track.tables.iter_mut().map(std::mem::take).collect::<Vec<_>>();
         if let Some(slot) = track.slot.take() {
             self.slots[slot as usize] = None;
             self.pending.push(Preparation::Finish { slot });
         }
         let used = computed.div_ceil(PAGE as usize);
-        if computed > 0 && used <= pages.len() {
-            self.index.insert(track.namespace, &track.tokens[..computed], &pages[..used], &mut self.pool);
+        if computed > 0 && tables.iter().all(|table| used <= table.len()) {
+            self.index.insert(track.namespace, &track.tokens[..computed], &tables, &mut self.pools);
         }
-        for page in pages {
-            self.pool.release(page);
+        for (table, pool) in tables.iter().zip(&mut self.pools) {
+            table.iter().for_each(|(_, page)| _ = pool.release(page));
         }
         track.computed = 0;
         track.indexed = 0;
@@ -93,14 +95,11 @@ impl Scheduler {
     }
 
     /// Gives waiting sequences a slot, in order, while there are slots, and pages for their tokens.
-    pub(super) fn admit(&mut self) {
+    pub(super) fn admit(&mut self, limits: &StepLimits) {
         while let Some(&(rank, id)) = self.waiting.keys().find(|(_, id)| !self.awaits_store(*id))
             && let Some(slot) = self.slots.iter().position(Option::is_none)
         {
-            // Room for those that run to grow, lest it be preempted as soon as it has begun.
-            let running = self.slots.iter().flatten().count();
-            let wanted = self.tracks[&id].tokens.len() / PAGE as usize + 1 + 2 * running;
-            if running > 0 && self.obtainable() < wanted {
+            if !self.has_room(id, limits) {
                 return;
             }
             self.waiting.remove(&(rank, id));
@@ -112,11 +111,19 @@ impl Scheduler {
         }
     }
 
-    /// Pages that are free or held by the index alone.
-    fn obtainable(&self) -> usize {
-        let held: std::collections::HashSet<PageId> =
-            self.tracks.values().flat_map(|track| track.pages.iter().copied()).collect();
-        self.pool.len() - held.len()
+    /// Whether there are pages for a sequence's tokens, and room for those that run to grow, lest it be preempted as soon as it has begun.
+    fn has_room(&self, id: SeqId, limits: &StepLimits) -> bool {
+        let running = self.slots.iter().flatten().count();
+        let Track { tokens, namespace, .. } = &self.tracks[&id];
+        let whole = tokens.len() / PAGE as usize + 1;
+        self.options.groups.iter().zip(&self.pools).enumerate().all(|(group, (options, pool))| {
+            let most = options.lifetime.most_pages(limits.chunk_alone as u32).map_or(usize::MAX, |most| most as usize);
+            let (wanted, obtainable) = (whole.min(most) + 2 * running, pool.obtainable());
+            // What others hold of its beginning costs nothing. It is looked for only where it decides.
+            let decides = running > 0 && wanted > obtainable && wanted <= obtainable + whole && most == usize::MAX;
+            let shared = if decides { self.index.held(*namespace, tokens, group, pool) } else { 0 };
+            running == 0 || wanted <= obtainable + shared
+        })
     }
 
     /// Moves the sequence in the last slot to a lower one where a plan of fewer rows then serves.
@@ -136,7 +143,9 @@ impl Scheduler {
         (track.slot, track.is_stale) = (Some(free as u32), true);
         self.slots.swap(last, free);
         self.pending.push(Preparation::Finish { slot: last as u32 });
-        self.pending.push(Preparation::Map { slot: free as u32, first: 0, pages: track.pages.clone() });
+        for (group, table) in track.tables.iter().enumerate() {
+            self.pending.extend(maps(group, free as u32, table.iter()));
+        }
     }
 
     pub(super) fn preempt(&mut self, id: SeqId) {

@@ -1,154 +1,271 @@
 //! Which pages sequences have: those that the prefix index or the host tier knows, and free ones.
 
+use std::ops::Range;
+
 use super::{PAGE, Preparation, Scheduler, SeqId};
+use crate::kv::groups::{BlockTable, Lifetime};
 use crate::kv::pages::PageId;
 use crate::kv::path_key::PathKey;
-use crate::kv::prefix::{Namespace, PrefixMatch};
+use crate::kv::prefix::{Namespace, PrefixMatch, Source};
+
+/// What becomes of a page that comes from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// Its content stands already.
+    Standing,
+    /// It is to be written, before anything else is done.
+    Write(PageId),
+    /// There is no room.
+    NoRoom,
+}
 
 impl Scheduler {
-    /// Pages: free, and held by the prefix index.
-    pub fn pages(&self) -> (usize, usize) {
-        (self.pool.free(), self.index.pages())
-    }
-
     /// Pages: in all, in use, and in use more than once.
     pub fn pages_in_use(&self) -> (u64, u64, u64) {
-        let (all, free) = (self.pool.len(), self.pool.free());
-        (all as u64, (all - free) as u64, self.pool.shared() as u64)
+        self.pools.iter().fold((0, 0, 0), |(all, used, shared), pool| {
+            let in_use = pool.len() - pool.free();
+            (all + pool.len() as u64, used + in_use as u64, shared + pool.shared() as u64)
+        })
     }
 
-    /// The longest prefix of `tokens` that stands in pages.
+    /// The longest prefix of `tokens` with which each group can go on, from pages and from the host tier.
     pub fn lookup(&mut self, namespace: Namespace, tokens: &[u32]) -> PrefixMatch {
-        self.index.lookup(namespace, tokens)
+        let tier = &self.tier;
+        let stored = |key: &PathKey| tier.contains(key);
+        let stored: Option<&dyn Fn(&PathKey) -> bool> = if tier.pages() > 0 { Some(&stored) } else { None };
+        self.index.lookup(namespace, tokens, stored)
     }
 
-    /// The page of this name in the prefix index.
-    pub fn page(&self, key: &PathKey) -> Option<PageId> {
-        self.index.page(key)
+    /// The page that a group has for a path of this name.
+    pub fn page(&self, path: &PathKey, group: usize) -> Option<PageId> {
+        self.index.page(path, group)
     }
 
-    /// Full pages of the prefix index with their names, in the order in which a store is to be given them.
-    pub fn full_pages(&self) -> Vec<(PathKey, PageId)> {
+    /// Full pages of the prefix index with their groups and names, in the order in which a store is to be given them.
+    pub fn full_pages(&self) -> Vec<(usize, PathKey, PageId)> {
         self.index.full_pages()
     }
 
-    /// Finds pages for leading `tokens` beside all that runs, and remembers that they hold them. Of each page of tokens, as far as there
-    /// is room: the page that is to be written, before anything else is done; none where it stands already.
-    pub fn adopt(&mut self, namespace: Namespace, tokens: &[u32]) -> Vec<Option<PageId>> {
-        let mut pages = self.index.lookup(namespace, tokens).pages;
-        pages.iter().for_each(|page| self.pool.retain(*page));
-        let (standing, wanted) = (pages.len(), tokens.len().div_ceil(PAGE as usize));
-        while pages.len() < wanted {
-            match self.pool.alloc() {
-                Some(page) => pages.push(page),
-                None if self.evict(wanted - pages.len()) => {}
-                None => break,
+    /// How long sequences need the pages of each group.
+    pub fn lifetimes(&self) -> impl Iterator<Item = Lifetime> {
+        self.options.groups.iter().map(|group| group.lifetime)
+    }
+
+    /// Finds a page of a group for the last page of `tokens`, beside all that runs and what stands before it, and remembers that it holds
+    /// them.
+    pub fn adopt_page(&mut self, namespace: Namespace, tokens: &[u32], group: usize) -> Adopted {
+        let number = tokens.len().div_ceil(PAGE as usize).saturating_sub(1);
+        let mut tables = self.index.standing(namespace, tokens);
+        if tables[group].get(number).is_some() {
+            return Adopted::Standing;
+        }
+        let is_windowed = self.options.groups[group].lifetime.window.is_some();
+        if number > 0 && !is_windowed && tables[group].get(number - 1).is_none() {
+            return Adopted::NoRoom;
+        }
+        for (table, pool) in tables.iter().zip(&mut self.pools) {
+            table.iter().for_each(|(_, page)| pool.retain(page));
+        }
+        let page = self.free_page(group);
+        if let Some(page) = page {
+            tables[group].set(number, page);
+            self.index.insert(namespace, tokens, &tables, &mut self.pools);
+        }
+        for (table, pool) in tables.iter().zip(&mut self.pools) {
+            table.iter().for_each(|(_, page)| _ = pool.release(page));
+        }
+        page.map_or(Adopted::NoRoom, Adopted::Write)
+    }
+
+    /// Finds pages for leading `tokens` beside all that runs, and remembers that they hold them. Of each group, the pages that a token
+    /// behind them would need, by number.
+    pub fn adopt(&mut self, namespace: Namespace, tokens: &[u32]) -> Vec<Vec<(usize, Adopted)>> {
+        let mut tables = vec![BlockTable::default(); self.pools.len()];
+        let mut adopted = vec![Vec::new(); self.pools.len()];
+        let standing = self.index.standing(namespace, tokens);
+        let mut room = tokens.len();
+        // The groups that need every page come first: what lies behind their room serves none.
+        let mut order: Vec<usize> = (0..self.pools.len()).collect();
+        order.sort_by_key(|group| self.options.groups[*group].lifetime.window.is_some());
+        for group in order {
+            let lifetime = self.options.groups[group].lifetime;
+            let needed: Vec<usize> = lifetime.pages(tokens.len()..tokens.len()).collect();
+            let known = needed.iter().filter_map(|number| Some((*number, standing[group].get(*number)?)));
+            known.for_each(|(number, page)| {
+                self.pools[group].retain(page);
+                tables[group].set(number, page);
+            });
+            for number in needed {
+                let place = match tables[group].get(number) {
+                    Some(_) => Adopted::Standing,
+                    None if number * PAGE as usize >= room => Adopted::NoRoom,
+                    None => self.free_page(group).map_or(Adopted::NoRoom, Adopted::Write),
+                };
+                match place {
+                    Adopted::Write(page) => tables[group].set(number, page),
+                    Adopted::NoRoom if lifetime.window.is_none() => room = room.min(number * PAGE as usize),
+                    _ => {}
+                }
+                adopted[group].push((number, place));
             }
         }
-        let room = tokens.len().min(pages.len() * PAGE as usize);
-        self.index.insert(namespace, &tokens[..room], &pages, &mut self.pool);
-        pages.iter().for_each(|page| _ = self.pool.release(*page));
-        pages.iter().enumerate().map(|(nth, page)| (nth >= standing).then_some(*page)).collect()
+        self.index.insert(namespace, &tokens[..room], &tables, &mut self.pools);
+        for (table, pool) in tables.iter().zip(&mut self.pools) {
+            table.iter().for_each(|(_, page)| _ = pool.release(page));
+        }
+        adopted
     }
 
     /// Forgets all that no running sequence holds.
     pub fn clear_index(&mut self) {
-        self.index.clear(&mut self.pool);
+        self.index.clear(&mut self.pools);
         self.tier.clear();
         self.tracks.values_mut().for_each(|track| track.indexed = 0);
     }
 
-    /// Takes what the prefix index has of a sequence's tokens, but for the last, which is decoded.
+    /// Takes what the prefix index and the host tier have of a sequence's tokens, but for the last, which is decoded.
     pub(super) fn reuse(&mut self, id: SeqId) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let Some(slot) = track.slot else { return };
-        let found = self.index.lookup(track.namespace, &track.tokens[..track.prefix()]);
+        let (namespace, known) = (track.namespace, track.tokens[..track.prefix()].to_vec());
+        let PrefixMatch { tokens, pages, partial } = self.lookup(namespace, &known);
+        let Some(track) = self.tracks.get_mut(&id) else { return };
         track.is_matched = true;
-        found.pages.iter().for_each(|page| self.pool.retain(*page));
-        track.pages.clone_from(&found.pages);
-        track.computed = found.tokens;
-        track.indexed = found.tokens;
-        if !found.pages.is_empty() {
-            self.pending.push(Preparation::Map { slot, first: 0, pages: found.pages });
+        let mut loads = Vec::new();
+        for (group, pages) in pages.into_iter().enumerate() {
+            for (number, source) in pages {
+                match source {
+                    Source::Page(page) => {
+                        self.pools[group].retain(page);
+                        track.tables[group].set(number, page);
+                    }
+                    Source::Stored(key) => loads.push((group, number, key)),
+                }
+            }
+            self.pending.extend(maps(group, slot, track.tables[group].iter()));
         }
-        // The page must outlive what is done to find others.
-        found.partial.iter().for_each(|(shared, _)| self.pool.retain(*shared));
-        // Where the host tier goes on, it has more than a part of a page. Nobody is preempted for a copy: it is computed instead.
-        if !self.load(id)
-            && let Some((shared, tokens)) = found.partial
-            && self.slot(id) == Some(slot)
-            && (self.pool.free() > 0 || self.evict(1))
-            && let Some(own) = self.pool.alloc()
-            && let Some(track) = self.tracks.get_mut(&id)
-        {
-            self.pending.push(Preparation::Map { slot, first: track.pages.len() as u32, pages: vec![own] });
-            self.pending.push(Preparation::Copy { from: shared, to: own });
-            track.pages.push(own);
-            track.computed += tokens as usize;
+        // The pages must outlive what is done to find others.
+        let shared: Vec<(usize, PageId)> = partial.iter().flat_map(|(pages, _)| pages).copied().enumerate().collect();
+        shared.iter().for_each(|(group, page)| self.pools[*group].retain(*page));
+        let count = partial.map_or(0, |(_, count)| count as usize);
+        if loads.is_empty() || self.load(id, tokens + count..tokens, &loads) {
+            self.go_on(id, tokens, &shared, count);
         }
-        found.partial.iter().for_each(|(shared, _)| _ = self.pool.release(*shared));
+        shared.iter().for_each(|(group, page)| _ = self.pools[*group].release(*page));
         if let Some(track) = self.tracks.get_mut(&id) {
             self.counts.reused += track.computed as u64;
             track.cached.get_or_insert(track.computed);
         }
     }
 
-    /// Takes the full pages that the host tier has behind those that stand; false where there are none.
-    fn load(&mut self, id: SeqId) -> bool {
-        let Some(track) = self.tracks.get(&id).filter(|_| self.tier.pages() > 0) else { return false };
-        let (standing, known) = (track.pages.len(), &track.tokens[..track.prefix()]);
-        let keys = PathKey::pages(track.namespace, known).skip(standing);
-        let keys: Vec<PathKey> = keys.take_while(|key| self.tier.contains(key)).collect();
-        if keys.is_empty() || !self.reserve(id, (standing + keys.len()) * PAGE as usize) {
+    /// Loads the pages from the host tier that `rows` of a sequence need. False where it had to give its own up.
+    fn load(&mut self, id: SeqId, rows: Range<usize>, loads: &[(usize, usize, PathKey)]) -> bool {
+        let len = rows.end;
+        if !self.reserve(id, rows) {
             return false;
         }
         let Some(track) = self.tracks.get_mut(&id) else { return false };
-        let loads = keys.iter().zip(&track.pages[standing..]);
-        self.pending.extend(loads.map(|(key, page)| Preparation::Load { key: *key, page: *page }));
-        track.computed = (standing + keys.len()) * PAGE as usize;
-        track.indexed = track.computed;
+        for (group, number, key) in loads {
+            let page = track.tables[*group].get(*number);
+            self.pending.extend(page.map(|page| Preparation::Load { group: *group, key: *key, page }));
+        }
         // Work that is queued behind the loads may rely on them.
-        let (tokens, pages) = (&track.tokens[..track.computed], &track.pages[..standing + keys.len()]);
-        self.index.insert(track.namespace, tokens, pages, &mut self.pool);
-        self.counts.loaded += keys.len() as u64;
+        self.index.insert(track.namespace, &track.tokens[..len], &track.tables, &mut self.pools);
+        self.counts.loaded += loads.len() as u64;
         true
     }
 
-    /// Makes sure that a running sequence has pages for `len` positions, whatever that costs those that rank behind it. False where it
-    /// had to give its own up.
-    pub(super) fn reserve(&mut self, id: SeqId, len: usize) -> bool {
-        loop {
-            let Some(track) = self.tracks.get(&id) else { return false };
-            let Some(slot) = track.slot else { return false };
-            let (have, want) = (track.pages.len(), len.div_ceil(PAGE as usize));
-            if have >= want {
-                return true;
+    /// A sequence goes on behind its first `len` tokens and `count` more, which stand in the beginnings of `shared` pages. Those are
+    /// copied; nobody is preempted for that.
+    fn go_on(&mut self, id: SeqId, len: usize, shared: &[(usize, PageId)], count: usize) {
+        let own: Vec<PageId> = shared.iter().map_while(|(group, _)| self.free_page(*group)).collect();
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        let Some(slot) = track.slot else { return };
+        (track.computed, track.indexed) = (len, len);
+        if own.len() == shared.len() {
+            for ((group, from), to) in shared.iter().zip(own) {
+                self.pending.extend(maps(*group, slot, [(len / PAGE as usize, to)]));
+                self.pending.push(Preparation::Copy { group: *group, from: *from, to });
+                track.tables[*group].set(len / PAGE as usize, to);
             }
-            let mut new = Vec::new();
-            while new.len() < want - have
-                && let Some(page) = self.pool.alloc()
-            {
-                new.push(page);
+            track.computed += count;
+            return;
+        }
+        own.iter().zip(&mut self.pools).for_each(|(page, pool)| _ = pool.release(*page));
+        // Without the copies more may be seen than with them, since a window begins earlier.
+        let mut groups = self.options.groups.iter().zip(&track.tables);
+        if groups.any(|(group, table)| !table.lacking(&group.lifetime, len..len).is_empty()) {
+            (track.computed, track.indexed) = (0, 0);
+            for (table, pool) in track.tables.iter_mut().zip(&mut self.pools) {
+                std::mem::take(table).iter().for_each(|(_, page)| _ = pool.release(page));
             }
-            let lacking = want - have - new.len();
-            if !new.is_empty() {
-                self.pending.push(Preparation::Map { slot, first: have as u32, pages: new.clone() });
-                self.tracks.get_mut(&id).into_iter().for_each(|track| track.pages.append(&mut new));
+        }
+    }
+
+    /// A page that is free, or that the index gives up.
+    fn free_page(&mut self, group: usize) -> Option<PageId> {
+        if self.pools[group].free() == 0 {
+            self.evict(group, 1);
+        }
+        self.pools[group].alloc()
+    }
+
+    /// Makes sure that a running sequence has the pages that rows at these positions need, whatever that costs those that rank behind it.
+    /// False where it had to give its own up.
+    pub(super) fn reserve(&mut self, id: SeqId, rows: Range<usize>) -> bool {
+        while let Some(track) = self.tracks.get_mut(&id)
+            && let Some(slot) = track.slot
+        {
+            let mut lacking = None;
+            for (group, (options, pool)) in self.options.groups.iter().zip(&mut self.pools).enumerate() {
+                let wanted = track.tables[group].lacking(&options.lifetime, rows.clone());
+                let new: Vec<_> = wanted.iter().map_while(|number| Some((*number, pool.alloc()?))).collect();
+                new.iter().for_each(|(number, page)| track.tables[group].set(*number, *page));
+                self.pending.extend(maps(group, slot, new.iter().copied()));
+                if new.len() < wanted.len() {
+                    lacking = Some((group, wanted.len() - new.len()));
+                    break;
+                }
             }
-            if lacking > 0 && !self.evict(lacking) {
+            let Some((group, count)) = lacking else { return true };
+            if !self.evict(group, count) {
                 let last = self.slots.iter().flatten().max_by_key(|id| (self.tracks[*id].rank, **id)).copied();
                 let Some(last) = last else { return false };
                 self.preempt(last);
             }
         }
+        false
     }
 
-    /// Frees some pages that only the index holds; false where there are none.
-    pub(super) fn evict(&mut self, want: usize) -> bool {
+    /// Gives back the pages of a sequence that lie behind its windows. What the index has of them stays until it must go.
+    pub(super) fn slide(&mut self, id: SeqId) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        let position = track.first_row();
+        for (group, (options, pool)) in self.options.groups.iter().zip(&mut self.pools).enumerate() {
+            let gone = track.tables[group].slide(&options.lifetime, position);
+            gone.into_iter().for_each(|page| _ = pool.release(page));
+        }
+    }
+
+    /// Frees some pages of a group that only the index holds; false where there are none.
+    fn evict(&mut self, group: usize, want: usize) -> bool {
         let pending = &mut self.pending;
-        let freed =
-            self.index.evict(want, &mut self.pool, &mut |evicted| pending.push(Preparation::Evict(evicted.clone())));
+        let mut before_release = |evicted: &_| pending.push(Preparation::Evict(Clone::clone(evicted)));
+        let freed = self.index.evict(group, want, &mut self.pools, &mut before_release);
         self.counts.evicted += freed as u64;
         freed > 0
     }
+}
+
+/// What makes pages, by rising numbers, a slot's: one for each run without a hole.
+pub(super) fn maps(group: usize, slot: u32, pages: impl IntoIterator<Item = (usize, PageId)>) -> Vec<Preparation> {
+    let mut runs: Vec<(usize, Vec<PageId>)> = Vec::new();
+    for (number, page) in pages {
+        match runs.last_mut() {
+            Some((first, run)) if *first + run.len() == number => run.push(page),
+            _ => runs.push((number, vec![page])),
+        }
+    }
+    let map = |(first, pages)| Preparation::Map { group, slot, first: first as u32, pages };
+    runs.into_iter().map(map).collect()
 }

@@ -34,6 +34,8 @@ pub enum Preparation {
     Evict(Evicted),
     /// A page gets the contents that the host tier has under a name. They are there until the next step is asked for.
     Load {
+        /// The group.
+        group: usize,
         /// The name.
         key: PathKey,
         /// The sequence's own page.
@@ -41,6 +43,8 @@ pub enum Preparation {
     },
     /// A page's contents are copied: a prefix is shared up to a token within it.
     Copy {
+        /// The group.
+        group: usize,
         /// The shared page.
         from: PageId,
         /// The sequence's own.
@@ -48,6 +52,8 @@ pub enum Preparation {
     },
     /// Pages become a slot's, from its page number `first` on.
     Map {
+        /// The group.
+        group: usize,
         /// The slot.
         slot: u32,
         /// Number of the first page within the sequence.
@@ -140,7 +146,7 @@ impl Scheduler {
     /// The next step; none where there is nothing to do until something was read or submitted.
     pub fn next(&mut self, limits: &StepLimits) -> Option<Step> {
         self.move_down(limits);
-        self.admit();
+        self.admit(limits);
         let work = match self.prefilled_last {
             true => self.decode(limits).or_else(|| self.prefill(limits)),
             false => self.prefill(limits).or_else(|| self.decode(limits)),
@@ -174,7 +180,7 @@ impl Scheduler {
             let track = &self.tracks[&id];
             let from = track.computed;
             let to = (from + chunk.max(1)).min(track.prefix());
-            if !self.reserve(id, to) {
+            if !self.reserve(id, from..to) {
                 // It was preempted itself, since it ranks last.
                 continue;
             }
@@ -187,9 +193,11 @@ impl Scheduler {
             if indexed > track.indexed {
                 // Work that is queued behind this step may rely on it.
                 track.indexed = indexed;
-                let pages = &track.pages[..indexed.div_ceil(PAGE as usize)];
-                self.index.insert(track.namespace, &track.tokens[..indexed], pages, &mut self.pool);
+                let tokens = &track.tokens[..indexed];
+                self.index.insert(track.namespace, tokens, &track.tables, &mut self.pools);
             }
+            // What this step reads is not written over before it, since the device keeps the order.
+            self.slide(id);
             return Some(Work::Prefill { id, slot, from, to });
         }
     }
@@ -200,7 +208,7 @@ impl Scheduler {
         let track = self.tracks.get(&id).filter(|track| track.in_flight == 0 && track.decodes())?;
         let (len, limit) = (track.tokens.len(), track.limit);
         let drafted = track.proposal.as_ref().map_or(0, Proposal::len);
-        if !self.reserve(id, (len + drafted).min(limit)) {
+        if !self.reserve(id, track.prefix()..(len + drafted).min(limit)) {
             return None;
         }
         let track = self.tracks.get_mut(&id)?;
@@ -242,7 +250,7 @@ impl Scheduler {
                 && track.slot.is_some()
             {
                 let ahead = track.in_flight as usize + steps as usize + usize::from(lookahead_pass);
-                self.reserve(*id, (track.tokens.len() + ahead).min(track.limit));
+                self.reserve(*id, track.first_row()..(track.tokens.len() + ahead).min(track.limit));
             }
         }
         let mut rows = Vec::new();

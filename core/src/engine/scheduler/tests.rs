@@ -7,10 +7,14 @@ mod device;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
+use crate::kv::pages::PageId;
 use device::{Path, SimulatedDevice, chosen_behind};
 
 /// The token that ends an answer.
 const STOP: u32 = 0;
+
+/// Tokens of a prefill chunk at most.
+const CHUNK: usize = 64;
 
 /// What the driver and an answer's policy know of a request.
 #[derive(Debug, Clone)]
@@ -98,14 +102,31 @@ impl Trace {
         let mut random = fastrand::Rng::with_seed(seed);
         let slots = *random.choice(&[1, 2, 3, 4, 8]).expect("some");
         let context = random.u32(2..6) * PAGE;
-        let pages = context / PAGE + random.u32(0..=2 * slots);
-        let options = SchedulerOptions { slots, pages, queue: random.usize(1..12) };
+        // Half of the traces have one group that sees all; the others up to three, or windows alone.
+        let (one, windows_alone) = (random.bool(), random.u32(0..4) == 0);
+        let groups = (0..if one { 1 } else { random.u32(1..=3) }).map(|number| {
+            let window = *random.choice(&[1, 2, 20, 32, 33, 40, 75]).expect("some");
+            let keep = *random.choice(&[0, 0, 0, 3, 33]).expect("some");
+            let lifetime = match one || (number == 0 && !windows_alone) {
+                true => Lifetime::default(),
+                false => Lifetime { window: Some(window), keep },
+            };
+            let all = context / PAGE;
+            let least = lifetime.most_pages(CHUNK as u32).map_or(all, |most| all.min(most as u32));
+            GroupOptions { lifetime, pages: least + random.u32(0..=2 * slots) }
+        });
+        let groups = groups.collect();
+        let options = SchedulerOptions { slots, groups, queue: random.usize(1..12) };
+        let mut scheduler = Scheduler::new(options.clone());
+        if random.bool() {
+            scheduler.tier = HostTier::new(random.usize(1..40) * PAGE as usize * 8, 0);
+        }
         let prompts =
             (0..3).map(|_| (0..random.usize(1..context as usize - 8)).map(|_| random.u32(1..4)).collect()).collect();
         Trace {
+            scheduler,
+            device: SimulatedDevice::new(&options, context),
             options,
-            scheduler: Scheduler::new(options),
-            device: SimulatedDevice::new(slots, pages, context),
             asked: BTreeMap::new(),
             expected: BTreeMap::new(),
             unread: VecDeque::new(),
@@ -139,7 +160,8 @@ impl Trace {
                     break;
                 }
                 7..=9 => self.make_mask(),
-                10..=14 if self.unread.len() < 2 => _ = self.step(),
+                10 => self.device.evicted.drain(..).for_each(|(key, bytes)| self.scheduler.tier.put(key, bytes.into())),
+                11..=14 if self.unread.len() < 2 => _ = self.step(),
                 _ => self.read(),
             }
             self.check();
@@ -214,11 +236,11 @@ impl Trace {
     /// Submits the next step; false where there is none.
     fn step(&mut self) -> bool {
         let limits =
-            StepLimits { chunk_alone: 64, chunk_shared: self.random.usize(1..40), rows: self.plan_rows, group: 4 };
+            StepLimits { chunk_alone: CHUNK, chunk_shared: self.random.usize(1..40), rows: self.plan_rows, group: 4 };
         let Some(Step { before, work }) = self.scheduler.next(&limits) else { return false };
         let slots = self.scheduler.slots.iter();
         let paths: Vec<_> = slots.map(|id| id.map(|id| self.asked[&id].path())).collect();
-        self.device.prepare(&before, &paths);
+        self.device.prepare(&before, &paths, &mut self.scheduler.tier);
         self.idle_steps = if work == Work::Nothing { self.idle_steps + 1 } else { 0 };
         assert!(self.idle_steps < 20, "steps of nothing but preparations: {:?}", self.scheduler);
         match work {
@@ -367,17 +389,21 @@ impl Trace {
         for (id, track) in &scheduler.tracks {
             let asked = &self.asked[id];
             assert_eq!(track.tokens, asked.tokens);
-            assert!(track.slot.is_some() || (track.pages.is_empty() && track.computed == 0));
-            self.device.claim(&track.pages, track.computed, &asked.path());
+            let has_no_page = track.tables.iter().all(BlockTable::is_empty);
+            assert!(track.slot.is_some() || (has_no_page && track.computed == 0));
+            self.device.claim(&track.tables, track.computed, track.first_row(), &asked.path());
         }
-        let held: std::collections::HashSet<PageId> =
-            scheduler.tracks.values().flat_map(|track| track.pages.iter().copied()).collect();
-        let (free, indexed) = scheduler.pages();
-        assert!(free + indexed + held.len() >= scheduler.pool.len(), "a page is lost");
+        for (group, pool) in scheduler.pools.iter().enumerate() {
+            let tables = scheduler.tracks.values().map(|track| &track.tables[group]);
+            let held: std::collections::HashSet<PageId> =
+                tables.flat_map(|table| table.iter().map(|(_, page)| page)).collect();
+            assert!(pool.free() + scheduler.index.pages(group) + held.len() >= pool.len(), "a page is lost");
+            assert_eq!(pool.obtainable(), pool.len() - held.len());
+        }
         // What the index says of any sequence that was ever asked for is what stands in the pages.
         if let Some((_, tokens)) = self.random.choice(self.expected.iter().collect::<Vec<_>>()) {
             let namespace = Namespace(self.random.u64(0..2));
-            let found = self.scheduler.index.lookup(namespace, tokens);
+            let found = self.scheduler.index.lookup(namespace, tokens, None);
             self.device.holds(&found, &Path::of(namespace, tokens));
         }
     }
@@ -388,21 +414,28 @@ impl Trace {
         let scheduler = &mut self.scheduler;
         assert!(scheduler.tracks.is_empty() && scheduler.waiting.is_empty());
         assert!(scheduler.slots.iter().all(Option::is_none));
-        assert_eq!(scheduler.pool.free() + scheduler.index.pages(), scheduler.pool.len());
+        for (group, pool) in scheduler.pools.iter().enumerate() {
+            assert_eq!(pool.free() + scheduler.index.pages(group), pool.len());
+        }
         scheduler.clear_index();
-        assert_eq!((scheduler.pool.free(), scheduler.pool.shared()), (scheduler.pool.len(), 0));
+        assert!(scheduler.pools.iter().all(|pool| (pool.free(), pool.shared()) == (pool.len(), 0)));
     }
+}
+
+/// A group of so many pages without a window.
+fn plain(pages: u32) -> GroupOptions {
+    GroupOptions { lifetime: Lifetime::default(), pages }
 }
 
 /// An engine refuses it, and the scheduler computes nothing for it.
 #[test]
 fn empty_prompt_is_given_no_step() {
-    let mut scheduler = Scheduler::new(SchedulerOptions { slots: 1, pages: 2, queue: 1 });
+    let mut scheduler = Scheduler::new(SchedulerOptions { slots: 1, groups: vec![plain(2)], queue: 1 });
     scheduler.submit(1, &[], 8, (0, 0), Namespace(0)).expect("room");
     let limits = StepLimits { chunk_alone: 64, chunk_shared: 64, rows: 1, group: 4 };
     assert_eq!(scheduler.next(&limits), None);
     scheduler.remove(1);
-    assert_eq!((scheduler.pool.free(), scheduler.waiting()), (2, 0));
+    assert_eq!((scheduler.pools[0].free(), scheduler.waiting()), (2, 0));
 }
 
 #[test]
@@ -420,12 +453,85 @@ fn random_traces_lose_no_page_and_give_the_answers_of_an_uncached_engine() {
         counts.prefilled += of_trace.prefilled;
         counts.evicted += of_trace.evicted;
         counts.preempted += of_trace.preempted;
+        counts.loaded += of_trace.loaded;
         finished += ended;
         verified += accepted;
     }
     println!("seeds 0..{count}: {finished} answers, {counts:?}");
     assert!(verified > 0);
-    assert!(finished > 0 && counts.reused > 0 && counts.evicted > 0 && counts.preempted > 0, "{counts:?}");
+    let Counts { reused, evicted, preempted, loaded, .. } = counts;
+    assert!([finished.into(), reused, evicted, preempted, loaded].iter().all(|count| *count > 0), "{counts:?}");
+}
+
+/// A prompt of `len` tokens that is computed and then answered, alone.
+fn run_alone(scheduler: &mut Scheduler, id: SeqId, tokens: &[u32], answer: usize) {
+    let limits = StepLimits { chunk_alone: CHUNK, chunk_shared: CHUNK, rows: 1, group: 4 };
+    scheduler.submit(id, tokens, tokens.len() + answer, (0, 0), Namespace(0)).expect("an empty queue");
+    let mut standing = tokens.len();
+    while let Some(Step { work, .. }) = scheduler.next(&limits) {
+        if let Work::Decode { steps, .. } = work {
+            scheduler.read(id, steps);
+            for _ in 0..steps {
+                standing += 1;
+                scheduler.extend(id, &[standing as u32 - 1], standing - 1);
+            }
+        }
+    }
+}
+
+fn windowed(pages: u32) -> Scheduler {
+    let group = |window, pages| GroupOptions { lifetime: Lifetime { window, keep: 0 }, pages };
+    Scheduler::new(SchedulerOptions { slots: 2, groups: vec![group(None, 64), group(Some(100), pages)], queue: 4 })
+}
+
+#[test]
+fn windowed_group_frees_pages_behind_the_window() {
+    // A window of 100 tokens and a chunk of 64 lie in 7 pages at most; the sequence has 40.
+    let mut scheduler = windowed(7);
+    let tokens: Vec<u32> = (0..1000).collect();
+    run_alone(&mut scheduler, 1, &tokens, 280);
+    let tables = &scheduler.tracks[&1].tables;
+    assert_eq!(tables[0].iter().count(), 40);
+    // Those of positions 1180..=1279.
+    assert_eq!(tables[1].iter().map(|(number, _)| number).collect::<Vec<_>>(), [36, 37, 38, 39]);
+    assert_eq!(scheduler.counts().preempted, 0);
+    scheduler.remove(1);
+    assert_eq!(scheduler.pools[1].obtainable(), 7);
+}
+
+#[test]
+fn prefix_behind_freed_pages_is_computed_again_and_its_end_is_not() {
+    let mut scheduler = windowed(7);
+    let tokens: Vec<u32> = (0..1000).collect();
+    run_alone(&mut scheduler, 1, &tokens, 8);
+    scheduler.remove(1);
+    // Gone on with: all of it stands.
+    let longer: Vec<u32> = (0..1007).chain([5000; 40]).collect();
+    run_alone(&mut scheduler, 2, &longer, 1);
+    assert_eq!(scheduler.cached(2), Some(1007));
+    scheduler.remove(2);
+    // Cut in its middle: the pages of that window are gone, although the other group has all.
+    let cut: Vec<u32> = (0..500).chain([6000; 40]).collect();
+    run_alone(&mut scheduler, 3, &cut, 1);
+    assert_eq!(scheduler.cached(3), Some(0));
+}
+
+#[test]
+fn shared_prompt_counts_once_where_a_sequence_waits_for_room() {
+    let mut scheduler = Scheduler::new(SchedulerOptions { slots: 2, groups: vec![plain(14)], queue: 4 });
+    let limits = StepLimits { chunk_alone: 512, chunk_shared: 512, rows: 2, group: 4 };
+    let tokens: Vec<u32> = (0..8 * PAGE).collect();
+    scheduler.submit(1, &tokens, 300, (0, 0), Namespace(0)).expect("room");
+    assert!(matches!(scheduler.next(&limits), Some(Step { work: Work::Prefill { id: 1, .. }, .. })));
+    // Of 14 pages 8 are taken, and soon 9. Of a prompt of 8 pages only one with the same beginning has room.
+    let other: Vec<u32> = (1000..1000 + 8 * PAGE).collect();
+    scheduler.submit(2, &other, 300, (0, 1), Namespace(0)).expect("room");
+    scheduler.next(&limits);
+    assert_eq!(scheduler.waiting(), 1);
+    scheduler.remove(2);
+    scheduler.submit(3, &tokens, 300, (0, 1), Namespace(0)).expect("room");
+    scheduler.next(&limits);
+    assert_eq!(scheduler.waiting(), 0);
 }
 
 /// A scheduler of one slot, and its ids in the order in which they get it: each is removed as soon as it has it.
@@ -442,7 +548,7 @@ fn served(scheduler: &mut Scheduler) -> Vec<SeqId> {
 }
 
 fn one_slot() -> Scheduler {
-    Scheduler::new(SchedulerOptions { slots: 1, pages: 8, queue: 1_000 })
+    Scheduler::new(SchedulerOptions { slots: 1, groups: vec![plain(8)], queue: 1_000 })
 }
 
 #[test]

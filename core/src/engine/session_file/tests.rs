@@ -5,7 +5,15 @@ fn model() -> SessionModel {
 }
 
 fn layout() -> KvLayout {
-    KvLayout { ty: "f16".into(), layers: 2, kv_heads: 1, head_dim: 4, page_tokens: 32, page_bytes: 96 }
+    KvLayout {
+        ty: "f16".into(),
+        layers: 2,
+        kv_heads: 1,
+        head_dim: 4,
+        page_tokens: 32,
+        page_bytes: 96,
+        windows: Vec::new(),
+    }
 }
 
 fn state() -> Vec<u8> {
@@ -184,4 +192,30 @@ fn decoder_gives_typed_errors_for_10_000_damaged_files() {
         let result = read(layout, &file, random.usize(1..300));
         assert!(result.is_err() || file == whole, "seed {seed} was taken for a session");
     }
+}
+
+#[test]
+fn pages_behind_a_window_are_left_out_and_their_sizes_are_known() {
+    // Of 75 tokens, the next sees those from 46 on: not the first page.
+    let windows = vec![WindowLayout { layers: 1, window: 30, keep: 0, page_bytes: 40 }];
+    let layout = KvLayout { windows, ..layout() };
+    let pages = [page(0)[..56].to_vec(), page(1), page(2)];
+    let file = file(&model(), &layout, &state(), &tokens(), &pages);
+    for piece in [1, 100, file.len()] {
+        let parts = read(Some(layout.clone()), &file, piece).unwrap();
+        assert_eq!(parts[2..], pages.clone().map(SessionPart::Page));
+    }
+    let text = layout.to_string();
+    assert!(text.ends_with("96 bytes, 1 of them with windows of 30 tokens"), "{text}");
+    let other = read(Some(super::tests::layout()), &file, 100);
+    assert!(matches!(other, Err(SessionFileError::OtherLayout { .. })), "{other:?}");
+    // More bytes than the page has.
+    let absurd = WindowLayout { layers: 1, window: 30, keep: 0, page_bytes: u64::MAX };
+    let found = read_any(with_header(|header| header.layout.windows = vec![absurd.clone(), absurd]));
+    assert_eq!(found, Err(damaged(Section::Header)));
+}
+
+/// Read where pages are left out, so that no layout is expected.
+fn read_any(file: Vec<u8>) -> Result<Vec<SessionPart>, SessionFileError> {
+    read(None, &file, 100)
 }

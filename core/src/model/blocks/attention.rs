@@ -2,11 +2,10 @@
 
 use super::{Forward, RopeTable};
 use crate::device::Slice;
+use crate::kernels::Tensor;
 use crate::kernels::attention::{Attention, AttentionReduce, AttentionShape};
-use crate::kernels::kv::KvShape;
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::rope::{RopeKv, RopeShape};
-use crate::kernels::{Tensor, TensorRef};
 use crate::model::config::Config;
 use crate::model::layer_kind::{AttentionKind, LayerKind};
 use crate::model::weights::{LoadError, Matrix, Vector, WeightRegistry};
@@ -35,14 +34,6 @@ pub struct Rotated {
     norms: Slice,
     angles: Slice,
     shape: RopeShape,
-}
-
-/// What kernels ask of the cache of a layer.
-struct LayerCache {
-    keys: TensorRef,
-    values: TensorRef,
-    pages: TensorRef,
-    shape: KvShape,
 }
 
 impl AttentionBlock {
@@ -112,15 +103,15 @@ impl Forward<'_> {
 
     /// Puts keys and values of these rows into the cache.
     pub fn write(&mut self, rotated: &Rotated, block: &AttentionBlock) {
-        let cache = self.cache(block);
+        let cache = self.kv.layer(block.cache_layer);
         self.recorder.push(RopeKv {
             batch: self.batch(),
             qkv: rotated.qkv.into(),
             norms: rotated.norms.clone().into(),
             angles: rotated.angles.clone().into(),
-            keys: cache.keys,
-            values: cache.values,
-            pages: cache.pages,
+            keys: cache.keys.into(),
+            values: cache.values.into(),
+            pages: cache.table.into(),
             rows: self.rows,
             rope: rotated.shape,
             kv: cache.shape,
@@ -129,23 +120,23 @@ impl Forward<'_> {
 
     /// Attention over the positions that the cache holds, before the output projection: `[rows, heads · head_dim]`.
     pub fn attend(&mut self, rotated: &Rotated, block: &AttentionBlock) -> Tensor {
-        let (config, cache) = (self.config, self.cache(block));
+        let (config, cache) = (self.config, self.kv.layer(block.cache_layer));
         let shape = AttentionShape {
             heads: config.heads,
             qkv_width: config.qkv_width(),
             scale: 1.0 / (block.kind.head_dim as f32).sqrt(),
             kv_splits: self.kv_splits(block),
             is_prefill: self.is_prefill,
-            window: block.kind.window,
-            keep: 0,
+            window: block.kind.lifetime.window,
+            keep: block.kind.lifetime.keep,
         };
         let parts = self.recorder.tensor(self.rows, shape.out_cols(&cache.shape));
         self.recorder.push(Attention {
             batch: self.batch(),
             q: rotated.qkv.into(),
-            keys: cache.keys,
-            values: cache.values,
-            pages: cache.pages,
+            keys: cache.keys.into(),
+            values: cache.values.into(),
+            pages: cache.table.into(),
             out: parts.into(),
             sinks: block.sinks.as_ref().map(|sinks| sinks.slice.clone().into()),
             rows: self.rows,
@@ -166,12 +157,6 @@ impl Forward<'_> {
             kv_splits: shape.kv_splits,
         });
         out
-    }
-
-    fn cache(&self, block: &AttentionBlock) -> LayerCache {
-        let (keys, values) = self.kv.layer(block.cache_layer);
-        let (pages, shape) = (self.kv.table(), self.kv.shape());
-        LayerCache { keys: keys.into(), values: values.into(), pages: pages.into(), shape }
     }
 
     /// Ranges into which decode splits the positions, so that a GPU has work for all its cores. A software adapter has few

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use super::{DecodeRow, Namespace, PageId, Preparation, STOP, Scheduler};
+use super::{DecodeRow, Namespace, PageId, Preparation, STOP, Scheduler, SchedulerOptions};
 use crate::kernels::kv::PAGE;
-use crate::kv::prefix::PrefixMatch;
+use crate::kv::groups::{BlockTable, Lifetime};
+use crate::kv::path_key::PathKey;
+use crate::kv::prefix::{PrefixMatch, Source};
+use crate::kv::tiers::HostTier;
 
 /// Hashes of a sequence's beginnings, one for each token.
 #[derive(Debug, Clone)]
@@ -58,42 +61,66 @@ struct Cell {
     is_claimed: bool,
 }
 
-pub struct SimulatedDevice {
-    pub context: u32,
+/// The pages and tables of a group of layers.
+struct SimulatedGroup {
+    lifetime: Lifetime,
     pages: Vec<[Cell; PAGE as usize]>,
     tables: Vec<Vec<Option<PageId>>>,
+}
+
+pub struct SimulatedDevice {
+    pub context: u32,
+    groups: Vec<SimulatedGroup>,
     rows: Vec<Option<SimulatedRow>>,
+    /// Pages on their way to the host tier.
+    pub evicted: Vec<(PathKey, Vec<u8>)>,
 }
 
 impl SimulatedDevice {
-    pub fn new(slots: u32, pages: u32, context: u32) -> SimulatedDevice {
-        SimulatedDevice {
-            context,
-            pages: vec![[Cell::default(); PAGE as usize]; pages as usize],
-            tables: vec![vec![None; (context / PAGE) as usize]; slots as usize],
-            rows: vec![None; slots as usize],
-        }
+    pub fn new(options: &SchedulerOptions, context: u32) -> SimulatedDevice {
+        let slots = options.slots as usize;
+        let group = |group: &super::GroupOptions| SimulatedGroup {
+            lifetime: group.lifetime,
+            pages: vec![[Cell::default(); PAGE as usize]; group.pages as usize],
+            tables: vec![vec![None; (context / PAGE) as usize]; slots],
+        };
+        let groups = options.groups.iter().map(group).collect();
+        SimulatedDevice { context, groups, rows: vec![None; slots], evicted: Vec::new() }
     }
 
     /// `paths`: of the sequences that have the slots.
-    pub fn prepare(&mut self, before: &[Preparation], paths: &[Option<Path>]) {
+    pub fn prepare(&mut self, before: &[Preparation], paths: &[Option<Path>], tier: &mut HostTier) {
         for preparation in before {
             match preparation {
-                Preparation::Evict(evicted) => self.disclaim(evicted.page),
-                Preparation::Load { .. } => panic!("there is no host tier"),
-                Preparation::Copy { from, to } => {
-                    self.pages[*to as usize] = self.pages[*from as usize];
-                    self.disclaim(*to);
+                Preparation::Evict(evicted) => {
+                    if evicted.tokens == PAGE && tier.wants(&evicted.key, false) {
+                        let cells = &self.groups[evicted.group].pages[evicted.page as usize];
+                        let words = cells.iter().map(|cell| cell.path.expect("a full page").to_le_bytes());
+                        self.evicted.push((evicted.key, words.flatten().collect()));
+                    }
+                    self.groups[evicted.group].disclaim(evicted.page);
                 }
-                Preparation::Map { slot, first, pages } => {
+                Preparation::Load { group, key, page } => {
+                    let [bytes] = tier.lookup(&[*key])[..] else { panic!("the tier lacks what is to be loaded") };
+                    let words = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+                    let cells = words.map(|path| Cell { path: Some(path), is_claimed: false }).collect::<Vec<_>>();
+                    self.groups[*group].pages[*page as usize] = cells.try_into().expect("a whole page");
+                }
+                Preparation::Copy { group, from, to } => {
+                    let group = &mut self.groups[*group];
+                    group.pages[*to as usize] = group.pages[*from as usize];
+                    group.disclaim(*to);
+                }
+                Preparation::Map { group, slot, first, pages } => {
+                    let group = &mut self.groups[*group];
                     for (number, page) in (*first as usize..).zip(pages) {
-                        self.tables[*slot as usize][number] = Some(*page);
+                        group.tables[*slot as usize][number] = Some(*page);
                         // A page that nobody relies on any more holds something else, or it is shared.
                         let path = paths[*slot as usize].iter().flat_map(|path| &path.hashes);
-                        let cells = &self.pages[*page as usize];
+                        let cells = &group.pages[*page as usize];
                         let mut expected = path.skip(number * PAGE as usize);
                         if !cells.iter().all(|cell| !cell.is_claimed || expected.next() == cell.path.as_ref()) {
-                            self.disclaim(*page);
+                            group.disclaim(*page);
                         }
                     }
                 }
@@ -106,27 +133,24 @@ impl SimulatedDevice {
         }
     }
 
-    fn disclaim(&mut self, page: PageId) {
-        self.pages[page as usize].iter_mut().for_each(|cell| cell.is_claimed = false);
-    }
-
-    fn cell(&mut self, slot: u32, position: usize) -> &mut Cell {
-        let Some(page) = self.tables[slot as usize][position / PAGE as usize] else {
-            panic!("position {position} of slot {slot} has no page")
-        };
-        &mut self.pages[page as usize][position % PAGE as usize]
-    }
-
     /// Keys and values of one position: all that it attends to must be its own path's.
     fn compute(&mut self, slot: u32, position: usize, path: &Path) {
-        for before in 0..position {
-            let found = self.cell(slot, before).path;
-            assert_eq!(found, Some(path.hashes[before]), "position {before} of slot {slot}, seen from {position}");
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            let Lifetime { window, keep } = group.lifetime;
+            let sees = |before: &usize| {
+                *before < keep as usize || window.is_none_or(|window| before + window.max(1) as usize > position)
+            };
+            for before in (0..position).filter(sees) {
+                let found = group.cell(slot, before).path;
+                let place = format!("position {before} of slot {slot} in group {number}");
+                assert_eq!(found, Some(path.hashes[before]), "{place}, seen from {position}");
+            }
+            let cell = group.cell(slot, position);
+            let new = Some(path.hashes[position]);
+            let is_free = !cell.is_claimed || cell.path == new;
+            assert!(is_free, "position {position} of slot {slot} in group {number} is written while relied on");
+            cell.path = new;
         }
-        let cell = self.cell(slot, position);
-        let new = Some(path.hashes[position]);
-        assert!(!cell.is_claimed || cell.path == new, "position {position} of slot {slot} is written while relied on");
-        cell.path = new;
     }
 
     pub fn prefill(&mut self, slot: u32, positions: Range<usize>, path: &Path) {
@@ -152,8 +176,10 @@ impl SimulatedDevice {
             let Some(row) = self.rows[slot as usize].clone().filter(|row| !row.is_finished) else { continue };
             let position = row.path.hashes.len() - 1;
             let Some(id) = scheduler.slots[slot as usize] else { panic!("a row without a sequence moves on") };
-            let own = scheduler.tracks[&id].pages.get(position / PAGE as usize).copied();
-            assert_eq!(own, self.tables[slot as usize][position / PAGE as usize], "position {position} of slot {slot}");
+            for (group, table) in self.groups.iter().zip(&scheduler.tracks[&id].tables) {
+                let (own, there) = (table.get(position / PAGE as usize), &group.tables[slot as usize]);
+                assert_eq!(own, there[position / PAGE as usize], "position {position} of slot {slot}");
+            }
             self.compute(slot, position, &row.path);
         }
     }
@@ -184,28 +210,54 @@ impl SimulatedDevice {
         chosen
     }
 
-    /// A sequence relies on the first `computed` positions of its pages.
-    pub fn claim(&mut self, pages: &[PageId], computed: usize, path: &Path) {
-        for (position, hash) in path.hashes[..computed].iter().enumerate() {
-            let cell = &mut self.pages[pages[position / PAGE as usize] as usize][position % PAGE as usize];
-            assert_eq!(cell.path, Some(*hash), "position {position} is said to be computed");
-            cell.is_claimed = true;
-        }
-        // What stands behind is of no use to anybody: a page that was given back and taken again is claimed anew.
-        let rest = pages.len() * PAGE as usize;
-        for position in computed..rest {
-            self.pages[pages[position / PAGE as usize] as usize][position % PAGE as usize].is_claimed = false;
+    /// A sequence relies on the first `computed` positions of its pages, and goes on at position `next`.
+    pub fn claim(&mut self, tables: &[BlockTable], computed: usize, next: usize, path: &Path) {
+        for (group, table) in self.groups.iter_mut().zip(tables) {
+            for (number, page) in table.iter() {
+                for (at, cell) in group.pages[page as usize].iter_mut().enumerate() {
+                    let position = number * PAGE as usize + at;
+                    // What stands behind is of no use to anybody: a page that was given back and taken again is claimed anew.
+                    cell.is_claimed = position < computed;
+                    let own = !cell.is_claimed || cell.path == Some(path.hashes[position]);
+                    assert!(own, "position {position} is said to be computed");
+                }
+            }
+            let needed = group.lifetime.pages(next..next).filter(|number| number * (PAGE as usize) < computed);
+            let lacking: Vec<usize> = needed.filter(|number| table.get(*number).is_none()).collect();
+            assert!(lacking.is_empty(), "position {next} needs the pages {lacking:?}");
+            let most = group.lifetime.most_pages(super::CHUNK as u32).unwrap_or(u64::MAX);
+            assert!(table.iter().count() as u64 <= most, "{:?} holds {table:?}", group.lifetime);
         }
     }
 
     /// What the index has found must stand there.
     pub fn holds(&mut self, found: &PrefixMatch, path: &Path) {
-        let full = found.pages.iter().map(|page| (*page, PAGE));
-        let mut hashes = path.hashes.iter();
-        for (page, tokens) in full.chain(found.partial) {
-            for cell in &self.pages[page as usize][..tokens as usize] {
-                assert_eq!(cell.path.as_ref(), hashes.next(), "page {page} holds what the index says");
+        for (number, (group, pages)) in self.groups.iter().zip(&found.pages).enumerate() {
+            let full = pages.iter().map(|(number, source)| match source {
+                Source::Page(page) => (*number, *page, PAGE),
+                Source::Stored(key) => panic!("{key:?} was found, and nothing is stored"),
+            });
+            let partial = found.partial.iter();
+            let partial = partial.map(|(pages, tokens)| (found.tokens / PAGE as usize, pages[number], *tokens));
+            for (number, page, tokens) in full.chain(partial) {
+                let hashes = &path.hashes[number * PAGE as usize..];
+                for (cell, hash) in group.pages[page as usize][..tokens as usize].iter().zip(hashes) {
+                    assert_eq!(cell.path, Some(*hash), "page {page} holds what the index says");
+                }
             }
         }
+    }
+}
+
+impl SimulatedGroup {
+    fn disclaim(&mut self, page: PageId) {
+        self.pages[page as usize].iter_mut().for_each(|cell| cell.is_claimed = false);
+    }
+
+    fn cell(&mut self, slot: u32, position: usize) -> &mut Cell {
+        let Some(page) = self.tables[slot as usize][position / PAGE as usize] else {
+            panic!("position {position} of slot {slot} has no page")
+        };
+        &mut self.pages[page as usize][position % PAGE as usize]
     }
 }
