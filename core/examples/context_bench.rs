@@ -63,9 +63,7 @@ async fn bench(adapter: Option<String>, kv_type: KvType) -> Result<f64, Error> {
     let context = DEPTHS[1];
     let file = Memory(two_layers(context));
     let model = Model::load(&Gguf::read(&file).await?, &file, &device, context, &mut |_, _| true).await?;
-    let head_dim = KV_WIDTH / KV_HEADS;
-    let options =
-        KvOptions { layers: LAYERS, kv_heads: KV_HEADS, head_dim, context, slots: 1, pages: None, ty: kv_type };
+    let options = KvOptions { groups: model.kv_groups(), context, slots: 1, pages: None, ty: kv_type };
     let kv = KvCache::new(&device, &options)?;
     let batch = device.upload("batch", &batch::words(&[Row::new(1, context - 1, 0)]))?.all();
     let step = record(&device, &model, &kv, &batch).await?;
@@ -83,7 +81,7 @@ async fn bench(adapter: Option<String>, kv_type: KvType) -> Result<f64, Error> {
         }
     }
 
-    let cached = |depth: u32| options.shape().page_bytes() * 2 * u64::from(LAYERS) * u64::from(depth / 32);
+    let cached = |depth: u32| kv.page_bytes().sum::<u64>() * u64::from(depth / 32);
     let bytes = DEPTHS.map(|depth| (model.weight_bytes() + cached(depth)) as f64);
     let growth = (fastest[1] / fastest[0]) / (bytes[1] / bytes[0]);
     println!("adapter,kv,positions,ms,mb_read,growth_of_time_to_bytes");
