@@ -4,7 +4,7 @@
 use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{MAX_DEPTH, push_quoted, quoted};
-use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
+use super::reader::{MAX_NAME, Step, expect, head, is_name, next_call};
 
 /// The markers of the form.
 #[derive(Debug)]
@@ -217,16 +217,8 @@ impl ElementsReader {
     }
 
     fn closing(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
-        input.skip_whitespace();
-        match input.starts(self.form.open) {
-            Match::Yes => {
-                deltas.end();
-                input.mark(0);
-                self.state = State::Lead;
-                Ok(())
-            }
-            Match::Maybe if !input.rest().is_empty() => Err(Step::Wait),
-            _ => Err(closing(input, deltas, Some(self.form.wrapper.1), self.form.wrapper.0)),
-        }
+        next_call(input, deltas, self.form.open, self.form.wrapper)?;
+        self.state = State::Lead;
+        Ok(())
     }
 }

@@ -145,6 +145,20 @@ pub(super) fn closing(input: &mut Input, deltas: &mut Deltas, close: Option<&str
     Step::Done
 }
 
+/// Goes on to the next call of `wrapper` where its marker, `open`, stands; else ends the calls.
+pub(super) fn next_call(input: &mut Input, deltas: &mut Deltas, open: &str, wrapper: (&str, &str)) -> Result<(), Step> {
+    input.skip_whitespace();
+    match input.starts(open) {
+        Match::Yes => {
+            deltas.end();
+            input.mark(0);
+            Ok(())
+        }
+        Match::Maybe if !input.rest().is_empty() => Err(Step::Wait),
+        _ => Err(closing(input, deltas, Some(wrapper.1), wrapper.0)),
+    }
+}
+
 /// A short text up to one of several markers: a name, a key.
 #[derive(Debug)]
 pub(super) struct Head {

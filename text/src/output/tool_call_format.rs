@@ -138,6 +138,23 @@ pub(super) struct Spec {
     pub patterns: &'static [(Option<&'static str>, Pattern)],
 }
 
+impl Spec {
+    /// A format without anything special: a base for all, which name what they have.
+    pub const PLAIN: Self = Self {
+        name: "",
+        template_markers: &[],
+        tokens: &[],
+        start_markers: &[],
+        names: None,
+        ornaments: &[],
+        inner: &[],
+        code: None,
+        ids: IdForm::Call,
+        trigger: None,
+        patterns: &[],
+    };
+}
+
 /// All tool-call formats. In a template the first whose markers are there counts, so that special forms come before general ones.
 pub(super) static ALL: [(ToolCallFormat, &Spec); 34] = [
     (ToolCallFormat::Harmony, &harmony::SPEC),

@@ -7,7 +7,7 @@ use super::delta::Deltas;
 use super::input::{Input, Match};
 use super::json::{JsonScanner, Progress, push_quoted, quoted};
 use super::json_object::pass_on;
-use super::reader::{MAX_NAME, Step, closing, expect, head, is_name};
+use super::reader::{MAX_NAME, Step, closing, expect, head, is_name, next_call};
 use super::tools::Types;
 
 /// The tags.
@@ -317,20 +317,11 @@ impl XmlParamsReader {
     }
 
     fn closing(&mut self, input: &mut Input, deltas: &mut Deltas) -> Result<(), Step> {
-        let Some((open, close)) = self.form.wrapper else {
+        let Some(wrapper) = self.form.wrapper else {
             return Err(closing(input, deltas, None, ""));
         };
-        input.skip_whitespace();
-        match input.starts(self.form.open) {
-            Match::Yes => {
-                deltas.end();
-                input.mark(0);
-                self.state = State::Lead;
-                return Ok(());
-            }
-            Match::Maybe if !input.rest().is_empty() => return Err(Step::Wait),
-            _ => {}
-        }
-        Err(closing(input, deltas, Some(close), open))
+        next_call(input, deltas, self.form.open, wrapper)?;
+        self.state = State::Lead;
+        Ok(())
     }
 }

@@ -6,7 +6,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -25,11 +24,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|tools_prefix|>"])],
     tokens: &["<|tools_prefix|>", "<|tools_suffix|>"],
     start_markers: &[StartMarker::strong("<|tools_prefix|>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["<|tools_suffix|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|tools_prefix|>"),
     patterns: &[(
         None,
@@ -43,4 +38,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("]"), Text("<|tools_suffix|>")],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -8,7 +8,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Regex, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -35,18 +34,12 @@ const fn fence(text: &'static str) -> StartMarker {
 pub static SPEC_R: Spec = Spec {
     name: "command-r",
     template_markers: &[TemplateMarker::All(&["Action:", "```json", "tool_name"])],
-    tokens: &[],
     start_markers: &[
         fence("Action: ```json"),
         fence("Action:\n```json"),
         fence("Action:```json"),
         fence("Action: \n```json"),
     ],
-    names: None,
-    ornaments: &[],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("Action: ```json"),
     patterns: &[(
         None,
@@ -60,6 +53,7 @@ pub static SPEC_R: Spec = Spec {
             tail: &[Text("\n]```")],
         },
     )],
+    ..Spec::PLAIN
 };
 
 pub static SPEC_R7B: Spec = Spec {
@@ -70,7 +64,6 @@ pub static SPEC_R7B: Spec = Spec {
     ],
     tokens: &["<|START_ACTION|>"],
     start_markers: &[StartMarker::strong("<|START_ACTION|>", &TOKENS)],
-    names: None,
     ornaments: &[
         ("<|START_RESPONSE|>", Place::Anywhere),
         ("<|END_RESPONSE|>", Place::Anywhere),
@@ -78,8 +71,6 @@ pub static SPEC_R7B: Spec = Spec {
         ("<|END_TEXT|>", Place::Anywhere),
     ],
     inner: &["<|END_ACTION|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|START_ACTION|>"),
     patterns: &[(
         None,
@@ -93,4 +84,5 @@ pub static SPEC_R7B: Spec = Spec {
             tail: &[Text("\n]"), Text("<|END_ACTION|>")],
         },
     )],
+    ..Spec::PLAIN
 };

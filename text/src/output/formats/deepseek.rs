@@ -12,7 +12,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -72,14 +71,11 @@ const fn spec(
     Spec {
         name,
         template_markers,
-        tokens: &[],
         start_markers: &START_MARKERS,
-        names: None,
         ornaments: &[(CALLS_BEGIN, Place::Anywhere), (CALLS_END, Place::Anywhere)],
         inner: &[SEP, END],
-        code: None,
-        ids: IdForm::Call,
         trigger: Some(CALLS_BEGIN),
         patterns,
+        ..Spec::PLAIN
     }
 }

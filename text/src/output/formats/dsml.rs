@@ -14,7 +14,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -74,17 +73,5 @@ const fn spec(
     template_markers: &'static [TemplateMarker],
     patterns: &'static [(Option<&'static str>, Pattern)],
 ) -> Spec {
-    Spec {
-        name,
-        template_markers,
-        tokens: &[],
-        start_markers: &START_MARKERS,
-        names: None,
-        ornaments: &[],
-        inner: &[],
-        code: None,
-        ids: IdForm::Call,
-        trigger: Some(MARK),
-        patterns,
-    }
+    Spec { name, template_markers, start_markers: &START_MARKERS, trigger: Some(MARK), patterns, ..Spec::PLAIN }
 }

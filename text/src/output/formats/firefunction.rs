@@ -8,7 +8,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -25,13 +24,7 @@ static FORM: Form = Form::JsonObject(JsonObjectForm {
 pub static SPEC: Spec = Spec {
     name: "firefunction",
     template_markers: &[TemplateMarker::All(&[" functools["])],
-    tokens: &[],
     start_markers: &[StartMarker { text: "functools", form: &FORM, place: Place::Anywhere, weak: true, keep: false }],
-    names: None,
-    ornaments: &[],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("functools["),
     patterns: &[(
         None,
@@ -45,4 +38,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("]")],
         },
     )],
+    ..Spec::PLAIN
 };

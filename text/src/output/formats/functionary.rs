@@ -12,7 +12,6 @@
 use super::super::code::CodeForm;
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::python::PythonForm;
 use super::super::reader::Form;
@@ -45,14 +44,10 @@ static CODE: Form =
 pub static SPEC: Spec = Spec {
     name: "functionary",
     template_markers: &[TemplateMarker::All(&[">>>all"]), TemplateMarker::All(&[">>>", "recipient"])],
-    tokens: &[],
     start_markers: &[StartMarker { text: ">>>", form: &RECIPIENT, place: Place::Anywhere, weak: true, keep: false }],
     names: Some((&RECIPIENT, Place::Start)),
     ornaments: &[("all\n", Place::Start)],
-    inner: &[],
     code: Some(CodeForm { ends: &[">>>", "<|eot_id|>"] }),
-    ids: IdForm::Call,
-    trigger: None,
     patterns: &[(
         None,
         Pattern {
@@ -65,18 +60,15 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };
 
 pub static SPEC_V31: Spec = Spec {
     name: "functionary-v3.1",
     template_markers: &[TemplateMarker::All(&["<function=", "</function>"])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("<function=", &TAGGED), StartMarker::strong("<|python_tag|>", &CODE)],
-    names: None,
     ornaments: &[("<|eom_id|>", Place::Anywhere), ("<|eot_id|>", Place::Anywhere)],
-    inner: &[],
     code: Some(CodeForm { ends: &["<|eom_id|>", "<|eot_id|>", "<function="] }),
-    ids: IdForm::Call,
     trigger: Some("<function="),
     patterns: &[(
         None,
@@ -90,4 +82,5 @@ pub static SPEC_V31: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -10,7 +10,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -25,13 +24,7 @@ static FORM: Form = Form::Python(PythonForm {
 pub static SPEC: Spec = Spec {
     name: "gemma",
     template_markers: &[TemplateMarker::All(&["```tool_code"])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("```tool_code", &FORM)],
-    names: None,
-    ornaments: &[],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("```tool_code"),
     patterns: &[(
         None,
@@ -45,4 +38,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("```")],
         },
     )],
+    ..Spec::PLAIN
 };

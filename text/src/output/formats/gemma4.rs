@@ -8,7 +8,6 @@
 use super::super::braces::BracesForm;
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 
@@ -38,13 +37,10 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|tool_call>call:"])],
     tokens: &["<|tool_call>", "<tool_call|>"],
     start_markers: &[StartMarker::strong("<|tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["<|\"|>", "<tool_call|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|tool_call>"),
     patterns: &[(None, pattern(&[Text("<|tool_call>"), Text("call:")], &[Text("<|\"|>")], &[Text("<tool_call|>")]))],
+    ..Spec::PLAIN
 };
 
 pub static SPEC_FUNCTION: Spec = Spec {
@@ -52,14 +48,11 @@ pub static SPEC_FUNCTION: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<start_function_call>call:"])],
     tokens: &["<start_function_call>", "<end_function_call>"],
     start_markers: &[StartMarker::strong("<start_function_call>", &FUNCTION)],
-    names: None,
-    ornaments: &[],
     inner: &["<escape>", "<end_function_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<start_function_call>"),
     patterns: &[(
         None,
         pattern(&[Text("<start_function_call>"), Text("call:")], &[Text("<escape>")], &[Text("<end_function_call>")]),
     )],
+    ..Spec::PLAIN
 };

@@ -11,7 +11,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -28,16 +27,11 @@ static FORM: Form = Form::JsonObject(JsonObjectForm {
 pub static SPEC: Spec = Spec {
     name: "gigachat3",
     template_markers: &[TemplateMarker::All(&["function call", "<|role_sep|>"])],
-    tokens: &[],
     start_markers: &[
         StartMarker::strong("function call<|role_sep|>", &FORM),
         StartMarker::strong("<|function_call|>", &FORM),
     ],
-    names: None,
     ornaments: &[("<|message_sep|>", Place::Anywhere)],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|role_sep|>"),
     patterns: &[(
         None,
@@ -56,4 +50,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

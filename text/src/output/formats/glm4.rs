@@ -9,7 +9,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::name_then_json::{NameThenJsonForm, whole};
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec};
@@ -31,10 +30,6 @@ pub static SPEC: Spec = Spec {
     start_markers: &[],
     names: Some((&FORM, Place::Line)),
     ornaments: &[("<|assistant|>", Place::Anywhere), ("<|observation|>", Place::Anywhere)],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
-    trigger: None,
     patterns: &[(
         None,
         Pattern {
@@ -47,4 +42,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

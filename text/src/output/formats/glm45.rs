@@ -9,7 +9,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -29,11 +28,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<arg_key>", "<arg_value>"]), TemplateMarker::All(&["<arg_key>"])],
     tokens: &["<arg_key>", "<arg_value>"],
     start_markers: &[StartMarker::strong("<tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<tool_call>"),
     patterns: &[(
         None,
@@ -52,4 +47,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -7,7 +7,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -26,11 +25,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|tool_call|>"]), TemplateMarker::All(&["<|tool|>", "<|/tool|>"])],
     tokens: &["<|tool_call|>"],
     start_markers: &[StartMarker::strong("<|tool_call|>", &FORM)],
-    names: None,
     ornaments: &[("<|/tool_call|>", Place::Start)],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|tool_call|>"),
     patterns: &[(
         None,
@@ -44,4 +39,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("]")],
         },
     )],
+    ..Spec::PLAIN
 };

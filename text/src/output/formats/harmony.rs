@@ -6,7 +6,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::tool_call_format::Spec;
 
 pub static SPEC: Spec = Spec {
@@ -14,11 +13,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|channel|>", "commentary"])],
     tokens: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"],
     start_markers: &[],
-    names: None,
-    ornaments: &[],
     inner: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|return|>", "<|call|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some(" to=functions."),
     patterns: &[(
         None,
@@ -40,4 +35,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -8,7 +8,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -35,11 +34,7 @@ pub static SPEC: Spec = Spec {
     ],
     tokens: &["<tool_call>", "</tool_call>"],
     start_markers: &[StartMarker::strong("<tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</tool_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<tool_call>"),
     patterns: &[(
         None,
@@ -53,4 +48,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -14,7 +14,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -75,7 +74,6 @@ pub static SPEC: Spec = Spec {
         StartMarker::strong("<tool_calls>", &WRAPPED_PLAIN),
         StartMarker::strong("<tool_call>", &BARE_PLAIN),
     ],
-    names: None,
     ornaments: &[("</tool_calls:opensource>", Place::Start), ("</tool_calls>", Place::Start)],
     inner: &[
         "<tool_sep:opensource>",
@@ -91,8 +89,7 @@ pub static SPEC: Spec = Spec {
         "<arg_value>",
         "</arg_value>",
     ],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<tool_calls:opensource>"),
     patterns: &[(Some("<tool_sep>"), pattern!("")), (None, pattern!(":opensource"))],
+    ..Spec::PLAIN
 };

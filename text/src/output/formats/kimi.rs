@@ -32,10 +32,8 @@ pub static SPEC: Spec = Spec {
     ],
     tokens: &["<|tool_calls_section_begin|>"],
     start_markers: &[StartMarker::strong("<|tool_call_begin|>", &FORM)],
-    names: None,
     ornaments: &[("<|tool_calls_section_begin|>", Place::Anywhere), ("<|tool_calls_section_end|>", Place::Anywhere)],
     inner: &["<|tool_call_argument_begin|>", "<|tool_call_end|>"],
-    code: None,
     ids: IdForm::Counted,
     trigger: Some("<|tool_calls_section_begin|>"),
     patterns: &[(
@@ -50,4 +48,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("<|tool_calls_section_end|>")],
         },
     )],
+    ..Spec::PLAIN
 };

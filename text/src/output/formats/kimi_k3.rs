@@ -8,7 +8,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -36,18 +35,12 @@ static FORM: Form = Form::XmlParams(XmlParamsForm {
 pub static SPEC: Spec = Spec {
     name: "kimi-k3",
     template_markers: &[TemplateMarker::All(&["<|open|>", "<|close|>", "<|sep|>", "call", "argument"])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("<|open|>tools<|sep|>", &FORM)],
-    names: None,
     ornaments: &[
         ("<|open|>response<|sep|>", Place::Anywhere),
         ("<|close|>response<|sep|>", Place::Anywhere),
         ("<|close|>message<|sep|>", Place::Anywhere),
     ],
-    inner: &[],
-    code: None,
-    ids: IdForm::Call,
-    trigger: None,
     patterns: &[(
         None,
         Pattern {
@@ -78,4 +71,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("<|close|>"), Text("tools"), Text("<|sep|>")],
         },
     )],
+    ..Spec::PLAIN
 };

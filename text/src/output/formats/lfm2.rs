@@ -6,7 +6,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -23,11 +22,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|tool_call_start|>"]), TemplateMarker::All(&["<|tool_list_start|>"])],
     tokens: &["<|tool_call_start|>", "<|tool_call_end|>"],
     start_markers: &[StartMarker::strong("<|tool_call_start|>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["<|tool_call_end|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|tool_call_start|>"),
     patterns: &[(
         None,
@@ -41,4 +36,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("]"), Text("<|tool_call_end|>")],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -13,7 +13,6 @@
 use super::super::code::CodeForm;
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::python::PythonForm;
 use super::super::reader::Form;
@@ -49,12 +48,8 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|python_tag|>"]), TemplateMarker::All(&["ipython", "\"parameters\""])],
     tokens: &["<|python_tag|>", "<|eom_id|>"],
     start_markers: &[StartMarker::strong("<|python_tag|>", &TAGGED), answer("{"), answer("[")],
-    names: None,
     ornaments: &[("<|eom_id|>", Place::Anywhere), ("<|eot_id|>", Place::Anywhere)],
-    inner: &[],
     code: Some(CodeForm { ends: &["<|eom_id|>", "<|eot_id|>", "<|python_tag|>"] }),
-    ids: IdForm::Call,
-    trigger: None,
     patterns: &[(
         None,
         Pattern {
@@ -67,4 +62,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

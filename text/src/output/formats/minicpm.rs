@@ -7,7 +7,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -25,13 +24,9 @@ static FORM: Form = Form::XmlParams(XmlParamsForm {
 pub static SPEC: Spec = Spec {
     name: "minicpm5",
     template_markers: &[TemplateMarker::All(&["<function name=\"", "<param name=\""])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("<function name=\"", &FORM)],
-    names: None,
     ornaments: &[("<tool_sep>", Place::Start)],
     inner: &["<function", "</function>", "<param", "</param>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<function name=\""),
     patterns: &[(
         None,
@@ -50,4 +45,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

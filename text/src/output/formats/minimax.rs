@@ -10,7 +10,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -30,11 +29,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<minimax:tool_call>"])],
     tokens: &["<minimax:tool_call>"],
     start_markers: &[StartMarker::strong("<minimax:tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</minimax:tool_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<minimax:tool_call>"),
     patterns: &[(
         None,
@@ -53,4 +48,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("</minimax:tool_call>")],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -9,7 +9,6 @@
 use super::super::detect::TemplateMarker;
 use super::super::elements::ElementsForm;
 use super::super::grammar::{Arguments, Part::Key, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 
@@ -26,13 +25,8 @@ static FORM: Form = Form::Elements(ElementsForm {
 pub static SPEC: Spec = Spec {
     name: "minimax-m3",
     template_markers: &[TemplateMarker::All(&[MARK, "tool_call"])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("]<]minimax[>[<tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</tool_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some(MARK),
     patterns: &[(
         None,
@@ -52,4 +46,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text(MARK), Text("</tool_call>")],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -47,10 +47,7 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["[TOOL_CALLS]"])],
     tokens: &["[TOOL_CALLS]"],
     start_markers: &[StartMarker::strong("[TOOL_CALLS]", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["[ARGS]", "[CALL_ID]"],
-    code: None,
     ids: IdForm::Nine,
     trigger: Some("[TOOL_CALLS]"),
     patterns: &[
@@ -79,4 +76,5 @@ pub static SPEC: Spec = Spec {
             },
         ),
     ],
+    ..Spec::PLAIN
 };

@@ -6,7 +6,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -23,13 +22,8 @@ static FORM: Form = Form::JsonObject(JsonObjectForm {
 pub static SPEC: Spec = Spec {
     name: "nemotron",
     template_markers: &[TemplateMarker::All(&["<TOOLCALL>"])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("<TOOLCALL>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</TOOLCALL>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<TOOLCALL>"),
     patterns: &[(
         None,
@@ -43,4 +37,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("]"), Text("</TOOLCALL>")],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -14,7 +14,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
 use super::super::xml_params::XmlParamsForm;
@@ -39,13 +38,9 @@ static BARE: Form = form(None, true);
 pub static SPEC: Spec = Spec {
     name: "qwen-coder",
     template_markers: &[TemplateMarker::All(&["<tool_call>", "<function=", "<parameter="])],
-    tokens: &[],
     start_markers: &[StartMarker::strong("<tool_call>", &WRAPPED), StartMarker::strong("<function=", &BARE)],
-    names: None,
     ornaments: &[("</tool_call>", Place::Start)],
     inner: &["</tool_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<tool_call>"),
     patterns: &[(
         None,
@@ -64,4 +59,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

@@ -2,7 +2,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Text, Pattern, Tagging};
-use super::super::ids::IdForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
 use super::qwen_coder;
@@ -18,11 +17,7 @@ pub static SPEC: Spec = Spec {
     ],
     tokens: &["<seed:tool_call>"],
     start_markers: &[StartMarker::strong("<seed:tool_call>", &FORM)],
-    names: None,
-    ornaments: &[],
     inner: &["</seed:tool_call>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<seed:tool_call>"),
     patterns: &[(
         None,
@@ -41,4 +36,5 @@ pub static SPEC: Spec = Spec {
             tail: &[],
         },
     )],
+    ..Spec::PLAIN
 };

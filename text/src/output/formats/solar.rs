@@ -6,7 +6,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part::Optional, Part::Regex, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::name_then_json::NameThenJsonForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -29,7 +28,6 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&["<|tool_call:begin|>"])],
     tokens: &["<|tool_call:begin|>", "<|tool_call:end|>"],
     start_markers: &[StartMarker::strong("<|tool_call:begin|>", &FORM)],
-    names: None,
     ornaments: &[
         ("<|begin|>assistant", Place::Anywhere),
         ("<|content|>", Place::Anywhere),
@@ -39,8 +37,6 @@ pub static SPEC: Spec = Spec {
         ("<|flush|>", Place::Anywhere),
     ],
     inner: &["<|tool_call:name|>", "<|tool_call:args|>", "<|tool_call:end|>"],
-    code: None,
-    ids: IdForm::Call,
     trigger: Some("<|tool_calls|>"),
     patterns: &[(
         None,
@@ -54,4 +50,5 @@ pub static SPEC: Spec = Spec {
             tail: &[Text("<|calls|>")],
         },
     )],
+    ..Spec::PLAIN
 };

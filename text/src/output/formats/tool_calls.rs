@@ -11,7 +11,6 @@
 
 use super::super::detect::TemplateMarker;
 use super::super::grammar::{Arguments, Part, Part::Text, Pattern};
-use super::super::ids::IdForm;
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Spec, StartMarker};
@@ -64,14 +63,10 @@ const fn spec(
     Spec {
         name,
         template_markers,
-        tokens: &[],
         start_markers: &START_MARKERS,
-        names: None,
-        ornaments: &[],
         inner: &["</tool_calls>"],
-        code: None,
-        ids: IdForm::Call,
         trigger: Some("<tool_calls>"),
         patterns,
+        ..Spec::PLAIN
     }
 }
