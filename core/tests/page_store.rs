@@ -153,7 +153,7 @@ fn prompt_is_loaded_from_host_memory_and_the_store_in_turn() {
     let options = small(store.clone());
     let engine = load(Device::Cpu, &options);
     let page_bytes = engine.info().memory.kv_cache / engine.metrics().pages;
-    let options = EngineOptions { host_cache_bytes: Some(14 * page_bytes as usize), ..options };
+    let options = EngineOptions { host_cache_bytes: Some(10 * page_bytes as usize), ..options };
     let engine = load(Device::Cpu, &options);
     ask(&engine, "fire");
     for about in ["river", "garden"] {

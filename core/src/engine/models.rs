@@ -72,27 +72,30 @@ impl Models {
         }
         let gguf = Gguf::read(source).await?;
         let (needs, cache_tokens) = needs(&gguf, &Config::read(&gguf)?, &self.placement.device, options)?;
-        self.make_room(&needs, needs.total(cache_tokens.into()))?;
+        self.make_room(&needs, needs.total(cache_tokens.into())).await?;
         let engine = Engine::load(self.placement.clone(), source, options, progress).await?;
         self.loaded.push((name.to_owned(), engine.clone()));
         Ok(engine)
     }
 
-    /// Ends all answers of a model and gives exactly its memory back; false where it is not loaded.
+    /// Ends all answers of a model and gives exactly its memory back, without [`Engine::store_pages`]; false where it is not loaded.
     pub fn unload(&mut self, name: &str) -> bool {
         let Some(at) = self.loaded.iter().position(|(known, _)| known == name) else { return false };
         self.loaded.remove(at).1.close();
         true
     }
 
-    fn make_room(&mut self, needs: &MemoryNeeds, wanted: u64) -> Result<(), Error> {
+    async fn make_room(&mut self, needs: &MemoryNeeds, wanted: u64) -> Result<(), Error> {
         let Some(budget) = self.budget else { return Ok(()) };
         while self.bytes().saturating_add(wanted) > budget {
             let Some(at) = self.loaded.iter().position(|(_, engine)| engine.requests() == 0) else {
                 let taken = self.bytes();
                 return Err(FitError::Budget { needed: wanted, weights: needs.weights, taken, budget }.into());
             };
-            self.loaded.remove(at).1.close();
+            let (_, engine) = self.loaded.remove(at);
+            // What the store does not take is computed again.
+            let _ = engine.store_pages().await;
+            engine.close();
         }
         Ok(())
     }
