@@ -91,7 +91,9 @@ fn insert_replaces_a_partial_page_by_one_that_holds_more() {
     // The page of a sequence that has gone on in place, as it may while the page is its own.
     let full = super::tests::tokens(2, 0);
     let pages = [lookup(&mut index, HERE, &tokens).0[0], longer[1]];
+    pools[0].retain(longer[1]);
     index.insert(HERE, &full[..64], &[pages.into_iter().collect()], &mut pools);
+    pools[0].release(longer[1]);
     assert_eq!((index.pages(0), pools[0].refs(longer[1]), pools[0].len() - pools[0].free()), (2, 1, 2));
 }
 
