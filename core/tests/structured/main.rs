@@ -164,3 +164,19 @@ fn what_takes_the_place_of_a_token_is_computed() {
         assert!(matches!(finish, FinishReason::Stop | FinishReason::Length) && text.ends_with('}'), "{text}");
     }
 }
+
+/// Found where an invoice ended within a text: no end of it was found from its beginning.
+#[test]
+fn invoice_is_whole_when_its_tokens_run_out() {
+    let mut engine = load(Device::Cpu);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/structured/realistic/invoice.json");
+    let schema: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
+    for (seed, limit) in [(7, 300), (8, 300), (9, 200), (10, 180)] {
+        let more = json!({"response_format": format, "seed": seed, "max_tokens": limit});
+        let (text, _, _) = answer(&mut engine, request("Tell me something.", more));
+        let document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(validator.is_valid(&document), "{text}");
+    }
+}

@@ -1,14 +1,14 @@
 //! From descriptions to matchers, with what was compiled before kept.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokenizerEnv};
+use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{ParserFactory, TokenParser, panic_utils};
 
 use super::guard::Guard;
-use super::words::words;
+use super::rules::Rules;
 use super::{Matcher, Vocabulary, failure};
 use crate::prepare::{Ready, prepare};
 use crate::{GrammarError, Grammars, Match, Spec};
@@ -25,7 +25,21 @@ pub struct Compiler {
     vocabulary: Arc<Vocabulary>,
     factory: ParserFactory,
     /// Compiled grammars by their descriptions; the one used last comes last.
-    cache: Vec<(String, TokenParser)>,
+    cache: Vec<(String, Arc<Compiled>)>,
+}
+
+/// A compiled grammar.
+pub(super) struct Compiled {
+    /// At the beginning.
+    parser: TokenParser,
+    rules: OnceLock<Option<Rules>>,
+}
+
+impl Compiled {
+    /// Its rules, for whoever looks for completions; none where they cannot be had.
+    pub fn rules(&self, vocabulary: &Vocabulary) -> Option<&Rules> {
+        self.rules.get_or_init(|| Rules::of(&self.parser.parser, vocabulary)).as_ref()
+    }
 }
 
 impl Compiler {
@@ -50,45 +64,46 @@ impl Compiler {
     /// When the description is wrong, unsupported or too large.
     pub fn compile(&mut self, spec: &Spec) -> Result<Matcher, GrammarError> {
         let key = spec.to_json();
-        let parser = match self.take_cached(&key) {
-            Some(parser) => parser,
+        let compiled = match self.take_cached(&key) {
+            Some(compiled) => compiled,
             None => self.parse(spec)?,
         };
-        let matcher = self.begin(&parser, spec);
+        let matcher = self.begin(&compiled, spec);
         if self.cache.len() == CACHED {
             self.cache.remove(0);
         }
-        self.cache.push((key, parser));
+        self.cache.push((key, compiled));
         Ok(matcher)
     }
 
-    fn begin(&self, parser: &TokenParser, spec: &Spec) -> Matcher {
+    fn begin(&self, compiled: &Arc<Compiled>, spec: &Spec) -> Matcher {
         let guard = writes_json(spec).then(Guard::new);
-        let words = words(spec).into_iter().map(|word| self.vocabulary.tokenize_bytes(word.as_bytes())).collect();
-        Matcher::new(llguidance::Matcher::new(Ok(parser.clone())), self.vocabulary.clone(), guard, words)
+        let inner = llguidance::Matcher::new(Ok(compiled.parser.clone()));
+        Matcher::new(inner, self.vocabulary.clone(), guard, compiled.clone())
     }
 
-    fn take_cached(&mut self, key: &str) -> Option<TokenParser> {
+    fn take_cached(&mut self, key: &str) -> Option<Arc<Compiled>> {
         let at = self.cache.iter().position(|(cached, _)| cached == key)?;
-        let (_, parser) = self.cache.remove(at);
+        let (_, compiled) = self.cache.remove(at);
         // Asking panics if an earlier use of the grammar did: then it is compiled anew, too.
-        let size = panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(parser.parser.lexer_stats().num_bytes)));
-        size.is_ok_and(|bytes| bytes <= MAX_LEXER).then_some(parser)
+        let size = panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(compiled.parser.parser.lexer_stats().num_bytes)));
+        size.is_ok_and(|bytes| bytes <= MAX_LEXER).then_some(compiled)
     }
 
-    fn parse(&self, spec: &Spec) -> Result<TokenParser, GrammarError> {
+    fn parse(&self, spec: &Spec) -> Result<Arc<Compiled>, GrammarError> {
         let grammar = match prepare(spec, &|name| self.vocabulary.control(name))? {
             Ready::Schema(schema) => TopLevelGrammar::from_json_schema(schema),
             Ready::Lark(grammar) => TopLevelGrammar::from_lark(grammar),
         };
         let parser = self.factory.create_parser(grammar).map_err(|error| failure::to_compile(&error.to_string()))?;
+        let compiled = Arc::new(Compiled { parser, rules: OnceLock::new() });
         // What can't even begin is better refused now than at the first token.
-        let mut first = self.begin(&parser, spec);
+        let mut first = self.begin(&compiled, spec);
         for token in first.forced()? {
             first.accept(token)?;
         }
         first.mask(&mut [])?;
-        Ok(parser)
+        Ok(compiled)
     }
 }
 
@@ -118,7 +133,7 @@ fn slices() -> Vec<String> {
 /// What compiling and a step may cost. llguidance's own limits, apart from the number of lexer states, of which each takes 1 to 2 KB, of
 /// items, of which an object of a thousand optional properties needs four a property, and of what a step constructs, which is much where
 /// numbers must be multiples of another.
-fn limits() -> ParserLimits {
+pub(super) fn limits() -> ParserLimits {
     ParserLimits {
         max_lexer_states: 50_000,
         max_items_in_row: 6_000,

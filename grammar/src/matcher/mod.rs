@@ -5,13 +5,14 @@
 //! compiled grammars, and typed errors. Its panics are caught by itself natively; in WebAssembly a panic ends the module, so
 //! whatever could cause one is refused before it gets there.
 
+mod chart;
 mod closing;
 mod compiler;
 mod failure;
 mod guard;
 mod position;
+mod rules;
 mod vocabulary;
-mod words;
 
 pub use compiler::Compiler;
 pub use position::Matcher;

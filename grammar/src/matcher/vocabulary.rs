@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use llguidance::toktrie::{TokRxInfo, TokTrie, TokenId, TokenizerEnv};
 
-use super::closing::Closers;
 use crate::GrammarError;
 use crate::token::Token;
 
@@ -26,7 +25,6 @@ pub type Tokenize = Box<dyn Fn(&[u8]) -> Vec<u32> + Send + Sync>;
 pub struct Vocabulary {
     trie: TokTrie,
     controls: HashMap<String, u32>,
-    closers: Closers,
     tokenize: Tokenize,
 }
 
@@ -50,8 +48,7 @@ impl Vocabulary {
         for (id, token) in tokens.iter().enumerate().filter(|(_, token)| token.control) {
             controls.entry(String::from_utf8_lossy(&token.bytes).into_owned()).or_insert(id as u32);
         }
-        let closers = Closers::new(|bytes| trie.token_id_at_bytes(bytes));
-        Ok(Vocabulary { trie, controls, closers, tokenize })
+        Ok(Vocabulary { trie, controls, tokenize })
     }
 
     /// How many tokens there are.
@@ -67,11 +64,6 @@ impl Vocabulary {
     /// The ids of the tokens that end an output.
     pub fn eos(&self) -> &[u32] {
         self.trie.eos_tokens()
-    }
-
-    /// The tokens that complete outputs.
-    pub(crate) fn closers(&self) -> &Closers {
-        &self.closers
     }
 
     /// The id of the control token of this name.

@@ -1,5 +1,6 @@
 //! Whole outputs: what grammars let through, put to other readers. The cases are in `tests/structured` and `tests/malformed/grammars`.
 
+mod closing;
 mod generated;
 mod grammars;
 mod hostile;
