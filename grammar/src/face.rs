@@ -32,8 +32,12 @@ pub trait Grammars {
     fn compile(&mut self, spec_json: &str) -> Result<Box<dyn Match>, GrammarError>;
 }
 
-/// A position in an output that a grammar describes. A token that is refused leaves the matcher where it stands. After any other error it
-/// is of no further use: each of its methods then fails or says that nothing may come.
+/// A position in an output that a grammar describes.
+///
+/// There are two kinds of errors. [`GrammarError::Refused`] says that a token may not come here: the matcher stands where it stood, and
+/// each method answers as before. Any other error is the matcher's end: from then on [`Match::mask`], [`Match::accept`], [`Match::land`]
+/// and [`Match::forced`] give errors, and neither [`Match::is_complete`] nor [`Match::must_stop`] is true, so that nobody takes what is
+/// there for whole.
 pub trait Match {
     /// Write which tokens may come next: bit `t % 32` of `words[t / 32]` is set if token `t` may. Tokens outside the
     /// vocabulary may not, and an end-of-text token may exactly where the output may end.
@@ -45,22 +49,22 @@ pub trait Match {
     /// Go on by a token that was chosen.
     ///
     /// # Errors
-    /// When the token is not one that may come next.
+    /// [`GrammarError::Refused`] when the token is not one that may come next.
     fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
 
     /// How many tokens must be left of a budget when this is asked again, since what completes the output grows with it; the whole
-    /// budget where it must be landed from here on. To be asked at the beginning; costs up to some tens of milliseconds.
+    /// budget where it must be landed from here on. To be asked at the beginning, where it may cost some tens of milliseconds.
     fn landing(&mut self, budget: usize) -> usize;
 
     /// Go on by `token` if the output can then still be completed by at most `budget` tokens, this one included and the
     /// end-of-text token not; else by one that completes it sooner. Gives the token that was taken.
     ///
     /// Once the output can be completed within the budget, it will be, if from there on every token that is not forced is taken by this
-    /// (and the budget is counted down by every token). Where no completion is found at all, `token` is taken. Finding one
-    /// costs a few milliseconds, so this is for the last tokens of a budget: see [`Match::landing`].
+    /// (and the budget is counted down by every token). Where there is no completion at all, `token` is taken. Looking for one
+    /// costs as much as the output is long, so this is for the last tokens of a budget: see [`Match::landing`].
     ///
     /// # Errors
-    /// When the token is not one that may come next.
+    /// [`GrammarError::Refused`] when the token is not one that may come next.
     fn land(&mut self, token: u32, budget: usize) -> Result<u32, GrammarError>;
 
     /// The tokens that must come next whatever the model says, in its own tokenisation; often none. They are not accepted

@@ -56,8 +56,19 @@ fn every_description_ends_in_a_typed_error_or_in_a_bounded_output() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A walk of some steps; how many there were.
+/// A walk of some steps; how many there were. A matcher that fails on the way is at its end.
 fn walk(mut matcher: impl Match, tokens: usize) -> Result<usize, GrammarError> {
+    let walked = steps(&mut matcher, tokens);
+    if walked.is_err() {
+        let mut mask = vec![0; tokens.div_ceil(32)];
+        assert!(matcher.mask(&mut mask).is_err() && matcher.forced().is_err());
+        assert!((0..tokens as u32).all(|token| matcher.accept(token).is_err() && matcher.land(token, 9).is_err()));
+        assert!(!matcher.is_complete() && !matcher.must_stop());
+    }
+    walked
+}
+
+fn steps(matcher: &mut impl Match, tokens: usize) -> Result<usize, GrammarError> {
     let mut random = fastrand::Rng::with_seed(1);
     let mut mask = vec![0; tokens.div_ceil(32)];
     for step in 0..STEPS {
@@ -74,7 +85,7 @@ fn walk(mut matcher: impl Match, tokens: usize) -> Result<usize, GrammarError> {
     if matcher.must_stop() {
         return Ok(STEPS);
     }
-    let token = any(&mut matcher, &mut mask)?;
+    let token = any(matcher, &mut mask)?;
     matcher.land(token, 20).map(|_| STEPS)
 }
 
