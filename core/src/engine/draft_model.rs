@@ -155,7 +155,7 @@ impl DraftModel {
     /// Queues the work, and asks for the tokens that are chosen.
     pub fn submit(&mut self, tokens: &[u32], work: DraftWork, state: &SlotState<'_>) -> PendingReadback {
         let from = self.common(tokens);
-        let to = from + work.computed;
+        let to = (from + work.computed).min(tokens.len() - 1);
         self.standing.clear();
         self.standing.extend_from_slice(&tokens[..to]);
         let computed = (work.computed > 0).then(|| self.runner.prefill(0, from as u32, &tokens[from..to], true));

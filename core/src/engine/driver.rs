@@ -19,11 +19,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use web_time::{Duration, Instant};
 
-use super::Memory;
 use super::answer::Mailbox;
 use super::audit::{AuditHook, AuditRecord};
-use super::draft_model::DraftModel;
-use super::drafter::{Acceptance, PromptLookup, StepTimes};
+use super::drafter::{Acceptance, PromptLookup};
 use super::event::FinishReason;
 use super::executor::{ModelRunner, RingSpan};
 use super::metrics::{EngineMetrics, Throughput};
@@ -37,6 +35,8 @@ use crate::gpu::GpuError;
 use crate::plan::KernelCache;
 use background::Background;
 use policy::{Chosen, Decision};
+use speculation::Drafter;
+pub(super) use speculation::Speculation;
 
 /// Steps of a submission once answers are under way: a read for every four tokens.
 pub(super) const STEPS_PER_SUBMIT: u32 = 4;
@@ -49,12 +49,6 @@ const SHARED_CHUNK: Duration = Duration::from_millis(100);
 
 /// Fewest tokens of a chunk.
 const MIN_CHUNK: usize = 16;
-
-/// Whether tokens are drafted, and by which model beside prompt lookup.
-pub(super) enum Speculation {
-    Off,
-    On(Option<Box<DraftModel>>),
-}
 
 /// What an engine and its answers share.
 #[derive(Debug)]
@@ -161,12 +155,7 @@ pub(super) struct Driver {
     answer_millis: f64,
     next_id: SeqId,
     vocab_size: usize,
-    /// Whether tokens are drafted.
-    speculates: bool,
-    /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
-    foreseen: u32,
-    draft: Option<DraftModel>,
-    step_times: StepTimes,
+    speculation: Speculation,
     /// When the last submission ended.
     last_end: Option<Instant>,
     /// Figures of what has ended.
@@ -223,14 +212,6 @@ enum InFlightWork {
     Verify { row: DecodeRow, draft: Vec<u32>, drafted_by: Drafter },
 }
 
-/// Who has drafted.
-#[derive(Debug, Clone, Copy)]
-enum Drafter {
-    Lookup,
-    /// The draft model, in so many plain steps.
-    Model(f32),
-}
-
 type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// How many tokens of a prompt are computed at once, by the time that the last took.
@@ -267,10 +248,6 @@ impl Driver {
         speculation: Speculation,
     ) -> Driver {
         let chunks = ChunkPace { most: runner.chunk() as usize, millis: None };
-        let (speculates, draft) = match speculation {
-            Speculation::Off => (false, None),
-            Speculation::On(draft) => (true, draft.map(|draft| *draft)),
-        };
         Driver {
             runner,
             scheduler,
@@ -287,10 +264,7 @@ impl Driver {
             answer_millis: 0.0,
             next_id: 0,
             vocab_size,
-            speculates,
-            foreseen: 0,
-            draft,
-            step_times: StepTimes::default(),
+            speculation,
             last_end: None,
             metrics: EngineMetrics::default(),
             throughput: Throughput::default(),
@@ -324,17 +298,6 @@ impl Driver {
             .into(),
             ..self.metrics.clone()
         }
-    }
-
-    /// Device memory, that of the draft model included.
-    pub fn memory(&self) -> Memory {
-        let own = self.runner.memory();
-        self.draft.as_ref().map_or(own, |draft| own.plus(draft.memory()))
-    }
-
-    /// Gives the draft model's memory back.
-    pub fn close_draft(&mut self) {
-        self.draft.take().into_iter().for_each(|draft| draft.close());
     }
 
     fn now_ms(&self) -> f64 {
@@ -378,7 +341,7 @@ impl Driver {
     pub fn insert(&mut self, id: SeqId, sequence: Sequence, choice: u32, mailbox: Rc<RefCell<Mailbox>>) {
         self.scheduler.set_awaits_store(id, self.store.is_open());
         let mut lookup = PromptLookup::default();
-        if self.speculates {
+        if self.speculation.is_on {
             lookup.extend(&sequence.prompt);
         }
         let entry = Entry {

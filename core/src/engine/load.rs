@@ -74,13 +74,11 @@ impl Engine {
         let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
         let step_costs = (runner.step_dispatches(), runner.resources().model.step_bytes());
-        let draft = match &options.draft {
-            Some(draft) if !options.no_speculation => {
-                Some(Box::new(DraftModel::new(draft.clone(), step_costs.1).await?))
-            }
-            _ => None,
-        };
-        let speculation = if options.no_speculation { Speculation::Off } else { Speculation::On(draft) };
+        let drafting = options.draft.clone().filter(|_| !options.no_speculation);
+        let mut speculation = Speculation { is_on: !options.no_speculation, ..Speculation::default() };
+        if let Some(draft) = drafting {
+            speculation.model = Some(DraftModel::new(draft, step_costs.1).await?);
+        }
         let choices = kernels.choices().to_vec();
         let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
         let mut scheduler = Scheduler::new(SchedulerOptions { slots, groups, queue });

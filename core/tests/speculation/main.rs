@@ -69,6 +69,7 @@ struct Said {
     tokens: Vec<u32>,
     reason: FinishReason,
     usage: Usage,
+    decode_ms: f64,
 }
 
 fn read(answer: &mut Answer) -> Said {
@@ -76,7 +77,9 @@ fn read(answer: &mut Answer) -> Said {
     loop {
         match block_on(answer.next()).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
-            Event::Done { reason, usage, .. } => return Said { text, tokens: answer.tokens(0), reason, usage },
+            Event::Done { reason, usage, timings } => {
+                return Said { text, tokens: answer.tokens(0), reason, usage, decode_ms: timings.decode_ms };
+            }
             _ => {}
         }
     }
@@ -92,12 +95,14 @@ fn assert_same(found: &Said, expected: &Said) {
 
 /// Says all that is asked with drafts and without; tokens drafted, and accepted of them.
 fn drafted_of_all([drafting, plain]: &[Engine; 2]) -> (u32, u32) {
-    let mut sum = (0, 0);
+    let (mut sum, mut millis) = ((0, 0), [0.0; 2]);
     for request in requests() {
-        let said = say(drafting, request.clone());
-        assert_same(&said, &say(plain, request));
+        let (said, expected) = (say(drafting, request.clone()), say(plain, request));
+        assert_same(&said, &expected);
         sum = (sum.0 + said.usage.drafted_tokens, sum.1 + said.usage.accepted_tokens);
+        millis = [millis[0] + said.decode_ms, millis[1] + expected.decode_ms];
     }
+    println!("{} of {} drafted tokens accepted, {:.0} ms instead of {:.0}", sum.1, sum.0, millis[0], millis[1]);
     sum
 }
 
@@ -107,7 +112,6 @@ fn draft_by_a_model_that_says_the_same_is_accepted_whole() {
         let target = models::deeper(3);
         let engines = engines(device, &target, EMBER);
         let (drafted, accepted) = drafted_of_all(&engines);
-        println!("{accepted} of {drafted}");
         assert!(drafted > 0, "it drafts");
         // An answer may end within a draft, and a few tokens are looked up.
         assert!(accepted * 10 >= drafted * 9, "{accepted} of {drafted}");
@@ -120,7 +124,6 @@ fn draft_by_a_model_that_says_nonsense_is_given_up_and_changes_no_token() {
     for device in [Device::Cpu, gpu()] {
         let engines = engines(device, EMBER, &models::shuffled());
         let (drafted, accepted) = drafted_of_all(&engines);
-        println!("{accepted} of {drafted}");
         assert!(drafted > 0, "it is tried");
         assert!(drafted < 200, "{accepted} of {drafted}");
     }
@@ -157,7 +160,9 @@ fn draft_stops_while_other_answers_run_and_goes_on_behind_them() {
     let said = loop {
         match block_on(long.next()).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
-            Event::Done { reason, usage, .. } => break Said { text, tokens: long.tokens(0), reason, usage },
+            Event::Done { reason, usage, timings } => {
+                break Said { text, tokens: long.tokens(0), reason, usage, decode_ms: timings.decode_ms };
+            }
             _ => {}
         }
         if long.tokens(0).len() % 20 > 15 && others.len() < 3 {
@@ -193,6 +198,8 @@ fn draft_model_with_another_vocabulary_is_refused() {
 #[test]
 fn drafted_draws_are_those_of_plain_steps_at_every_seed() {
     let [drafting, plain] = engines(Device::Cpu, &models::deeper(3), EMBER);
+    // The draft model does not compute the prompt for the sake of six tokens, but goes on from it.
+    say(&drafting, ask(json!({})));
     let (mut counts, mut accepted) = ([std::collections::BTreeMap::new(), std::collections::BTreeMap::new()], 0);
     for seed in 0..60 {
         let request = ask(json!({"temperature": 1.5, "top_k": 6, "seed": seed, "max_tokens": 6}));

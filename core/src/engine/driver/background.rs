@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll};
 
-use super::{BoxedFuture, Driver};
+use super::{BoxedFuture, Driver, Speculation};
 use crate::engine::executor::{DecodePlan, Phase, PlanWanted};
 use crate::engine::fault;
 use crate::engine::scheduler::SeqId;
@@ -66,8 +66,8 @@ impl Driver {
         if rows > self.runner.rows() {
             return vec![PlanWanted { phase: Phase::Decode, rows, features }];
         }
-        let is_likely = self.foreseen >= FORESEEN_ENOUGH || self.draft.is_some();
-        if self.speculates && self.runner.verify_rows() == 0 && is_likely {
+        let Speculation { is_on, model, foreseen, .. } = &self.speculation;
+        if *is_on && self.runner.verify_rows() == 0 && (*foreseen >= FORESEEN_ENOUGH || model.is_some()) {
             let plain = Features::default();
             return VERIFY_ROWS.map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain }).to_vec();
         }

@@ -15,7 +15,7 @@ impl Driver {
             InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, millis),
             InFlightWork::Decode { rows, steps, span, lookahead } => {
                 if let [row] = rows[..] {
-                    self.step_times.measured_plain(millis, steps);
+                    self.speculation.times.measured_plain(millis, steps);
                     self.book_plain(row.id, steps);
                 }
                 for row in rows {

@@ -176,8 +176,8 @@ impl Driver {
         let sequence = &mut entry.sequence;
         let new: Vec<u32> = (standing..sequence.len()).map(|position| sequence.token(position)).collect();
         self.scheduler.extend(id, &new, computed);
-        if self.speculates {
-            self.foreseen += entry.lookup.foresaw(&new);
+        if self.speculation.is_on {
+            self.speculation.foreseen += entry.lookup.foresaw(&new);
         }
         let cached = self.scheduler.cached(id).unwrap_or_default();
         sequence.usage.cached_tokens = cached.min(sequence.prompt.len()) as u32;

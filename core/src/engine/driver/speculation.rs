@@ -1,11 +1,45 @@
 //! Drafts: which are proposed, what comes of them, and what that teaches.
 
+use super::Driver;
 use super::policy::Chosen;
-use super::{Drafter, Driver};
+use crate::engine::Memory;
+use crate::engine::draft_model::DraftModel;
+use crate::engine::drafter::StepTimes;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Proposal, SeqId};
 use crate::kernels::sampling::Features;
 
+/// What drafts, and what is known of the worth of that.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Speculation {
+    /// Whether tokens are drafted.
+    pub is_on: bool,
+    /// Who drafts beside prompt lookup.
+    pub model: Option<DraftModel>,
+    /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
+    pub foreseen: u32,
+    pub times: StepTimes,
+}
+
+/// Who has drafted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Drafter {
+    Lookup,
+    /// The draft model, in so many plain steps.
+    Model(f32),
+}
+
 impl Driver {
+    /// Device memory, that of the draft model included.
+    pub fn memory(&self) -> Memory {
+        let own = self.runner.memory();
+        self.speculation.model.as_ref().map_or(own, |model| own.plus(model.memory()))
+    }
+
+    /// Gives the draft model's memory back.
+    pub fn close_draft(&mut self) {
+        self.speculation.model.take().into_iter().for_each(|model| model.close());
+    }
+
     /// Proposes what a sequence's next tokens may be, where verifying them is likely to pay: it runs alone, nothing else is asked of its
     /// tokens, and what drafts have gained so far covers what this one may lose.
     pub(super) fn propose(&mut self, id: SeqId) {
@@ -15,7 +49,7 @@ impl Driver {
 
     /// The better of what prompt lookup and the draft model would propose.
     fn proposal(&mut self, id: SeqId) -> Option<Proposal> {
-        let entry = self.entries.get(&id).filter(|_| self.speculates)?;
+        let entry = self.entries.get(&id).filter(|_| self.speculation.is_on)?;
         let sequence = &entry.sequence;
         let is_free = sequence.policy.as_ref().is_some_and(|policy| !policy.is_held());
         let is_plain = is_free && sequence.params.features() == Features::default();
@@ -24,7 +58,7 @@ impl Driver {
         }
         let remaining = sequence.remaining().saturating_sub(1);
         let max = self.runner.verify_rows().saturating_sub(1).min(remaining);
-        let times = &self.step_times;
+        let times = &self.speculation.times;
         let length = entry.acceptance.draft_length(max, |drafted| times.verify(drafted));
         let looked_up = length.and_then(|length| {
             // What is in flight comes first, if the draft is right.
@@ -33,7 +67,7 @@ impl Driver {
             draft.truncate(length.tokens as usize);
             (!draft.is_empty()).then_some((draft, length.rate))
         });
-        let model = self.draft.as_mut().filter(|_| max > 0);
+        let model = self.speculation.model.as_mut().filter(|_| max > 0);
         let chosen = model.and_then(|model| {
             let tokens: Vec<u32> = sequence.tokens().collect();
             model.propose(&tokens, (max, remaining), times)
@@ -47,15 +81,15 @@ impl Driver {
 
     /// Books plain steps of a sequence that runs alone.
     pub(super) fn book_plain(&mut self, id: SeqId, steps: u32) {
-        let models = self.draft.iter_mut().map(|draft| &mut draft.acceptance);
+        let models = self.speculation.model.iter_mut().map(|model| &mut model.acceptance);
         let lookups = self.entries.get_mut(&id).into_iter().map(|entry| &mut entry.acceptance);
         lookups.chain(models).for_each(|acceptance| (0..steps).for_each(|_| acceptance.record(0, 0, 1.0)));
     }
 
     /// Takes what the draft model has chosen, to be verified.
     pub(super) fn take_draft(&mut self, row: DecodeRow, work: DraftWork, millis: f64, words: &[u32]) {
-        let Some(model) = &mut self.draft else { return };
-        let spent = self.step_times.measured_draft(millis, work.computed, work.chosen);
+        let Some(model) = &mut self.speculation.model else { return };
+        let spent = self.speculation.times.measured_draft(millis, work.computed, work.chosen);
         let draft = model.take(words, work.chosen);
         if self.scheduler.epoch(row.id) != Some(row.epoch) {
             return;
@@ -85,9 +119,9 @@ impl Driver {
             return;
         }
         let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
-        let cost = self.step_times.measured_verify(millis, draft.len());
+        let cost = self.speculation.times.measured_verify(millis, draft.len());
         if let Some(entry) = self.entries.get_mut(&row.id) {
-            let (acceptance, cost) = match (drafted_by, &mut self.draft) {
+            let (acceptance, cost) = match (drafted_by, &mut self.speculation.model) {
                 (Drafter::Model(spent), Some(model)) => (&mut model.acceptance, cost + spent),
                 _ => (&mut entry.acceptance, cost),
             };

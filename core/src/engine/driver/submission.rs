@@ -61,10 +61,10 @@ impl Driver {
     fn draft(&mut self, row: DecodeRow, work: DraftWork) {
         let submitted = Instant::now();
         let vocab = self.runner.resources().vocab;
-        let (Some(entry), Some(draft)) = (self.entries.get(&row.id), &mut self.draft) else { return };
+        let (Some(entry), Some(model)) = (self.entries.get(&row.id), &mut self.speculation.model) else { return };
         let pending = entry.sequence.with_slot_state(vocab, |state| {
             let tokens: Vec<u32> = entry.sequence.tokens().collect();
-            draft.submit(&tokens, work, state)
+            model.submit(&tokens, work, state)
         });
         self.push(submitted, pending, None, InFlightWork::Draft { row, work });
     }
