@@ -130,8 +130,8 @@ impl DraftModel {
         times: &StepTimes,
     ) -> Option<(DraftWork, f32)> {
         let room = (self.runner.context() as usize).saturating_sub(tokens.len()) as u32;
-        let [choose, compute] = times.draft(self.cost_at_first);
-        let cost = |drafted: u32| drafted as f32 * choose + times.verify(drafted);
+        let [_, compute] = times.draft(self.cost_at_first);
+        let cost = |drafted| self.cost(drafted, times) + times.verify(drafted);
         let length = self.acceptance.draft_length(max.min(room).min(RING - self.runner.place_in_ring()), cost)?;
         let missing = tokens.len() - 1 - self.common(tokens);
         // A chunk at once, so that the answer goes on meanwhile.
@@ -145,6 +145,11 @@ impl DraftModel {
         }
         let chosen = if computed == missing { length.tokens as usize } else { 0 };
         Some((DraftWork { computed, chosen }, length.rate))
+    }
+
+    /// The time in which it chooses so many tokens, in plain steps of the other model.
+    pub fn cost(&self, chosen: u32, times: &StepTimes) -> f32 {
+        chosen as f32 * times.draft(self.cost_at_first)[0]
     }
 
     /// Leading tokens that it need not compute.

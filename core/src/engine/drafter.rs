@@ -76,75 +76,100 @@ fn suffix(tokens: &[u32], length: usize) -> Option<Suffix> {
     Some(suffix)
 }
 
-/// Times of what speculation weighs against plain steps, as measured.
-#[derive(Debug, Default)]
+/// Times of what speculation weighs against plain steps, as measured: medians of the last few, since on a busy machine any one may take
+/// several times as long as it should.
+#[derive(Debug)]
 pub struct StepTimes {
-    /// Of a plain step.
-    plain: Mean,
-    /// Of verifications of up to three, and of up to seven drafted tokens.
-    verify: [Mean; 2],
-    /// Of a token that the draft model chooses, and of one of those before that it computes.
-    draft: [Mean; 2],
-}
-
-/// A running mean, milliseconds.
-#[derive(Debug, Default, Clone, Copy)]
-struct Mean(Option<f64>);
-
-impl Mean {
-    fn add(&mut self, millis: f64, weight: f64) {
-        self.0 = Some(self.0.map_or(millis, |mean| mean + (millis - mean) * weight));
-    }
+    /// Of a plain step, milliseconds.
+    plain: Recent,
+    /// Submissions of plain steps.
+    plain_submissions: u32,
+    /// Of verifications of up to three, and of up to seven drafted tokens, in plain steps.
+    verify: [Recent; 2],
+    /// Of a token that the draft model chooses, and of one of those before that it computes, in plain steps.
+    draft: [Recent; 2],
 }
 
 /// A verification's time in plain steps before any was measured: little enough for one to be tried.
-const VERIFY_AT_FIRST: [f64; 2] = [1.5, 2.0];
+const VERIFY_AT_FIRST: [f32; 2] = [1.5, 2.0];
+/// Submissions of plain steps after which one of the verifications that were too slow is forgotten, so that they are tried again some day.
+const FORGET_AFTER: u32 = 64;
+
+/// The last few of what was measured.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    values: [f32; 5],
+    count: usize,
+}
+
+impl Recent {
+    fn add(&mut self, value: f32) {
+        self.values[self.count % self.values.len()] = value;
+        self.count += 1;
+    }
+
+    fn median(&self) -> Option<f32> {
+        let mut values = self.values;
+        let values = &mut values[..self.count.min(self.values.len())];
+        values.sort_by(f32::total_cmp);
+        values.get(values.len().saturating_sub(1) / 2).copied()
+    }
+}
+
+impl Default for StepTimes {
+    fn default() -> StepTimes {
+        // Twice, so that it takes more than one that was slow by chance to be believed.
+        let verify = VERIFY_AT_FIRST.map(|at_first| Recent { values: [at_first; 5], count: 2 });
+        StepTimes { plain: Recent::default(), plain_submissions: 0, verify, draft: Default::default() }
+    }
+}
 
 impl StepTimes {
     /// So many plain steps took so many milliseconds.
     pub fn measured_plain(&mut self, millis: f64, steps: u32) {
-        let millis = millis / f64::from(steps.max(1));
-        self.plain.add(millis, 1.0 / 8.0);
-        // A verification that was slow once, perhaps by chance, is tried again some day.
-        for (mean, at_first) in self.verify.iter_mut().zip(VERIFY_AT_FIRST) {
-            if mean.0.is_some_and(|mean| mean > millis * at_first) {
-                mean.add(millis * at_first, 1.0 / 256.0);
+        self.plain.add(millis as f32 / steps.max(1) as f32);
+        self.plain_submissions += 1;
+        if self.plain_submissions.is_multiple_of(FORGET_AFTER) {
+            for (verify, at_first) in self.verify.iter_mut().zip(VERIFY_AT_FIRST) {
+                if verify.median() > Some(at_first) {
+                    verify.add(at_first);
+                }
             }
         }
     }
 
-    /// A verification of `drafted` tokens took so many milliseconds; its time in plain steps.
-    pub fn measured_verify(&mut self, millis: f64, drafted: usize) -> f32 {
-        self.verify[usize::from(drafted > 3)].add(millis, 1.0 / 4.0);
-        self.in_plain_steps(millis)
+    /// A verification of `drafted` tokens took so many milliseconds.
+    pub fn measured_verify(&mut self, millis: f64, drafted: usize) {
+        let steps = self.in_plain_steps(millis);
+        self.verify[usize::from(drafted > 3)].add(steps);
     }
 
-    /// The draft model has computed some tokens and chosen some in so many milliseconds; its time in plain steps.
-    pub fn measured_draft(&mut self, millis: f64, computed: usize, chosen: usize) -> f32 {
+    /// The draft model has computed some tokens and chosen some in so many milliseconds.
+    pub fn measured_draft(&mut self, millis: f64, computed: usize, chosen: usize) {
+        let steps = self.in_plain_steps(millis);
         // A few computed ones take about as long as one chosen.
         match chosen {
-            0 => self.draft[1].add(millis / computed.max(1) as f64, 1.0 / 4.0),
-            _ => self.draft[0].add(millis / chosen as f64, 1.0 / 8.0),
+            0 => self.draft[1].add(steps / computed.max(1) as f32),
+            _ => self.draft[0].add(steps / chosen as f32),
         }
-        self.in_plain_steps(millis)
     }
 
     /// The time of a verification of `drafted` tokens in plain steps.
     pub fn verify(&self, drafted: u32) -> f32 {
         let class = usize::from(drafted > 3);
-        self.verify[class].0.map_or(VERIFY_AT_FIRST[class] as f32, |millis| self.in_plain_steps(millis))
+        self.verify[class].median().unwrap_or(VERIFY_AT_FIRST[class])
     }
 
     /// The time in plain steps in which the draft model chooses a token, and computes one. `at_first`: that of a step of it, before any
     /// was measured.
     pub fn draft(&self, at_first: f32) -> [f32; 2] {
-        let [chosen, computed] = self.draft.map(|mean| mean.0.map(|millis| self.in_plain_steps(millis)));
+        let [chosen, computed] = self.draft.map(|recent| recent.median());
         let chosen = chosen.unwrap_or(at_first);
         [chosen, computed.unwrap_or(chosen / 2.0)]
     }
 
     fn in_plain_steps(&self, millis: f64) -> f32 {
-        self.plain.0.map_or(1.0, |plain| (millis / plain.max(1e-6)) as f32)
+        self.plain.median().map_or(1.0, |plain| millis as f32 / plain.max(1e-6))
     }
 }
 
@@ -338,6 +363,20 @@ mod tests {
             assert_eq!(acceptance.draft_length(8, |_| cost), None);
         }
         assert_eq!(Acceptance::default().draft_length(0, |_| 1.0), None);
+    }
+
+    #[test]
+    fn step_times_believe_no_single_verification_that_was_slow() {
+        let mut times = StepTimes::default();
+        (0..3).for_each(|_| times.measured_plain(40.0, 4));
+        times.measured_verify(200.0, 3);
+        assert_eq!(times.verify(3), VERIFY_AT_FIRST[0]);
+        [12.0, 13.0, 90.0, 12.0].into_iter().for_each(|millis| times.measured_verify(millis, 2));
+        assert_eq!(times.verify(1), 1.3);
+        (0..5).for_each(|_| times.measured_verify(60.0, 7));
+        assert_eq!(times.verify(4), 6.0);
+        (0..3 * FORGET_AFTER).for_each(|_| times.measured_plain(10.0, 1));
+        assert_eq!(times.verify(7), VERIFY_AT_FIRST[1], "it is tried again");
     }
 
     #[test]

@@ -178,6 +178,11 @@ impl Engine {
         self.step_costs
     }
 
+    /// The times in which three and seven drafted tokens are verified, in plain steps of one row: as measured, and before that as guessed.
+    pub fn verify_costs(&self) -> [f32; 2] {
+        self.shared.with(|driver| driver.verify_costs())
+    }
+
     /// Moves all answers on until something has happened to one of them; at once where none is under way. For whoever looks after many
     /// answers: see [`Answer::ready`].
     pub async fn advance(&self) {

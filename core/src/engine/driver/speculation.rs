@@ -21,11 +21,10 @@ pub(in crate::engine) struct Speculation {
 }
 
 /// Who has drafted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drafter {
     Lookup,
-    /// The draft model, in so many plain steps.
-    Model(f32),
+    Model,
 }
 
 impl Driver {
@@ -33,6 +32,11 @@ impl Driver {
     pub fn memory(&self) -> Memory {
         let own = self.runner.memory();
         self.speculation.model.as_ref().map_or(own, |model| own.plus(model.memory()))
+    }
+
+    /// Times of verifications of three and of seven drafted tokens, in plain steps.
+    pub fn verify_costs(&self) -> [f32; 2] {
+        [3, 7].map(|drafted| self.speculation.times.verify(drafted))
     }
 
     /// Gives the draft model's memory back.
@@ -89,17 +93,18 @@ impl Driver {
     /// Takes what the draft model has chosen, to be verified.
     pub(super) fn take_draft(&mut self, row: DecodeRow, work: DraftWork, millis: f64, words: &[u32]) {
         let Some(model) = &mut self.speculation.model else { return };
-        let spent = self.speculation.times.measured_draft(millis, work.computed, work.chosen);
+        self.speculation.times.measured_draft(millis, work.computed, work.chosen);
         let draft = model.take(words, work.chosen);
         if self.scheduler.epoch(row.id) != Some(row.epoch) {
             return;
         }
         if !draft.is_empty() {
-            return self.verify(row, draft, Drafter::Model(spent));
+            return self.verify(row, draft, Drafter::Model);
         }
         if work.chosen > 0 {
             // It computes no numbers.
-            model.acceptance.record(work.chosen as u32, 0, 1.0 + spent);
+            let cost = 1.0 + model.cost(work.chosen as u32, &self.speculation.times);
+            model.acceptance.record(work.chosen as u32, 0, cost);
         }
         // Plain steps come before it is asked again, so that the answer goes on while it computes a long prompt.
         self.scheduler.read(row.id, 1);
@@ -119,14 +124,19 @@ impl Driver {
             return;
         }
         let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
-        let cost = self.speculation.times.measured_verify(millis, draft.len());
+        self.speculation.times.measured_verify(millis, draft.len());
+        let drafted = draft.len() as u32;
         if let Some(entry) = self.entries.get_mut(&row.id) {
-            let (acceptance, cost) = match (drafted_by, &mut self.speculation.model) {
-                (Drafter::Model(spent), Some(model)) => (&mut model.acceptance, cost + spent),
-                _ => (&mut entry.acceptance, cost),
-            };
-            acceptance.record(draft.len() as u32, accepted as u32, cost);
-            entry.sequence.usage.drafted_tokens += draft.len() as u32;
+            let Speculation { times, model, .. } = &mut self.speculation;
+            let cost = times.verify(drafted);
+            match model.as_mut().filter(|_| drafted_by == Drafter::Model) {
+                Some(model) => {
+                    let cost = cost + model.cost(drafted, times);
+                    model.acceptance.record(drafted, accepted as u32, cost);
+                }
+                None => entry.acceptance.record(drafted, accepted as u32, cost),
+            }
+            entry.sequence.usage.drafted_tokens += drafted;
             entry.sequence.usage.accepted_tokens += accepted as u32;
         }
         let tokens = words[..=accepted.min(words.len() - 1)].to_vec();
