@@ -25,6 +25,8 @@ pub struct Answer {
     pub malformed: Vec<MalformedCall>,
     /// Log-probabilities of its tokens, if they were asked for.
     pub logprobs: Vec<TokenLogprob>,
+    /// Those of the prompt's tokens, if they were asked for.
+    pub prompt_logprobs: Vec<TokenLogprob>,
     /// The ids of its tokens.
     pub tokens: Vec<u32>,
     /// Why it ended.
@@ -112,6 +114,9 @@ impl Answer {
             timings.token_ms.p50,
             timings.token_ms.p95,
         );
+        if usage.truncated_tokens > 0 {
+            summary += &format!("; left out: {} tokens", usage.truncated_tokens);
+        }
         if usage.drafted_tokens > 0 {
             summary += &format!("; drafted: {}, accepted: {}", usage.drafted_tokens, usage.accepted_tokens);
         }
@@ -181,9 +186,10 @@ impl Choices {
     /// All choices, each of which has ended; `tokens` gives the ids of one's tokens.
     pub fn ended(self, tokens: impl Fn(usize) -> Vec<u32>) -> Vec<Answer> {
         let answer = |(choice, (draft, end)): (usize, (Draft, Option<_>))| {
-            let Draft { text, reasoning, calls, malformed, logprobs, .. } = draft;
+            let Draft { text, reasoning, calls, malformed, logprobs, prompt_logprobs, .. } = draft;
             let (reason, usage, timings) = end.unwrap_or_else(|| unreachable!("a choice's last event is Done"));
-            Answer { text, reasoning, calls, malformed, logprobs, tokens: tokens(choice), reason, usage, timings }
+            let tokens = tokens(choice);
+            Answer { text, reasoning, calls, malformed, logprobs, prompt_logprobs, tokens, reason, usage, timings }
         };
         self.0.into_iter().enumerate().map(answer).collect()
     }
@@ -197,6 +203,7 @@ struct Draft {
     calls: Vec<ToolCall>,
     malformed: Vec<MalformedCall>,
     logprobs: Vec<TokenLogprob>,
+    prompt_logprobs: Vec<TokenLogprob>,
     /// The number of a call that is still being written, the last of `calls`.
     open: Option<u32>,
 }
@@ -234,7 +241,9 @@ impl Draft {
                 self.malformed.push(MalformedCall { index, text });
             }
             Event::Logprobs { tokens } => self.logprobs.extend(tokens),
-            Event::Done { .. } => {}
+            Event::PromptLogprobs { tokens } => self.prompt_logprobs.extend(tokens),
+            // The usage says how much.
+            Event::Truncated { .. } | Event::Done { .. } => {}
         }
         Ok(())
     }

@@ -38,12 +38,17 @@ impl Answer {
 fn usage(choices: &[Answer]) -> Value {
     let first = choices.first().map(|answer| answer.usage).unwrap_or_default();
     let completion_tokens: u32 = choices.iter().map(|answer| answer.usage.completion_tokens).sum();
-    json!({
+    let mut usage = json!({
         "prompt_tokens": first.prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": first.prompt_tokens + completion_tokens,
         "prompt_tokens_details": { "cached_tokens": first.cached_tokens },
-    })
+    });
+    let truncated_tokens: u32 = choices.iter().map(|answer| answer.usage.truncated_tokens).sum();
+    if truncated_tokens > 0 {
+        usage["truncated_tokens"] = truncated_tokens.into();
+    }
+    usage
 }
 
 /// OpenAI's completion object of a request's choices, with the first one's token ids and timings, the adapter and why it is this one
@@ -51,7 +56,7 @@ fn usage(choices: &[Answer]) -> Value {
 pub fn completion(choices: &[Answer], info: &Info) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let numbered = choices.iter().enumerate().map(|(index, answer)| answer.choice(index));
-    json!({
+    let mut completion = json!({
         "id": format!("chatcmpl-{:x}", now.as_nanos()),
         "object": "chat.completion",
         "created": now.as_secs(),
@@ -62,7 +67,11 @@ pub fn completion(choices: &[Answer], info: &Info) -> Value {
         "timings": choices.first().map(|answer| answer.timings),
         "adapter": info.adapter.name,
         "adapter_reason": info.reason,
-    })
+    });
+    if let Some(first) = choices.first().filter(|first| !first.prompt_logprobs.is_empty()) {
+        completion["prompt_logprobs"] = json!(first.prompt_logprobs);
+    }
+    completion
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn answer(engine: &mut Engine, request: &Value) -> Answer {
                 answer.text += &text;
                 answer.malformed = true;
             }
-            Event::Logprobs { .. } => {}
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
             Event::Done { reason, .. } => answer.finish = Some(reason),
         }
     }

@@ -74,7 +74,7 @@ fn answer(engine: &mut Engine, request: &Value) -> Answer {
                 }
                 answer.malformed.push(text);
             }
-            Event::Logprobs { .. } => {}
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
             Event::Done { reason, usage, .. } => {
                 (answer.finish, answer.completion_tokens) = (Some(reason), usage.completion_tokens);
             }

@@ -50,7 +50,7 @@ fn run(answer: &mut Answer) -> Said {
                 panic!("a plain answer has no {other:?}")
             }
             Event::MalformedCall { text: piece, .. } => text += &piece,
-            Event::Logprobs { .. } => {}
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
             Event::Done { reason, usage, .. } => {
                 return Said { text, tokens: answer.tokens(0), finish: reason, usage };
             }

@@ -3,7 +3,7 @@
 import type { Assets } from './assets.js';
 import type { InglenookError, WireError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
-import type { Timings, TokenLogprob } from './openai/types.js';
+import type { Timings, TokenLogprob, Truncated } from './openai/types.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 
@@ -108,6 +108,10 @@ export type AnswerEvent =
   | { readonly type: 'malformed_call'; readonly index: number | null; readonly text: string }
   /** Of the tokens that the next event's text is made of, where the request asks for them. */
   | { readonly type: 'logprobs'; readonly tokens: readonly TokenLogprob[] }
+  /** Of the prompt's tokens but the first, in pieces, where the request asks for them. */
+  | { readonly type: 'prompt_logprobs'; readonly tokens: readonly TokenLogprob[] }
+  /** What did not fit into the context was left out. */
+  | ({ readonly type: 'truncated' } & Truncated)
   | {
       readonly type: 'done';
       readonly reason: 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'aborted';
@@ -117,6 +121,7 @@ export type AnswerEvent =
         readonly cached_tokens: number;
         readonly drafted_tokens: number;
         readonly accepted_tokens: number;
+        readonly truncated_tokens: number;
       };
       readonly timings: Timings;
     };

@@ -53,6 +53,7 @@ export type {
   ReasoningOptions,
   Timings,
   ToolCallDelta,
+  Truncated,
   Usage,
 } from './openai/types.js';
 export type { PageStoreOptions } from './page-store.js';

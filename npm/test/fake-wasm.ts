@@ -340,6 +340,7 @@ class FakeAnswer {
         cached_tokens: 2,
         drafted_tokens: 0,
         accepted_tokens: 0,
+        truncated_tokens: this.#truncated(),
       },
       timings: { queue_ms: 0, prefill_ms: 12, decode_ms: Math.max(1, (this.#given / groupSize) * delay) },
     };
@@ -347,6 +348,11 @@ class FakeAnswer {
 
   cancel(): void {
     this.#reason = 'aborted';
+  }
+
+  #truncated(): number {
+    const tokens = (piece: FakePiece) => (typeof piece !== 'string' && piece.type === 'truncated' ? piece.tokens : 0);
+    return this.#pieces.reduce((all, piece) => all + tokens(piece), 0);
   }
 }
 

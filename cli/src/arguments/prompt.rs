@@ -27,6 +27,10 @@ pub struct PromptArguments {
     /// Give the template a variable; VALUE is JSON, or a plain text; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = variable)]
     var: Vec<(String, Value)>,
+    /// What becomes of what the context has no room for: `auto` leaves out the oldest turns of the prompt, and the oldest half behind the
+    /// system prompt where the answer has filled the context; `disabled` refuses the prompt and ends the answer [default: disabled]
+    #[arg(long, value_name = "auto|disabled")]
+    truncation: Option<TruncationChoice>,
     /// Take the names of special tokens in what is said for the tokens; otherwise they are plain text
     #[arg(long)]
     special: bool,
@@ -36,6 +40,12 @@ pub struct PromptArguments {
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TruncationChoice {
+    Auto,
+    Disabled,
 }
 
 impl PromptArguments {
@@ -59,6 +69,10 @@ impl PromptArguments {
         }
         if let Some(name) = &self.template {
             fields.insert("chat_template".into(), json!(name));
+        }
+        if let Some(choice) = self.truncation {
+            let word = if choice == TruncationChoice::Auto { "auto" } else { "disabled" };
+            fields.insert("truncation".into(), json!(word));
         }
         if self.special {
             fields.insert("parse_special".into(), json!(true));

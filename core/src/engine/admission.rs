@@ -1,18 +1,19 @@
 //! The beginning of an answer: a request is checked, and everything that its tokens will meet is made ready.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Engine;
 use super::answer::{Answer, Mailbox};
 use super::audit::AuditRecord;
 use super::constraint::{Constraint, OutputConstraint};
+use super::event::Event;
 use super::output::OutputPipeline;
 use super::prompt::Prompt;
 use super::request::{Request, RequestError};
 use super::sequence::{Clock, Sequence};
 use super::token_policy::{Advance, Backoff, MaskMode, ReasoningState, TokenPolicy};
+use super::truncation::SlidingWindow;
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS};
 use crate::kv::prefix::Namespace;
@@ -51,7 +52,7 @@ impl Engine {
             let mut ids = Vec::new();
             for (choice, sequence) in sequences.into_iter().enumerate() {
                 let id = driver.next_id();
-                let (prompt, limit) = (&sequence.prompt, sequence.limit as usize);
+                let (prompt, limit) = (&sequence.prompt, sequence.limit() as usize);
                 if let Err(full) = driver.scheduler.submit(id, prompt, limit, rank, Namespace(0)) {
                     ids.iter().for_each(|id| driver.discard(*id));
                     let retry_after_ms = driver.millis_per_answer() as u64;
@@ -68,8 +69,11 @@ impl Engine {
     /// The choices of an answer, each at its beginning.
     pub(super) fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, Error> {
         request.check()?;
-        let mut prompt = self.prompts().prompt(request)?;
-        let limit = self.limit(request, prompt.tokens.len())?;
+        let (mut prompt, dropped) = self.prompts().fitting(request, self.context)?;
+        if prompt.tokens.is_empty() {
+            return Err(RequestError::Empty.into());
+        }
+        let window = self.prompts().window(request, &prompt.tokens, self.context);
         let bias = request.bias()?;
         if let Some((token, _)) = bias.iter().find(|(token, _)| *token >= self.model().vocab()) {
             return Err(RequestError::NoSuchToken(*token).into());
@@ -79,16 +83,20 @@ impl Engine {
         // Each choice draws by a seed of its own.
         let drawn_by = request.seed.unwrap_or(seed);
         let choices = u64::from(request.n.unwrap_or(1));
-        (0..choices)
-            .map(|choice| self.sequence(request, &prompt, limit, drawn_by.wrapping_add(choice), bias.clone()))
-            .collect()
+        let choice =
+            |choice| self.sequence(request, &prompt, (window, dropped), drawn_by.wrapping_add(choice), bias.clone());
+        let mut sequences = (0..choices).map(choice).collect::<Result<Vec<Sequence>, Error>>()?;
+        // The choices have one prompt, which is scored once.
+        let first = sequences.first_mut();
+        first.into_iter().for_each(|first| first.scoring = request.prompt_logprobs.map(|top| (top, 0)));
+        Ok(sequences)
     }
 
     fn sequence(
         &self,
         request: &Request,
         prompt: &Prompt,
-        limit: u32,
+        (window, dropped): (Option<SlidingWindow>, (u32, u32)),
         seed: u64,
         bias: Vec<(u32, f32)>,
     ) -> Result<Sequence, Error> {
@@ -103,12 +111,18 @@ impl Engine {
         let constraint = constraint.map(|constraint| self.constraint(constraint)).transpose()?;
         let mut stop_ids = self.tokenizer().stop_ids().to_vec();
         stop_ids.truncate(MAX_STOPS);
-        let mut params =
-            request.sampling(&self.info.model.recommended, (prompt.tokens.len() as u32, limit), 0).seeded(seed);
+        let start = prompt.tokens.len() as u32;
+        // An answer that may go on past the context ends all the same.
+        let most = if window.is_some() { self.context } else { self.context - start };
+        let most = request.max_tokens.map_or(most, |tokens| if window.is_some() { tokens } else { tokens.min(most) });
+        let mut params = request.sampling(&self.info.model.recommended, (start, 0), 0).seeded(seed);
         params.flags |= if bias.is_empty() { 0 } else { BIASED };
+        let (messages, tokens) = dropped;
+        let truncated: Vec<Event> =
+            (messages > 0).then_some(Event::Truncated { messages, tokens }).into_iter().collect();
         let policy = TokenPolicy {
             stop_ids: stop_ids.clone(),
-            remaining: limit - prompt.tokens.len() as u32,
+            remaining: most,
             output,
             constraint,
             reasoning: self.reasoning(request, prompt),
@@ -117,32 +131,24 @@ impl Engine {
             step: Advance::default(),
         };
         Ok(Sequence {
-            limit,
+            most,
+            context: self.context,
+            window,
+            dropped: 0,
             params,
             bias,
             stop_ids,
+            tokenizer: self.tokenizer().clone(),
             policy: Some(Box::new(policy)),
-            events: VecDeque::new(),
-            usage: super::event::Usage { prompt_tokens: prompt.tokens.len() as u32, ..Default::default() },
+            events: truncated.into(),
+            usage: super::event::Usage { prompt_tokens: start, truncated_tokens: dropped.1, ..Default::default() },
             clock: Clock::new(),
             top_logprobs: request.logprobs.unwrap_or(false).then_some(request.top_logprobs.unwrap_or(0)),
+            scoring: None,
             breakers: request.breaker_words(self.tokenizer(), self.model().vocab()),
             prompt: prompt.tokens.clone(),
             generated: Vec::new(),
         })
-    }
-
-    /// The position at which the answer must end.
-    fn limit(&self, request: &Request, tokens: usize) -> Result<u32, RequestError> {
-        let context = self.context;
-        if tokens == 0 {
-            return Err(RequestError::Empty);
-        }
-        if tokens >= context as usize {
-            return Err(RequestError::TooLong { tokens, context });
-        }
-        let room = context - tokens as u32;
-        Ok(tokens as u32 + request.max_tokens.unwrap_or(room).min(room))
     }
 
     fn constraint(&self, constraint: OutputConstraint) -> Result<Constraint, Error> {

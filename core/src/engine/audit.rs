@@ -83,7 +83,7 @@ impl AuditAnswer {
                 self.text += text;
             }
             Event::Done { reason, usage, timings } => self.finish = Some((*reason, *usage, *timings)),
-            Event::Logprobs { .. } => {}
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
         }
     }
 }

@@ -207,6 +207,7 @@ type RingBytes = (Vec<u8>, Vec<u8>);
 
 enum InFlightWork {
     Prefill { tokens: usize },
+    Score { id: SeqId, from: usize },
     Decode { rows: Vec<DecodeRow>, steps: u32, span: RingSpan, lookahead: bool },
     Draft { row: DecodeRow, work: DraftWork },
     Verify { row: DecodeRow, draft: Vec<u32>, drafted_by: Drafter },

@@ -24,6 +24,11 @@ pub enum Event {
         /// Of each token that was generated, in order.
         tokens: Vec<TokenLogprob>,
     },
+    /// Log-probabilities of tokens of the prompt, where the request asks for them; before the answer, and in pieces.
+    PromptLogprobs {
+        /// Of each token of the prompt but the first, which nothing comes before, in order.
+        tokens: Vec<TokenLogprob>,
+    },
     /// The model begins to call a tool.
     ToolCall {
         /// Number of the call in this answer, from 0.
@@ -46,6 +51,13 @@ pub enum Event {
         index: Option<u32>,
         /// What the model wrote, to be shown as part of the answer.
         text: String,
+    },
+    /// What did not fit into the context was left out: at the beginning of the prompt's turns, later of what the answer goes on from.
+    Truncated {
+        /// Whole messages of the request.
+        messages: u32,
+        /// Tokens.
+        tokens: u32,
     },
     /// The end; nothing follows.
     Done {
@@ -100,6 +112,8 @@ pub struct Usage {
     pub drafted_tokens: u32,
     /// Drafted tokens that were what the model chose.
     pub accepted_tokens: u32,
+    /// Tokens that were left out, since they did not fit into the context.
+    pub truncated_tokens: u32,
 }
 
 /// Durations in milliseconds.

@@ -15,6 +15,7 @@ use crate::device::{Device, Slice, Storage};
 use crate::gpu::{AdapterInfo, GpuError};
 use crate::kernels::batch::{self, Row};
 use crate::kernels::gemv::MAX_ROWS;
+use crate::kernels::logprobs::Logprobs;
 use crate::kernels::sampling::{
     self, Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams, Scratch,
     StateBytes, mask_words,
@@ -35,6 +36,12 @@ const SOFTWARE_SINGLE_STEP_LIMIT: usize = 2;
 
 /// Sequences that may run at once: the rows that one decode matmul serves.
 pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
+
+/// Tokens of a prompt that are scored at once.
+pub(super) const SCORE_ROWS: u32 = MAX_ROWS;
+
+/// What the plan by which prompts are scored has.
+pub(super) const SCORED: Features = Features { dry: false, logprobs: true };
 
 /// Rows of the largest plan: the tokens of a prefill step.
 pub(super) fn most_rows(device: &Device) -> u32 {
@@ -71,6 +78,8 @@ struct StepState {
     recent: Storage,
     breakers: Storage,
     logprobs: Storage,
+    /// The tokens whose log-probabilities a prompt is scored by, of each row.
+    targets: Storage,
 }
 
 impl StepState {
@@ -97,6 +106,7 @@ impl StepState {
             recent: device.buffer("recent tokens", bytes.recent)?,
             breakers: device.buffer("sequence breakers", bytes.breakers)?,
             logprobs: device.buffer("log-probabilities", bytes.logprobs)?,
+            targets: device.buffer("scored tokens", u64::from(MAX_SLOTS) * 4)?,
         })
     }
 }
@@ -108,6 +118,8 @@ pub(super) enum Phase {
     Decode,
     /// A draft of one sequence.
     Verify,
+    /// Tokens of one sequence's prompt, each with its log-probability.
+    Score,
 }
 
 /// The two halves of a decode step of so many rows.
@@ -154,6 +166,8 @@ pub(super) struct ModelRunner {
     decode: BTreeMap<u32, DecodePlan>,
     /// Plans over the batch of verification.
     verify: BTreeMap<u32, DecodePlan>,
+    /// Over the same batch.
+    score: Option<DecodePlan>,
     chunk: u32,
     single_step_limit: usize,
     /// Number of the next decode step.
@@ -183,6 +197,7 @@ impl ModelRunner {
             prefill,
             decode: BTreeMap::from([(1, single)]),
             verify: BTreeMap::new(),
+            score: None,
             chunk,
             single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
             step: 0,
@@ -231,6 +246,11 @@ impl ModelRunner {
         self.verify.keys().next_back().copied().unwrap_or(0)
     }
 
+    /// Tokens of a prompt that can be scored at once; 0 while there is no plan for it.
+    pub fn score_rows(&self) -> u32 {
+        if self.score.is_some() { SCORE_ROWS } else { 0 }
+    }
+
     /// What rows may be sampled by in the plans that there are.
     pub fn features(&self) -> Features {
         let last = |plan: &DecodePlan| plan.samples.last().map(|(features, _)| *features);
@@ -248,6 +268,7 @@ impl ModelRunner {
             match wanted.phase {
                 Phase::Decode => self.decode.insert(wanted.rows, plan),
                 Phase::Verify => self.verify.insert(wanted.rows, plan),
+                Phase::Score => self.score.replace(plan),
             };
         }
         self.ready = None;
@@ -259,6 +280,7 @@ impl ModelRunner {
             .decode
             .values()
             .chain(self.verify.values())
+            .chain(&self.score)
             .flat_map(|plan| plan.samples.iter().map(|(_, plan)| plan).chain([&plan.forward]));
         Memory {
             weights: self.resources.model.weight_bytes(),
@@ -358,6 +380,22 @@ impl ModelRunner {
         plan::submit_and_read(device, &[&plan.forward, sample], &tokens)
     }
 
+    /// Queues the computation of keys and values of `tokens` from `position` of `slot` on, and asks for the log-probabilities of what follows
+    /// each of them, `targets`: `[tokens, LOGPROB_WORDS]`. The slot's parameters must ask for log-probabilities.
+    pub fn score(&mut self, slot: u32, position: u32, tokens: &[u32], targets: &[u32]) -> PendingReadback {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let row = |(token, position): (&u32, u32)| Row::new(*token, position, slot).flagged(batch::VERIFY);
+        let rows: Vec<Row> = tokens.iter().zip(position..).map(row).collect();
+        let Some(plan) = &self.score else { unreachable!("sequences wait for the plan") };
+        let Some(scores) = plan.sample(SCORED) else { unreachable!("it has log-probabilities") };
+        device.write(&state.verify_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
+        device.write(&state.targets, 0, bytemuck::cast_slice(targets));
+        self.ready = None;
+        let words = |of: u32| u64::from(of * LOGPROB_WORDS) * 4;
+        let logprobs = state.logprobs.slice(words(slot * RING), words(rows.len() as u32));
+        plan::submit_and_read(device, &[&plan.forward, scores], &logprobs)
+    }
+
     /// Queues `steps` decode steps of the slots below `slots`, and asks for their tokens: one submission, one read. With `lookahead` the
     /// next forward pass is queued behind it, to be under way while the tokens are looked at.
     pub fn decode(
@@ -437,10 +475,14 @@ impl Resources {
         let PlanWanted { phase, rows, features } = wanted;
         let batch = match phase {
             Phase::Decode => &self.state.decode_batch,
-            Phase::Verify => &self.state.verify_batch,
+            Phase::Verify | Phase::Score => &self.state.verify_batch,
         };
         let forward = Plan::build(kernels, self.record_forward(batch, rows)).await?;
         let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
+        if phase == Phase::Score {
+            let scores = Plan::build(kernels, self.record_scores(batch, rows, hidden)).await?;
+            return Ok(DecodePlan { forward, samples: vec![(SCORED, scores)] });
+        }
         let mut samples = Vec::new();
         for features in [Features::default(), features] {
             if samples.iter().all(|(known, _)| *known != features) {
@@ -487,6 +529,23 @@ impl Resources {
         };
         let scratch = Scratch { adjusted, peaks, places, chosen };
         recorder.push_all(sampling::chain(shape, inputs, scratch, features));
+        recorder
+    }
+
+    fn record_scores(&self, batch: &Storage, rows: u32, hidden: &Slice) -> Recorder {
+        let mut recorder = Recorder::new();
+        let facts = self.device.facts();
+        let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
+        let logits = self.model.logits(&mut pass, hidden.clone());
+        let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
+        recorder.push_all(vec![Box::new(Logprobs {
+            batch: batch.all().into(),
+            logits: logits.into(),
+            params: self.state.params.all().into(),
+            chosen: self.state.targets.all().into(),
+            logprobs: self.state.logprobs.all().into(),
+            shape,
+        })]);
         recorder
     }
 

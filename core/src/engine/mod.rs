@@ -39,6 +39,7 @@ mod sequence;
 pub mod session;
 pub mod session_file;
 mod token_policy;
+pub mod truncation;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -82,6 +82,8 @@ struct Track {
     epoch: u32,
     is_stale: bool,
     proposal: Option<Proposal>,
+    /// Leading tokens that may be taken from elsewhere, and tokens that are computed at once, at most.
+    prefill: (usize, usize),
 }
 
 impl Track {
@@ -98,6 +100,16 @@ impl Track {
     /// The first position that is computed next, or once more: a row that was held is.
     fn first_row(&self) -> usize {
         self.computed.min(self.prefix())
+    }
+
+    /// Leading tokens that may be taken from elsewhere. The last is decoded.
+    fn reusable(&self) -> &[u32] {
+        &self.tokens[..self.prefill.0.min(self.prefix())]
+    }
+
+    /// Whether a part of its tokens can be computed now.
+    fn can_prefill(&self) -> bool {
+        self.prefill.1 > 0 && (!self.is_matched || self.missing() > 0)
     }
 
     /// Whether its row takes part in decode steps. The device moves every such row on, so none can be left out.
@@ -206,6 +218,14 @@ impl Scheduler {
         if let Some(track) = self.tracks.get_mut(&id) {
             track.is_paced = is_paced;
             track.lookahead = lookahead.max(1);
+        }
+    }
+
+    /// Of a sequence's tokens at most `reused` leading ones are taken from elsewhere, and at most `chunk` computed at once; none are for now
+    /// where that is 0.
+    pub fn limit_prefill(&mut self, id: SeqId, reused: usize, chunk: usize) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.prefill = (reused, chunk);
         }
     }
 

@@ -122,7 +122,7 @@ fn said(engine: &Engine, sequence: &mut Sequence) -> Said {
                 index.and_then(|_| said.calls.pop());
                 said.text += &text;
             }
-            Event::Logprobs { .. } => {}
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
             Event::Done { reason, .. } => said.finish = Some(reason),
         }
     }

@@ -77,12 +77,12 @@ impl SavedSession {
 }
 
 impl Engine {
-    /// The tokens of a request's prompt.
+    /// The tokens of a request's prompt, without what is left out of it.
     ///
     /// # Errors
     /// As [`Engine::submit`] where it cannot be rendered.
     pub fn prompt_tokens(&self, request: &Request) -> Result<Vec<u32>, Error> {
-        Ok(self.prompts().prompt(request)?.tokens)
+        Ok(self.prompts().fitting(request, self.context)?.0.tokens)
     }
 
     /// Saves what the cache has of `tokens`, a conversation's as far as it was computed, with a `state` that only the caller

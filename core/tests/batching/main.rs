@@ -10,10 +10,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, FinishReason, Usage};
+use inglenook::engine::event::{Event, FinishReason, TokenLogprob, Usage};
 use inglenook::engine::request::Request;
+use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Answer, Engine, EngineOptions};
 use inglenook::gpu::{Gpu, GpuOptions};
+use inglenook::kernels::kv::KvType;
+use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -385,4 +388,100 @@ fn log_probabilities_are_those_of_the_softmax_and_come_with_each_token() {
             assert!(sum <= 1.0 + 1e-4, "{sum}");
         }
     }
+}
+
+/// The scores of a prompt's tokens, as the engine tells them, and the answer's tokens.
+async fn scores(mut answer: Answer) -> (Vec<TokenLogprob>, Vec<u32>, Usage) {
+    let mut scores = Vec::new();
+    loop {
+        match answer.next().await.expect("generates").expect("an end") {
+            Event::PromptLogprobs { tokens } => scores.extend(tokens),
+            Event::Done { usage, .. } => return (scores, answer.tokens(0), usage),
+            _ => {}
+        }
+    }
+}
+
+/// By the softmax of the reference's logits, whatever the cache has of the prompt and whatever else is in the batch.
+fn scored_prompts(device: Device, tolerance: f32) {
+    let texts = [
+        "Once upon a time there was a cat that lived by the sea.",
+        "Once upon a time there was",
+        "Two plus two is four. ",
+    ];
+    let options = EngineOptions { kv_type: KvType::F32, context: Some(256), ..EngineOptions::default() };
+    let engine = load(device, &options);
+    let evaluator = LogitsEvaluator::load(
+        KernelCache::new(Device::Cpu),
+        &Memory(EMBER),
+        ScoreOptions { chunk: 1, context: 256, kv: KvType::F32 },
+    );
+    let evaluator = block_on(evaluator).expect("ember loads");
+    let vocab = evaluator.model().config().vocab as usize;
+    let tokenizer = engine.tokenizer();
+    let scored = |text: &str| request(json!({"prompt": text, "prompt_logprobs": 3, "max_tokens": 3}));
+    let asked = || texts.iter().map(|text| scores(engine.submit(scored(text)).expect("good"))).collect::<Vec<_>>();
+    // Alone and from nothing, from what the cache has, and beside others.
+    let (alone, again) = (together(asked()), together(asked()));
+    let companion = engine.submit(ask(QUESTIONS[1])).expect("good");
+    let beside = together(asked());
+    drop(companion);
+    for (((found, tokens, usage), again), (text, beside)) in alone.iter().zip(&again).zip(texts.iter().zip(&beside)) {
+        let prompt = tokenizer.encode(text, inglenook::text::Special::AsText, tokenizer.adds_bos());
+        assert_eq!((found.len(), usage.cached_tokens), (prompt.len() - 1, 0), "{text}");
+        assert_eq!((&again.1, &beside.1), (tokens, tokens));
+        assert_eq!(again.2.cached_tokens, 0, "what is cached is computed again");
+        let logits = block_on(evaluator.logits(&prompt)).expect("computes");
+        for (place, token) in prompt.iter().enumerate().skip(1) {
+            let logits = &logits[(place - 1) * vocab..place * vocab];
+            let highest = logits.iter().copied().fold(f32::MIN, f32::max);
+            let total = highest + logits.iter().map(|logit| f64::from(logit - highest).exp()).sum::<f64>().ln() as f32;
+            let mut likeliest: Vec<f32> = logits.iter().map(|logit| logit - total).collect();
+            likeliest.sort_by(|one, other| other.total_cmp(one));
+            for found in [&found[place - 1], &again.0[place - 1], &beside.0[place - 1]] {
+                let own = &found.own;
+                assert_eq!(own.bytes, tokenizer.token_bytes(*token), "{text} {place}");
+                let expected = logits[*token as usize] - total;
+                assert!((own.logprob - expected).abs() < tolerance, "{text} {place}: {} {expected}", own.logprob);
+                assert_eq!(found.top_logprobs.len(), 3);
+                for (top, expected) in found.top_logprobs.iter().zip(&likeliest) {
+                    assert!((top.logprob - expected).abs() < tolerance, "{text} {place}: {} {expected}", top.logprob);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn prompt_log_probabilities_are_those_of_the_softmax_on_the_cpu() {
+    scored_prompts(Device::Cpu, 1e-4);
+}
+
+#[test]
+fn prompt_log_probabilities_are_those_of_the_softmax_on_the_gpu() {
+    scored_prompts(gpu(), 1e-4);
+}
+
+#[test]
+fn prompt_log_probabilities_come_once_and_change_nothing_of_the_answer() {
+    let engine = load(Device::Cpu, &EngineOptions::default());
+    let asked = |fields: Value| {
+        let mut all =
+            json!({"messages": [{"role": "user", "content": QUESTIONS[1]}], "temperature": 1, "seed": 4, "n": 2});
+        fields.as_object().expect("an object").iter().for_each(|(name, value)| all[name] = value.clone());
+        let mut answer = engine.submit(request(all)).expect("good");
+        let mut told = [0, 0];
+        while let Some((choice, event)) = block_on(answer.next_of_all()).expect("generates") {
+            if let Event::PromptLogprobs { tokens } = event {
+                assert!(tokens.iter().all(|token| token.top_logprobs.is_empty()));
+                told[choice as usize] += tokens.len();
+            }
+        }
+        (answer.prompt_tokens(), told, answer.tokens(0), answer.tokens(1))
+    };
+    let (length, told, first, second) = asked(json!({"prompt_logprobs": 0, "logprobs": true}));
+    assert_eq!(told, [length - 1, 0]);
+    assert_eq!(asked(json!({})), (length, [0, 0], first, second));
+    let told = Request::from_json(r#"{"prompt": "Once", "prompt_logprobs": 21}"#).expect("a request").check();
+    assert_eq!(told.expect_err("beyond").to_string(), "`prompt_logprobs` is 21, and must be between 0 and 20");
 }

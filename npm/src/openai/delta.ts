@@ -5,7 +5,9 @@ import type { ToolCall } from './tools.js';
 import type { AssistantMessage, Delta, MalformedToolCall } from './types.js';
 
 /** What an event adds. */
-export function toDelta(event: Exclude<AnswerEvent, { type: 'done' | 'logprobs' }>): Delta {
+export function toDelta(
+  event: Exclude<AnswerEvent, { type: 'done' | 'logprobs' | 'prompt_logprobs' | 'truncated' }>,
+): Delta {
   switch (event.type) {
     case 'text':
       return { content: event.text };

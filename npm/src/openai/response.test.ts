@@ -200,3 +200,26 @@ test.each(completions)(
     expect(last).toEqual(usage);
   },
 );
+test('what did not fit into the context is told of when it is left out, and in the usage', async () => {
+  const truncated = { messages: 2, tokens: 30 };
+  const engine = await createTestEngine({ answer: () => [{ type: 'truncated', ...truncated }, 'Yes.'] });
+  const request = { ...ASK, truncation: 'auto' } as const;
+  const chunks = await collect(await engine.chat.completions.create({ ...request, stream: true }));
+  expect(chunks.map((chunk) => chunk.truncated)).toEqual([undefined, truncated, undefined, undefined]);
+  const { usage, choices } = await engine.chat.completions.create(request);
+  expect([usage.truncated_tokens, choices[0].message.content]).toEqual([30, 'Yes.']);
+  await engine.close();
+});
+
+test('the log-probabilities of a prompt come before the answer, and whole with it', async () => {
+  const token = (text: string) => ({ token: text, logprob: -0.5, bytes: [97], top_logprobs: [] });
+  const pieces = [['a', 'b'], ['c']].map((texts) => ({ type: 'prompt_logprobs', tokens: texts.map(token) }) as const);
+  const engine = await createTestEngine({ answer: () => [...pieces, 'Yes.'] });
+  const request = { ...ASK, prompt_logprobs: 0 } as const;
+  const chunks = await collect(await engine.chat.completions.create({ ...request, stream: true }));
+  expect(chunks.flatMap((chunk) => chunk.prompt_logprobs ?? []).map((entry) => entry.token)).toEqual(['a', 'b', 'c']);
+  const { prompt_logprobs, choices } = await engine.chat.completions.create(request);
+  expect(prompt_logprobs?.map((entry) => entry.token)).toEqual(['a', 'b', 'c']);
+  expect(choices[0].message.content).toBe('Yes.');
+  await engine.close();
+});

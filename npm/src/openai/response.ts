@@ -57,6 +57,11 @@ export async function* toChunks(
   for await (const event of events) {
     if (event.type === 'logprobs') {
       logprobs.set(event.choice, [...(logprobs.get(event.choice) ?? []), ...event.tokens]);
+    } else if (event.type === 'prompt_logprobs') {
+      yield { ...chunk(event.choice, {}), prompt_logprobs: event.tokens };
+    } else if (event.type === 'truncated') {
+      const { messages, tokens } = event;
+      yield { ...chunk(event.choice, {}), truncated: { messages, tokens } };
     } else if (event.type !== 'done') {
       yield chunk(event.choice, toDelta(event));
     } else {
@@ -71,12 +76,14 @@ export async function* toChunks(
 export async function toCompletion(events: AsyncIterable<GenerationEvent>, head: AnswerHead): Promise<ChatCompletion> {
   const growing = new Map<number, { message: MessageBuilder; logprobs?: TokenLogprob[] }>();
   const ended: Done[] = [];
+  const scores: TokenLogprob[] = [];
   for await (const event of events) {
     const choice = growing.get(event.choice) ?? { message: new MessageBuilder() };
     growing.set(event.choice, choice);
     if (event.type === 'done') ended.push(event);
     else if (event.type === 'logprobs') choice.logprobs = [...(choice.logprobs ?? []), ...event.tokens];
-    else choice.message.add(toDelta(event));
+    else if (event.type === 'prompt_logprobs') scores.push(...event.tokens);
+    else if (event.type !== 'truncated') choice.message.add(toDelta(event));
   }
   const choices = ended
     .sort((a, b) => a.choice - b.choice)
@@ -93,7 +100,9 @@ export async function toCompletion(events: AsyncIterable<GenerationEvent>, head:
   const [first, ...others] = choices;
   const [{ timings } = { timings: undefined }] = ended;
   if (first === undefined || timings === undefined) throw aborted();
-  return { ...head, object: 'chat.completion', choices: [first, ...others], usage: toUsage(ended), timings };
+  const prompt_logprobs = scores.length > 0 ? { prompt_logprobs: scores } : {};
+  const usage = toUsage(ended);
+  return { ...head, object: 'chat.completion', choices: [first, ...others], ...prompt_logprobs, usage, timings };
 }
 
 function toLogprobs(content: readonly TokenLogprob[] | undefined): Logprobs | null {
@@ -110,11 +119,13 @@ function toUsage(ended: readonly Done[]): Usage {
   const sum = (count: (usage: Done['usage']) => number) => ended.reduce((all, { usage }) => all + count(usage), 0);
   const prompt_tokens = ended[0]?.usage.prompt_tokens ?? 0;
   const completion_tokens = sum((usage) => usage.completion_tokens);
+  const truncated_tokens = sum((usage) => usage.truncated_tokens);
   return {
     prompt_tokens,
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
     prompt_tokens_details: { cached_tokens: ended[0]?.usage.cached_tokens ?? 0 },
+    ...(truncated_tokens > 0 ? { truncated_tokens } : {}),
   };
 }
 

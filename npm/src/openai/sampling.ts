@@ -57,6 +57,8 @@ export interface SamplingOptions {
   readonly logprobs?: boolean | null;
   /** Tell the N likeliest tokens at each place, too; needs `logprobs`. Range: 0 to 20. Default: 0. */
   readonly top_logprobs?: number | null;
+  /** Tell the log-probability of each token of the prompt but the first, and the N likeliest tokens at its place, before the answer; nothing of the prompt is taken from the cache then. Range: 0 to 20. Default: none are told. */
+  readonly prompt_logprobs?: number | null;
   /** Of the requests that wait, that of the lowest N is served first, as in vLLM; each 10 s of waiting count for 1. Range: -100 to 100. Default: 0. */
   readonly priority?: number | null;
 }

@@ -74,6 +74,12 @@ export interface ChatCompletionRequest extends ToolOptions, NeutralOptions, Samp
   readonly local_time?: number | null;
   /** For templates that take documents to answer from. */
   readonly documents?: readonly Readonly<Record<string, unknown>>[] | null;
+  /**
+   * What becomes of what does not fit into the context, in the words of OpenAI's Responses. `'auto'` leaves out the oldest turns of a
+   * prompt, and of an answer that has filled the context the oldest half behind the system prompt; `'disabled'`, the default, refuses
+   * the prompt and ends the answer with `length`.
+   */
+  readonly truncation?: 'auto' | 'disabled' | null;
   /** How the model writes its tool calls, where its template does not tell, such as `hermes`. */
   readonly tool_dialect?: string | null;
   /** How the model marks its thoughts, where its template does not tell. */
@@ -100,6 +106,15 @@ export interface Usage {
   readonly completion_tokens: number;
   readonly total_tokens: number;
   readonly prompt_tokens_details: { readonly cached_tokens: number };
+  /** Tokens that were left out under `truncation: 'auto'`, if any were. Not part of OpenAI's shape. */
+  readonly truncated_tokens?: number;
+}
+
+/** What did not fit into the context and was left out. */
+export interface Truncated {
+  /** Whole messages of the request. */
+  readonly messages: number;
+  readonly tokens: number;
 }
 
 /** Where the time went, in milliseconds. Not part of OpenAI's shape. */
@@ -131,6 +146,8 @@ export interface ChatCompletion {
   readonly model: string;
   /** As many as `n` asks for; one by default. */
   readonly choices: readonly [Choice, ...Choice[]];
+  /** Of each token of the prompt but the first, where the request asks for them, as vLLM does. */
+  readonly prompt_logprobs?: readonly TokenLogprob[];
   readonly usage: Usage;
   readonly timings: Timings;
 }
@@ -198,4 +215,8 @@ export interface ChatCompletionChunk {
   readonly usage?: Usage | null;
   /** With the finish reason. */
   readonly timings?: Timings;
+  /** Of further tokens of the prompt, before the answer, where the request asks for them. */
+  readonly prompt_logprobs?: readonly TokenLogprob[];
+  /** When something was left out, under `truncation: 'auto'`. Not part of OpenAI's shape. */
+  readonly truncated?: Truncated;
 }

@@ -93,6 +93,7 @@ mod tests {
             calls: calls.iter().map(call).collect(),
             malformed: Vec::new(),
             logprobs: Vec::new(),
+            prompt_logprobs: Vec::new(),
             tokens: Vec::new(),
             reason: FinishReason::Stop,
             usage: Usage::default(),

@@ -182,8 +182,12 @@ impl Chat<'_> {
         if stopped {
             eprintln!("(stopped)");
         }
-        if answer.reason == FinishReason::Length && self.request.max_tokens.is_none() {
-            eprintln!("(the context is full: /new begins a new conversation, --context gives more room)");
+        if answer.usage.truncated_tokens > 0 {
+            eprintln!("(the context is full: {} of the oldest tokens were left out)", answer.usage.truncated_tokens);
+        } else if answer.reason == FinishReason::Length && self.request.max_tokens.is_none() {
+            eprintln!(
+                "(the context is full: /new begins a new conversation, --context gives more room, --truncation auto leaves out old turns)"
+            );
         }
         if answer.reason == FinishReason::ContentFilter {
             eprintln!("(ended by a content rule)");

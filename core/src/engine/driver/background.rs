@@ -4,7 +4,7 @@
 use std::task::{Context, Poll};
 
 use super::{BoxedFuture, Driver, Speculation};
-use crate::engine::executor::{DecodePlan, Phase, PlanWanted};
+use crate::engine::executor::{DecodePlan, Phase, PlanWanted, SCORE_ROWS, SCORED};
 use crate::engine::fault;
 use crate::engine::scheduler::SeqId;
 use crate::error::Error;
@@ -38,7 +38,7 @@ impl Driver {
             let Some(entry) = self.entries.get(&id) else { continue };
             let Some(kernels) = self.kernels.take() else { return };
             let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
-            let in_chunks = entry.sequence.prompt.len() - 1;
+            let in_chunks = entry.sequence.prompt.len().min(entry.sequence.len()) - 1;
             let diagnosis = fault::diagnose(resources, kernels, tokens, in_chunks);
             self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
             return;
@@ -66,6 +66,9 @@ impl Driver {
         if rows > self.runner.rows() {
             return vec![PlanWanted { phase: Phase::Decode, rows, features }];
         }
+        if self.runner.score_rows() == 0 && self.entries.values().any(|entry| entry.sequence.unscored().is_some()) {
+            return vec![PlanWanted { phase: Phase::Score, rows: SCORE_ROWS, features: SCORED }];
+        }
         let Speculation { is_on, model, foreseen, .. } = &self.speculation;
         if *is_on && self.runner.verify_rows() == 0 && (*foreseen >= FORESEEN_ENOUGH || model.is_some()) {
             let plain = Features::default();
@@ -87,7 +90,10 @@ impl Driver {
                     Ok(plans) => {
                         self.runner.add_plans(plans);
                         let ids: Vec<SeqId> = self.entries.keys().copied().collect();
-                        ids.into_iter().for_each(|id| self.release_from_plan(id));
+                        for id in ids {
+                            self.release_from_plan(id);
+                            self.limit_prefill(id);
+                        }
                     }
                     Err(PlanError::Gpu(error)) => return Err(error),
                     Err(error) => return Err(GpuError::Fault(error.to_string())),

@@ -13,6 +13,14 @@ impl Driver {
         let millis = self.millis(&done);
         match done.work {
             InFlightWork::Prefill { tokens } => self.chunks.measured(tokens, millis),
+            InFlightWork::Score { id, from } => {
+                // Whatever has become of its slot since: the prompt is the same.
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.sequence.tell_scores(from, words);
+                    entry.mailbox.borrow_mut().push(entry.choice, entry.sequence.events.drain(..));
+                    self.limit_prefill(id);
+                }
+            }
             InFlightWork::Decode { rows, steps, span, lookahead } => {
                 if let [row] = rows[..] {
                     self.speculation.times.measured_plain(millis, steps);

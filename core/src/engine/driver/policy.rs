@@ -47,6 +47,7 @@ impl Driver {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         self.scheduler.set_waiting(id, true);
         entry.decide(None);
+        self.limit_prefill(id);
     }
 
     /// Goes on with what policies have decided meanwhile; whether any has.
@@ -139,7 +140,8 @@ impl Driver {
             }
             self.tell(id, standing, computed);
             match advance.next {
-                NextAction::GoOn => {}
+                NextAction::GoOn if !self.entries.get(&id).is_some_and(|entry| entry.sequence.must_slide()) => {}
+                NextAction::GoOn => break,
                 NextAction::Resume | NextAction::Rejected => {
                     self.void_unread(id);
                     self.scheduler.rewind(id);
@@ -164,6 +166,27 @@ impl Driver {
         }
         self.choose_pace(id);
         Ok(())
+    }
+
+    /// Lets a sequence that has filled the context go on from fewer tokens, if it may: as one that was preempted.
+    fn slide(&mut self, id: SeqId) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.sequence.must_slide()) else { return };
+        entry.unread.clear();
+        let sequence = &mut entry.sequence;
+        sequence.slide();
+        let tokens = (0..sequence.len()).map(|position| sequence.token(position)).collect();
+        self.scheduler.restart(id, tokens, sequence.limit() as usize);
+        entry.mailbox.borrow_mut().push(entry.choice, sequence.events.drain(..));
+    }
+
+    /// A prompt that is scored is computed from where that was done, and by the plan for it: not before there is one.
+    pub(super) fn limit_prefill(&mut self, id: SeqId) {
+        let unscored = self.entries.get(&id).and_then(|entry| entry.sequence.unscored());
+        let (reused, chunk) = match unscored {
+            Some((told, _)) => (told, self.runner.score_rows() as usize),
+            None => (usize::MAX, usize::MAX),
+        };
+        self.scheduler.limit_prefill(id, reused, chunk);
     }
 
     fn void_unread(&mut self, id: SeqId) {
@@ -191,6 +214,7 @@ impl Driver {
 
     /// How a sequence's next tokens are chosen: freely, under its mask, or without it though a grammar holds.
     fn choose_pace(&mut self, id: SeqId) {
+        self.slide(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let Some(policy) = &mut entry.sequence.policy else { return };
         if policy.is_masked() {

@@ -3,10 +3,11 @@
 use web_time::Instant;
 
 use super::{Drafter, Driver, InFlight, InFlightWork, SHARED_CHUNK, STEPS_PER_SUBMIT};
+use crate::engine::executor::SlotState;
 use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
 use crate::kernels::kv::PAGE;
-use crate::kernels::sampling::Features;
+use crate::kernels::sampling::{Features, LOGPROBS, stop_words};
 use crate::kv::prefix::Evicted;
 use crate::plan::PendingReadback;
 
@@ -29,6 +30,18 @@ impl Driver {
                 let sequence = &mut entry.sequence;
                 sequence.clock.started.get_or_insert(submitted);
                 let tokens: Vec<u32> = (from..to).map(|position| sequence.token(position)).collect();
+                if sequence.unscored().is_some_and(|(_, all)| from < all) {
+                    let last = sequence.prompt.len() - 1;
+                    let targets: Vec<u32> =
+                        (from..to).map(|position| sequence.prompt[last.min(position + 1)]).collect();
+                    let mut params = sequence.params();
+                    params.flags |= LOGPROBS;
+                    let stops = stop_words(&[]).unwrap_or_default();
+                    self.runner.set_slot(slot, &SlotState { params, stops: &stops, history: None, recent: None });
+                    let pending = self.runner.score(slot, from as u32, &tokens, &targets);
+                    self.push(submitted, pending, None, InFlightWork::Score { id, from });
+                    return true;
+                }
                 let is_alone = self.entries.len() == 1;
                 let pending = self.runner.prefill(slot, from as u32, &tokens, is_alone);
                 self.push(submitted, pending, None, InFlightWork::Prefill { tokens: to - from });

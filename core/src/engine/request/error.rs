@@ -77,7 +77,7 @@ pub enum RequestError {
     /// The prompt does not fit.
     #[error(
         "the prompt has {tokens} tokens, and the context of {context} leaves no room for an answer; shorten the \
-         conversation or load the model with a longer context"
+         conversation, load the model with a longer context, or let old turns be left out (`\"truncation\": \"auto\"`)"
     )]
     TooLong {
         /// Tokens of the prompt.

@@ -12,6 +12,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value, json};
 
+use super::truncation::Truncation;
 use crate::kernels::sampling::{LOGPROBS, SamplingParams, mask_words};
 use inglenook_text::rules::{RuleSpec, Segment};
 use inglenook_text::{Special, Tokenizer};
@@ -104,6 +105,8 @@ pub struct Request {
     pub logprobs: Option<bool>,
     /// How many of the likeliest tokens are told at each place.
     pub top_logprobs: Option<u32>,
+    /// Tells the log-probability of each token of the prompt but the first, and so many of the likeliest tokens at its place.
+    pub prompt_logprobs: Option<u32>,
     /// Of the requests that wait, that of the lowest number is served first.
     pub priority: Option<i32>,
     /// Added to a token's logit: token id → -100 to 100.
@@ -121,6 +124,8 @@ pub struct Request {
     pub content_rules: Vec<RuleSpec>,
     /// Text comes in whole words, sentences or lines, so that each can be judged before it is shown.
     pub segment: Option<Segment>,
+    /// Whether what does not fit into the context may be left out; by default not.
+    pub truncation: Truncation,
     /// Seconds since 1970 of the caller's local clock, for templates that ask for the time.
     pub local_time: Option<i64>,
 }
@@ -241,7 +246,7 @@ impl Request {
     }
 
     /// The options of sampling that are numbers, by their names.
-    fn numbers(&self) -> [(&'static str, Option<f32>); 20] {
+    fn numbers(&self) -> [(&'static str, Option<f32>); 21] {
         let whole = |value: Option<u32>| value.map(|value| value as f32);
         [
             ("n", whole(self.n)),
@@ -263,6 +268,7 @@ impl Request {
             ("frequency_penalty", self.frequency_penalty),
             ("presence_penalty", self.presence_penalty),
             ("top_logprobs", whole(self.top_logprobs)),
+            ("prompt_logprobs", whole(self.prompt_logprobs)),
             ("priority", self.priority.map(|value| value as f32)),
         ]
     }

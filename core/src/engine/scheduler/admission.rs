@@ -56,6 +56,7 @@ impl Scheduler {
             epoch: 0,
             is_stale: true,
             proposal: None,
+            prefill: (usize::MAX, usize::MAX),
         };
         self.tracks.insert(id, track);
         self.waiting.insert((rank, id), ());
@@ -145,6 +146,16 @@ impl Scheduler {
         self.pending.push(Preparation::Finish { slot: last as u32 });
         for (group, table) in track.tables.iter().enumerate() {
             self.pending.extend(maps(group, free as u32, table.iter()));
+        }
+    }
+
+    /// A sequence goes on from other tokens, and may grow to `limit` of them: what the index has of them is taken, and the rest computed.
+    pub fn restart(&mut self, id: SeqId, tokens: Vec<u32>, limit: usize) {
+        self.leave(id);
+        if let Some(track) = self.tracks.get_mut(&id) {
+            (track.tokens, track.limit) = (tokens, limit);
+            (track.proposal, track.is_held) = (None, false);
+            self.waiting.insert((track.rank, id), ());
         }
     }
 

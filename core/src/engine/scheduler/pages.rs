@@ -127,7 +127,7 @@ impl Scheduler {
     pub(super) fn reuse(&mut self, id: SeqId) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let Some(slot) = track.slot else { return };
-        let (namespace, known) = (track.namespace, track.tokens[..track.prefix()].to_vec());
+        let (namespace, known) = (track.namespace, track.reusable().to_vec());
         let PrefixMatch { tokens, pages, partial } = self.lookup(namespace, &known);
         let Some(track) = self.tracks.get_mut(&id) else { return };
         track.is_matched = true;

@@ -169,7 +169,7 @@ impl Scheduler {
     fn prefill(&mut self, limits: &StepLimits) -> Option<Work> {
         loop {
             let running = self.slots.iter().flatten();
-            let candidates = running.filter(|id| !self.tracks[*id].is_matched || self.tracks[*id].missing() > 0);
+            let candidates = running.filter(|id| self.tracks[*id].can_prefill());
             let id = *candidates.min_by_key(|id| (self.tracks[*id].rank, **id))?;
             if !self.tracks[&id].is_matched {
                 self.reuse(id);
@@ -179,7 +179,7 @@ impl Scheduler {
             let chunk = if others_decode { limits.chunk_shared } else { limits.chunk_alone };
             let track = &self.tracks[&id];
             let from = track.computed;
-            let to = (from + chunk.max(1)).min(track.prefix());
+            let to = (from + chunk.clamp(1, track.prefill.1)).min(track.prefix());
             if !self.reserve(id, from..to) {
                 // It was preempted itself, since it ranks last.
                 continue;
