@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use llguidance::derivre::StateID;
 use llguidance::earley::lexerspec::LexemeIdx;
-use llguidance::toktrie::TokenizerEnv;
+use llguidance::toktrie::{TokTrie, TokenizerEnv};
 
 use super::Vocabulary;
 use super::rules::{Meaning, NEVER, Rules, START, Symbol, accepted};
@@ -225,9 +225,9 @@ impl Chart {
         };
         let mut states = vec![self.state];
         if !self.is_within {
-            for (symbol, _) in &last.waiting {
+            for symbol in last.waiting.keys() {
                 if let Meaning::Lexeme(lexeme, text) = rules.meaning(*symbol)
-                    && text.first() == Some(&llguidance::toktrie::TokTrie::SPECIAL_TOKEN_MARKER)
+                    && text.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER)
                 {
                     take(text.len() as u32, &|| text.clone(), &|other| other == *lexeme);
                 }
