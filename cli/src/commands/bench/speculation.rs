@@ -49,6 +49,8 @@ pub struct Speculation {
     accepted: u32,
     /// Answers whose tokens are not those without drafts.
     differing: u32,
+    /// Times in which three and seven drafted tokens are verified, in plain steps.
+    verify_costs: [f32; 2],
 }
 
 /// How an answer ended.
@@ -78,6 +80,7 @@ pub fn measure(engines: [&Engine; 2], task: Task, tokens: u32, runs: u32) -> Res
         drafted: 0,
         accepted: 0,
         differing: 0,
+        verify_costs: [0.0; 2],
     };
     for run in 0..runs as usize {
         let mut millis = [0.0; 2];
@@ -100,6 +103,7 @@ pub fn measure(engines: [&Engine; 2], task: Task, tokens: u32, runs: u32) -> Res
         sum.tokens = count;
     }
     ratios.sort_by(f64::total_cmp);
+    sum.verify_costs = engines[1].verify_costs();
     Ok(Speculation { rates: rates.map(|mut rates| super::measure::median(&mut rates)), ratios, ..sum })
 }
 
@@ -156,6 +160,8 @@ impl Speculation {
             ("drafted_tokens", json!(self.drafted)),
             ("accepted_tokens", json!(self.accepted)),
             ("differing_answers", json!(self.differing)),
+            ("verify_4_steps", rounded(self.verify_costs[0].into(), 2)),
+            ("verify_8_steps", rounded(self.verify_costs[1].into(), 2)),
         ];
         columns.map(|(name, value)| (name.to_string(), value)).into_iter().collect()
     }
@@ -168,6 +174,7 @@ impl Speculation {
             "plain    {plain:.1} tok/s, {} tokens a run\n\
              drafted  {drafted:.1} tok/s, {:.2} times as fast (median of {} runs: {})\n\
              accepted {} of {} drafted tokens\n\
+             verify   {:.2} plain steps for 3 of them, {:.2} for 7\n\
              tokens   {} answers differ from those without drafts",
             self.tokens,
             self.ratio(),
@@ -175,6 +182,8 @@ impl Speculation {
             ratios.join(" "),
             self.accepted,
             self.drafted,
+            self.verify_costs[0],
+            self.verify_costs[1],
             self.differing,
         )
     }
