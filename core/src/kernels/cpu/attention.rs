@@ -1,7 +1,8 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
 use super::kv::load;
-use super::matmul::dot;
+use super::products::dot;
+use super::threads::{spread, threads_for};
 use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
@@ -17,22 +18,31 @@ pub fn attention(
     (shape, kv): (&AttentionShape, &KvShape),
 ) {
     let (dim, heads, kv_splits) = (kv.head_dim as usize, shape.heads as usize, shape.kv_splits as usize);
-    let group = shape.heads / kv.kv_heads;
+    let group = heads / kv.kv_heads as usize;
     let part = shape.part_floats(kv) as usize;
-    for (r, row) in rows.iter().enumerate().filter(|(_, row)| kv.has_place(row)) {
+    let visible = |row: &Row| shape.visible(row.position);
+    let products: usize =
+        rows.iter().filter(|row| kv.has_place(row)).map(|row| visible(row).count() * 2 * heads * dim).sum();
+    // A piece is the query heads of a row that share a key head, and with it every vector of the cache that is unpacked.
+    let groups = out[..rows.len() * heads * kv_splits * part].chunks_mut(group * kv_splits * part).enumerate();
+    spread(threads_for(products), groups, |(number, out)| {
+        let (r, kv_head) = (number / kv.kv_heads as usize, number % kv.kv_heads as usize);
+        let row = &rows[r];
+        if !kv.has_place(row) {
+            return;
+        }
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-        let visible: Vec<u32> = shape.visible(row.position).collect();
-        let share = visible.len().div_ceil(kv_splits);
-        for head in 0..heads {
-            let query = &q[r * shape.qkv_width as usize + head * dim..][..dim];
-            let places = |position: &u32| kv.word(table, head as u32 / group, *position);
-            let outs = out[(r * heads + head) * kv_splits * part..].chunks_exact_mut(part);
-            let shares = visible.chunks(share).map(Some).chain(std::iter::repeat(None));
-            for (split, (out, share)) in outs.zip(shares).take(kv_splits).enumerate() {
-                let places: Vec<usize> = share.unwrap_or_default().iter().map(places).collect();
-                // The sink is the first split's.
-                let sink = sinks.filter(|_| split == 0).map(|sinks| sinks[head]);
-                let (highest, total) = attend(query, (keys, values), &places, sink, &mut out[..dim], (shape.scale, kv));
+        let places: Vec<usize> = visible(row).map(|position| kv.word(table, kv_head as u32, position)).collect();
+        let share = places.len().div_ceil(kv_splits);
+        let first_head = kv_head * group;
+        let queries = &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim];
+        for split in 0..kv_splits {
+            let places = places.chunks(share).nth(split).unwrap_or_default();
+            // The sink is the first split's.
+            let sinks = sinks.filter(|_| split == 0).map(|sinks| &sinks[first_head..][..group]);
+            let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(part).skip(split).step_by(kv_splits).collect();
+            let ends = attend(queries, (keys, values), places, sinks, &mut outs, (shape.scale, kv));
+            for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
                 } else {
@@ -40,34 +50,51 @@ pub fn attention(
                 }
             }
         }
-    }
+    });
 }
 
-/// The unnormalised sum of the values at `places`, and the maximal score and the sum of weights behind it.
+/// For each of the `queries` of one key head the unnormalised sum of the values at `places`, in the front of its `outs`; gives the maximal
+/// score and the sum of weights behind it.
 fn attend(
-    query: &[f32],
+    queries: &[f32],
     (keys, values): (&[u32], &[u32]),
     places: &[usize],
-    sink: Option<f32>,
-    out: &mut [f32],
+    sinks: Option<&[f32]>,
+    outs: &mut [&mut [f32]],
     (scale, kv): (f32, &KvShape),
-) -> (f32, f32) {
-    let mut vector = vec![0.0; query.len()];
-    let mut score = |place: &usize| {
+) -> Vec<(f32, f32)> {
+    let dim = kv.head_dim as usize;
+    let mut vector = vec![0.0; dim];
+    // `[query, place]`
+    let mut scores = vec![0.0; outs.len() * places.len()];
+    for (p, place) in places.iter().enumerate() {
         load(keys, kv, *place, &mut vector);
-        dot(query, &vector) * scale
-    };
-    let scores: Vec<f32> = places.iter().map(&mut score).collect();
-    let highest = scores.iter().copied().chain(sink).fold(-3.0e38, f32::max);
-    let mut total = sink.map_or(0.0, |sink| (sink - highest).exp());
-    out.fill(0.0);
-    for (place, score) in places.iter().zip(&scores) {
-        let weight = (score - highest).exp();
-        total += weight;
-        load(values, kv, *place, &mut vector);
-        out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
+        for (g, query) in queries.chunks_exact(dim).enumerate() {
+            scores[g * places.len() + p] = dot(query, &vector) * scale;
+        }
     }
-    (highest, total)
+    let mut ends = Vec::with_capacity(outs.len());
+    for (g, out) in outs.iter_mut().enumerate() {
+        let sink = sinks.map(|sinks| sinks[g]);
+        let scores = &mut scores[g * places.len()..][..places.len()];
+        let highest = scores.iter().copied().chain(sink).fold(-3.0e38, f32::max);
+        let mut total = sink.map_or(0.0, |sink| (sink - highest).exp());
+        // From here on they are weights.
+        for score in scores {
+            *score = (*score - highest).exp();
+            total += *score;
+        }
+        out[..dim].fill(0.0);
+        ends.push((highest, total));
+    }
+    for (p, place) in places.iter().enumerate() {
+        load(values, kv, *place, &mut vector);
+        for (g, out) in outs.iter_mut().enumerate() {
+            let weight = scores[g * places.len() + p];
+            out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
+        }
+    }
+    ends
 }
 
 /// Joins `kv_splits` parts of `dim + 4` floats for each of `heads` heads of each row. Finished rows are left alone.

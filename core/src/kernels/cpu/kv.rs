@@ -14,17 +14,34 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
         KvType::F16 => bytemuck::cast_slice::<u32, f16>(numbers).convert_to_f32_slice(out),
         KvType::Q8_0 => {
             let bytes = bytemuck::cast_slice::<u32, i8>(numbers);
-            out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte));
+            for (block, (bytes, scale)) in blocks(kv, out).zip(bytes.chunks(kv.block() as usize).zip(halves_of(scales)))
+            {
+                block.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte) * scale);
+            }
         }
         KvType::Q4_0 => {
-            for (eight, word) in out.chunks_exact_mut(8).zip(numbers) {
-                eight.iter_mut().zip(0..).for_each(|(v, j)| *v = (word >> (4 * j) & 15) as f32 - 8.0);
+            for (block, (words, scale)) in
+                blocks(kv, out).zip(numbers.chunks(kv.block() as usize / 8).zip(halves_of(scales)))
+            {
+                for (eight, word) in block.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+                    *eight = nibbles(*word).map(|number| (number - 8.0) * scale);
+                }
             }
         }
     }
-    for (block, scale) in out.chunks_exact_mut(kv.block() as usize).zip(scales.iter().flat_map(|word| halves(*word))) {
-        block.iter_mut().for_each(|v| *v *= scale);
-    }
+}
+
+/// The blocks of a vector.
+fn blocks<'a>(kv: &KvShape, vector: &'a mut [f32]) -> impl Iterator<Item = &'a mut [f32]> {
+    vector.chunks_exact_mut(kv.block() as usize)
+}
+
+/// The nibbles of a word, lowest first. They are converted where they stand, since a shift that differs from lane to lane does not vectorise
+/// on older processors; what that makes too large by a power of two is taken back exactly.
+fn nibbles(word: u32) -> [f32; 8] {
+    const PLACES: [(u32, f32); 4] = [(0xf, 1.0), (0xf0, 1.0 / 16.0), (0xf00, 1.0 / 256.0), (0xf000, 1.0 / 4096.0)];
+    let number = |half: u32, (mask, unit): (u32, f32)| (half & mask) as i32 as f32 * unit;
+    std::array::from_fn(|i| number(if i < 4 { word & 0xffff } else { word >> 16 }, PLACES[i % 4]))
 }
 
 /// Writes `head` as the vector that begins at `word`.
@@ -44,6 +61,11 @@ pub fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
             }
         }
     }
+}
+
+/// Halves of words, the low one of each first.
+fn halves_of(words: &[u32]) -> impl Iterator<Item = f32> {
+    words.iter().flat_map(|word| halves(*word))
 }
 
 fn halves(word: u32) -> [f32; 2] {

@@ -1,65 +1,26 @@
 //! Twin of the matmul kernels, for few rows and for many.
 
-#[cfg(not(target_arch = "wasm32"))]
-use std::sync::{LazyLock, Mutex, PoisonError};
-
+use super::products::{PAIR, products_of_one, products_of_two};
+use super::threads::{spread, threads_for};
 use super::{WeightRows, activate};
 use crate::kernels::matmul::Epilogue;
 
-/// Multiplications below which a second thread costs more than it brings.
-#[cfg(not(target_arch = "wasm32"))]
-const WORK_OF_A_THREAD: usize = 1 << 20;
-
-/// Pieces of work for each thread, so that one which the system holds up leaves the rest to the others.
-#[cfg(not(target_arch = "wasm32"))]
+/// Pieces of work for each thread.
 const PIECES_OF_A_THREAD: usize = 4;
-
-/// Threads at most. The system is asked once: its answer comes out of several files.
-#[cfg(not(target_arch = "wasm32"))]
-static MOST_THREADS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
-
-/// Weight rows that are unpacked at a time, and rows of x that meet them together: a number that is loaded serves two products.
-const PAIR: usize = 2;
-
-/// Sums of one dot product, so that the compiler may use vector registers.
-const LANES: usize = 8;
 
 /// `sums[n * m_count + m] = weights[n] · x[m]` for the first `rows` weight rows; `x`: `[m_count, cols]`. What is computed beside a
 /// product changes no bit of it.
 pub fn dot_products(weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Vec<f32> {
     let m_count = x.len() / weights.cols();
     let mut sums = vec![0.0; rows * m_count];
-    if !sums.is_empty() {
-        spread_over_threads(weights, x, &mut sums, m_count);
+    if sums.is_empty() {
+        return sums;
     }
+    let threads = threads_for(sums.len() * weights.cols());
+    let piece = if threads == 1 { rows } else { rows.div_ceil(threads * PIECES_OF_A_THREAD).next_multiple_of(PAIR) };
+    let pieces = sums.chunks_mut(piece * m_count).enumerate();
+    spread(threads, pieces, |(number, sums)| rows_from(weights, number * piece, x, sums, m_count));
     sums
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn spread_over_threads(weights: WeightRows<'_>, x: &[f32], sums: &mut [f32], m_count: usize) {
-    let threads = (sums.len() * weights.cols() / WORK_OF_A_THREAD).clamp(1, *MOST_THREADS);
-    if threads == 1 {
-        return rows_from(weights, 0, x, sums, m_count);
-    }
-    let rows = (sums.len() / m_count).div_ceil(threads * PIECES_OF_A_THREAD).next_multiple_of(PAIR);
-    let pieces = Mutex::new(sums.chunks_mut(rows * m_count).enumerate());
-    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some((number, sums)) = next() {
-            rows_from(weights, number * rows, x, sums, m_count);
-        }
-    };
-    std::thread::scope(|scope| {
-        (1..threads).for_each(|_| {
-            scope.spawn(work);
-        });
-        work();
-    });
-}
-
-#[cfg(target_arch = "wasm32")]
-fn spread_over_threads(weights: WeightRows<'_>, x: &[f32], sums: &mut [f32], m_count: usize) {
-    rows_from(weights, 0, x, sums, m_count);
 }
 
 /// `sums` of the weight rows from `first` on.
@@ -78,47 +39,14 @@ fn rows_from(weights: WeightRows<'_>, first: usize, x: &[f32], sums: &mut [f32],
         let pairs = x.chunks_exact(PAIR * cols);
         let last = pairs.remainder();
         for (m, x) in pairs.enumerate() {
-            let (p, q) = x.split_at(cols);
-            let [p, q] = products([a, b], [p, q]);
+            let [p, q] = products_of_two([a, b], x.split_at(cols).into());
             put(PAIR * m, p);
             put(PAIR * m + 1, q);
         }
         if !last.is_empty() {
-            let [products] = products([a, b], [last]);
-            put(m_count - 1, products);
+            put(m_count - 1, products_of_one([a, b], last));
         }
     }
-}
-
-/// The dot products of each row of `x` with each of two weight rows. Columns are a multiple of 32.
-fn products<const X: usize>(weights: [&[f32]; PAIR], x: [&[f32]; X]) -> [[f32; PAIR]; X] {
-    let (weights, x) = (weights.map(|row| row.as_chunks::<LANES>().0), x.map(|row| row.as_chunks::<LANES>().0));
-    let len = weights[0].len();
-    let (weights, x) = (weights.map(|row| &row[..len]), x.map(|row| &row[..len]));
-    let mut sums = [[[0.0; LANES]; PAIR]; X];
-    for k in 0..len {
-        for j in 0..X {
-            for i in 0..PAIR {
-                for lane in 0..LANES {
-                    sums[j][i][lane] += weights[i][k][lane] * x[j][k][lane];
-                }
-            }
-        }
-    }
-    sums.map(|of_x| of_x.map(|lanes| lanes.iter().sum()))
-}
-
-/// In sixteen sums, so that the compiler may use vector registers.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Finishes `sums` (`[rows, m_count]`, from [`dot_products`]) into `out`: row `m` begins at `m * stride + offset`.

@@ -10,9 +10,11 @@ mod gated_activation;
 pub(super) mod kv;
 mod logprobs;
 mod matmul;
+mod products;
 mod rms_norm;
 mod rope_kv;
 mod sampling;
+mod threads;
 mod weights;
 
 pub use attention::{attention, attention_reduce};

@@ -1,0 +1,66 @@
+//! Work that is spread over the processor's cores; in a browser there is one.
+
+/// Multiplications below which a second thread costs more than it brings.
+#[cfg(not(target_arch = "wasm32"))]
+const WORK_OF_A_THREAD: usize = 1 << 20;
+
+/// How many threads so many multiplications are worth.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn threads_for(multiplications: usize) -> usize {
+    use std::sync::LazyLock;
+
+    // The system is asked once: its answer comes out of several files.
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    (multiplications / WORK_OF_A_THREAD).clamp(1, *CORES)
+}
+
+/// How many threads so many multiplications are worth.
+#[cfg(target_arch = "wasm32")]
+pub fn threads_for(_: usize) -> usize {
+    1
+}
+
+/// Calls `work` with every piece, on so many threads. Each takes the next piece when it has done one, so that a thread which the system
+/// holds up leaves the rest to the others.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn spread<T: Send>(threads: usize, pieces: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
+    use std::sync::{Mutex, PoisonError};
+
+    if threads == 1 {
+        return pieces.for_each(work);
+    }
+    let pieces = Mutex::new(pieces);
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let take_turns = || {
+        while let Some(piece) = next() {
+            work(piece);
+        }
+    };
+    std::thread::scope(|scope| {
+        (1..threads).for_each(|_| {
+            scope.spawn(take_turns);
+        });
+        take_turns();
+    });
+}
+
+/// Calls `work` with every piece.
+#[cfg(target_arch = "wasm32")]
+pub fn spread<T>(_: usize, pieces: impl Iterator<Item = T>, work: impl Fn(T)) {
+    pieces.for_each(work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_does_every_piece_once_whatever_the_threads() {
+        for threads in [1, 2, 3, 9] {
+            let mut pieces = [0; 7];
+            spread(threads, pieces.iter_mut(), |piece| *piece += 1);
+            assert_eq!(pieces, [1; 7], "{threads} threads");
+        }
+    }
+}
