@@ -3,8 +3,8 @@
 // x: [M, CHUNKS * 32] f32; weights: [ROWS, CHUNKS * 32] of any type; out: [M, OUT_STRIDE] f32.
 // Dispatch: a workgroup of LANES invocations computes a row tile of four weight rows for all rows of x; workgroups are numbered
 // through x and y. Lanes take chunks in turn, so that a workgroup reads LANES consecutive chunks of a row at once and each weight is
-// read once for all M rows of x. Four weight rows share every load of x. subgroups.wgsl and shared.wgsl differ in how the lanes' sums
-// meet.
+// read once for all M rows of x. With one row of x four weight rows share every load of it; with several two do, and stay unpacked
+// meanwhile. subgroups.wgsl and shared.wgsl differ in how the lanes' sums meet.
 
 override CHUNKS: u32;
 const LANES = 32u;
@@ -25,21 +25,17 @@ fn share_of(row_tile: u32, lane: u32) -> array<vec4<f32>, M> {
                 dot_chunk(chunk(first.z + c), i), dot_chunk(chunk(first.w + c), i),
             );
         } else {
-            let a = chunk(first.x + c);
+            let a = numbers(chunk(first.x + c));
+            let b = numbers(chunk(first.y + c));
             for (var m = 0u; m < M; m++) {
-                sums[m].x += dot_chunk(a, inputs(m * CHUNKS + c, lane));
+                let i = inputs(m * CHUNKS + c, lane);
+                sums[m] += vec4<f32>(dot_numbers(a, i), dot_numbers(b, i), 0.0, 0.0);
             }
-            let b = chunk(first.y + c);
+            let d = numbers(chunk(first.z + c));
+            let e = numbers(chunk(first.w + c));
             for (var m = 0u; m < M; m++) {
-                sums[m].y += dot_chunk(b, inputs(m * CHUNKS + c, lane));
-            }
-            let d = chunk(first.z + c);
-            for (var m = 0u; m < M; m++) {
-                sums[m].z += dot_chunk(d, inputs(m * CHUNKS + c, lane));
-            }
-            let e = chunk(first.w + c);
-            for (var m = 0u; m < M; m++) {
-                sums[m].w += dot_chunk(e, inputs(m * CHUNKS + c, lane));
+                let i = inputs(m * CHUNKS + c, lane);
+                sums[m] += vec4<f32>(0.0, 0.0, dot_numbers(d, i), dot_numbers(e, i));
             }
         }
     }

@@ -6,26 +6,22 @@ use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const PLAIN: &str = include_str!("../../../shaders/gemm/plain.wgsl");
 const TILE: &str = include_str!("../../../shaders/gemm/tile.wgsl");
 const FLOATS: &str = include_str!("../../../shaders/gemm/floats.wgsl");
 const SCALED: &str = include_str!("../../../shaders/gemm/scaled.wgsl");
 const DOT4: &str = include_str!("../../../shaders/gemm/dot4.wgsl");
 const F16: &str = include_str!("../../../shaders/gemm/f16.wgsl");
 
-/// Row tiles that a workgroup of the plain variant computes, and rows of x that each of its invocations does.
-const PLAIN_TILE: [u32; 2] = [32, 4];
-
-/// Row tiles and rows of x that a workgroup of the others computes.
-const SHARED_TILE: [u32; 2] = [16, 64];
+/// Row tiles and rows of x that a workgroup computes where its invocations share memory.
+const TILE_SIZE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
 #[derive(Debug, Clone)]
 pub struct Gemm(pub Matmul);
 
 impl Gemm {
-    fn tiles(&self, body: &[&str], tile: [u32; 2], needs: RequiredFeatures) -> LaunchConfig {
-        let workgroups = [self.0.row_tiles().div_ceil(tile[0]), self.0.rows.div_ceil(tile[1]), 1];
+    fn tiles(&self, body: &[&str], needs: RequiredFeatures) -> LaunchConfig {
+        let workgroups = [self.0.row_tiles().div_ceil(TILE_SIZE[0]), self.0.rows.div_ceil(TILE_SIZE[1]), 1];
         self.0.launch(body, workgroups, needs)
     }
 }
@@ -64,15 +60,11 @@ impl Kernel for Gemm {
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         match variant {
-            Variant::Subgroups => {
-                self.tiles(&[QUAD_INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures { subgroups: true, f16: false })
-            }
-            Variant::Dot4 => self.tiles(&[DOT4, SCALED, TILE], SHARED_TILE, RequiredFeatures::default()),
-            Variant::F16 => {
-                self.tiles(&[F16, SCALED, TILE], SHARED_TILE, RequiredFeatures { f16: true, subgroups: false })
-            }
-            Variant::Shared => self.tiles(&[FLOATS, TILE], SHARED_TILE, RequiredFeatures::default()),
-            _ => self.tiles(&[INPUTS, PLAIN], PLAIN_TILE, RequiredFeatures::default()),
+            Variant::Subgroups => self.0.plain(QUAD_INPUTS, RequiredFeatures { subgroups: true, f16: false }),
+            Variant::Dot4 => self.tiles(&[DOT4, SCALED, TILE], RequiredFeatures::default()),
+            Variant::F16 => self.tiles(&[F16, SCALED, TILE], RequiredFeatures { f16: true, subgroups: false }),
+            Variant::Shared => self.tiles(&[FLOATS, TILE], RequiredFeatures::default()),
+            _ => self.0.plain(INPUTS, RequiredFeatures::default()),
         }
     }
 

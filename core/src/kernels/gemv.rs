@@ -1,6 +1,6 @@
 //! Matmul for one to eight rows of x: decoding.
 
-use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
+use super::matmul::{Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
@@ -13,9 +13,6 @@ const LANES: &str = include_str!("../../../shaders/gemv/lanes.wgsl");
 const SHARED: &str = include_str!("../../../shaders/gemv/shared.wgsl");
 const SUBGROUPS: &str = include_str!("../../../shaders/gemv/subgroups.wgsl");
 
-/// Row tiles that a workgroup computes where each invocation has its own.
-const TILES_PER_WORKGROUP: u32 = 32;
-
 /// Most rows of x that it is made for.
 pub const MAX_ROWS: u32 = 8;
 
@@ -24,10 +21,13 @@ pub const MAX_ROWS: u32 = 8;
 pub struct Gemv(pub Matmul);
 
 impl Gemv {
-    /// An invocation a row tile and row of x.
+    /// An invocation a row tile. With several rows of x it unpacks weights once for all of them.
     fn alone(&self, inputs: &str, needs: RequiredFeatures) -> LaunchConfig {
+        if self.0.rows > 1 {
+            return self.0.plain(inputs, needs);
+        }
         let rows = if self.0.weights.high_bits.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
-        let workgroups = [self.0.row_tiles().div_ceil(TILES_PER_WORKGROUP), self.0.rows, 1];
+        let workgroups = [self.0.row_tiles().div_ceil(PLAIN_TILES), 1, 1];
         self.0.launch(&[inputs, rows, PLAIN], workgroups, needs)
     }
 
@@ -92,6 +92,10 @@ pub fn cases() -> Vec<KernelTest> {
     let shape = |m, rows, n, k| Shape { m, rows, n, k };
     let one = WeightType::ALL.into_iter().map(|ty| few(ty, shape(1, 1, 33, 512), Epilogue::Store, false));
     let several = WeightType::ALL.into_iter().map(|ty| few(ty, shape(3, 4, 9, 256), Epilogue::Store, false));
+    let pairs = WeightType::ALL.into_iter().map(|ty| few(ty, shape(2, 2, 13, 512), Epilogue::Add, true));
+    let eights = WeightType::ALL.into_iter().map(|ty| few(ty, shape(5, 8, 7, 768), Epilogue::Store, false));
+    let spare =
+        [(1, 2), (3, 3), (1, 8)].map(|(m, rows)| few(WeightType::Q4_K, shape(m, rows, 33, 512), Epilogue::Store, true));
     let modes = [
         few(WeightType::Q4_0, shape(8, 8, 130, 1760), Epilogue::Add, true),
         few(WeightType::Q4_0, shape(7, 8, 66, 96), silu, false),
@@ -106,7 +110,7 @@ pub fn cases() -> Vec<KernelTest> {
         few(WeightType::Q6_K, shape(4, 4, 30, 1536), silu, true).folded(1),
         few(WeightType::Q8_0, shape(2, 3, 401, 1056), Epilogue::Add, false).folded(7),
     ];
-    one.chain(several).chain(modes).chain(folded).collect()
+    one.chain(several).chain(pairs).chain(eights).chain(spare).chain(modes).chain(folded).collect()
 }
 
 fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {

@@ -16,10 +16,16 @@ const BIAS: &str = wgsl!("matmul/bias");
 const NO_BIAS: &str = wgsl!("matmul/no_bias");
 const EPILOGUE: &str = wgsl!("matmul/epilogue");
 const DOTS: &str = wgsl!("matmul/dots");
+const PLAIN: &str = wgsl!("matmul/plain");
 /// Every invocation loads its own inputs.
 pub(super) const INPUTS: &str = wgsl!("matmul/inputs");
 /// Quads share their loads of inputs.
 pub(super) const QUAD_INPUTS: &str = wgsl!("matmul/quad_inputs");
+
+/// Row tiles that a workgroup of the plain variants computes: one an invocation.
+pub(super) const PLAIN_TILES: u32 = 32;
+/// Rows of x that an invocation of the plain variant computes at most.
+const PLAIN_ROWS: u32 = 8;
 
 /// What becomes of the dot products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +85,13 @@ impl Matmul {
     /// A variant from its WGSL, which may refer to everything in `shaders/shared/matmul` and `shaders/shared/weights`.
     pub(super) fn launch(&self, body: &[&str], workgroups: [u32; 3], needs: RequiredFeatures) -> LaunchConfig {
         LaunchConfig { text: self.text(body), constants: self.constants(), workgroups, needs }
+    }
+
+    /// The variant without barriers, with one of the two ways to load inputs. It unpacks weights once for all rows of x of an invocation.
+    pub(super) fn plain(&self, inputs: &str, needs: RequiredFeatures) -> LaunchConfig {
+        let rows = self.rows.next_power_of_two().min(PLAIN_ROWS);
+        let workgroups = [self.row_tiles().div_ceil(PLAIN_TILES), self.rows.div_ceil(rows), 1];
+        self.launch(&[inputs, &format!("const R: u32 = {rows}u;\n"), PLAIN], workgroups, needs)
     }
 
     fn text(&self, body: &[&str]) -> String {
