@@ -1,4 +1,5 @@
-// `node bench.mjs [--browser NAMES] [--model FILE.gguf|ember]… [--prompt-tokens N] [--tokens N]`: times models in browsers.
+// `node bench.mjs [--browser NAMES] [--model FILE.gguf|ember]… [--device gpu|cpu] [--prompt-tokens N] [--tokens N]
+// [--concurrency N [--shared-prefix N]]`: times models in browsers.
 // The last line is the rows as JSON; what happens meanwhile goes to standard error.
 import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,8 +11,11 @@ const { values } = parseArgs({
   options: {
     browser: { type: "string", default: "chromium" },
     model: { type: "string", multiple: true, default: ["ember"] },
+    device: { type: "string", default: "gpu" },
     "prompt-tokens": { type: "string", default: "256" },
     tokens: { type: "string", default: "64" },
+    concurrency: { type: "string", default: "0" },
+    "shared-prefix": { type: "string", default: "0" },
   },
 });
 
@@ -23,6 +27,18 @@ const models = values.model.map((model, i) => {
   return `/models/${i}/${encodeURIComponent(basename(model))}`;
 });
 
+/** Times of one answer and of many are taken so often, in turn; the medians count. */
+const RUNS = 3;
+const length = (/** @type {"prompt-tokens" | "tokens" | "concurrency" | "shared-prefix"} */ name) => Number(values[name]);
+const options = {
+  device: values.device,
+  promptTokens: length("prompt-tokens"),
+  tokens: length("tokens"),
+  streams: length("concurrency"),
+  sharedPrefix: length("shared-prefix"),
+  runs: RUNS,
+};
+
 const server = await serve(fileURLToPath(new URL("../..", import.meta.url)), files);
 const rows = [];
 for (const name of values.browser.split(",")) {
@@ -32,9 +48,8 @@ for (const name of values.browser.split(",")) {
     const browser = await openBrowser(name);
     const page = await browser.openPage(`${server.address}/tests/browser/bench.html`, (line) => console.error(`${name} ${line}`));
     await page.ready();
-    const options = { model, promptTokens: Number(values["prompt-tokens"]), tokens: Number(values.tokens) };
     console.error(`${name} ${browser.version}: ${model}`);
-    const row = await page.evaluate(`window.bench(${JSON.stringify(options)})`);
+    const row = await page.evaluate(`window.bench(${JSON.stringify({ model, ...options })})`);
     rows.push({ where: `${name} ${browser.version}`, ...row });
     await browser.close();
   }

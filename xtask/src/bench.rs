@@ -30,18 +30,32 @@ pub struct Options {
     /// Tokens to decode
     #[arg(long, default_value_t = 64)]
     tokens: u32,
-    /// Answers at once, natively, to be compared with one
+    /// Answers at once, to be compared with one
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
     /// Tokens that the prompts of all answers begin with
     #[arg(long, value_name = "N", requires = "concurrency")]
     shared_prefix: Option<u32>,
-    /// Where natively: `gpu`, `cpu`, or a part of an adapter's name
+    /// What computes: `gpu`, `cpu`, or natively a part of an adapter's name
     #[arg(long, default_value = "gpu")]
     device: String,
     /// The CSV file that the rows are added to, from the repository's root
     #[arg(long, value_name = "FILE", default_value = "benches/end-to-end.csv")]
     out: PathBuf,
+}
+
+impl Options {
+    /// The arguments that both programs take.
+    fn load(&self) -> Vec<String> {
+        let numbers = [
+            ("--prompt-tokens", Some(self.prompt_tokens)),
+            ("--tokens", Some(self.tokens)),
+            ("--concurrency", self.concurrency),
+            ("--shared-prefix", self.shared_prefix),
+        ];
+        let given = numbers.into_iter().filter_map(|(name, number)| Some([name.to_string(), number?.to_string()]));
+        given.flatten().chain(["--device".into(), self.device.clone()]).collect()
+    }
 }
 
 /// Measure each model in each place; each row says which commit and which command made it.
@@ -51,9 +65,6 @@ pub struct Options {
 pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(place) = options.places.iter().find(|place| !PLACES.contains(&place.as_str())) {
         bail!("no figures from `{place}`: there are {}", PLACES.join(", "));
-    }
-    if options.concurrency.is_some() && options.places != ["native"] {
-        bail!("answers at once are measured natively alone: add --in native");
     }
     let models = existing(workspace, &options.models)?;
     let about = about(workspace)?;
@@ -107,25 +118,11 @@ fn native(workspace: &Workspace, options: &Options, models: &[String]) -> Result
         say(&format!("native: {model}"));
         let mut command = Command::new("cargo");
         command.current_dir(&workspace.root);
-        command.args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "inglenook-cli",
-            "--",
-            "bench",
-            "--json",
-            "--device",
-            &options.device,
-        ]);
-        for (name, value) in [("--concurrency", options.concurrency), ("--shared-prefix", options.shared_prefix)] {
-            command.args(value.map(|value| [name.to_string(), value.to_string()]).into_iter().flatten());
-        }
+        command.args(["run", "--quiet", "--release", "--package", "inglenook-cli", "--", "bench", "--json"]);
+        command.args(options.load());
         if model != "ember" {
             command.args(["--model", model]);
         }
-        command.args(["--prompt-tokens", &options.prompt_tokens.to_string(), "--tokens", &options.tokens.to_string()]);
         rows.extend(rows_of(&mut command)?.into_iter().map(|row| placed("native", row)));
     }
     Ok(rows)
@@ -144,7 +141,7 @@ fn in_browser(
     for model in models {
         command.args(["--model", model]);
     }
-    command.args(["--prompt-tokens", &options.prompt_tokens.to_string(), "--tokens", &options.tokens.to_string()]);
+    command.args(options.load());
     rows_of(&mut command)
 }
 

@@ -18,13 +18,13 @@ const PEOPLE = {
 
 /**
  * @param {any} createEngine of the npm package
- * @param {{ model: string, promptTokens: number, tokens: number }} options `model` as `createEngine` takes it;
+ * @param {{ model: string, device: string, promptTokens: number, tokens: number }} options `model` and `device` as `createEngine` takes them;
  *   lengths in tokens, the prompt's without its template
  * @returns {Promise<Record<string, string | number>>} one row of benches/*.csv
  */
-export async function benchEngine(createEngine, { model, promptTokens, tokens }) {
+export async function benchEngine(createEngine, { model, device, promptTokens, tokens }) {
   const started = performance.now();
-  const engine = await createEngine({ model, device: "gpu" });
+  const engine = await createEngine({ model, device });
   const loadMs = performance.now() - started;
   const ask = (/** @type {string} */ content, more = {}) => {
     const request = { messages: [{ role: "user", content }], max_tokens: tokens, temperature: 0, ...more };
@@ -80,12 +80,17 @@ async function decode(ask, wanted) {
  * @param {any} engine
  * @param {number} tokens at least
  */
-async function text(engine, tokens) {
+export async function text(engine, tokens) {
   const words = [];
   do {
     for (let i = 0; i < 32; i += 1) words.push(WORDS[words.length % WORDS.length]);
   } while ((await engine.countTokens(words.join(" "))) < tokens);
   return words.join(" ");
+}
+
+/** @param {number[]} values */
+export function median(values) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /**
@@ -105,13 +110,6 @@ function perToken(before, after, tokens) {
  * @param {number} tokens
  * @param {number} ms
  */
-function rate(tokens, ms) {
+export function rate(tokens, ms) {
   return Number(((tokens * 1000) / ms).toFixed(2));
-}
-
-/** In a page. @param {{ model: string, promptTokens: number, tokens: number }} options */
-export async function bench(options) {
-  const library = "/npm/dist/index.js";
-  const { createEngine } = await import(library);
-  return benchEngine(createEngine, options);
 }
