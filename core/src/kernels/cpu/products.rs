@@ -32,6 +32,7 @@ mod by_vector {
         products(weights, x)
     }
 
+    #[allow(clippy::needless_range_loop, reason = "three arrays are walked by the same numbers")]
     fn products<const X: usize>(weights: [&[f32]; PAIR], x: [&[f32]; X]) -> [[f32; PAIR]; X] {
         let len = lanes(weights[0]).len();
         let (weights, x) = (weights.map(|row| &lanes(row)[..len]), x.map(|row| &lanes(row)[..len]));
