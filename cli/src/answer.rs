@@ -155,12 +155,12 @@ pub fn choices(
 
 /// The choices of a request in the making.
 #[derive(Debug)]
-pub struct Choices(Vec<(Draft, Option<(FinishReason, Usage, Timings)>)>);
+pub struct Choices(Vec<Draft>);
 
 impl Choices {
     /// So many choices, of which nothing is there yet.
     pub fn new(count: usize) -> Choices {
-        Choices((0..count).map(|_| Default::default()).collect())
+        Choices((0..count).map(|_| Draft::default()).collect())
     }
 
     /// Takes an event of a choice; `show` gets the parts of the first one.
@@ -174,19 +174,19 @@ impl Choices {
         show: &mut impl FnMut(Part<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut show = |part: Part<'_>| if choice == 0 { show(part) } else { Ok(()) };
-        let (draft, end) = &mut self.0[choice as usize];
+        let draft = &mut self.0[choice as usize];
         let Event::Done { reason, usage, timings } = event else { return draft.take(event, &mut show) };
         if reason == FinishReason::Aborted {
             draft.drop_call();
         }
-        *end = Some((reason, usage, timings));
+        draft.end = Some((reason, usage, timings));
         draft.end_call(&mut show)
     }
 
     /// All choices, each of which has ended; `tokens` gives the ids of one's tokens.
     pub fn ended(self, tokens: impl Fn(usize) -> Vec<u32>) -> Vec<Answer> {
-        let answer = |(choice, (draft, end)): (usize, (Draft, Option<_>))| {
-            let Draft { text, reasoning, calls, malformed, logprobs, prompt_logprobs, .. } = draft;
+        let answer = |(choice, draft): (usize, Draft)| {
+            let Draft { text, reasoning, calls, malformed, logprobs, prompt_logprobs, end, .. } = draft;
             let (reason, usage, timings) = end.unwrap_or_else(|| unreachable!("a choice's last event is Done"));
             let tokens = tokens(choice);
             Answer { text, reasoning, calls, malformed, logprobs, prompt_logprobs, tokens, reason, usage, timings }
@@ -206,6 +206,8 @@ struct Draft {
     prompt_logprobs: Vec<TokenLogprob>,
     /// The number of a call that is still being written, the last of `calls`.
     open: Option<u32>,
+    /// How it ended, once it has.
+    end: Option<(FinishReason, Usage, Timings)>,
 }
 
 impl Draft {
