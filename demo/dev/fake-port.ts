@@ -1,6 +1,7 @@
 /** In place of `worker-port.js`, whose script is built already: a host on the stand-ins in the page's own thread. */
 
 import { localPort } from '../../npm/src/local-port.js';
+import { openPageStore } from '../../npm/src/page-store.js';
 import type { HostPort } from '../../npm/src/protocol.js';
 import { openModel } from '../../npm/src/source/open.js';
 import { WasmGrammars } from './fake-grammar.js';
@@ -11,5 +12,6 @@ export function workerPort(): HostPort {
     loadModule: async () => ({ WasmEngine }),
     loadGrammarModule: async () => ({ WasmGrammars }),
     openModel,
+    openPageStore,
   });
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use self::client::State;
 pub use self::read::PendingRead;
+use self::read::staging_bytes;
 use super::copy::{self, Copy};
 use super::{Access, AdapterInfo, Counters, Dispatch, GpuError, GpuOptions, Shader};
 
@@ -325,12 +326,12 @@ impl Gpu {
     /// buffers are reused.
     pub fn submit_and_read(&self, passes: &[&Pass], buffer: &Buffer, range: Range<u64>) -> PendingRead {
         let bytes = range.end - range.start;
-        let staging = self.staging(bytes);
+        let staging = self.staging(staging_bytes(bytes));
         let index = self.submit_encoded(passes, |encoder| {
             encoder.copy_buffer_to_buffer(&buffer.0.raw, range.start, &staging, 0, bytes);
         });
         self.0.state.count(|c| c.reads += 1);
-        self.scoped(|| PendingRead::new(self, staging, index))
+        self.scoped(|| PendingRead::new(self, staging, bytes, index))
     }
 
     /// Reads `range` (bytes, multiples of 4) of `buffer` back.

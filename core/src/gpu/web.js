@@ -13,6 +13,8 @@ const MAP_MODE_READ = 0x1;
 const COMPUTE_STAGE = 0x4;
 /** Larger readback buffers are given back at once; smaller ones wait for the next read of their size. */
 const POOLED_BYTES = 1 << 20;
+/** Sizes of small ones are powers of two, as in native/read.rs. @param {number} bytes */
+const stagingBytes = (bytes) => (bytes > 65536 ? bytes : Math.max(4096, 2 ** Math.ceil(Math.log2(bytes))));
 /** Entries a dispatch takes in a recorded pass: pipeline, bind group, and workgroups along x, y and z. */
 const STRIDE = 5;
 /**
@@ -387,7 +389,7 @@ class Client {
   submitAndRead(passes, buffer, start, bytes) {
     const source = this.#objects.get(buffer);
     if (!source) return this.#keep({ mapped: rejected(this.fault ?? problem("Lost", "its buffer is gone")) });
-    const staging = this.#staging(bytes);
+    const staging = this.#staging(stagingBytes(bytes));
     this.#checked(() => {
       const encoder = this.#encode(passes);
       encoder.copyBufferToBuffer(source, start, staging, 0, bytes);
@@ -425,7 +427,7 @@ class Client {
    */
   take(read, into) {
     const { staging } = /** @type {Read} */ (this.#objects.get(read));
-    into.set(new Uint8Array(staging.getMappedRange()));
+    into.set(new Uint8Array(staging.getMappedRange(0, into.length)));
     this.release(read);
   }
 

@@ -9,12 +9,12 @@ mod cases;
 
 pub use cases::cases;
 
-const SINKS: &str = include_str!("../../../shaders/shared/attention_sinks.wgsl");
-const NO_SINKS: &str = include_str!("../../../shaders/shared/attention_no_sinks.wgsl");
-const COMMON: &str = include_str!("../../../shaders/shared/attention.wgsl");
-const LOAD: &str = include_str!("../../../shaders/shared/kv_load.wgsl");
-const PLAIN: &str = include_str!("../../../shaders/attention_plain.wgsl");
-const SHARED: &str = include_str!("../../../shaders/attention_shared.wgsl");
+const SINKS: &str = wgsl!("shared/attention_sinks");
+const NO_SINKS: &str = wgsl!("shared/attention_no_sinks");
+const COMMON: &str = wgsl!("shared/attention");
+const LOAD: &str = wgsl!("shared/kv_load");
+const PLAIN: &str = wgsl!("attention_plain");
+const SHARED: &str = wgsl!("attention_shared");
 
 /// Queries that a workgroup of the shared variant answers.
 const QUERIES: u32 = 32;
@@ -219,7 +219,7 @@ impl Kernel for AttentionReduce {
     }
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let body = include_str!("../../../shaders/attention_reduce.wgsl");
+        let body = wgsl!("attention_reduce");
         LaunchConfig {
             text: [batch::WGSL, body].concat(),
             constants: vec![

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 /// WGSL declarations of the batch.
-pub const WGSL: &str = include_str!("../../../shaders/shared/batch.wgsl");
+pub const WGSL: &str = wgsl!("shared/batch");
 
 /// Words in front of the rows.
 pub const HEADER_WORDS: usize = 4;

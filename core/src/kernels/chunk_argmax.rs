@@ -5,13 +5,13 @@ use super::verify::{KernelTest, Output, random_f32s, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/chunk_argmax.wgsl");
-const ONE: &str = include_str!("../../../shaders/chunk_argmax/one.wgsl");
-const MANY: &str = include_str!("../../../shaders/chunk_argmax/many.wgsl");
-const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
-const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl");
-const BEST_ONE: &str = include_str!("../../../shaders/shared/best_one.wgsl");
-const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
+const BODY: &str = wgsl!("chunk_argmax");
+const ONE: &str = wgsl!("chunk_argmax/one");
+const MANY: &str = wgsl!("chunk_argmax/many");
+const SUM_ONE: &str = wgsl!("shared/sum_one");
+const SUM_SHARED: &str = wgsl!("shared/sum_shared");
+const BEST_ONE: &str = wgsl!("shared/best_one");
+const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// Chunks in a workgroup of the plain variant.
 const PLAIN_GROUP: u32 = 32;

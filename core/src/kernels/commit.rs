@@ -7,7 +7,7 @@ use super::verify::{KernelTest, Output};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/commit.wgsl");
+const BODY: &str = wgsl!("commit");
 
 /// Last kernel of [`sampling::chain`].
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use super::verify::{KernelTest, Output, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/copy.wgsl");
+const BODY: &str = wgsl!("copy");
 
 /// `copy = source`, whatever the words mean.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::verify::{KernelTest, Output, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/dry.wgsl");
+const BODY: &str = wgsl!("dry");
 
 /// No repetition counts as longer: what it would cost is beyond any logit already, unless the base is nearly 1.
 pub const LONGEST: u32 = 255;

@@ -6,7 +6,7 @@ use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch,
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const BODY: &str = include_str!("../../../shaders/embed.wgsl");
+const BODY: &str = wgsl!("embed");
 
 /// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
 #[derive(Debug)]

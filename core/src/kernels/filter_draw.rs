@@ -5,10 +5,10 @@ use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/filter_draw.wgsl");
-const SEARCH: &str = include_str!("../../../shaders/filter_draw/search.wgsl");
-const SPREAD: &str = include_str!("../../../shaders/filter_draw/spread.wgsl");
-const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
+const BODY: &str = wgsl!("filter_draw");
+const SEARCH: &str = wgsl!("filter_draw/search");
+const SPREAD: &str = wgsl!("filter_draw/spread");
+const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// Second kernel of [`sampling::chain`].
 #[derive(Debug)]

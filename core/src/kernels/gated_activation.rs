@@ -4,10 +4,10 @@ use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/gated_activation.wgsl");
+const BODY: &str = wgsl!("gated_activation");
 
 /// WGSL of the activations.
-pub(super) const ACTIVATE: &str = include_str!("../../../shaders/shared/activate.wgsl");
+pub(super) const ACTIVATE: &str = wgsl!("shared/activate");
 
 /// The nonlinearity of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const TILE: &str = include_str!("../../../shaders/gemm/tile.wgsl");
-const FLOATS: &str = include_str!("../../../shaders/gemm/floats.wgsl");
-const SCALED: &str = include_str!("../../../shaders/gemm/scaled.wgsl");
-const DOT4: &str = include_str!("../../../shaders/gemm/dot4.wgsl");
-const F16: &str = include_str!("../../../shaders/gemm/f16.wgsl");
+const TILE: &str = wgsl!("gemm/tile");
+const FLOATS: &str = wgsl!("gemm/floats");
+const SCALED: &str = wgsl!("gemm/scaled");
+const DOT4: &str = wgsl!("gemm/dot4");
+const F16: &str = wgsl!("gemm/f16");
 
 /// Row tiles and rows of x that a workgroup computes where its invocations share memory.
 const TILE_SIZE: [u32; 2] = [16, 64];

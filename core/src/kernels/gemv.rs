@@ -6,12 +6,12 @@ use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
 
-const PLAIN: &str = include_str!("../../../shaders/gemv/plain.wgsl");
-const ROWS_IN_LINE: &str = include_str!("../../../shaders/gemv/rows_in_line.wgsl");
-const ROWS_IN_LOOP: &str = include_str!("../../../shaders/gemv/rows_in_loop.wgsl");
-const LANES: &str = include_str!("../../../shaders/gemv/lanes.wgsl");
-const SHARED: &str = include_str!("../../../shaders/gemv/shared.wgsl");
-const SUBGROUPS: &str = include_str!("../../../shaders/gemv/subgroups.wgsl");
+const PLAIN: &str = wgsl!("gemv/plain");
+const ROWS_IN_LINE: &str = wgsl!("gemv/rows_in_line");
+const ROWS_IN_LOOP: &str = wgsl!("gemv/rows_in_loop");
+const LANES: &str = wgsl!("gemv/lanes");
+const SHARED: &str = wgsl!("gemv/shared");
+const SUBGROUPS: &str = wgsl!("gemv/subgroups");
 
 /// Most rows of x that it is made for.
 pub const MAX_ROWS: u32 = 8;

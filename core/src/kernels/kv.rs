@@ -6,7 +6,7 @@ use super::batch::Row;
 pub const PAGE: u32 = 32;
 
 /// WGSL access to the cache.
-pub const WGSL: &str = include_str!("../../../shaders/shared/kv.wgsl");
+pub const WGSL: &str = wgsl!("shared/kv");
 
 /// How keys and values are stored; `shaders/shared/kv.wgsl` has the layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]

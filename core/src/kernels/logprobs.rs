@@ -7,8 +7,8 @@ use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/logprobs.wgsl");
-const BEST_SHARED: &str = include_str!("../../../shaders/shared/best_shared.wgsl");
+const BODY: &str = wgsl!("logprobs");
+const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// What comes between [`FilterDraw`](super::filter_draw::FilterDraw) and [`Commit`](super::commit::Commit) in a chain for sequences
 /// that ask for log-probabilities.

@@ -7,20 +7,15 @@ use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, TensorRef, bat
 use crate::gpu::RequiredFeatures;
 use inglenook_format::quant::WeightType;
 
-macro_rules! wgsl {
-    ($name:literal) => {
-        include_str!(concat!("../../../shaders/shared/", $name, ".wgsl"))
-    };
-}
-const BIAS: &str = wgsl!("matmul/bias");
-const NO_BIAS: &str = wgsl!("matmul/no_bias");
-const EPILOGUE: &str = wgsl!("matmul/epilogue");
-const DOTS: &str = wgsl!("matmul/dots");
-const PLAIN: &str = wgsl!("matmul/plain");
+const BIAS: &str = wgsl!("shared/matmul/bias");
+const NO_BIAS: &str = wgsl!("shared/matmul/no_bias");
+const EPILOGUE: &str = wgsl!("shared/matmul/epilogue");
+const DOTS: &str = wgsl!("shared/matmul/dots");
+const PLAIN: &str = wgsl!("shared/matmul/plain");
 /// Every invocation loads its own inputs.
-pub(super) const INPUTS: &str = wgsl!("matmul/inputs");
+pub(super) const INPUTS: &str = wgsl!("shared/matmul/inputs");
 /// Quads share their loads of inputs.
-pub(super) const QUAD_INPUTS: &str = wgsl!("matmul/quad_inputs");
+pub(super) const QUAD_INPUTS: &str = wgsl!("shared/matmul/quad_inputs");
 
 /// Row tiles that a workgroup of the plain variants computes: one an invocation.
 pub(super) const PLAIN_TILES: u32 = 32;

@@ -8,6 +8,13 @@
 //! each row, its token, position and sequence. Rows beyond the count are skipped, so one plan serves every length up to
 //! its own, and a finished batch (count 0) makes the steps still queued behind it nearly free.
 
+/// The text of a shader or of a part of one, as `build.rs` has left it: `shaders/` without its endings.
+macro_rules! wgsl {
+    ($($name:tt)+) => {
+        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $($name)+, ".wgsl"))
+    };
+}
+
 pub mod attention;
 pub mod batch;
 pub mod chunk_argmax;

@@ -4,9 +4,9 @@ use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const BODY: &str = include_str!("../../../shaders/rms_norm.wgsl");
-const SUM_ONE: &str = include_str!("../../../shaders/shared/sum_one.wgsl");
-const SUM_SHARED: &str = include_str!("../../../shaders/shared/sum_shared.wgsl");
+const BODY: &str = wgsl!("rms_norm");
+const SUM_ONE: &str = wgsl!("shared/sum_one");
+const SUM_SHARED: &str = wgsl!("shared/sum_shared");
 
 /// `out[r] = x[r] / sqrt(mean(x[r]²) + eps) * weight`.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use super::verify::{KernelTest, Kind, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 
-const STORE: &str = include_str!("../../../shaders/shared/kv_store.wgsl");
-const BODY: &str = include_str!("../../../shaders/rope_kv.wgsl");
+const STORE: &str = wgsl!("shared/kv_store");
+const BODY: &str = wgsl!("rope_kv");
 
 /// Rows of the fine part of the angle table; see `model::rope`.
 pub const FINE: u32 = 256;

@@ -23,7 +23,7 @@ use super::logprobs::Logprobs;
 use super::{Kernel, TensorRef, batch};
 
 /// WGSL that the sampling kernels share.
-pub(super) const WGSL: &str = include_str!("../../../shaders/shared/sampling.wgsl");
+pub(super) const WGSL: &str = wgsl!("shared/sampling");
 
 /// Tokens of each sequence that the ring holds: at most so many steps may pass before it is read.
 pub const RING: u32 = 64;

@@ -82,25 +82,25 @@ fn elements(ty: WeightType) -> [&'static str; 3] {
     }
 }
 
-macro_rules! wgsl {
+macro_rules! fragments {
     ($($name:literal),+) => {
-        &[$(include_str!(concat!("../../../shaders/shared/weights/", $name, ".wgsl"))),+]
+        &[$(wgsl!(concat!("shared/weights/", $name))),+]
     };
 }
 
 /// The shader fragments of a type, which together define what `chunk.wgsl` speaks of.
 fn fragments(ty: WeightType) -> &'static [&'static str] {
     match ty {
-        WeightType::F32 => wgsl!["chunk", "f32"],
-        WeightType::F16 => wgsl!["chunk", "halves", "f16"],
-        WeightType::BF16 => wgsl!["chunk", "halves", "bf16"],
-        WeightType::Q8_0 => wgsl!["chunk", "bytes", "signed_bytes", "q8_0"],
-        WeightType::Q4_0 => wgsl!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_0"],
-        WeightType::Q4_1 => wgsl!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_1"],
-        WeightType::Q5_0 => wgsl!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_0"],
-        WeightType::Q5_1 => wgsl!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_1"],
-        WeightType::Q4_K => wgsl!["chunk", "bytes", "nibble_numbers", "group_scale", "q4_k"],
-        WeightType::Q5_K => wgsl!["chunk", "bytes", "signed_bytes", "group_scale", "q5_k"],
-        WeightType::Q6_K => wgsl!["chunk", "bytes", "signed_bytes", "q6_k"],
+        WeightType::F32 => fragments!["chunk", "f32"],
+        WeightType::F16 => fragments!["chunk", "halves", "f16"],
+        WeightType::BF16 => fragments!["chunk", "halves", "bf16"],
+        WeightType::Q8_0 => fragments!["chunk", "bytes", "signed_bytes", "q8_0"],
+        WeightType::Q4_0 => fragments!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_0"],
+        WeightType::Q4_1 => fragments!["chunk", "bytes", "nibble_numbers", "split_nibbles", "q4_1"],
+        WeightType::Q5_0 => fragments!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_0"],
+        WeightType::Q5_1 => fragments!["chunk", "bytes", "unsigned_bytes", "fifth_bits", "q5_1"],
+        WeightType::Q4_K => fragments!["chunk", "bytes", "nibble_numbers", "group_scale", "q4_k"],
+        WeightType::Q5_K => fragments!["chunk", "bytes", "signed_bytes", "group_scale", "q5_k"],
+        WeightType::Q6_K => fragments!["chunk", "bytes", "signed_bytes", "q6_k"],
     }
 }

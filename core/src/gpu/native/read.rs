@@ -12,32 +12,39 @@ use crate::gpu::GpuError;
 /// large model is among these: while answers are under way, one is read for each page that goes to host memory.
 const POOLED_BYTES: u64 = 8 << 20;
 
+/// Sizes of small staging buffers are powers of two from 4 to 64 KiB, so that reads of different numbers of rows and steps share them, and
+/// none has to be made once as many are under way as ever will be.
+pub(super) fn staging_bytes(bytes: u64) -> u64 {
+    if bytes > 64 << 10 { bytes } else { bytes.next_power_of_two().max(4 << 10) }
+}
+
 /// Bytes on their way back from the GPU. Awaiting it natively blocks the calling thread until they are there. Dropping
 /// it leaves its staging buffer to the next read.
 #[derive(Debug)]
 pub struct PendingRead {
     gpu: Gpu,
     staging: wgpu::Buffer,
+    bytes: u64,
     index: wgpu::SubmissionIndex,
     result: Arc<OnceLock<Result<(), wgpu::BufferAsyncError>>>,
 }
 
 impl PendingRead {
-    /// Of what the submission `index` copies into `staging`.
-    pub(super) fn new(gpu: &Gpu, staging: wgpu::Buffer, index: wgpu::SubmissionIndex) -> PendingRead {
+    /// Of the first `bytes` of `staging`, which the submission `index` copies there.
+    pub(super) fn new(gpu: &Gpu, staging: wgpu::Buffer, bytes: u64, index: wgpu::SubmissionIndex) -> PendingRead {
         let result = Arc::new(OnceLock::new());
         let sink = result.clone();
         staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
             let _ = sink.set(outcome);
         });
-        PendingRead { gpu: gpu.clone(), staging, index, result }
+        PendingRead { gpu: gpu.clone(), staging, bytes, index, result }
     }
 
     fn collect(&self) -> Result<Vec<u8>, GpuError> {
         if !matches!(self.result.get(), Some(Ok(()))) {
             return Err(GpuError::Lost("a buffer could not be mapped".into()));
         }
-        let view = self.staging.get_mapped_range(..).map_err(|error| GpuError::Fault(error.to_string()))?;
+        let view = self.staging.get_mapped_range(..self.bytes).map_err(|error| GpuError::Fault(error.to_string()))?;
         let bytes = view.to_vec();
         drop(view);
         Ok(bytes)
