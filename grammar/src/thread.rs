@@ -171,9 +171,12 @@ fn caught<T>(act: impl FnOnce() -> T) -> Result<T, GrammarError> {
     })
 }
 
-/// What is promised: there, or with whom to wake.
+/// What is there, and whom to wake once it is.
+type PromiseState<T> = (Option<Result<T, GrammarError>>, Option<Waker>);
+
+/// What is promised.
 struct Promise<T> {
-    state: Mutex<(Option<Result<T, GrammarError>>, Option<Waker>)>,
+    state: Mutex<PromiseState<T>>,
     settled: Condvar,
 }
 
@@ -192,7 +195,7 @@ fn promise<T>() -> (Reply<T>, Receipt<T>) {
 }
 
 impl<T> Promise<T> {
-    fn state(&self) -> MutexGuard<'_, (Option<Result<T, GrammarError>>, Option<Waker>)> {
+    fn state(&self) -> MutexGuard<'_, PromiseState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { minifySync } from 'rolldown/experimental';
 
 /** The files and what they are copied from, with the command that makes it. */
 const COPIED = {
@@ -20,7 +21,9 @@ execFileSync(fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url))
   cwd: root,
   stdio: 'inherit',
 });
-for (const folder of ['../dist/', '../wasm/']) stripDocs(new URL(folder, import.meta.url));
+eachScript('../dist/', withoutDocs);
+// Written by wasm-bindgen, and nobody's to read.
+for (const folder of ['../wasm/', '../wasm-grammar/']) eachScript(folder, minified);
 mkdirSync(assets, { recursive: true });
 for (const [name, [path, remedy]] of Object.entries(COPIED)) {
   const from = new URL(path, import.meta.url);
@@ -29,15 +32,26 @@ for (const [name, [path, remedy]] of Object.entries(COPIED)) {
 }
 await bundleWorker();
 
-/** Takes the documentation out of scripts, which a page would download: it stands in the `.d.ts` beside them. */
-function stripDocs(folder) {
+/** Writes each script of a folder anew. */
+function eachScript(path, rewrite) {
+  const folder = new URL(path, import.meta.url);
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!name.endsWith('.js')) continue;
     const file = new URL(name, folder);
-    const text = readFileSync(file, 'utf8');
-    // Whole lines alone: what bundlers are told stands within lines.
-    writeFileSync(file, text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, ''));
+    writeFileSync(file, rewrite(readFileSync(file, 'utf8')));
   }
+}
+
+/** Without the documentation, which a page would download: it stands in the `.d.ts` beside it. */
+function withoutDocs(text) {
+  // Whole lines alone: what bundlers are told stands within lines.
+  return text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, '');
+}
+
+function minified(text) {
+  const { code, errors } = minifySync('module.js', text, { module: true });
+  if (errors.length > 0) throw new Error(errors[0].message);
+  return code;
 }
 
 /** One classic script without imports: every bundler copies it, and it starts from a blob as well as from its address. */

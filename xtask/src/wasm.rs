@@ -195,7 +195,7 @@ fn optimise(workspace: &Workspace, module: &Path) -> Result<()> {
     say("shrinking it with wasm-opt, up to a minute");
     run(Command::new(program)
         .arg(module)
-        .args(["-Os", "--strip-debug", "--strip-producers", "--strip-target-features"])
+        .args(["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"])
         .args(FEATURES)
         .arg("--output")
         .arg(module))

@@ -111,7 +111,7 @@ impl Recent {
     fn median(&self) -> Option<f32> {
         let mut values = self.values;
         let values = &mut values[..self.count.min(self.values.len())];
-        values.sort_by(f32::total_cmp);
+        values.sort_unstable_by(f32::total_cmp);
         values.get(values.len().saturating_sub(1) / 2).copied()
     }
 }

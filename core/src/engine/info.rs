@@ -87,7 +87,7 @@ pub(super) fn model_info(
             None => weights.push((name.into_owned(), tensor.weights())),
         }
     }
-    weights.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    weights.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
     ModelInfo {
         name: config.name.clone(),
         architecture: config.architecture,

@@ -9,6 +9,7 @@
 //!
 //! The index holds one reference to each of its pages. It must never know what a page's memory is.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
@@ -310,12 +311,12 @@ impl PrefixIndex {
             let node = self.node(id);
             rest.extend(node.children.values());
             for (group, held) in node.pages.iter().enumerate().filter(|_| node.tokens.len() == PAGE_TOKENS) {
-                found.extend(held.page.map(|page| (held.used, group, node.key.of_group(group), page)));
+                let last_first = Reverse(found.len());
+                found.extend(held.page.map(|page| (held.used, last_first, group, node.key.of_group(group), page)));
             }
         }
-        found.reverse();
-        found.sort_by_key(|(used, ..)| *used);
-        found.into_iter().map(|(_, group, key, page)| (group, key, page)).collect()
+        found.sort_unstable_by_key(|(used, last_first, ..)| (*used, *last_first));
+        found.into_iter().map(|(.., group, key, page)| (group, key, page)).collect()
     }
 
     /// How many pages of a group it holds.

@@ -85,9 +85,9 @@ impl Scheduler {
         let standing = self.index.standing(namespace, tokens);
         let mut room = tokens.len();
         // The groups that need every page come first: what lies behind their room serves none.
-        let mut order: Vec<usize> = (0..self.pools.len()).collect();
-        order.sort_by_key(|group| self.options.groups[*group].lifetime.window.is_some());
-        for group in order {
+        let is_windowed = |group: &usize| self.options.groups[*group].lifetime.window.is_some();
+        let (windowed, full): (Vec<usize>, Vec<usize>) = (0..self.pools.len()).partition(is_windowed);
+        for group in full.into_iter().chain(windowed) {
             let lifetime = self.options.groups[group].lifetime;
             let needed: Vec<usize> = lifetime.pages(tokens.len()..tokens.len()).collect();
             let known = needed.iter().filter_map(|number| Some((*number, standing[group].get(*number)?)));

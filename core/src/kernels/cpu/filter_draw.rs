@@ -113,7 +113,7 @@ fn typical(mut kept: Vec<(u32, f64)>, typical_p: f32) -> Vec<(u32, f64)> {
     let scaled = |weight: f64| weight.max(f64::MIN_POSITIVE).ln();
     let mean = kept.iter().map(|(_, weight)| weight * scaled(*weight)).sum::<f64>() / total;
     let distance = |weight: f64| (scaled(weight) - mean).abs();
-    kept.sort_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+    kept.sort_unstable_by(|a, b| distance(a.1).total_cmp(&distance(b.1)).then(a.0.cmp(&b.0)));
     let last = reaching(&kept, f64::from(typical_p.max(0.0)) * total).max(1) - 1;
     let reach = kept.get(last).map_or(0.0, |(_, weight)| distance(*weight)) * 1.000001;
     kept.retain(|(_, weight)| distance(*weight) <= reach);

@@ -36,7 +36,7 @@ fn told(logits: &[u32], chosen: u32) -> impl Iterator<Item = (u32, f32)> {
     let mut told = Vec::new();
     if chosen != NO_TOKEN {
         let mut order: Vec<u32> = (0..).zip(&values).filter(|(_, value)| **value > HOPELESS).map(|(t, _)| t).collect();
-        order.sort_by(|a, b| values[*b as usize].total_cmp(&values[*a as usize]));
+        order.sort_unstable_by(|a, b| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b)));
         told.push(logprob(chosen));
         told.extend(order.into_iter().take(TOP_LOGPROBS as usize).map(logprob));
     }

@@ -78,7 +78,7 @@ impl Loader<'_> {
             }
         }
         // A source may only run forward.
-        runs.sort_by_key(|(from, ..)| *from);
+        runs.sort_unstable_by_key(|(from, ..)| *from);
         let row = tensor.row_len() / ty.block_len() as u64;
         for (from, rows, shard, to) in runs {
             self.rows(tensor, ty, from * row..(from + rows) * row, shard, to * row).await?;

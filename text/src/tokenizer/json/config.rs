@@ -64,7 +64,9 @@ impl TokenizerConfig {
             Some(Templates::One(template)) => vec![NamedTemplate { name: DEFAULT.into(), template }],
             Some(Templates::Named(templates)) => templates,
         };
-        chat_templates.sort_by_key(|template| template.name != DEFAULT);
+        if let Some(default) = chat_templates.iter().position(|template| template.name == DEFAULT) {
+            chat_templates[..=default].rotate_right(1);
+        }
         Ok(Self {
             bos_token: content(file.bos_token),
             eos_token: content(file.eos_token),
