@@ -8,6 +8,7 @@ mod choose;
 mod memory;
 
 use std::ops::Range;
+use std::pin::Pin;
 
 pub use choose::{KernelCache, KernelChoice};
 
@@ -108,27 +109,36 @@ enum Steps {
 impl Plan {
     /// Lays out memory, chooses variants, compiles. While it is built, the batch must hold valid rows (variants are timed
     /// on the plan's own operands); the contents of activations and cache are then undefined.
-    pub async fn build(kernels: &mut KernelCache, recorder: Recorder) -> Result<Plan, PlanError> {
-        let layout = memory::lay_out(&recorder.ops, &recorder.tensors, &recorder.kept);
-        let device = kernels.device().clone();
-        let slots = layout
-            .slots
-            .iter()
-            .map(|bytes| device.buffer("activations", *bytes))
-            .collect::<Result<Vec<_>, GpuError>>()?;
-        let place = |place: &TensorRef| match place {
-            TensorRef::Fixed(slice) => slice.clone(),
-            TensorRef::Tensor(tensor) => {
-                slots[layout.slot_of[tensor.id]].slice(0, u64::from(tensor.rows) * u64::from(tensor.cols) * 4)
-            }
-        };
-        let arguments: Vec<_> = recorder.ops.iter().map(|op| Arguments::new(op.operands(), place)).collect();
-        let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
-        let steps = match &device {
-            Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(arguments).collect()),
-            Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &arguments).await?),
-        };
-        Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
+    ///
+    /// # Errors
+    /// Of memory, compilation and variants that compute wrongly.
+    pub fn build(
+        kernels: &mut KernelCache,
+        recorder: Recorder,
+    ) -> Pin<Box<dyn Future<Output = Result<Plan, PlanError>> + '_>> {
+        // Boxed, so that a page has this once and not in each of its callers.
+        Box::pin(async move {
+            let layout = memory::lay_out(&recorder.ops, &recorder.tensors, &recorder.kept);
+            let device = kernels.device().clone();
+            let slots = layout
+                .slots
+                .iter()
+                .map(|bytes| device.buffer("activations", *bytes))
+                .collect::<Result<Vec<_>, GpuError>>()?;
+            let place = |place: &TensorRef| match place {
+                TensorRef::Fixed(slice) => slice.clone(),
+                TensorRef::Tensor(tensor) => {
+                    slots[layout.slot_of[tensor.id]].slice(0, u64::from(tensor.rows) * u64::from(tensor.cols) * 4)
+                }
+            };
+            let arguments: Vec<_> = recorder.ops.iter().map(|op| Arguments::new(op.operands(), place)).collect();
+            let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
+            let steps = match &device {
+                Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(arguments).collect()),
+                Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &arguments).await?),
+            };
+            Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
+        })
     }
 
     /// Dispatches of one replay; on the CPU, operations.

@@ -9,8 +9,8 @@ const VOCAB: usize = 1530;
 
 fn too_long(tokens: usize) -> String {
     format!(
-        "the prompt has {tokens} tokens, and the context of 2048 leaves no room for an answer; shorten the conversation or load the \
-         model with a longer context"
+        "the prompt has {tokens} tokens, and the context of 2048 leaves no room for an answer; shorten the conversation, load the \
+         model with a longer context, or let old turns be left out (`\"truncation\": \"auto\"`)"
     )
 }
 
