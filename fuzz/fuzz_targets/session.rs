@@ -13,8 +13,15 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn read(file: &[u8]) {
     let model = SessionModel { fingerprint: [0; 32], name: "ember".to_owned(), vocab: 64 };
-    let layout =
-        KvLayout { ty: "f16".to_owned(), layers: 1, kv_heads: 1, head_dim: 4, page_tokens: 16, page_bytes: 256 };
+    let layout = KvLayout {
+        ty: "f16".to_owned(),
+        layers: 1,
+        kv_heads: 1,
+        head_dim: 4,
+        page_tokens: 16,
+        page_bytes: 256,
+        windows: Vec::new(),
+    };
     let mut decoder = SessionDecoder::new(model, Some(layout));
     if file.chunks(7).all(|piece| decoder.push(piece, &mut |_| {}).is_ok()) {
         let _ = decoder.finish();
@@ -35,7 +42,7 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
         }
     }
     let mut file = b"INGLSESS".to_vec();
-    file.extend(1u32.to_le_bytes());
+    file.extend(2u32.to_le_bytes());
     file.extend((sections[0].len() as u32).to_le_bytes());
     let mut checksum = XxHash64::oneshot(0, &file);
     for section in sections {

@@ -38,7 +38,7 @@ pub struct ModelOptions {
 /// # pollster::block_on(async {
 /// let file = ReadAt::new(std::fs::File::open("../models/ember/ember-q8_0.gguf")?)?;
 /// let model = Model::load(Device::Cpu, &file, &ModelOptions::default(), &mut |_| true).await?;
-/// assert_eq!(model.tokenizer().count_tokens("The opposite of hot is cold."), 7);
+/// assert_eq!(model.tokenizer().count_tokens("The opposite of hot is cold."), 8);
 ///
 /// let chat = Engine::new(model.clone(), &EngineOptions::default()).await?;
 /// let drafts = Engine::new(model, &EngineOptions { max_sequences: Some(1), ..EngineOptions::default() }).await?;

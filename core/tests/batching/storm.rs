@@ -24,7 +24,7 @@ fn storm(engine: &Engine, count: usize, seed: u64, expected: &Said) -> HashMap<&
         let mut kept = Vec::new();
         while !open.is_empty() {
             let at = random.usize(0..open.len());
-            if open[at].0 % KEPT == 0 {
+            if open[at].0.is_multiple_of(KEPT) {
                 kept.push(open.swap_remove(at).1);
                 continue;
             }

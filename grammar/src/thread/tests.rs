@@ -9,6 +9,7 @@ use crate::{Asks, Match};
 /// A backend by script: `wait` compiles once the test says so, `panic` panics, `wrong` is an error.
 struct Scripted {
     gate: Arc<Mutex<()>>,
+    begun: Arc<AtomicUsize>,
     live: Arc<AtomicUsize>,
 }
 
@@ -19,6 +20,7 @@ struct Anything {
 
 impl Grammars for Scripted {
     fn compile(&mut self, spec: &str) -> Result<Box<dyn Match>, GrammarError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         match spec {
             "wait" => drop(self.gate.lock()),
             "panic" => panic!("the compiler broke"),
@@ -96,6 +98,8 @@ fn is_pending<T>(later: &mut Later<T>) -> bool {
 
 struct Bench {
     gate: Arc<Mutex<()>>,
+    /// Compilations that have begun.
+    begun: Arc<AtomicUsize>,
     live: Arc<AtomicUsize>,
     made: Arc<AtomicUsize>,
     thread: GrammarThread,
@@ -105,11 +109,13 @@ fn bench() -> Bench {
     let (gate, live, made) = (Arc::default(), Arc::default(), Arc::new(AtomicUsize::new(0)));
     let (gate_too, live_too, made_too): (Arc<Mutex<()>>, Arc<AtomicUsize>, _) = (gate, live, made);
     let (gate, live, made) = (gate_too.clone(), live_too.clone(), made_too.clone());
+    let begun = Arc::new(AtomicUsize::new(0));
+    let begun_too = begun.clone();
     let thread = GrammarThread::new(1, move || {
         made.fetch_add(1, Ordering::SeqCst);
-        Box::new(Scripted { gate: gate.clone(), live: live.clone() })
+        Box::new(Scripted { gate: gate.clone(), begun: begun_too.clone(), live: live.clone() })
     });
-    Bench { gate: gate_too, live: live_too, made: made_too, thread }
+    Bench { gate: gate_too, begun, live: live_too, made: made_too, thread }
 }
 
 fn compile(bench: &Bench, spec: &str) -> Result<Box<dyn AsyncMatch>, GrammarError> {
@@ -136,6 +142,10 @@ fn steps_come_before_what_waits_to_be_compiled() {
     let mut output = compile(&bench, "a").unwrap();
     let closed = bench.gate.lock().unwrap();
     let mut slow = bench.thread.compile("wait");
+    assert!(is_pending(&mut slow));
+    while bench.begun.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
     let mut behind = bench.thread.compile("wait");
     let mut step = output.step(Step::default());
     assert!(is_pending(&mut slow) && is_pending(&mut step));
@@ -183,7 +193,7 @@ fn output_that_nobody_wants_is_given_back() {
 
 #[test]
 fn thread_ends_when_nobody_can_ask_it_any_more() {
-    let Bench { gate, live, made, thread } = bench();
+    let Bench { gate, begun: _, live, made, thread } = bench();
     let closed = gate.lock().unwrap();
     let later = thread.compile("wait");
     // Nothing waits for the thread here, though it compiles.

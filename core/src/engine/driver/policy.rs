@@ -246,8 +246,11 @@ impl Driver {
 
 impl Entry {
     /// Takes tokens to the policy, which is there.
-    fn decide(&mut self, chosen: Option<(Vec<u32>, Chosen)>) {
+    fn decide(&mut self, mut chosen: Option<(Vec<u32>, Chosen)>) {
         let Some(mut policy) = self.sequence.policy.take() else { return };
+        // Where the positions are used up the row has ended: what the ring says of it in later steps is older than they are.
+        let room = (self.sequence.limit() as usize).saturating_sub(self.sequence.len());
+        chosen.iter_mut().for_each(|(tokens, _)| tokens.truncate(room));
         let tokens = chosen.as_ref().map(|(tokens, _)| tokens.clone());
         let future = Box::pin(async move {
             let mut advances = Vec::new();
