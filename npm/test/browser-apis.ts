@@ -16,6 +16,9 @@ const SYNTAX: ReadonlyMap<SyntaxKind, string> = new Map([
   [SyntaxKind.QuestionQuestionEqualsToken, 'javascript.operators.nullish_coalescing_assignment'],
 ]);
 
+/** Types that the table has no rows of, since what gives a value of them has one: `WebAssembly.instantiateStreaming`. */
+const WITHIN = new Set(['WebAssemblyInstantiatedSource']);
+
 /** What the code that browsers run refers to: the TypeScript, and the JavaScript around the WebAssembly modules. */
 export function platformUses(): Uses {
   const config = fileURLToPath(new URL('browsers.tsconfig.json', import.meta.url));
@@ -71,6 +74,7 @@ function keyOf(symbol: TypeSymbol, project: Project): string | undefined {
     const parent = (node as { name?: Identifier }).name?.text ?? '';
     if (node.kind === SyntaxKind.ModuleDeclaration) return `${parent}.${symbol.name}_static`;
     if (node.kind === SyntaxKind.InterfaceDeclaration) {
+      if (WITHIN.has(parent)) return undefined;
       const type = parent.replace(/(?<=.)Constructor$/, '');
       return type === parent ? `${parent}.${symbol.name}` : `${type}.${symbol.name}_static`;
     }
