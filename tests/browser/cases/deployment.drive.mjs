@@ -65,7 +65,7 @@ const DEPLOYMENTS = [
   { name: "another origin, credentialless", headers: () => CREDENTIALLESS, foreign: () => SHARED },
   {
     name: "another origin that shares its modules only",
-    foreign: (path) => (path.endsWith(".js") && !path.endsWith("worker.js") ? SHARED : {}),
+    foreign: (path) => (path.endsWith(".js") && !path.endsWith("/inglenook/worker.js") ? SHARED : {}),
     code: "Download",
     refused: /worker\.js.*CORS/,
   },
