@@ -2,8 +2,11 @@ import { expect, test } from 'vitest';
 import { createTestEngine } from '../test/engine.js';
 import { fakeGrammarModule } from '../test/fake-grammar.js';
 import { BadRequestError, DownloadError, EngineClosedError } from './errors.js';
+import type { GrammarWorker } from './grammar-worker.js';
+import { Grammars } from './grammars.js';
 import { localPort } from './local-port.js';
 import type { ChatCompletionRequest } from './openai/types.js';
+import type { WasmEngine } from './wasm.js';
 
 const ASK = { messages: [{ role: 'user', content: 'Hello' }] } as const;
 const JSON_ONLY = { ...ASK, response_format: { type: 'json_object' } } as const satisfies ChatCompletionRequest;
@@ -120,4 +123,25 @@ test('closing while the module loads leaves nothing behind', async () => {
   await expect(answer).rejects.toBeInstanceOf(EngineClosedError);
   await new Promise((resolve) => setTimeout(resolve, 40));
   expect([log.made, log.freed, counts.tokenizersFreed]).toEqual([0, 0, 0]);
+});
+
+test('a worker that tells of its end while it is ended is given back once', async () => {
+  let freed = 0;
+  const worker: GrammarWorker = {
+    postMessage: () => undefined,
+    onmessage: null,
+    onerror: null,
+    terminate: () => worker.onerror?.({ message: 'it ended' } as ErrorEvent),
+  };
+  const engine = {
+    tokenizer: () => ({ encode_bytes: () => new Uint32Array(), free: () => (freed += 1) }),
+    vocabulary: () => new Uint8Array(),
+    eos_tokens: () => new Uint32Array(),
+    set_grammars: () => undefined,
+  } as unknown as WasmEngine;
+  const loadModule = () => Promise.reject(new Error('nobody asks for it'));
+  const grammars = new Grammars({ loadModule, startWorker: async () => worker });
+  await grammars.provide(engine);
+  grammars.close();
+  expect(freed).toBe(1);
 });

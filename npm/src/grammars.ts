@@ -39,8 +39,10 @@ export class Grammars {
   /** Give the memory in both modules back. The engine must be closed before. */
   close(): void {
     this.#closed = true;
-    this.#free?.();
+    // Forgotten first: a runtime may tell of the worker's end while it is being ended.
+    const free = this.#free;
     this.#free = undefined;
+    free?.();
   }
 
   async #load(engine: WasmEngine): Promise<void> {
