@@ -35,6 +35,19 @@ pub(super) struct Pattern {
     pub tail: &'static [Part],
 }
 
+impl Pattern {
+    /// A JSON list of objects with name and arguments, behind a lead that opens the list.
+    pub(super) const JSON_LIST: Pattern = Pattern {
+        lead: &[],
+        before: &[Part::Text("{\"name\": \"")],
+        between: &[Part::Text("\", \"arguments\": ")],
+        arguments: Arguments::Json,
+        after: &[Part::Text("}")],
+        separator: &[Part::Text(", ")],
+        tail: &[Part::Text("]")],
+    };
+}
+
 /// How arguments are written.
 #[derive(Debug)]
 pub(super) enum Arguments {

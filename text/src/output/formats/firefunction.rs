@@ -7,7 +7,7 @@
 //! The word is ordinary text unless an array follows that calls an offered tool.
 
 use super::super::detect::TemplateMarker;
-use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::grammar::{Part::Text, Pattern};
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -26,17 +26,6 @@ pub static SPEC: Spec = Spec {
     template_markers: &[TemplateMarker::All(&[" functools["])],
     start_markers: &[StartMarker { text: "functools", form: &FORM, place: Place::Anywhere, weak: true, keep: false }],
     trigger: Some("functools["),
-    patterns: &[(
-        None,
-        Pattern {
-            lead: &[Text(" "), Text("functools[")],
-            before: &[Text("{\"name\": \"")],
-            between: &[Text("\", \"arguments\": ")],
-            arguments: Arguments::Json,
-            after: &[Text("}")],
-            separator: &[Text(", ")],
-            tail: &[Text("]")],
-        },
-    )],
+    patterns: &[(None, Pattern { lead: &[Text(" "), Text("functools[")], ..Pattern::JSON_LIST })],
     ..Spec::PLAIN
 };

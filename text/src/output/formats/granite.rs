@@ -6,7 +6,7 @@
 //! ```
 
 use super::super::detect::TemplateMarker;
-use super::super::grammar::{Arguments, Part::Text, Pattern};
+use super::super::grammar::{Part::Text, Pattern};
 use super::super::json_object::JsonObjectForm;
 use super::super::reader::Form;
 use super::super::tool_call_format::{Place, Spec, StartMarker};
@@ -27,17 +27,6 @@ pub static SPEC: Spec = Spec {
     start_markers: &[StartMarker::strong("<|tool_call|>", &FORM)],
     ornaments: &[("<|/tool_call|>", Place::Start)],
     trigger: Some("<|tool_call|>"),
-    patterns: &[(
-        None,
-        Pattern {
-            lead: &[Text("<|tool_call|>"), Text("[")],
-            before: &[Text("{\"name\": \"")],
-            between: &[Text("\", \"arguments\": ")],
-            arguments: Arguments::Json,
-            after: &[Text("}")],
-            separator: &[Text(", ")],
-            tail: &[Text("]")],
-        },
-    )],
+    patterns: &[(None, Pattern { lead: &[Text("<|tool_call|>"), Text("[")], ..Pattern::JSON_LIST })],
     ..Spec::PLAIN
 };

@@ -63,18 +63,7 @@ pub static SPEC: Spec = Spec {
                 tail: &[],
             },
         ),
-        (
-            None,
-            Pattern {
-                lead: &[Text("[TOOL_CALLS]"), Text(" [")],
-                before: &[Text("{\"name\": \"")],
-                between: &[Text("\", \"arguments\": ")],
-                arguments: Arguments::Json,
-                after: &[Text("}")],
-                separator: &[Text(", ")],
-                tail: &[Text("]")],
-            },
-        ),
+        (None, Pattern { lead: &[Text("[TOOL_CALLS]"), Text(" [")], ..Pattern::JSON_LIST }),
     ],
     ..Spec::PLAIN
 };
