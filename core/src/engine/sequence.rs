@@ -146,7 +146,7 @@ impl Sequence {
 
     /// All tokens that stand.
     pub fn tokens(&self) -> impl Iterator<Item = u32> {
-        self.prompt.iter().chain(&self.generated).copied()
+        (0..self.len()).map(|position| self.token(position))
     }
 
     /// By what it is sampled, as a slot holds that.
@@ -156,7 +156,7 @@ impl Sequence {
         params.flags |= if self.is_masked() { MASKED | HOLD } else { 0 };
         let history = params.remembers().then(|| history_words(vocab, prompt, generated, bias, stop_ids));
         let recent = params.features().dry.then(|| {
-            let tokens: Vec<u32> = self.tokens().collect();
+            let tokens: Vec<u32> = prompt.iter().chain(generated).copied().collect();
             recent_words(&tokens, self.len() as u32)
         });
         let recent = recent.as_deref().map(|recent| (recent, &*self.breakers));

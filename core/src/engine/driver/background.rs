@@ -37,7 +37,7 @@ impl Driver {
         while let Some(id) = self.faulty.pop_front() {
             let Some(entry) = self.entries.get(&id) else { continue };
             let Some(kernels) = self.kernels.take() else { return };
-            let tokens = (0..entry.sequence.len()).map(|position| entry.sequence.token(position)).collect();
+            let tokens = entry.sequence.tokens().collect();
             let in_chunks = entry.sequence.prompt.len().min(entry.sequence.len()) - 1;
             let diagnosis = fault::diagnose(resources, kernels, tokens, in_chunks);
             self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));

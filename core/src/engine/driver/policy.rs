@@ -174,7 +174,7 @@ impl Driver {
         entry.unread.clear();
         let sequence = &mut entry.sequence;
         sequence.slide();
-        let tokens = (0..sequence.len()).map(|position| sequence.token(position)).collect();
+        let tokens = sequence.tokens().collect();
         self.scheduler.restart(id, tokens, sequence.limit() as usize);
         entry.mailbox.borrow_mut().push(entry.choice, sequence.events.drain(..));
     }

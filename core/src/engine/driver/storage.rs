@@ -92,22 +92,22 @@ impl Driver {
         }
         let Some(entry) = self.entries.get(&id) else { return };
         let last = entry.sequence.len().saturating_sub(1);
-        let tokens: Vec<u32> = (0..last).map(|position| entry.sequence.token(position)).collect();
+        let tokens: Vec<u32> = entry.sequence.tokens().take(last).collect();
         let paths: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
         let reading = Box::pin(std::future::ready(Ok(None)));
         let (pages, is_at_windows, loaded) = (VecDeque::new(), false, Vec::new());
         let mut load = StoreLoad { id, tokens, paths, pages, is_at_windows, reading, loaded };
-        let full: Vec<usize> = self.groups_by_window(false);
+        let full = self.full_groups();
         let pages = (0..load.paths.len()).flat_map(|number| full.iter().map(move |group| (*group, number)));
         load.pages =
             pages.filter(|(group, number)| self.scheduler.page(&load.paths[*number], *group).is_none()).collect();
         self.begin_pages(load);
     }
 
-    /// Groups with a sliding window, or those without.
-    fn groups_by_window(&self, has_window: bool) -> Vec<usize> {
+    /// Groups without a sliding window.
+    fn full_groups(&self) -> Vec<usize> {
         let lifetimes = self.scheduler.lifetimes().enumerate();
-        lifetimes.filter(|(_, lifetime)| lifetime.window.is_some() == has_window).map(|(group, _)| group).collect()
+        lifetimes.filter(|(_, lifetime)| lifetime.window.is_none()).map(|(group, _)| group).collect()
     }
 
     /// Begins to read the pages that a load lacks.
@@ -127,7 +127,7 @@ impl Driver {
         let is_there = |group: usize, path: &PathKey| {
             scheduler.page(path, group).is_some() || scheduler.tier.contains(&path.of_group(group))
         };
-        let full = self.groups_by_window(false);
+        let full = self.full_groups();
         let whole = load.paths.iter().take_while(|path| full.iter().all(|group| is_there(*group, path))).count();
         let next = whole * PAGE as usize;
         let windows = scheduler.lifetimes().enumerate().filter(|(_, lifetime)| lifetime.window.is_some());
