@@ -3,7 +3,7 @@
 //
 // qkv: [rows, (HEADS + 2 KV_HEADS) HEAD_DIM] f32, queries, keys and values of a row side by side; queries are rotated in
 // place. norms: [2, HEAD_DIM] f32, weights of the query norm and of the key norm (used where NORM). angles: (cos, sin)
-// of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. keys, values: see shared/kv.wgsl.
+// of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. kv0 and further segments: see shared/kv.wgsl.
 //
 // Dispatch: one invocation for each head of each row, HEADS + 2 KV_HEADS of them along x in workgroups of 32, rows along
 // y. Rows without a place in the cache are left alone. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a
@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let first = (r * (HEADS + 2u * KV_HEADS) + head) * HEAD_DIM;
     if head >= HEADS + KV_HEADS {
-        store(false, kv_word(row.sequence, head - HEADS - KV_HEADS, row.position), first);
+        store(value_word(kv_word(row.sequence, head - HEADS - KV_HEADS, row.position)), first);
         return;
     }
     let is_key = head >= HEADS;
@@ -39,7 +39,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     rotate(first, row.position);
     if is_key {
-        store(true, kv_word(row.sequence, head - HEADS, row.position), first);
+        store(kv_word(row.sequence, head - HEADS, row.position), first);
     }
 }
 

@@ -131,6 +131,31 @@ fn answers_beyond_their_windows_equal_those_with_every_page_kept() {
 }
 
 #[test]
+fn answers_from_a_cache_of_several_segments_equal_those_from_one() {
+    // A page takes 8 KiB, and there are 14 of them in three segments.
+    let segmented = EngineOptions { segment_bytes: Some(40 << 10), ..options(1) };
+    for model in [windowed(1), windowed(2)] {
+        for device in [Device::Cpu, gpu()] {
+            let engine = load(device.client(), &model, &segmented);
+            let whole = load(device, &model, &options(1));
+            let request = request(&engine, &text(1, 90), 290);
+            let (said, usage) = answer(&engine, &request);
+            assert!(usage.prompt_tokens + usage.completion_tokens > 11 * 32, "{usage:?}");
+            assert_eq!(said, answer(&whole, &request).0);
+            // What goes on from the end of a restored conversation reads all segments.
+            let first = self::request(&engine, &text(3, 340), 1);
+            let file = saved(&engine, &first, &answer(&engine, &first).0);
+            engine.reset_cache();
+            engine.restore(&file).expect("its own file");
+            let on = self::request(&engine, &(text(3, 340) + " " + &text(1, 10)), 40);
+            let (said, usage) = answer(&engine, &on);
+            assert!(usage.cached_tokens > 320, "{usage:?}");
+            assert_eq!(said, answer(&whole, &on).0);
+        }
+    }
+}
+
+#[test]
 fn windowed_layers_take_memory_for_their_windows_alone() {
     // Windows in no layer, in one of two, in both.
     let bytes = [1, 2, 0].map(|period| load(Device::Cpu, &windowed(period), &options(1)).info().memory.kv_cache);
@@ -206,6 +231,19 @@ fn evicted_pages_of_windowed_models_come_back_from_host_memory() {
     }
 }
 
+/// A conversation's file, of all that was computed.
+fn saved(engine: &Engine, request: &Request, said: &[u32]) -> Vec<u8> {
+    let mut tokens = engine.prompt_tokens(request).expect("a good request");
+    tokens.extend(said);
+    let mut session = engine.save(&tokens, b"state");
+    assert!(session.tokens() + 8 > tokens.len(), "{} of {}", session.tokens(), tokens.len());
+    let mut file = Vec::new();
+    while let Some(bytes) = block_on(session.next()).expect("reads") {
+        file.extend(bytes);
+    }
+    file
+}
+
 #[test]
 fn session_of_a_windowed_model_is_saved_without_what_lies_behind_its_windows() {
     let mut sizes = Vec::new();
@@ -214,14 +252,8 @@ fn session_of_a_windowed_model_is_saved_without_what_lies_behind_its_windows() {
             let engine = load(device.client(), &model, &options(2));
             // What goes on from its end has all that it needs.
             let first = request(&engine, &text(3, 150), 1);
-            let mut tokens = engine.prompt_tokens(&first).expect("a good request");
-            tokens.extend(answer(&engine, &first).0);
-            let mut file = Vec::new();
-            let mut session = engine.save(&tokens, b"state");
-            assert!(session.tokens() + 8 > tokens.len(), "{} of {}", session.tokens(), tokens.len());
-            while let Some(bytes) = block_on(session.next()).expect("reads") {
-                file.extend(bytes);
-            }
+            let said = answer(&engine, &first).0;
+            let file = saved(&engine, &first, &said);
             sizes.push(file.len());
             let on = request(&engine, &(text(3, 150) + " " + &text(1, 10)), 40);
             let (expected, _) = answer(&engine, &on);

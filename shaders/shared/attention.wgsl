@@ -1,6 +1,6 @@
 // What both attention shaders share: constants, and how an answer leaves.
 //
-// q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. keys, values, pages: see kv.wgsl.
+// q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. kv0 and further segments, pages: see kv.wgsl.
 // out: with SPLITS = 1 the answer, [rows, HEADS, DIM] f32. Otherwise parts for attention_reduce,
 // [rows, HEADS, SPLITS, DIM + 4] f32: the unnormalised sum of values, then the maximal score and the sum of weights.
 // A row sees the positions up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP. Loops walk what is

@@ -1,5 +1,6 @@
-// Access to the paged key/value cache. Keys and values of a layer are [page, KV_HEADS, PAGE] vectors of KV_WORDS words, each a
-// position of a head. The including kernel declares `pages: array<u32>`, [sequences, PAGES_PER_SEQUENCE].
+// Access to the paged key/value cache. That of a layer is [page, keys or values, KV_HEADS, PAGE] vectors of KV_WORDS words, each a
+// position of a head, in one binding or in segments of whole pages, through which words are counted (core/src/kernels/kv.rs). The
+// including kernel declares them, and `pages: array<u32>`, [sequences, PAGES_PER_SEQUENCE].
 //
 // A vector is HEAD_DIM numbers, then for the quantised types the scales of its blocks of KV_BLOCK numbers, two f16 a word, the
 // unused half of the last word 0:
@@ -29,8 +30,13 @@ fn has_place(row: Row) -> bool {
     return !is_finished(row) && row.position / PAGE < PAGES_PER_SEQUENCE;
 }
 
-// Word at which the vector of `position` of `head` begins.
+// Word at which the key of `position` of `head` begins, counted through all segments.
 fn kv_word(sequence: u32, head: u32, position: u32) -> u32 {
     let page = pages[sequence * PAGES_PER_SEQUENCE + position / PAGE];
-    return ((page * KV_HEADS + head) * PAGE + position % PAGE) * KV_WORDS;
+    return ((page * 2u * KV_HEADS + head) * PAGE + position % PAGE) * KV_WORDS;
+}
+
+// Word of the value that belongs to a key.
+fn value_word(word: u32) -> u32 {
+    return word + KV_HEADS * PAGE * KV_WORDS;
 }

@@ -1,27 +1,22 @@
-// Reads of four numbers from the cache: 4i and those after it, of the vector that begins at `word`. Keys and values are bindings
-// of their own, and WGSL has no pointers to them, hence two functions of the same body.
+// Reads of four numbers from the cache: 4i and those after it, of the key that begins at `word`, or of its value.
 fn key4(word: u32, i: u32) -> vec4<f32> {
-    if KV_TYPE == KV_F16 {
-        let at = word + 2u * i;
-        return vec4(unpack2x16float(keys[at]), unpack2x16float(keys[at + 1u]));
-    }
-    if KV_TYPE == KV_F32 {
-        let at = word + 4u * i;
-        return bitcast<vec4<f32>>(vec4(keys[at], keys[at + 1u], keys[at + 2u], keys[at + 3u]));
-    }
-    return quants4(keys[quants_word(word, i)], i) * scale_of(keys[scale_word(word, i)], i);
+    return load4(word, i);
 }
 
 fn value4(word: u32, i: u32) -> vec4<f32> {
+    return load4(value_word(word), i);
+}
+
+fn load4(word: u32, i: u32) -> vec4<f32> {
     if KV_TYPE == KV_F16 {
         let at = word + 2u * i;
-        return vec4(unpack2x16float(values[at]), unpack2x16float(values[at + 1u]));
+        return vec4(unpack2x16float(kv_read(at)), unpack2x16float(kv_read(at + 1u)));
     }
     if KV_TYPE == KV_F32 {
         let at = word + 4u * i;
-        return bitcast<vec4<f32>>(vec4(values[at], values[at + 1u], values[at + 2u], values[at + 3u]));
+        return bitcast<vec4<f32>>(vec4(kv_read(at), kv_read(at + 1u), kv_read(at + 2u), kv_read(at + 3u)));
     }
-    return quants4(values[quants_word(word, i)], i) * scale_of(values[scale_word(word, i)], i);
+    return quants4(kv_read(quants_word(word, i)), i) * scale_of(kv_read(scale_word(word, i)), i);
 }
 
 fn quants_word(word: u32, i: u32) -> u32 {

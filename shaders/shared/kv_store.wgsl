@@ -1,27 +1,19 @@
 // Writes of whole vectors into the cache, from the HEAD_DIM numbers of `qkv` that begin at `first`.
-fn store(is_key: bool, word: u32, first: u32) {
+fn store(word: u32, first: u32) {
     if KV_TYPE == KV_F32 {
         for (var i = 0u; i < HEAD_DIM; i++) {
-            put(is_key, word + i, bitcast<u32>(qkv[first + i]));
+            kv_write(word + i, bitcast<u32>(qkv[first + i]));
         }
     } else if KV_TYPE == KV_F16 {
         for (var i = 0u; i < HEAD_DIM / 2u; i++) {
-            put(is_key, word + i, pack2x16float(vec2(qkv[first + 2u * i], qkv[first + 2u * i + 1u])));
+            kv_write(word + i, pack2x16float(vec2(qkv[first + 2u * i], qkv[first + 2u * i + 1u])));
         }
     } else {
-        store_blocks(is_key, word, first);
+        store_blocks(word, first);
     }
 }
 
-fn put(is_key: bool, at: u32, word: u32) {
-    if is_key {
-        keys[at] = word;
-    } else {
-        values[at] = word;
-    }
-}
-
-fn store_blocks(is_key: bool, word: u32, first: u32) {
+fn store_blocks(word: u32, first: u32) {
     let blocks = HEAD_DIM / KV_BLOCK;
     let per_word = select(8u, 4u, KV_TYPE == KV_Q8_0);
     var scales = vec2<f32>();
@@ -30,11 +22,11 @@ fn store_blocks(is_key: bool, word: u32, first: u32) {
         let scale = scale_for(first + begin);
         let inverse = select(1.0 / scale, 0.0, scale == 0.0);
         for (var i = begin; i < begin + KV_BLOCK; i += per_word) {
-            put(is_key, word + i / per_word, quants(first + i, inverse, per_word));
+            kv_write(word + i / per_word, quants(first + i, inverse, per_word));
         }
         scales = select(vec2(scales.x, scale), vec2(scale, 0.0), block % 2u == 0u);
         if block % 2u == 1u || block + 1u == blocks {
-            put(is_key, word + KV_NUMBER_WORDS + block / 2u, pack2x16float(scales));
+            kv_write(word + KV_NUMBER_WORDS + block / 2u, pack2x16float(scales));
         }
     }
 }

@@ -107,7 +107,7 @@ impl DraftModel {
     pub fn bytes_needed(model: &Model) -> u64 {
         let KvOptions { context, slots, ty, .. } = cache(model.weights().config(), model.info().context_length);
         let rows = super::executor::most_rows(model.device());
-        let options = FitOptions { context, cache_tokens: context, slots, kv: ty, rows, kv_segments: 1 };
+        let options = FitOptions { context, cache_tokens: context, slots, kv: ty, rows };
         model.weights().memory_needs(&options).total(context.into())
     }
 
@@ -190,5 +190,12 @@ impl DraftModel {
 
 /// Its cache: of one sequence, and exact, since it is small.
 fn cache(config: &Config, context: u32) -> KvOptions {
-    KvOptions { groups: kv_groups(&config.layer_kinds), context, slots: 1, pages: None, ty: KvType::F16 }
+    KvOptions {
+        groups: kv_groups(&config.layer_kinds),
+        context,
+        slots: 1,
+        pages: None,
+        ty: KvType::F16,
+        segment_bytes: None,
+    }
 }

@@ -159,7 +159,14 @@ fn cache_options(
     let rows = most_rows(device);
     let groups = kv_groups(&config.layer_kinds);
     let pages = groups.iter().map(|group| group.lifetime.pool_pages(cache_tokens, slots, rows)).collect();
-    let kv = KvOptions { groups, context, slots, pages: Some(pages), ty: options.kv_type };
+    let kv = KvOptions {
+        groups,
+        context,
+        slots,
+        pages: Some(pages),
+        ty: options.kv_type,
+        segment_bytes: options.segment_bytes,
+    };
     kv.shapes().try_for_each(|shape| shape.supports())?;
-    Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows, kv_segments: 1 }, kv))
+    Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows }, kv))
 }

@@ -94,6 +94,10 @@ pub struct EngineOptions {
     /// be on another device.
     #[serde(skip)]
     pub draft: Option<Model>,
+    /// Bytes of a segment of the cache at most, so that small models take the path of large ones: for tests.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub segment_bytes: Option<u64>,
 }
 
 /// What loading is doing.

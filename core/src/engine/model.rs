@@ -86,7 +86,7 @@ impl Model {
         let header = Header::read(source).await?;
         let context = context(&header.config, options.context);
         // The least that an engine can do with.
-        let least = FitOptions { context: 1, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1, kv_segments: 1 };
+        let least = FitOptions { context: 1, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1 };
         fit::check(&header.gguf, &placement.device, &least)?;
         Model::read(header, placement, source, context, progress).await
     }

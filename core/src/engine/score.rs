@@ -62,7 +62,14 @@ impl LogitsEvaluator {
         let config = model.config();
         let kv = KvCache::new(
             &device,
-            &KvOptions { groups: model.kv_groups(), context: options.context, slots: 1, pages: None, ty: options.kv },
+            &KvOptions {
+                groups: model.kv_groups(),
+                context: options.context,
+                slots: 1,
+                pages: None,
+                ty: options.kv,
+                segment_bytes: None,
+            },
         )?;
         let rows: Vec<Row> = (0..options.chunk).map(|position| Row::new(0, position, 0)).collect();
         let batch = device.upload("batch", &batch::words(&rows))?.all();

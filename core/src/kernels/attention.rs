@@ -3,7 +3,7 @@
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::gpu::{AdapterInfo, RequiredFeatures};
+use crate::gpu::{Access, AdapterInfo, RequiredFeatures};
 
 mod cases;
 
@@ -64,10 +64,8 @@ pub struct Attention {
     pub batch: TensorRef,
     /// f32 `[rows, qkv_width]`, rotated queries first.
     pub q: TensorRef,
-    /// The layer's keys.
-    pub keys: TensorRef,
-    /// The layer's values.
-    pub values: TensorRef,
+    /// The segments of the layer's cache.
+    pub cache: Vec<TensorRef>,
     /// The page table.
     pub pages: TensorRef,
     /// f32 `[rows, out_cols]`.
@@ -98,14 +96,13 @@ impl Kernel for Attention {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        let mut operands = vec![
-            Operand::read("batch", "Batch", &self.batch),
-            Operand::read("q", "array<f32>", &self.q),
-            Operand::read("keys", "array<u32>", &self.keys),
-            Operand::read("values", "array<u32>", &self.values),
+        let mut operands =
+            vec![Operand::read("batch", "Batch", &self.batch), Operand::read("q", "array<f32>", &self.q)];
+        operands.extend(kv::operands(&self.cache, Access::Read));
+        operands.extend([
             Operand::read("pages", "array<u32>", &self.pages),
             Operand::write("out", "array<f32>", &self.out),
-        ];
+        ]);
         operands.extend(self.sinks.iter().map(|sinks| Operand::read("sinks", "array<f32>", sinks)));
         operands
     }
@@ -117,7 +114,9 @@ impl Kernel for Attention {
         let windowed = if window.is_some() { " window" } else { "" };
         let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
-        format!("{phase} {ty:?} {} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}", self.group())
+        let group = self.group();
+        let segments = if self.cache.len() > 1 { format!(" {} segments", self.cache.len()) } else { String::new() };
+        format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{segments}")
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -137,7 +136,7 @@ impl Kernel for Attention {
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         let AttentionShape { heads, qkv_width, scale, kv_splits, window, keep, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
-        let mut constants = self.kv.constants();
+        let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
             ("HEADS", heads.into()),
             ("QKV_WIDTH", qkv_width.into()),
@@ -155,7 +154,7 @@ impl Kernel for Attention {
             _ => (PLAIN, [self.rows, heads.div_ceil(4), kv_splits]),
         };
         LaunchConfig {
-            text: [&sizes, batch::WGSL, kv::WGSL, COMMON, sinks, LOAD, body].concat(),
+            text: [&sizes, batch::WGSL, kv::WGSL, &kv::reads(self.cache.len()), COMMON, sinks, LOAD, body].concat(),
             constants,
             workgroups,
             needs: RequiredFeatures::default(),
@@ -163,10 +162,11 @@ impl Kernel for Attention {
     }
 
     fn run(&self, arguments: &Arguments) {
+        let segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s(name)).collect();
         cpu::attention(
             batch::rows(&arguments.u32s("batch")),
             &arguments.f32s("q"),
-            (&arguments.u32s("keys"), &arguments.u32s("values"), &arguments.u32s("pages")),
+            (&segments.iter().map(|segment| &**segment).collect::<Vec<_>>(), &arguments.u32s("pages")),
             self.sinks.is_some().then(|| arguments.f32s("sinks")).as_deref(),
             &mut arguments.f32s_mut("out"),
             (&self.shape, &self.kv),

@@ -1,9 +1,20 @@
 //! The shape of the key/value cache, as kernels see it.
+//!
+//! The cache of a layer is one binding, or where that is too small several of them, its segments, each of so many whole pages. Words of
+//! the cache are counted through all segments. A page holds its keys, then its values.
 
 use super::batch::Row;
+use super::{Operand, TensorRef};
+use crate::gpu::{Access, Limits};
 
 /// Positions in a page.
 pub const PAGE: u32 = 32;
+
+/// Segments at most: with those, a kernel has eight storage bindings.
+const MAX_SEGMENTS: usize = 3;
+
+/// What segments are called in shaders.
+const SEGMENTS: [&str; MAX_SEGMENTS] = ["kv0", "kv1", "kv2"];
 
 /// WGSL access to the cache.
 pub const WGSL: &str = wgsl!("shared/kv");
@@ -85,7 +96,7 @@ pub struct UnsupportedKv {
     pub multiple: u32,
 }
 
-/// Shape of a layer's keys, and of its values: `[page, kv_head, PAGE, head_dim]`.
+/// Shape of a layer's cache: `[page, keys or values, kv_head, PAGE, head_dim]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KvShape {
     /// Key/value heads.
@@ -96,6 +107,8 @@ pub struct KvShape {
     pub pages_per_sequence: u32,
     /// How numbers are stored.
     pub ty: KvType,
+    /// Pages of each segment but the last, which may have fewer.
+    pub segment_pages: u32,
 }
 
 impl KvShape {
@@ -127,9 +140,24 @@ impl KvShape {
         self.number_words() + blocks.div_ceil(2)
     }
 
-    /// Bytes of a page of keys.
+    /// Bytes of a page: keys, then values.
     pub fn page_bytes(&self) -> u64 {
-        u64::from(self.position_words()) * u64::from(PAGE) * u64::from(self.kv_heads) * 4
+        2 * u64::from(self.position_words()) * u64::from(PAGE) * u64::from(self.kv_heads) * 4
+    }
+
+    /// Pages that a binding of this device holds.
+    pub fn binding_pages(&self, limits: &Limits) -> u64 {
+        limits.binding.min(limits.buffer) / self.page_bytes()
+    }
+
+    /// Pages of a cache at most, in segments of so many: words of it are counted in 32 bits.
+    pub fn most_pages(&self, segment_pages: u64) -> u64 {
+        segment_pages.saturating_mul(MAX_SEGMENTS as u64).min((4 << 32) / self.page_bytes())
+    }
+
+    /// Words of a segment.
+    pub fn segment_words(&self) -> usize {
+        (u64::from(self.segment_pages) * self.page_bytes() / 4) as usize
     }
 
     /// True where `row` has a place in the cache: a finished row has none, and neither has a position that the table has no
@@ -138,10 +166,15 @@ impl KvShape {
         !row.is_finished() && row.position / PAGE < self.pages_per_sequence
     }
 
-    /// Word at which `position` of `head` begins, given the page table of its sequence.
-    pub fn word(&self, table: &[u32], head: u32, position: u32) -> usize {
+    /// Word at which the key of `position` of `head` begins, given the page table of its sequence.
+    pub fn key_word(&self, table: &[u32], head: u32, position: u32) -> usize {
         let page = table[(position / PAGE) as usize];
-        (((page * self.kv_heads + head) * PAGE + position % PAGE) * self.position_words()) as usize
+        (((page * 2 * self.kv_heads + head) * PAGE + position % PAGE) * self.position_words()) as usize
+    }
+
+    /// Word of the value that belongs to a key.
+    pub fn value_word(&self, key_word: usize) -> usize {
+        key_word + (self.kv_heads * PAGE * self.position_words()) as usize
     }
 
     /// The `override` constants of `shaders/shared/kv.wgsl`.
@@ -156,6 +189,55 @@ impl KvShape {
             ("KV_WORDS", self.position_words().into()),
         ]
     }
+
+    /// The same for a cache of so many segments.
+    pub(super) fn constants_of(&self, segments: usize) -> Vec<(&'static str, f64)> {
+        let mut constants = self.constants();
+        if segments > 1 {
+            constants.push(("SEGMENT_WORDS", self.segment_words() as f64));
+        }
+        constants
+    }
+}
+
+/// The segments of a cache as operands.
+pub(super) fn operands(cache: &[TensorRef], access: Access) -> impl Iterator<Item = Operand> {
+    SEGMENTS.into_iter().zip(cache).map(move |(name, place)| match access {
+        Access::Read => Operand::read(name, "array<u32>", place),
+        Access::Write => Operand::write(name, "array<u32>", place),
+    })
+}
+
+/// Names of so many segments.
+pub(super) fn names(segments: usize) -> impl Iterator<Item = &'static str> {
+    SEGMENTS.into_iter().take(segments)
+}
+
+/// WGSL of `kv_read`, the word of a cache of so many segments.
+pub(super) fn reads(segments: usize) -> String {
+    by_segment("fn kv_read(at: u32) -> u32", segments, |segment, at| format!("return {segment}[{at}];"))
+}
+
+/// WGSL of `kv_write`, which sets a word.
+pub(super) fn writes(segments: usize) -> String {
+    by_segment("fn kv_write(at: u32, word: u32)", segments, |segment, at| format!("{segment}[{at}] = word; return;"))
+}
+
+/// A function whose body asks in which segment the word `at` is.
+fn by_segment(signature: &str, segments: usize, access: impl Fn(&str, &str) -> String) -> String {
+    let mut text = match segments {
+        1 => format!("{signature} {{\n"),
+        _ => format!("override SEGMENT_WORDS: u32;\n{signature} {{\n"),
+    };
+    for (number, segment) in SEGMENTS[..segments].iter().enumerate() {
+        let at = if number == 0 { "at".to_string() } else { format!("at - {number}u * SEGMENT_WORDS") };
+        let access = access(segment, &at);
+        match number + 1 < segments {
+            true => text += &format!("    if at < {}u * SEGMENT_WORDS {{ {access} }}\n", number + 1),
+            false => text += &format!("    {access}\n"),
+        }
+    }
+    text + "}\n"
 }
 
 #[cfg(test)]
@@ -163,7 +245,7 @@ mod tests {
     use super::*;
 
     fn shape(ty: KvType, head_dim: u32) -> KvShape {
-        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty }
+        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty, segment_pages: 1 }
     }
 
     #[test]
@@ -191,6 +273,16 @@ mod tests {
             assert_eq!(shape(KvType::Q8_0, head_dim).block(), block, "{head_dim}");
             assert_eq!(KvType::ALL.map(|ty| shape(ty, head_dim).position_words()), words, "{head_dim}");
         }
+    }
+
+    #[test]
+    fn kv_access_of_one_segment_asks_nothing() {
+        assert_eq!(reads(1), "fn kv_read(at: u32) -> u32 {\n    return kv0[at];\n}\n");
+        let three = writes(3);
+        assert!(
+            three.contains("if at < 2u * SEGMENT_WORDS { kv1[at - 1u * SEGMENT_WORDS] = word; return; }"),
+            "{three}"
+        );
     }
 
     #[test]

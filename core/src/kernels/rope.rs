@@ -4,7 +4,7 @@ use super::batch::Row;
 use super::kv::{self, KvShape, KvType, PAGE};
 use super::verify::{KernelTest, Kind, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
-use crate::gpu::{AdapterInfo, RequiredFeatures};
+use crate::gpu::{Access, AdapterInfo, RequiredFeatures};
 
 const STORE: &str = wgsl!("shared/kv_store");
 const BODY: &str = wgsl!("rope_kv");
@@ -45,10 +45,8 @@ pub struct RopeKv {
     pub norms: TensorRef,
     /// Pairs (cos, sin), `[FINE + coarse, dims / 2]`.
     pub angles: TensorRef,
-    /// The layer's keys.
-    pub keys: TensorRef,
-    /// The layer's values.
-    pub values: TensorRef,
+    /// The segments of the layer's cache.
+    pub cache: Vec<TensorRef>,
     /// The page table.
     pub pages: TensorRef,
     /// Rows at most.
@@ -65,19 +63,21 @@ impl Kernel for RopeKv {
     }
 
     fn operands(&self) -> Vec<Operand> {
-        vec![
+        let mut operands = vec![
             Operand::read("batch", "Batch", &self.batch),
             Operand::write("qkv", "array<f32>", &self.qkv),
             Operand::read("norms", "array<f32>", &self.norms),
             Operand::read("angles", "array<vec2<f32>>", &self.angles),
-            Operand::write("keys", "array<u32>", &self.keys),
-            Operand::write("values", "array<u32>", &self.values),
-            Operand::read("pages", "array<u32>", &self.pages),
-        ]
+        ];
+        operands.extend(kv::operands(&self.cache, Access::Write));
+        operands.push(Operand::read("pages", "array<u32>", &self.pages));
+        operands
     }
 
     fn class(&self) -> String {
-        format!("{:?} {:?} {}", self.rope.style, self.kv.ty, if self.rope.norm.is_some() { "norm" } else { "" })
+        let norm = if self.rope.norm.is_some() { "norm" } else { "" };
+        let segments = if self.cache.len() > 1 { format!(" {} segments", self.cache.len()) } else { String::new() };
+        format!("{:?} {:?} {norm}{segments}", self.rope.style, self.kv.ty)
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -86,7 +86,7 @@ impl Kernel for RopeKv {
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let rope = &self.rope;
-        let mut constants = self.kv.constants();
+        let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
             ("HEADS", rope.heads.into()),
             ("ROPE_DIMS", rope.dims.into()),
@@ -95,7 +95,7 @@ impl Kernel for RopeKv {
             ("EPS", rope.norm.unwrap_or(0.0).into()),
         ]);
         LaunchConfig {
-            text: [batch::WGSL, kv::WGSL, STORE, BODY].concat(),
+            text: [batch::WGSL, kv::WGSL, &kv::writes(self.cache.len()), STORE, BODY].concat(),
             constants,
             workgroups: [(rope.heads + 2 * self.kv.kv_heads).div_ceil(32), self.rows, 1],
             needs: RequiredFeatures::default(),
@@ -103,20 +103,21 @@ impl Kernel for RopeKv {
     }
 
     fn run(&self, arguments: &Arguments) {
+        let mut segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s_mut(name)).collect();
         cpu::rope_kv(
             batch::rows(&arguments.u32s("batch")),
             &mut arguments.f32s_mut("qkv"),
             &arguments.f32s("norms"),
             &arguments.f32s("angles"),
-            &mut arguments.u32s_mut("keys"),
-            &mut arguments.u32s_mut("values"),
+            &mut segments.iter_mut().map(|segment| &mut **segment).collect::<Vec<_>>(),
             &arguments.u32s("pages"),
             (&self.rope, &self.kv),
         );
     }
 
     fn guard(&self) -> KernelTest {
-        case("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80))
+        let segments = self.cache.len() as u32;
+        segmented("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80), segments)
     }
 }
 
@@ -156,11 +157,30 @@ pub fn cases() -> Vec<KernelTest> {
             cases.push(case("far rows", &FAR_ROWS, RopeStyle::HalfSplit, false, (ty, head_dim)));
         }
     }
+    for segments in [2, 3] {
+        for ty in KvType::ALL {
+            cases.push(segmented("far rows", &FAR_ROWS, RopeStyle::HalfSplit, false, (ty, 80), segments));
+            cases.push(segmented("odd rows", &ODD_ROWS, RopeStyle::Interleaved, true, (ty, 24), segments));
+        }
+    }
     cases
 }
 
-fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, (ty, head_dim): (KvType, u32)) -> KernelTest {
-    let kv = KvShape { kv_heads: 3, head_dim, pages_per_sequence: PAGES, ty };
+fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, kind: (KvType, u32)) -> KernelTest {
+    segmented(name, valid, style, norm, kind, 1)
+}
+
+/// A case with a cache of several segments.
+fn segmented(
+    name: &str,
+    valid: &[Row],
+    style: RopeStyle,
+    norm: bool,
+    (ty, head_dim): (KvType, u32),
+    segments: u32,
+) -> KernelTest {
+    let segment_pages = (2 * PAGES).div_ceil(segments);
+    let kv = KvShape { kv_heads: 3, head_dim, pages_per_sequence: PAGES, ty, segment_pages };
     let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
     let rows = valid.len() as u32 + 1;
     let pages: Vec<u32> = (0..2 * PAGES).map(|page| (page * 7 + 3) % (2 * PAGES)).collect();
@@ -169,24 +189,18 @@ fn case(name: &str, valid: &[Row], style: RopeStyle, norm: bool, (ty, head_dim):
     let angles: Vec<u32> = (0..(FINE + 2) * rope.dims / 2)
         .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
         .collect();
-    let stored = Kind::Cache(kv);
-    KernelTest::new(
-        format!("rope_kv {name} {style:?} {ty:?} {head_dim} norm {norm}"),
-        vec![
-            batch::words(valid),
-            random_f32s(1, rows * width),
-            random_f32s(2, 2 * kv.head_dim),
-            angles,
-            cache.clone(),
-            cache,
-            pages,
-        ],
-        vec![Output::f32(1), Output { binding: 4, kind: stored }, Output { binding: 5, kind: stored }],
-        move |places| {
-            let [batch, qkv, norms, angles, keys, values, pages] = places.try_into().expect("seven inputs");
-            Box::new(RopeKv { batch, qkv, norms, angles, keys, values, pages, rows, rope, kv })
-        },
-    )
+    let mut inputs = vec![batch::words(valid), random_f32s(1, rows * width), random_f32s(2, 2 * kv.head_dim), angles];
+    inputs.extend(cache.chunks(kv.segment_words()).map(<[u32]>::to_vec));
+    inputs.push(pages);
+    let of_segments = (4..).take(segments as usize).map(|binding| Output { binding, kind: Kind::Cache(kv) });
+    let outputs = std::iter::once(Output::f32(1)).chain(of_segments).collect();
+    let name = format!("rope_kv {name} {style:?} {ty:?} {head_dim} norm {norm} segments {segments}");
+    KernelTest::new(name, inputs, outputs, move |mut places| {
+        let mut cache = places.split_off(4);
+        let pages = cache.pop().expect("the page table is the last");
+        let [batch, qkv, norms, angles] = places.try_into().expect("four inputs before the cache");
+        Box::new(RopeKv { batch, qkv, norms, angles, cache, pages, rows, rope, kv })
+    })
 }
 
 #[cfg(test)]
@@ -194,10 +208,9 @@ mod tests {
     use super::*;
     use crate::kernels::verify::run_twin;
 
-    /// Keys and values that the twin leaves in an empty cache.
-    fn cache_after(case: &KernelTest) -> [Vec<u32>; 2] {
-        let words = run_twin(case);
-        [4, 5].map(|binding| words[binding].clone())
+    /// What the twin leaves in an empty cache.
+    fn cache_after(case: &KernelTest) -> Vec<u32> {
+        run_twin(case)[4].clone()
     }
 
     #[test]
@@ -206,7 +219,7 @@ mod tests {
             let all = cache_after(&case("", &ODD_ROWS, RopeStyle::HalfSplit, true, (ty, 24)));
             let live = cache_after(&case("", &ODD_ROWS[..4], RopeStyle::HalfSplit, true, (ty, 24)));
             assert!(all == live, "{ty:?}: rows without a place were written");
-            assert!(live.iter().flatten().any(|word| *word != 0), "{ty:?}");
+            assert!(live.iter().any(|word| *word != 0), "{ty:?}");
         }
     }
 }

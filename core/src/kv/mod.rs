@@ -1,6 +1,7 @@
 //! The key/value cache: pages of positions, per layer, and the tables that say which pages a sequence has.
 //!
-//! Keys and values of a layer are `[page, kv_head, position in page, head_dim]`. A sequence's positions lie in pages
+//! A layer's cache is `[page, keys or values, kv_head, position in page, head_dim]`, in one buffer or, where a binding holds no more, in a
+//! few segments. A sequence's positions lie in pages
 //! named by its row of its group's block table, so sequences may grow and share without anything being moved. Which pages are whose is
 //! decided elsewhere ([`pages`], [`prefix`], the engine's scheduler); here is their memory.
 
@@ -27,7 +28,8 @@ pub struct KvCache {
 #[derive(Debug)]
 struct GroupCache {
     shape: KvShape,
-    layers: Vec<[Storage; 2]>,
+    /// Of each layer its segments.
+    layers: Vec<Vec<Storage>>,
     /// u32 `[slots, pages_per_sequence]`.
     table: Storage,
     pages: u32,
@@ -46,15 +48,15 @@ pub struct KvOptions {
     pub pages: Option<Vec<u32>>,
     /// How numbers are stored.
     pub ty: KvType,
+    /// Bytes of a segment at most, where that is less than a binding holds.
+    pub segment_bytes: Option<u64>,
 }
 
 /// What kernels ask of the cache of a layer.
 #[derive(Debug)]
 pub struct LayerCache {
-    /// Its keys.
-    pub keys: Slice,
-    /// Its values.
-    pub values: Slice,
+    /// Its segments.
+    pub segments: Vec<Slice>,
     /// The block table, u32 `[slots, pages_per_sequence]`.
     pub table: Slice,
     /// Its shape.
@@ -69,27 +71,40 @@ impl KvOptions {
             head_dim: group.head_dim,
             pages_per_sequence: self.context.div_ceil(PAGE).max(1),
             ty: self.ty,
+            segment_pages: u32::MAX,
         })
     }
 }
 
 impl GroupCache {
-    fn new(device: &Device, shape: KvShape, layers: usize, slots: u32, pages: Option<u32>) -> Result<Self, GpuError> {
-        let entries = shape.pages_per_sequence * slots;
+    fn new(
+        device: &Device,
+        mut shape: KvShape,
+        layers: usize,
+        options: &KvOptions,
+        pages: Option<u32>,
+    ) -> Result<Self, GpuError> {
+        let entries = shape.pages_per_sequence * options.slots;
         let pages = pages.unwrap_or(entries);
-        let bytes = shape.page_bytes() * u64::from(pages);
-        let limit = device.facts().limits.binding;
-        if bytes > limit {
-            return Err(GpuError::TooSmall { what: "bindings (the key/value cache)", limit, wanted: bytes });
+        let (page, most) = (shape.page_bytes(), options.segment_bytes.unwrap_or(u64::MAX));
+        let segment_pages = shape.binding_pages(&device.facts().limits).min(most / page);
+        let most = shape.most_pages(segment_pages);
+        if u64::from(pages) > most {
+            let (limit, wanted) = (page * most, page * u64::from(pages));
+            return Err(GpuError::TooSmall { what: "bindings (the key/value cache)", limit, wanted });
         }
-        let layer = || Ok([device.buffer("keys", bytes)?, device.buffer("values", bytes)?]);
+        shape.segment_pages = u32::try_from(segment_pages).unwrap_or(u32::MAX).min(pages).max(1);
+        let sizes =
+            (0..pages).step_by(shape.segment_pages as usize).map(|first| shape.segment_pages.min(pages - first));
+        let sizes: Vec<u64> = sizes.map(|pages| page * u64::from(pages)).collect();
+        let layer = || sizes.iter().map(|bytes| device.buffer("keys and values", *bytes)).collect();
         let layers = (0..layers).map(|_| layer()).collect::<Result<Vec<_>, GpuError>>()?;
         let table: Vec<u32> = (0..entries).map(|entry| if entry < pages { entry } else { 0 }).collect();
         Ok(GroupCache { shape, layers, table: device.upload("page table", &table)?, pages })
     }
 
     fn page_bytes(&self) -> u64 {
-        self.shape.page_bytes() * 2 * self.layers.len() as u64
+        self.shape.page_bytes() * self.layers.len() as u64
     }
 }
 
@@ -97,13 +112,12 @@ impl KvCache {
     /// Allocates the cache.
     ///
     /// # Errors
-    /// [`GpuError::TooSmall`] when a layer's keys exceed what the device can bind.
+    /// [`GpuError::TooSmall`] when a layer exceeds what the device can bind.
     pub fn new(device: &Device, options: &KvOptions) -> Result<KvCache, GpuError> {
         let pages = |number: usize| options.pages.as_ref().and_then(|pages| pages.get(number).copied());
         let groups = options.groups.iter().zip(options.shapes()).enumerate();
-        let groups = groups.map(|(number, (group, shape))| {
-            GroupCache::new(device, shape, group.layers.len(), options.slots, pages(number))
-        });
+        let groups = groups
+            .map(|(number, (group, shape))| GroupCache::new(device, shape, group.layers.len(), options, pages(number)));
         let groups = groups.collect::<Result<Vec<_>, GpuError>>()?;
         let cache = KvCache { device: device.clone(), options: options.clone(), groups };
         // What a copy needs of the device is made now, and not while answers are under way.
@@ -129,8 +143,8 @@ impl KvCache {
         let mut places =
             places.filter_map(|(spec, cache)| Some((cache, spec.layers.iter().position(|l| *l == layer)?)));
         let Some((group, at)) = places.next() else { unreachable!("each layer is in a group") };
-        let [keys, values] = &group.layers[at];
-        LayerCache { keys: keys.all(), values: values.all(), table: group.table.all(), shape: group.shape }
+        let segments = group.layers[at].iter().map(Storage::all).collect();
+        LayerCache { segments, table: group.table.all(), shape: group.shape }
     }
 
     /// Says that the pages of `slot` in a group from its page number `first` on are these.
@@ -164,7 +178,7 @@ impl KvCache {
     /// Where a page of a group lies: keys, then values of each of its layers.
     pub fn page(&self, group: usize, page: u32) -> impl Iterator<Item = Slice> {
         let GroupCache { shape, layers, .. } = &self.groups[group];
-        let bytes = shape.page_bytes();
-        layers.iter().flatten().map(move |storage| storage.slice(u64::from(page) * bytes, bytes))
+        let (bytes, segment, within) = (shape.page_bytes(), page / shape.segment_pages, page % shape.segment_pages);
+        layers.iter().map(move |segments| segments[segment as usize].slice(u64::from(within) * bytes, bytes))
     }
 }

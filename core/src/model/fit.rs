@@ -22,8 +22,6 @@ pub struct FitOptions {
     pub kv: KvType,
     /// Rows of the largest plan: the tokens of a prefill step.
     pub rows: u32,
-    /// Bindings that the keys of a layer may be spread over.
-    pub kv_segments: u32,
 }
 
 /// Memory that a model needs, bytes.
@@ -147,13 +145,12 @@ pub fn check_needs(
     }
 }
 
-/// The keys of a layer must fit its bindings, and so must its values.
+/// The keys and values of a layer must fit its bindings.
 fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Result<(), FitError> {
-    let binding = limits.binding.min(limits.buffer);
     for pool in pools(config, options.kv) {
-        let available = (binding / pool.layer_page).saturating_mul(options.kv_segments.into());
+        let available = pool.shape.most_pages(pool.shape.binding_pages(limits));
         let pages = |tokens| u64::from(pool.pages(options, tokens));
-        options.check_tokens("for the keys of a layer", pool.layer_page, &pages, available)?;
+        options.check_tokens("for the keys and values of a layer", pool.shape.page_bytes(), &pages, available)?;
     }
     Ok(())
 }
@@ -209,9 +206,9 @@ impl FitOptions {
 /// What the page pool of a group of layers takes.
 struct Pool {
     lifetime: Lifetime,
-    /// Bytes of a page of the keys of a layer.
-    layer_page: u64,
-    /// Bytes of a page: keys and values of all its layers.
+    /// Of a layer.
+    shape: KvShape,
+    /// Bytes of a page of all its layers.
     page: u64,
 }
 
@@ -227,8 +224,8 @@ impl Pool {
 
 fn pools(config: &Config, ty: KvType) -> impl Iterator<Item = Pool> {
     kv_groups(&config.layer_kinds).into_iter().map(move |KvGroupSpec { layers, kv_heads, head_dim, lifetime }| {
-        let layer_page = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty }.page_bytes();
-        Pool { lifetime, layer_page, page: 2 * layer_page * layers.len() as u64 }
+        let shape = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty, segment_pages: 1 };
+        Pool { lifetime, shape, page: shape.page_bytes() * layers.len() as u64 }
     })
 }
 
@@ -318,8 +315,7 @@ mod tests {
         pollster::block_on(Gguf::read(&HeaderOnly(header))).expect("a sound header")
     }
 
-    const OPTIONS: FitOptions =
-        FitOptions { context: 131_072, cache_tokens: 0, slots: 4, kv: KvType::F16, rows: 256, kv_segments: 1 };
+    const OPTIONS: FitOptions = FitOptions { context: 131_072, cache_tokens: 0, slots: 4, kv: KvType::F16, rows: 256 };
 
     #[test]
     fn memory_needed_is_known_from_the_header() {
@@ -336,15 +332,14 @@ mod tests {
     fn context_that_exceeds_a_binding_is_refused_from_the_header() {
         let config = Config::read(&eight_billion()).expect("sizes that fit");
         let error = check_bindings(&config, &Limits::DEFAULT, &OPTIONS).expect_err("too long");
-        // 128 MiB hold 2048 pages of 32 tokens of 2 KiB, four of them spare.
-        assert!(matches!(error, FitError::Context { fits: 65_408, .. }), "{error}");
-        assert!(error.to_string().ends_with("at most 65408 tokens work"), "{error}");
+        // Each of three segments of 128 MiB holds 1024 pages of 32 tokens of 4 KiB; four of them all are spare.
+        assert!(matches!(error, FitError::Context { fits: 98_176, .. }), "{error}");
+        assert!(error.to_string().ends_with("at most 98176 tokens work"), "{error}");
         let fits = |options: FitOptions| check_bindings(&config, &Limits::DEFAULT, &options);
-        assert_eq!(fits(FitOptions { context: 65_408, ..OPTIONS }), Ok(()));
-        assert!(fits(FitOptions { context: 65_409, ..OPTIONS }).is_err());
-        assert_eq!(fits(FitOptions { kv_segments: 3, ..OPTIONS }), Ok(()));
-        let cache = fits(FitOptions { context: 4096, cache_tokens: 70_000, ..OPTIONS });
-        assert!(matches!(cache, Err(FitError::Context { tokens: 70_000, fits: 65_408, .. })), "{cache:?}");
+        assert_eq!(fits(FitOptions { context: 98_176, ..OPTIONS }), Ok(()));
+        assert!(fits(FitOptions { context: 98_177, ..OPTIONS }).is_err());
+        let cache = fits(FitOptions { context: 4096, cache_tokens: 100_000, ..OPTIONS });
+        assert!(matches!(cache, Err(FitError::Context { tokens: 100_000, fits: 98_176, .. })), "{cache:?}");
         let absurd = FitOptions { context: u32::MAX, cache_tokens: u32::MAX, slots: u32::MAX, ..OPTIONS };
         assert!(matches!(fits(absurd), Err(FitError::Context { fits: 0, .. })));
     }

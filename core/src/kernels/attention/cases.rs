@@ -20,6 +20,8 @@ struct Case {
     rows: Vec<Row>,
     /// Entries of a sequence's row in the page table.
     pages: u32,
+    /// Segments of the cache.
+    segments: u32,
 }
 
 impl Case {
@@ -37,6 +39,7 @@ impl Case {
             sinks: false,
             rows,
             pages: last / PAGE + 1,
+            segments: 1,
         }
     }
 
@@ -75,6 +78,11 @@ impl Case {
     /// The same where rows see the last `window` positions and the first `keep`.
     fn windowed(self, window: u32, keep: u32) -> Case {
         Case { window: Some(window), keep, ..self }
+    }
+
+    /// The same with a cache of several segments.
+    fn segmented(self, segments: u32) -> Case {
+        Case { segments, ..self }
     }
 
     /// The same with a sink for each head.
@@ -118,37 +126,47 @@ impl Case {
         };
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
         let sinks = if self.sinks { " sinks" } else { "" };
-        format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks} at {at}")
+        let segments = if self.segments > 1 { format!(" {} segments", self.segments) } else { String::new() };
+        format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
+    }
+
+    fn kv(&self) -> KvShape {
+        let segment_pages = (2 * self.pages).div_ceil(self.segments);
+        KvShape { kv_heads: 2, head_dim: self.head_dim, pages_per_sequence: self.pages, ty: self.ty, segment_pages }
     }
 
     fn test(self) -> KernelTest {
-        let kv = KvShape { kv_heads: 2, head_dim: self.head_dim, pages_per_sequence: self.pages, ty: self.ty };
+        let kv = self.kv();
         let shape = self.shape(&kv);
         let AttentionShape { heads, kv_splits, .. } = shape;
         let rows = self.rows.len() as u32 + 1;
         let count = 2 * self.pages;
-        let cache = |seed| random_cache(seed, &kv, count * kv.kv_heads * PAGE);
-        let inputs = vec![
-            batch::words(&self.rows),
-            random_f32s(4, rows * shape.qkv_width),
-            cache(5),
-            cache(6),
+        let cache = random_cache(5, &kv, count * 2 * kv.kv_heads * PAGE);
+        let segments: Vec<Vec<u32>> = cache.chunks(kv.segment_words()).map(<[u32]>::to_vec).collect();
+        assert_eq!(segments.len(), self.segments as usize, "{}", self.name());
+        let mut inputs = vec![batch::words(&self.rows), random_f32s(4, rows * shape.qkv_width)];
+        inputs.extend(segments);
+        inputs.extend([
             self.table(&shape),
             vec![0; (rows * shape.out_cols(&kv)) as usize],
             random_f32s(7, heads),
             vec![0; (rows * heads * kv.head_dim) as usize],
-        ];
-        let answer = if kv_splits > 1 { 7 } else { 5 };
-        let test = KernelTest::new(self.name(), inputs, vec![Output::f32(answer)], move |places| {
-            let [batch, q, keys, values, pages, out, sinks, _] = places.try_into().expect("eight inputs");
+        ]);
+        let behind = 2 + self.segments as usize;
+        let answer = behind + if kv_splits > 1 { 3 } else { 1 };
+        let test = KernelTest::new(self.name(), inputs, vec![Output::f32(answer)], move |mut places| {
+            let [pages, out, sinks, _] = places.split_off(behind).try_into().expect("four inputs behind the cache");
+            let cache = places.split_off(2);
+            let [batch, q] = places.try_into().expect("two inputs before the cache");
             let sinks = self.sinks.then_some(sinks);
-            Box::new(Attention { batch, q, keys, values, pages, out, sinks, rows, shape, kv })
+            Box::new(Attention { batch, q, cache, pages, out, sinks, rows, shape, kv })
         });
         if kv_splits == 1 {
             return test;
         }
-        test.then(move |places| {
-            let [batch, _, _, _, _, parts, _, out] = places.try_into().expect("eight inputs");
+        test.then(move |mut places| {
+            let [_, parts, _, out] = places.split_off(behind).try_into().expect("four inputs behind the cache");
+            let batch = places.swap_remove(0);
             Box::new(AttentionReduce { batch, parts, out, rows, heads, head_dim: kv.head_dim, kv_splits })
         })
     }
@@ -169,6 +187,7 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     case.window = kernel.shape.window.map(|_| last / 2);
     case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
     case.sinks = kernel.sinks.is_some();
+    case.segments = kernel.cache.len() as u32;
     case.split(kv_splits).test()
 }
 
@@ -195,6 +214,7 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case::prefill(4, 24, KvType::F32, 140, 70).split(kv_splits));
     }
     cases.extend(window_cases());
+    cases.extend(segment_cases());
     let reduces = [reduce(1, 1, 8, 2), reduce(3, 5, 24, 7), reduce(2, 8, 128, 16), reduce(2, 3, 64, 32)];
     cases.into_iter().map(Case::test).chain(reduces).collect()
 }
@@ -217,6 +237,24 @@ fn window_cases() -> Vec<Case> {
         Case::prefill(8, 64, KvType::Q8_0, 90, 91).with_sinks().windowed(30, 5).split(4),
         Case::odd_rows(2, 64, KvType::F16).windowed(20, 2),
     ]);
+    cases
+}
+
+/// Caches of two and three segments, of which the last is shorter, for each type and phase.
+fn segment_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for segments in [2, 3] {
+        for ty in KvType::ALL {
+            cases.push(Case::decode(7, 24, ty, 100).segmented(segments));
+            cases.push(Case::prefill(3, 80, ty, 70, 33).segmented(segments));
+        }
+        cases.extend([
+            Case::decode_at(3, 16, KvType::F16, &[0, 31, 100, 257]).split(4).segmented(segments),
+            Case::decode(4, 64, KvType::F16, 200).with_sinks().windowed(70, 4).split(7).segmented(segments),
+            Case::prefill(8, 64, KvType::F16, 200, 33).with_sinks().windowed(128, 0).segmented(segments),
+        ]);
+    }
+    cases.push(Case::odd_rows(2, 64, KvType::Q8_0).segmented(2));
     cases
 }
 
@@ -276,6 +314,14 @@ mod tests {
     }
 
     #[test]
+    fn attention_twin_gives_the_same_answer_in_however_many_segments() {
+        let whole = Case::decode(3, 16, KvType::Q8_0, 100).with_sinks();
+        for segments in [2, 3] {
+            assert_eq!(answer(&whole.clone().segmented(segments)), answer(&whole));
+        }
+    }
+
+    #[test]
     fn attention_of_rows_without_a_place_is_left_alone() {
         let case = Case::odd_rows(2, 64, KvType::F16);
         for row in 0..case.rows.len() {
@@ -298,17 +344,18 @@ mod tests {
         let inputs = case.clone().test().inputs;
         let floats =
             |input: usize| -> Vec<f64> { inputs[input].iter().map(|word| f64::from(f32::from_bits(*word))).collect() };
-        let (q, keys, values, sinks) = (floats(1), floats(2), floats(3), floats(6));
+        let (q, cache, sinks) = (floats(1), floats(2), floats(5));
         let (dim, heads) = (case.head_dim as usize, 2 * case.group as usize);
         let Row { position, sequence, .. } = case.rows[row];
         let slot = |position: u32| {
-            let page = inputs[4][(sequence * case.pages + position / PAGE) as usize] as usize;
-            ((page * 2 + head / case.group as usize) * PAGE as usize + (position % PAGE) as usize) * dim
+            let page = inputs[3][(sequence * case.pages + position / PAGE) as usize] as usize;
+            ((page * 4 + head / case.group as usize) * PAGE as usize + (position % PAGE) as usize) * dim
         };
+        let values = &cache[2 * PAGE as usize * dim..];
         let query = &q[row * (heads + 4) * dim + head * dim..][..dim];
         let sees = |p: &u32| case.window.is_none_or(|w| *p as i64 > position as i64 - w as i64) || *p < case.keep;
         let seen: Vec<u32> = (0..=position).filter(sees).collect();
-        let score = |p: &u32| query.iter().zip(&keys[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
+        let score = |p: &u32| query.iter().zip(&cache[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
         let weights: Vec<f64> = seen.iter().map(|p| (score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
         let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
         let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();

@@ -1,6 +1,6 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
-use super::kv::load;
+use super::kv::load_from;
 use super::products::dot;
 use super::threads::{spread, threads_for};
 use crate::kernels::attention::AttentionShape;
@@ -12,7 +12,7 @@ use crate::kernels::kv::KvShape;
 pub fn attention(
     rows: &[Row],
     q: &[f32],
-    (keys, values, pages): (&[u32], &[u32], &[u32]),
+    (segments, pages): (&[&[u32]], &[u32]),
     sinks: Option<&[f32]>,
     out: &mut [f32],
     (shape, kv): (&AttentionShape, &KvShape),
@@ -32,7 +32,7 @@ pub fn attention(
             return;
         }
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-        let places: Vec<usize> = visible(row).map(|position| kv.word(table, kv_head as u32, position)).collect();
+        let places: Vec<usize> = visible(row).map(|position| kv.key_word(table, kv_head as u32, position)).collect();
         let share = places.len().div_ceil(kv_splits);
         let first_head = kv_head * group;
         let queries = &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim];
@@ -41,7 +41,7 @@ pub fn attention(
             // The sink is the first split's.
             let sinks = sinks.filter(|_| split == 0).map(|sinks| &sinks[first_head..][..group]);
             let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(part).skip(split).step_by(kv_splits).collect();
-            let ends = attend(queries, (keys, values), places, sinks, &mut outs, (shape.scale, kv));
+            let ends = attend(queries, segments, places, sinks, &mut outs, (shape.scale, kv));
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
@@ -57,7 +57,7 @@ pub fn attention(
 /// score and the sum of weights behind it.
 fn attend(
     queries: &[f32],
-    (keys, values): (&[u32], &[u32]),
+    segments: &[&[u32]],
     places: &[usize],
     sinks: Option<&[f32]>,
     outs: &mut [&mut [f32]],
@@ -68,7 +68,7 @@ fn attend(
     // `[query, place]`
     let mut scores = vec![0.0; outs.len() * places.len()];
     for (p, place) in places.iter().enumerate() {
-        load(keys, kv, *place, &mut vector);
+        load_from(segments, kv, *place, &mut vector);
         for (g, query) in queries.chunks_exact(dim).enumerate() {
             scores[g * places.len() + p] = dot(query, &vector) * scale;
         }
@@ -88,7 +88,7 @@ fn attend(
         ends.push((highest, total));
     }
     for (p, place) in places.iter().enumerate() {
-        load(values, kv, *place, &mut vector);
+        load_from(segments, kv, kv.value_word(*place), &mut vector);
         for (g, out) in outs.iter_mut().enumerate() {
             let weight = scores[g * places.len() + p];
             out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);

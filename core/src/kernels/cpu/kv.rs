@@ -5,6 +5,18 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::kernels::kv::{KvShape, KvType};
 
+/// Reads the vector that begins at `word` of a cache in segments.
+pub fn load_from(segments: &[&[u32]], kv: &KvShape, word: usize, out: &mut [f32]) {
+    let size = kv.segment_words();
+    load(segments[word / size], kv, word % size, out);
+}
+
+/// Writes `head` as the vector that begins at `word` of a cache in segments.
+pub fn store_into(segments: &mut [&mut [u32]], kv: &KvShape, word: usize, head: &[f32]) {
+    let size = kv.segment_words();
+    store(segments[word / size], kv, word % size, head);
+}
+
 /// Reads the vector that begins at `word` into `out`, which has a value for each dimension of a head.
 pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
     let (numbers, scales) = cache[word..][..kv.position_words() as usize].split_at(kv.number_words() as usize);
@@ -103,7 +115,7 @@ mod tests {
     use inglenook_format::quant::{WeightType, dequantise, quantise};
 
     fn shape(ty: KvType, head_dim: u32) -> KvShape {
-        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty }
+        KvShape { kv_heads: 1, head_dim, pages_per_sequence: 1, ty, segment_pages: 1 }
     }
 
     fn round_trip(kv: &KvShape, head: &[f32]) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! Twin of `shaders/rope_kv.wgsl`.
 
-use super::kv::store;
+use super::kv::store_into;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
@@ -13,8 +13,7 @@ pub fn rope_kv(
     qkv: &mut [f32],
     norms: &[f32],
     angles: &[f32],
-    keys: &mut [u32],
-    values: &mut [u32],
+    segments: &mut [&mut [u32]],
     pages: &[u32],
     (rope, kv): (&RopeShape, &KvShape),
 ) {
@@ -34,9 +33,10 @@ pub fn rope_kv(
                 rotate(head, row.position, angles, rope);
             }
             if is_value {
-                store(values, kv, kv.word(table, (index - heads - kv_heads) as u32, row.position), head);
+                let key = kv.key_word(table, (index - heads - kv_heads) as u32, row.position);
+                store_into(segments, kv, kv.value_word(key), head);
             } else if is_key {
-                store(keys, kv, kv.word(table, (index - heads) as u32, row.position), head);
+                store_into(segments, kv, kv.key_word(table, (index - heads) as u32, row.position), head);
             }
         }
     }
