@@ -5,9 +5,12 @@
 // place. norms: [2, HEAD_DIM] f32, weights of the query norm and of the key norm (used where NORM). angles: (cos, sin)
 // of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. kv0 and further segments: see shared/kv.wgsl.
 //
+// Under a quantised cache, queries and keys are then multiplied with a Hadamard matrix, a block at a time: scores stay what they are, and a
+// channel that is larger than the others no longer takes the precision of its block.
+//
 // Dispatch: one invocation for each head of each row, HEADS + 2 KV_HEADS of them along x in workgroups of 32, rows along
-// y. Rows without a place in the cache are left alone. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes a row, so that neither a
-// finer split nor workgroup memory would pay.
+// y. Rows without a place in the cache are left alone. A head is at most a few hundred numbers and the whole kernel touches a few kilobytes
+// a row, so that neither a finer split nor workgroup memory would pay.
 
 override HEADS: u32;
 override ROPE_DIMS: u32;
@@ -38,6 +41,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         normalise(first, select(0u, HEAD_DIM, is_key));
     }
     rotate(first, row.position);
+    if KV_TYPE >= KV_Q8_0 {
+        mix(first, select(1.0 / f32(KV_BLOCK), 1.0, is_key));
+    }
     if is_key {
         store(kv_word(row.sequence, head - HEADS, row.position), first);
     }
@@ -71,5 +77,30 @@ fn rotate(first: u32, position: u32) {
         let v = vec2(qkv[low], qkv[high]);
         qkv[low] = v.x * turn.x - v.y * turn.y;
         qkv[high] = v.x * turn.y + v.y * turn.x;
+    }
+}
+
+// Multiplies each block with the Hadamard matrix of its size, and with `scale`.
+fn mix(first: u32, scale: f32) {
+    let fours = KV_BLOCK / 4u;
+    var block: array<vec4<f32>, 8>;
+    for (var begin = first; begin < first + HEAD_DIM; begin += KV_BLOCK) {
+        for (var i = 0u; i < fours; i++) {
+            let at = begin + 4u * i;
+            let two = vec4(qkv[at] + qkv[at + 1u], qkv[at] - qkv[at + 1u], qkv[at + 2u] + qkv[at + 3u], qkv[at + 2u] - qkv[at + 3u]);
+            block[i] = vec4(two.xy + two.zw, two.xy - two.zw);
+        }
+        for (var apart = 1u; apart < fours; apart *= 2u) {
+            for (var i = 0u; i < fours; i++) {
+                if (i & apart) == 0u {
+                    let low = block[i];
+                    block[i] = low + block[i + apart];
+                    block[i + apart] = low - block[i + apart];
+                }
+            }
+        }
+        for (var i = 0u; i < KV_BLOCK; i++) {
+            qkv[begin + i] = block[i / 4u][i % 4u] * scale;
+        }
     }
 }

@@ -24,7 +24,7 @@ use twox_hash::XxHash64;
 use crate::kv::groups::Lifetime;
 
 const MAGIC: [u8; 8] = *b"INGLSESS";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const PREAMBLE: usize = 16;
 const CHECKSUM: usize = 8;
 const END: usize = 8 + CHECKSUM;

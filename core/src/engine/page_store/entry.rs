@@ -4,7 +4,7 @@
 use twox_hash::XxHash64;
 
 const MAGIC: &[u8; 8] = b"INGLPAGE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 32;
 const CHECKSUM: usize = 8;
 

@@ -35,8 +35,11 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
             for (block, (words, scale)) in
                 blocks(kv, out).zip(numbers.chunks(kv.block() as usize / 8).zip(halves_of(scales)))
             {
+                // Every step of it is exact.
+                let (units, least) = (UNITS.map(|unit| unit * scale), -8.0 * scale);
                 for (eight, word) in block.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-                    *eight = nibbles(*word).map(|number| (number - 8.0) * scale);
+                    let places = places(*word);
+                    *eight = std::array::from_fn(|i| places[i] * units[i % 4] + least);
                 }
             }
         }
@@ -48,12 +51,14 @@ fn blocks<'a>(kv: &KvShape, vector: &'a mut [f32]) -> impl Iterator<Item = &'a m
     vector.chunks_exact_mut(kv.block() as usize)
 }
 
-/// The nibbles of a word, lowest first. They are converted where they stand, since a shift that differs from lane to lane does not vectorise
-/// on older processors; what that makes too large by a power of two is taken back exactly.
-fn nibbles(word: u32) -> [f32; 8] {
-    const PLACES: [(u32, f32); 4] = [(0xf, 1.0), (0xf0, 1.0 / 16.0), (0xf00, 1.0 / 256.0), (0xf000, 1.0 / 4096.0)];
-    let number = |half: u32, (mask, unit): (u32, f32)| (half & mask) as i32 as f32 * unit;
-    std::array::from_fn(|i| number(if i < 4 { word & 0xffff } else { word >> 16 }, PLACES[i % 4]))
+/// What the nibbles of a half of a word are worth where they stand.
+const UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
+
+/// The nibbles of a word, lowest first, where they stand in its halves: a shift that differs from lane to lane does not vectorise on older
+/// processors. [`UNITS`] makes numbers of them.
+fn places(word: u32) -> [f32; 8] {
+    let halves = [word & 0xffff, word >> 16];
+    std::array::from_fn(|i| (halves[i / 4] & (0xf << (4 * (i % 4)))) as i32 as f32)
 }
 
 /// Writes `head` as the vector that begins at `word`.

@@ -5,7 +5,7 @@ use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
 
-/// Norms and rotates queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
+/// Norms, rotates and, for a quantised cache, mixes queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
 /// query norm's weights, then the key norm's. Rows without a place in the cache are left alone.
 #[allow(clippy::too_many_arguments, reason = "one for each binding")]
 pub fn rope_kv(
@@ -31,6 +31,11 @@ pub fn rope_kv(
                     normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
                 }
                 rotate(head, row.position, angles, rope);
+                if kv.ty.is_quantised() {
+                    let block = kv.block() as usize;
+                    head.chunks_exact_mut(block)
+                        .for_each(|block| mix(block, if is_key { 1.0 } else { 1.0 / block.len() as f32 }));
+                }
             }
             if is_value {
                 let key = kv.key_word(table, (index - heads - kv_heads) as u32, row.position);
@@ -62,5 +67,39 @@ fn rotate(head: &mut [f32], position: u32, angles: &[f32], rope: &RopeShape) {
         let (x, y) = (head[low], head[high]);
         head[low] = x * cos - y * sin;
         head[high] = x * sin + y * cos;
+    }
+}
+
+/// Multiplies a block with the Hadamard matrix of its size, a power of two, and with `scale`.
+fn mix(block: &mut [f32], scale: f32) {
+    let mut apart = 1;
+    while apart < block.len() {
+        for both in block.chunks_exact_mut(2 * apart) {
+            let (low, high) = both.split_at_mut(apart);
+            low.iter_mut().zip(high).for_each(|(low, high)| (*low, *high) = (*low + *high, *low - *high));
+        }
+        apart *= 2;
+    }
+    block.iter_mut().for_each(|number| *number *= scale);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixed_vectors_have_the_product_that_they_had() {
+        for size in [8, 16, 32] {
+            let mut query: Vec<f32> = (0..size).map(|i| (i as f32 * 1.7).sin()).collect();
+            let mut key: Vec<f32> = (0..size).map(|i| 0.1 * (i as f32 * 0.3).cos()).collect();
+            key[size - 1] = 100.0;
+            let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let before = product(&query, &key);
+            mix(&mut query, 1.0 / size as f32);
+            mix(&mut key, 1.0);
+            assert!((product(&query, &key) - before).abs() < 1e-3, "{size}");
+            // What one number had is every number's.
+            assert!(key.iter().all(|number| (90.0..110.0).contains(&number.abs())), "{key:?}");
+        }
     }
 }
