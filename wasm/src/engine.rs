@@ -1,7 +1,6 @@
 //! A loaded model, as JavaScript holds it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use inglenook::device::Device;
@@ -31,7 +30,7 @@ struct Shared {
     engine: RefCell<Option<Engine>>,
     /// True where the device is the CPU, whose work leaves JavaScript no moment of its own.
     on_cpu: bool,
-    answers: RefCell<BTreeMap<u32, Answer>>,
+    answers: RefCell<Vec<(u32, Answer)>>,
     next_id: Cell<u32>,
 }
 
@@ -72,7 +71,7 @@ impl Shared {
     /// What is there of all answers.
     fn reports(&self) -> Vec<Report> {
         let mut reports = Vec::new();
-        self.answers.borrow_mut().retain(|id, answer| {
+        self.answers.borrow_mut().retain_mut(|(id, answer)| {
             while let Some(ready) = answer.ready() {
                 let (what, is_open) = match ready {
                     Ok(Some((choice, event))) => (What::Event(ChoiceEvent { choice, event }), true),
@@ -136,13 +135,13 @@ impl WasmEngine {
         let answer = self.shared.with_engine(|engine| engine.submit(request))?.map_err(errors::to_js)?;
         let id = self.shared.next_id.get();
         self.shared.next_id.set(id.wrapping_add(1));
-        self.shared.answers.borrow_mut().insert(id, answer);
+        self.shared.answers.borrow_mut().push((id, answer));
         Ok(id)
     }
 
     /// Ends an answer: its last events say `aborted`. An answer that is none any more is left alone.
     pub fn cancel(&self, id: u32) {
-        if let Some(answer) = self.shared.answers.borrow_mut().get_mut(&id) {
+        if let Some((_, answer)) = self.shared.answers.borrow_mut().iter_mut().find(|(of, _)| *of == id) {
             answer.cancel();
         }
     }

@@ -1,6 +1,5 @@
 //! Where the texts of a conversation come from: a user, unless they are the engine's own words or the name of a role.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -57,13 +56,13 @@ impl Origin<'_> {
 /// A mark that no text of these messages has, written as itself or escaped; none where somebody has used them all. What stands between
 /// two of them in a message's text is the engine's own.
 pub(super) fn own_mark(messages: &[Json]) -> Option<char> {
-    let mut used = BTreeSet::new();
+    let mut used = Vec::new();
     messages.iter().for_each(|message| collect(message, &mut used));
     MARKS.into_iter().flatten().find(|mark| !used.contains(mark))
 }
 
 /// Adds the marks that are used in a value's texts.
-fn collect(value: &Json, used: &mut BTreeSet<char>) {
+fn collect(value: &Json, used: &mut Vec<char>) {
     match value {
         Json::String(text) => collect_text(text, used),
         Json::Array(items) => items.iter().for_each(|item| collect(item, used)),
@@ -75,10 +74,14 @@ fn collect(value: &Json, used: &mut BTreeSet<char>) {
     }
 }
 
-fn collect_text(text: &str, used: &mut BTreeSet<char>) {
-    used.extend(text.chars().filter(|c| MARKS.iter().any(|marks| marks.contains(c))));
+fn collect_text(text: &str, used: &mut Vec<char>) {
     let escapes = text.match_indices("\\u").filter_map(|(at, _)| text.get(at + 2..at + 6));
-    used.extend(escapes.filter_map(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?)));
+    let escaped = escapes.filter_map(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
+    for c in text.chars().chain(escaped).filter(|c| MARKS.iter().any(|marks| marks.contains(c))) {
+        if !used.contains(&c) {
+            used.push(c);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use super::sampling::{OptionKind, SamplingOption, sampling_options};
 enum Rule {
     Word(Word),
     Alias { alias_of: String },
-    Whole { whole: BTreeMap<String, Value> },
+    Whole { whole: Map<String, Value> },
     Only { only: Vec<Value>, because: String },
 }
 
@@ -128,7 +128,7 @@ fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Ru
 }
 
 /// What a field that holds a whole number is read as; what is none stays as it is.
-fn whole_number(value: &Value, meanings: &BTreeMap<String, Value>) -> Value {
+fn whole_number(value: &Value, meanings: &Map<String, Value>) -> Value {
     /// Up to here every whole number is a float (2^53).
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let float = value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() <= EXACT);

@@ -1,11 +1,10 @@
 //! The options of sampling. `sampling.json` is the one table of them: the fields of requests, their ranges and defaults, the command
 //! line's arguments, the npm package's types and the documentation come from it, in its order.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::RequestError;
 
@@ -25,7 +24,7 @@ pub struct SamplingOption {
     pub max: Option<f64>,
     /// What local servers take for "off" or "no limit", and what it stands for here; `null` is no such field.
     #[serde(default)]
-    pub meanings: BTreeMap<String, Value>,
+    pub meanings: Map<String, Value>,
     /// Other names of the field.
     #[serde(default)]
     pub aliases: Vec<String>,
