@@ -76,6 +76,7 @@ impl Engine {
         let step_costs = (runner.step_dispatches(), runner.resources().model.step_bytes());
         let drafting = options.draft.clone().filter(|_| !options.no_speculation);
         let mut speculation = Speculation { is_on: !options.no_speculation, ..Speculation::default() };
+        speculation.times.is_free = options.free_drafts;
         if let Some(draft) = drafting {
             speculation.model = Some(DraftModel::new(draft, step_costs.1).await?);
         }

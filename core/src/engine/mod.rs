@@ -98,6 +98,11 @@ pub struct EngineOptions {
     #[doc(hidden)]
     #[serde(skip)]
     pub segment_bytes: Option<u64>,
+    /// Counts drafts as free, so that as much is drafted as can be, whatever time that takes: for tests, in which the same must be drafted
+    /// in each run.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub free_drafts: bool,
 }
 
 /// What loading is doing.

@@ -1,12 +1,13 @@
 //! Drafts, looked up or by a second model, change no token: whatever is drafted, however it is sampled, whenever it is cancelled.
 
+mod distribution;
 mod models;
+mod sliding;
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, EngineOptions, Model, ModelOptions};
-use inglenook::error::Error;
 use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
@@ -20,21 +21,26 @@ fn gpu() -> Device {
     Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
-fn model(device: Device, bytes: &[u8]) -> Model {
-    let options = ModelOptions { context: Some(512) };
+fn model(device: Device, bytes: &[u8], context: u32) -> Model {
+    let options = ModelOptions { context: Some(context) };
     block_on(Model::load(device, &Memory(bytes), &options, &mut |_| true)).expect("a sound file")
 }
 
-fn engine(model: &Model, draft: Option<Model>) -> Result<Engine, Error> {
-    block_on(Engine::new(model.clone(), &EngineOptions { draft, ..EngineOptions::default() }))
+fn engine(model: &Model, options: &EngineOptions) -> Engine {
+    block_on(Engine::new(model.clone(), options)).expect("an engine")
 }
 
 /// With drafts and without.
-fn engines(device: Device, target: &[u8], draft: &[u8]) -> [Engine; 2] {
-    let target = model(device.clone(), target);
-    let plain = EngineOptions { no_speculation: true, ..EngineOptions::default() };
-    let plain = block_on(Engine::new(target.clone(), &plain)).expect("an engine");
-    [engine(&target, Some(model(device, draft))).expect("an engine"), plain]
+fn engines(model: &Model, drafting: &EngineOptions) -> [Engine; 2] {
+    [drafting, &EngineOptions { no_speculation: true, ..EngineOptions::default() }]
+        .map(|options| engine(model, options))
+}
+
+/// With as many drafts as there can be, and without: of a model that says the same as its draft model.
+fn agreeing_engines(device: Device, context: u32) -> [Engine; 2] {
+    let draft = Some(model(device.clone(), EMBER, context));
+    let drafting = EngineOptions { draft, free_drafts: true, ..EngineOptions::default() };
+    engines(&model(device, &models::deeper(3), context), &drafting)
 }
 
 fn ask(fields: Value) -> Request {
@@ -109,8 +115,7 @@ fn drafted_of_all([drafting, plain]: &[Engine; 2]) -> (u32, u32) {
 #[test]
 fn draft_by_a_model_that_says_the_same_is_accepted_whole() {
     for device in [Device::Cpu, gpu()] {
-        let target = models::deeper(3);
-        let engines = engines(device, &target, EMBER);
+        let engines = agreeing_engines(device, 512);
         let (drafted, accepted) = drafted_of_all(&engines);
         assert!(drafted > 0, "it drafts");
         // An answer may end within a draft, and a few tokens are looked up.
@@ -122,7 +127,8 @@ fn draft_by_a_model_that_says_the_same_is_accepted_whole() {
 #[test]
 fn draft_by_a_model_that_says_nonsense_is_given_up_and_changes_no_token() {
     for device in [Device::Cpu, gpu()] {
-        let engines = engines(device, EMBER, &models::shuffled());
+        let draft = Some(model(device.clone(), &models::shuffled(), 512));
+        let engines = engines(&model(device, EMBER, 512), &EngineOptions { draft, ..EngineOptions::default() });
         let (drafted, accepted) = drafted_of_all(&engines);
         assert!(drafted > 0, "it is tried");
         assert!(drafted < 200, "{accepted} of {drafted}");
@@ -131,7 +137,7 @@ fn draft_by_a_model_that_says_nonsense_is_given_up_and_changes_no_token() {
 
 #[test]
 fn draft_that_is_cancelled_leaves_later_answers_right() {
-    let [drafting, plain] = engines(Device::Cpu, &models::deeper(3), EMBER);
+    let [drafting, plain] = agreeing_engines(Device::Cpu, 512);
     let expected = say(&plain, ask(json!({})));
     let other = ask(json!({"messages": [{"role": "user", "content": "What is 17 + 25?"}]}));
     let expected_other = say(&plain, other.clone());
@@ -149,7 +155,7 @@ fn draft_that_is_cancelled_leaves_later_answers_right() {
 
 #[test]
 fn draft_stops_while_other_answers_run_and_goes_on_behind_them() {
-    let [drafting, plain] = engines(Device::Cpu, &models::deeper(3), EMBER);
+    let [drafting, plain] = agreeing_engines(Device::Cpu, 512);
     let expected = say(&plain, ask(json!({"max_tokens": 90})));
     let short = ask(json!({"temperature": 1.0, "seed": 3, "max_tokens": 9}));
     let expected_short = say(&plain, short.clone());
@@ -176,7 +182,7 @@ fn draft_stops_while_other_answers_run_and_goes_on_behind_them() {
 
 #[test]
 fn draft_goes_on_behind_a_prompt_that_takes_several_chunks() {
-    let [drafting, plain] = engines(Device::Cpu, &models::deeper(3), EMBER);
+    let [drafting, plain] = agreeing_engines(Device::Cpu, 512);
     let long =
         ask(json!({"messages": [{"role": "user", "content": "It rained all day, and nobody came. ".repeat(24)}]}));
     assert_same(&say(&drafting, long.clone()), &say(&plain, long));
@@ -184,31 +190,10 @@ fn draft_goes_on_behind_a_prompt_that_takes_several_chunks() {
 
 #[test]
 fn draft_model_with_another_vocabulary_is_refused() {
-    let target = model(Device::Cpu, EMBER);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/models/llama.gguf");
     let other = std::fs::read(path).expect("a golden model");
-    let options = ModelOptions { context: Some(64) };
-    let other = block_on(Model::load(Device::Cpu, &Memory(other), &options, &mut |_| true)).expect("a sound file");
-    let error = engine(&target, Some(other)).expect_err("another vocabulary");
+    let options = EngineOptions { draft: Some(model(Device::Cpu, &other, 64)), ..EngineOptions::default() };
+    let error = block_on(Engine::new(model(Device::Cpu, EMBER, 512), &options)).expect_err("another vocabulary");
     assert_eq!(error.code(), "Unsupported");
     assert!(error.to_string().contains("same family"), "{error}");
-}
-
-/// What is drawn at each position of a draft follows the distribution of plain steps: it is the same draw.
-#[test]
-fn drafted_draws_are_those_of_plain_steps_at_every_seed() {
-    let [drafting, plain] = engines(Device::Cpu, &models::deeper(3), EMBER);
-    // The draft model does not compute the prompt for the sake of six tokens, but goes on from it.
-    say(&drafting, ask(json!({})));
-    let (mut counts, mut accepted) = ([std::collections::BTreeMap::new(), std::collections::BTreeMap::new()], 0);
-    for seed in 0..60 {
-        let request = ask(json!({"temperature": 1.5, "top_k": 6, "seed": seed, "max_tokens": 6}));
-        for (engine, counts) in [&drafting, &plain].into_iter().zip(&mut counts) {
-            let said = say(engine, request.clone());
-            said.tokens.into_iter().for_each(|token| *counts.entry(token).or_insert(0) += 1);
-            accepted += said.usage.accepted_tokens;
-        }
-    }
-    assert!(accepted > 0, "it drafts");
-    assert_eq!(counts[0], counts[1]);
 }

@@ -1,5 +1,5 @@
-//! Models made from ember, with its vocabulary: one that says the same at several times the cost, and one that says nothing of sense at a
-//! part of it.
+//! Models made from ember, with its vocabulary: one that says the same at several times the cost, one that often says something else, and
+//! one that says nothing of sense.
 
 use inglenook::format::gguf::write::GgufWriter;
 use inglenook::format::gguf::{Gguf, TensorInfo, Value};
@@ -20,14 +20,25 @@ pub fn deeper(times: u32) -> Vec<u8> {
     write(&gguf, layers * times, parts.chain(further).collect())
 }
 
+/// Ember's first layers, without the others.
+pub fn shallower(layers: u32) -> Vec<u8> {
+    first_layers(layers, keep)
+}
+
 /// Ember's first layer, of whose matrices the blocks are in a wrong order.
 pub fn shuffled() -> Vec<u8> {
+    first_layers(1, shuffle)
+}
+
+fn first_layers(layers: u32, change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let gguf = header();
-    let is_shared = |tensor: &&TensorInfo| !tensor.name.starts_with("blk.");
-    let shared = gguf.tensors().iter().filter(is_shared).map(|tensor| (tensor.name.clone(), tensor, keep as _));
-    let first = gguf.tensors().iter().filter(|tensor| tensor.name.starts_with("blk.0."));
-    let first = first.map(|tensor| (tensor.name.clone(), tensor, shuffle as fn(&mut Vec<u8>)));
-    write(&gguf, 1, shared.chain(first).collect())
+    let is_of = |name: &str, layer: u32| name.starts_with(&format!("blk.{layer}."));
+    let part = |tensor: &'_ TensorInfo| match (0..layers).any(|layer| is_of(&tensor.name, layer)) {
+        true => Some(change),
+        false => (!tensor.name.starts_with("blk.")).then_some(keep as fn(&mut Vec<u8>)),
+    };
+    let parts = gguf.tensors().iter().filter_map(|tensor| Some((tensor.name.clone(), tensor, part(tensor)?)));
+    write(&gguf, layers, parts.collect())
 }
 
 fn header() -> Gguf {
