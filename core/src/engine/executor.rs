@@ -7,22 +7,21 @@
 //!
 //! Decode plans exist for 1, 2, 4, … rows; all but the first are built when so many sequences run for the first time.
 
+mod plans;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Memory;
-use crate::device::{Device, Slice, Storage};
-use crate::gpu::{AdapterInfo, GpuError};
+use crate::device::Device;
 use crate::kernels::batch::{self, Row};
 use crate::kernels::gemv::MAX_ROWS;
-use crate::kernels::logprobs::Logprobs;
-use crate::kernels::sampling::{
-    self, Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS, SampleInputs, SampleShape, SamplingParams, Scratch,
-    StateBytes, mask_words,
-};
+use crate::kernels::sampling::{Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS, SamplingParams, mask_words};
 use crate::kv::KvCache;
-use crate::model::{Forward, Model};
-use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError, Recorder};
+use crate::model::Model;
+use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError};
+use plans::StepState;
+pub(super) use plans::{DecodePlan, Phase, PlanWanted, Resources, SCORE_ROWS, SCORED};
 
 /// Tokens of a prefill step at most: enough rows to make a matmul compute-bound on a GPU; a software adapter gains nothing from
 /// more rows than it has lanes for.
@@ -37,124 +36,19 @@ const SOFTWARE_SINGLE_STEP_LIMIT: usize = 2;
 /// Sequences that may run at once: the rows that one decode matmul serves.
 pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
 
-/// Tokens of a prompt that are scored at once.
-pub(super) const SCORE_ROWS: u32 = MAX_ROWS;
-
-/// What the plan by which prompts are scored has.
-pub(super) const SCORED: Features = Features { dry: false, logprobs: true };
-
 /// Rows of the largest plan: the tokens of a prefill step.
 pub(super) fn most_rows(device: &Device) -> u32 {
     if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }
 }
 
-/// What the forward pass keeps for the choice: the last tokens' hidden states.
-const HIDDEN: &str = "hidden";
-
-/// What plans are recorded over. Shared with the plans that are built later.
-#[derive(Debug)]
-pub(super) struct Resources {
-    pub device: Device,
-    pub model: Rc<Model>,
-    pub kv: KvCache,
-    /// Tokens that may be chosen.
-    pub vocab: u32,
-    pub slots: u32,
-    state: StepState,
-}
-
-/// What stays on the device between steps, for all slots.
-#[derive(Debug)]
-struct StepState {
-    prefill_batch: Storage,
-    decode_batch: Storage,
-    /// A sequence's last token and its drafted ones.
-    verify_batch: Storage,
-    params: Storage,
-    history: Storage,
-    stops: Storage,
-    mask: Storage,
-    ring: Storage,
-    recent: Storage,
-    breakers: Storage,
-    logprobs: Storage,
-    /// The tokens whose log-probabilities a prompt is scored by, of each row.
-    targets: Storage,
-}
-
-impl StepState {
-    fn new(device: &Device, (chunk, slots): (u32, u32), vocab: u32) -> Result<StepState, GpuError> {
-        let bytes = StateBytes::new(slots, vocab);
-        let rows = |count: u32, finished: bool| -> Vec<Row> {
-            let flags = if finished { batch::FINISHED } else { 0 };
-            (0..count).map(|index| Row { flags, ..Row::new(0, index, 0) }).collect()
-        };
-        // Full batches, since variants are timed while plans are built. Slot 0 stands for all while none runs.
-        let mut decode = rows(1, false);
-        decode.extend(rows(slots - 1, true));
-        let mut words = batch::words(&decode);
-        words[0] = 1;
-        Ok(StepState {
-            prefill_batch: device.upload("prefill batch", &batch::words(&rows(chunk, false)))?,
-            decode_batch: device.upload("decode batch", &words)?,
-            verify_batch: device.upload("verify batch", &batch::words(&rows(MAX_SLOTS, false)))?,
-            params: device.buffer("sampling parameters", bytes.params)?,
-            history: device.buffer("history", bytes.history)?,
-            stops: device.buffer("stops", bytes.stops)?,
-            mask: device.buffer("token mask", bytes.mask)?,
-            ring: device.buffer("token ring", bytes.ring)?,
-            recent: device.buffer("recent tokens", bytes.recent)?,
-            breakers: device.buffer("sequence breakers", bytes.breakers)?,
-            logprobs: device.buffer("log-probabilities", bytes.logprobs)?,
-            targets: device.buffer("scored tokens", u64::from(MAX_SLOTS) * 4)?,
-        })
-    }
-}
-
-/// What a plan of few rows is for: it works on another batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// A step of each sequence in its row.
-    Decode,
-    /// A draft of one sequence.
-    Verify,
-    /// Tokens of one sequence's prompt, each with its log-probability.
-    Score,
-}
-
-/// The two halves of a decode step of so many rows.
-#[derive(Debug)]
-pub(super) struct DecodePlan {
-    forward: Plan,
-    /// From the hidden states to tokens; several, by what their rows are sampled by.
-    samples: Vec<(Features, Plan)>,
-}
-
-impl DecodePlan {
-    /// The plainest choice of tokens that has these features.
-    fn sample(&self, wanted: Features) -> Option<&Plan> {
-        let serves = |features: Features| features.or(wanted) == features;
-        self.samples.iter().find(|(features, _)| serves(*features)).map(|(_, plan)| plan)
-    }
-}
-
-/// A plan that is not there yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PlanWanted {
-    pub phase: Phase,
-    pub rows: u32,
-    /// What rows may be sampled by, beside the plain way.
-    pub features: Features,
-}
-
 /// What a sequence's slot holds, beside its row.
 pub(super) struct SlotState<'a> {
     pub params: SamplingParams,
-    /// [`sampling::stop_words`].
+    /// [`stop_words`](crate::kernels::sampling::stop_words).
     pub stops: &'a [u32],
-    /// [`sampling::history_words`], where the parameters ask for it.
+    /// [`history_words`](crate::kernels::sampling::history_words), where the parameters ask for it.
     pub history: Option<&'a [u32]>,
-    /// [`sampling::recent_words`] and a bit for each token that ends a repetition, where the parameters ask for them.
+    /// [`recent_words`](crate::kernels::sampling::recent_words) and a bit for each token that ends a repetition, where the parameters ask for them.
     pub recent: Option<(&'a [u32], &'a [u32])>,
 }
 
@@ -454,110 +348,5 @@ impl RingSpan {
     pub fn logprobs<'a>(&self, words: &'a [u32], slot: u32, step: u32) -> Option<&'a [u32]> {
         let at = (slot * RING + (self.first + step) % RING) * LOGPROB_WORDS;
         words.get(at as usize..(at + LOGPROB_WORDS) as usize)
-    }
-}
-
-impl Resources {
-    /// Builds plans.
-    pub async fn build_all(
-        &self,
-        kernels: &mut KernelCache,
-        wanted: Vec<PlanWanted>,
-    ) -> Result<Vec<(PlanWanted, DecodePlan)>, PlanError> {
-        let mut plans = Vec::new();
-        for wanted in wanted {
-            plans.push((wanted, self.build(kernels, wanted).await?));
-        }
-        Ok(plans)
-    }
-
-    async fn build(&self, kernels: &mut KernelCache, wanted: PlanWanted) -> Result<DecodePlan, PlanError> {
-        let PlanWanted { phase, rows, features } = wanted;
-        let batch = match phase {
-            Phase::Decode => &self.state.decode_batch,
-            Phase::Verify | Phase::Score => &self.state.verify_batch,
-        };
-        let forward = Plan::build(kernels, self.record_forward(batch, rows)).await?;
-        let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
-        if phase == Phase::Score {
-            let scores = Plan::build(kernels, self.record_scores(batch, rows, hidden)).await?;
-            return Ok(DecodePlan { forward, samples: vec![(SCORED, scores)] });
-        }
-        let mut samples = Vec::new();
-        for features in [Features::default(), features] {
-            if samples.iter().all(|(known, _)| *known != features) {
-                let plan = Plan::build(kernels, self.record_sample(batch, (rows, features), hidden)).await?;
-                samples.push((features, plan));
-            }
-        }
-        Ok(DecodePlan { forward, samples })
-    }
-
-    fn record_prefill(&self, chunk: u32) -> Recorder {
-        let mut recorder = Recorder::new();
-        self.model.forward(&mut self.pass(&mut recorder, &self.device.facts(), &self.state.prefill_batch, chunk, true));
-        recorder
-    }
-
-    fn record_forward(&self, batch: &Storage, rows: u32) -> Recorder {
-        let mut recorder = Recorder::new();
-        let facts = self.device.facts();
-        let hidden = self.model.forward(&mut self.pass(&mut recorder, &facts, batch, rows, false));
-        recorder.keep(HIDDEN, hidden);
-        recorder
-    }
-
-    fn record_sample(&self, batch: &Storage, (rows, features): (u32, Features), hidden: &Slice) -> Recorder {
-        let mut recorder = Recorder::new();
-        let facts = self.device.facts();
-        let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
-        let logits = self.model.logits(&mut pass, hidden.clone());
-        let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
-        let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
-        let state = &self.state;
-        let inputs = SampleInputs {
-            batch: batch.all().into(),
-            logits: logits.into(),
-            params: state.params.all().into(),
-            history: state.history.all().into(),
-            stops: state.stops.all().into(),
-            mask: state.mask.all().into(),
-            ring: state.ring.all().into(),
-            recent: state.recent.all().into(),
-            breakers: state.breakers.all().into(),
-            logprobs: state.logprobs.all().into(),
-        };
-        let scratch = Scratch { adjusted, peaks, places, chosen };
-        recorder.push_all(sampling::chain(shape, inputs, scratch, features));
-        recorder
-    }
-
-    fn record_scores(&self, batch: &Storage, rows: u32, hidden: &Slice) -> Recorder {
-        let mut recorder = Recorder::new();
-        let facts = self.device.facts();
-        let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
-        let logits = self.model.logits(&mut pass, hidden.clone());
-        let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
-        recorder.push_all(vec![Box::new(Logprobs {
-            batch: batch.all().into(),
-            logits: logits.into(),
-            params: self.state.params.all().into(),
-            chosen: self.state.targets.all().into(),
-            logprobs: self.state.logprobs.all().into(),
-            shape,
-        })]);
-        recorder
-    }
-
-    /// A forward pass over the rows of `batch`.
-    pub fn pass<'a>(
-        &'a self,
-        recorder: &'a mut Recorder,
-        facts: &'a AdapterInfo,
-        batch: &Storage,
-        rows: u32,
-        is_prefill: bool,
-    ) -> Forward<'a> {
-        Forward { recorder, config: self.model.config(), kv: &self.kv, batch: batch.all(), rows, is_prefill, facts }
     }
 }
