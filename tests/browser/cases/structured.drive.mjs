@@ -1,6 +1,7 @@
 // ember at a temperature at which it talks nonsense, held to JSON schemas, regular expressions and grammars: whatever it says, an
 // independent judge accepts. By default a few of those in tests/structured; with --full all of them.
 import { judge } from "../lib/judge.mjs";
+import { mapPool } from "../lib/pool.mjs";
 import { engineIn } from "../lib/structured.mjs";
 import { readGrammars, readRegexes, readSchemas } from "../lib/structured-corpus.mjs";
 
@@ -8,6 +9,9 @@ export const timeoutSeconds = 3600;
 
 /** Of schemas, of expressions and of grammars each, in a run that is not full. */
 const A_FEW = 16;
+
+/** As many as the engine computes at once. */
+const AT_ONCE = 8;
 
 /** Characters of a wrong answer that are told. */
 const TOLD = 200;
@@ -38,11 +42,14 @@ async function check(t, create, what, all) {
   const failures = [];
   const outputs = [];
   let tokens = 0;
-  for (const { name, response_format, form } of chosen) {
+  const answers = await mapPool(chosen, AT_ONCE, ({ response_format }) => {
     const messages = [{ role: "user", content: "Tell me something." }];
-    const answer = await create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
-    if (!("text" in answer)) {
-      failures.push(`${name}: ${answer.code}: ${answer.message}`);
+    return create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
+  });
+  for (const [i, { name, form }] of chosen.entries()) {
+    const answer = answers[i];
+    if (answer === undefined || !("text" in answer)) {
+      failures.push(`${name}: ${answer?.code}: ${answer?.message}`);
       continue;
     }
     tokens += answer.usage.completion_tokens;
@@ -50,7 +57,7 @@ async function check(t, create, what, all) {
     if (["stop", "length"].includes(answer.finish_reason)) outputs.push({ name, form, text: answer.text });
     else failures.push(`${name} (${answer.finish_reason}): ${answer.text.slice(0, TOLD)}`);
   }
-  const verdicts = judge(outputs);
+  const verdicts = await judge(outputs);
   failures.push(...outputs.filter((_, i) => !verdicts[i]).map(({ name, text }) => `${name}: ${text.slice(0, TOLD)}`));
   const right = chosen.length - failures.length;
   const seconds = Math.round((performance.now() - started) / 1000);

@@ -1,5 +1,5 @@
 // Whether outputs are of their form, by judges that know nothing of how they came about.
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -13,23 +13,26 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
  * Schemas are judged here, by ajv. Expressions are in Rust's syntax, and grammars have no reader in npm: a program of ours judges them,
  * `grammar/examples/judge.rs`, on the crate `regex` and a recogniser of its own.
  * @param {{ form: Form, text: string }[]} outputs
- * @returns {boolean[]} a verdict for each
+ * @returns {Promise<boolean[]>} a verdict for each
  */
-export function judge(outputs) {
+export async function judge(outputs) {
   const others = outputs.filter(({ form }) => !("schema" in form));
-  const verdicts = others.length > 0 ? judgeInRust(others) : [];
+  const verdicts = others.length > 0 ? await judgeInRust(others) : [];
   return outputs.map(({ form, text }) => ("schema" in form ? isValid(form.schema, text) : verdicts.shift() === true));
 }
 
 /**
  * @param {{ form: Form, text: string }[]} outputs
- * @returns {boolean[]}
+ * @returns {Promise<boolean[]>}
  */
 function judgeInRust(outputs) {
-  const input = outputs.map(({ form, text }) => JSON.stringify({ ...form, text })).join("\n");
-  const program = spawnSync("cargo", ["run", "--quiet", "--example", "judge"], { cwd: ROOT, input, encoding: "utf8" });
-  if (program.status !== 0) throw new Error(`the judge failed: ${program.error?.message ?? program.stderr}`);
-  return program.stdout.trim().split("\n").map((line) => line === "true");
+  return new Promise((resolve, reject) => {
+    const program = execFile("cargo", ["run", "--quiet", "--example", "judge"], { cwd: ROOT }, (error, out, told) => {
+      if (error) reject(new Error(`the judge failed: ${told || error.message}`));
+      else resolve(out.trim().split("\n").map((line) => line === "true"));
+    });
+    program.stdin?.end(outputs.map(({ form, text }) => JSON.stringify({ ...form, text })).join("\n"));
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-// Runs cases in the environments they are for, one after the other: software adapters use every core.
+// Runs the cases that are for an environment, one after the other.
 import { spawn } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { openBrowser, swiftshaderManifest } from "./browsers.mjs";
