@@ -11,7 +11,9 @@ import { parseArgs } from "node:util";
 import { runCases } from "./lib/run-cases.mjs";
 import { serve } from "./lib/server.mjs";
 
-const ENVIRONMENTS = /** @type {const} */ (["chromium", "firefox", "node"]);
+/** Software adapters seldom keep two cores busy, so two environments are at work at a time; those of a lane in turn. */
+const LANES = /** @type {const} */ ([["chromium"], ["firefox", "node"]]);
+const ENVIRONMENTS = LANES.flat();
 const CASE_FILE = /^(?<name>.+)\.(?<kind>page|any|drive)\.mjs$/;
 
 const { values } = parseArgs({
@@ -30,15 +32,20 @@ if (cases.length === 0) throw new Error(`no case's name contains "${values.case}
 
 const server = await serve(fileURLToPath(new URL("../..", import.meta.url)));
 const counts = { passed: 0, failed: 0 };
-for (const environment of ENVIRONMENTS.filter((name) => environments.includes(name))) {
-  await runCases(environment, cases, { address: server.address, full: values.full }, (result) => {
-    counts[result.passed ? "passed" : "failed"] += 1;
-    print(result);
-  });
-}
+await Promise.all(LANES.map(runLane));
 await server.close();
 console.log(`${counts.passed} passed, ${counts.failed} failed`);
 process.exitCode = counts.failed === 0 ? 0 : 1;
+
+/** @param {readonly import("./lib/run-cases.mjs").Environment[]} lane */
+async function runLane(lane) {
+  for (const environment of lane.filter((name) => environments.includes(name))) {
+    await runCases(environment, cases, { address: server.address, full: values.full }, (result) => {
+      counts[result.passed ? "passed" : "failed"] += 1;
+      print(result);
+    });
+  }
+}
 
 /**
  * @param {string} part
