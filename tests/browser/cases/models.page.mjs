@@ -1,5 +1,5 @@
 // Tiny checkpoints against HF transformers: logits at every position of a 300-token prompt and 64 greedy tokens, with the prompt
-// in one chunk, in chunks of 32, and token by token; once more with the software adapter used like a real GPU. (core/tests/model_goldens.rs is the same natively.)
+// in one chunk, in chunks of 32, and token by token; once more with the software adapter used like a real GPU. (core/tests/engine/model_goldens.rs is the same natively.)
 import { loadSelftest } from "../lib/selftest.mjs";
 
 export const timeoutSeconds = 600;

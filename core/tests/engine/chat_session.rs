@@ -7,7 +7,7 @@ use inglenook::{Answer, Device, Engine, EngineOptions, Request, Session};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::EMBER;
 
 fn load() -> Engine {
     block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")

@@ -8,13 +8,12 @@ use std::task::Poll;
 
 use inglenook::engine::event::{Event, Usage};
 use inglenook::engine::page_store::{FolderStore, LocalFuture, PageStore, PageStoreCounts, PageStoreError};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use inglenook::{Answer, Device, Engine, EngineOptions, KvType, Request};
 use pollster::block_on;
 use serde_json::json;
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::{EMBER, gpu};
 
 /// Entries in memory. Each call takes `delay` polls, and fails where `fails`.
 #[derive(Debug, Default)]
@@ -49,10 +48,6 @@ impl PageStore for TestStore {
             Ok(())
         })
     }
-}
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
 fn load(device: Device, options: &EngineOptions) -> Engine {

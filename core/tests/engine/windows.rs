@@ -8,12 +8,13 @@ use inglenook::engine::page_store::FolderStore;
 use inglenook::engine::request::Request;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Answer, Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 use inglenook::{Device, KvType};
 use pollster::block_on;
 use serde_json::json;
+
+use crate::gpu;
 
 const CONTEXT: u32 = 400;
 
@@ -41,10 +42,6 @@ fn windowed(period: u32) -> Vec<u8> {
 /// Windows in all layers, in one of two, and in all beside sinks.
 fn models() -> [Vec<u8>; 3] {
     [windowed(0), windowed(2), golden("sinks")]
-}
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
 fn options(slots: u32) -> EngineOptions {

@@ -9,7 +9,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::EMBER;
 
 /// A conversation, a list of tools, and `opening` where the answer begins.
 fn template(opening: &str) -> String {

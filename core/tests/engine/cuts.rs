@@ -1,6 +1,6 @@
 //! Answers that `max_tokens` cuts anywhere: one that claims to be whole is what the model says when it is not cut.
 //!
-//! `INGLENOOK_FULL=1 cargo test -p inglenook --test cuts` makes 1,000 cuts.
+//! `INGLENOOK_FULL=1 cargo test -p inglenook --test engine cuts` makes 1,000 cuts.
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason};
@@ -10,7 +10,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::EMBER;
 
 /// The longest answer before it is cut, in tokens.
 const LONG: u32 = 160;

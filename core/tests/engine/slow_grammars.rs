@@ -6,14 +6,13 @@ use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use inglenook::text::vocabulary;
 use inglenook_grammar::{Compiler, GrammarError, GrammarThread, Grammars, Match, Vocabulary, unpack};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::{EMBER, gpu_as_hardware};
 
 /// What the thread of grammars waits for: whoever holds these lets nothing pass.
 #[derive(Clone, Default)]
@@ -82,8 +81,7 @@ impl Match for GatedMatch {
 }
 
 fn devices() -> [Device; 2] {
-    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
-    [Device::Cpu, Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))]
+    [Device::Cpu, gpu_as_hardware()]
 }
 
 fn load(device: Device) -> (Engine, Gates) {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use inglenook::device::Device;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
+
+use crate::{gpu, gpu_as_hardware};
 
 /// Largest difference from the reference, as a share of the largest logit of a position. f32 sums in another order stay
 /// below 1e-5 of it; a wrong constant or position does not.
@@ -95,10 +96,10 @@ fn models_on_the_cpu_equal_the_reference() {
 
 #[test]
 fn models_on_the_gpu_equal_the_reference() {
-    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
+    let gpu = gpu();
     for name in NAMES {
         for chunk in CHUNKS {
-            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+            pollster::block_on(check(name, gpu.clone(), chunk));
         }
     }
 }
@@ -106,13 +107,12 @@ fn models_on_the_gpu_equal_the_reference() {
 /// Split attention and the variants that a real GPU tries first. `INGLENOOK_FULL=1` takes every model in every chunk size.
 #[test]
 fn models_on_the_path_of_real_gpus_equal_the_reference() {
-    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
-    let gpu = pollster::block_on(Gpu::request(&options)).expect("an adapter for tests");
+    let gpu = gpu_as_hardware();
     assert!(!gpu.facts().software);
     let is_full = std::env::var_os("INGLENOOK_FULL").is_some();
     for name in NAMES.into_iter().filter(|name| is_full || ["llama", "sinks", "qwen3"].contains(name)) {
         for chunk in CHUNKS.into_iter().filter(|chunk| is_full || *chunk != 32) {
-            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+            pollster::block_on(check(name, gpu.clone(), chunk));
         }
     }
 }
@@ -120,14 +120,13 @@ fn models_on_the_path_of_real_gpus_equal_the_reference() {
 /// Chunks that end before, at and behind the ends of windows (37 and 101 tokens) and of pages (32).
 #[test]
 fn windows_and_sinks_equal_the_reference_wherever_chunks_end() {
-    let gpu = pollster::block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
-    let as_hardware = GpuOptions { as_hardware: true, ..GpuOptions::default() };
-    let as_hardware = pollster::block_on(Gpu::request(&as_hardware)).expect("an adapter for tests");
+    let gpu = gpu();
+    let as_hardware = gpu_as_hardware();
     for (name, chunks) in [("windowed", [7, 36, 37, 38, 101]), ("sinks", [11, 37, 100, 101, 102])] {
         for chunk in chunks {
             pollster::block_on(check(name, Device::Cpu, chunk));
-            pollster::block_on(check(name, Device::Gpu(gpu.clone()), chunk));
+            pollster::block_on(check(name, gpu.clone(), chunk));
         }
-        pollster::block_on(check(name, Device::Gpu(as_hardware.clone()), chunks[2]));
+        pollster::block_on(check(name, as_hardware.clone(), chunks[2]));
     }
 }

@@ -6,7 +6,7 @@ use inglenook::format::gguf::{Gguf, Metadata};
 use inglenook::source::Memory;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::EMBER;
 
 /// Describes tools and prints contents; calls are left to the content.
 const LEFT_TO_CONTENT: &str = "{%- if tools %}{{ 'Tools: ' + (tools | tojson) }}{% endif %}\

@@ -4,17 +4,14 @@ use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::{EMBER, gpu};
 
 fn load() -> Engine {
-    let gpu = block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests");
-    let options = EngineOptions::default();
-    block_on(Engine::load(Device::Gpu(gpu), &Memory(EMBER), &options, &mut |_| true)).expect("ember loads")
+    block_on(Engine::load(gpu(), &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
 }
 
 fn tool(name: &str, about: &str, properties: Value) -> Value {

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use inglenook::engine::event::{Event, FinishReason, Timings, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use inglenook::{Device, to_prometheus};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::{EMBER, gpu};
 
 fn load(device: Device, options: &EngineOptions) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), options, &mut |_| true)).expect("ember loads")
@@ -143,7 +142,7 @@ fn audit_hook_that_panics_leaves_the_engine_running() {
 
 #[test]
 fn cached_prompt_needs_at_most_two_decode_steps_before_its_first_token() {
-    let gpu = Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"));
+    let gpu = gpu();
     let engine = load(gpu, &EngineOptions::default());
     let prompt = json!({"prompt": "The fire was low and the old dog slept. ".repeat(12), "max_tokens": 1,
                         "temperature": 0});

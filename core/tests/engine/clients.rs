@@ -11,7 +11,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use crate::EMBER;
 
 /// The recorded requests.
 fn files() -> Vec<PathBuf> {

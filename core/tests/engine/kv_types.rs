@@ -11,8 +11,9 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
-const EVALUATION: &str = include_str!("../../models/ember/eval.json");
+use crate::EMBER;
+
+const EVALUATION: &str = include_str!("../../../models/ember/eval.json");
 
 /// Every how many of the evaluation's conversations one is taken.
 const STRIDE: usize = 24;

@@ -3,17 +3,12 @@
 use inglenook::engine::event::{Event, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use inglenook::{Device, KvType};
 use pollster::block_on;
 use serde_json::json;
 
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
-}
+use crate::{EMBER, gpu};
 
 fn load(device: Device, options: &EngineOptions) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), options, &mut |_| true)).expect("ember loads")
