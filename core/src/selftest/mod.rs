@@ -10,6 +10,7 @@ pub mod tokenizers;
 
 use std::pin::Pin;
 
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use crate::gpu::{Gpu, GpuError, GpuOptions};
@@ -55,18 +56,28 @@ pub fn cases() -> Vec<KernelTest> {
     facade::cases().into_iter().chain(clients::cases()).chain(kernels::cases()).chain(engine::cases()).collect()
 }
 
-/// Runs the cases whose name starts with `prefix` on one GPU opened with `options`.
+/// Shares of the cases that are under way side by side: one waits for the GPU's compiler while a twin of the other's computes.
+const SHARES: usize = 2;
+
+/// Runs the cases whose name starts with `prefix`, each share of them on a GPU opened with `options`.
 ///
 /// # Errors
 /// When no GPU opens.
 pub async fn run(prefix: &str, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
-    run_these(cases().into_iter().filter(|case| case.name.starts_with(prefix)), options).await
+    let reports = try_join_all((0..SHARES).map(|share| run_share(prefix, share, options))).await?;
+    Ok(reports.into_iter().flatten().collect())
 }
 
-async fn run_these(cases: impl Iterator<Item = KernelTest>, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
-    let mut gpu = Gpu::request(options).await?;
+async fn run_share(prefix: &str, share: usize, options: &GpuOptions) -> Result<Vec<Report>, GpuError> {
+    let chosen = cases().into_iter().filter(|case| case.name.starts_with(prefix));
+    let mut mine = chosen.skip(share).step_by(SHARES).peekable();
     let mut reports = Vec::new();
-    for case in cases {
+    // A share of nothing opens no GPU.
+    if mine.peek().is_none() {
+        return Ok(reports);
+    }
+    let mut gpu = Gpu::request(options).await?;
+    for case in mine {
         let started = web_time::Instant::now();
         let client = gpu.client();
         let mut outcome = (case.check)(client.clone()).await;
@@ -97,20 +108,15 @@ pub(crate) fn told(error: GpuError) -> String {
 mod tests {
     use super::*;
 
-    /// Threads that share the cases: a software adapter compiles on the thread that asks.
-    const THREADS: usize = 2;
-
-    fn run_share(share: usize) -> Vec<Report> {
-        let mine = cases().into_iter().enumerate().filter(|(index, _)| index % THREADS == share);
-        pollster::block_on(run_these(mine.map(|(_, case)| case), &GpuOptions::default()))
-            .expect("a GPU, or lavapipe in its place")
-    }
-
+    /// Each share in a thread of its own: a software adapter compiles on the thread that asks.
     #[test]
     fn every_case_holds_on_this_machines_gpu() {
-        let threads: Vec<_> = (0..THREADS).map(|share| std::thread::spawn(move || run_share(share))).collect();
-        let reports: Vec<Report> =
-            threads.into_iter().flat_map(|thread| thread.join().expect("checks report what is wrong")).collect();
+        let run = |share| pollster::block_on(run_share("", share, &GpuOptions::default()));
+        let threads: Vec<_> = (0..SHARES).map(|share| std::thread::spawn(move || run(share))).collect();
+        let reports: Vec<Report> = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("checks report what is wrong").expect("a GPU, or lavapipe"))
+            .collect();
         assert_eq!(reports.len(), cases().len());
         let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed).collect();
         assert!(failed.is_empty(), "{failed:#?}");
