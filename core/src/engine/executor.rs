@@ -9,7 +9,6 @@
 
 mod plans;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Memory;
@@ -20,8 +19,8 @@ use crate::kernels::sampling::{Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS
 use crate::kv::KvCache;
 use crate::model::Model;
 use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError};
-use plans::StepState;
 pub(super) use plans::{DecodePlan, Phase, PlanWanted, Resources, SCORE_ROWS, SCORED};
+use plans::{PlansByRows, StepState};
 
 /// Tokens of a prefill step at most: enough rows to make a matmul compute-bound on a GPU; a software adapter gains nothing from
 /// more rows than it has lanes for.
@@ -57,9 +56,9 @@ pub(super) struct SlotState<'a> {
 pub(super) struct ModelRunner {
     resources: Rc<Resources>,
     prefill: Plan,
-    decode: BTreeMap<u32, DecodePlan>,
+    decode: PlansByRows,
     /// Plans over the batch of verification.
-    verify: BTreeMap<u32, DecodePlan>,
+    verify: PlansByRows,
     /// Over the same batch.
     score: Option<DecodePlan>,
     chunk: u32,
@@ -86,11 +85,13 @@ impl ModelRunner {
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
         let plain = PlanWanted { phase: Phase::Decode, rows: 1, features: Features::default() };
         let single = resources.build(kernels, plain).await?;
+        let mut decode = PlansByRows::default();
+        decode.insert(1, single);
         let runner = ModelRunner {
             resources,
             prefill,
-            decode: BTreeMap::from([(1, single)]),
-            verify: BTreeMap::new(),
+            decode,
+            verify: PlansByRows::default(),
             score: None,
             chunk,
             single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
@@ -114,10 +115,16 @@ impl ModelRunner {
         self.resources.kv.context().min(config.context).min(config.window.unwrap_or(u32::MAX))
     }
 
+    /// The decode plan of one row.
+    fn single(&self) -> &DecodePlan {
+        self.decode.fitting(1).map_or_else(|| unreachable!("it is built first"), |(_, plan)| plan)
+    }
+
     /// Dispatches of a decode step of one row.
     pub fn step_dispatches(&self) -> usize {
         let sample = |plan: &DecodePlan| plan.sample(Features::default()).map_or(0, Plan::dispatches);
-        self.decode.get(&1).map_or(0, |plan| plan.forward.dispatches() + sample(plan))
+        let plan = self.single();
+        plan.forward.dispatches() + sample(plan)
     }
 
     /// Tokens of a prefill step at most.
@@ -132,12 +139,12 @@ impl ModelRunner {
 
     /// Rows of the largest decode plan.
     pub fn rows(&self) -> u32 {
-        self.decode.keys().next_back().copied().unwrap_or(1)
+        self.decode.rows().next_back().unwrap_or(1)
     }
 
     /// Tokens that can be verified at once: those drafted and the one before them.
     pub fn verify_rows(&self) -> u32 {
-        self.verify.keys().next_back().copied().unwrap_or(0)
+        self.verify.rows().next_back().unwrap_or(0)
     }
 
     /// Tokens of a prompt that can be scored at once; 0 while there is no plan for it.
@@ -147,13 +154,12 @@ impl ModelRunner {
 
     /// What rows may be sampled by in the plans that there are.
     pub fn features(&self) -> Features {
-        let last = |plan: &DecodePlan| plan.samples.last().map(|(features, _)| *features);
-        self.decode.get(&1).and_then(last).unwrap_or_default()
+        self.single().samples.last().map_or(Features::default(), |(features, _)| *features)
     }
 
     /// Rows of the decode plans, which all have the same features.
     pub fn decode_rows(&self) -> Vec<u32> {
-        self.decode.keys().copied().collect()
+        self.decode.rows().collect()
     }
 
     /// Adds plans that were built meanwhile.
@@ -162,8 +168,8 @@ impl ModelRunner {
             match wanted.phase {
                 Phase::Decode => self.decode.insert(wanted.rows, plan),
                 Phase::Verify => self.verify.insert(wanted.rows, plan),
-                Phase::Score => self.score.replace(plan),
-            };
+                Phase::Score => self.score = Some(plan),
+            }
         }
         self.ready = None;
     }
@@ -172,8 +178,8 @@ impl ModelRunner {
     pub fn memory(&self) -> Memory {
         let decode = self
             .decode
-            .values()
-            .chain(self.verify.values())
+            .iter()
+            .chain(self.verify.iter())
             .chain(&self.score)
             .flat_map(|plan| plan.samples.iter().map(|(_, plan)| plan).chain([&plan.forward]));
         Memory {
@@ -199,7 +205,7 @@ impl ModelRunner {
         self.write_count(1);
         for row in &rows {
             self.write_row(*row);
-            plan::submit(device, &[&self.decode[&1].forward]);
+            plan::submit(device, &[&self.single().forward]);
         }
         // It may have to wait before it decodes, while others do.
         self.finish_row(slot);
@@ -265,7 +271,7 @@ impl ModelRunner {
             .map(|(token, position)| Row::new(*token, position, row.sequence).flagged(batch::VERIFY))
             .collect();
         let count = rows.len() as u32;
-        let (_, plan) = self.verify.range(count..).next().unwrap_or_else(|| unreachable!("drafts fit the plans"));
+        let (_, plan) = self.verify.fitting(count).unwrap_or_else(|| unreachable!("drafts fit the plans"));
         // It is always step 0 of its batch: the tokens stand at the beginning of the slot's ring.
         device.write(&state.verify_batch, 0, bytemuck::cast_slice(&batch::words(&rows)));
         self.ready = None;
@@ -300,13 +306,12 @@ impl ModelRunner {
         features: Features,
     ) -> (PendingReadback, Option<PendingReadback>, RingSpan) {
         let (device, state) = (&self.resources.device, &self.resources.state);
-        let (rows, plan) =
-            self.decode.range(slots..).next().unwrap_or_else(|| unreachable!("the scheduler knows the plans"));
-        self.write_count(*rows);
+        let (rows, plan) = self.decode.fitting(slots).unwrap_or_else(|| unreachable!("the scheduler knows the plans"));
+        self.write_count(rows);
         let Some(sample) = plan.sample(features) else { unreachable!("sequences wait for the features they ask for") };
         let plans = [&plan.forward, sample].repeat(steps as usize);
-        let is_ready = self.ready == Some(*rows);
-        let span = RingSpan { first: self.step % RING, rows: *rows };
+        let is_ready = self.ready == Some(rows);
+        let span = RingSpan { first: self.step % RING, rows };
         let slice = match rows {
             1 => state.ring.slice(u64::from(span.first) * 4, u64::from(steps) * 4),
             rows => state.ring.slice(0, u64::from(rows * RING) * 4),
@@ -319,7 +324,7 @@ impl ModelRunner {
         if lookahead {
             plan::submit(device, &[&plan.forward]);
         }
-        self.ready = lookahead.then_some(*rows);
+        self.ready = lookahead.then_some(rows);
         self.step = self.step.wrapping_add(steps);
         (pending, logprobs, span)
     }

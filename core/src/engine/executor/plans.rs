@@ -109,6 +109,33 @@ impl DecodePlan {
     }
 }
 
+/// Plans with the rows of each, the fewest first.
+#[derive(Debug, Default)]
+pub(super) struct PlansByRows(Vec<(u32, DecodePlan)>);
+
+impl PlansByRows {
+    /// Adds a plan; one of as many rows is replaced.
+    pub fn insert(&mut self, rows: u32, plan: DecodePlan) {
+        self.0.retain(|(of, _)| *of != rows);
+        let at = self.0.partition_point(|(of, _)| *of < rows);
+        self.0.insert(at, (rows, plan));
+    }
+
+    /// The smallest plan that has so many rows, with its rows.
+    pub fn fitting(&self, rows: u32) -> Option<(u32, &DecodePlan)> {
+        self.0.iter().find(|(of, _)| *of >= rows).map(|(of, plan)| (*of, plan))
+    }
+
+    /// Rows of each plan.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = u32> {
+        self.0.iter().map(|(rows, _)| *rows)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &DecodePlan> {
+        self.0.iter().map(|(_, plan)| plan)
+    }
+}
+
 /// A plan that is not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) struct PlanWanted {
