@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::TokenizerError;
+use super::added::MAX_BYTES;
 use super::bytes::ByteTokens;
 use super::merge::{Merger, NO_TOKEN};
 use super::trie::Trie;
@@ -47,6 +48,10 @@ impl Spm {
     pub fn new(options: SpmOptions<'_>, vocab: &Vocab) -> Result<Self, TokenizerError> {
         let user_defined =
             vocab.kinds().filter(|&(_, kind)| options.finds_user_defined && kind == TokenKind::UserDefined);
+        // They are looked for at each place of a text.
+        if let Some((id, _)) = user_defined.clone().find(|&(id, _)| vocab.bytes(id).len() > MAX_BYTES) {
+            return Err(TokenizerError::SpecialTooLong { id: id as usize, len: vocab.bytes(id).len() });
+        }
         Ok(Self {
             words: WordIndex::new(vocab, |_, kind| {
                 matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Unused)

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::added::MAX_BYTES;
 use super::gguf::Parts;
+use super::trie::Trie;
 use super::vocab::{TokenKind, Vocab};
 
 /// The special tokens that a file names.
@@ -71,6 +73,7 @@ const FAMILIES: &[Family] = &[
 /// `<|name|>` (of tokens typed as ones for users' texts, those that the file's own template has), and markers that this template writes. A token that is made by merges is text that the vocabulary has learned.
 pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
     let Parts { tokens, merges, ids, template, .. } = parts;
+    let in_template = markers_in(template, tokens);
     let learned: HashSet<String> =
         merges.iter().filter(|merge| merge.ends_with(['>', ']'])).map(|merge| merge.replacen(' ', "", 1)).collect();
     let named: Vec<usize> = [ids.bos, ids.eos, ids.eot, ids.eom].into_iter().flatten().map(|id| id as usize).collect();
@@ -85,14 +88,27 @@ pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
             _ if named.contains(&id) => is_marker(text) || *kind == TokenKind::UserDefined,
             TokenKind::Normal if learned.contains(*text) => false,
             _ if TURN_ENDS.contains(text) || families.contains(text) => true,
-            TokenKind::Normal | TokenKind::Unused => is_barred(text) || (is_marker(text) && template.contains(text)),
+            TokenKind::Normal | TokenKind::Unused => is_barred(text) || in_template.contains(text),
             // Some vocabularies have such tokens for their users' texts.
-            TokenKind::UserDefined => is_barred(text) && template.contains(text),
+            TokenKind::UserDefined => is_barred(text) && in_template.contains(text),
         };
         if steers {
             *kind = TokenKind::Control;
         }
     }
+}
+
+/// The tokens that are markers and that a template writes. All are looked for in one walk, since a file may have millions of them.
+fn markers_in<'t>(template: &str, tokens: &[&'t str]) -> HashSet<&'t str> {
+    let markers = (0u32..).zip(tokens).filter(|(_, text)| is_marker(text) && text.len() <= MAX_BYTES);
+    let trie = Trie::new(markers.map(|(id, text)| (text.as_bytes(), id)));
+    let mut found = HashSet::new();
+    for at in 0..template.len() {
+        trie.prefixes(&template.as_bytes()[at..], |_, id| {
+            found.insert(tokens[id as usize]);
+        });
+    }
+    found
 }
 
 /// `<name>` or `[name]`.

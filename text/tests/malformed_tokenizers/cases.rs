@@ -112,6 +112,43 @@ fn tiny_vocabularies_need_no_special_tokens() {
     }
 }
 
+/// A long one would be compared with the text at each of its places.
+#[test]
+fn a_long_user_defined_token_is_refused_by_name() {
+    let long = "a".repeat(1000);
+    let error = try_out(&vocabulary("llama", |entries| {
+        set("tokenizer.ggml.tokens", ["<unk>", "<s>", "</s>", "<0x41>", long.as_str()].iter().collect::<Strings>())(
+            entries,
+        );
+        set("tokenizer.ggml.token_type", Value::Array(Array::I32(vec![2, 3, 3, 6, 4])))(entries);
+        set("tokenizer.ggml.add_space_prefix", false)(entries);
+    }));
+    assert!(error.unwrap_err().contains("special token 4 is 1000 bytes long"));
+}
+
+/// Each was looked for by itself, which takes tokens times the template's length.
+#[test]
+fn a_template_of_many_markers_is_read_once() {
+    let markers: Vec<String> = (0..30_000).map(|id| format!("[INST{id}]")).collect();
+    let first = ["t", "o", "to"].map(str::to_owned);
+    let tokens: Vec<String> = first.into_iter().chain(markers.iter().cloned()).collect();
+    let many = vocabulary("llama", |entries| {
+        entries.retain(|entry| entry.0 == "tokenizer.ggml.model");
+        set("tokenizer.ggml.tokens", tokens.iter().collect::<Strings>())(entries);
+        set("tokenizer.ggml.scores", Value::Array(Array::F32(vec![-1.0; tokens.len()])))(entries);
+        set("tokenizer.chat_template", "[INST".repeat(200_000))(entries);
+    });
+    assert_eq!(try_out(&many), Ok(()));
+    let written = vocabulary("llama", |entries| {
+        entries.retain(|entry| entry.0 == "tokenizer.ggml.model");
+        set("tokenizer.ggml.tokens", tokens.iter().collect::<Strings>())(entries);
+        set("tokenizer.ggml.scores", Value::Array(Array::F32(vec![-1.0; tokens.len()])))(entries);
+        set("tokenizer.chat_template", format!("{{{{ '{}' }}}}", markers[29_999]))(entries);
+    });
+    let tokenizer = written.load().unwrap();
+    assert!(tokenizer.is_control(30_002) && !tokenizer.is_control(30_001));
+}
+
 #[test]
 fn a_million_tokens_are_loaded() {
     for model in ["gpt2", "llama", "t5", "bert"] {

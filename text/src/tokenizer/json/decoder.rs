@@ -107,7 +107,7 @@ impl Decoder {
             (member(value, "content")?, member_or(value, "start", 0)?, member_or(value, "stop", 0)?);
         match (self.fused, content, stop) {
             (false, ..) => self.steps.push(Step::Strip { content, start, stop }),
-            (true, ' ', 0) => self.leading += start,
+            (true, ' ', 0) => self.leading = self.leading.saturating_add(start),
             _ => return Err(unsupported("behind Fuse, the decoder", "Strip of other than leading spaces")),
         }
         Ok(())

@@ -17,6 +17,9 @@ use super::super::{Model, TokenizerError};
 use super::score::Score;
 use super::{damaged, unsupported};
 
+/// The longest mark of where words begin or end, in bytes: it is written with each character of a text. Published ones have 4 (`</w>`).
+const MAX_MARK: usize = 64;
+
 /// A model as it was read: its tokens, with their ids, and the rest.
 pub(super) struct Parsed<'a> {
     /// The tokens; [`build`](Self::build) does not need them.
@@ -289,6 +292,9 @@ impl BpeFile<'_> {
     ) -> Result<Model, TokenizerError> {
         let prefix = self.continuing_subword_prefix.unwrap_or_default();
         let suffix = self.end_of_word_suffix.unwrap_or_default();
+        if prefix.len().max(suffix.len()) > MAX_MARK {
+            return Err(damaged(format!("the prefix or suffix of words has more than {MAX_MARK} bytes")));
+        }
         if (in_bytes || bytes.is_some()) && !(prefix.is_empty() && suffix.is_empty()) {
             return Err(unsupported("together with bytes, the model's option", "a prefix or suffix of words"));
         }
