@@ -1,9 +1,10 @@
-//! A GGUF file: what is accepted holds together, and its vocabulary is refused or encodes.
+//! A GGUF file: what is accepted holds together, and its vocabulary is refused or makes a tokenizer that does.
 #![no_main]
 
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Memory;
-use inglenook_text::{Special, Tokenizer};
+use inglenook_fuzz::check_tokenizer;
+use inglenook_text::{ChatTemplates, Tokenizer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -15,8 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = tensor.weight_type();
     }
     assert!(gguf.tensors().is_empty() || end <= bytes.len() as u64);
+    let _ = ChatTemplates::from_gguf(&gguf.metadata).choose(None, false);
     if let Ok(tokenizer) = Tokenizer::from_gguf(&gguf.metadata) {
-        let ids = tokenizer.encode("a b 12 é", Special::Parse, true);
-        assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+        check_tokenizer(tokenizer, &String::from_utf8_lossy(bytes));
     }
 });

@@ -1,5 +1,5 @@
 //! The form of an answer, as a request describes it: a JSON schema, a regex, a choice, Lark or GBNF. It is refused, or every token that may
-//! come is one that the matcher takes.
+//! come is one that the matcher takes, and a budget in which the form can be completed is enough to complete it.
 #![no_main]
 
 use std::cell::RefCell;
@@ -10,6 +10,9 @@ use libfuzzer_sys::fuzz_target;
 
 /// All bytes, and an end.
 const END: u32 = 256;
+
+/// Tokens in which the form is to be completed.
+const BUDGET: usize = 60;
 
 thread_local! {
     static COMPILER: RefCell<Compiler> = RefCell::new(compiler());
@@ -26,13 +29,24 @@ fn compiler() -> Compiler {
 fuzz_target!(|json: &str| {
     let Ok(spec) = Spec::from_json(json) else { return };
     let Ok(mut matcher) = COMPILER.with_borrow_mut(|compiler| compiler.compile(&spec)) else { return };
+    let landing = matcher.landing(BUDGET);
     let mut mask = vec![0; (END as usize + 1).div_ceil(32)];
-    for step in 0..20 {
-        if matcher.must_stop() || matcher.mask(&mut mask).is_err() {
+    for left in (1..=BUDGET).rev() {
+        if matcher.must_stop() {
             return;
         }
+        // What cannot be followed any further is an error, and the end.
+        let Ok(forced) = matcher.forced() else { return };
+        let mut ahead = matcher.fork();
+        forced.iter().for_each(|token| ahead.accept(*token).expect("a token that must come"));
+        let Ok(()) = matcher.mask(&mut mask) else { return };
         let allowed: Vec<u32> = (0..=END).filter(|id| mask[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
-        let Some(token) = allowed.get(step * 7919 % allowed.len().max(1)) else { return };
-        matcher.accept(*token).expect("a token that the mask allows");
+        let Some(token) = allowed.get(left * 7919 % allowed.len().max(1)) else { return };
+        if left > landing {
+            matcher.accept(*token).expect("a token that the mask allows");
+        } else {
+            matcher.land(*token, left).expect("a token that the mask allows");
+        }
     }
+    assert!(landing == BUDGET || matcher.is_complete(), "it could have been completed");
 });

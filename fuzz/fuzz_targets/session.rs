@@ -2,9 +2,12 @@
 //! reached, too.
 #![no_main]
 
-use inglenook::engine::session_file::{KvLayout, SessionDecoder, SessionModel};
+use inglenook::engine::session_file::SessionDecoder;
 use libfuzzer_sys::fuzz_target;
 use twox_hash::XxHash64;
+
+#[path = "../src/session.rs"]
+mod session;
 
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
@@ -12,19 +15,13 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn read(file: &[u8]) {
-    let model = SessionModel { fingerprint: [0; 32], name: "ember".to_owned(), vocab: 64 };
-    let layout = KvLayout {
-        ty: "f16".to_owned(),
-        layers: 1,
-        kv_heads: 1,
-        head_dim: 4,
-        page_tokens: 16,
-        page_bytes: 256,
-        windows: Vec::new(),
-    };
-    let mut decoder = SessionDecoder::new(model, Some(layout));
-    if file.chunks(7).all(|piece| decoder.push(piece, &mut |_| {}).is_ok()) {
-        let _ = decoder.finish();
+    for (model, layout) in
+        [session::model()].into_iter().flat_map(|(model, layout)| [(model.clone(), Some(layout)), (model, None)])
+    {
+        let mut decoder = SessionDecoder::new(model, layout);
+        if file.chunks(7).all(|piece| decoder.push(piece, &mut |_| {}).is_ok()) {
+            let _ = decoder.finish();
+        }
     }
 }
 
