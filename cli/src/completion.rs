@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use inglenook::engine::Info;
+use inglenook::engine::event::Usage;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, ToolCall};
@@ -37,14 +38,20 @@ impl Answer {
 /// What the choices of one request used; the prompt counts once.
 fn usage(choices: &[Answer]) -> Value {
     let first = choices.first().map(|answer| answer.usage).unwrap_or_default();
-    let completion_tokens: u32 = choices.iter().map(|answer| answer.usage.completion_tokens).sum();
+    let sum = |count: fn(&Usage) -> u32| choices.iter().map(|answer| count(&answer.usage)).sum::<u32>();
+    let completion_tokens = sum(|usage| usage.completion_tokens);
     let mut usage = json!({
         "prompt_tokens": first.prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": first.prompt_tokens + completion_tokens,
         "prompt_tokens_details": { "cached_tokens": first.cached_tokens },
     });
-    let truncated_tokens: u32 = choices.iter().map(|answer| answer.usage.truncated_tokens).sum();
+    let [drafted, accepted] = [sum(|usage| usage.drafted_tokens), sum(|usage| usage.accepted_tokens)];
+    if drafted > 0 {
+        usage["completion_tokens_details"] =
+            json!({ "accepted_prediction_tokens": accepted, "rejected_prediction_tokens": drafted - accepted });
+    }
+    let truncated_tokens = sum(|usage| usage.truncated_tokens);
     if truncated_tokens > 0 {
         usage["truncated_tokens"] = truncated_tokens.into();
     }
@@ -79,7 +86,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use inglenook::engine::event::{Event, FinishReason, TokenLogprob, Usage};
+    use inglenook::engine::event::{Event, FinishReason, TokenLogprob};
     use inglenook::engine::logprobs::Logprob;
 
     use super::*;
@@ -124,6 +131,8 @@ mod tests {
                     prompt_tokens: number(&usage["prompt_tokens"]),
                     completion_tokens: number(&usage["completion_tokens"]),
                     cached_tokens: number(&usage["cached_tokens"]),
+                    drafted_tokens: number(&usage["drafted_tokens"]),
+                    accepted_tokens: number(&usage["accepted_tokens"]),
                     ..Usage::default()
                 };
                 Event::Done { reason, usage, timings: Default::default() }

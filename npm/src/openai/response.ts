@@ -120,11 +120,15 @@ function toUsage(ended: readonly Done[]): Usage {
   const prompt_tokens = ended[0]?.usage.prompt_tokens ?? 0;
   const completion_tokens = sum((usage) => usage.completion_tokens);
   const truncated_tokens = sum((usage) => usage.truncated_tokens);
+  const drafted = sum((usage) => usage.drafted_tokens);
+  const accepted_prediction_tokens = sum((usage) => usage.accepted_tokens);
+  const rejected_prediction_tokens = drafted - accepted_prediction_tokens;
   return {
     prompt_tokens,
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
     prompt_tokens_details: { cached_tokens: ended[0]?.usage.cached_tokens ?? 0 },
+    ...(drafted > 0 ? { completion_tokens_details: { accepted_prediction_tokens, rejected_prediction_tokens } } : {}),
     ...(truncated_tokens > 0 ? { truncated_tokens } : {}),
   };
 }

@@ -106,6 +106,11 @@ export interface Usage {
   readonly completion_tokens: number;
   readonly total_tokens: number;
   readonly prompt_tokens_details: { readonly cached_tokens: number };
+  /** What became of drafted tokens (`speculation`, `draft`), if any were. */
+  readonly completion_tokens_details?: {
+    readonly accepted_prediction_tokens: number;
+    readonly rejected_prediction_tokens: number;
+  };
   /** Tokens that were left out under `truncation: 'auto'`, if any were. Not part of OpenAI's shape. */
   readonly truncated_tokens?: number;
 }
