@@ -1,7 +1,9 @@
 //! What does not fit into the context: left out where the request allows it, told of, and nothing else changes.
 
+mod support;
+
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, FinishReason, Usage};
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Engine, EngineOptions};
@@ -10,8 +12,7 @@ use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
-
-const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
+use support::{EMBER, Said, read};
 
 const CONTEXT: u32 = 128;
 
@@ -21,34 +22,11 @@ fn engine(context: u32) -> Engine {
 }
 
 fn request(fields: Value) -> Request {
-    let mut all = json!({"temperature": 0, "truncation": "auto"});
-    fields.as_object().expect("an object").iter().for_each(|(name, value)| all[name] = value.clone());
-    Request::from_json(&all.to_string()).expect("a request")
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Said {
-    text: String,
-    tokens: Vec<u32>,
-    reason: FinishReason,
-    usage: Usage,
-    /// Messages and tokens that were left out, and how many tokens of the answer had come.
-    truncated: Vec<(u32, u32, usize)>,
+    support::request(json!({"temperature": 0, "truncation": "auto"}), fields)
 }
 
 fn ask(engine: &Engine, request: Request) -> Said {
-    let mut answer = engine.submit(request).expect("a good request");
-    let (mut text, mut truncated) = (String::new(), Vec::new());
-    loop {
-        match block_on(answer.next()).expect("generates").expect("an end") {
-            Event::Text { text: piece } => text += &piece,
-            Event::Truncated { messages, tokens } => truncated.push((messages, tokens, answer.tokens(0).len())),
-            Event::Done { reason, usage, .. } => {
-                return Said { text, tokens: answer.tokens(0), reason, usage, truncated };
-            }
-            _ => {}
-        }
-    }
+    block_on(read(&mut engine.submit(request).expect("a good request")))
 }
 
 /// The reference: each token is the likeliest behind what a prompt of the tokens that stand would have.

@@ -13,8 +13,8 @@ use inglenook::text::Special;
 use pollster::block_on;
 use serde_json::json;
 
-use crate::models::{self, EMBER};
-use crate::{engine, model, say};
+use crate::support::EMBER;
+use crate::{engine, model, models, say};
 
 /// Drafts begin behind the first submissions of plain steps, that is with the fifth token.
 const TOKENS: usize = 7;
@@ -25,7 +25,7 @@ const TEMPERATURE: f64 = 4.0;
 /// Of each drafter, at seeds of its own.
 const DRAWS: u32 = 300;
 
-/// A text that comes again, so that prompt lookup has something to propose.
+/// Of few words, so that even a draft model that knows little is right now and then.
 const PROMPT: &str = "one two three four five six seven eight nine ten eleven twelve one two three four five six seven eight nine ten eleven \
     twelve one two three four";
 
@@ -100,12 +100,12 @@ fn drafted_draws_follow_the_softmax_whoever_drafts() {
     let reference = Reference::new(&target);
     let plain = engine(&target, &EngineOptions { no_speculation: true, ..EngineOptions::default() });
     let drafters = [
-        ("itself", Some(EMBER.to_vec()), 95..=100),
-        ("its first layers", Some(models::shallower(5)), 5..=95),
-        ("nonsense", Some(models::shuffled()), 0..=20),
+        ("itself", EMBER.to_vec(), 95..=100),
+        ("its first layers", models::shallower(5), 5..=95),
+        ("nonsense", models::shuffled(), 0..=20),
     ];
     for (nth, (name, draft, accepted_share)) in drafters.into_iter().enumerate() {
-        let draft = draft.map(|bytes| model(Device::Cpu, &bytes, 512));
+        let draft = Some(model(Device::Cpu, &draft, 512));
         let drafting = engine(&target, &EngineOptions { draft, free_drafts: true, ..EngineOptions::default() });
         // Plans of verification are built meanwhile.
         say(&drafting, Request { temperature: Some(0.0), max_tokens: Some(60), ..drawn(0) });

@@ -6,7 +6,7 @@ use inglenook::format::gguf::{Gguf, TensorInfo, Value};
 use inglenook::source::{Memory, Source};
 use pollster::block_on;
 
-pub const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
+use crate::support::EMBER;
 
 /// A tensor's name in the new file, where it comes from, and what becomes of its bytes.
 type Part<'a> = (String, &'a TensorInfo, fn(&mut Vec<u8>));

@@ -6,8 +6,8 @@ use inglenook::engine::{Engine, EngineOptions};
 use inglenook::text::Special;
 use serde_json::{Value, json};
 
-use crate::models::EMBER;
-use crate::{agreeing_engines, assert_same, engines, gpu, model, say};
+use crate::support::{self, EMBER, gpu};
+use crate::{agreeing_engines, assert_same, engines, model, say};
 
 const CONTEXT: u32 = 128;
 
@@ -24,10 +24,8 @@ fn nearly_full(engine: &Engine) -> String {
 }
 
 fn ask(fields: &Value, prompt: &str) -> Request {
-    let mut all =
-        json!({"temperature": 0, "max_tokens": 300, "truncation": "auto", "ignore_eos": true, "prompt": prompt});
-    fields.as_object().expect("an object").iter().for_each(|(name, value)| all[name] = value.clone());
-    Request::from_json(&all.to_string()).expect("a request")
+    let all = json!({"temperature": 0, "max_tokens": 300, "truncation": "auto", "ignore_eos": true, "prompt": prompt});
+    support::request(all, fields.clone())
 }
 
 fn kinds() -> [Value; 2] {
