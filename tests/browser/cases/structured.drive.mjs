@@ -1,7 +1,6 @@
 // ember at a temperature at which it talks nonsense, held to JSON schemas, regular expressions and grammars: whatever it says, an
 // independent judge accepts. By default a few of those in tests/structured; with --full all of them.
 import { judge } from "../lib/judge.mjs";
-import { mapPool } from "../lib/pool.mjs";
 import { engineIn } from "../lib/structured.mjs";
 import { readGrammars, readRegexes, readSchemas } from "../lib/structured-corpus.mjs";
 
@@ -9,9 +8,6 @@ export const timeoutSeconds = 3600;
 
 /** Of schemas, of expressions and of grammars each, in a run that is not full. */
 const A_FEW = 16;
-
-/** As many as the engine computes at once. */
-const AT_ONCE = 8;
 
 /** Characters of a wrong answer that are told. */
 const TOLD = 200;
@@ -42,14 +38,11 @@ async function check(t, create, what, all) {
   const failures = [];
   const outputs = [];
   let tokens = 0;
-  const answers = await mapPool(chosen, AT_ONCE, ({ response_format }) => {
+  for (const { name, response_format, form } of chosen) {
     const messages = [{ role: "user", content: "Tell me something." }];
-    return create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
-  });
-  for (const [i, { name, form }] of chosen.entries()) {
-    const answer = answers[i];
-    if (answer === undefined || !("text" in answer)) {
-      failures.push(`${name}: ${answer?.code}: ${answer?.message}`);
+    const answer = await create({ messages, response_format, temperature: 1.5, seed: 7, max_tokens: 600 });
+    if (!("text" in answer)) {
+      failures.push(`${name}: ${answer.code}: ${answer.message}`);
       continue;
     }
     tokens += answer.usage.completion_tokens;
