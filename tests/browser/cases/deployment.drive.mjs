@@ -3,7 +3,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "../lib/browsers.mjs";
-import { mapPool } from "../lib/pool.mjs";
 import { serve } from "../lib/server.mjs";
 
 export const timeoutSeconds = 300;
@@ -13,8 +12,6 @@ const LIBRARY = "/npm/dist/index.js";
 const ASSETS = "/npm/dist/inglenook/";
 const PAGE = "/tests/browser/deployed.html";
 const ANSWER = "cold";
-/** Each has a page and servers of its own, and keeps about one core busy. */
-const AT_ONCE = 2;
 
 const policy = (/** @type {string} */ text) => ({ "content-security-policy": text });
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
@@ -136,10 +133,9 @@ export default async function (t) {
   // Renamed, so that another browser's case never sees a part of it.
   await writeFile(`${ROOT}target/cut.${t.environment}`, whole.subarray(0, whole.length >> 1));
   await rename(`${ROOT}target/cut.${t.environment}`, `${ROOT}target/cut.wasm`);
-  const results = await mapPool(DEPLOYMENTS, AT_ONCE, (deployment) => outcome(t, deployment));
   const wrong = [];
-  for (const [i, deployment] of DEPLOYMENTS.entries()) {
-    const result = results[i] ?? {};
+  for (const deployment of DEPLOYMENTS) {
+    const result = await outcome(t, deployment);
     const problem = judge(deployment, result);
     if (problem !== undefined) wrong.push(`${deployment.name}: ${problem}`);
     if (result.code) t.note(deployment.name, `${result.code}: ${result.message}`);
