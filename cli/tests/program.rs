@@ -407,9 +407,15 @@ fn draft_model_changes_no_token_and_is_refused_when_its_vocabulary_differs() {
 
 #[test]
 fn bench_of_speculation_compares_the_same_tokens() {
-    let row = json(&["bench", "--speculation", "copy", "--tokens", "24", "--runs", "1", "--json", "-d", "cpu"]);
-    let figures = ["decode_tokens", "differing_answers"].map(|name| row[name].as_u64());
-    assert_eq!(figures, [Some(24), Some(0)], "{row}");
+    let ember = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ember/ember-q8_0.gguf");
+    for draft in [&[][..], &["--draft", ember]] {
+        let bench = ["bench", "--speculation", "copy", "--tokens", "24", "--runs", "1", "--json", "-d", "cpu"];
+        let row = json(&[&bench, draft].concat());
+        let figures = ["decode_tokens", "differing_answers"].map(|name| row[name].as_u64());
+        assert_eq!(figures, [Some(24), Some(0)], "{row}");
+    }
+    let (_, said) = failure(&["bench", "--draft", ember]);
+    assert!(said.contains("--speculation"), "{said}");
 }
 
 /// An embedding of 200 MiB has to be cut where a binding holds 128 MiB.

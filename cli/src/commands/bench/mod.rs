@@ -8,7 +8,7 @@ mod streams;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::ReadAt;
@@ -27,14 +27,15 @@ Examples:
   inglenook bench --model qwen3-0.6b-q4_k_m.gguf --prompt-tokens 512 --tokens 128
   inglenook bench --synthetic 42m --json
   inglenook bench --concurrency 8 --shared-prefix 1000 --depth 1100 --csv
-  inglenook bench --speculation copy";
+  inglenook bench --speculation copy
+  inglenook bench --model large.gguf --draft small.gguf --speculation ordinary";
 
 /// Measure prefill and decode, and what a token costs
 ///
 /// Rates are medians of several runs. A prompt's time ends with the first token. The copy bandwidth is that of a kernel
 /// which copies a large buffer, counting what it reads and what it writes. With --concurrency, one answer and so many at once are measured
 /// in turn, without drafts, their prompts being in the cache; and the times to the first token with an empty cache. With --speculation,
-/// answers with drafts and without are measured in turn.
+/// answers with drafts, those of a draft model too if there is one, and without are measured in turn.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
@@ -58,7 +59,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 0, requires = "concurrency")]
     shared_prefix: u32,
     /// Compare answers with drafts and without, where a text is copied or where none is
-    #[arg(long, value_name = "TASK", conflicts_with = "concurrency")]
+    #[arg(long, value_name = "TASK", conflicts_with_all = ["concurrency", "no_speculation"])]
     speculation: Option<Task>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "csv")]
@@ -119,6 +120,9 @@ fn csv(row: &Map<String, Value>) -> String {
 fn load(options: &Options) -> Result<(Engine, f64)> {
     let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     let mut arguments = options.model.clone();
+    if arguments.draft.is_some() && options.speculation.is_none() {
+        bail!("a draft model is measured with --speculation copy or --speculation ordinary, and not without");
+    }
     // What is measured is plain decoding: of random weights' answers, which repeat themselves, drafts would foresee too much.
     arguments.no_speculation |= options.speculation.is_none();
     if let Some(streams) = options.concurrency {
