@@ -87,14 +87,37 @@ fn attend(
         out[..dim].fill(0.0);
         ends.push((highest, total));
     }
-    for (p, place) in places.iter().enumerate() {
-        load_from(segments, kv, kv.value_word(*place), &mut vector);
+    let mut vectors = vec![0.0; AT_ONCE * dim];
+    for (run, several) in places.chunks(AT_ONCE).enumerate() {
+        for (place, vector) in several.iter().zip(vectors.chunks_exact_mut(dim)) {
+            load_from(segments, kv, kv.value_word(*place), vector);
+        }
         for (g, out) in outs.iter_mut().enumerate() {
-            let weight = scores[g * places.len() + p];
-            out.iter_mut().zip(&vector).for_each(|(o, v)| *o += weight * v);
+            let weights = &scores[g * places.len() + run * AT_ONCE..][..several.len()];
+            match weights.first_chunk::<AT_ONCE>() {
+                Some(weights) => add_weighted(&mut out[..dim], weights, &vectors),
+                None => weights
+                    .iter()
+                    .zip(vectors.chunks_exact(dim))
+                    .for_each(|(weight, vector)| add_weighted(&mut out[..dim], &[*weight], vector)),
+            }
         }
     }
     ends
+}
+
+/// Values that are added at once, so that the sum is read and written once for all of them.
+const AT_ONCE: usize = 4;
+
+/// Adds `vectors`, one behind the other, each by its weight.
+fn add_weighted<const N: usize>(out: &mut [f32], weights: &[f32; N], vectors: &[f32]) {
+    let dim = out.len();
+    let vectors: [&[f32]; N] = std::array::from_fn(|n| &vectors[n * dim..][..dim]);
+    for (d, out) in out.iter_mut().enumerate() {
+        for (weight, vector) in weights.iter().zip(vectors) {
+            *out += weight * vector[d];
+        }
+    }
 }
 
 /// Joins `kv_splits` parts of `dim + 4` floats for each of `heads` heads of each row. Finished rows are left alone.

@@ -7,6 +7,10 @@ use crate::kernels::kv::{KvShape, KvType};
 
 /// Reads the vector that begins at `word` of a cache in segments.
 pub fn load_from(segments: &[&[u32]], kv: &KvShape, word: usize, out: &mut [f32]) {
+    // A division takes a tenth of what a vector takes.
+    if let [whole] = segments {
+        return load(whole, kv, word, out);
+    }
     let size = kv.segment_words();
     load(segments[word / size], kv, word % size, out);
 }
@@ -24,31 +28,45 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
         KvType::F32 => out.copy_from_slice(bytemuck::cast_slice(numbers)),
         // In one run, for the processor's own conversion.
         KvType::F16 => bytemuck::cast_slice::<u32, f16>(numbers).convert_to_f32_slice(out),
-        KvType::Q8_0 => {
-            let bytes = bytemuck::cast_slice::<u32, i8>(numbers);
-            for (block, (bytes, scale)) in blocks(kv, out).zip(bytes.chunks(kv.block() as usize).zip(halves_of(scales)))
-            {
-                block.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte) * scale);
-            }
-        }
-        KvType::Q4_0 => {
-            for (block, (words, scale)) in
-                blocks(kv, out).zip(numbers.chunks(kv.block() as usize / 8).zip(halves_of(scales)))
-            {
-                // Every step of it is exact.
-                let (units, least) = (UNITS.map(|unit| unit * scale), -8.0 * scale);
-                for (eight, word) in block.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-                    let places = places(*word);
-                    *eight = std::array::from_fn(|i| places[i] * units[i % 4] + least);
+        KvType::Q8_0 | KvType::Q4_0 => {
+            let block = kv.block() as usize;
+            let words = block / kv.ty.numbers_per_word() as usize;
+            let runs = out.chunks_mut(RUN * block).zip(numbers.chunks(RUN * words)).zip(scales.chunks(RUN / 2));
+            for ((out, numbers), scales) in runs {
+                let blocks = out.chunks_exact_mut(block).zip(numbers.chunks_exact(words));
+                for ((block, numbers), scale) in blocks.zip(halves(scales)) {
+                    match kv.ty {
+                        KvType::Q8_0 => bytes_times(numbers, scale, block),
+                        _ => nibbles_times(numbers, scale, block),
+                    }
                 }
             }
         }
     }
 }
 
-/// The blocks of a vector.
-fn blocks<'a>(kv: &KvShape, vector: &'a mut [f32]) -> impl Iterator<Item = &'a mut [f32]> {
-    vector.chunks_exact_mut(kv.block() as usize)
+/// Blocks whose scales are converted at once, by the processor's own conversion.
+const RUN: usize = 8;
+
+/// Halves of at most four words, the low one of each first.
+fn halves(words: &[u32]) -> [f32; RUN] {
+    let mut halves = [0.0; RUN];
+    bytemuck::cast_slice::<u32, f16>(words).convert_to_f32_slice(&mut halves[..2 * words.len()]);
+    halves
+}
+
+fn bytes_times(words: &[u32], scale: f32, out: &mut [f32]) {
+    let bytes = bytemuck::cast_slice::<u32, i8>(words);
+    out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte) * scale);
+}
+
+/// Every step of it is exact.
+fn nibbles_times(words: &[u32], scale: f32, out: &mut [f32]) {
+    let (units, least) = (UNITS.map(|unit| unit * scale), -8.0 * scale);
+    for (eight, word) in out.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        let places = places(*word);
+        *eight = std::array::from_fn(|i| places[i] * units[i % 4] + least);
+    }
 }
 
 /// What the nibbles of a half of a word are worth where they stand.
@@ -78,15 +96,6 @@ pub fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
             }
         }
     }
-}
-
-/// Halves of words, the low one of each first.
-fn halves_of(words: &[u32]) -> impl Iterator<Item = f32> {
-    words.iter().flat_map(|word| halves(*word))
-}
-
-fn halves(word: u32) -> [f32; 2] {
-    [word as u16, (word >> 16) as u16].map(|bits| f16::from_bits(bits).to_f32())
 }
 
 /// One or two numbers as a word.
