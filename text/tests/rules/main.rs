@@ -1,6 +1,6 @@
 //! Stop strings and content rules against a plain oracle over whole texts: random texts, rules and cuts.
 //!
-//! `INGLENOOK_FULL=1 cargo test -p inglenook --test rules` tries thirty times as many.
+//! `INGLENOOK_FULL=1 cargo test -p inglenook-text --test rules` tries thirty times as many.
 
 mod oracle;
 mod random;
