@@ -105,10 +105,11 @@ impl DraftModel {
 
     /// Device memory that a model takes which drafts, bytes.
     pub fn bytes_needed(model: &Model) -> u64 {
-        let KvOptions { context, slots, ty, .. } = cache(model.weights().config(), model.info().context_length);
+        let kv = cache(model.weights().config(), model.info().context_length);
+        let KvOptions { context, slots, ty, .. } = kv;
         let rows = super::executor::most_rows(model.device());
         let options = FitOptions { context, cache_tokens: context, slots, kv: ty, rows };
-        model.weights().memory_needs(&options).total(context.into())
+        model.weights().memory_needs(&options).without_cache().saturating_add(kv.bytes_of_slots())
     }
 
     /// Device memory.
@@ -197,5 +198,27 @@ fn cache(config: &Config, context: u32) -> KvOptions {
         pages: None,
         ty: KvType::F16,
         segment_bytes: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::engine::ModelOptions;
+    use crate::source;
+
+    #[test]
+    fn draft_model_with_windows_takes_no_more_than_it_said() {
+        let file: &[u8] = include_bytes!("../../../tests/goldens/models/windowed.gguf");
+        let options = ModelOptions::default();
+        let model =
+            block_on(Model::load(Device::Cpu, &source::Memory(file), &options, &mut |_| true)).expect("it loads");
+        let said = DraftModel::bytes_needed(&model);
+        let draft = block_on(DraftModel::new(model, 1)).expect("it drafts");
+        let Memory { weights, kv_cache, .. } = draft.memory();
+        assert!(kv_cache > 0 && said >= weights + kv_cache, "{said} for {weights} and {kv_cache}");
     }
 }

@@ -74,6 +74,13 @@ impl KvOptions {
             segment_pages: u32::MAX,
         })
     }
+
+    /// Bytes of a cache in which each slot owns as many pages as it can have, also behind windows.
+    pub fn bytes_of_slots(&self) -> u64 {
+        let pages = |shape: &KvShape| u64::from(shape.pages_per_sequence) * u64::from(self.slots);
+        let groups = self.groups.iter().zip(self.shapes());
+        groups.map(|(group, shape)| shape.page_bytes() * pages(&shape) * group.layers.len() as u64).sum()
+    }
 }
 
 impl GroupCache {

@@ -112,7 +112,8 @@ impl MemoryNeeds {
         MemoryNeeds { weights: self.weights.saturating_add(bytes), ..self }
     }
 
-    fn without_cache(&self) -> u64 {
+    /// All of it but keys and values.
+    pub fn without_cache(&self) -> u64 {
         self.weights.saturating_add(self.activations)
     }
 }
