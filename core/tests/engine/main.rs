@@ -15,22 +15,10 @@ mod permutations;
 mod reasoning;
 mod sessions;
 mod slow_grammars;
+#[path = "../support/mod.rs"]
+mod support;
 mod tool_call_formats;
 mod tools;
 mod windows;
 
-use inglenook::Device;
-use inglenook::gpu::{Gpu, GpuOptions};
-use pollster::block_on;
-
-const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
-}
-
-/// A software adapter used like a real GPU: split attention, larger chunks, other variants.
-fn gpu_as_hardware() -> Device {
-    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
-    Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))
-}
+use support::{EMBER, gpu, gpu_as_hardware};

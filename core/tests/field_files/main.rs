@@ -8,6 +8,8 @@ mod edit;
 mod garbage;
 mod optional;
 mod stops;
+#[path = "../support/mod.rs"]
+mod support;
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason, Usage};
@@ -15,7 +17,6 @@ use inglenook::engine::request::{Request, Stop};
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::error::Error;
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
@@ -24,11 +25,9 @@ use serde_json::json;
 
 use edit::File;
 
-const QUESTION: &str = "What is 17 + 25?";
+use support::gpu;
 
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
-}
+const QUESTION: &str = "What is 17 + 25?";
 
 fn load(file: &File, device: Device) -> Result<Engine, Error> {
     block_on(Engine::load(device, &Memory(file.bytes()), &EngineOptions::default(), &mut |_| true))

@@ -3,6 +3,8 @@
 
 mod generated;
 mod mutations;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
+use support::EMBER;
 
 /// Tokens of an answer, where the request says nothing.
 const MAX_TOKENS: u32 = 8;

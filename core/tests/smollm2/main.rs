@@ -5,13 +5,16 @@
 mod kv_types;
 mod reference;
 mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::PathBuf;
 
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::ReadAt;
 use inglenook::{Device, Engine, EngineOptions};
 use pollster::block_on;
+
+use support::gpu;
 
 /// What `cargo xtask smollm2` has put into the folder.
 fn file(name: &str) -> PathBuf {
@@ -21,10 +24,6 @@ fn file(name: &str) -> PathBuf {
 
 fn model() -> ReadAt<std::fs::File> {
     ReadAt::new(std::fs::File::open(file("model.gguf")).expect("the model")).expect("a file")
-}
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
 }
 
 fn load(device: &Device, options: &EngineOptions) -> Engine {

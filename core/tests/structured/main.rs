@@ -3,27 +3,18 @@
 mod corpus;
 #[path = "../../../grammar/tests/outputs/support/readers/mod.rs"]
 mod readers;
+#[path = "../support/mod.rs"]
+mod support;
 
 use inglenook::device::Device;
 use inglenook::engine::event::{Event, FinishReason};
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
-use inglenook::gpu::{Gpu, GpuOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const EMBER: &[u8] = include_bytes!("../../../models/ember/ember-q8_0.gguf");
-
-fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::request(&GpuOptions::default())).expect("an adapter for tests"))
-}
-
-/// A software adapter used like a real GPU: split attention, larger chunks, other variants.
-fn gpu_as_hardware() -> Device {
-    let options = GpuOptions { as_hardware: true, ..GpuOptions::default() };
-    Device::Gpu(block_on(Gpu::request(&options)).expect("an adapter for tests"))
-}
+use support::{EMBER, gpu, gpu_as_hardware};
 
 fn load(device: Device) -> Engine {
     block_on(Engine::load(device, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
