@@ -30,7 +30,7 @@ const SPECIAL: [&str; 10] = [
     "[TOOL_CONTENT]",
 ];
 
-/// PromptBuilder of a model with a vocabulary of the goldens, to which those of these control tokens are added that it lacks.
+/// The prompts of a model with a vocabulary of the goldens, to which those of these control tokens are added that it lacks.
 fn prompts(vocabulary: &str, special: &[&str], adds_space: Option<bool>) -> PromptBuilder {
     let bytes = fs::read(tests(&format!("goldens/tokenizers/{vocabulary}.gguf"))).unwrap();
     let gguf = pollster::block_on(Gguf::read(&Memory(&bytes))).unwrap();

@@ -29,14 +29,14 @@ Examples:
 
 /// Score a model on prompts with expected answers
 ///
-/// The file is JSON: {\"max_tokens\", \"cases\": [{\"category\", \"messages\", \"tools\"?, \"expect\"}]}. What is expected is one of
-/// {\"contains\": TEXT} (as a whole word), {\"equals\": TEXT} and {\"tool_call\": {\"name\", \"arguments\"}}. Decoding is greedy.
+/// The file is JSON: {"max_tokens", "cases": [{"category", "messages", "tools"?, "expect"}]}. What is expected is one of
+/// {"contains": TEXT} (as a whole word), {"equals": TEXT} and {"tool_call": {"name", "arguments"}}. Decoding is greedy.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
     /// The prompts
     file: PathBuf,
-    /// PromptBuilder of each category at most
+    /// Prompts of each category at most
     #[arg(long, value_name = "N")]
     each: Option<usize>,
     /// Show the answers that were not as expected
