@@ -115,7 +115,7 @@ impl Kernel for Attention {
         let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
         let group = self.group();
-        let segments = if self.cache.len() > 1 { format!(" {} segments", self.cache.len()) } else { String::new() };
+        let segments = kv::class(self.cache.len());
         format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{segments}")
     }
 

@@ -213,6 +213,11 @@ pub(super) fn names(segments: usize) -> impl Iterator<Item = &'static str> {
     SEGMENTS.into_iter().take(segments)
 }
 
+/// What a cache of several segments adds to the class of a kernel.
+pub(super) fn class(segments: usize) -> String {
+    if segments > 1 { format!(" {segments} segments") } else { String::new() }
+}
+
 /// WGSL of `kv_read`, the word of a cache of so many segments.
 pub(super) fn reads(segments: usize) -> String {
     by_segment("fn kv_read(at: u32) -> u32", segments, |segment, at| format!("return {segment}[{at}];"))

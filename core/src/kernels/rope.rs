@@ -76,7 +76,7 @@ impl Kernel for RopeKv {
 
     fn class(&self) -> String {
         let norm = if self.rope.norm.is_some() { "norm" } else { "" };
-        let segments = if self.cache.len() > 1 { format!(" {} segments", self.cache.len()) } else { String::new() };
+        let segments = kv::class(self.cache.len());
         format!("{:?} {:?} {norm}{segments}", self.rope.style, self.kv.ty)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Attention, AttentionReduce, AttentionShape};
 use crate::kernels::batch::{self, Row};
-use crate::kernels::kv::{KvShape, KvType, PAGE};
+use crate::kernels::kv::{self, KvShape, KvType, PAGE};
 use crate::kernels::verify::{KernelTest, Output, random_cache, random_f32s};
 
 /// What a case of [`Attention`] varies. The cache holds two sequences and two key heads; its pages lie in reverse.
@@ -126,7 +126,7 @@ impl Case {
         };
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
         let sinks = if self.sinks { " sinks" } else { "" };
-        let segments = if self.segments > 1 { format!(" {} segments", self.segments) } else { String::new() };
+        let segments = kv::class(self.segments as usize);
         format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
     }
 

@@ -64,13 +64,14 @@ fn attend(
     (scale, kv): (f32, &KvShape),
 ) -> Vec<(f32, f32)> {
     let dim = kv.head_dim as usize;
-    let mut vector = vec![0.0; dim];
+    let mut vectors = vec![0.0; AT_ONCE * dim];
     // `[query, place]`
     let mut scores = vec![0.0; outs.len() * places.len()];
     for (p, place) in places.iter().enumerate() {
-        load_from(segments, kv, *place, &mut vector);
+        let vector = &mut vectors[..dim];
+        load_from(segments, kv, *place, vector);
         for (g, query) in queries.chunks_exact(dim).enumerate() {
-            scores[g * places.len() + p] = dot(query, &vector) * scale;
+            scores[g * places.len() + p] = dot(query, vector) * scale;
         }
     }
     let mut ends = Vec::with_capacity(outs.len());
@@ -87,7 +88,6 @@ fn attend(
         out[..dim].fill(0.0);
         ends.push((highest, total));
     }
-    let mut vectors = vec![0.0; AT_ONCE * dim];
     for (run, several) in places.chunks(AT_ONCE).enumerate() {
         for (place, vector) in several.iter().zip(vectors.chunks_exact_mut(dim)) {
             load_from(segments, kv, kv.value_word(*place), vector);
