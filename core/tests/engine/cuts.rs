@@ -3,14 +3,14 @@
 //! `INGLENOOK_FULL=1 cargo test -p inglenook --test engine cuts` makes 1,000 cuts.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, FinishReason};
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::EMBER;
+use crate::support::{EMBER, Said, read};
 
 /// The longest answer before it is cut, in tokens.
 const LONG: u32 = 160;
@@ -19,38 +19,9 @@ fn load() -> Engine {
     block_on(Engine::load(Device::Cpu, &Memory(EMBER), &EngineOptions::default(), &mut |_| true)).expect("ember loads")
 }
 
-/// What an answer says in the end.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Answer {
-    text: String,
-    thought: String,
-    /// Names and arguments of the calls that stand.
-    calls: Vec<(String, String)>,
-    malformed: bool,
-    finish: Option<FinishReason>,
-}
-
-fn answer(engine: &mut Engine, request: &Value) -> Answer {
-    let mut generation = engine.submit(Request::from_json(&request.to_string()).expect("a request")).expect("good");
-    let mut answer = Answer::default();
-    while let Some(event) = block_on(generation.next()).expect("generates") {
-        match event {
-            Event::Text { text } => answer.text += &text,
-            Event::Reasoning { text } => answer.thought += &text,
-            Event::ToolCall { name, .. } => answer.calls.push((name, String::new())),
-            Event::ToolArguments { text, .. } => answer.calls.last_mut().expect("a call").1 += &text,
-            Event::MalformedCall { index, text } => {
-                if index.is_some() {
-                    answer.calls.pop();
-                }
-                answer.text += &text;
-                answer.malformed = true;
-            }
-            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
-            Event::Done { reason, .. } => answer.finish = Some(reason),
-        }
-    }
-    answer
+fn answer(engine: &Engine, request: &Value) -> Said {
+    let request = Request::from_json(&request.to_string()).expect("a request");
+    block_on(read(&mut engine.submit(request).expect("good")))
 }
 
 fn tool(name: &str, properties: Value) -> Value {
@@ -107,7 +78,7 @@ fn cut_call_claims_to_be_whole_only_if_it_is() {
 fn try_cuts(asked: &[Value], seed: u64) {
     let cuts = if std::env::var_os("INGLENOOK_FULL").is_some() { 500 } else { 40 };
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut engine = load();
+    let engine = load();
     let questions = ["Who is it?", "What is the weather in Paris?", "Tell me a story about a fox."];
     let (mut whole, mut cut_off) = (0, 0);
     // A few cuts of one answer: the uncut one takes the longest.
@@ -116,21 +87,23 @@ fn try_cuts(asked: &[Value], seed: u64) {
         request["messages"] = json!([{"role": "user", "content": questions[random.usize(..questions.len())]}]);
         request["temperature"] = json!(if random.bool() { 0.0 } else { 1.2 });
         (request["seed"], request["max_tokens"]) = (json!(random.u32(..)), json!(LONG));
-        let uncut = answer(&mut engine, &request);
+        let uncut = answer(&engine, &request);
         for _ in 0..10 {
             request["max_tokens"] = json!(random.u32(1..=60));
-            let cut = answer(&mut engine, &request);
-            match cut.finish {
-                Some(FinishReason::Stop | FinishReason::ToolCalls) => {
-                    assert_eq!(cut, uncut, "{request}");
+            let cut = answer(&engine, &request);
+            match cut.reason {
+                FinishReason::Stop | FinishReason::ToolCalls => {
+                    let what =
+                        |said: &Said| (said.text.clone(), said.thought.clone(), said.calls.clone(), said.is_malformed);
+                    assert_eq!((what(&cut), cut.reason), (what(&uncut), uncut.reason), "{request}");
                     whole += 1;
                 }
-                Some(FinishReason::Length) => {
+                FinishReason::Length => {
                     // Calls that stand are the first of those that would have come.
                     assert!(uncut.calls.starts_with(&cut.calls), "{request}: {cut:?} of {uncut:?}");
                     cut_off += 1;
                 }
-                finish => panic!("{finish:?}: {request}"),
+                reason => panic!("{reason:?}: {request}"),
             }
         }
     }

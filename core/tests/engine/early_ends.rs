@@ -2,14 +2,14 @@
 //! templates open its thoughts, and a bias ends its turn there.
 
 use inglenook::device::Device;
-use inglenook::engine::event::{Event, FinishReason};
+use inglenook::engine::event::FinishReason;
 use inglenook::engine::request::Request;
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::EMBER;
+use crate::support::{EMBER, Said, read};
 
 /// A conversation, a list of tools, and `opening` where the answer begins.
 fn template(opening: &str) -> String {
@@ -44,43 +44,13 @@ fn ends(engine: &Engine, bias: i32) -> Value {
         .into()
 }
 
-#[derive(Debug, Default)]
-struct Answer {
-    thought: String,
-    text: String,
-    /// Names and arguments of the calls that stand.
-    calls: Vec<(String, String)>,
-    malformed: Vec<String>,
-    finish: Option<FinishReason>,
-    completion_tokens: u32,
-}
-
-fn answer(engine: &mut Engine, request: &Value) -> Answer {
+fn answer(engine: &Engine, request: &Value) -> Said {
     let mut request = request.clone();
     if request.get("messages").is_none() {
         request["messages"] = json!([{"role": "user", "content": "What is the time in Oslo?"}]);
     }
-    let mut generation = engine.submit(Request::from_json(&request.to_string()).expect("a request")).expect("good");
-    let mut answer = Answer::default();
-    while let Some(event) = block_on(generation.next()).expect("generates") {
-        match event {
-            Event::Text { text } => answer.text += &text,
-            Event::Reasoning { text } => answer.thought += &text,
-            Event::ToolCall { name, .. } => answer.calls.push((name, String::new())),
-            Event::ToolArguments { text, .. } => answer.calls.last_mut().expect("a call").1 += &text,
-            Event::MalformedCall { index, text } => {
-                if index.is_some() {
-                    answer.calls.pop();
-                }
-                answer.malformed.push(text);
-            }
-            Event::Logprobs { .. } | Event::PromptLogprobs { .. } | Event::Truncated { .. } => {}
-            Event::Done { reason, usage, .. } => {
-                (answer.finish, answer.completion_tokens) = (Some(reason), usage.completion_tokens);
-            }
-        }
-    }
-    answer
+    let request = Request::from_json(&request.to_string()).expect("a request");
+    block_on(read(&mut engine.submit(request).expect("good")))
 }
 
 fn form() -> Value {
@@ -102,32 +72,28 @@ fn is_answer(text: &str) -> bool {
 #[test]
 fn form_follows_when_the_turn_ends_within_the_thought() {
     for (opening, format) in [("<think>\\n", "think"), ("<reasoning>\\n", "reasoning"), ("[THINK]", "mistral")] {
-        let mut engine = load(opening);
+        let engine = load(opening);
         for temperature in [0.0, 1.5] {
             let request = json!({"reasoning_format": format, "seed": 1, "response_format": form(),
                 "logit_bias": ends(&engine, 100), "temperature": temperature, "max_tokens": 100});
-            let answer = answer(&mut engine, &request);
+            let answer = answer(&engine, &request);
             assert!(is_answer(&answer.text), "{format}: {answer:?}");
-            assert_eq!(
-                (answer.thought.as_str(), answer.finish),
-                ("", Some(FinishReason::Stop)),
-                "{format}: {answer:?}"
-            );
+            assert_eq!((answer.thought.as_str(), answer.reason), ("", FinishReason::Stop), "{format}: {answer:?}");
         }
     }
 }
 
 #[test]
 fn form_follows_when_the_model_thinks_and_then_ends_its_turn() {
-    let mut engine = load("<think>\\n");
+    let engine = load("<think>\\n");
     let mut thoughts = 0;
     for seed in 0..12 {
         let request = json!({"response_format": form(), "logit_bias": ends(&engine, 7), "seed": seed, "temperature": 1.5,
             "max_tokens": 300});
-        let answer = answer(&mut engine, &request);
-        match answer.finish {
-            Some(FinishReason::Stop) => assert!(is_answer(&answer.text), "{answer:?}"),
-            Some(FinishReason::Length) => assert!(answer.text.is_empty() || is_answer(&answer.text), "{answer:?}"),
+        let answer = answer(&engine, &request);
+        match answer.reason {
+            FinishReason::Stop => assert!(is_answer(&answer.text), "{answer:?}"),
+            FinishReason::Length => assert!(answer.text.is_empty() || is_answer(&answer.text), "{answer:?}"),
             _ => panic!("{answer:?}"),
         }
         thoughts += usize::from(!answer.thought.is_empty() && !answer.text.is_empty());
@@ -137,16 +103,16 @@ fn form_follows_when_the_model_thinks_and_then_ends_its_turn() {
 
 #[test]
 fn forced_call_follows_when_the_turn_ends_within_the_thought() {
-    let mut engine = load("<think>\\n");
+    let engine = load("<think>\\n");
     let named = json!({"type": "function", "function": {"name": "get_time"}});
     for choice in [json!("required"), named] {
         let request = json!({"tools": tools(false), "tool_choice": choice, "parallel_tool_calls": false,
             "logit_bias": ends(&engine, 100), "temperature": 0, "max_tokens": 100});
-        let answer = answer(&mut engine, &request);
+        let answer = answer(&engine, &request);
         let [(name, arguments)] = &answer.calls[..] else { panic!("{answer:?}") };
         let arguments: Value = serde_json::from_str(arguments).expect("JSON");
         assert!(name == "get_time" && arguments["city"].is_string(), "{answer:?}");
-        assert_eq!((answer.text.as_str(), answer.finish), ("", Some(FinishReason::ToolCalls)), "{answer:?}");
+        assert_eq!((answer.text.as_str(), answer.reason), ("", FinishReason::ToolCalls), "{answer:?}");
     }
 }
 
@@ -154,12 +120,12 @@ fn forced_call_follows_when_the_turn_ends_within_the_thought() {
 #[test]
 fn form_follows_in_its_channel_when_the_turn_ends_before() {
     for opening in ["<|channel|>analysis<|message|>", ""] {
-        let mut engine = load(opening);
+        let engine = load(opening);
         let request = json!({"reasoning_format": "harmony", "response_format": form(), "logit_bias": ends(&engine, 100),
             "temperature": 0, "max_tokens": 100});
-        let answer = answer(&mut engine, &request);
+        let answer = answer(&engine, &request);
         assert!(is_answer(&answer.text), "{opening}: {answer:?}");
-        assert_eq!(answer.finish, Some(FinishReason::Stop), "{opening}: {answer:?}");
+        assert_eq!(answer.reason, FinishReason::Stop, "{opening}: {answer:?}");
     }
 }
 
@@ -168,60 +134,60 @@ fn text_in_front_of_a_form_is_written_when_the_turn_ends_before_it() {
     let mut format = form();
     format["trigger"] = json!("Therefore: ");
     for opening in ["", "<think>\\n"] {
-        let mut engine = load(opening);
+        let engine = load(opening);
         let request =
             json!({"response_format": format, "logit_bias": ends(&engine, 100), "temperature": 0, "max_tokens": 100});
-        let answer = answer(&mut engine, &request);
+        let answer = answer(&engine, &request);
         let form = answer.text.strip_prefix("Therefore: ").unwrap_or_else(|| panic!("{opening}: {answer:?}"));
-        assert!(is_answer(form) && answer.finish == Some(FinishReason::Stop), "{opening}: {answer:?}");
+        assert!(is_answer(form) && answer.reason == FinishReason::Stop, "{opening}: {answer:?}");
     }
 }
 
 /// A caller who knows how the model closes its thoughts may name that.
 #[test]
 fn end_of_a_thought_may_be_the_text_in_front_of_a_form() {
-    let mut engine = load("<think>\\n");
+    let engine = load("<think>\\n");
     let mut format = form();
     for trigger in ["</think>", "</think>\n\n"] {
         format["trigger"] = json!(trigger);
         let request =
             json!({"response_format": format, "logit_bias": ends(&engine, 100), "temperature": 0, "max_tokens": 100});
-        let answer = answer(&mut engine, &request);
-        assert!(is_answer(&answer.text) && answer.finish == Some(FinishReason::Stop), "{trigger:?}: {answer:?}");
+        let answer = answer(&engine, &request);
+        assert!(is_answer(&answer.text) && answer.reason == FinishReason::Stop, "{trigger:?}: {answer:?}");
     }
 }
 
 #[test]
 fn answer_is_empty_and_cut_when_the_tokens_run_out_within_the_thought() {
-    let mut engine = load("<think>\\n");
+    let engine = load("<think>\\n");
     for more in [json!({"response_format": form()}), json!({"tools": tools(false), "tool_choice": "required"})] {
         let mut request = more;
         (request["temperature"], request["max_tokens"]) = (json!(0), json!(12));
         request["logit_bias"] = ends(&engine, -100);
-        let answer = answer(&mut engine, &request);
+        let answer = answer(&engine, &request);
         assert_eq!((answer.text.as_str(), answer.calls.len()), ("", 0), "{answer:?}");
-        assert!(!answer.thought.is_empty() && answer.finish == Some(FinishReason::Length), "{answer:?}");
-        assert_eq!(answer.completion_tokens, 12);
+        assert!(!answer.thought.is_empty() && answer.reason == FinishReason::Length, "{answer:?}");
+        assert_eq!(answer.usage.completion_tokens, 12);
     }
 }
 
 #[test]
 fn form_and_call_follow_when_thoughts_are_bounded() {
     for (opening, format) in [("<think>\\n", "think"), ("<|channel|>analysis<|message|>", "harmony")] {
-        let mut engine = load(opening);
+        let engine = load(opening);
         for reasoning in [json!({"budget_tokens": 0}), json!({"budget_tokens": 3}), json!({"enabled": false})] {
             let mut request = json!({"reasoning_format": format, "reasoning": reasoning, "response_format": form(),
                 "temperature": 0, "max_tokens": 100});
-            let formed = answer(&mut engine, &request);
-            assert!(is_answer(&formed.text) && formed.finish == Some(FinishReason::Stop), "{opening}: {formed:?}");
+            let formed = answer(&engine, &request);
+            assert!(is_answer(&formed.text) && formed.reason == FinishReason::Stop, "{opening}: {formed:?}");
             if format == "harmony" {
                 continue;
             }
             request["response_format"] = Value::Null;
             request["tools"] = tools(false);
             (request["tool_choice"], request["parallel_tool_calls"]) = (json!("required"), json!(false));
-            let called = answer(&mut engine, &request);
-            assert!(called.calls.len() == 1 && called.finish == Some(FinishReason::ToolCalls), "{called:?}");
+            let called = answer(&engine, &request);
+            assert!(called.calls.len() == 1 && called.reason == FinishReason::ToolCalls, "{called:?}");
         }
     }
 }

@@ -139,7 +139,16 @@ fn draft_stops_while_other_answers_run_and_goes_on_behind_them() {
         match block_on(long.next()).expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
             Event::Done { reason, usage, .. } => {
-                break Said { text, tokens: long.tokens(0), reason, usage, truncated: Vec::new() };
+                break Said {
+                    text,
+                    thought: String::new(),
+                    calls: Vec::new(),
+                    is_malformed: false,
+                    tokens: long.tokens(0),
+                    reason,
+                    usage,
+                    truncated: Vec::new(),
+                };
             }
             _ => {}
         }

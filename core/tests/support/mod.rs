@@ -31,7 +31,12 @@ pub fn request(mut all: Value, fields: Value) -> Request {
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub struct Said {
+    /// With that of calls that turned out malformed.
     pub text: String,
+    pub thought: String,
+    /// Names and arguments of the calls that stand.
+    pub calls: Vec<(String, String)>,
+    pub is_malformed: bool,
     pub tokens: Vec<u32>,
     pub reason: FinishReason,
     pub usage: Usage,
@@ -41,15 +46,27 @@ pub struct Said {
 
 /// Reads an answer to its end; of `n` choices the first.
 pub async fn read(answer: &mut Answer) -> Said {
-    let (mut text, mut truncated) = (String::new(), Vec::new());
+    let (mut text, mut thought, mut calls, mut is_malformed) = (String::new(), String::new(), Vec::new(), false);
+    let mut truncated = Vec::new();
     loop {
         match answer.next().await.expect("generates").expect("an end") {
             Event::Text { text: piece } => text += &piece,
+            Event::Reasoning { text: piece } => thought += &piece,
+            Event::ToolCall { name, .. } => calls.push((name, String::new())),
+            Event::ToolArguments { text: piece, .. } => calls.last_mut().expect("a call").1 += &piece,
+            Event::MalformedCall { index, text: piece } => {
+                if index.is_some() {
+                    calls.pop();
+                }
+                text += &piece;
+                is_malformed = true;
+            }
+            Event::Logprobs { .. } | Event::PromptLogprobs { .. } => {}
             Event::Truncated { messages, tokens } => truncated.push((messages, tokens, answer.tokens(0).len())),
             Event::Done { reason, usage, .. } => {
-                return Said { text, tokens: answer.tokens(0), reason, usage, truncated };
+                let tokens = answer.tokens(0);
+                return Said { text, thought, calls, is_malformed, tokens, reason, usage, truncated };
             }
-            _ => {}
         }
     }
 }
