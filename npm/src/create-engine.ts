@@ -56,8 +56,8 @@ export interface CreateEngineOptions {
    */
   readonly assetsUrl?: string | URL;
   /**
-   * `false` starts no worker: all is computed in the caller's own thread, as is done anyway where no worker can be started, in service
-   * workers for instance. A page does not answer to its user meanwhile. Outside of browsers only grammars have a worker.
+   * `false` starts no worker: all is computed in the caller's own thread, as is done anyway where no worker can be started: in service
+   * workers, and in all workers of Firefox. A page does not answer to its user meanwhile. Outside of browsers only grammars have a worker.
    */
   readonly worker?: boolean;
   /** Called some fifteen times a second while loading. */

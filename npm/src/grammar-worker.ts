@@ -26,8 +26,8 @@ export interface GrammarWorker {
 
 /** To the worker. Texts are told by numbers, of which each has one step under way. */
 export type GrammarCommand =
-  /** Comes first: the module that it is to run. */
-  | { readonly type: 'grammars'; readonly module: WebAssembly.Module }
+  /** Comes first: the module that it is to run, and the line on which all else comes and goes, if that is another. */
+  | { readonly type: 'grammars'; readonly module: WebAssembly.Module; readonly line?: MessagePort | undefined }
   | { readonly type: 'begin'; readonly vocabulary: Uint8Array; readonly eosTokens: Uint32Array }
   /** The first of a text has its grammar. */
   | { readonly type: 'step'; readonly id: number; readonly spec?: string | undefined; readonly step: MatcherStep }
@@ -40,17 +40,6 @@ export type GrammarReport =
   | { readonly id: number; readonly words: Uint32Array }
   | { readonly id: number; readonly lacking: Uint8Array[] }
   | { readonly id: number; readonly error: WireError };
-
-/** The worker with the module that it is to run; nothing where the two threads share no modules. */
-export function withModule(worker: GrammarWorker, module: WebAssembly.Module): GrammarWorker | undefined {
-  try {
-    worker.postMessage({ type: 'grammars', module });
-    return worker;
-  } catch {
-    worker.terminate();
-    return undefined;
-  }
-}
 
 /** The engine's side. `onEnd` is called when the worker is no more. */
 export function remoteGrammars(

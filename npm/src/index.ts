@@ -14,8 +14,16 @@ export * from './public.js';
  * @throws InglenookError of the class that names the cause; nothing is left behind then
  */
 export function createEngine(options: CreateEngineOptions): Promise<Engine> {
-  // Service workers have none, nor have shared workers in Chrome and Safari; nothing is drawn in those threads.
-  const inWorker = typeof Worker !== 'undefined' && options?.worker !== false;
+  const inWorker = startsWorkers() && options?.worker !== false;
   const openPort = (assets: { worker: string }) => (inWorker ? workerPort(assets.worker) : localPort(browserPlatform));
   return createEngineOn(openPort, options, globalThis.document?.baseURI ?? location.href);
+}
+
+/**
+ * Whether this thread can start a worker. Service workers cannot, nor can shared workers in Chrome and Safari; and in Firefox a worker
+ * that starts one is blocked for ever in about one of seventy starts (seen in 153). Nothing is drawn in those threads.
+ */
+function startsWorkers(): boolean {
+  if (typeof Worker === 'undefined') return false;
+  return typeof document !== 'undefined' || !/\bGecko\//.test(navigator.userAgent);
 }

@@ -47,6 +47,19 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
+const module = {} as WebAssembly.Module;
+const news = (worker: FakeWorker) => worker.posted.map((posted) => (posted as [{ type: string }])[0]);
+/** A host that asks for a worker for grammars, which does `behaviour`. */
+async function askForGrammars(behaviour: Behaviour): Promise<{ port: HostPort; host: FakeWorker }> {
+  behaviours = { address: 'starts' };
+  const port = workerPort(SCRIPT);
+  port.post(CLOSE);
+  const host = await runs();
+  behaviours = { address: behaviour, blob: behaviour };
+  host.onmessage?.({ data: { type: 'startGrammars', module } });
+  return { port, host };
+}
+
 const crashOf = (port: HostPort) => new Promise((resolve) => Object.assign(port, { onCrash: resolve }));
 const runs = () => vi.waitUntil(() => started.find(({ posted }) => posted.length > 0));
 
@@ -104,4 +117,37 @@ test('a worker that starts after its end is ended, too', async () => {
   port.terminate();
   await vi.waitUntil(() => started[0]?.terminated);
   expect(started[0]?.posted).toEqual([]);
+});
+
+test('worker for grammars is started beside its host, and not by it', async () => {
+  const { host } = await askForGrammars('starts');
+  await vi.waitUntil(() => host.posted.length === 2);
+  const grammars = started[1];
+  const line = expect.any(MessagePort);
+  expect(grammars?.posted).toEqual([[{ type: 'grammars', module, line }, [line]]]);
+  expect(host.posted[1]).toEqual([{ type: 'grammarsStarted', line }, [line]]);
+  grammars?.onerror?.({ message: 'out of memory' });
+  expect(news(host)[2]).toEqual({ type: 'grammarsEnded', message: 'out of memory' });
+  expect(grammars?.terminated).toBe(false);
+  host.onmessage?.({ data: { type: 'endGrammars' } });
+  expect(grammars?.terminated).toBe(true);
+  expect(host.terminated).toBe(false);
+});
+
+test('host hears that no worker for grammars starts', async () => {
+  const { host } = await askForGrammars('is blocked');
+  await vi.waitUntil(() => host.posted.length === 2);
+  expect(news(host)[1]).toEqual({ type: 'grammarsStarted', line: undefined });
+});
+
+test('worker for grammars ends with its host, running or starting', async () => {
+  const running = await askForGrammars('starts');
+  await vi.waitUntil(() => running.host.posted.length === 2);
+  running.port.terminate();
+  expect(started.map(({ terminated }) => terminated)).toEqual([true, true]);
+  started = [];
+  const starting = await askForGrammars('starts');
+  starting.port.terminate();
+  await vi.waitUntil(() => started.length === 2 && started.every(({ terminated }) => terminated));
+  expect(started[1]?.posted).toEqual([]);
 });

@@ -1,11 +1,25 @@
-/** A host in a dedicated worker, as browsers have it. */
+/**
+ * A host in a dedicated worker, as browsers have it, and its grammars in another. Both are started from here: in Firefox a worker that
+ * starts one of its own is blocked for ever in about one of seventy starts (seen in 153).
+ */
 
 import { fetchAsset, watchPolicy, workerBlocked } from './deployment.js';
 import { DeploymentError, InternalError, toInglenookError } from './errors.js';
+import type { GrammarCommand } from './grammar-worker.js';
 import type { Command, HostPort, Report } from './protocol.js';
 
 /** What the worker's script says first: from then on it takes commands. */
 export const READY = 'ready';
+
+/** From a host to who started it. */
+export type GrammarWish =
+  | { readonly type: 'startGrammars'; readonly module: WebAssembly.Module }
+  | { readonly type: 'endGrammars' };
+
+/** To a host: its worker for grammars, if one started, and the end of that worker. */
+export type GrammarNews =
+  | { readonly type: 'grammarsStarted'; readonly line: MessagePort | undefined }
+  | { readonly type: 'grammarsEnded'; readonly message: string };
 
 /**
  * Start a worker. The page needs no special headers for it, since it shares no memory. Commands wait until it runs.
@@ -14,6 +28,7 @@ export const READY = 'ready';
  */
 export function workerPort(url: string): HostPort {
   let worker: Worker | undefined;
+  let grammars: GrammarThread | undefined;
   let ended = false;
   const waiting: [Command, Transferable[]][] = [];
   const port: HostPort = {
@@ -26,12 +41,18 @@ export function workerPort(url: string): HostPort {
     terminate: () => {
       ended = true;
       worker?.terminate();
+      grammars?.end();
     },
   };
   const begin = (started: Worker) => {
     if (ended) return started.terminate();
     worker = started;
-    started.onmessage = ({ data }: MessageEvent<Report>) => port.onReport(data);
+    started.onmessage = ({ data }: MessageEvent<Report | GrammarWish>) => {
+      if (data.type === 'startGrammars') {
+        grammars = startGrammars(url, data.module, (news, transfer) => started.postMessage(news, transfer));
+      } else if (data.type === 'endGrammars') grammars?.end();
+      else port.onReport(data);
+    };
     started.onmessageerror = () => port.onCrash(stopped('a message could not be read'));
     started.onerror = (event) => port.onCrash(stopped(event.message || 'without a word'));
     for (const [command, transfer] of waiting.splice(0)) started.postMessage(command, transfer);
@@ -40,11 +61,41 @@ export function workerPort(url: string): HostPort {
   return port;
 }
 
+/** A worker for grammars, which may still be starting. */
+interface GrammarThread {
+  end(): void;
+}
+
+function startGrammars(
+  url: string,
+  module: WebAssembly.Module,
+  tell: (news: GrammarNews, transfer: Transferable[]) => void,
+): GrammarThread {
+  let worker: Worker | undefined;
+  let ended = false;
+  const begin = (started: Worker) => {
+    if (ended) return started.terminate();
+    worker = started;
+    const { port1, port2 } = new MessageChannel();
+    started.onerror = ({ message }) => tell({ type: 'grammarsEnded', message }, []);
+    started.postMessage({ type: 'grammars', module, line: port1 } satisfies GrammarCommand, [port1]);
+    tell({ type: 'grammarsStarted', line: port2 }, [port2]);
+  };
+  const fail = () => tell({ type: 'grammarsStarted', line: undefined }, []);
+  startWorker(url).then(begin).catch(fail);
+  return {
+    end: () => {
+      ended = true;
+      worker?.terminate();
+    },
+  };
+}
+
 /**
  * A running worker: from its address, else from a blob of its text. The blob serves where the script is of another origin, or comes
  * without the page's Cross-Origin-Embedder-Policy, which a blob inherits; the address where a policy forbids blobs.
  */
-export async function startWorker(url: string): Promise<Worker> {
+async function startWorker(url: string): Promise<Worker> {
   const violations = watchPolicy(url);
   try {
     const direct = await tryWorker(url);

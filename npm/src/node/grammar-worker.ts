@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Assets } from '../assets.js';
-import { type GrammarReport, type GrammarWorker, withModule } from '../grammar-worker.js';
+import type { GrammarReport, GrammarWorker } from '../grammar-worker.js';
 import { READY } from '../worker-port.js';
 import { compileInNode } from './wasm.js';
 
@@ -37,7 +37,14 @@ export async function startGrammarsInNode({ worker, grammarWasm }: Assets): Prom
     // A program ends when it waits for nothing any more.
     keepAlive: (is) => (is ? thread.ref() : thread.unref()),
   };
-  if (!isReady || withModule(started, module) === undefined) return undefined;
+  if (!isReady) return undefined;
+  try {
+    started.postMessage({ type: 'grammars', module });
+  } catch {
+    // The two threads share no modules.
+    started.terminate();
+    return undefined;
+  }
   thread.on('message', (data: GrammarReport) => started.onmessage?.({ data } as MessageEvent<GrammarReport>));
   const end = (message: string) => started.onerror?.({ message } as ErrorEvent);
   thread.on('error', (error) => end(String(error)));

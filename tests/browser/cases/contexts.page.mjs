@@ -1,10 +1,10 @@
-// The library inside workers of each kind: a dedicated one starts a worker of its own, the others compute in their own thread where
-// they can start none.
+// The library inside workers of each kind: a dedicated one starts workers of its own, the others compute in their own thread where they
+// can start none. So do all of Firefox, where a worker that starts one is at times blocked for ever; nor does the engine's worker start any.
 
 const SCRIPT = "/tests/browser/lib/context-worker.mjs";
 const EXPECTED = "cold";
 
-/** @typedef {{ text?: string, adapter?: string, nested?: boolean, code?: string, message?: string }} Answer */
+/** @typedef {{ text?: string, adapter?: string, workers?: number, code?: string, message?: string }} Answer */
 
 /** @type {Record<string, () => Promise<Answer>>} */
 const CONTEXTS = {
@@ -40,10 +40,13 @@ const CONTEXTS = {
 
 /** @param {import("../lib/harness.mjs").Check} t */
 export default async function (t) {
+  const script = await fetch("/npm/dist/inglenook/worker.js");
+  t.ok(!/\bnew Worker\b/.test(await script.text()), "no worker to be started by the engine's");
   for (const [name, ask] of Object.entries(CONTEXTS)) {
     const answer = await ask();
     t.note(name, answer);
     t.equal(answer.text, EXPECTED, `the answer in ${name}`);
+    t.equal(answer.workers, name.startsWith("a dedicated") && t.environment !== "firefox" ? 2 : 0, `the workers that ${name} starts`);
   }
 }
 

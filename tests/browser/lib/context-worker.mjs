@@ -3,6 +3,16 @@
 import { createEngine } from "../../../npm/dist/index.js";
 
 const scope = /** @type {any} */ (globalThis);
+let workers = 0;
+if (scope.Worker !== undefined) {
+  scope.Worker = class extends scope.Worker {
+    /** @param {unknown[]} given */
+    constructor(...given) {
+      super(...given);
+      workers += 1;
+    }
+  };
+}
 
 /** @param {{ postMessage(message: object): void }} line */
 async function answer(line) {
@@ -13,7 +23,7 @@ async function answer(line) {
     const { choices } = await engine.chat.completions.create({ messages, temperature: 0, response_format: form });
     const { adapter } = engine.info;
     await engine.close();
-    line.postMessage({ text: choices[0].message.content, adapter: adapter.name, nested: typeof scope.Worker === "function" });
+    line.postMessage({ text: choices[0].message.content, adapter: adapter.name, workers });
   } catch (thrown) {
     const error = /** @type {any} */ (thrown);
     line.postMessage({ code: error.code ?? error.name, message: error.message });
