@@ -1,5 +1,6 @@
 //! Causal attention over the paged cache, for prefill and for decode.
 
+use super::cpu::Processor;
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -162,6 +163,21 @@ impl Kernel for Attention {
     }
 
     fn run(&self, arguments: &Arguments) {
+        self.run_by(arguments, None);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
+        self.run_by(arguments, Some(processor));
+        true
+    }
+
+    fn guard(&self) -> KernelTest {
+        cases::guard(self)
+    }
+}
+
+impl Attention {
+    fn run_by(&self, arguments: &Arguments, processor: Option<Processor>) {
         let segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s(name)).collect();
         cpu::attention(
             batch::rows(&arguments.u32s("batch")),
@@ -170,11 +186,8 @@ impl Kernel for Attention {
             self.sinks.is_some().then(|| arguments.f32s("sinks")).as_deref(),
             &mut arguments.f32s_mut("out"),
             (&self.shape, &self.kv),
+            processor,
         );
-    }
-
-    fn guard(&self) -> KernelTest {
-        cases::guard(self)
     }
 }
 

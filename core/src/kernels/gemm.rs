@@ -1,5 +1,6 @@
 //! Matmul for many rows of x: prefill.
 
+use super::cpu::Processor;
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
@@ -70,6 +71,10 @@ impl Kernel for Gemm {
 
     fn run(&self, arguments: &Arguments) {
         self.0.run(arguments);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
+        self.0.run_fast(arguments, processor)
     }
 }
 

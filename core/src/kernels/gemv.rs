@@ -1,5 +1,6 @@
 //! Matmul for one to eight rows of x: decoding.
 
+use super::cpu::Processor;
 use super::matmul::{Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
@@ -82,6 +83,10 @@ impl Kernel for Gemv {
 
     fn run(&self, arguments: &Arguments) {
         self.0.run(arguments);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
+        self.0.run_fast(arguments, processor)
     }
 }
 

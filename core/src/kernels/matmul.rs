@@ -1,5 +1,6 @@
 //! What the matmul kernels have in common: operands, modes and the twin. `gemv` and `gemm` hold the variants.
 
+use super::cpu::{Processor, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightShard, random_planes};
@@ -112,15 +113,31 @@ impl Matmul {
 
     /// The twin.
     pub(super) fn run(&self, arguments: &Arguments) {
+        self.run_by(arguments, |weights, rows, x| Some(cpu::dot_products(weights, rows, x)));
+    }
+
+    /// The same by `processor`; false where the weights' type has no fast way.
+    pub(super) fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
+        self.run_by(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x))
+    }
+
+    fn run_by(
+        &self,
+        arguments: &Arguments,
+        dot_products: impl FnOnce(WeightRows<'_>, usize, &[f32]) -> Option<Vec<f32>>,
+    ) -> bool {
         let m_count = batch::count(&arguments.u32s("batch"));
         let planes = cpu::HostPlanes::of(self.weights.ty, arguments);
         let weights = planes.rows(self.weights.ty, self.weights.cols as usize);
         let used = m_count * self.weights.cols as usize;
-        let sums = cpu::dot_products(weights, self.weights.rows as usize, &arguments.f32s("x")[..used]);
+        let Some(sums) = dot_products(weights, self.weights.rows as usize, &arguments.f32s("x")[..used]) else {
+            return false;
+        };
         let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
         let mut out = arguments.f32s_mut("out");
         let out = cpu::Strided { values: &mut out, stride: self.out_stride as usize, offset: self.out_offset as usize };
         cpu::finish(&sums, bias.as_deref(), self.epilogue, m_count, out);
+        true
     }
 }
 

@@ -43,6 +43,7 @@ pub use operands::{Arguments, Operand, TensorRef};
 use std::fmt::Debug;
 
 use crate::gpu::{AdapterInfo, RequiredFeatures, Shader};
+use cpu::Processor;
 use verify::KernelTest;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
@@ -126,6 +127,12 @@ pub trait Kernel: Debug {
 
     /// The twin: the same computation on host memory.
     fn run(&self, arguments: &Arguments);
+
+    /// The same by faster instructions of the CPU; false, and nothing done, where this operation has none.
+    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
+        let _ = (arguments, processor);
+        false
+    }
 }
 
 /// The shader of one variant of `kernel`, as the facade compiles it.

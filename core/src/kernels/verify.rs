@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::cpu::Processor;
 use super::kv::{KvShape, KvType};
 use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
@@ -142,6 +143,22 @@ impl fmt::Display for Wrong {
 /// Runs one variant of a case on `gpu` and compares with the twin.
 pub async fn check(gpu: &Gpu, case: &KernelTest, variant: Variant) -> Result<(), Wrong> {
     check_launch(gpu, case, variant, &kernel(case).launch(variant, &case.facts(gpu.facts()))).await
+}
+
+/// Runs the fast way of a case's kernel on the CPU, if it has any, and compares with the twin.
+pub fn check_fast(case: &KernelTest, processor: Processor) -> Option<Result<(), Wrong>> {
+    let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
+    for (number, kernel) in case.kernels(&slices).into_iter().enumerate() {
+        let arguments = arguments(kernel.as_ref());
+        match number {
+            0 if !kernel.run_fast(&arguments, processor) => return None,
+            0 => {}
+            _ => kernel.run(&arguments),
+        }
+    }
+    let expected = run_twin(case);
+    let mut outputs = case.outputs.iter();
+    Some(outputs.try_for_each(|output| compare(output, &expected[output.binding], &slices[output.binding].u32s())))
 }
 
 /// Runs one way to write a case's kernel on `gpu` and compares with the twin.
@@ -350,6 +367,20 @@ pub fn all_cases() -> Vec<KernelTest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fast_ways_of_the_cpu_give_what_the_twins_give() {
+        for processor in Processor::all() {
+            let fast = all_cases().into_iter().filter_map(|case| Some((check_fast(&case, processor)?, case.name)));
+            let names: Vec<String> = fast
+                .map(|(found, name)| found.map(|()| name.clone()).map_err(|error| (name, error)))
+                .collect::<Result<_, _>>()
+                .unwrap();
+            for kernel in ["gemv", "gemm", "attention"] {
+                assert!(names.iter().filter(|name| name.starts_with(kernel)).count() > 8, "{kernel}: {names:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_nan_is_a_wrong_answer() {

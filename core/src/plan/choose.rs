@@ -9,6 +9,7 @@ use web_time::{Duration, Instant};
 use super::PlanError;
 use crate::device::Device;
 use crate::gpu::{Dispatch, Gpu, GpuError, Pipeline, Shader};
+use crate::kernels::cpu::Processor;
 use crate::kernels::{Arguments, Kernel, Variant, shader, verify};
 
 /// Runs of a timing; the fastest counts.
@@ -49,16 +50,25 @@ pub struct KernelCache {
     compiled: HashMap<Shader, Pipeline>,
     chosen: HashMap<Key, Variant>,
     choices: Vec<KernelChoice>,
+    fast: HashMap<Key, Option<Processor>>,
     forced: Option<Variant>,
 }
 
 impl KernelCache {
     /// A cache for `device` that holds nothing yet.
     pub fn new(device: Device) -> KernelCache {
-        KernelCache { device, compiled: HashMap::new(), chosen: HashMap::new(), choices: Vec::new(), forced: None }
+        KernelCache {
+            device,
+            compiled: HashMap::new(),
+            chosen: HashMap::new(),
+            choices: Vec::new(),
+            fast: HashMap::new(),
+            forced: None,
+        }
     }
 
-    /// Uses `variant` wherever a kernel offers it, untimed; for tests that want each variant inside a whole model.
+    /// Uses `variant` wherever a kernel offers it, untimed; for tests that want each variant inside a whole model. On the CPU
+    /// [`Variant::Plain`] are the twins.
     pub fn force(mut self, variant: Variant) -> KernelCache {
         self.forced = Some(variant);
         self
@@ -77,6 +87,36 @@ impl KernelCache {
     /// The variant chosen for operations like `kernel`.
     pub(super) fn variant(&self, kernel: &dyn Kernel) -> Variant {
         self.chosen[&key(kernel)]
+    }
+
+    /// The instructions by which operations like `op` run on the CPU: the best that the processor has and that give the right answer; none
+    /// where the twin runs.
+    pub(super) fn processor(&mut self, op: &dyn Kernel) -> Option<Processor> {
+        let all = Processor::all();
+        if all.is_empty() || self.forced == Some(Variant::Plain) {
+            return None;
+        }
+        let key = key(op);
+        if let Some(known) = self.fast.get(&key) {
+            return *known;
+        }
+        let (mut processor, mut wrong) = (None, Vec::new());
+        for candidate in all.into_iter().rev() {
+            match verify::check_fast(&op.guard(), candidate) {
+                Some(Ok(())) => processor = Some(candidate),
+                Some(Err(error)) => wrong.push(format!("{}: {error}", candidate.name())),
+                None => {}
+            }
+            if processor.is_some() {
+                break;
+            }
+        }
+        if processor.is_some() || !wrong.is_empty() {
+            let variant = processor.map_or("twin", Processor::name).to_string();
+            self.choices.push(KernelChoice { kernel: op.name(), class: op.class(), variant, wrong, times: Vec::new() });
+        }
+        self.fast.insert(key, processor);
+        processor
     }
 
     /// Compiles what is not compiled yet, all of it together; the result has the order of `shaders`.

@@ -15,6 +15,7 @@ pub use choose::{KernelCache, KernelChoice};
 use crate::device::{Device, Slice};
 use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
+use crate::kernels::cpu::Processor;
 use crate::kernels::verify::Wrong;
 use crate::kernels::{Arguments, Kernel, Tensor, TensorRef, verify};
 
@@ -92,6 +93,23 @@ impl Recorder {
     }
 }
 
+/// An operation on the CPU, by its twin or by faster instructions.
+#[derive(Debug)]
+struct CpuStep {
+    kernel: Box<dyn Kernel>,
+    arguments: Arguments,
+    processor: Option<Processor>,
+}
+
+impl CpuStep {
+    fn run(&self) {
+        let CpuStep { kernel, arguments, processor } = self;
+        if !processor.is_some_and(|processor| kernel.run_fast(arguments, processor)) {
+            kernel.run(arguments);
+        }
+    }
+}
+
 /// A recorded forward pass, ready to be replayed.
 #[derive(Debug)]
 pub struct Plan {
@@ -103,7 +121,7 @@ pub struct Plan {
 #[derive(Debug)]
 enum Steps {
     Gpu(Pass),
-    Cpu(Vec<(Box<dyn Kernel>, Arguments)>),
+    Cpu(Vec<CpuStep>),
 }
 
 impl Plan {
@@ -134,7 +152,13 @@ impl Plan {
             let arguments: Vec<_> = recorder.ops.iter().map(|op| Arguments::new(op.operands(), place)).collect();
             let kept = recorder.kept.into_iter().map(|(name, tensor)| (name, place(&tensor.into()))).collect();
             let steps = match &device {
-                Device::Cpu => Steps::Cpu(recorder.ops.into_iter().zip(arguments).collect()),
+                Device::Cpu => {
+                    let step = |(kernel, arguments): (Box<dyn Kernel>, _)| {
+                        let processor = kernels.processor(kernel.as_ref());
+                        CpuStep { kernel, arguments, processor }
+                    };
+                    Steps::Cpu(recorder.ops.into_iter().zip(arguments).map(step).collect())
+                }
                 Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &arguments).await?),
             };
             Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
@@ -166,7 +190,7 @@ impl Plan {
 
     fn run_on_cpu(&self) {
         if let Steps::Cpu(steps) = &self.steps {
-            steps.iter().for_each(|(kernel, arguments)| kernel.run(arguments));
+            steps.iter().for_each(CpuStep::run);
         }
     }
 

@@ -9,6 +9,7 @@ use inglenook::engine::request::Request;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::gpu::Gpu;
+use inglenook::kernels::Variant;
 use inglenook::kernels::kv::KvType;
 use inglenook::plan::KernelCache;
 use serde_json::json;
@@ -85,7 +86,9 @@ fn gap(path: Option<&Path>, tokens: &[u32], best: u32, other: u32) -> Result<f32
     let source = load::source(path)?;
     let options = ScoreOptions { chunk: tokens.len() as u32, context: 512, kv: KvType::F16 };
     pollster::block_on(async {
-        let evaluator = LogitsEvaluator::load(KernelCache::new(Device::Cpu), source.as_ref(), options).await?;
+        // The twins alone, of which no other device can share a fault.
+        let twins = KernelCache::new(Device::Cpu).force(Variant::Plain);
+        let evaluator = LogitsEvaluator::load(twins, source.as_ref(), options).await?;
         let logits = evaluator.logits(tokens).await?;
         let last = logits.len() - logits.len() / tokens.len();
         let of = |token: u32| logits.get(last + token as usize).context("the model has such a token");

@@ -1,12 +1,9 @@
 //! Twin of the matmul kernels, for few rows and for many.
 
 use super::products::{PAIR, products_of_one, products_of_two};
-use super::threads::{spread, threads_for};
+use super::threads::{pieces_of, spread, threads_for};
 use super::{WeightRows, activate};
 use crate::kernels::matmul::Epilogue;
-
-/// Pieces of work for each thread.
-const PIECES_OF_A_THREAD: usize = 4;
 
 /// `sums[n * m_count + m] = weights[n] · x[m]` for the first `rows` weight rows; `x`: `[m_count, cols]`. What is computed beside a
 /// product changes no bit of it.
@@ -17,7 +14,7 @@ pub fn dot_products(weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Vec<f32>
         return sums;
     }
     let threads = threads_for(sums.len() * weights.cols());
-    let piece = if threads == 1 { rows } else { rows.div_ceil(threads * PIECES_OF_A_THREAD).next_multiple_of(PAIR) };
+    let piece = pieces_of(rows, threads).next_multiple_of(PAIR);
     let pieces = sums.chunks_mut(piece * m_count).enumerate();
     spread(threads, pieces, |(number, sums)| rows_from(weights, number * piece, x, sums, m_count));
     sums

@@ -5,6 +5,7 @@ mod chunk_argmax;
 mod commit;
 mod dry;
 mod embed;
+mod fast;
 mod filter_draw;
 mod gated_activation;
 pub(super) mod kv;
@@ -22,6 +23,7 @@ pub use chunk_argmax::{Past, Peaks, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;
+pub use fast::{Processor, fast_products};
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;

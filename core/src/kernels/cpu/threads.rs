@@ -2,17 +2,19 @@
 
 /// Multiplications below which a second thread costs more than it brings.
 #[cfg(not(target_arch = "wasm32"))]
-const WORK_OF_A_THREAD: usize = 1 << 20;
+const WORK_OF_A_THREAD: usize = 1 << 17;
+/// Pieces of work for each thread.
+const PIECES_OF_A_THREAD: usize = 4;
+
+/// Rows of a piece, where so many rows are for so many threads.
+pub fn pieces_of(rows: usize, threads: usize) -> usize {
+    if threads == 1 { rows } else { rows.div_ceil(threads * PIECES_OF_A_THREAD) }
+}
 
 /// How many threads so many multiplications are worth.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn threads_for(multiplications: usize) -> usize {
-    use std::sync::LazyLock;
-
-    // The system is asked once: its answer comes out of several files.
-    static CORES: LazyLock<usize> =
-        LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    (multiplications / WORK_OF_A_THREAD).clamp(1, *CORES)
+    (multiplications / WORK_OF_A_THREAD).clamp(1, rayon::current_num_threads())
 }
 
 /// How many threads so many multiplications are worth.
@@ -37,10 +39,8 @@ pub fn spread<T: Send>(threads: usize, pieces: impl Iterator<Item = T> + Send, w
             work(piece);
         }
     };
-    std::thread::scope(|scope| {
-        (1..threads).for_each(|_| {
-            scope.spawn(take_turns);
-        });
+    rayon::in_place_scope(|scope| {
+        (1..threads).for_each(|_| scope.spawn(|_| take_turns()));
         take_turns();
     });
 }

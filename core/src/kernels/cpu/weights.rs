@@ -55,6 +55,13 @@ impl<'a> WeightRows<'a> {
         self.cols
     }
 
+    /// The same for `inglenook-cpu`, where the type has blocks.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn in_blocks(&self) -> Option<inglenook_cpu::Weights<'a>> {
+        let WeightRows { ty, cols, planes } = *self;
+        (ty.block_len() > 1).then_some(inglenook_cpu::Weights { ty, cols, planes })
+    }
+
     /// Writes row `row` to `out`, which has a value for each column.
     pub fn dequantise(&self, row: usize, out: &mut [f32]) {
         let blocks = self.cols / self.ty.block_len();

@@ -1,0 +1,152 @@
+//! x86-64 with AVX2.
+
+use std::arch::x86_64::*;
+
+use super::{Isa, Task};
+
+/// AVX2, FMA and F16C; there is none where the processor lacks one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The token, where the processor has the instructions.
+    pub fn detect() -> Option<Avx2> {
+        let all =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        all.then_some(Avx2(()))
+    }
+
+    /// Runs `task`, compiled for these instructions.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn run<T: Task>(isa: Avx2, task: T) -> T::Output {
+            task.run(isa)
+        }
+        // SAFETY: the token is made only where the processor has the features.
+        unsafe { run(self, task) }
+    }
+}
+
+// SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
+// read or written.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Avx2 {
+    /// Bytes eight by eight, each in the low half of a vector.
+    #[inline(always)]
+    fn eights(self, bytes: __m256i) -> [__m128i; 4] {
+        unsafe {
+            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+            [low, _mm_srli_si128(low, 8), high, _mm_srli_si128(high, 8)]
+        }
+    }
+}
+
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Isa for Avx2 {
+    type Bytes = __m256i;
+    type Floats = __m256;
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; 32]) -> __m256i {
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(bytes, 4), bytes), _mm256_set1_epi8(15))
+        }
+    }
+
+    #[inline(always)]
+    fn sixteens(self, bits: u32) -> __m256i {
+        unsafe {
+            // The byte of each lane's bit, then that bit alone.
+            let bytes = _mm256_shuffle_epi8(
+                _mm256_set1_epi32(bits as i32),
+                _mm256_set_epi64x(0x0303_0303_0303_0303, 0x0202_0202_0202_0202, 0x0101_0101_0101_0101, 0),
+            );
+            let bit = _mm256_set1_epi64x(0x8040_2010_0804_0201u64 as i64);
+            let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+            _mm256_and_si256(is_set, _mm256_set1_epi8(16))
+        }
+    }
+
+    #[inline(always)]
+    fn bits(self, bytes: __m256i, shift: u32, mask: u8) -> __m256i {
+        unsafe {
+            let shifted = _mm256_srl_epi16(bytes, _mm_cvtsi32_si128(shift as i32));
+            _mm256_and_si256(shifted, _mm256_set1_epi8(mask as i8))
+        }
+    }
+
+    #[inline(always)]
+    fn times_16(self, bytes: __m256i) -> __m256i {
+        unsafe { _mm256_slli_epi16(bytes, 4) }
+    }
+
+    #[inline(always)]
+    fn minus_32(self, bytes: __m256i) -> __m256i {
+        unsafe { _mm256_sub_epi8(bytes, _mm256_set1_epi8(32)) }
+    }
+
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_or_si256(a, b) }
+    }
+
+    #[inline(always)]
+    fn zero(self) -> __m256 {
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn load_floats(self, floats: &[f32; 8]) -> __m256 {
+        unsafe { _mm256_loadu_ps(floats.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store_floats(self, floats: __m256, to: &mut [f32; 8]) {
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
+    }
+
+    #[inline(always)]
+    fn widen_unsigned(self, bytes: __m256i) -> [__m256; 4] {
+        self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)) })
+    }
+
+    #[inline(always)]
+    fn widen_signed(self, bytes: __m256i) -> [__m256; 4] {
+        self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight)) })
+    }
+
+    #[inline(always)]
+    fn times(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn times_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn splat(self, float: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(float) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn total(self, sums: __m256) -> f32 {
+        unsafe {
+            let fours = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+            let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
+            _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Which instructions the kernels may use.
+
+use crate::isa::{self, Isa, Task};
+
+/// Work in plain Rust, to be compiled for an instruction set: see [`Processor::compiled`].
+pub trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it. Must be inlined, as all that is to be compiled with it.
+    fn run(self) -> Self::Output;
+}
+
+struct Compiled<W>(W);
+
+impl<W: Work> Task for Compiled<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> W::Output {
+        self.0.run()
+    }
+}
+
+/// An instruction set with kernels of its own; of those that this processor has, the later ones are faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {
+    /// Plain Rust, of which compilers make what they can.
+    Portable,
+    /// x86-64 with AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(isa::Avx2),
+}
+
+impl Processor {
+    /// The best of this machine's.
+    pub fn best() -> Processor {
+        *Processor::all().last().expect("plain Rust runs anywhere")
+    }
+
+    /// All that this machine can run, the plainest first.
+    pub fn all() -> Vec<Processor> {
+        #[allow(unused_mut, reason = "not every platform has others")]
+        let mut all = vec![Processor::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(isa::Avx2::detect().map(Processor::Avx2));
+        }
+        all
+    }
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Processor::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx2(_) => "AVX2",
+        }
+    }
+
+    /// Does `work`, compiled for these instructions. Numbers come out the same to the last bit: compilers neither join a product with a sum
+    /// nor change the order of sums.
+    pub fn compiled<W: Work>(self, work: W) -> W::Output {
+        self.run(Compiled(work))
+    }
+
+    /// Runs `task` with the instructions of this set, and with code that is compiled for it.
+    pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
+        match self {
+            Processor::Portable => task.run(isa::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx2(isa) => isa.run(task),
+        }
+    }
+}
