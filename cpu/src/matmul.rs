@@ -1,9 +1,9 @@
 //! Products of quantised weight rows with rows of f32.
 //!
-//! A weight is `number * scale + minimum` (`numbers`, `scales`). Numbers meet x as floats, 32 at a time; what comes of each 32 is scaled
-//! once, and the minima meet the sums of x. One row of x: numbers become floats in registers. Several: a few weight rows are unpacked once
-//! into memory that stays in the second cache, and four rows of x, which stay in the first, meet them in turn. Either way each product is
-//! summed in the same order, so that it has the same bits whatever is computed beside it.
+//! A weight is `number * scale + minimum` (`numbers`, `scales`). Numbers become floats in registers, 32 at a time, and meet up to eight rows
+//! of x; what comes of each 32 is scaled once, and the minima meet the sums of x. Nothing is written but the products: an unpacked row in
+//! memory costs eight rows of x half of their time. Each product is summed in the same order, so that it has the same bits whatever is
+//! computed beside it.
 
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
@@ -11,11 +11,6 @@ use crate::isa::{Isa, Task};
 use crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Numbers, RowBytes, Sixes};
 use crate::processor::Processor;
 use crate::scales::RowScales;
-
-/// Rows of x that a weight row meets at once.
-const AT_ONCE: usize = 4;
-/// Bytes of unpacked weight rows.
-const UNPACKED_BYTES: usize = 128 << 10;
 
 /// Rows of a weight matrix in planes.
 #[derive(Debug, Clone, Copy)]
@@ -44,38 +39,47 @@ impl<'a> Weights<'a> {
 
 /// Rows of f32, and the sum of each 32 of them.
 #[derive(Debug)]
-pub struct Activations<'a> {
-    cols: usize,
-    values: &'a [f32],
+pub struct Activations {
+    chunks: usize,
+    values: Vec<Chunk>,
     sums: Vec<f32>,
 }
 
+/// Two lines of the cache: a vector that lies across two takes twice as long to load.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Chunk([f32; 32]);
+
 #[derive(Clone, Copy)]
 struct ActivationRow<'a> {
-    values: &'a [[f32; 32]],
+    values: &'a [Chunk],
     sums: &'a [f32],
 }
 
-impl<'a> Activations<'a> {
+impl Activations {
     /// `values`: `[rows, cols]`, with columns a multiple of 32.
-    pub fn new(values: &'a [f32], cols: usize) -> Activations<'a> {
+    pub fn new(values: &[f32], cols: usize) -> Activations {
         let sum = |chunk: &[f32; 32]| {
             let mut sums = [0.0; 8];
             chunk.as_chunks::<8>().0.iter().for_each(|eight| (0..8).for_each(|i| sums[i] += eight[i]));
             sums.iter().sum()
         };
-        Activations { cols, values, sums: values.as_chunks::<32>().0.iter().map(sum).collect() }
+        let chunks = values.as_chunks::<32>().0;
+        Activations {
+            chunks: cols / 32,
+            values: chunks.iter().copied().map(Chunk).collect(),
+            sums: chunks.iter().map(sum).collect(),
+        }
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.values.len().checked_div(self.cols).unwrap_or(0)
+        self.values.len().checked_div(self.chunks).unwrap_or(0)
     }
 
     fn row(&self, m: usize) -> ActivationRow<'_> {
-        let chunks = self.cols / 32;
-        let values = self.values[m * self.cols..(m + 1) * self.cols].as_chunks().0;
-        ActivationRow { values, sums: &self.sums[m * chunks..(m + 1) * chunks] }
+        let chunks = m * self.chunks..(m + 1) * self.chunks;
+        ActivationRow { values: &self.values[chunks.clone()], sums: &self.sums[chunks] }
     }
 }
 
@@ -83,8 +87,8 @@ impl<'a> Activations<'a> {
 ///
 /// # Panics
 /// Where planes end before these rows do, x has other columns, or the type has no blocks.
-pub fn dot_products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations<'_>, sums: &mut [f32]) {
-    assert_eq!(weights.cols, x.cols, "weights and activations have the same columns");
+pub fn dot_products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
+    assert_eq!(weights.cols, x.chunks * 32, "weights and activations have the same columns");
     match weights.ty {
         WeightType::Q8_0 => processor.run(Rows::<Bytes>::new(weights, first, x, sums)),
         WeightType::Q4_0 | WeightType::Q4_1 => processor.run(Rows::<Nibbles>::new(weights, first, x, sums)),
@@ -99,13 +103,13 @@ pub fn dot_products(processor: Processor, weights: Weights<'_>, first: usize, x:
 struct Rows<'a, N> {
     weights: Weights<'a>,
     first: usize,
-    x: &'a Activations<'a>,
+    x: &'a Activations,
     sums: &'a mut [f32],
     numbers: std::marker::PhantomData<N>,
 }
 
 impl<'a, N> Rows<'a, N> {
-    fn new(weights: Weights<'a>, first: usize, x: &'a Activations<'a>, sums: &'a mut [f32]) -> Self {
+    fn new(weights: Weights<'a>, first: usize, x: &'a Activations, sums: &'a mut [f32]) -> Self {
         Rows { weights, first, x, sums, numbers: std::marker::PhantomData }
     }
 }
@@ -116,92 +120,65 @@ impl<N: Numbers> Task for Rows<'_, N> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Rows { weights, first, x, sums, .. } = self;
-        let (m_count, chunks) = (x.rows(), weights.cols / 32);
-        if sums.is_empty() {
-            return;
-        }
-        if m_count == 1 {
-            let (mut scales, x) = (RowScales::default(), x.row(0));
-            for (n, sum) in sums.iter_mut().enumerate() {
-                let row = weights.row(first + n, &mut scales);
-                *sum = one::<I, N>(isa, row, &scales, x);
-            }
-            return;
-        }
-        let rows = (UNPACKED_BYTES / (weights.cols * 4)).max(1);
-        let mut unpacked: Vec<_> = (0..rows).map(|_| (RowScales::default(), vec![[0.0; 32]; chunks])).collect();
-        for (block, sums) in sums.chunks_mut(rows * m_count).enumerate() {
-            let count = sums.len() / m_count;
-            for (n, (scales, numbers)) in unpacked.iter_mut().take(count).enumerate() {
-                unpack::<I, N>(isa, weights.row(first + block * rows + n, scales), numbers);
-            }
-            for m in (0..m_count).step_by(AT_ONCE) {
-                let several = AT_ONCE.min(m_count - m);
-                for ((scales, numbers), sums) in unpacked.iter().zip(sums.chunks_exact_mut(m_count)) {
-                    let out = &mut sums[m..m + several];
-                    match several {
-                        AT_ONCE => meet::<I, N, AT_ONCE>(isa, scales, numbers, x, m, out),
-                        _ => (0..several).for_each(|i| meet::<I, N, 1>(isa, scales, numbers, x, m + i, &mut out[i..])),
-                    }
-                }
-            }
+        let (m_count, mut m) = (x.rows(), 0);
+        // Tiles of x stay in the cache while all weight rows pass.
+        while m < m_count {
+            let tile = Tile { weights, first, x, m };
+            m += match m_count - m {
+                8.. => tile.meet::<I, N, 8>(isa, sums),
+                4.. => tile.meet::<I, N, 4>(isa, sums),
+                2.. => tile.meet::<I, N, 2>(isa, sums),
+                _ => tile.meet::<I, N, 1>(isa, sums),
+            };
         }
     }
 }
 
-#[inline(always)]
-fn floats_of<I: Isa, N: Numbers>(isa: I, row: RowBytes<'_>, c: usize) -> [I::Floats; 4] {
-    let bytes = N::chunk(isa, row, c);
-    if N::SIGNED { isa.widen_signed(bytes) } else { isa.widen_unsigned(bytes) }
+/// Some rows of x, from `m` on, and the weight rows that they meet.
+struct Tile<'a> {
+    weights: Weights<'a>,
+    first: usize,
+    x: &'a Activations,
+    m: usize,
 }
 
-#[inline(always)]
-fn unpack<I: Isa, N: Numbers>(isa: I, row: RowBytes<'_>, to: &mut [[f32; 32]]) {
-    for (c, to) in to.iter_mut().enumerate() {
-        for (floats, to) in floats_of::<I, N>(isa, row, c).into_iter().zip(to.as_chunks_mut::<8>().0) {
-            isa.store_floats(floats, to);
+impl Tile<'_> {
+    /// The products of `M` rows of x with as many weight rows as `sums` has room for; gives `M`.
+    #[inline(always)]
+    fn meet<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) -> usize {
+        let Tile { weights, first, x, m } = self;
+        let mut scales = RowScales::default();
+        let rows: [ActivationRow<'_>; M] = std::array::from_fn(|i| x.row(m + i));
+        for (n, sums) in sums.chunks_exact_mut(x.rows()).enumerate() {
+            let row = weights.row(first + n, &mut scales);
+            sums[m..m + M].copy_from_slice(&products::<I, N, M>(isa, row, &scales, rows));
         }
+        M
     }
 }
 
-/// Adds what 32 numbers come to.
+/// The products of a weight row with `M` rows of x.
 #[inline(always)]
-fn add_chunk<I: Isa, N: Numbers>(
-    isa: I,
-    sums: I::Floats,
-    weights: [I::Floats; 4],
-    x: &[f32; 32],
-    scales: &[f32],
-    c: usize,
-) -> I::Floats {
-    let x = x.as_chunks::<8>().0;
-    let two = |i: usize| {
-        let first = isa.times(weights[i], isa.load_floats(&x[i]));
-        isa.times_add(weights[i + 1], isa.load_floats(&x[i + 1]), first)
-    };
-    match N::SCALES {
-        1 => isa.times_add(isa.add(two(0), two(2)), isa.splat(scales[c]), sums),
-        _ => {
-            let sums = isa.times_add(two(0), isa.splat(scales[2 * c]), sums);
-            isa.times_add(two(2), isa.splat(scales[2 * c + 1]), sums)
-        }
-    }
-}
-
-/// The product with one row of x.
-#[inline(always)]
-fn one<I: Isa, N: Numbers>(
+fn products<I: Isa, N: Numbers, const M: usize>(
     isa: I,
     row: RowBytes<'_>,
     RowScales { scales, minima }: &RowScales,
-    x: ActivationRow<'_>,
-) -> f32 {
-    // Chunks take turns, since each addition waits for the one before.
-    let mut sums = [isa.zero(); 2];
-    for (c, values) in x.values.iter().enumerate() {
-        sums[c % 2] = add_chunk::<I, N>(isa, sums[c % 2], floats_of::<I, N>(isa, row, c), values, scales, c);
+    x: [ActivationRow<'_>; M],
+) -> [f32; M] {
+    let chunks = x[0].values.len();
+    let values = x.map(|x| &x.values[..chunks]);
+    let mut sums = [isa.zero(); M];
+    for c in 0..chunks {
+        let bytes = N::chunk(isa, row, c);
+        let weights = if N::SIGNED { isa.widen_signed(bytes) } else { isa.widen_unsigned(bytes) };
+        for (sums, values) in sums.iter_mut().zip(values) {
+            *sums = match N::SCALES {
+                1 => isa.add_scaled(*sums, weights, &values[c].0, scales[c]),
+                _ => isa.add_scaled_halves(*sums, weights, &values[c].0, [scales[2 * c], scales[2 * c + 1]]),
+            };
+        }
     }
-    isa.total(isa.add(sums[0], sums[1])) + of_minima(minima, x.sums)
+    std::array::from_fn(|i| isa.total(sums[i]) + of_minima(minima, x[i].sums))
 }
 
 /// What the minima of a row come to.
@@ -213,31 +190,6 @@ fn of_minima(minima: &[f32], x_sums: &[f32]) -> f32 {
         (0..8).for_each(|i| sums[i] += minima[i] * x[i]);
     }
     sums.iter().sum::<f32>() + few_minima.iter().zip(few_x).map(|(minimum, x)| minimum * x).sum::<f32>()
-}
-
-/// The products of an unpacked row with `M` rows of x from `m` on.
-#[inline(always)]
-fn meet<I: Isa, N: Numbers, const M: usize>(
-    isa: I,
-    RowScales { scales, minima }: &RowScales,
-    numbers: &[[f32; 32]],
-    x: &Activations<'_>,
-    m: usize,
-    out: &mut [f32],
-) {
-    let rows: [ActivationRow<'_>; M] = std::array::from_fn(|i| x.row(m + i));
-    let values = rows.map(|row| &row.values[..numbers.len()]);
-    let mut sums = [[isa.zero(); 2]; M];
-    for (c, numbers) in numbers.iter().enumerate() {
-        let eights = numbers.as_chunks::<8>().0;
-        let weights: [I::Floats; 4] = std::array::from_fn(|i| isa.load_floats(&eights[i]));
-        for i in 0..M {
-            sums[i][c % 2] = add_chunk::<I, N>(isa, sums[i][c % 2], weights, &values[i][c], scales, c);
-        }
-    }
-    for i in 0..M {
-        out[i] = isa.total(isa.add(sums[i][0], sums[i][1])) + of_minima(minima, rows[i].sums);
-    }
 }
 
 #[cfg(test)]

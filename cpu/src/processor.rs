@@ -30,6 +30,9 @@ pub enum Processor {
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(isa::Avx2),
+    /// The same with AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(isa::Avx512),
 }
 
 impl Processor {
@@ -45,6 +48,7 @@ impl Processor {
         #[cfg(target_arch = "x86_64")]
         {
             all.extend(isa::Avx2::detect().map(Processor::Avx2));
+            all.extend(isa::Avx512::detect().map(Processor::Avx512));
         }
         all
     }
@@ -55,6 +59,8 @@ impl Processor {
             Processor::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2(_) => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx512(_) => "AVX-512",
         }
     }
 
@@ -70,6 +76,8 @@ impl Processor {
             Processor::Portable => task.run(isa::Portable),
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2(isa) => isa.run(task),
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx512(isa) => isa.run(task),
         }
     }
 }

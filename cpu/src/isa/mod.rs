@@ -6,14 +6,16 @@ mod x86;
 
 pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub use x86::Avx2;
+pub use x86::{Avx2, Avx512};
 
 /// What kernels need of an instruction set. Methods are inlined into a [`Task`], which is compiled for the set as a whole.
 pub trait Isa: Copy {
     /// 32 bytes.
     type Bytes: Copy;
-    /// Eight of f32.
-    type Floats: Copy;
+    /// 32 of f32.
+    type Wide: Copy;
+    /// Sums of f32, as many as the set's widest vector holds.
+    type Sums: Copy;
 
     /// Bytes from memory.
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
@@ -30,26 +32,19 @@ pub trait Isa: Copy {
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
 
+    /// Unsigned bytes as floats.
+    fn widen_unsigned(self, bytes: Self::Bytes) -> Self::Wide;
+    /// Signed bytes as floats.
+    fn widen_signed(self, bytes: Self::Bytes) -> Self::Wide;
+
     /// Sums of nothing.
-    fn zero(self) -> Self::Floats;
-    /// Floats from memory.
-    fn load_floats(self, floats: &[f32; 8]) -> Self::Floats;
-    /// Floats to memory.
-    fn store_floats(self, floats: Self::Floats, to: &mut [f32; 8]);
-    /// Bytes as floats, eight and eight.
-    fn widen_unsigned(self, bytes: Self::Bytes) -> [Self::Floats; 4];
-    /// The same of signed bytes.
-    fn widen_signed(self, bytes: Self::Bytes) -> [Self::Floats; 4];
-    /// `a * b`.
-    fn times(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    /// `a * b + c`, rounded once where the instructions do so.
-    fn times_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
-    /// The same float eight times.
-    fn splat(self, float: f32) -> Self::Floats;
-    /// `a + b`.
-    fn add(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    /// The sum of all eight.
-    fn total(self, sums: Self::Floats) -> f32;
+    fn zero(self) -> Self::Sums;
+    /// `sums + scale * (weights · x)`, the products being spread over the sums.
+    fn add_scaled(self, sums: Self::Sums, weights: Self::Wide, x: &[f32; 32], scale: f32) -> Self::Sums;
+    /// The same with a scale for the first 16 products and another for the last.
+    fn add_scaled_halves(self, sums: Self::Sums, weights: Self::Wide, x: &[f32; 32], scales: [f32; 2]) -> Self::Sums;
+    /// The sum of all.
+    fn total(self, sums: Self::Sums) -> f32;
 }
 
 /// Work for any instruction set.

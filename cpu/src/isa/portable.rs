@@ -8,7 +8,8 @@ pub struct Portable;
 
 impl Isa for Portable {
     type Bytes = [u8; 32];
-    type Floats = [f32; 8];
+    type Wide = [f32; 32];
+    type Sums = [f32; 8];
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [u8; 32] {
@@ -46,48 +47,30 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn widen_unsigned(self, bytes: [u8; 32]) -> [f32; 32] {
+        bytes.map(f32::from)
+    }
+
+    #[inline(always)]
+    fn widen_signed(self, bytes: [u8; 32]) -> [f32; 32] {
+        bytes.map(|byte| f32::from(byte as i8))
+    }
+
+    #[inline(always)]
     fn zero(self) -> [f32; 8] {
         [0.0; 8]
     }
 
     #[inline(always)]
-    fn load_floats(self, floats: &[f32; 8]) -> [f32; 8] {
-        *floats
+    fn add_scaled(self, sums: [f32; 8], weights: [f32; 32], x: &[f32; 32], scale: f32) -> [f32; 8] {
+        let two = |i: usize| weights[i] * x[i] + weights[i + 8] * x[i + 8];
+        std::array::from_fn(|i| sums[i] + scale * (two(i) + two(i + 16)))
     }
 
     #[inline(always)]
-    fn store_floats(self, floats: [f32; 8], to: &mut [f32; 8]) {
-        *to = floats;
-    }
-
-    #[inline(always)]
-    fn widen_unsigned(self, bytes: [u8; 32]) -> [[f32; 8]; 4] {
-        std::array::from_fn(|i| std::array::from_fn(|j| f32::from(bytes[8 * i + j])))
-    }
-
-    #[inline(always)]
-    fn widen_signed(self, bytes: [u8; 32]) -> [[f32; 8]; 4] {
-        std::array::from_fn(|i| std::array::from_fn(|j| f32::from(bytes[8 * i + j] as i8)))
-    }
-
-    #[inline(always)]
-    fn times(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|i| a[i] * b[i])
-    }
-
-    #[inline(always)]
-    fn times_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|i| a[i] * b[i] + c[i])
-    }
-
-    #[inline(always)]
-    fn splat(self, float: f32) -> [f32; 8] {
-        [float; 8]
-    }
-
-    #[inline(always)]
-    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|i| a[i] + b[i])
+    fn add_scaled_halves(self, sums: [f32; 8], weights: [f32; 32], x: &[f32; 32], scales: [f32; 2]) -> [f32; 8] {
+        let two = |i: usize| weights[i] * x[i] + weights[i + 8] * x[i + 8];
+        std::array::from_fn(|i| sums[i] + scales[0] * two(i) + scales[1] * two(i + 16))
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! x86-64 with AVX2.
+//! x86-64 with AVX2, and with AVX-512.
 
 use std::arch::x86_64::*;
 
@@ -7,6 +7,28 @@ use super::{Isa, Task};
 /// AVX2, FMA and F16C; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx2(());
+
+/// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(Avx2);
+
+impl Avx512 {
+    /// The token, where the processor has the instructions.
+    pub fn detect() -> Option<Avx512> {
+        let avx2 = Avx2::detect()?;
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")).then_some(Avx512(avx2))
+    }
+
+    /// Runs `task`, compiled for these instructions.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[target_feature(enable = "avx2,fma,f16c,avx512f")]
+        fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
+            task.run(isa)
+        }
+        // SAFETY: the token is made only where the processor has the features.
+        unsafe { run(self, task) }
+    }
+}
 
 impl Avx2 {
     /// The token, where the processor has the instructions.
@@ -39,12 +61,23 @@ impl Avx2 {
             [low, _mm_srli_si128(low, 8), high, _mm_srli_si128(high, 8)]
         }
     }
+
+    /// The products of 16 numbers, those of vectors `FROM` and `FROM + 1`, in eight sums.
+    #[inline(always)]
+    fn products<const FROM: usize>(self, weights: [__m256; 4], x: &[f32; 32]) -> __m256 {
+        let x = x.as_chunks::<8>().0;
+        unsafe {
+            let first = _mm256_mul_ps(weights[FROM], _mm256_loadu_ps(x[FROM].as_ptr()));
+            _mm256_fmadd_ps(weights[FROM + 1], _mm256_loadu_ps(x[FROM + 1].as_ptr()), first)
+        }
+    }
 }
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Avx2 {
     type Bytes = __m256i;
-    type Floats = __m256;
+    type Wide = [__m256; 4];
+    type Sums = __m256;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
@@ -97,21 +130,6 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn zero(self) -> __m256 {
-        unsafe { _mm256_setzero_ps() }
-    }
-
-    #[inline(always)]
-    fn load_floats(self, floats: &[f32; 8]) -> __m256 {
-        unsafe { _mm256_loadu_ps(floats.as_ptr()) }
-    }
-
-    #[inline(always)]
-    fn store_floats(self, floats: __m256, to: &mut [f32; 8]) {
-        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
-    }
-
-    #[inline(always)]
     fn widen_unsigned(self, bytes: __m256i) -> [__m256; 4] {
         self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)) })
     }
@@ -122,23 +140,24 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn times(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_mul_ps(a, b) }
+    fn zero(self) -> __m256 {
+        unsafe { _mm256_setzero_ps() }
     }
 
     #[inline(always)]
-    fn times_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-        unsafe { _mm256_fmadd_ps(a, b, c) }
+    fn add_scaled(self, sums: __m256, weights: [__m256; 4], x: &[f32; 32], scale: f32) -> __m256 {
+        unsafe {
+            let both = _mm256_add_ps(self.products::<0>(weights, x), self.products::<2>(weights, x));
+            _mm256_fmadd_ps(both, _mm256_set1_ps(scale), sums)
+        }
     }
 
     #[inline(always)]
-    fn splat(self, float: f32) -> __m256 {
-        unsafe { _mm256_set1_ps(float) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_add_ps(a, b) }
+    fn add_scaled_halves(self, sums: __m256, weights: [__m256; 4], x: &[f32; 32], scales: [f32; 2]) -> __m256 {
+        unsafe {
+            let sums = _mm256_fmadd_ps(self.products::<0>(weights, x), _mm256_set1_ps(scales[0]), sums);
+            _mm256_fmadd_ps(self.products::<2>(weights, x), _mm256_set1_ps(scales[1]), sums)
+        }
     }
 
     #[inline(always)]
@@ -148,5 +167,99 @@ impl Isa for Avx2 {
             let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
             _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
         }
+    }
+}
+
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Avx512 {
+    /// The products of a half's numbers.
+    #[inline(always)]
+    fn products<const HALF: usize>(self, weights: [__m512; 2], x: &[f32; 32]) -> __m512 {
+        unsafe { _mm512_mul_ps(weights[HALF], _mm512_loadu_ps(x.as_chunks::<16>().0[HALF].as_ptr())) }
+    }
+}
+
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Isa for Avx512 {
+    type Bytes = __m256i;
+    type Wide = [__m512; 2];
+    type Sums = __m512;
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; 32]) -> __m256i {
+        self.0.load(bytes)
+    }
+
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+        self.0.load_nibbles(bytes)
+    }
+
+    #[inline(always)]
+    fn sixteens(self, bits: u32) -> __m256i {
+        self.0.sixteens(bits)
+    }
+
+    #[inline(always)]
+    fn bits(self, bytes: __m256i, shift: u32, mask: u8) -> __m256i {
+        self.0.bits(bytes, shift, mask)
+    }
+
+    #[inline(always)]
+    fn times_16(self, bytes: __m256i) -> __m256i {
+        self.0.times_16(bytes)
+    }
+
+    #[inline(always)]
+    fn minus_32(self, bytes: __m256i) -> __m256i {
+        self.0.minus_32(bytes)
+    }
+
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.or(a, b)
+    }
+
+    #[inline(always)]
+    fn widen_unsigned(self, bytes: __m256i) -> [__m512; 2] {
+        unsafe {
+            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
+                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn widen_signed(self, bytes: __m256i) -> [__m512; 2] {
+        unsafe {
+            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
+                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn zero(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_scaled(self, sums: __m512, weights: [__m512; 2], x: &[f32; 32], scale: f32) -> __m512 {
+        unsafe {
+            let low = self.products::<0>(weights, x);
+            let both = _mm512_fmadd_ps(weights[1], _mm512_loadu_ps(x.as_chunks::<16>().0[1].as_ptr()), low);
+            _mm512_fmadd_ps(both, _mm512_set1_ps(scale), sums)
+        }
+    }
+
+    #[inline(always)]
+    fn add_scaled_halves(self, sums: __m512, weights: [__m512; 2], x: &[f32; 32], scales: [f32; 2]) -> __m512 {
+        unsafe {
+            let sums = _mm512_fmadd_ps(self.products::<0>(weights, x), _mm512_set1_ps(scales[0]), sums);
+            _mm512_fmadd_ps(self.products::<1>(weights, x), _mm512_set1_ps(scales[1]), sums)
+        }
+    }
+
+    #[inline(always)]
+    fn total(self, sums: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(sums) }
     }
 }
