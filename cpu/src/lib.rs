@@ -1,13 +1,15 @@
-//! Fast kernels for the CPU: matmuls with quantised weights, by the widest instructions that the processor has.
+//! Fast kernels for the CPU: matmuls with quantised weights, and attention, by the widest instructions that the processor has.
 //!
 //! They are variants of the plain-Rust twins of the engine, which stay their oracles. This is the only crate with SIMD, and with `unsafe`
 //! for it: every instruction set is a token (`isa`) that exists only where the processor has it. Nothing here knows devices, plans or models.
 
+mod attention;
 mod isa;
 mod matmul;
 mod numbers;
 mod processor;
 mod scales;
 
+pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Activations, Weights, dot_products};
-pub use processor::{Processor, Work};
+pub use processor::Processor;

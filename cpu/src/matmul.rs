@@ -7,7 +7,7 @@
 
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
-use crate::isa::{Isa, Task};
+use crate::isa::{Chunk, Isa, Task};
 use crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Numbers, RowBytes, Sixes};
 use crate::processor::Processor;
 use crate::scales::RowScales;
@@ -44,11 +44,6 @@ pub struct Activations {
     values: Vec<Chunk>,
     sums: Vec<f32>,
 }
-
-/// Two lines of the cache: a vector that lies across two takes twice as long to load.
-#[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
-struct Chunk([f32; 32]);
 
 #[derive(Clone, Copy)]
 struct ActivationRow<'a> {

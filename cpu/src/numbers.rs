@@ -91,6 +91,6 @@ impl Numbers for Sixes {
         let (half, quarter) = (chunk / 4, chunk as u32 % 4);
         let low = isa.load(at(row.quants, 64 * half + 32 * (quarter as usize % 2)));
         let high = isa.load(at(row.high_bits, 32 * half));
-        isa.minus_32(isa.or(isa.bits(low, 4 * (quarter / 2), 15), isa.times_16(isa.bits(high, 2 * quarter, 3))))
+        isa.minus(isa.or(isa.bits(low, 4 * (quarter / 2), 15), isa.times_16(isa.bits(high, 2 * quarter, 3))), 32)
     }
 }

@@ -1,26 +1,6 @@
 //! Which instructions the kernels may use.
 
-use crate::isa::{self, Isa, Task};
-
-/// Work in plain Rust, to be compiled for an instruction set: see [`Processor::compiled`].
-pub trait Work {
-    /// What comes of it.
-    type Output;
-
-    /// Does it. Must be inlined, as all that is to be compiled with it.
-    fn run(self) -> Self::Output;
-}
-
-struct Compiled<W>(W);
-
-impl<W: Work> Task for Compiled<W> {
-    type Output = W::Output;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, _: I) -> W::Output {
-        self.0.run()
-    }
-}
+use crate::isa::{self, Task};
 
 /// An instruction set with kernels of its own; of those that this processor has, the later ones are faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +42,6 @@ impl Processor {
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512(_) => "AVX-512",
         }
-    }
-
-    /// Does `work`, compiled for these instructions. Numbers come out the same to the last bit: compilers neither join a product with a sum
-    /// nor change the order of sums.
-    pub fn compiled<W: Work>(self, work: W) -> W::Output {
-        self.run(Compiled(work))
     }
 
     /// Runs `task` with the instructions of this set, and with code that is compiled for it.

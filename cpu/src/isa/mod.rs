@@ -8,6 +8,11 @@ pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
+/// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Chunk(pub [f32; 32]);
+
 /// What kernels need of an instruction set. Methods are inlined into a [`Task`], which is compiled for the set as a whole.
 pub trait Isa: Copy {
     /// 32 bytes.
@@ -21,14 +26,16 @@ pub trait Isa: Copy {
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
     /// The low nibbles of 16 bytes, then the high ones.
     fn load_nibbles(self, bytes: &[u8; 16]) -> Self::Bytes;
+    /// The nibbles of 16 bytes, the low one of each first.
+    fn load_pairs(self, bytes: &[u8; 16]) -> Self::Bytes;
     /// 16 in each byte whose bit of `bits` is set, 0 elsewhere.
     fn sixteens(self, bits: u32) -> Self::Bytes;
     /// `(byte >> shift) & mask`, where the mask keeps no bit that came from a neighbour.
     fn bits(self, bytes: Self::Bytes, shift: u32, mask: u8) -> Self::Bytes;
     /// `byte << 4`, where no byte is over 15.
     fn times_16(self, bytes: Self::Bytes) -> Self::Bytes;
-    /// `byte - 32`, signed.
-    fn minus_32(self, bytes: Self::Bytes) -> Self::Bytes;
+    /// `byte - amount`, signed.
+    fn minus(self, bytes: Self::Bytes, amount: u8) -> Self::Bytes;
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
 
@@ -37,8 +44,23 @@ pub trait Isa: Copy {
     /// Signed bytes as floats.
     fn widen_signed(self, bytes: Self::Bytes) -> Self::Wide;
 
+    /// 32 of f16 as floats.
+    fn widen_f16(self, halves: &[u8; 64]) -> Self::Wide;
+    /// An f16 as a float.
+    fn half(self, bytes: [u8; 2]) -> f32;
+    /// Floats from memory.
+    fn wide(self, chunk: &Chunk) -> Self::Wide;
+    /// Floats to memory.
+    fn store(self, floats: Self::Wide, to: &mut Chunk);
+    /// `a * scale`.
+    fn times(self, a: Self::Wide, scale: f32) -> Self::Wide;
+    /// `sum + a * scale`.
+    fn add_times(self, sum: Self::Wide, a: Self::Wide, scale: f32) -> Self::Wide;
+
     /// Sums of nothing.
     fn zero(self) -> Self::Sums;
+    /// `sums + a · x`, the products being spread over the sums.
+    fn add_products(self, sums: Self::Sums, a: Self::Wide, x: &[f32; 32]) -> Self::Sums;
     /// `sums + scale * (weights · x)`, the products being spread over the sums.
     fn add_scaled(self, sums: Self::Sums, weights: Self::Wide, x: &[f32; 32], scale: f32) -> Self::Sums;
     /// The same with a scale for the first 16 products and another for the last.

@@ -1,6 +1,8 @@
 //! Plain Rust.
 
-use super::Isa;
+use half::f16;
+
+use super::{Chunk, Isa};
 
 /// No instructions but those that every target has.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,11 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn load_pairs(self, bytes: &[u8; 16]) -> [u8; 32] {
+        std::array::from_fn(|i| (bytes[i / 2] >> (4 * (i % 2))) & 15)
+    }
+
+    #[inline(always)]
     fn sixteens(self, bits: u32) -> [u8; 32] {
         std::array::from_fn(|i| ((bits >> i) & 1) as u8 * 16)
     }
@@ -37,8 +44,8 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn minus_32(self, bytes: [u8; 32]) -> [u8; 32] {
-        bytes.map(|byte| byte.wrapping_sub(32))
+    fn minus(self, bytes: [u8; 32], amount: u8) -> [u8; 32] {
+        bytes.map(|byte| byte.wrapping_sub(amount))
     }
 
     #[inline(always)]
@@ -54,6 +61,41 @@ impl Isa for Portable {
     #[inline(always)]
     fn widen_signed(self, bytes: [u8; 32]) -> [f32; 32] {
         bytes.map(|byte| f32::from(byte as i8))
+    }
+
+    #[inline(always)]
+    fn widen_f16(self, halves: &[u8; 64]) -> [f32; 32] {
+        std::array::from_fn(|i| self.half([halves[2 * i], halves[2 * i + 1]]))
+    }
+
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        f16::from_le_bytes(bytes).to_f32()
+    }
+
+    #[inline(always)]
+    fn wide(self, chunk: &Chunk) -> [f32; 32] {
+        chunk.0
+    }
+
+    #[inline(always)]
+    fn store(self, floats: [f32; 32], to: &mut Chunk) {
+        to.0 = floats;
+    }
+
+    #[inline(always)]
+    fn times(self, a: [f32; 32], scale: f32) -> [f32; 32] {
+        a.map(|a| a * scale)
+    }
+
+    #[inline(always)]
+    fn add_times(self, sum: [f32; 32], a: [f32; 32], scale: f32) -> [f32; 32] {
+        std::array::from_fn(|i| sum[i] + a[i] * scale)
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: [f32; 8], a: [f32; 32], x: &[f32; 32]) -> [f32; 8] {
+        self.add_scaled(sums, a, x, 1.0)
     }
 
     #[inline(always)]

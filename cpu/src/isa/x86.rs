@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Isa, Task};
+use super::{Chunk, Isa, Task};
 
 /// AVX2, FMA and F16C; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,16 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn load_pairs(self, bytes: &[u8; 16]) -> __m256i {
+        unsafe {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            let (low, high) = (bytes, _mm_srli_epi16(bytes, 4));
+            let pairs = _mm256_set_m128i(_mm_unpackhi_epi8(low, high), _mm_unpacklo_epi8(low, high));
+            _mm256_and_si256(pairs, _mm256_set1_epi8(15))
+        }
+    }
+
+    #[inline(always)]
     fn sixteens(self, bits: u32) -> __m256i {
         unsafe {
             // The byte of each lane's bit, then that bit alone.
@@ -120,8 +130,8 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn minus_32(self, bytes: __m256i) -> __m256i {
-        unsafe { _mm256_sub_epi8(bytes, _mm256_set1_epi8(32)) }
+    fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
+        unsafe { _mm256_sub_epi8(bytes, _mm256_set1_epi8(amount as i8)) }
     }
 
     #[inline(always)]
@@ -137,6 +147,46 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn widen_signed(self, bytes: __m256i) -> [__m256; 4] {
         self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight)) })
+    }
+
+    #[inline(always)]
+    fn widen_f16(self, halves: &[u8; 64]) -> [__m256; 4] {
+        std::array::from_fn(|i| unsafe {
+            _mm256_cvtph_ps(_mm_loadu_si128(halves.as_chunks::<16>().0[i].as_ptr().cast()))
+        })
+    }
+
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(u16::from_le_bytes(bytes).into()))) }
+    }
+
+    #[inline(always)]
+    fn wide(self, chunk: &Chunk) -> [__m256; 4] {
+        std::array::from_fn(|i| unsafe { _mm256_loadu_ps(chunk.0.as_chunks::<8>().0[i].as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, floats: [__m256; 4], to: &mut Chunk) {
+        for (to, floats) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(floats) {
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
+        }
+    }
+
+    #[inline(always)]
+    fn times(self, a: [__m256; 4], scale: f32) -> [__m256; 4] {
+        a.map(|a| unsafe { _mm256_mul_ps(a, _mm256_set1_ps(scale)) })
+    }
+
+    #[inline(always)]
+    fn add_times(self, sum: [__m256; 4], a: [__m256; 4], scale: f32) -> [__m256; 4] {
+        std::array::from_fn(|i| unsafe { _mm256_fmadd_ps(a[i], _mm256_set1_ps(scale), sum[i]) })
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: __m256, a: [__m256; 4], x: &[f32; 32]) -> __m256 {
+        let x = x.as_chunks::<8>().0;
+        (0..4).fold(sums, |sums, i| unsafe { _mm256_fmadd_ps(a[i], _mm256_loadu_ps(x[i].as_ptr()), sums) })
     }
 
     #[inline(always)]
@@ -196,6 +246,11 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn load_pairs(self, bytes: &[u8; 16]) -> __m256i {
+        self.0.load_pairs(bytes)
+    }
+
+    #[inline(always)]
     fn sixteens(self, bits: u32) -> __m256i {
         self.0.sixteens(bits)
     }
@@ -211,8 +266,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn minus_32(self, bytes: __m256i) -> __m256i {
-        self.0.minus_32(bytes)
+    fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
+        self.0.minus(bytes, amount)
     }
 
     #[inline(always)]
@@ -234,6 +289,46 @@ impl Isa for Avx512 {
             [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
                 .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half)))
         }
+    }
+
+    #[inline(always)]
+    fn widen_f16(self, halves: &[u8; 64]) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe {
+            _mm512_cvtph_ps(_mm256_loadu_si256(halves.as_chunks::<32>().0[i].as_ptr().cast()))
+        })
+    }
+
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        self.0.half(bytes)
+    }
+
+    #[inline(always)]
+    fn wide(self, chunk: &Chunk) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe { _mm512_loadu_ps(chunk.0.as_chunks::<16>().0[i].as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, floats: [__m512; 2], to: &mut Chunk) {
+        for (to, floats) in to.0.as_chunks_mut::<16>().0.iter_mut().zip(floats) {
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), floats) }
+        }
+    }
+
+    #[inline(always)]
+    fn times(self, a: [__m512; 2], scale: f32) -> [__m512; 2] {
+        a.map(|a| unsafe { _mm512_mul_ps(a, _mm512_set1_ps(scale)) })
+    }
+
+    #[inline(always)]
+    fn add_times(self, sum: [__m512; 2], a: [__m512; 2], scale: f32) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe { _mm512_fmadd_ps(a[i], _mm512_set1_ps(scale), sum[i]) })
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: __m512, a: [__m512; 2], x: &[f32; 32]) -> __m512 {
+        let x = x.as_chunks::<16>().0;
+        (0..2).fold(sums, |sums, i| unsafe { _mm512_fmadd_ps(a[i], _mm512_loadu_ps(x[i].as_ptr()), sums) })
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
-use super::fast::{Processor, Work, compiled_for};
+use super::fast::{Processor, fast_attend};
 use super::kv::load_from;
 use super::products::dot;
 use super::threads::{spread, threads_for};
@@ -9,8 +9,8 @@ use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 
 /// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
-/// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone. Compiled for `processor`,
-/// if there is one.
+/// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
+/// Computed by `processor`'s instructions where one is given and has a way for the cache.
 pub fn attention(
     rows: &[Row],
     q: &[f32],
@@ -23,52 +23,30 @@ pub fn attention(
     let (dim, heads, kv_splits) = (kv.head_dim as usize, shape.heads as usize, shape.kv_splits as usize);
     let group = heads / kv.kv_heads as usize;
     let part = shape.part_floats(kv) as usize;
-    let visible = |row: &Row| shape.visible(row.position).count();
-    let products: usize = rows.iter().filter(|row| kv.has_place(row)).map(|row| visible(row) * 2 * heads * dim).sum();
+    let visible = |row: &Row| shape.visible(row.position);
+    let products: usize =
+        rows.iter().filter(|row| kv.has_place(row)).map(|row| visible(row).count() * 2 * heads * dim).sum();
     // A piece is the query heads of a row that share a key head, and with it every vector of the cache that is unpacked.
     let groups = out[..rows.len() * heads * kv_splits * part].chunks_mut(group * kv_splits * part).enumerate();
     spread(threads_for(products), groups, |(number, out)| {
         let (r, kv_head) = (number / kv.kv_heads as usize, number % kv.kv_heads as usize);
         let row = &rows[r];
-        if kv.has_place(row) {
-            let first_head = kv_head * group;
-            let queries = &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim];
-            let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
-            let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-            compiled_for(processor, HeadGroup { row, kv_head, queries, segments, table, sinks, out, shape, kv });
+        if !kv.has_place(row) {
+            return;
         }
-    });
-}
-
-/// The query heads of a row that share a key head.
-struct HeadGroup<'a> {
-    row: &'a Row,
-    kv_head: usize,
-    queries: &'a [f32],
-    segments: &'a [&'a [u32]],
-    table: &'a [u32],
-    sinks: Option<&'a [f32]>,
-    out: &'a mut [f32],
-    shape: &'a AttentionShape,
-    kv: &'a KvShape,
-}
-
-impl Work for HeadGroup<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let HeadGroup { row, kv_head, queries, segments, table, sinks, out, shape, kv } = self;
-        let (dim, kv_splits, part) = (kv.head_dim as usize, shape.kv_splits as usize, shape.part_floats(kv) as usize);
-        let visible = shape.visible(row.position);
-        let places: Vec<usize> = visible.map(|position| kv.key_word(table, kv_head as u32, position)).collect();
+        let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
+        let places: Vec<usize> = visible(row).map(|position| kv.key_word(table, kv_head as u32, position)).collect();
         let share = places.len().div_ceil(kv_splits);
+        let first_head = kv_head * group;
+        let queries = &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim];
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();
             // The sink is the first split's.
-            let sinks = sinks.filter(|_| split == 0);
+            let sinks = sinks.filter(|_| split == 0).map(|sinks| &sinks[first_head..][..group]);
             let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(part).skip(split).step_by(kv_splits).collect();
-            let ends = attend(queries, segments, places, sinks, &mut outs, (shape.scale, kv));
+            let question = Question { queries, places, sinks, scale: shape.scale };
+            let fast = processor.and_then(|by| fast_attend(by, &question, segments, kv, &mut outs));
+            let ends = fast.unwrap_or_else(|| attend(&question, segments, kv, &mut outs));
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {
                     out.iter_mut().for_each(|o| *o /= total);
@@ -77,19 +55,27 @@ impl Work for HeadGroup<'_> {
                 }
             }
         }
-    }
+    });
 }
 
-/// For each of the `queries` of one key head the unnormalised sum of the values at `places`, in the front of its `outs`; gives the maximal
-/// score and the sum of weights behind it.
-#[inline(always)]
-fn attend(
-    queries: &[f32],
+/// What the query heads of one key head ask of the cache.
+pub struct Question<'a> {
+    /// `[heads, head_dim]`.
+    pub queries: &'a [f32],
+    /// The words at which visible keys begin.
+    pub places: &'a [usize],
+    /// A further score of each head, without a value.
+    pub sinks: Option<&'a [f32]>,
+    /// What scores are multiplied by.
+    pub scale: f32,
+}
+
+/// For each query the unnormalised sum of the values, in the front of its `outs`; gives the maximal score and the sum of weights behind it.
+pub fn attend(
+    &Question { queries, places, sinks, scale }: &Question<'_>,
     segments: &[&[u32]],
-    places: &[usize],
-    sinks: Option<&[f32]>,
+    kv: &KvShape,
     outs: &mut [&mut [f32]],
-    (scale, kv): (f32, &KvShape),
 ) -> Vec<(f32, f32)> {
     let dim = kv.head_dim as usize;
     let mut vectors = vec![0.0; AT_ONCE * dim];
@@ -138,7 +124,6 @@ fn attend(
 const AT_ONCE: usize = 4;
 
 /// Adds `vectors`, one behind the other, each by its weight.
-#[inline(always)]
 fn add_weighted<const N: usize>(out: &mut [f32], weights: &[f32; N], vectors: &[f32]) {
     let dim = out.len();
     let vectors: [&[f32]; N] = std::array::from_fn(|n| &vectors[n * dim..][..dim]);

@@ -1,27 +1,20 @@
 //! The way to `inglenook-cpu`, which the browser's module is without.
 
 #[cfg(not(target_family = "wasm"))]
-pub use native::{Processor, Work, compiled_for, fast_products};
+pub use native::{Processor, fast_attend, fast_products};
 #[cfg(target_family = "wasm")]
-pub use none::{Processor, Work, compiled_for, fast_products};
+pub use none::{Processor, fast_attend, fast_products};
 
 #[cfg(not(target_family = "wasm"))]
 mod native {
-    pub use inglenook_cpu::{Processor, Work};
+    pub use inglenook_cpu::Processor;
 
-    use inglenook_cpu::{Activations, dot_products};
+    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products};
 
     use crate::kernels::cpu::WeightRows;
+    use crate::kernels::cpu::attention::Question;
     use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
-
-    /// Does `work`, compiled for the instructions of `processor`, if there is one; the same bits come of it.
-    #[inline(always)]
-    pub fn compiled_for<W: Work>(processor: Option<Processor>, work: W) -> W::Output {
-        match processor {
-            Some(processor) => processor.compiled(work),
-            None => work.run(),
-        }
-    }
+    use crate::kernels::kv::{KvShape, KvType};
 
     /// What [`super::super::dot_products`] computes, where the weights are of a type with blocks.
     pub fn fast_products(processor: Processor, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Vec<f32>> {
@@ -37,25 +30,36 @@ mod native {
         spread(threads, pieces, |(number, sums)| dot_products(processor, weights, number * piece, &x, sums));
         Some(sums)
     }
+
+    /// What [`attend`] computes, where a vector is whole blocks of 32.
+    ///
+    /// [`attend`]: crate::kernels::cpu::attention::attend
+    pub fn fast_attend(
+        processor: Processor,
+        question: &Question<'_>,
+        segments: &[&[u32]],
+        kv: &KvShape,
+        outs: &mut [&mut [f32]],
+    ) -> Option<Vec<(f32, f32)>> {
+        let numbers = match kv.ty {
+            KvType::F32 => KvNumbers::F32,
+            KvType::F16 => KvNumbers::F16,
+            KvType::Q8_0 => KvNumbers::Q8,
+            KvType::Q4_0 => KvNumbers::Q4,
+        };
+        let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
+        let Question { queries, places: keys, sinks, scale } = *question;
+        let question = inglenook_cpu::Question { queries, scale, sinks, keys, to_value: kv.value_word(0) };
+        let cache = KvVectors { segments, segment_words, numbers, head_dim };
+        head_dim.is_multiple_of(32).then(|| attend(processor, cache, question, outs))
+    }
 }
 
 #[cfg(target_family = "wasm")]
 mod none {
     use crate::kernels::cpu::WeightRows;
-
-    /// Work in plain Rust.
-    pub trait Work {
-        /// What comes of it.
-        type Output;
-
-        /// Does it.
-        fn run(self) -> Self::Output;
-    }
-
-    /// Does `work`.
-    pub fn compiled_for<W: Work>(_: Option<Processor>, work: W) -> W::Output {
-        work.run()
-    }
+    use crate::kernels::cpu::attention::Question;
+    use crate::kernels::kv::KvShape;
 
     /// An instruction set: none.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,17 @@ mod none {
 
     /// Never called.
     pub fn fast_products(processor: Processor, _: WeightRows<'_>, _: usize, _: &[f32]) -> Option<Vec<f32>> {
+        match processor {}
+    }
+
+    /// Never called.
+    pub fn fast_attend(
+        processor: Processor,
+        _: &Question<'_>,
+        _: &[&[u32]],
+        _: &KvShape,
+        _: &mut [&mut [f32]],
+    ) -> Option<Vec<(f32, f32)>> {
         match processor {}
     }
 }

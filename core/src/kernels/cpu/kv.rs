@@ -6,7 +6,6 @@ use half::slice::HalfFloatSliceExt;
 use crate::kernels::kv::{KvShape, KvType};
 
 /// Reads the vector that begins at `word` of a cache in segments.
-#[inline(always)]
 pub fn load_from(segments: &[&[u32]], kv: &KvShape, word: usize, out: &mut [f32]) {
     let (segment, word) = match segments {
         // A division takes a tenth of what a vector takes.
@@ -23,7 +22,6 @@ pub fn store_into(segments: &mut [&mut [u32]], kv: &KvShape, word: usize, head: 
 }
 
 /// Reads the vector that begins at `word` into `out`, which has a value for each dimension of a head.
-#[inline(always)]
 pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
     let (numbers, scales) = cache[word..][..kv.position_words() as usize].split_at(kv.number_words() as usize);
     match kv.ty {
@@ -51,21 +49,18 @@ pub fn load(cache: &[u32], kv: &KvShape, word: usize, out: &mut [f32]) {
 const RUN: usize = 8;
 
 /// Halves of at most four words, the low one of each first.
-#[inline(always)]
 fn halves(words: &[u32]) -> [f32; RUN] {
     let mut halves = [0.0; RUN];
     bytemuck::cast_slice::<u32, f16>(words).convert_to_f32_slice(&mut halves[..2 * words.len()]);
     halves
 }
 
-#[inline(always)]
 fn bytes_times(words: &[u32], scale: f32, out: &mut [f32]) {
     let bytes = bytemuck::cast_slice::<u32, i8>(words);
     out.iter_mut().zip(bytes).for_each(|(v, byte)| *v = f32::from(*byte) * scale);
 }
 
 /// Every step of it is exact.
-#[inline(always)]
 fn nibbles_times(words: &[u32], scale: f32, out: &mut [f32]) {
     let (units, least) = (UNITS.map(|unit| unit * scale), -8.0 * scale);
     for (eight, word) in out.as_chunks_mut::<8>().0.iter_mut().zip(words) {
@@ -79,7 +74,6 @@ const UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
 
 /// The nibbles of a word, lowest first, where they stand in its halves: a shift that differs from lane to lane does not vectorise on older
 /// processors. [`UNITS`] makes numbers of them.
-#[inline(always)]
 fn places(word: u32) -> [f32; 8] {
     let halves = [word & 0xffff, word >> 16];
     std::array::from_fn(|i| (halves[i / 4] & (0xf << (4 * (i % 4)))) as i32 as f32)

@@ -96,7 +96,6 @@ mod by_lane {
 }
 
 /// The dot product of two vectors of any length, in sixteen sums.
-#[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 16];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
