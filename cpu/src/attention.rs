@@ -94,10 +94,9 @@ impl Task for Attend<'_, '_> {
                 head += HEADS;
             }
         }
-        let mut ends = Vec::with_capacity(outs.len());
-        for (head, scores) in scores.chunks_exact_mut(count.max(1)).take(outs.len()).enumerate() {
-            ends.push(exponentials(scores, question.sinks.map(|sinks| sinks[head])));
-        }
+        let end_of =
+            |head: usize| exponentials(&mut scores[head * count..][..count], question.sinks.map(|sinks| sinks[head]));
+        let ends = (0..outs.len()).map(end_of).collect();
         let mut sums = vec![Chunk([0.0; 32]); outs.len() * chunks];
         for (run, keys) in question.keys.chunks(AT_ONCE).enumerate() {
             for (key, vector) in keys.iter().zip(vectors.chunks_exact_mut(chunks)) {
@@ -114,9 +113,6 @@ impl Task for Attend<'_, '_> {
         }
         for (out, sums) in outs.iter_mut().zip(sums.chunks_exact(chunks)) {
             out.as_chunks_mut::<32>().0.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.0);
-        }
-        if count == 0 {
-            ends = (0..outs.len()).map(|head| exponentials(&mut [], question.sinks.map(|sinks| sinks[head]))).collect();
         }
         ends
     }

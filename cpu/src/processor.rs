@@ -16,11 +16,6 @@ pub enum Processor {
 }
 
 impl Processor {
-    /// The best of this machine's.
-    pub fn best() -> Processor {
-        *Processor::all().last().expect("plain Rust runs anywhere")
-    }
-
     /// All that this machine can run, the plainest first.
     pub fn all() -> Vec<Processor> {
         #[allow(unused_mut, reason = "not every platform has others")]
