@@ -15,7 +15,7 @@ use inglenook::format::gguf::write::GgufWriter;
 
 pub use self::repeated::Repeated;
 pub use self::shape::Name;
-use self::shape::Shape;
+use self::shape::{FileType, Shape};
 
 /// Write a synthetic model: random weights in a real model's shape, the same for the same seed
 #[derive(Debug, Args)]
@@ -28,6 +28,9 @@ pub struct Options {
     /// Seed of the weights
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Types of the matrices, in the place of the shape's own
+    #[arg(long, value_name = "TYPE")]
+    weights: Option<FileType>,
 }
 
 /// Writes the file, under another name until it is whole.
@@ -37,7 +40,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let out = &options.out;
     let partial = out.with_extension("partial");
-    let written = File::create(&partial).and_then(|file| write(options.name, options.seed, file));
+    let mut shape = options.name.shape();
+    shape.weights = options.weights.map_or(shape.weights, FileType::weights);
+    let written = File::create(&partial).and_then(|file| write_shape(options.name, &shape, options.seed, file));
     written.and_then(|_| std::fs::rename(&partial, out)).with_context(|| format!("cannot write {}", out.display()))
 }
 
@@ -46,11 +51,14 @@ pub fn run(options: &Options) -> Result<()> {
 /// # Errors
 /// What `out` says.
 pub fn write(name: Name, seed: u64, out: File) -> io::Result<File> {
-    let shape = name.shape();
+    write_shape(name, &name.shape(), seed, out)
+}
+
+fn write_shape(name: Name, shape: &Shape, seed: u64, out: File) -> io::Result<File> {
     let mut writer = GgufWriter::new();
-    describe(&mut writer, name, &shape);
+    describe(&mut writer, name, shape);
     vocabulary::describe(&mut writer, shape.vocab);
-    let tensors = tensors::all(&shape);
+    let tensors = tensors::all(shape);
     for tensor in &tensors {
         writer.tensor(&tensor.name, &tensor.dims, tensor.ty)?;
     }

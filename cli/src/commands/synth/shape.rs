@@ -80,6 +80,31 @@ pub enum Weights {
     Q4KM,
 }
 
+/// The types of a whole file's matrices, by the names that model files have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FileType {
+    /// Q4_0 throughout
+    #[value(name = "q4_0")]
+    Q4,
+    /// llama.cpp's mix of Q4_K and Q6_K
+    #[value(name = "q4_k_m")]
+    Q4KM,
+    /// Q8_0 throughout
+    #[value(name = "q8_0")]
+    Q8,
+}
+
+impl FileType {
+    /// Which type each matrix has.
+    pub const fn weights(self) -> Weights {
+        match self {
+            FileType::Q4 => Weights::All(WeightType::Q4_0),
+            FileType::Q4KM => Weights::Q4KM,
+            FileType::Q8 => Weights::All(WeightType::Q8_0),
+        }
+    }
+}
+
 impl Name {
     /// Its shape.
     pub const fn shape(self) -> Shape {

@@ -88,7 +88,7 @@ fn layer(shape: &Shape, index: u32) -> Vec<Tensor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::Name;
+    use super::super::shape::{FileType, Name, Shape};
     use super::*;
 
     fn bytes(name: Name) -> u64 {
@@ -105,6 +105,18 @@ mod tests {
         assert!((300_000_000..500_000_000).contains(&bytes(Name::Half)));
         assert!((2_300_000_000..2_600_000_000).contains(&bytes(Name::Four)));
         assert!((4_500_000_000..5_000_000_000).contains(&bytes(Name::Eight)));
+    }
+
+    #[test]
+    fn file_type_changes_types_and_no_dims() {
+        let own = Name::Small.shape();
+        let mixed = all(&Shape { weights: FileType::Q4KM.weights(), ..own });
+        assert!(all(&own).iter().zip(&mixed).all(|(own, mixed)| own.dims == mixed.dims));
+        let type_of = |name: &str| mixed.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.ty);
+        assert_eq!(type_of("token_embd.weight"), Some(WeightType::Q6_K));
+        assert_eq!(type_of("blk.1.attn_q.weight"), Some(WeightType::Q4_K));
+        let eight = all(&Shape { weights: FileType::Q8.weights(), ..own });
+        assert!(eight.iter().all(|tensor| matches!(tensor.ty, WeightType::Q8_0 | WeightType::F32)));
     }
 
     #[test]
