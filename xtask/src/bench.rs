@@ -1,13 +1,15 @@
 //! `cargo xtask bench`: end-to-end figures, natively and in browsers, added to a CSV file in benches/.
 
+mod peers;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
+use self::peers::Lengths;
 use self::table::Table;
 use crate::shell::{read, say, show};
 use crate::workspace::Workspace;
@@ -39,9 +41,11 @@ pub struct Options {
     /// What computes: `gpu`, `cpu`, or natively a part of an adapter's name
     #[arg(long, default_value = "gpu")]
     device: String,
-    /// The CSV file that the rows are added to, from the repository's root
-    #[arg(long, value_name = "FILE", default_value = "benches/end-to-end.csv")]
-    out: PathBuf,
+    /// The CSV file that the rows are added to, from the repository's root; by default one of benches/
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    peers: peers::PeerOptions,
 }
 
 impl Options {
@@ -66,9 +70,14 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(place) = options.places.iter().find(|place| !PLACES.contains(&place.as_str())) {
         bail!("no figures from `{place}`: there are {}", PLACES.join(", "));
     }
+    let usual = if options.peers.peers { "benches/peers.csv" } else { "benches/end-to-end.csv" };
+    let file = workspace.root.join(options.out.as_deref().unwrap_or(Path::new(usual)));
+    if options.peers.peers {
+        let lengths = Lengths { prompt_tokens: options.prompt_tokens, tokens: options.tokens };
+        return peers::peers(workspace, &options.peers, &options.places, lengths, &file);
+    }
     let models = existing(workspace, &options.models)?;
     let about = about(workspace)?;
-    let file = workspace.root.join(&options.out);
     let mut table = Table::open(&file)?;
     for place in &options.places {
         let rows = match place.as_str() {
@@ -81,7 +90,7 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         }
         table.write(&file)?;
     }
-    say(&format!("added to {}", options.out.display()));
+    say(&format!("added to {}", file.display()));
     Ok(())
 }
 

@@ -92,3 +92,15 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn options_of_chores_do_not_clash() {
+        Cli::command().debug_assert();
+    }
+}

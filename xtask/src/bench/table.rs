@@ -1,5 +1,6 @@
 //! A CSV file that rows are added to. Rows name their columns, so that a new figure is a new column and no old row is lost.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -51,6 +52,12 @@ impl Table {
         self.rows.push(added);
     }
 
+    /// The rows in order, each by its columns.
+    pub fn records(&self) -> impl Iterator<Item = HashMap<&str, &str>> {
+        let columns = || self.columns.iter().map(String::as_str);
+        self.rows.iter().map(move |row| columns().zip(row.iter().map(String::as_str)).collect())
+    }
+
     /// Write the file, and its folder where there is none.
     ///
     /// # Errors
@@ -62,7 +69,11 @@ impl Table {
         std::fs::write(file, self.to_csv()?).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    fn to_csv(&self) -> Result<Vec<u8>> {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// None for rows of text; what the writer says.
+    pub fn to_csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
         for row in &self.rows {
@@ -106,6 +117,7 @@ mod tests {
         table.add(row(&json!({ "commit": "def", "tok_s": 20, "load_ms": 7 })));
         table.add(row(&json!({ "load_ms": 8 })));
         assert_eq!(text(&table), "commit,tok_s,load_ms\nabc,12.5,\ndef,20,7\n,,8\n");
+        assert_eq!(table.records().nth(1).unwrap()["load_ms"], "7");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 
 pub use apt::{ensure_browsers_and_vulkan as browsers_and_vulkan, lavapipe_manifest};
 pub use bindgen::program as wasm_bindgen;
+pub use npm::peers;
 
 /// What every chore together needs.
 ///
