@@ -1,18 +1,23 @@
-// `node chromium.mjs --runner NAME --packages DIR --model FILE [--threads N] [--prompt-tokens N] [--tokens N]`: one turn of a runner of
-// runners/, in a Chromium and a page of its own. With more than one thread the page is isolated by headers, as threads of WebAssembly ask
-// for. The last line is its figures as JSON.
+// `node chromium.mjs --runner NAME --packages DIR --model FILE [--floats] [--threads N] [--prompt-tokens N] [--tokens N]`: one turn of a
+// runner of runners/, in a Chromium and a page of its own. With more than one thread the page is isolated by headers, as threads of
+// WebAssembly ask for. The last line is its figures as JSON.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "../../tests/browser/lib/browsers.mjs";
 import { serve } from "../../tests/browser/lib/server.mjs";
+import { convert } from "./onnx/qwen3.mjs";
 import { readOptions } from "./options.mjs";
 
 /** The package that a runner imports, and the folder of it that is served. @type {Record<string, { name: string, folder: string }>} */
-const PACKAGES = { wllama: { name: "@wllama/wllama", folder: "esm" } };
+const PACKAGES = {
+  wllama: { name: "@wllama/wllama", folder: "esm" },
+  "onnxruntime-web": { name: "onnxruntime-web", folder: "dist" },
+};
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-const { packages, model, ...options } = readOptions();
+const { packages, floats, model: gguf, ...options } = readOptions();
+const model = options.runner === "onnxruntime-web" ? onnx(gguf) : gguf;
 const path = `/models/${encodeURIComponent(basename(model))}`;
 const isolated = options.threads > 1;
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -28,6 +33,16 @@ try {
 } finally {
   await browser.close();
   await server.close();
+}
+
+/**
+ * The model as the one runner takes it that reads no GGUF; written beside the packages.
+ * @param {string} gguf
+ */
+function onnx(gguf) {
+  const file = join(packages, "..", `${basename(gguf, ".gguf")}${floats ? "-floats" : ""}.onnx`);
+  convert(gguf, file, floats);
+  return file;
 }
 
 /**

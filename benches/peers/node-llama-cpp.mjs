@@ -1,5 +1,5 @@
-// `node node-llama-cpp.mjs --packages DIR --model FILE [--threads N] [--prompt-tokens N] [--tokens N]`: one turn of llama.cpp's CPU backend,
-// in the program that node-llama-cpp brings for this machine. The last line is its figures as JSON.
+// `node node-llama-cpp.mjs --packages DIR --model FILE [--threads N] [--prompt-tokens N] [--tokens N]`: one turn of llama.cpp's CPU
+// backend, in the program that node-llama-cpp brings for this machine. The last line is its figures as JSON.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

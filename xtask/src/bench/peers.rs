@@ -27,7 +27,7 @@ const QUIET: f64 = 0.3;
 /// What to compare.
 #[derive(clap::Args)]
 pub struct PeerOptions {
-    /// Compare with other engines on the CPU, in turn: natively with node-llama-cpp, in Chromium with wllama. Fetches
+    /// Compare with other engines on the CPU, in turn: natively with node-llama-cpp, in Chromium with wllama and onnxruntime-web. Fetches
     /// them (0.3 GB); writes ratios to benches/peers.csv and plots them
     #[arg(long, conflicts_with_all = ["models", "concurrency", "device"])]
     pub peers: bool,
@@ -40,7 +40,7 @@ pub struct PeerOptions {
     /// With --peers, only so many threads: 1, 2. In browsers, pages that are to have two are isolated by headers
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS", requires = "peers")]
     threads: Vec<u32>,
-    /// With --peers, only these peers: node-llama-cpp, wllama
+    /// With --peers, only these peers: node-llama-cpp, wllama, onnxruntime-web, onnxruntime-web-f32
     #[arg(long = "peer", value_delimiter = ',', value_name = "NAMES", requires = "peers")]
     only: Vec<String>,
     /// With --peers, turns of each side, of which the median counts
@@ -112,7 +112,7 @@ fn contests<'a>(options: &'a PeerOptions, places: &'a [Place]) -> impl Iterator<
             && (options.only.is_empty() || options.only.iter().any(|name| name == contest.peer.name()))
     };
     let models = move |contest: Contest| models::all(&options.names, &options.types).map(move |model| (contest, model));
-    turn::CONTESTS.into_iter().filter(asked).flat_map(models)
+    turn::CONTESTS.into_iter().filter(asked).flat_map(models).filter(|(contest, model)| contest.peer.runs(*model))
 }
 
 fn build(workspace: &Workspace) -> Result<()> {
@@ -164,6 +164,7 @@ mod tests {
         let all = names(&[], &[Place::Native, Place::Chromium]);
         assert_eq!(all.iter().filter(|name| name.contains("node-llama-cpp")).count(), 2 * 8);
         assert_eq!(all.iter().filter(|name| name.contains("wllama")).count(), 2 * 8);
+        assert_eq!(all.last().unwrap(), "in Chromium, 1 thread, onnxruntime-web-f32: 42m Q4_0");
         let one = names(&["--model", "42m", "--type", "q8_0", "--threads", "1"], &[Place::Native]);
         assert_eq!(one, ["natively, 1 thread, node-llama-cpp: 42m Q8_0"]);
         assert_eq!(names(&["--peer", "wllama", "--model", "ember"], &[Place::Native]), [""; 0]);

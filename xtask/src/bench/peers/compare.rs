@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::models::Model;
 use super::turn::{Contest, Turn};
 
-/// By how much the lengths of both prompts may differ: by a token that begins every text, and a word.
-const LONGEST_DIFFERENCE: u32 = 4;
+/// By how much the lengths of both prompts may differ: by a word, where one side takes bytes as tokens.
+const LONGEST_DIFFERENCE: u32 = 8;
 
 /// What is compared, as the CSV file names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

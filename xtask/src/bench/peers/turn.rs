@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use super::Lengths;
+use super::models::{Model, Name, Type};
 use crate::bench::rows_of;
 use crate::workspace::Workspace;
 
@@ -23,6 +24,10 @@ pub enum Place {
 pub enum Peer {
     NodeLlamaCpp,
     Wllama,
+    /// It reads no GGUF: benches/peers/onnx writes the same weights as a graph.
+    OnnxruntimeWeb,
+    /// The same with weights that were unpacked to floats, which take eight times the memory, and less time in WebAssembly.
+    OnnxruntimeWebFloats,
 }
 
 /// A peer, and how both sides run.
@@ -35,11 +40,13 @@ pub struct Contest {
 }
 
 /// All contests.
-pub const CONTESTS: [Contest; 4] = [
+pub const CONTESTS: [Contest; 6] = [
     Contest { place: Place::Native, peer: Peer::NodeLlamaCpp, threads: 1 },
     Contest { place: Place::Native, peer: Peer::NodeLlamaCpp, threads: 2 },
     Contest { place: Place::Chromium, peer: Peer::Wllama, threads: 1 },
     Contest { place: Place::Chromium, peer: Peer::Wllama, threads: 2 },
+    Contest { place: Place::Chromium, peer: Peer::OnnxruntimeWeb, threads: 1 },
+    Contest { place: Place::Chromium, peer: Peer::OnnxruntimeWebFloats, threads: 1 },
 ];
 
 /// What takes the turns of one contest on one file.
@@ -73,10 +80,14 @@ impl Turns<'_> {
     /// # Errors
     /// When it fails, or gives no figures.
     pub fn theirs(&self) -> Result<Turn> {
-        let mut command = match self.contest.place {
-            Place::Native => self.script("node-llama-cpp.mjs"),
-            Place::Chromium => self.in_chromium(self.contest.peer.name()),
+        let mut command = match self.contest.peer {
+            Peer::NodeLlamaCpp => self.script("node-llama-cpp.mjs"),
+            Peer::Wllama => self.in_chromium("wllama"),
+            Peer::OnnxruntimeWeb | Peer::OnnxruntimeWebFloats => self.in_chromium("onnxruntime-web"),
         };
+        if self.contest.peer == Peer::OnnxruntimeWebFloats {
+            command.arg("--floats");
+        }
         turn(&mut command)
     }
 
@@ -167,12 +178,20 @@ impl Place {
 }
 
 impl Peer {
-    /// The package's name, without its owner.
+    /// The package's name, without its owner, and what is special about its weights.
     pub fn name(self) -> &'static str {
         match self {
             Peer::NodeLlamaCpp => "node-llama-cpp",
             Peer::Wllama => "wllama",
+            Peer::OnnxruntimeWeb => "onnxruntime-web",
+            Peer::OnnxruntimeWebFloats => "onnxruntime-web-f32",
         }
+    }
+
+    /// Whether it can run the model.
+    pub fn runs(self, model: Model) -> bool {
+        let reads_gguf = matches!(self, Peer::NodeLlamaCpp | Peer::Wllama);
+        reads_gguf || model == Model { name: Name::Small, weights: Type::Q4_0 }
     }
 }
 
@@ -196,7 +215,9 @@ mod tests {
 
     #[test]
     fn turn_reads_its_figures_and_ignores_others() {
-        let row = json!({"model": "ember", "load_ms": 9, "prompt_tokens": 256, "prefill_tok_s": 3501.6, "decode_tokens": 64, "decode_tok_s": 2049.4});
+        let row = json!({
+            "model": "ember", "load_ms": 9, "prompt_tokens": 256, "prefill_tok_s": 3501.6, "decode_tokens": 64, "decode_tok_s": 2049.4
+        });
         let turn = read(&row).unwrap();
         assert_eq!((turn.prompt_tokens, turn.decode_tok_s, turn.load_ms), (256, 2049.4, Some(9.0)));
     }
