@@ -7,8 +7,9 @@ const FOLDER = "/packages/@wllama/wllama/esm";
  * @returns {Promise<import("../measure.mjs").Runner>}
  */
 export async function load({ model, threads }) {
-  const { Wllama } = await import(`${FOLDER}/index.js`);
-  const wllama = new Wllama({ default: `${FOLDER}/wasm/wllama.wasm` }, { suppressNativeLog: true });
+  const { LoggerWithoutDebug, Wllama } = await import(`${FOLDER}/index.js`);
+  const quiet = { logger: LoggerWithoutDebug, suppressNativeLog: true };
+  const wllama = new Wllama({ default: `${FOLDER}/wasm/wllama.wasm` }, quiet);
   const file = await (await fetch(model)).blob();
   await wllama.loadModel([file], { n_gpu_layers: 0, n_ctx: 1024, n_threads: threads, n_parallel: 1 });
   if (wllama.getNumThreads() !== threads) throw new Error(`wllama runs ${wllama.getNumThreads()} threads, not ${threads}`);
