@@ -116,7 +116,7 @@ fn binding(operand: &Operand) -> Binding {
             inglenook::device::Storage::Gpu(buffer) => {
                 Binding { buffer: buffer.clone(), offset: slice.offset, bytes: slice.bytes }
             }
-            inglenook::device::Storage::Cpu(_) => unreachable!("this bench runs on a GPU"),
+            _ => unreachable!("this bench runs on a GPU"),
         },
         TensorRef::Tensor(_) => unreachable!("this bench has no plan"),
     }

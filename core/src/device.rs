@@ -1,14 +1,16 @@
-//! Where plans run: a GPU, or the CPU by the kernels' plain-Rust twins.
+//! Where plans run: a GPU, or the CPU, in this program or in a module beside it.
 //!
-//! Everything above the facade speaks of [`Storage`] and [`Slice`] and does not know which of the two it is on.
+//! Everything above the facade speaks of [`Storage`] and [`Slice`] and does not know which of them it is on.
 
 mod host_memory;
+pub mod module;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
 
 use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
+use module::{CpuModule, ModuleBuffer, ModuleRange};
 
 /// Rust's own bound of an allocation, down to a multiple of a binding's alignment.
 const LARGEST_ALLOCATION: u64 = isize::MAX as u64 / 256 * 256;
@@ -29,8 +31,10 @@ const LARGEST_ALLOCATION: u64 = isize::MAX as u64 / 256 * 256;
 pub enum Device {
     /// The user's GPU.
     Gpu(Gpu),
-    /// The CPU: the oracle of the tests, and the fallback that still answers.
+    /// The CPU, in this program.
     Cpu,
+    /// The CPU, in a module of its own.
+    CpuModule(Rc<dyn CpuModule>),
 }
 
 /// Memory on a device. Clones share it.
@@ -40,6 +44,8 @@ pub enum Storage {
     Gpu(gpu::Buffer),
     /// Words in host memory.
     Cpu(Rc<RefCell<Vec<u32>>>),
+    /// Memory in a module.
+    CpuModule(ModuleBuffer),
 }
 
 /// A range of a [`Storage`], in bytes.
@@ -59,13 +65,14 @@ impl Storage {
         match self {
             Storage::Gpu(buffer) => buffer.bytes(),
             Storage::Cpu(words) => words.borrow().len() as u64 * 4,
+            Storage::CpuModule(buffer) => buffer.bytes(),
         }
     }
 
     fn gpu(&self) -> &gpu::Buffer {
         match self {
             Storage::Gpu(buffer) => buffer,
-            Storage::Cpu(_) => unreachable!("storage stays on the device that made it"),
+            _ => unreachable!("storage stays on the device that made it"),
         }
     }
 
@@ -88,7 +95,22 @@ impl Slice {
     fn cpu(&self) -> &RefCell<Vec<u32>> {
         match &self.storage {
             Storage::Cpu(words) => words,
-            Storage::Gpu(_) => unreachable!("twins run on CPU plans only, whose storage is host memory"),
+            _ => unreachable!("kernels run here on CPU plans only, whose storage is host memory"),
+        }
+    }
+
+    /// True of the same range of the same host memory.
+    #[cfg(test)]
+    pub(crate) fn is_same(&self, other: &Slice) -> bool {
+        let of = |slice: &Slice| (std::ptr::from_ref(slice.cpu()), slice.offset, slice.bytes);
+        of(self) == of(other)
+    }
+
+    /// Where it is in a module's memory.
+    pub(crate) fn in_module(&self) -> ModuleRange {
+        match &self.storage {
+            Storage::CpuModule(buffer) => buffer.range(self.offset, self.bytes),
+            _ => unreachable!("storage stays on the device that made it"),
         }
     }
 
@@ -116,24 +138,31 @@ impl Slice {
 impl Device {
     /// What the device is. The CPU's buffers end where an allocation does: at half of the address space.
     pub fn facts(&self) -> AdapterInfo {
-        match self {
-            Device::Gpu(gpu) => gpu.facts().clone(),
-            Device::Cpu => AdapterInfo {
-                name: "CPU".into(),
-                backend: "cpu".into(),
-                driver: String::new(),
-                software: true,
-                features: Features::default(),
-                limits: Limits { buffer: LARGEST_ALLOCATION, binding: LARGEST_ALLOCATION, ..Limits::DEFAULT },
-            },
+        let driver = match self {
+            Device::Gpu(gpu) => return gpu.facts().clone(),
+            Device::Cpu => String::new(),
+            Device::CpuModule(module) => module.instructions(),
+        };
+        AdapterInfo {
+            name: "CPU".into(),
+            backend: "cpu".into(),
+            driver,
+            software: true,
+            features: Features::default(),
+            limits: Limits { buffer: LARGEST_ALLOCATION, binding: LARGEST_ALLOCATION, ..Limits::DEFAULT },
         }
+    }
+
+    /// True where it is the CPU, in whichever module.
+    pub fn is_cpu(&self) -> bool {
+        !matches!(self, Device::Gpu(_))
     }
 
     /// The same device for somebody else, whose faults and end are his own: see [`Gpu::client`].
     pub fn client(&self) -> Device {
         match self {
             Device::Gpu(gpu) => Device::Gpu(gpu.client()),
-            Device::Cpu => Device::Cpu,
+            on_cpu => on_cpu.clone(),
         }
     }
 
@@ -141,7 +170,7 @@ impl Device {
     pub fn memory(&self) -> Option<u64> {
         match self {
             Device::Gpu(_) => None,
-            Device::Cpu => host_memory::host_memory(),
+            Device::Cpu | Device::CpuModule(_) => host_memory::host_memory(),
         }
     }
 
@@ -149,6 +178,7 @@ impl Device {
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Storage, GpuError> {
         match self {
             Device::Gpu(gpu) => gpu.buffer(label, bytes).map(Storage::Gpu),
+            Device::CpuModule(module) => ModuleBuffer::new(module, bytes).map(Storage::CpuModule),
             Device::Cpu => {
                 let words = usize::try_from(bytes.max(4).div_ceil(4)).ok();
                 // Zeroed by the allocator, so that the system gives pages only once they are used.
@@ -170,6 +200,9 @@ impl Device {
     pub fn write(&self, storage: &Storage, offset: u64, data: &[u8]) {
         match (self, storage) {
             (Device::Gpu(gpu), Storage::Gpu(buffer)) => gpu.write(buffer, offset, data),
+            (Device::CpuModule(module), Storage::CpuModule(buffer)) => {
+                module.write(buffer.number(), offset, data);
+            }
             (Device::Cpu, Storage::Cpu(words)) => {
                 let start = offset as usize;
                 bytemuck::cast_slice_mut(&mut words.borrow_mut())[start..start + data.len()].copy_from_slice(data);
@@ -195,6 +228,10 @@ impl Device {
                     .collect();
                 gpu.copy(&copies);
             }
+            Device::CpuModule(module) => {
+                let copies: Vec<_> = copies.iter().map(|(from, to)| (from.in_module(), to.in_module())).collect();
+                module.copy(&copies);
+            }
             Device::Cpu => {
                 for (from, to) in copies {
                     let words = from.u32s().to_vec();
@@ -210,6 +247,7 @@ impl Device {
             (Device::Gpu(gpu), Storage::Gpu(buffer)) => {
                 gpu.read(buffer, slice.offset..slice.offset + slice.bytes).await
             }
+            (Device::CpuModule(module), _) => module.run_and_read(&[], slice.in_module()).await,
             _ => {
                 let mut bytes = Vec::new();
                 let wanted = slice.bytes;
@@ -224,6 +262,7 @@ impl Device {
     pub async fn wait_idle(&self) -> Result<(), GpuError> {
         match self {
             Device::Gpu(gpu) => gpu.wait_idle().await,
+            Device::CpuModule(module) => module.wait_idle().await,
             Device::Cpu => Ok(()),
         }
     }

@@ -102,7 +102,7 @@ fn gpu_code(error: &GpuError) -> &'static str {
         GpuError::TooSmall { .. } => "TooSmall",
         GpuError::OutOfMemory(_) | GpuError::HostMemory { .. } => "OutOfMemory",
         GpuError::Lost(_) => "Lost",
-        GpuError::Compile { .. } | GpuError::Fault(_) => "Internal",
+        GpuError::Compile { .. } | GpuError::Module(_) | GpuError::Fault(_) => "Internal",
     }
 }
 

@@ -28,6 +28,7 @@
 //! `ARCHITECTURE.md` is the map of what is behind this page.
 
 // What is behind the page below is for the programs of this workspace, and changes without notice.
+mod clock;
 #[doc(hidden)]
 pub mod device;
 #[doc(hidden)]

@@ -17,7 +17,7 @@ fn main() {
                 let mut sums = vec![0.0; rows * m_count];
                 let best = (0..7).map(|_| {
                     let start = Instant::now();
-                    dot_products(processor, weights, 0, &Activations::new(&x, cols), &mut sums);
+                    dot_products(processor, weights, 0, &Activations::new(processor, &x, cols), &mut sums);
                     start.elapsed().as_secs_f64()
                 });
                 let best = best.fold(f64::MAX, f64::min);

@@ -135,19 +135,19 @@ impl KvVectors<'_> {
             }
             KvNumbers::F16 => {
                 let chunks = bytes[..2 * self.head_dim].as_chunks::<64>().0;
-                out.iter_mut().zip(chunks).for_each(|(out, chunk)| isa.store(isa.widen_f16(chunk), out));
+                out.iter_mut().zip(chunks).for_each(|(out, chunk)| isa.store(isa.widen_f16(chunk), &mut out.0));
             }
             KvNumbers::Q8 => {
                 let (numbers, scales) = bytes.split_at(self.head_dim);
                 for ((out, chunk), scale) in out.iter_mut().zip(numbers.as_chunks().0).zip(scales.as_chunks().0) {
-                    isa.store(isa.times(isa.widen_signed(isa.load(chunk)), isa.half(*scale)), out);
+                    isa.store(isa.times(isa.widen_signed(isa.load(chunk)), isa.half(*scale)), &mut out.0);
                 }
             }
             KvNumbers::Q4 => {
                 let (numbers, scales) = bytes.split_at(self.head_dim / 2);
                 for ((out, chunk), scale) in out.iter_mut().zip(numbers.as_chunks().0).zip(scales.as_chunks().0) {
                     let numbers = isa.minus(isa.load_pairs(chunk), 8);
-                    isa.store(isa.times(isa.widen_signed(numbers), isa.half(*scale)), out);
+                    isa.store(isa.times(isa.widen_signed(numbers), isa.half(*scale)), &mut out.0);
                 }
             }
         }
@@ -177,7 +177,7 @@ fn add_weighted<I: Isa, const N: usize>(isa: I, sums: &mut [Chunk], weights: &[f
         for (weight, vector) in weights.iter().zip(vectors) {
             wide = isa.add_times(wide, isa.wide(&vector[c]), *weight);
         }
-        isa.store(wide, sum);
+        isa.store(wide, &mut sum.0);
     }
 }
 

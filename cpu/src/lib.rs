@@ -3,6 +3,7 @@
 //! They are variants of the plain-Rust twins of the engine, which stay their oracles. This is the only crate with SIMD, and with `unsafe`
 //! for it: every instruction set is a token (`isa`) that exists only where the processor has it. Nothing here knows devices, plans or models.
 
+mod activations;
 mod attention;
 mod isa;
 mod matmul;
@@ -10,6 +11,7 @@ mod numbers;
 mod processor;
 mod scales;
 
+pub use activations::Activations;
 pub use attention::{KvNumbers, KvVectors, Question, attend};
-pub use matmul::{Activations, Weights, dot_products};
+pub use matmul::{Weights, dot_products};
 pub use processor::Processor;

@@ -1,16 +1,17 @@
-//! Products of quantised weight rows with rows of f32.
+//! Products of quantised weight rows with rows of activations.
 //!
-//! A weight is `number * scale + minimum` (`numbers`, `scales`). Numbers become floats in registers, 32 at a time, and meet up to eight rows
+//! A weight is `number * scale + minimum` (`numbers`, `scales`). Numbers are unpacked in registers, 32 at a time, and meet up to eight rows
 //! of x; what comes of each 32 is scaled once, and the minima meet the sums of x. Nothing is written but the products: an unpacked row in
 //! memory costs eight rows of x half of their time. Each product is summed in the same order, so that it has the same bits whatever is
 //! computed beside it.
 
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
-use crate::isa::{Chunk, Isa, Task};
+use crate::activations::{ActivationChunk, ActivationRow, Activations, CHUNK};
+use crate::isa::{Isa, Task};
 use crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Numbers, RowBytes, Sixes};
 use crate::processor::Processor;
-use crate::scales::RowScales;
+use crate::scales::{Minima, RowScales};
 
 /// Rows of a weight matrix in planes.
 #[derive(Debug, Clone, Copy)]
@@ -25,56 +26,16 @@ pub struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// Row `n`, its scales read into `scales`.
-    fn row(&self, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
+    #[inline(always)]
+    fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
         let Weights { ty, cols, planes } = *self;
         let blocks = cols / ty.block_len();
         let row = |plane, words: &'a [u32]| {
             let stride = ty.plane_bytes(plane, 2) / 2;
             &bytemuck::cast_slice::<u32, u8>(words)[n * blocks * stride..(n + 1) * blocks * stride]
         };
-        scales.read(ty, row(Plane::Scales, planes.scales));
+        scales.read(isa, ty, row(Plane::Scales, planes.scales));
         RowBytes { quants: row(Plane::Quants, planes.quants), high_bits: row(Plane::HighBits, planes.high_bits) }
-    }
-}
-
-/// Rows of f32, and the sum of each 32 of them.
-#[derive(Debug)]
-pub struct Activations {
-    chunks: usize,
-    values: Vec<Chunk>,
-    sums: Vec<f32>,
-}
-
-#[derive(Clone, Copy)]
-struct ActivationRow<'a> {
-    values: &'a [Chunk],
-    sums: &'a [f32],
-}
-
-impl Activations {
-    /// `values`: `[rows, cols]`, with columns a multiple of 32.
-    pub fn new(values: &[f32], cols: usize) -> Activations {
-        let sum = |chunk: &[f32; 32]| {
-            let mut sums = [0.0; 8];
-            chunk.as_chunks::<8>().0.iter().for_each(|eight| (0..8).for_each(|i| sums[i] += eight[i]));
-            sums.iter().sum()
-        };
-        let chunks = values.as_chunks::<32>().0;
-        Activations {
-            chunks: cols / 32,
-            values: chunks.iter().copied().map(Chunk).collect(),
-            sums: chunks.iter().map(sum).collect(),
-        }
-    }
-
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.values.len().checked_div(self.chunks).unwrap_or(0)
-    }
-
-    fn row(&self, m: usize) -> ActivationRow<'_> {
-        let chunks = m * self.chunks..(m + 1) * self.chunks;
-        ActivationRow { values: &self.values[chunks.clone()], sums: &self.sums[chunks] }
     }
 }
 
@@ -83,7 +44,7 @@ impl Activations {
 /// # Panics
 /// Where planes end before these rows do, x has other columns, or the type has no blocks.
 pub fn dot_products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
-    assert_eq!(weights.cols, x.chunks * 32, "weights and activations have the same columns");
+    assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
     match weights.ty {
         WeightType::Q8_0 => processor.run(Rows::<Bytes>::new(weights, first, x, sums)),
         WeightType::Q4_0 | WeightType::Q4_1 => processor.run(Rows::<Nibbles>::new(weights, first, x, sums)),
@@ -142,10 +103,10 @@ impl Tile<'_> {
     #[inline(always)]
     fn meet<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) -> usize {
         let Tile { weights, first, x, m } = self;
-        let mut scales = RowScales::default();
-        let rows: [ActivationRow<'_>; M] = std::array::from_fn(|i| x.row(m + i));
+        let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
+        let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
         for (n, sums) in sums.chunks_exact_mut(x.rows()).enumerate() {
-            let row = weights.row(first + n, &mut scales);
+            let row = weights.row(isa, first + n, &mut scales);
             sums[m..m + M].copy_from_slice(&products::<I, N, M>(isa, row, &scales, rows));
         }
         M
@@ -158,33 +119,49 @@ fn products<I: Isa, N: Numbers, const M: usize>(
     isa: I,
     row: RowBytes<'_>,
     RowScales { scales, minima }: &RowScales,
-    x: [ActivationRow<'_>; M],
+    x: [ActivationRow<'_, I::Activations>; M],
 ) -> [f32; M] {
     let chunks = x[0].values.len();
     let values = x.map(|x| &x.values[..chunks]);
+    let x_scales = x.map(|x| if I::Activations::SCALED { &x.scales[..chunks] } else { x.scales });
+    let scales = &scales[..chunks * N::SCALES];
     let mut sums = [isa.zero(); M];
     for c in 0..chunks {
         let bytes = N::chunk(isa, row, c);
-        let weights = if N::SIGNED { isa.widen_signed(bytes) } else { isa.widen_unsigned(bytes) };
-        for (sums, values) in sums.iter_mut().zip(values) {
-            *sums = match N::SCALES {
-                1 => isa.add_scaled(*sums, weights, &values[c].0, scales[c]),
-                _ => isa.add_scaled_halves(*sums, weights, &values[c].0, [scales[2 * c], scales[2 * c + 1]]),
+        let numbers = if N::SIGNED { isa.signed_numbers(bytes) } else { isa.unsigned_numbers(bytes) };
+        for i in 0..M {
+            let scaled = |scale: f32| if I::Activations::SCALED { scale * x_scales[i][c] } else { scale };
+            sums[i] = match N::SCALES {
+                1 => isa.add_scaled(sums[i], numbers, &values[i][c], scaled(scales[c])),
+                _ => {
+                    let both = [scaled(scales[2 * c]), scaled(scales[2 * c + 1])];
+                    isa.add_scaled_halves(sums[i], numbers, &values[i][c], both)
+                }
             };
         }
     }
-    std::array::from_fn(|i| isa.total(sums[i]) + of_minima(minima, x[i].sums))
+    std::array::from_fn(|i| isa.total(sums[i]) + of_minima(scales, minima, x[i].sums))
 }
 
 /// What the minima of a row come to.
 #[inline(always)]
-fn of_minima(minima: &[f32], x_sums: &[f32]) -> f32 {
-    let mut sums = [0.0; 8];
-    let ((minima, few_minima), (x, few_x)) = (minima.as_chunks::<8>(), x_sums[..minima.len()].as_chunks::<8>());
-    for (minima, x) in minima.iter().zip(x) {
-        (0..8).for_each(|i| sums[i] += minima[i] * x[i]);
+fn of_minima(scales: &[f32], minima: &Minima, x_sums: &[f32]) -> f32 {
+    match minima {
+        Minima::None => 0.0,
+        Minima::OfScale(times) => times * dot(scales, x_sums),
+        Minima::Own(minima) => dot(minima, x_sums),
     }
-    sums.iter().sum::<f32>() + few_minima.iter().zip(few_x).map(|(minimum, x)| minimum * x).sum::<f32>()
+}
+
+/// The product of two vectors, which is as long as the second.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; 8];
+    let ((a, few_a), (b, few_b)) = (a[..b.len()].as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in a.iter().zip(b) {
+        (0..8).for_each(|i| sums[i] += a[i] * b[i]);
+    }
+    sums.iter().sum::<f32>() + few_a.iter().zip(few_b).map(|(a, b)| a * b).sum::<f32>()
 }
 
 #[cfg(test)]
@@ -218,7 +195,7 @@ mod tests {
         }
 
         fn products(&self, processor: Processor, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
-            let x = Activations::new(x, self.cols);
+            let x = Activations::new(processor, x, self.cols);
             let mut sums = vec![f32::NAN; rows * x.rows()];
             let weights = Weights { ty: self.ty, cols: self.cols, planes: self.planes.as_ref() };
             dot_products(processor, weights, first, &x, &mut sums);
@@ -280,7 +257,7 @@ mod tests {
         for processor in Processor::all() {
             for sign in [1.0, -1.0] {
                 let mut sums = [0.0];
-                dot_products(processor, weights, 0, &Activations::new(&[sign; 64], cols), &mut sums);
+                dot_products(processor, weights, 0, &Activations::new(processor, &[sign; 64], cols), &mut sums);
                 assert!((sums[0] + sign * 128.0 * 64.0).abs() < 0.01, "{processor:?} {sums:?}");
             }
         }

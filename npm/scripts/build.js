@@ -10,6 +10,7 @@ import { minifySync } from 'rolldown/experimental';
 const COPIED = {
   'inglenook.wasm': ['../wasm/inglenook_wasm_bg.wasm', 'run `cargo xtask wasm`'],
   'inglenook-grammar.wasm': ['../wasm-grammar/inglenook_grammar_wasm_bg.wasm', 'run `cargo xtask wasm`'],
+  'inglenook-cpu.wasm': ['../wasm-cpu/inglenook_cpu_wasm.wasm', 'run `cargo xtask wasm`'],
   'ember-q8_0.gguf': ['../../models/ember/ember-q8_0.gguf', 'it is part of the repository, so check the checkout'],
 };
 

@@ -6,15 +6,16 @@ const PAGE = 'https://app.example/chat/index.html';
 const WASM = 'inglenook.wasm';
 
 test('by default the files lie in a folder beside the module', () => {
-  const { wasm, worker, ember, grammarWasm } = assetsIn(undefined, PAGE);
+  const { wasm, worker, ember, grammarWasm, cpuWasm } = assetsIn(undefined, PAGE);
   const folder = new URL('./inglenook/', import.meta.url).href;
   const names = [
     `${folder}inglenook.wasm`,
     `${folder}worker.js`,
     `${folder}ember-q8_0.gguf`,
     `${folder}inglenook-grammar.wasm`,
+    `${folder}inglenook-cpu.wasm`,
   ];
-  expect([wasm, worker, ember, grammarWasm]).toEqual(names);
+  expect([wasm, worker, ember, grammarWasm, cpuWasm]).toEqual(names);
 });
 
 test.each([

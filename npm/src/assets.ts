@@ -9,6 +9,8 @@ export interface Assets {
   readonly wasm: string;
   /** The second module, which only answers of a given form need. */
   readonly grammarWasm: string;
+  /** The module that computes on the CPU, which only an engine there needs. */
+  readonly cpuWasm: string;
   /** The model that comes with the package. */
   readonly ember: string;
 }
@@ -29,6 +31,7 @@ export function assetsIn(folder: string | URL | undefined, base: string): Assets
       worker: unmoved(new URL('./inglenook/worker.js', import.meta.url)),
       wasm: unmoved(new URL('./inglenook/inglenook.wasm', import.meta.url)),
       grammarWasm: unmoved(new URL('./inglenook/inglenook-grammar.wasm', import.meta.url)),
+      cpuWasm: unmoved(new URL('./inglenook/inglenook-cpu.wasm', import.meta.url)),
       ember: unmoved(new URL('./inglenook/ember-q8_0.gguf', import.meta.url)),
     };
   } catch (cause) {
@@ -47,6 +50,7 @@ function inFolder(folder: string | URL, base: string): Assets {
       worker: file('worker.js'),
       wasm: file('inglenook.wasm'),
       grammarWasm: file('inglenook-grammar.wasm'),
+      cpuWasm: file('inglenook-cpu.wasm'),
       ember: file('ember-q8_0.gguf'),
     };
   } catch {

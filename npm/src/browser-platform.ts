@@ -1,9 +1,16 @@
 /** What a host is given in browsers, in whichever thread it runs. */
 
+import { compileAsset } from './deployment.js';
 import type { Platform } from './host.js';
 import { loadGrammarModule } from './load-grammar.js';
 import { loadWasm } from './load-wasm.js';
 import { openPageStore } from './page-store.js';
 import { openModel } from './source/open.js';
 
-export const browserPlatform: Platform = { loadModule: loadWasm, loadGrammarModule, openModel, openPageStore };
+export const browserPlatform: Platform = {
+  loadModule: loadWasm,
+  loadGrammarModule,
+  compile: compileAsset,
+  openModel,
+  openPageStore,
+};

@@ -1,6 +1,7 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
 import type { Assets } from './assets.js';
+import { startCpuModule } from './cpu-module.js';
 import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import type { GrammarWorker } from './grammar-worker.js';
@@ -19,6 +20,8 @@ export interface Platform {
   loadModule(url: string): Promise<WasmModule>;
   /** Called only once a request needs it. @param url of the `.wasm` file */
   loadGrammarModule(url: string): Promise<GrammarModule>;
+  /** A further module, compiled. @param url of the `.wasm` file */
+  compile(url: string): Promise<WebAssembly.Module>;
   /** The same module in a worker of its own; nothing where none starts. Not there where the host has to do without. */
   startGrammars?(assets: Assets): Promise<GrammarWorker | undefined>;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
@@ -89,7 +92,9 @@ class Host {
       const [source, drafting] = (await opened) as [WatchedSource, WatchedSource?];
       const store = pageStore && (await this.#platform.openPageStore(pageStore));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
-      const engine = await module.WasmEngine.load(source, JSON.stringify(options), meter, signal, drafting, store);
+      const loadCpu = async () => startCpuModule(await this.#platform.compile(assets.cpuWasm));
+      const settings = JSON.stringify(options);
+      const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, loadCpu);
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;

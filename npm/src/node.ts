@@ -12,7 +12,7 @@ import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
 import { startGrammarsInNode } from './node/grammar-worker.js';
 import { openPageStoreInNode } from './node/page-store.js';
-import { loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
+import { compileInNode, loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 
 export * from './public.js';
 
@@ -30,6 +30,7 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
     return localPort({
       loadModule: loadWasmInNode,
       loadGrammarModule: loadGrammarModuleInNode,
+      compile: compileInNode,
       openModel: openModelInNode,
       openPageStore: openPageStoreInNode,
       ...(options?.worker !== false && { startGrammars: startGrammarsInNode }),

@@ -105,6 +105,28 @@ export interface WasmReport {
 /** Called by the module while it loads a model; `stage` is the name of what it is doing. */
 export type WasmProgress = (loadedBytes: number, totalBytes: number | undefined, stage: string) => void;
 
+/** The module that computes on the CPU: its buffers and plans have numbers. */
+export interface CpuModule {
+  /** What it computes with. */
+  instructions(): string;
+  /** Zero-filled memory: its number, or -1 where there is not so much. */
+  buffer(bytes: number): number;
+  releaseBuffer(buffer: number): void;
+  write(buffer: number, offset: number, bytes: Uint8Array): void;
+  /** For each copy buffer and offset it is from, buffer and offset it goes to, and bytes. */
+  copy(list: Float64Array): void;
+  /** The number of a plan of these steps. Throws where the module has failed or does not understand them. */
+  plan(steps: string): number;
+  /** What was chosen for the kernels of the last plan. */
+  choices(): string;
+  releasePlan(plan: number): void;
+  /** What fails is thrown by the next `read` or `idle`. */
+  run(plans: Uint32Array): void;
+  read(buffer: number, offset: number, bytes: number): Uint8Array | Promise<Uint8Array>;
+  /** Done once all is that was asked before. */
+  idle(): void | Promise<void>;
+}
+
 /** The module, instantiated. */
 export interface WasmModule {
   readonly WasmEngine: {
@@ -115,6 +137,7 @@ export interface WasmModule {
       signal?: AbortSignal | null,
       draft?: PieceSource,
       pageStore?: PageStore,
+      loadCpu?: () => Promise<CpuModule>,
     ): Promise<WasmEngine>;
   };
 }

@@ -17,7 +17,7 @@ const SYNTAX: ReadonlyMap<SyntaxKind, string> = new Map([
 ]);
 
 /** Types that the table has no rows of, since what gives a value of them has one: `WebAssembly.instantiateStreaming`. */
-const WITHIN = new Set(['WebAssemblyInstantiatedSource']);
+const WITHIN = new Set(['Instance', 'Memory', 'WebAssemblyInstantiatedSource']);
 
 /** What the code that browsers run refers to: the TypeScript, and the JavaScript around the WebAssembly modules. */
 export function platformUses(): Uses {

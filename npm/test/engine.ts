@@ -32,6 +32,9 @@ export function createTestEngine(
   const platform: Platform = {
     loadModule: async () => module,
     loadGrammarModule: loadGrammarModule ?? (async () => fakeGrammarModule().module),
+    compile: async () => {
+      throw new Error('the stand-in computes nothing');
+    },
     openModel,
     openPageStore: openPageStoreInNode,
     ...(startGrammars && { startGrammars }),

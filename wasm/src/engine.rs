@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use inglenook::device::Device;
 use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, LoadProgress, Model, ModelOptions};
@@ -12,6 +11,7 @@ use js_sys::{Date, Function, Object, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
+use crate::cpu_module::in_module;
 use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
 use crate::page_store::JsPageStore;
@@ -93,7 +93,7 @@ impl Shared {
 impl WasmEngine {
     /// Loads a model. `on_progress` is told the bytes read, the bytes there are in all and the stage, `weights` or
     /// `kernels`; if it throws, loading is aborted, as it is by `signal`. The model in `draft`, which is loaded first, drafts tokens. Pages
-    /// are kept in `page_store`, if there is one.
+    /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model, for the module that computes there.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
     pub fn load(
         source: JsSource,
@@ -105,16 +105,17 @@ impl WasmEngine {
         #[wasm_bindgen(unchecked_optional_param_type = "AbortSignal | null")] signal: Option<Object>,
         #[wasm_bindgen(unchecked_optional_param_type = "JsSource")] draft: Option<JsSource>,
         #[wasm_bindgen(unchecked_optional_param_type = "JsPageStore")] page_store: Option<JsPageStore>,
+        #[wasm_bindgen(unchecked_optional_param_type = "() => Promise<JsCpuModule>")] load_cpu: Option<Function>,
     ) -> Promise {
         host::promise(async move {
             let options = LoadOptions::from_json(&options_json)?;
-            let loading = load(&source, draft.as_ref(), &options, page_store, &on_progress);
+            let loading = load(&source, draft.as_ref(), &options, page_store, &on_progress, load_cpu.as_ref());
             let engine = match &signal {
                 Some(signal) => host::until_aborted(signal, loading).await.ok_or_else(errors::aborted)??,
                 None => loading.await?,
             };
             let shared = Shared {
-                on_cpu: matches!(engine.device(), Device::Cpu),
+                on_cpu: engine.device().is_cpu(),
                 engine: RefCell::new(Some(engine)),
                 answers: RefCell::default(),
                 next_id: Cell::new(1),
@@ -258,8 +259,9 @@ async fn load(
     options: &LoadOptions,
     page_store: Option<JsPageStore>,
     on_progress: &Function,
+    load_cpu: Option<&Function>,
 ) -> Result<Engine, JsValue> {
-    let placement = options.open_device().await.map_err(errors::to_js)?;
+    let placement = in_module(options.open_device().await.map_err(errors::to_js)?, load_cpu).await;
     let mut bytes = (0, None);
     let mut progress = |progress: LoadProgress| {
         let stage = match progress {

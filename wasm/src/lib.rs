@@ -1,6 +1,7 @@
 //! The JavaScript face of inglenook: what the npm package calls, and nothing that thinks.
 #![cfg(target_arch = "wasm32")]
 
+mod cpu_module;
 mod engine;
 mod errors;
 mod grammars;

@@ -1,5 +1,5 @@
-//! `cargo xtask wasm`: build the WebAssembly modules and their JavaScript: the engine into npm/wasm/, and grammars, which a page
-//! loads on demand, into npm/wasm-grammar/; and the engine with the checks for browsers inside, into tests/browser/selftest/.
+//! `cargo xtask wasm`: build the WebAssembly modules and their JavaScript: the engine into npm/wasm/, and what a page loads on demand,
+//! grammars into npm/wasm-grammar/ and the kernels of the CPU into npm/wasm-cpu/; and the engine with the checks for browsers inside, into tests/browser/selftest/.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +34,8 @@ struct Flavour {
     folder: &'static str,
     features: &'static str,
     optimised: bool,
+    /// Whether wasm-bindgen writes its JavaScript; without, the output is `MODULE.wasm` alone.
+    bound: bool,
 }
 
 /// What users get.
@@ -63,6 +65,7 @@ const WEB: Flavour = Flavour {
     folder: "web",
     features: "",
     optimised: true,
+    bound: true,
 };
 /// What users' pages load when a request first asks for a form of answer.
 const GRAMMAR: Flavour = Flavour {
@@ -79,6 +82,32 @@ const GRAMMAR: Flavour = Flavour {
         "wasm/grammar/src",
     ],
     output: "npm/wasm-grammar",
+    ..WEB
+};
+/// What an engine on the CPU loads: fast instead of small, also for a developer in a hurry.
+const CPU: Flavour = Flavour {
+    name: "cpu",
+    package: "inglenook-cpu-wasm",
+    module: "inglenook_cpu_wasm",
+    inputs: &[
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "core/Cargo.toml",
+        "core/src",
+        "core/build.rs",
+        "cpu/Cargo.toml",
+        "cpu/src",
+        "format/Cargo.toml",
+        "format/src",
+        "shaders",
+        "wasm/cpu/Cargo.toml",
+        "wasm/cpu/src",
+    ],
+    output: "npm/wasm-cpu",
+    profile: "web-cpu",
+    folder: "web-cpu",
+    bound: false,
     ..WEB
 };
 /// The same, for a developer in a hurry.
@@ -104,7 +133,7 @@ const FEATURES: [&str; 7] = [
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    let flavours = if options.dev { [&DEV, &GRAMMAR_DEV] } else { [&WEB, &GRAMMAR] };
+    let flavours = if options.dev { [&DEV, &GRAMMAR_DEV, &CPU] } else { [&WEB, &GRAMMAR, &CPU] };
     flavours.into_iter().try_for_each(|flavour| build_flavour(workspace, flavour))
 }
 
@@ -136,13 +165,19 @@ fn build_flavour(workspace: &Workspace, flavour: &Flavour) -> Result<()> {
         std::fs::remove_dir_all(&output).with_context(|| format!("cannot empty {}", output.display()))?;
     }
     let module = compile(workspace, flavour)?;
-    bind(workspace, &module, &output, flavour)?;
-    let bound = output.join(format!("{}_bg.wasm", flavour.module));
-    if flavour.optimised {
-        optimise(workspace, &bound)?;
+    let name = format!("{}{}.wasm", flavour.module, if flavour.bound { "_bg" } else { "" });
+    let file = output.join(&name);
+    if flavour.bound {
+        bind(workspace, &module, &output, flavour)?;
+    } else {
+        std::fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
+        std::fs::copy(&module, &file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let size = std::fs::metadata(&bound).with_context(|| format!("{} was not written", bound.display()))?.len();
-    say(&format!("{}/{}_bg.wasm: {:.2} MB", flavour.output, flavour.module, size as f64 / 1e6));
+    if flavour.optimised {
+        optimise(workspace, &file, flavour)?;
+    }
+    let size = std::fs::metadata(&file).with_context(|| format!("{} was not written", file.display()))?.len();
+    say(&format!("{}/{name}: {:.2} MB", flavour.output, size as f64 / 1e6));
     stamp::write(&stamp, &inputs)
 }
 
@@ -187,15 +222,17 @@ fn bind(workspace: &Workspace, module: &Path, output: &Path, flavour: &Flavour) 
 }
 
 /// Shrink in place. Stripping happens here and not in cargo, since wasm-bindgen needs the section of target features.
-fn optimise(workspace: &Workspace, module: &Path) -> Result<()> {
+fn optimise(workspace: &Workspace, module: &Path, flavour: &Flavour) -> Result<()> {
     let program = workspace.root.join("npm/node_modules/.bin/wasm-opt");
     if !program.exists() {
         bail!("wasm-opt is missing: it comes with the npm package binaryen, a devDependency of npm/package.json");
     }
+    let level: &[&str] = if flavour.profile == CPU.profile { &["-O3"] } else { &["-Oz", "--converge"] };
     say("shrinking it with wasm-opt, up to a minute");
     run(Command::new(program)
         .arg(module)
-        .args(["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"])
+        .args(level)
+        .args(["--strip-debug", "--strip-producers", "--strip-target-features"])
         .args(FEATURES)
         .arg("--output")
         .arg(module))

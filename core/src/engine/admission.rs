@@ -171,6 +171,6 @@ impl Engine {
 
 /// A seed that differs from answer to answer, where the caller gave none.
 fn seed_of_now() -> u64 {
-    let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or_default();
+    let now = crate::clock::SystemTime::now().duration_since(crate::clock::UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use web_time::SystemTime;
+use crate::clock::SystemTime;
 
 use super::event::{Event, FinishReason, Timings, Usage};
 use super::request::Request;

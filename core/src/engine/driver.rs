@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use web_time::{Duration, Instant};
+use crate::clock::{Duration, Instant};
 
 use super::answer::Mailbox;
 use super::audit::{AuditHook, AuditRecord};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use web_time::Instant;
+use crate::clock::Instant;
 
 use super::draft_model::{DraftError, DraftModel};
 use super::driver::{Driver, Shared, Speculation};

@@ -45,7 +45,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use web_time::Instant;
+use crate::clock::Instant;
 
 use crate::device::Device;
 use crate::gpu::{Counters, GpuError};
@@ -179,7 +179,7 @@ impl Engine {
     pub fn counters(&self) -> Counters {
         match self.device() {
             Device::Gpu(gpu) => gpu.counters(),
-            Device::Cpu => Counters::default(),
+            _ => Counters::default(),
         }
     }
 

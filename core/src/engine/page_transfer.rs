@@ -34,8 +34,8 @@ impl PageTransfer {
     /// What the device says.
     pub fn new(device: &Device, kv: &KvCache) -> Result<PageTransfer, GpuError> {
         let scratch = match device {
-            Device::Gpu(_) => Some(device.buffer("page scratch", kv.page_bytes().max().unwrap_or(0))?),
             Device::Cpu => None,
+            _ => Some(device.buffer("page scratch", kv.page_bytes().max().unwrap_or(0))?),
         };
         Ok(PageTransfer { scratch, reads: Vec::new() })
     }

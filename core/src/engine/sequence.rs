@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use web_time::Instant;
+use crate::clock::Instant;
 
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};

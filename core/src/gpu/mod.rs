@@ -3,17 +3,22 @@
 //! Two backends stand behind it with the same types and methods: `native` on wgpu (Vulkan, Metal, DX12) and `web` on the
 //! browser's own WebGPU. This module knows buffers, kernels and passes; it must never know tensors or models.
 
+#[cfg_attr(all(target_arch = "wasm32", not(feature = "web")), allow(dead_code, reason = "there is no GPU"))]
 mod copy;
 mod shader;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "web")))]
+mod none;
+#[cfg(all(target_arch = "wasm32", feature = "web"))]
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{Buffer, Gpu, Pass, PendingRead, Pipeline};
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "web")))]
+pub use none::{Buffer, Gpu, Pass, PendingRead, Pipeline};
+#[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub use web::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 
 pub use copy::Copy;
@@ -70,6 +75,9 @@ pub enum GpuError {
     /// The device was lost: a driver reset, a laptop's GPU switch, a browser's decision.
     #[error("the GPU was lost ({0}); create the engine again")]
     Lost(String),
+    /// The module that computes on the CPU stopped: a fault in inglenook.
+    #[error("the module for the CPU stopped ({0}); create the engine again")]
+    Module(String),
     /// A validation error: inglenook used the GPU wrongly.
     #[error("the GPU reported a fault: {0}")]
     Fault(String),
@@ -154,6 +162,7 @@ pub struct GpuOptions {
 impl GpuOptions {
     /// What to ask an adapter for, one after the other, where its driver refuses: these options, then no optional features, then
     /// no raised limits either.
+    #[cfg_attr(all(target_arch = "wasm32", not(feature = "web")), allow(dead_code, reason = "there is no GPU"))]
     fn wishes(&self) -> [GpuOptions; 3] {
         let without = Without { f16: true, subgroups: true, timestamps: true, ..self.without };
         let plain = GpuOptions { without, ..self.clone() };

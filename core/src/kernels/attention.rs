@@ -5,6 +5,7 @@ use super::kv::{self, KvShape};
 use super::verify::KernelTest;
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{Access, AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 mod cases;
 
@@ -21,7 +22,7 @@ const SHARED: &str = wgsl!("attention_shared");
 const QUERIES: u32 = 32;
 
 /// Sizes of an attention.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AttentionShape {
     /// Query heads.
     pub heads: u32,
@@ -59,7 +60,7 @@ impl AttentionShape {
 }
 
 /// `softmax(q · keys · scale) · values` for each query head, over the positions that the row sees.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Attention {
     /// The batch.
     pub batch: TensorRef,
@@ -192,7 +193,7 @@ impl Attention {
 }
 
 /// Joins the parts of [`Attention`] with several splits.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct AttentionReduce {
     /// The batch.
     pub batch: TensorRef,

@@ -4,6 +4,7 @@ use super::sampling::{self, BIASED, MASKED, SampleShape, SamplingParams, case_ro
 use super::verify::{KernelTest, Output, random_f32s, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("chunk_argmax");
 const ONE: &str = wgsl!("chunk_argmax/one");
@@ -17,7 +18,7 @@ const BEST_SHARED: &str = wgsl!("shared/best_shared");
 const PLAIN_GROUP: u32 = 32;
 
 /// First kernel of [`sampling::chain`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ChunkArgmax {
     /// The batch.
     pub batch: TensorRef,

@@ -6,11 +6,12 @@ use super::sampling::{
 use super::verify::{KernelTest, Output};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("commit");
 
 /// Last kernel of [`sampling::chain`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Commit {
     /// The batch.
     pub batch: TensorRef,

@@ -3,11 +3,12 @@
 use super::verify::{KernelTest, Output, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("copy");
 
 /// `copy = source`, whatever the words mean.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Copy {
     /// Words to copy.
     pub source: TensorRef,

@@ -4,6 +4,7 @@ use super::sampling::{self, RECENT, SampleShape, SamplingParams, case_rows, mask
 use super::verify::{KernelTest, Output, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("dry");
 
@@ -11,7 +12,7 @@ const BODY: &str = wgsl!("dry");
 pub const LONGEST: u32 = 255;
 
 /// What comes before [`ChunkArgmax`](super::chunk_argmax::ChunkArgmax) in a chain for sequences with this penalty.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Dry {
     /// The batch.
     pub batch: TensorRef,

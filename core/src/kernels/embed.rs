@@ -5,11 +5,12 @@ use super::weights::{CHUNK, WeightShard, random_planes};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("embed");
 
 /// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Embed {
     /// The batch.
     pub batch: TensorRef,

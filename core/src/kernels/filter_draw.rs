@@ -4,6 +4,7 @@ use super::sampling::{self, SampleShape, SamplingParams, case_rows, params_words
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("filter_draw");
 const SEARCH: &str = wgsl!("filter_draw/search");
@@ -11,7 +12,7 @@ const SPREAD: &str = wgsl!("filter_draw/spread");
 const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// Second kernel of [`sampling::chain`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct FilterDraw {
     /// The batch.
     pub batch: TensorRef,

@@ -3,6 +3,7 @@
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("gated_activation");
 
@@ -10,7 +11,7 @@ const BODY: &str = wgsl!("gated_activation");
 pub(super) const ACTIVATE: &str = wgsl!("shared/activate");
 
 /// The nonlinearity of a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
     /// `v * sigmoid(v)`.
     Silu,
@@ -19,7 +20,7 @@ pub enum Activation {
 }
 
 /// `out[r] = act(gate[r]) * up[r]`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct GatedActivation {
     /// The batch.
     pub batch: TensorRef,

@@ -6,6 +6,7 @@ use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
+use serde::{Deserialize, Serialize};
 
 const TILE: &str = wgsl!("gemm/tile");
 const FLOATS: &str = wgsl!("gemm/floats");
@@ -17,7 +18,7 @@ const F16: &str = wgsl!("gemm/f16");
 const TILE_SIZE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Gemm(pub Matmul);
 
 impl Gemm {

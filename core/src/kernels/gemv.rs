@@ -6,6 +6,7 @@ use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
+use serde::{Deserialize, Serialize};
 
 const PLAIN: &str = wgsl!("gemv/plain");
 const ROWS_IN_LINE: &str = wgsl!("gemv/rows_in_line");
@@ -18,7 +19,7 @@ const SUBGROUPS: &str = wgsl!("gemv/subgroups");
 pub const MAX_ROWS: u32 = 8;
 
 /// A [`Matmul`] for at most [`MAX_ROWS`] rows of x.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Gemv(pub Matmul);
 
 impl Gemv {

@@ -6,6 +6,7 @@
 use super::batch::Row;
 use super::{Operand, TensorRef};
 use crate::gpu::{Access, Limits};
+use serde::{Deserialize, Serialize};
 
 /// Positions in a page.
 pub const PAGE: u32 = 32;
@@ -97,7 +98,7 @@ pub struct UnsupportedKv {
 }
 
 /// Shape of a layer's cache: `[page, keys or values, kv_head, PAGE, head_dim]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvShape {
     /// Key/value heads.
     pub kv_heads: u32,

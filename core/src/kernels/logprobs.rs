@@ -6,13 +6,14 @@ use super::sampling::{
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("logprobs");
 const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// What comes between [`FilterDraw`](super::filter_draw::FilterDraw) and [`Commit`](super::commit::Commit) in a chain for sequences
 /// that ask for log-probabilities.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Logprobs {
     /// The batch.
     pub batch: TensorRef,

@@ -7,6 +7,7 @@ use super::weights::{WeightShard, random_planes};
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::gpu::RequiredFeatures;
 use inglenook_format::quant::WeightType;
+use serde::{Deserialize, Serialize};
 
 const BIAS: &str = wgsl!("shared/matmul/bias");
 const NO_BIAS: &str = wgsl!("shared/matmul/no_bias");
@@ -24,7 +25,7 @@ pub(super) const PLAIN_TILES: u32 = 32;
 const PLAIN_ROWS: u32 = 8;
 
 /// What becomes of the dot products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Epilogue {
     /// `out = sum`.
     Store,
@@ -35,7 +36,7 @@ pub enum Epilogue {
 }
 
 /// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight shard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Matmul {
     /// The batch.
     pub batch: TensorRef,

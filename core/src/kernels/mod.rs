@@ -23,6 +23,7 @@ pub mod copy;
 pub mod cpu;
 pub mod dry;
 pub mod embed;
+pub mod encode;
 pub mod filter_draw;
 pub mod gated_activation;
 pub mod gemm;
@@ -44,6 +45,7 @@ use std::fmt::Debug;
 
 use crate::gpu::{AdapterInfo, RequiredFeatures, Shader};
 use cpu::Processor;
+use encode::Encode;
 use verify::KernelTest;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
@@ -98,7 +100,7 @@ pub struct LaunchConfig {
 }
 
 /// An operation of a plan.
-pub trait Kernel: Debug {
+pub trait Kernel: Debug + Encode {
     /// The name of its files, and its label everywhere.
     fn name(&self) -> &'static str;
 

@@ -76,7 +76,7 @@ struct Argument {
 
 impl Arguments {
     /// Those of `operands`, whose memory is where `place` says.
-    pub fn new(operands: Vec<Operand>, place: impl Fn(&TensorRef) -> Slice) -> Arguments {
+    pub fn new(operands: Vec<Operand>, mut place: impl FnMut(&TensorRef) -> Slice) -> Arguments {
         let argument = |operand: Operand| {
             let Operand { name, access, place: at, .. } = operand;
             Argument { name, access, slice: place(&at) }

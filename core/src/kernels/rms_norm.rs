@@ -3,13 +3,14 @@
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("rms_norm");
 const SUM_ONE: &str = wgsl!("shared/sum_one");
 const SUM_SHARED: &str = wgsl!("shared/sum_shared");
 
 /// `out[r] = x[r] / sqrt(mean(x[r]²) + eps) * weight`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RmsNorm {
     /// The batch.
     pub batch: TensorRef,

@@ -5,6 +5,7 @@ use super::kv::{self, KvShape, KvType, PAGE};
 use super::verify::{KernelTest, Kind, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{Access, AdapterInfo, RequiredFeatures};
+use serde::{Deserialize, Serialize};
 
 const STORE: &str = wgsl!("shared/kv_store");
 const BODY: &str = wgsl!("rope_kv");
@@ -13,7 +14,7 @@ const BODY: &str = wgsl!("rope_kv");
 pub const FINE: u32 = 256;
 
 /// Which dimensions of a head are rotated together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RopeStyle {
     /// Neighbours: (0, 1), (2, 3), … as in GGUF's Llama files.
     Interleaved,
@@ -22,7 +23,7 @@ pub enum RopeStyle {
 }
 
 /// What is rotated and how.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RopeShape {
     /// Query heads.
     pub heads: u32,
@@ -35,7 +36,7 @@ pub struct RopeShape {
 }
 
 /// Rotates queries and keys and writes keys and values into the cache.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RopeKv {
     /// The batch.
     pub batch: TensorRef,

@@ -21,6 +21,7 @@ use super::dry::Dry;
 use super::filter_draw::FilterDraw;
 use super::logprobs::Logprobs;
 use super::{Kernel, TensorRef, batch};
+use serde::{Deserialize, Serialize};
 
 /// WGSL that the sampling kernels share.
 pub(super) const WGSL: &str = wgsl!("shared/sampling");
@@ -268,7 +269,7 @@ pub fn stop_words(stops: &[u32]) -> Option<Vec<u32>> {
 }
 
 /// Sizes of a sampling chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleShape {
     /// Rows at most.
     pub rows: u32,

@@ -202,7 +202,7 @@ fn upload(device: &Device, case: &KernelTest) -> Result<Vec<Slice>, GpuError> {
 }
 
 /// The words of every input after the case's twins have run.
-pub(super) fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
+pub(crate) fn run_twin(case: &KernelTest) -> Vec<Vec<u32>> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
     for kernel in case.kernels(&slices) {
         kernel.run(&arguments(kernel.as_ref()));
@@ -245,7 +245,7 @@ fn arguments(kernel: &dyn Kernel) -> Arguments {
 pub(crate) fn bindings(arguments: &Arguments) -> Vec<Binding> {
     let binding = |slice: &Slice| match &slice.storage {
         Storage::Gpu(buffer) => Binding { buffer: buffer.clone(), offset: slice.offset, bytes: slice.bytes },
-        Storage::Cpu(_) => unreachable!("GPU plans hold GPU storage"),
+        _ => unreachable!("GPU plans hold GPU storage"),
     };
     arguments.slices().map(binding).collect()
 }

@@ -4,14 +4,16 @@ use super::verify::random_words;
 use super::{Operand, TensorRef};
 use crate::device::Slice;
 use inglenook_format::quant::{Plane, Planes, WeightType, random_blocks, repack};
+use serde::{Deserialize, Serialize};
 
 /// Weights that a type's shader unpacks at once.
 pub const CHUNK: u32 = 32;
 
 /// Consecutive rows of a weight matrix that fit a binding. Large matrices are several shards, each with dispatches of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WeightShard {
     /// How the weights are packed.
+    #[serde(with = "super::encode::weight_type")]
     pub ty: WeightType,
     /// Rows in this shard.
     pub rows: u32,

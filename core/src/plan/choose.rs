@@ -1,10 +1,11 @@
 //! Which variant of a kernel runs: those that fit the adapter are checked against a known answer, the right ones of
 //! heavy kernels are timed, and the fastest is kept for all operations of the same name and class.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use crate::clock::{Duration, Instant};
 use futures_util::future::join_all;
-use web_time::{Duration, Instant};
 
 use super::PlanError;
 use crate::device::Device;
@@ -21,10 +22,10 @@ const REPEATS: usize = 4;
 const SLOW: Duration = Duration::from_millis(10);
 
 /// A choice that was made, for `inglenook devices` and bug reports.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KernelChoice {
     /// Kernel name.
-    pub kernel: &'static str,
+    pub kernel: Cow<'static, str>,
     /// Class within the kernel.
     pub class: String,
     /// The chosen variant, in words.
@@ -84,6 +85,11 @@ impl KernelCache {
         &self.choices
     }
 
+    /// Notes choices that a module of the CPU has made.
+    pub(super) fn note(&mut self, choices: Vec<KernelChoice>) {
+        self.choices.extend(choices);
+    }
+
     /// The variant chosen for operations like `kernel`.
     pub(super) fn variant(&self, kernel: &dyn Kernel) -> Variant {
         self.chosen[&key(kernel)]
@@ -113,7 +119,13 @@ impl KernelCache {
         }
         if processor.is_some() || !wrong.is_empty() {
             let variant = processor.map_or("twin", Processor::name).to_string();
-            self.choices.push(KernelChoice { kernel: op.name(), class: op.class(), variant, wrong, times: Vec::new() });
+            self.choices.push(KernelChoice {
+                kernel: op.name().into(),
+                class: op.class(),
+                variant,
+                wrong,
+                times: Vec::new(),
+            });
         }
         self.fast.insert(key, processor);
         processor
@@ -190,7 +202,7 @@ impl KernelCache {
             }
         };
         self.choices.push(KernelChoice {
-            kernel: op.name(),
+            kernel: op.name().into(),
             class: op.class(),
             variant: format!("{variant:?}"),
             wrong: wrong.iter().map(|(variant, error)| format!("{variant:?}: {error}")).collect(),

@@ -1,4 +1,4 @@
-//! Plans: a forward pass recorded once and replayed for every step, on a GPU or on the CPU.
+//! Plans: a forward pass recorded once and replayed for every step, on a GPU, on the CPU or in a module of the CPU.
 //!
 //! A model's `forward` pushes kernels into a [`Recorder`]; [`Plan::build`] lays out the activations, chooses and compiles
 //! the kernels' variants and creates every bind group. Replaying then creates nothing. This module must never know what
@@ -6,12 +6,15 @@
 
 mod choose;
 mod memory;
+pub mod module;
 
 use std::ops::Range;
 use std::pin::Pin;
 
 pub use choose::{KernelCache, KernelChoice};
+use module::ModulePlan;
 
+use crate::device::module::Reading;
 use crate::device::{Device, Slice};
 use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
@@ -122,6 +125,7 @@ pub struct Plan {
 enum Steps {
     Gpu(Pass),
     Cpu(Vec<CpuStep>),
+    CpuModule(ModulePlan),
 }
 
 impl Plan {
@@ -159,6 +163,11 @@ impl Plan {
                     };
                     Steps::Cpu(recorder.ops.into_iter().zip(arguments).map(step).collect())
                 }
+                Device::CpuModule(module) => {
+                    let (plan, choices) = ModulePlan::build(module, &recorder.ops, &arguments)?;
+                    kernels.note(choices);
+                    Steps::CpuModule(plan)
+                }
                 Device::Gpu(gpu) => Steps::Gpu(compile(kernels, gpu, &recorder.ops, &arguments).await?),
             };
             Ok(Plan { steps, kept, activations: layout.slots.iter().sum() })
@@ -170,6 +179,7 @@ impl Plan {
         match &self.steps {
             Steps::Gpu(pass) => pass.len(),
             Steps::Cpu(steps) => steps.len(),
+            Steps::CpuModule(plan) => plan.operations(),
         }
     }
 
@@ -197,7 +207,14 @@ impl Plan {
     fn pass(&self) -> &Pass {
         match &self.steps {
             Steps::Gpu(pass) => pass,
-            Steps::Cpu(_) => unreachable!("a plan is replayed on the device it was built for"),
+            _ => unreachable!("a plan is replayed on the device it was built for"),
+        }
+    }
+
+    fn in_module(&self) -> u32 {
+        match &self.steps {
+            Steps::CpuModule(plan) => plan.number(),
+            _ => unreachable!("a plan is replayed on the device it was built for"),
         }
     }
 }
@@ -230,6 +247,7 @@ pub fn submit(device: &Device, plans: &[&Plan]) {
     match device {
         Device::Gpu(gpu) => gpu.submit(&plans.iter().map(|plan| plan.pass()).collect::<Vec<_>>()),
         Device::Cpu => plans.iter().for_each(|plan| plan.run_on_cpu()),
+        Device::CpuModule(module) => module.run(&in_module(plans)),
     }
 }
 
@@ -241,6 +259,9 @@ pub fn submit_and_read(device: &Device, plans: &[&Plan], slice: &Slice) -> Pendi
             let range: Range<u64> = slice.offset..slice.offset + slice.bytes;
             PendingReadback::Gpu(gpu.submit_and_read(&passes, buffer, range))
         }
+        (Device::CpuModule(module), _) => {
+            PendingReadback::CpuModule(module.run_and_read(&in_module(plans), slice.in_module()))
+        }
         _ => {
             plans.iter().for_each(|plan| plan.run_on_cpu());
             PendingReadback::Cpu(bytemuck::cast_slice(&slice.u32s()).to_vec())
@@ -248,13 +269,18 @@ pub fn submit_and_read(device: &Device, plans: &[&Plan], slice: &Slice) -> Pendi
     }
 }
 
+fn in_module(plans: &[&Plan]) -> Vec<u32> {
+    plans.iter().map(|plan| plan.in_module()).collect()
+}
+
 /// Bytes on their way back from a device.
-#[derive(Debug)]
 pub enum PendingReadback {
     /// From a GPU.
     Gpu(PendingRead),
     /// From the CPU: already there.
     Cpu(Vec<u8>),
+    /// From a module.
+    CpuModule(Reading),
 }
 
 impl PendingReadback {
@@ -263,6 +289,7 @@ impl PendingReadback {
         match self {
             PendingReadback::Gpu(pending) => pending.await,
             PendingReadback::Cpu(bytes) => Ok(bytes),
+            PendingReadback::CpuModule(reading) => reading.await,
         }
     }
 }

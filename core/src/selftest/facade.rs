@@ -254,7 +254,7 @@ async fn long_passes(gpu: Gpu) -> Outcome {
     gpu.submit(&[&pass]);
     let mut encoding = 0.0;
     for _ in 1..STEPS {
-        let started = web_time::Instant::now();
+        let started = crate::clock::Instant::now();
         gpu.submit(&[&pass]);
         encoding += started.elapsed().as_secs_f64();
         gpu.wait_idle().await.map_err(told)?;

@@ -78,7 +78,7 @@ async fn run_share(prefix: &str, share: usize, options: &GpuOptions) -> Result<V
     }
     let mut gpu = Gpu::request(options).await?;
     for case in mine {
-        let started = web_time::Instant::now();
+        let started = crate::clock::Instant::now();
         let client = gpu.client();
         let mut outcome = (case.check)(client.clone()).await;
         if let Some(fault) = client.fault() {

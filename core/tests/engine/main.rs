@@ -4,6 +4,7 @@
 mod answers;
 mod chat_session;
 mod clients;
+mod cpu_module;
 mod cuts;
 mod early_ends;
 mod encoders;

@@ -8,6 +8,7 @@ use inglenook::{Device, KvType};
 use pollster::block_on;
 use serde_json::json;
 
+use crate::support::module::InProcess;
 use crate::{EMBER, gpu};
 
 fn load(device: Device, options: &EngineOptions) -> Engine {
@@ -44,7 +45,7 @@ fn small(host_cache_bytes: usize) -> EngineOptions {
 
 #[test]
 fn evicted_pages_are_loaded_from_host_memory_and_give_the_same_tokens() {
-    for device in [Device::Cpu, gpu()] {
+    for device in [Device::Cpu, InProcess::device().1, gpu()] {
         let engine = load(device.client(), &small(1 << 30));
         let (first, usage) = answer(&engine, ask(&story("fire")));
         assert_eq!(usage.cached_tokens, 0);
@@ -118,7 +119,7 @@ fn conversation(engine: &Engine) -> (Request, Vec<u32>, Request) {
 #[test]
 fn restored_session_goes_on_with_the_same_tokens_and_without_prefill() {
     let options = EngineOptions { context: Some(1024), ..EngineOptions::default() };
-    for device in [Device::Cpu, gpu()] {
+    for device in [Device::Cpu, InProcess::device().1, gpu()] {
         for kv_type in [KvType::F16, KvType::Q8_0] {
             let options = EngineOptions { kv_type, ..options.clone() };
             let engine = load(device.client(), &options);

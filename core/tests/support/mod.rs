@@ -1,6 +1,8 @@
 //! What tests of the engine share: devices, requests, and what becomes of an answer.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod module;
+
 use inglenook::device::Device;
 use inglenook::engine::Answer;
 use inglenook::engine::event::{Event, FinishReason, Usage};

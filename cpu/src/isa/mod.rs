@@ -1,12 +1,20 @@
 //! Instruction sets, each a token that proves that the processor has it.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use portable::Portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use simd128::Simd128;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
+
+use crate::activations::ActivationChunk;
 
 /// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +29,10 @@ pub trait Isa: Copy {
     type Wide: Copy;
     /// Sums of f32, as many as the set's widest vector holds.
     type Sums: Copy;
+    /// 32 activations of a matmul, in memory.
+    type Activations: ActivationChunk;
+    /// 32 numbers of weights, as they meet them.
+    type Numbers: Copy;
 
     /// Bytes from memory.
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
@@ -51,7 +63,7 @@ pub trait Isa: Copy {
     /// Floats from memory.
     fn wide(self, chunk: &Chunk) -> Self::Wide;
     /// Floats to memory.
-    fn store(self, floats: Self::Wide, to: &mut Chunk);
+    fn store(self, floats: Self::Wide, to: &mut [f32; 32]);
     /// `a * scale`.
     fn times(self, a: Self::Wide, scale: f32) -> Self::Wide;
     /// `sum + a * scale`.
@@ -61,10 +73,21 @@ pub trait Isa: Copy {
     fn zero(self) -> Self::Sums;
     /// `sums + a · x`, the products being spread over the sums.
     fn add_products(self, sums: Self::Sums, a: Self::Wide, x: &[f32; 32]) -> Self::Sums;
-    /// `sums + scale * (weights · x)`, the products being spread over the sums.
-    fn add_scaled(self, sums: Self::Sums, weights: Self::Wide, x: &[f32; 32], scale: f32) -> Self::Sums;
+
+    /// Unsigned bytes, below 128, as numbers of weights.
+    fn unsigned_numbers(self, bytes: Self::Bytes) -> Self::Numbers;
+    /// Signed bytes as numbers of weights.
+    fn signed_numbers(self, bytes: Self::Bytes) -> Self::Numbers;
+    /// `sums + scale * (numbers · x)`, the products being spread over the sums.
+    fn add_scaled(self, sums: Self::Sums, numbers: Self::Numbers, x: &Self::Activations, scale: f32) -> Self::Sums;
     /// The same with a scale for the first 16 products and another for the last.
-    fn add_scaled_halves(self, sums: Self::Sums, weights: Self::Wide, x: &[f32; 32], scales: [f32; 2]) -> Self::Sums;
+    fn add_scaled_halves(
+        self,
+        sums: Self::Sums,
+        numbers: Self::Numbers,
+        x: &Self::Activations,
+        scales: [f32; 2],
+    ) -> Self::Sums;
     /// The sum of all.
     fn total(self, sums: Self::Sums) -> f32;
 }

@@ -11,6 +11,8 @@ pub struct Portable;
 impl Isa for Portable {
     type Bytes = [u8; 32];
     type Wide = [f32; 32];
+    type Activations = Chunk;
+    type Numbers = [f32; 32];
     type Sums = [f32; 8];
 
     #[inline(always)]
@@ -79,8 +81,8 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn store(self, floats: [f32; 32], to: &mut Chunk) {
-        to.0 = floats;
+    fn store(self, floats: [f32; 32], to: &mut [f32; 32]) {
+        *to = floats;
     }
 
     #[inline(always)]
@@ -95,7 +97,18 @@ impl Isa for Portable {
 
     #[inline(always)]
     fn add_products(self, sums: [f32; 8], a: [f32; 32], x: &[f32; 32]) -> [f32; 8] {
-        self.add_scaled(sums, a, x, 1.0)
+        let two = |i: usize| a[i] * x[i] + a[i + 8] * x[i + 8];
+        std::array::from_fn(|i| sums[i] + (two(i) + two(i + 16)))
+    }
+
+    #[inline(always)]
+    fn unsigned_numbers(self, bytes: Self::Bytes) -> [f32; 32] {
+        self.widen_unsigned(bytes)
+    }
+
+    #[inline(always)]
+    fn signed_numbers(self, bytes: Self::Bytes) -> [f32; 32] {
+        self.widen_signed(bytes)
     }
 
     #[inline(always)]
@@ -104,14 +117,14 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn add_scaled(self, sums: [f32; 8], weights: [f32; 32], x: &[f32; 32], scale: f32) -> [f32; 8] {
-        let two = |i: usize| weights[i] * x[i] + weights[i + 8] * x[i + 8];
+    fn add_scaled(self, sums: [f32; 8], numbers: [f32; 32], x: &Chunk, scale: f32) -> [f32; 8] {
+        let two = |i: usize| numbers[i] * x.0[i] + numbers[i + 8] * x.0[i + 8];
         std::array::from_fn(|i| sums[i] + scale * (two(i) + two(i + 16)))
     }
 
     #[inline(always)]
-    fn add_scaled_halves(self, sums: [f32; 8], weights: [f32; 32], x: &[f32; 32], scales: [f32; 2]) -> [f32; 8] {
-        let two = |i: usize| weights[i] * x[i] + weights[i + 8] * x[i + 8];
+    fn add_scaled_halves(self, sums: [f32; 8], numbers: [f32; 32], x: &Chunk, scales: [f32; 2]) -> [f32; 8] {
+        let two = |i: usize| numbers[i] * x.0[i] + numbers[i + 8] * x.0[i + 8];
         std::array::from_fn(|i| sums[i] + scales[0] * two(i) + scales[1] * two(i + 16))
     }
 

@@ -77,6 +77,8 @@ impl Avx2 {
 impl Isa for Avx2 {
     type Bytes = __m256i;
     type Wide = [__m256; 4];
+    type Activations = Chunk;
+    type Numbers = [__m256; 4];
     type Sums = __m256;
 
     #[inline(always)]
@@ -167,8 +169,8 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn store(self, floats: [__m256; 4], to: &mut Chunk) {
-        for (to, floats) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(floats) {
+    fn store(self, floats: [__m256; 4], to: &mut [f32; 32]) {
+        for (to, floats) in to.as_chunks_mut::<8>().0.iter_mut().zip(floats) {
             unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
         }
     }
@@ -190,23 +192,33 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn unsigned_numbers(self, bytes: Self::Bytes) -> [__m256; 4] {
+        self.widen_unsigned(bytes)
+    }
+
+    #[inline(always)]
+    fn signed_numbers(self, bytes: Self::Bytes) -> [__m256; 4] {
+        self.widen_signed(bytes)
+    }
+
+    #[inline(always)]
     fn zero(self) -> __m256 {
         unsafe { _mm256_setzero_ps() }
     }
 
     #[inline(always)]
-    fn add_scaled(self, sums: __m256, weights: [__m256; 4], x: &[f32; 32], scale: f32) -> __m256 {
+    fn add_scaled(self, sums: __m256, numbers: [__m256; 4], x: &Chunk, scale: f32) -> __m256 {
         unsafe {
-            let both = _mm256_add_ps(self.products::<0>(weights, x), self.products::<2>(weights, x));
+            let both = _mm256_add_ps(self.products::<0>(numbers, &x.0), self.products::<2>(numbers, &x.0));
             _mm256_fmadd_ps(both, _mm256_set1_ps(scale), sums)
         }
     }
 
     #[inline(always)]
-    fn add_scaled_halves(self, sums: __m256, weights: [__m256; 4], x: &[f32; 32], scales: [f32; 2]) -> __m256 {
+    fn add_scaled_halves(self, sums: __m256, numbers: [__m256; 4], x: &Chunk, scales: [f32; 2]) -> __m256 {
         unsafe {
-            let sums = _mm256_fmadd_ps(self.products::<0>(weights, x), _mm256_set1_ps(scales[0]), sums);
-            _mm256_fmadd_ps(self.products::<2>(weights, x), _mm256_set1_ps(scales[1]), sums)
+            let sums = _mm256_fmadd_ps(self.products::<0>(numbers, &x.0), _mm256_set1_ps(scales[0]), sums);
+            _mm256_fmadd_ps(self.products::<2>(numbers, &x.0), _mm256_set1_ps(scales[1]), sums)
         }
     }
 
@@ -233,6 +245,8 @@ impl Avx512 {
 impl Isa for Avx512 {
     type Bytes = __m256i;
     type Wide = [__m512; 2];
+    type Activations = Chunk;
+    type Numbers = [__m512; 2];
     type Sums = __m512;
 
     #[inline(always)]
@@ -309,8 +323,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn store(self, floats: [__m512; 2], to: &mut Chunk) {
-        for (to, floats) in to.0.as_chunks_mut::<16>().0.iter_mut().zip(floats) {
+    fn store(self, floats: [__m512; 2], to: &mut [f32; 32]) {
+        for (to, floats) in to.as_chunks_mut::<16>().0.iter_mut().zip(floats) {
             unsafe { _mm512_storeu_ps(to.as_mut_ptr(), floats) }
         }
     }
@@ -332,24 +346,34 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn unsigned_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
+        self.widen_unsigned(bytes)
+    }
+
+    #[inline(always)]
+    fn signed_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
+        self.widen_signed(bytes)
+    }
+
+    #[inline(always)]
     fn zero(self) -> __m512 {
         unsafe { _mm512_setzero_ps() }
     }
 
     #[inline(always)]
-    fn add_scaled(self, sums: __m512, weights: [__m512; 2], x: &[f32; 32], scale: f32) -> __m512 {
+    fn add_scaled(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scale: f32) -> __m512 {
         unsafe {
-            let low = self.products::<0>(weights, x);
-            let both = _mm512_fmadd_ps(weights[1], _mm512_loadu_ps(x.as_chunks::<16>().0[1].as_ptr()), low);
+            let low = self.products::<0>(numbers, &x.0);
+            let both = _mm512_fmadd_ps(numbers[1], _mm512_loadu_ps(x.0.as_chunks::<16>().0[1].as_ptr()), low);
             _mm512_fmadd_ps(both, _mm512_set1_ps(scale), sums)
         }
     }
 
     #[inline(always)]
-    fn add_scaled_halves(self, sums: __m512, weights: [__m512; 2], x: &[f32; 32], scales: [f32; 2]) -> __m512 {
+    fn add_scaled_halves(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scales: [f32; 2]) -> __m512 {
         unsafe {
-            let sums = _mm512_fmadd_ps(self.products::<0>(weights, x), _mm512_set1_ps(scales[0]), sums);
-            _mm512_fmadd_ps(self.products::<1>(weights, x), _mm512_set1_ps(scales[1]), sums)
+            let sums = _mm512_fmadd_ps(self.products::<0>(numbers, &x.0), _mm512_set1_ps(scales[0]), sums);
+            _mm512_fmadd_ps(self.products::<1>(numbers, &x.0), _mm512_set1_ps(scales[1]), sums)
         }
     }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::counts::{Counts, run_check, run_tests};
 use crate::setup::wasm_target;
-use crate::shell::{npm, say};
+use crate::shell::{npm, run, say};
 use crate::workspace::Workspace;
 use crate::{apps, browser, packages, setup, size, wasm};
 
@@ -46,24 +46,27 @@ fn format(workspace: &Workspace) -> (Counts, Result<()>) {
 
 fn clippy(workspace: &Workspace) -> (Counts, Result<()>) {
     // With the fuzz targets, which nothing else builds; what runs in browsers has a stage of its own.
-    let others = ["--workspace", "--exclude", "inglenook-wasm", "--exclude", "inglenook-grammar-wasm"];
+    let others = ["inglenook-wasm", "inglenook-cpu-wasm", "inglenook-grammar-wasm"].map(|web| ["--exclude", web]);
     let clippy = ["clippy", "--quiet", "--all-targets"];
-    run_check(cargo(workspace).args(clippy).args(others).args(["--", "--deny", "warnings"]))
+    run_check(cargo(workspace).args(clippy).arg("--workspace").args(others.concat()).args(["--", "--deny", "warnings"]))
 }
 
 fn clippy_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
-    let mut cargo = match wasm_target::cargo() {
-        Ok(cargo) => cargo,
-        Err(missing) => return as_check(Err(missing)),
-    };
-    let packages = ["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"];
-    let target = ["--quiet", "--target", wasm_target::TARGET];
+    // The module of the CPU by itself, since it has the engine without the web.
+    let builds: [&[&str]; 2] =
+        [&["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"], &["--package", "inglenook-cpu-wasm"]];
+    as_check(builds.into_iter().try_for_each(|packages| clippy_for_web(workspace, packages)))
+}
+
+fn clippy_for_web(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    let mut cargo = wasm_target::cargo()?;
     cargo.current_dir(&workspace.root);
+    let target = ["--quiet", "--target", wasm_target::TARGET];
     if wasm_target::has_clippy() {
-        return run_check(cargo.arg("clippy").args(target).args(packages).args(["--", "--deny", "warnings"]));
+        return run(cargo.arg("clippy").args(target).args(packages).args(["--", "--deny", "warnings"]));
     }
     say("the toolchain that can build for the browser has no clippy: checking that the code compiles");
-    run_check(cargo.arg("check").args(target).args(packages))
+    run(cargo.arg("check").args(target).args(packages))
 }
 
 fn rust_tests(workspace: &Workspace) -> (Counts, Result<()>) {

@@ -1,6 +1,6 @@
 //! From the tokens that the device has chosen to their sequences.
 
-use web_time::Instant;
+use crate::clock::Instant;
 
 use super::policy::Chosen;
 use super::{Driver, InFlight, InFlightWork};

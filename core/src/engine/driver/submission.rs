@@ -1,6 +1,6 @@
 //! From the scheduler's steps to the device: what precedes a step, what it must know of its rows, and the step.
 
-use web_time::Instant;
+use crate::clock::Instant;
 
 use super::{Drafter, Driver, InFlight, InFlightWork, SHARED_CHUNK, STEPS_PER_SUBMIT};
 use crate::engine::executor::SlotState;

@@ -1,12 +1,12 @@
-//! The way to `inglenook-cpu`, which the browser's module is without.
+//! The way to `inglenook-cpu`, which the engine's module in browsers is without: there, a module of its own computes on the CPU.
 
-#[cfg(not(target_family = "wasm"))]
-pub use native::{Processor, fast_attend, fast_products};
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub use none::{Processor, fast_attend, fast_products};
+#[cfg(not(all(target_arch = "wasm32", feature = "web")))]
+pub use there::{Processor, fast_attend, fast_products};
 
-#[cfg(not(target_family = "wasm"))]
-mod native {
+#[cfg(not(all(target_arch = "wasm32", feature = "web")))]
+mod there {
     pub use inglenook_cpu::Processor;
 
     use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products};
@@ -19,7 +19,7 @@ mod native {
     /// What [`super::super::dot_products`] computes, where the weights are of a type with blocks.
     pub fn fast_products(processor: Processor, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Vec<f32>> {
         let weights = weights.in_blocks()?;
-        let x = Activations::new(x, weights.cols);
+        let x = Activations::new(processor, x, weights.cols);
         let mut sums = vec![0.0; rows * x.rows()];
         if sums.is_empty() {
             return Some(sums);
@@ -55,7 +55,7 @@ mod native {
     }
 }
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_arch = "wasm32", feature = "web"))]
 mod none {
     use crate::kernels::cpu::WeightRows;
     use crate::kernels::cpu::attention::Question;

@@ -56,7 +56,7 @@ impl<'a> WeightRows<'a> {
     }
 
     /// The same for `inglenook-cpu`, where the type has blocks.
-    #[cfg(not(target_family = "wasm"))]
+    #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
     pub fn in_blocks(&self) -> Option<inglenook_cpu::Weights<'a>> {
         let WeightRows { ty, cols, planes } = *self;
         (ty.block_len() > 1).then_some(inglenook_cpu::Weights { ty, cols, planes })

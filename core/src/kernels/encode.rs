@@ -1,0 +1,94 @@
+//! Kernels as text, for a module that computes apart from the engine: their own fields, without what they read and write.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{Kernel, Tensor, TensorRef};
+use super::{attention, chunk_argmax, commit, copy, dry, embed, filter_draw, gated_activation, gemm, gemv};
+use super::{logprobs, rms_norm, rope};
+use crate::device::{Slice, Storage};
+
+/// A kernel as its fields.
+pub trait Encode {
+    /// As JSON.
+    ///
+    /// # Errors
+    /// None but of memory: every kernel has a form in JSON.
+    fn encode(&self) -> Result<Box<RawValue>, serde_json::Error>;
+}
+
+impl<K: Serialize> Encode for K {
+    fn encode(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        to_raw_value(self)
+    }
+}
+
+/// The kernel called `name`, from its fields. Its operands have no memory.
+///
+/// # Errors
+/// Fields of another build, or a name that no kernel has.
+pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::Error> {
+    fn read<K: Kernel + DeserializeOwned + 'static>(fields: &str) -> Result<Box<dyn Kernel>, serde_json::Error> {
+        Ok(Box::new(serde_json::from_str::<K>(fields)?))
+    }
+    match name {
+        "attention" => read::<attention::Attention>(fields),
+        "attention_reduce" => read::<attention::AttentionReduce>(fields),
+        "chunk_argmax" => read::<chunk_argmax::ChunkArgmax>(fields),
+        "commit" => read::<commit::Commit>(fields),
+        "copy" => read::<copy::Copy>(fields),
+        "dry" => read::<dry::Dry>(fields),
+        "embed" => read::<embed::Embed>(fields),
+        "filter_draw" => read::<filter_draw::FilterDraw>(fields),
+        "gated_activation" => read::<gated_activation::GatedActivation>(fields),
+        "gemm" => read::<gemm::Gemm>(fields),
+        "gemv" => read::<gemv::Gemv>(fields),
+        "logprobs" => read::<logprobs::Logprobs>(fields),
+        "rms_norm" => read::<rms_norm::RmsNorm>(fields),
+        "rope_kv" => read::<rope::RopeKv>(fields),
+        name => Err(serde::de::Error::custom(format!("there is no kernel `{name}`"))),
+    }
+}
+
+/// Nothing of it, since its memory is the other end's; but no `null`, which would be an operand that is not there.
+impl Serialize for TensorRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for TensorRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TensorRef, D::Error> {
+        u8::deserialize(deserializer).map(|_| Tensor { id: 0, rows: 0, cols: 0 }.into())
+    }
+}
+
+impl Serialize for Slice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Slice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Slice, D::Error> {
+        u8::deserialize(deserializer).map(|_| Storage::Cpu(Default::default()).all())
+    }
+}
+
+/// How a weight type is written: by ggml's number.
+pub mod weight_type {
+    use inglenook_format::quant::WeightType;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the number.
+    pub fn serialize<S: Serializer>(ty: &WeightType, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(ty.ggml_id())
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WeightType, D::Error> {
+        let id = u32::deserialize(deserializer)?;
+        WeightType::from_ggml_id(id).ok_or_else(|| serde::de::Error::custom("no such weight type"))
+    }
+}

@@ -1,0 +1,208 @@
+//! WebAssembly's vectors of 128 bits.
+
+use std::arch::wasm32::*;
+
+use super::{Chunk, Isa};
+use crate::activations::Rounded;
+
+/// What the module is compiled with: a browser that lacks it refuses the module as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Simd128;
+
+fn both(make: impl Fn(usize) -> v128) -> [v128; 2] {
+    [make(0), make(1)]
+}
+
+/// `a * b + c`. Relaxed vectors, which round once where the processor can, gained nothing.
+#[inline(always)]
+fn times_add(a: v128, b: v128, c: v128) -> v128 {
+    f32x4_add(f32x4_mul(a, b), c)
+}
+
+/// Four floats of `x`, those of vector `i`.
+#[inline(always)]
+fn four(x: &[f32; 32], i: usize) -> v128 {
+    // SAFETY: four floats are 16 bytes.
+    unsafe { v128_load(x.as_chunks::<4>().0[i].as_ptr().cast()) }
+}
+
+/// The products of 16 numbers, those of vectors `FROM` and `FROM + 1`, in four sums.
+#[inline(always)]
+fn products<const FROM: usize>(numbers: [v128; 4], x: &Rounded) -> v128 {
+    // SAFETY: eight numbers of 16 bits are 16 bytes.
+    let x = |i: usize| unsafe { v128_load(x.0.as_chunks::<8>().0[i].as_ptr().cast()) };
+    i32x4_add(i32x4_dot_i16x8(numbers[FROM], x(FROM)), i32x4_dot_i16x8(numbers[FROM + 1], x(FROM + 1)))
+}
+
+// SAFETY of all blocks below: loads and stores are of 16 bytes within the arrays.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Isa for Simd128 {
+    type Bytes = [v128; 2];
+    type Wide = [v128; 8];
+    type Sums = v128;
+    type Activations = Rounded;
+    type Numbers = [v128; 4];
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; 32]) -> [v128; 2] {
+        both(|i| unsafe { v128_load(bytes.as_chunks::<16>().0[i].as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 16]) -> [v128; 2] {
+        let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
+        [v128_and(bytes, u8x16_splat(15)), u8x16_shr(bytes, 4)]
+    }
+
+    #[inline(always)]
+    fn load_pairs(self, bytes: &[u8; 16]) -> [v128; 2] {
+        let [low, high] = self.load_nibbles(bytes);
+        [
+            i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(low, high),
+            i8x16_shuffle::<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(low, high),
+        ]
+    }
+
+    #[inline(always)]
+    fn sixteens(self, bits: u32) -> [v128; 2] {
+        let bits = u32x4_splat(bits);
+        let bit = u64x2_splat(0x8040_2010_0804_0201);
+        let bytes = [
+            i8x16_shuffle::<0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1>(bits, bits),
+            i8x16_shuffle::<2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3>(bits, bits),
+        ];
+        bytes.map(|bytes| v128_and(i8x16_eq(v128_and(bytes, bit), bit), u8x16_splat(16)))
+    }
+
+    #[inline(always)]
+    fn bits(self, bytes: [v128; 2], shift: u32, mask: u8) -> [v128; 2] {
+        // By halves: WebAssembly's shifts of bytes are several instructions of most processors.
+        bytes.map(|bytes| v128_and(u16x8_shr(bytes, shift), u8x16_splat(mask)))
+    }
+
+    #[inline(always)]
+    fn times_16(self, bytes: [v128; 2]) -> [v128; 2] {
+        bytes.map(|bytes| i16x8_shl(bytes, 4))
+    }
+
+    #[inline(always)]
+    fn minus(self, bytes: [v128; 2], amount: u8) -> [v128; 2] {
+        bytes.map(|bytes| i8x16_sub(bytes, u8x16_splat(amount)))
+    }
+
+    #[inline(always)]
+    fn or(self, a: [v128; 2], b: [v128; 2]) -> [v128; 2] {
+        both(|i| v128_or(a[i], b[i]))
+    }
+
+    #[inline(always)]
+    fn widen_unsigned(self, bytes: [v128; 2]) -> [v128; 8] {
+        // Numbers below 128 are the same signed, and converting those is one instruction.
+        std::array::from_fn(|i| {
+            let bytes = bytes[i / 4];
+            let eight = if i % 4 < 2 { u16x8_extend_low_u8x16(bytes) } else { u16x8_extend_high_u8x16(bytes) };
+            let four = if i % 2 == 0 { u32x4_extend_low_u16x8(eight) } else { u32x4_extend_high_u16x8(eight) };
+            f32x4_convert_i32x4(four)
+        })
+    }
+
+    #[inline(always)]
+    fn widen_signed(self, bytes: [v128; 2]) -> [v128; 8] {
+        std::array::from_fn(|i| {
+            let bytes = bytes[i / 4];
+            let eight = if i % 4 < 2 { i16x8_extend_low_i8x16(bytes) } else { i16x8_extend_high_i8x16(bytes) };
+            let four = if i % 2 == 0 { i32x4_extend_low_i16x8(eight) } else { i32x4_extend_high_i16x8(eight) };
+            f32x4_convert_i32x4(four)
+        })
+    }
+
+    #[inline(always)]
+    fn widen_f16(self, halves: &[u8; 64]) -> [v128; 8] {
+        std::array::from_fn(|i| {
+            let halves = unsafe { v128_load64_zero(halves.as_chunks::<8>().0[i].as_ptr().cast()) };
+            let bits = u32x4_extend_low_u16x8(halves);
+            // Exponent and mantissa where a float has them, its exponent being too small by 112: a product mends that, also for numbers
+            // whose exponent is 0. Infinities and NaN have all bits of the exponent set in both.
+            let magnitude = u32x4_shl(v128_and(bits, u32x4_splat(0x7fff)), 13);
+            let number = f32x4_mul(magnitude, u32x4_splat((112 + 127) << 23));
+            let special = v128_and(u32x4_ge(magnitude, u32x4_splat(0x7c00 << 13)), u32x4_splat(0x7f80_0000));
+            let sign = u32x4_shl(v128_and(bits, u32x4_splat(0x8000)), 16);
+            v128_or(v128_or(number, special), sign)
+        })
+    }
+
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        // As in `widen_f16`; the library's conversion branches.
+        let bits = u32::from(u16::from_le_bytes(bytes));
+        let magnitude = (bits & 0x7fff) << 13;
+        let number = f32::from_bits(magnitude) * f32::from_bits((112 + 127) << 23);
+        let special = if magnitude >= 0x7c00 << 13 { 0x7f80_0000 } else { 0 };
+        f32::from_bits(number.to_bits() | special | (bits & 0x8000) << 16)
+    }
+
+    #[inline(always)]
+    fn wide(self, chunk: &Chunk) -> [v128; 8] {
+        std::array::from_fn(|i| four(&chunk.0, i))
+    }
+
+    #[inline(always)]
+    fn store(self, floats: [v128; 8], to: &mut [f32; 32]) {
+        for (to, floats) in to.as_chunks_mut::<4>().0.iter_mut().zip(floats) {
+            unsafe { v128_store(to.as_mut_ptr().cast(), floats) }
+        }
+    }
+
+    #[inline(always)]
+    fn times(self, a: [v128; 8], scale: f32) -> [v128; 8] {
+        a.map(|a| f32x4_mul(a, f32x4_splat(scale)))
+    }
+
+    #[inline(always)]
+    fn add_times(self, sum: [v128; 8], a: [v128; 8], scale: f32) -> [v128; 8] {
+        std::array::from_fn(|i| times_add(a[i], f32x4_splat(scale), sum[i]))
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: v128, a: [v128; 8], x: &[f32; 32]) -> v128 {
+        // Four sums, since each addition waits for the one before.
+        let two = |i: usize| times_add(a[i + 4], four(x, i + 4), f32x4_mul(a[i], four(x, i)));
+        f32x4_add(sums, f32x4_add(f32x4_add(two(0), two(1)), f32x4_add(two(2), two(3))))
+    }
+
+    #[inline(always)]
+    fn unsigned_numbers(self, bytes: [v128; 2]) -> [v128; 4] {
+        let [a, b] = bytes;
+        [u16x8_extend_low_u8x16(a), u16x8_extend_high_u8x16(a), u16x8_extend_low_u8x16(b), u16x8_extend_high_u8x16(b)]
+    }
+
+    #[inline(always)]
+    fn signed_numbers(self, bytes: [v128; 2]) -> [v128; 4] {
+        let [a, b] = bytes;
+        [i16x8_extend_low_i8x16(a), i16x8_extend_high_i8x16(a), i16x8_extend_low_i8x16(b), i16x8_extend_high_i8x16(b)]
+    }
+
+    #[inline(always)]
+    fn zero(self) -> v128 {
+        f32x4_splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add_scaled(self, sums: v128, numbers: [v128; 4], x: &Rounded, scale: f32) -> v128 {
+        // 32 products of 7 and 15 bits, eight to a sum, stay below 2^26.
+        let both = i32x4_add(products::<0>(numbers, x), products::<2>(numbers, x));
+        times_add(f32x4_convert_i32x4(both), f32x4_splat(scale), sums)
+    }
+
+    #[inline(always)]
+    fn add_scaled_halves(self, sums: v128, numbers: [v128; 4], x: &Rounded, scales: [f32; 2]) -> v128 {
+        let sums = times_add(f32x4_convert_i32x4(products::<0>(numbers, x)), f32x4_splat(scales[0]), sums);
+        times_add(f32x4_convert_i32x4(products::<2>(numbers, x)), f32x4_splat(scales[1]), sums)
+    }
+
+    #[inline(always)]
+    fn total(self, sums: v128) -> f32 {
+        (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
+            + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
+    }
+}
