@@ -31,7 +31,7 @@ const NEWER = [
 ];
 
 /**
- * @typedef {{ text?: string, isolated?: boolean, code?: string, message?: string }} Result what came of it in the page
+ * @typedef {{ text?: string, reason?: string, isolated?: boolean, code?: string, message?: string }} Result what came of it in the page
  *
  * @typedef {object} Deployment
  * @property {string} name
@@ -41,6 +41,7 @@ const NEWER = [
  * @property {object} [options] for `createEngine`
  * @property {string[]} [without] what the page's browser does not have; workers keep theirs
  * @property {string} [host] the page's, instead of 127.0.0.1
+ * @property {RegExp} [reason] what `info.reason` says of where the answer comes from
  * @property {RegExp} [refused] what the error's message says; without it, an answer comes
  * @property {string} [code] of that error
  */
@@ -55,6 +56,8 @@ const DEPLOYMENTS = [
   { name: "a text for .wasm", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}npm/package.json` }, refused: /is no WebAssembly/ },
   { name: "a .wasm cut off", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}target/cut.wasm` }, refused: /damaged/ },
   { name: "no second .wasm", files: { [`${ASSETS}inglenook-grammar.wasm`]: MISSING }, refused: /HTTP 404.*grammar\.wasm/ },
+  { name: "no module for the CPU", files: { [`${ASSETS}inglenook-cpu.wasm`]: MISSING }, reason: /the CPU was asked for; slowly.*HTTP 404.*cpu\.wasm/ },
+  { name: "a damaged module for the CPU", files: { [`${ASSETS}inglenook-cpu.wasm`]: `${ROOT}target/cut.wasm` }, reason: /slowly.*damaged/ },
   { name: "no model", files: { [`${ASSETS}ember-q8_0.gguf`]: MISSING }, refused: /HTTP 404.*ember/ },
   { name: "a page for the model", files: { [`${ASSETS}ember-q8_0.gguf`]: `${ROOT}${PAGE}` }, refused: /text\/html.*ember/ },
   { name: "no worker", files: { [`${ASSETS}worker.js`]: MISSING }, refused: /HTTP 404.*worker\.js.*copied/ },
@@ -184,9 +187,10 @@ async function resultOf(page) {
  * @param {Deployment} deployment
  * @param {Result} result
  */
-function judge({ headers, refused, code = "Deployment" }, { text, isolated, ...error }) {
+function judge({ headers, refused, reason = /^[^;]*$/, code = "Deployment" }, { text, isolated, reason: told = "", ...error }) {
   const askedToBe = headers?.(PAGE)["cross-origin-opener-policy"] !== undefined;
   if (text !== undefined && isolated !== askedToBe) return `a page that is ${isolated ? "" : "not "}isolated`;
+  if (text === ANSWER && !reason.test(told)) return `a reason that does not say ${reason}: ${told}`;
   if (refused === undefined) return text === ANSWER ? undefined : `no answer but ${JSON.stringify({ text, ...error })}`;
   if (text !== undefined) return `an answer where an error was due: ${text}`;
   if (error.code !== code) return `the code ${error.code} instead of ${code}: ${error.message}`;
@@ -204,7 +208,7 @@ function typed(ending, type) {
 
 /** @param {string} folder where the package's files are served, and nowhere else */
 function moved(folder) {
-  const names = ["worker.js", "inglenook.wasm", "inglenook-grammar.wasm", "ember-q8_0.gguf"];
+  const names = ["worker.js", "inglenook.wasm", "inglenook-grammar.wasm", "inglenook-cpu.wasm", "ember-q8_0.gguf"];
   return Object.fromEntries(
     names.flatMap((name) => [[`${folder}${name}`, `${ROOT}${ASSETS}${name}`], [`${ASSETS}${name}`, MISSING]]),
   );
