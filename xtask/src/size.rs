@@ -67,9 +67,10 @@ fn judge(what: &str, total: u64, limit: u64) -> Result<()> {
     Ok(())
 }
 
-/// Code, and neither types nor models (a page that brings its own model never downloads ours).
+/// Code for browsers, and neither types nor models (a page that brings its own model never downloads ours).
 fn is_downloaded(file: &str) -> bool {
-    [".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending))
+    let is_for_node = file == "dist/node.js" || file.starts_with("dist/node/");
+    !is_for_node && [".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending))
 }
 
 fn is_on_demand(file: &str) -> bool {
@@ -88,11 +89,18 @@ mod tests {
 
     #[test]
     fn code_counts_and_types_and_models_do_not() {
-        let counted: Vec<_> =
-            ["dist/index.js", "dist/index.d.ts", "dist/inglenook/a.wasm", "dist/inglenook/a.gguf", "README.md"]
-                .into_iter()
-                .filter(|file| is_downloaded(file))
-                .collect();
+        let counted: Vec<_> = [
+            "dist/index.js",
+            "dist/node.js",
+            "dist/node/gpu.js",
+            "dist/index.d.ts",
+            "dist/inglenook/a.wasm",
+            "dist/inglenook/a.gguf",
+            "README.md",
+        ]
+        .into_iter()
+        .filter(|file| is_downloaded(file))
+        .collect();
         assert_eq!(counted, ["dist/index.js", "dist/inglenook/a.wasm"]);
     }
 

@@ -87,14 +87,18 @@ pub(super) fn model_info(
             None => weights.push((name.into_owned(), tensor.weights())),
         }
     }
-    weights.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let parameters = weights.iter().map(|(_, count)| count).sum();
+    let mut by_count: Vec<(String, u64)> = Vec::new();
+    for (name, count) in weights {
+        by_count.insert(by_count.partition_point(|(_, other)| *other >= count), (name, count));
+    }
     ModelInfo {
         name: config.name.clone(),
         architecture: config.architecture,
-        parameters: weights.iter().map(|(_, count)| count).sum(),
+        parameters,
         context_length: context,
         trained_context_length: config.context,
-        weight_types: weights.into_iter().map(|(name, _)| name).collect(),
+        weight_types: by_count.into_iter().map(|(name, _)| name).collect(),
         chat,
         recommended,
     }

@@ -60,17 +60,21 @@ impl AttentionShape {
 }
 
 /// `softmax(q · keys · scale) · values` for each query head, over the positions that the row sees.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Attention {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, qkv_width]`, rotated queries first.
+    #[serde(skip)]
     pub q: TensorRef,
     /// The segments of the layer's cache.
     pub cache: Vec<TensorRef>,
     /// The page table.
+    #[serde(skip)]
     pub pages: TensorRef,
     /// f32 `[rows, out_cols]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// f32 `[heads]`: logits that join the softmax without a value, where the model has them.
     pub sinks: Option<TensorRef>,
@@ -193,13 +197,16 @@ impl Attention {
 }
 
 /// Joins the parts of [`Attention`] with several splits.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct AttentionReduce {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, heads, kv_splits, head_dim + 4]`.
+    #[serde(skip)]
     pub parts: TensorRef,
     /// f32 `[rows, heads, head_dim]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,

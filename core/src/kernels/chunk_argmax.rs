@@ -18,23 +18,31 @@ const BEST_SHARED: &str = wgsl!("shared/best_shared");
 const PLAIN_GROUP: u32 = 32;
 
 /// First kernel of [`sampling::chain`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct ChunkArgmax {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, columns]`.
+    #[serde(skip)]
     pub logits: TensorRef,
     /// [`SamplingParams`], one a sequence.
+    #[serde(skip)]
     pub params: TensorRef,
     /// u32 `[sequences, vocab]`.
+    #[serde(skip)]
     pub history: TensorRef,
     /// u32 `[sequences, mask_words(vocab)]`.
+    #[serde(skip)]
     pub mask: TensorRef,
     /// f32 `[rows, chunks · chunk]`.
+    #[serde(skip)]
     pub adjusted: TensorRef,
     /// f32 `[rows, chunks, 2]`.
+    #[serde(skip)]
     pub peaks: TensorRef,
     /// u32 `[rows, chunks]`.
+    #[serde(skip)]
     pub places: TensorRef,
     /// Sizes.
     pub shape: SampleShape,

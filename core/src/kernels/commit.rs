@@ -11,21 +11,28 @@ use serde::{Deserialize, Serialize};
 const BODY: &str = wgsl!("commit");
 
 /// Last kernel of [`sampling::chain`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Commit {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// u32 `[rows]`.
+    #[serde(skip)]
     pub chosen: TensorRef,
     /// [`SamplingParams`], one a sequence.
+    #[serde(skip)]
     pub params: TensorRef,
     /// u32 `[sequences, STOP_WORDS]`.
+    #[serde(skip)]
     pub stops: TensorRef,
     /// u32 `[sequences, vocab]`.
+    #[serde(skip)]
     pub history: TensorRef,
     /// u32 `[sequences, RING]`.
+    #[serde(skip)]
     pub ring: TensorRef,
     /// u32 `[sequences, RECENT]`.
+    #[serde(skip)]
     pub recent: TensorRef,
     /// Sizes.
     pub shape: SampleShape,

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 const BODY: &str = wgsl!("copy");
 
 /// `copy = source`, whatever the words mean.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Copy {
     /// Words to copy.
+    #[serde(skip)]
     pub source: TensorRef,
     /// Where to.
+    #[serde(skip)]
     pub copy: TensorRef,
     /// How many.
     pub words: u32,

@@ -12,17 +12,22 @@ const BODY: &str = wgsl!("dry");
 pub const LONGEST: u32 = 255;
 
 /// What comes before [`ChunkArgmax`](super::chunk_argmax::ChunkArgmax) in a chain for sequences with this penalty.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Dry {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// [`SamplingParams`], one a sequence.
+    #[serde(skip)]
     pub params: TensorRef,
     /// u32 `[sequences, RECENT]`.
+    #[serde(skip)]
     pub recent: TensorRef,
     /// u32 `[sequences, mask_words(vocab)]`.
+    #[serde(skip)]
     pub breakers: TensorRef,
     /// f32 `[rows, chunks · chunk]`.
+    #[serde(skip)]
     pub lengths: TensorRef,
     /// Sizes.
     pub shape: SampleShape,

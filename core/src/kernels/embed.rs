@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 const BODY: &str = wgsl!("embed");
 
 /// `out[r] = table[token of row r] * scale`, for the tokens that lie in this part of the table.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Embed {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// A part of the table: a row a token.
     pub table: WeightShard,
@@ -20,6 +21,7 @@ pub struct Embed {
     /// this part is the table's first: a token that no part has never leaves what was there before.
     pub first_row: u32,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,

@@ -1,4 +1,5 @@
-//! Kernels as text, for a module that computes apart from the engine: their own fields, without what they read and write.
+//! Kernels as text, for a module that computes apart from the engine: their own fields, without what they read and write. Of operands that
+//! may be there or not, or several times, it is told that they are.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -51,7 +52,14 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
     }
 }
 
-/// Nothing of it, since its memory is the other end's; but no `null`, which would be an operand that is not there.
+/// An operand whose memory is the other end's.
+impl Default for TensorRef {
+    fn default() -> TensorRef {
+        Tensor { id: 0, rows: 0, cols: 0 }.into()
+    }
+}
+
+/// No `null`, which would be an operand that is not there.
 impl Serialize for TensorRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(0)
@@ -60,7 +68,7 @@ impl Serialize for TensorRef {
 
 impl<'de> Deserialize<'de> for TensorRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TensorRef, D::Error> {
-        u8::deserialize(deserializer).map(|_| Tensor { id: 0, rows: 0, cols: 0 }.into())
+        u8::deserialize(deserializer).map(|_| TensorRef::default())
     }
 }
 

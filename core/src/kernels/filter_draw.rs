@@ -12,19 +12,25 @@ const SPREAD: &str = wgsl!("filter_draw/spread");
 const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// Second kernel of [`sampling::chain`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct FilterDraw {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, chunks · chunk]`.
+    #[serde(skip)]
     pub adjusted: TensorRef,
     /// f32 `[rows, chunks, 2]`.
+    #[serde(skip)]
     pub peaks: TensorRef,
     /// u32 `[rows, chunks]`.
+    #[serde(skip)]
     pub places: TensorRef,
     /// [`SamplingParams`], one a sequence.
+    #[serde(skip)]
     pub params: TensorRef,
     /// u32 `[rows]`.
+    #[serde(skip)]
     pub chosen: TensorRef,
     /// Sizes.
     pub shape: SampleShape,

@@ -20,15 +20,19 @@ pub enum Activation {
 }
 
 /// `out[r] = act(gate[r]) * up[r]`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct GatedActivation {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub gate: TensorRef,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub up: TensorRef,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,

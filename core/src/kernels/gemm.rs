@@ -18,7 +18,7 @@ const F16: &str = wgsl!("gemm/f16");
 const TILE_SIZE: [u32; 2] = [16, 64];
 
 /// A [`Matmul`] for a prefill chunk.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Gemm(pub Matmul);
 
 impl Gemm {

@@ -19,7 +19,7 @@ const SUBGROUPS: &str = wgsl!("gemv/subgroups");
 pub const MAX_ROWS: u32 = 8;
 
 /// A [`Matmul`] for at most [`MAX_ROWS`] rows of x.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Gemv(pub Matmul);
 
 impl Gemv {

@@ -13,17 +13,22 @@ const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// What comes between [`FilterDraw`](super::filter_draw::FilterDraw) and [`Commit`](super::commit::Commit) in a chain for sequences
 /// that ask for log-probabilities.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Logprobs {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, columns]`.
+    #[serde(skip)]
     pub logits: TensorRef,
     /// [`SamplingParams`], one a sequence.
+    #[serde(skip)]
     pub params: TensorRef,
     /// u32 `[rows]`.
+    #[serde(skip)]
     pub chosen: TensorRef,
     /// u32 `[sequences, RING, LOGPROB_WORDS]`.
+    #[serde(skip)]
     pub logprobs: TensorRef,
     /// Sizes.
     pub shape: SampleShape,

@@ -36,17 +36,20 @@ pub enum Epilogue {
 }
 
 /// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight shard.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Matmul {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, weights.cols]`.
+    #[serde(skip)]
     pub x: TensorRef,
     /// The weights; an even number of rows where gated.
     pub weights: WeightShard,
     /// f32 `[weights.rows]`.
     pub bias: Option<TensorRef>,
     /// f32 `[rows, out_stride]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// Rows of x at most.
     pub rows: u32,

@@ -10,15 +10,19 @@ const SUM_ONE: &str = wgsl!("shared/sum_one");
 const SUM_SHARED: &str = wgsl!("shared/sum_shared");
 
 /// `out[r] = x[r] / sqrt(mean(x[r]²) + eps) * weight`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct RmsNorm {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub x: TensorRef,
     /// f32 `[cols]`.
+    #[serde(skip)]
     pub weight: TensorRef,
     /// f32 `[rows, cols]`.
+    #[serde(skip)]
     pub out: TensorRef,
     /// Rows at most.
     pub rows: u32,

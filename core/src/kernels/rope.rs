@@ -36,19 +36,24 @@ pub struct RopeShape {
 }
 
 /// Rotates queries and keys and writes keys and values into the cache.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct RopeKv {
     /// The batch.
+    #[serde(skip)]
     pub batch: TensorRef,
     /// f32 `[rows, (heads + 2 kv_heads) · head_dim]`; queries and keys are rotated in place.
+    #[serde(skip)]
     pub qkv: TensorRef,
     /// f32 `[2, head_dim]`, query norm then key norm; any memory of 4 bytes where `rope.norm` is none.
+    #[serde(skip)]
     pub norms: TensorRef,
     /// Pairs (cos, sin), `[FINE + coarse, dims / 2]`.
+    #[serde(skip)]
     pub angles: TensorRef,
     /// The segments of the layer's cache.
     pub cache: Vec<TensorRef>,
     /// The page table.
+    #[serde(skip)]
     pub pages: TensorRef,
     /// Rows at most.
     pub rows: u32,

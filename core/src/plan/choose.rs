@@ -22,7 +22,7 @@ const REPEATS: usize = 4;
 const SLOW: Duration = Duration::from_millis(10);
 
 /// A choice that was made, for `inglenook devices` and bug reports.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct KernelChoice {
     /// Kernel name.
     pub kernel: Cow<'static, str>,

@@ -1,7 +1,8 @@
 //! Plans in a module of the CPU: how the engine writes their steps down, and how the module reads, checks and runs them.
 //!
 //! A plan is a JSON array of steps `[name, kernel, places]`: the kernel's own fields without its operands, and for each operand, in the
-//! order of their declaration, buffer, first byte and bytes. Both ends are of one build, so the form has no version.
+//! order of their declaration, buffer, first byte and bytes. The choices that the module makes come back as lines, their fields between
+//! tabs. Both ends are of one build, so the forms have no version.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -46,7 +47,7 @@ impl ModulePlan {
         let text = steps.and_then(|steps| serde_json::to_string(&steps)).map_err(fault)?;
         let (number, choices) = module.plan(&text)?;
         let plan = ModulePlan { module: module.clone(), number, operations: ops.len() };
-        Ok((plan, serde_json::from_str(&choices).map_err(fault)?))
+        Ok((plan, choices.lines().map(choice).collect()))
     }
 
     /// Its number in the module.
@@ -66,6 +67,19 @@ fn step<'a>(op: &'a dyn Kernel, arguments: &Arguments) -> Result<Step<'a>, serde
         (buffer, offset, bytes)
     };
     Ok(Step(op.name(), Cow::Owned(op.encode()?), arguments.slices().map(place).collect()))
+}
+
+/// A choice as a line: kernel, class, variant, and what was wrong.
+fn line(KernelChoice { kernel, class, variant, wrong, times: _ }: &KernelChoice) -> String {
+    let fields = [kernel.as_ref(), class, variant].into_iter().chain(wrong.iter().map(String::as_str));
+    fields.collect::<Vec<&str>>().join("\t") + "\n"
+}
+
+fn choice(line: &str) -> KernelChoice {
+    let mut fields = line.split('\t').map(str::to_string);
+    let mut next = || fields.next().unwrap_or_default();
+    let (kernel, class, variant) = (next().into(), next(), next());
+    KernelChoice { kernel, class, variant, wrong: fields.collect(), times: Vec::new() }
 }
 
 fn fault(error: serde_json::Error) -> GpuError {
@@ -115,7 +129,7 @@ impl ModuleHost {
         storage.slice(offset, bytes)
     }
 
-    /// Reads a plan and chooses instructions for its kernels, each checked before; the choices that are new, as JSON.
+    /// Reads a plan and chooses instructions for its kernels, each checked before; the choices that are new.
     ///
     /// # Errors
     /// Steps of another build of the engine.
@@ -132,9 +146,9 @@ impl ModuleHost {
             let processor = self.kernels.processor(kernel.as_ref());
             plan.push(CpuStep { kernel, arguments, processor });
         }
-        let choices = serde_json::to_string(&self.kernels.choices()[self.told..])?;
+        let new = self.kernels.choices()[self.told..].iter().map(line).collect();
         self.told = self.kernels.choices().len();
-        Ok((put(&mut self.plans, plan), choices))
+        Ok((put(&mut self.plans, plan), new))
     }
 
     /// Forgets a plan.
@@ -202,6 +216,21 @@ mod tests {
     fn every_kernel_gives_in_a_module_what_its_twin_gives() {
         for case in verify::all_cases() {
             assert!(run_in_module(&case) == verify::run_twin(&case), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn choices_come_back_as_they_were_made() {
+        let times = Vec::new;
+        for wrong in [vec![], vec!["AVX2: binding 1 differs".to_string(), "portable: so does this".into()]] {
+            let made = KernelChoice {
+                kernel: "gemv".into(),
+                class: "Q8_0 1".into(),
+                variant: "x".into(),
+                wrong,
+                times: times(),
+            };
+            assert_eq!(choice(line(&made).trim_end_matches('\n')), made);
         }
     }
 

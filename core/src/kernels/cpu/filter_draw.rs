@@ -1,6 +1,6 @@
 //! Twin of `shaders/filter_draw.wgsl`, by sorting instead of searching.
 
-use super::sampling::{HOPELESS, dice, score};
+use super::sampling::{HOPELESS, dice, score, sort};
 use crate::kernels::batch::Row;
 use crate::kernels::sampling::{NO_TOKEN, SampleShape, SamplingParams};
 
@@ -70,7 +70,7 @@ pub(crate) fn kept(values: &[f32], params: &SamplingParams) -> Vec<(u32, f64)> {
         let least = (1.0 - f64::from(params.top_p.max(0.0))) / values.len() as f64 / 2.0;
         kept.retain(|(_, weight)| *weight >= least);
     }
-    kept.sort_unstable_by(order);
+    sort(&mut kept, &order);
     if params.top_p < 1.0 {
         kept.truncate(reaching(&kept, f64::from(params.top_p) * total));
     }
@@ -80,7 +80,7 @@ pub(crate) fn kept(values: &[f32], params: &SamplingParams) -> Vec<(u32, f64)> {
     }
     if params.typical_p < 1.0 {
         kept = typical(kept, params.typical_p);
-        kept.sort_unstable_by(order);
+        sort(&mut kept, &order);
     }
     kept
 }
@@ -113,7 +113,7 @@ fn typical(mut kept: Vec<(u32, f64)>, typical_p: f32) -> Vec<(u32, f64)> {
     let scaled = |weight: f64| weight.max(f64::MIN_POSITIVE).ln();
     let mean = kept.iter().map(|(_, weight)| weight * scaled(*weight)).sum::<f64>() / total;
     let distance = |weight: f64| (scaled(weight) - mean).abs();
-    kept.sort_unstable_by(|a, b| distance(a.1).total_cmp(&distance(b.1)).then(a.0.cmp(&b.0)));
+    sort(&mut kept, &|a, b| distance(a.1).total_cmp(&distance(b.1)).then(a.0.cmp(&b.0)));
     let last = reaching(&kept, f64::from(typical_p.max(0.0)) * total).max(1) - 1;
     let reach = kept.get(last).map_or(0.0, |(_, weight)| distance(*weight)) * 1.000001;
     kept.retain(|(_, weight)| distance(*weight) <= reach);

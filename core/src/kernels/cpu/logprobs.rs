@@ -1,6 +1,6 @@
 //! Twin of `shaders/logprobs.wgsl`.
 
-use super::sampling::{HOPELESS, sane};
+use super::sampling::{HOPELESS, sane, sort};
 use crate::kernels::batch::{Row, place_in_draft};
 use crate::kernels::sampling::{LOGPROB_WORDS, LOGPROBS, NO_TOKEN, RING, SampleShape, SamplingParams, TOP_LOGPROBS};
 
@@ -35,10 +35,11 @@ fn told(logits: &[u32], chosen: u32) -> impl Iterator<Item = (u32, f32)> {
     let logprob = |token: u32| (token, (f64::from(values[token as usize]) - total) as f32);
     let mut told = Vec::new();
     if chosen != NO_TOKEN {
-        let mut order: Vec<u32> = (0..).zip(&values).filter(|(_, value)| **value > HOPELESS).map(|(t, _)| t).collect();
-        order.sort_unstable_by(|a, b| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b)));
+        let likely = (0..).zip(&values).filter(|(_, value)| **value > HOPELESS);
+        let mut order: Vec<(u32, f64)> = likely.map(|(token, value)| (token, f64::from(*value))).collect();
+        sort(&mut order, &|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         told.push(logprob(chosen));
-        told.extend(order.into_iter().take(TOP_LOGPROBS as usize).map(logprob));
+        told.extend(order.into_iter().take(TOP_LOGPROBS as usize).map(|(token, _)| logprob(token)));
     }
     told.into_iter().chain(std::iter::repeat((NO_TOKEN, 0.0)))
 }

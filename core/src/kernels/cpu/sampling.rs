@@ -1,5 +1,7 @@
 //! Twin of `shaders/shared/sampling.wgsl`.
 
+use std::cmp::Ordering;
+
 use crate::kernels::sampling::{BIASED, SamplingParams, TIMES};
 
 /// The peak of a chunk that holds no numbers: beyond any score.
@@ -16,6 +18,14 @@ const DICE: u32 = 1;
 
 /// No repetition costs more: beyond any logit, and far from forbidding.
 const DRY_MOST: f32 = 1e6;
+
+/// A token, and what it weighs.
+pub(super) type Weighed = (u32, f64);
+
+/// Sorts tokens. One for all orders, since each would bring its own copy of the library's sort.
+pub(super) fn sort(tokens: &mut [Weighed], order: &dyn Fn(&Weighed, &Weighed) -> Ordering) {
+    tokens.sort_unstable_by(order);
+}
 
 impl SamplingParams {
     /// True when the most likely token is taken.

@@ -58,10 +58,12 @@ impl Loader<'_> {
     async fn load(&mut self, tensor: &TensorInfo, destinations: &[Destination]) -> Result<(), LoadError> {
         let ty = tensor.weight_type().map_err(ModelError::from)?;
         let mut values = None;
-        let mut runs = Vec::new();
+        let mut runs: Vec<(u64, u64, &WeightShard, u64)> = Vec::new();
         for destination in destinations {
             if let Destination::Rows { from, rows, shard, to } = destination {
-                runs.push((*from, *rows, shard, *to));
+                // A source may only run forward.
+                let at = runs.partition_point(|(other, ..)| *other < *from);
+                runs.insert(at, (*from, *rows, shard, *to));
                 continue;
             }
             if values.is_none() {
@@ -77,8 +79,6 @@ impl Loader<'_> {
                 Destination::Rows { .. } => {}
             }
         }
-        // A source may only run forward.
-        runs.sort_unstable_by_key(|(from, ..)| *from);
         let row = tensor.row_len() / ty.block_len() as u64;
         for (from, rows, shard, to) in runs {
             self.rows(tensor, ty, from * row..(from + rows) * row, shard, to * row).await?;
