@@ -1,27 +1,35 @@
 //! Multiplications a second of each weight type on each instruction set: `cargo run --release -p inglenook-cpu --example throughput`.
 use std::time::Instant;
 
-use inglenook_cpu::{Activations, Processor, Weights, dot_products};
+use inglenook_cpu::{Activations, Processor, Weights, dot_products, panel_products};
 use inglenook_format::quant::{Planes, WeightType, random_blocks, repack};
 
 fn main() {
     let (rows, cols) = (1536, 1536);
-    println!("type,processor,rows of x,GMAC/s");
+    println!("type,processor,rows of x,by row,by panel");
     for ty in WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1) {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let weights = Weights { ty, cols, planes: planes.as_ref() };
         for processor in Processor::all() {
-            for m_count in [1, 8, 64] {
+            for m_count in [1, 8, 64, 256] {
                 let x: Vec<f32> = (0..m_count * cols).map(|i| (i as f32 * 0.7).sin()).collect();
                 let mut sums = vec![0.0; rows * m_count];
-                let best = (0..7).map(|_| {
-                    let start = Instant::now();
-                    dot_products(processor, weights, 0, &Activations::new(processor, &x, cols), &mut sums);
-                    start.elapsed().as_secs_f64()
+                let mut rate = |work: &mut dyn FnMut(&mut [f32])| {
+                    let times = (0..7).map(|_| {
+                        let start = Instant::now();
+                        work(&mut sums);
+                        start.elapsed().as_secs_f64()
+                    });
+                    (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
+                };
+                let by_row = rate(&mut |sums| {
+                    dot_products(processor, weights, 0, &Activations::new(processor, &x, cols), sums);
                 });
-                let best = best.fold(f64::MAX, f64::min);
-                println!("{ty},{},{m_count},{:.1}", processor.name(), (rows * cols * m_count) as f64 / best / 1e9);
+                let by_panel = rate(&mut |sums| {
+                    panel_products(processor, weights, 0, &Activations::rounded(processor, &x, cols), sums);
+                });
+                println!("{ty},{},{m_count},{by_row:.1},{by_panel:.1}", processor.name());
             }
         }
     }

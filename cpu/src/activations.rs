@@ -9,11 +9,10 @@ use crate::processor::Processor;
 /// Activations that share a scale.
 pub const CHUNK: usize = 32;
 
-/// 32 activations, rounded to 16 bits.
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "the sets of other processors multiply floats"))]
-#[derive(Debug, Clone, Copy)]
+/// 32 numbers of 16 bits, in pairs.
+#[derive(Debug, Default, Clone, Copy)]
 #[repr(align(64))]
-pub struct Rounded(pub [i16; CHUNK]);
+pub struct Rounded(pub [[i16; 2]; CHUNK / 2]);
 
 /// Rows of x, each 32 of them with their scale and their sum.
 #[derive(Debug, Default)]
@@ -79,14 +78,14 @@ impl ActivationChunk for Rounded {
         // Compared as bits, of which those of a NaN are the largest.
         let peak = f32::from_bits(values.iter().map(|value| value.abs().to_bits()).fold(0, u32::max));
         if !peak.is_finite() {
-            return (Rounded([1; CHUNK]), f32::NAN, f32::NAN);
+            return (Rounded([[1; 2]; CHUNK / 2]), f32::NAN, f32::NAN);
         }
         let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { 32767.0 / peak };
         let numbers = values
             .map(|value| ((value * inverse + WHOLE).to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32) as i16);
         let scale = peak / 32767.0;
         let sum: i32 = numbers.iter().map(|number| i32::from(*number)).sum();
-        (Rounded(numbers), scale, scale * sum as f32)
+        (Rounded(bytemuck::cast(numbers)), scale, scale * sum as f32)
     }
 
     fn all(activations: &Activations) -> &Vec<Rounded> {
@@ -101,7 +100,12 @@ impl ActivationChunk for Rounded {
 impl Activations {
     /// `values`: `[rows, cols]`, with columns a multiple of 32, for `processor` to multiply.
     pub fn new(processor: Processor, values: &[f32], cols: usize) -> Activations {
-        processor.run(Form { values, chunks: cols / CHUNK })
+        processor.run(Form { values, chunks: cols / CHUNK, is_rounded: false })
+    }
+
+    /// The same in 16 bits on every set, as panels take them.
+    pub fn rounded(processor: Processor, values: &[f32], cols: usize) -> Activations {
+        processor.run(Form { values, chunks: cols / CHUNK, is_rounded: true })
     }
 
     /// How many rows there are.
@@ -129,6 +133,7 @@ impl Activations {
 struct Form<'a> {
     values: &'a [f32],
     chunks: usize,
+    is_rounded: bool,
 }
 
 impl Task for Form<'_> {
@@ -136,22 +141,27 @@ impl Task for Form<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) -> Activations {
-        let Form { values, chunks } = self;
-        let all = values.as_chunks::<CHUNK>().0;
-        let (mut values, mut scales, mut sums) = (Vec::new(), Vec::new(), Vec::new());
-        values.reserve_exact(all.len());
-        scales.reserve_exact(if I::Activations::SCALED { all.len() } else { 0 });
-        sums.reserve_exact(all.len());
+        if self.is_rounded { self.form::<Rounded>() } else { self.form::<I::Activations>() }
+    }
+}
+
+impl Form<'_> {
+    #[inline(always)]
+    fn form<C: ActivationChunk>(self) -> Activations {
+        let all = self.values.as_chunks::<CHUNK>().0;
+        let mut activations = Activations { chunks: self.chunks, ..Activations::default() };
+        let mut values = Vec::with_capacity(all.len());
+        activations.scales.reserve_exact(if C::SCALED { all.len() } else { 0 });
+        activations.sums.reserve_exact(all.len());
         for chunk in all {
-            let (value, scale, sum) = I::Activations::of(chunk);
+            let (value, scale, sum) = C::of(chunk);
             values.push(value);
-            if I::Activations::SCALED {
-                scales.push(scale);
+            if C::SCALED {
+                activations.scales.push(scale);
             }
-            sums.push(sum);
+            activations.sums.push(sum);
         }
-        let mut activations = Activations { chunks, scales, sums, ..Activations::default() };
-        *I::Activations::all_mut(&mut activations) = values;
+        *C::all_mut(&mut activations) = values;
         activations
     }
 }
@@ -167,8 +177,8 @@ mod tests {
             let values: [f32; CHUNK] = std::array::from_fn(|_| (random.f32() - 0.5) * size);
             let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / 32767.0;
             let (Rounded(numbers), scale, sum) = Rounded::of(&values);
-            let found = numbers.map(|number| f32::from(number) * scale);
-            assert!(values.iter().zip(found).all(|(value, found)| (value - found).abs() <= 0.51 * step));
+            let found: Vec<f32> = numbers.as_flattened().iter().map(|number| f32::from(*number) * scale).collect();
+            assert!(values.iter().zip(&found).all(|(value, found)| (value - found).abs() <= 0.51 * step));
             assert!((found.iter().sum::<f32>() - sum).abs() <= 32.0 * step);
         }
     }
@@ -177,7 +187,7 @@ mod tests {
     fn rounded_zeros_stay_zero_and_what_is_no_number_stays_none() {
         for zero in [0.0, -0.0, 1e-45, f32::MIN_POSITIVE] {
             let (Rounded(numbers), scale, _) = Rounded::of(&[zero; CHUNK]);
-            assert!(numbers.iter().all(|number| (f32::from(*number) * scale).abs() <= 1e-37));
+            assert!(numbers.as_flattened().iter().all(|number| (f32::from(*number) * scale).abs() <= 1e-37));
         }
         for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = [1.0; CHUNK];

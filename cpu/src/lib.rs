@@ -8,10 +8,12 @@ mod attention;
 mod isa;
 mod matmul;
 mod numbers;
+mod panels;
 mod processor;
 mod scales;
 
 pub use activations::Activations;
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, dot_products};
+pub use panels::panel_products;
 pub use processor::Processor;

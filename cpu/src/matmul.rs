@@ -9,7 +9,7 @@ use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
 use crate::activations::{ActivationChunk, ActivationRow, Activations, CHUNK};
 use crate::isa::{Isa, Task};
-use crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Numbers, RowBytes, Sixes};
+use crate::numbers::{Numbers, RowBytes, with_numbers};
 use crate::processor::Processor;
 use crate::scales::{Minima, RowScales};
 
@@ -27,7 +27,7 @@ pub struct Weights<'a> {
 impl<'a> Weights<'a> {
     /// Row `n`, its scales read into `scales`.
     #[inline(always)]
-    fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
+    pub(crate) fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
         let Weights { ty, cols, planes } = *self;
         let blocks = cols / ty.block_len();
         let row = |plane, words: &'a [u32]| {
@@ -45,15 +45,7 @@ impl<'a> Weights<'a> {
 /// Where planes end before these rows do, x has other columns, or the type has no blocks.
 pub fn dot_products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    match weights.ty {
-        WeightType::Q8_0 => processor.run(Rows::<Bytes>::new(weights, first, x, sums)),
-        WeightType::Q4_0 | WeightType::Q4_1 => processor.run(Rows::<Nibbles>::new(weights, first, x, sums)),
-        WeightType::Q5_0 | WeightType::Q5_1 => processor.run(Rows::<Fives>::new(weights, first, x, sums)),
-        WeightType::Q4_K => processor.run(Rows::<Nibbles64>::new(weights, first, x, sums)),
-        WeightType::Q5_K => processor.run(Rows::<Fives256>::new(weights, first, x, sums)),
-        WeightType::Q6_K => processor.run(Rows::<Sixes>::new(weights, first, x, sums)),
-        WeightType::F32 | WeightType::F16 | WeightType::BF16 => unreachable!("types without blocks have no numbers"),
-    }
+    with_numbers!(weights.ty, N => processor.run(Rows::<N>::new(weights, first, x, sums)));
 }
 
 struct Rows<'a, N> {

@@ -25,6 +25,44 @@ pub trait Numbers {
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes;
 }
 
+/// Runs `$run` with `$numbers` for how a type packs its numbers.
+macro_rules! with_numbers {
+    ($ty:expr, $numbers:ident => $run:expr) => {{
+        use inglenook_format::quant::WeightType;
+        use $crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Sixes};
+        match $ty {
+            WeightType::Q8_0 => {
+                type $numbers = Bytes;
+                $run
+            }
+            WeightType::Q4_0 | WeightType::Q4_1 => {
+                type $numbers = Nibbles;
+                $run
+            }
+            WeightType::Q5_0 | WeightType::Q5_1 => {
+                type $numbers = Fives;
+                $run
+            }
+            WeightType::Q4_K => {
+                type $numbers = Nibbles64;
+                $run
+            }
+            WeightType::Q5_K => {
+                type $numbers = Fives256;
+                $run
+            }
+            WeightType::Q6_K => {
+                type $numbers = Sixes;
+                $run
+            }
+            WeightType::F32 | WeightType::F16 | WeightType::BF16 => {
+                unreachable!("types without blocks have no numbers")
+            }
+        }
+    }};
+}
+pub(crate) use with_numbers;
+
 #[inline(always)]
 fn at<const N: usize>(bytes: &[u8], from: usize) -> &[u8; N] {
     bytes[from..].first_chunk().expect("a row holds its chunks")

@@ -46,8 +46,9 @@ const SUBMITS_IN_FLIGHT: usize = 2;
 
 /// How long a chunk of a prompt may keep the device while other answers are under way, and while none is.
 const SHARED_CHUNK: Duration = Duration::from_millis(100);
+const CHUNK_ALONE: Duration = Duration::from_millis(500);
 
-/// Fewest tokens of a chunk.
+/// Fewest tokens of a chunk; fewer tell too little of what a token takes.
 const MIN_CHUNK: usize = 16;
 
 /// What an engine and its answers share.
@@ -219,6 +220,8 @@ type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 #[derive(Debug)]
 struct ChunkPace {
     most: usize,
+    /// Tokens of the first chunk where nobody else waits.
+    first: usize,
     /// Of a token; none before the first is measured.
     millis: Option<f64>,
 }
@@ -226,15 +229,28 @@ struct ChunkPace {
 impl ChunkPace {
     /// So many tokens took so many milliseconds.
     fn measured(&mut self, tokens: usize, millis: f64) {
-        let millis = millis / tokens.max(1) as f64;
+        if tokens < MIN_CHUNK {
+            return;
+        }
+        let millis = millis / tokens as f64;
         self.millis = Some(self.millis.map_or(millis, |before| (before + millis) / 2.0));
     }
 
-    fn within(&self, time: Duration) -> usize {
+    /// The tokens of a chunk where others decode.
+    fn shared(&self) -> usize {
+        self.within(SHARED_CHUNK, 4 * MIN_CHUNK)
+    }
+
+    /// The tokens of a chunk where nobody else does: its own caller may cancel it, too.
+    fn alone(&self) -> usize {
+        self.within(CHUNK_ALONE, self.first)
+    }
+
+    fn within(&self, time: Duration, first: usize) -> usize {
         match self.millis {
             Some(millis) => ((time.as_secs_f64() * 1e3 / millis.max(1e-6)) as usize / MIN_CHUNK * MIN_CHUNK)
                 .clamp(MIN_CHUNK.min(self.most), self.most),
-            None => self.most.min(4 * MIN_CHUNK),
+            None => self.most.min(first),
         }
     }
 }
@@ -248,7 +264,10 @@ impl Driver {
         vocab_size: usize,
         speculation: Speculation,
     ) -> Driver {
-        let chunks = ChunkPace { most: runner.chunk() as usize, millis: None };
+        let most = runner.chunk() as usize;
+        // A GPU is quick enough for a whole one.
+        let first = if runner.is_on_cpu() { 4 * MIN_CHUNK } else { most };
+        let chunks = ChunkPace { most, first, millis: None };
         Driver {
             runner,
             scheduler,

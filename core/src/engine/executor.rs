@@ -22,22 +22,24 @@ use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError};
 pub(super) use plans::{DecodePlan, Phase, PlanWanted, Resources, SCORE_ROWS, SCORED};
 use plans::{PlansByRows, StepState};
 
-/// Tokens of a prefill step at most: enough rows to make a matmul compute-bound on a GPU; a software adapter gains nothing from
-/// more rows than it has lanes for.
+/// Tokens of a prefill step at most: enough rows to make a matmul compute-bound on a GPU, and on the CPU to unpack weights for; a software
+/// adapter gains nothing from more rows than it has lanes for.
 const CHUNK: u32 = 256;
 const SOFTWARE_CHUNK: u32 = 64;
 
 /// So many tokens take less time one by one than as a chunk. A chunk takes that of all the rows that its matmuls compute at once: on
-/// a GPU as much as one token, on a software adapter nearly three times as much.
+/// a GPU as much as one token, on a software adapter nearly three times as much; on the CPU weights are unpacked for it, which takes as
+/// long as four to seven tokens do.
 const SINGLE_STEP_LIMIT: usize = 1;
 const SOFTWARE_SINGLE_STEP_LIMIT: usize = 2;
+const CPU_SINGLE_STEP_LIMIT: usize = 4;
 
 /// Sequences that may run at once: the rows that one decode matmul serves.
 pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
 
 /// Rows of the largest plan: the tokens of a prefill step.
 pub(super) fn most_rows(device: &Device) -> u32 {
-    if device.facts().software { SOFTWARE_CHUNK } else { CHUNK }
+    if device.facts().software && !device.is_cpu() { SOFTWARE_CHUNK } else { CHUNK }
 }
 
 /// What a sequence's slot holds, beside its row.
@@ -78,7 +80,11 @@ impl ModelRunner {
         (vocab, slots): (u32, u32),
     ) -> Result<ModelRunner, PlanError> {
         let device = kernels.device().clone();
-        let software = device.facts().software;
+        let single_step_limit = match device.facts().software {
+            _ if device.is_cpu() => CPU_SINGLE_STEP_LIMIT,
+            true => SOFTWARE_SINGLE_STEP_LIMIT,
+            false => SINGLE_STEP_LIMIT,
+        };
         let chunk = most_rows(&device).min(kv.context());
         let state = StepState::new(&device, (chunk, slots), vocab)?;
         let resources = Rc::new(Resources { device, model, kv, vocab, slots, state });
@@ -94,7 +100,7 @@ impl ModelRunner {
             verify: PlansByRows::default(),
             score: None,
             chunk,
-            single_step_limit: if software { SOFTWARE_SINGLE_STEP_LIMIT } else { SINGLE_STEP_LIMIT },
+            single_step_limit,
             step: 0,
             ready: None,
         };
@@ -187,6 +193,11 @@ impl ModelRunner {
             kv_cache: self.resources.kv.bytes(),
             activations: decode.chain([&self.prefill]).map(Plan::activation_bytes).sum(),
         }
+    }
+
+    /// True where the CPU computes.
+    pub fn is_on_cpu(&self) -> bool {
+        self.resources.device.is_cpu()
     }
 
     /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` of `slot` on; what is answered is

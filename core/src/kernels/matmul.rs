@@ -1,6 +1,6 @@
 //! What the matmul kernels have in common: operands, modes and the twin. `gemv` and `gemm` hold the variants.
 
-use super::cpu::{Processor, WeightRows};
+use super::cpu::{Processor, ProductsBy, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightShard, random_planes};
@@ -121,8 +121,8 @@ impl Matmul {
     }
 
     /// The same by `processor`; false where the weights' type has no fast way.
-    pub(super) fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
-        self.run_by(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x))
+    pub(super) fn run_fast(&self, arguments: &Arguments, processor: Processor, by: ProductsBy) -> bool {
+        self.run_by(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x, by))
     }
 
     fn run_by(

@@ -14,7 +14,7 @@ pub use simd128::Simd128;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
-use crate::activations::ActivationChunk;
+use crate::activations::{ActivationChunk, Rounded};
 
 /// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,34 @@ pub trait Isa: Copy {
     ) -> Self::Sums;
     /// The sum of all.
     fn total(self, sums: Self::Sums) -> f32;
+
+    /// How many weight rows are computed side by side, each in a lane: 16 at most.
+    const LANES: usize;
+    /// A pair of numbers in each lane.
+    type Pairs: Copy;
+    /// A whole number in each lane.
+    type Ints: Copy;
+    /// A float in each lane.
+    type Lanes: Copy;
+
+    /// Unsigned bytes as numbers of 16 bits.
+    fn store_unsigned(self, bytes: Self::Bytes, to: &mut Rounded);
+    /// Signed bytes as numbers of 16 bits.
+    fn store_signed(self, bytes: Self::Bytes, to: &mut Rounded);
+    /// Pairs from memory.
+    fn pairs(self, pairs: &[[i16; 2]]) -> Self::Pairs;
+    /// Zeros.
+    fn no_ints(self) -> Self::Ints;
+    /// Zeros.
+    fn no_lanes(self) -> Self::Lanes;
+    /// `sums + weights · x`, two products in each lane.
+    fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: [i16; 2]) -> Self::Ints;
+    /// `sums + ints * scales * scale`.
+    fn add_ints(self, sums: Self::Lanes, ints: Self::Ints, scales: &[f32], scale: f32) -> Self::Lanes;
+    /// `sums + a * b`.
+    fn add_lanes(self, sums: Self::Lanes, a: &[f32], b: f32) -> Self::Lanes;
+    /// Floats to memory.
+    fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32; 16]);
 }
 
 /// Work for any instruction set.

@@ -3,6 +3,7 @@
 use half::f16;
 
 use super::{Chunk, Isa};
+use crate::activations::Rounded;
 
 /// No instructions but those that every target has.
 #[derive(Debug, Clone, Copy)]
@@ -132,5 +133,56 @@ impl Isa for Portable {
     fn total(self, sums: [f32; 8]) -> f32 {
         let fours: [f32; 4] = std::array::from_fn(|i| sums[i] + sums[i + 4]);
         (fours[0] + fours[2]) + (fours[1] + fours[3])
+    }
+
+    const LANES: usize = 8;
+    type Pairs = [[i16; 2]; 8];
+    type Ints = [i32; 8];
+    type Lanes = [f32; 8];
+
+    #[inline(always)]
+    fn store_unsigned(self, bytes: [u8; 32], to: &mut Rounded) {
+        to.0 = bytemuck::cast(bytes.map(i16::from));
+    }
+
+    #[inline(always)]
+    fn store_signed(self, bytes: [u8; 32], to: &mut Rounded) {
+        to.0 = bytemuck::cast(bytes.map(|byte| i16::from(byte as i8)));
+    }
+
+    #[inline(always)]
+    fn pairs(self, pairs: &[[i16; 2]]) -> [[i16; 2]; 8] {
+        *pairs.first_chunk().expect("a pair for each lane")
+    }
+
+    #[inline(always)]
+    fn no_ints(self) -> [i32; 8] {
+        [0; 8]
+    }
+
+    #[inline(always)]
+    fn no_lanes(self) -> [f32; 8] {
+        [0.0; 8]
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: [i32; 8], weights: [[i16; 2]; 8], x: [i16; 2]) -> [i32; 8] {
+        let product = |i: usize, j: usize| i32::from(weights[i][j]) * i32::from(x[j]);
+        std::array::from_fn(|i| sums[i] + product(i, 0) + product(i, 1))
+    }
+
+    #[inline(always)]
+    fn add_ints(self, sums: [f32; 8], ints: [i32; 8], scales: &[f32], scale: f32) -> [f32; 8] {
+        std::array::from_fn(|i| sums[i] + ints[i] as f32 * (scales[i] * scale))
+    }
+
+    #[inline(always)]
+    fn add_lanes(self, sums: [f32; 8], a: &[f32], b: f32) -> [f32; 8] {
+        std::array::from_fn(|i| sums[i] + a[i] * b)
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: [f32; 8], to: &mut [f32; 16]) {
+        to[..8].copy_from_slice(&lanes);
     }
 }

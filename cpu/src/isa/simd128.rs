@@ -30,8 +30,16 @@ fn four(x: &[f32; 32], i: usize) -> v128 {
 #[inline(always)]
 fn products<const FROM: usize>(numbers: [v128; 4], x: &Rounded) -> v128 {
     // SAFETY: eight numbers of 16 bits are 16 bytes.
-    let x = |i: usize| unsafe { v128_load(x.0.as_chunks::<8>().0[i].as_ptr().cast()) };
+    let x = |i: usize| unsafe { v128_load(x.0.as_chunks::<4>().0[i].as_ptr().cast()) };
     i32x4_add(i32x4_dot_i16x8(numbers[FROM], x(FROM)), i32x4_dot_i16x8(numbers[FROM + 1], x(FROM + 1)))
+}
+
+#[inline(always)]
+fn store_numbers(numbers: [v128; 4], to: &mut Rounded) {
+    for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
+        // SAFETY: four pairs of 16 bits are 16 bytes.
+        unsafe { v128_store(to.as_mut_ptr().cast(), numbers) }
+    }
 }
 
 // SAFETY of all blocks below: loads and stores are of 16 bytes within the arrays.
@@ -204,5 +212,56 @@ impl Isa for Simd128 {
     fn total(self, sums: v128) -> f32 {
         (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
             + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
+    }
+
+    const LANES: usize = 4;
+    type Pairs = v128;
+    type Ints = v128;
+    type Lanes = v128;
+
+    #[inline(always)]
+    fn store_unsigned(self, bytes: [v128; 2], to: &mut Rounded) {
+        store_numbers(self.unsigned_numbers(bytes), to);
+    }
+
+    #[inline(always)]
+    fn store_signed(self, bytes: [v128; 2], to: &mut Rounded) {
+        store_numbers(self.signed_numbers(bytes), to);
+    }
+
+    #[inline(always)]
+    fn pairs(self, pairs: &[[i16; 2]]) -> v128 {
+        unsafe { v128_load(pairs[..4].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn no_ints(self) -> v128 {
+        i32x4_splat(0)
+    }
+
+    #[inline(always)]
+    fn no_lanes(self) -> v128 {
+        f32x4_splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: v128, weights: v128, x: [i16; 2]) -> v128 {
+        i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(bytemuck::cast(x))))
+    }
+
+    #[inline(always)]
+    fn add_ints(self, sums: v128, ints: v128, scales: &[f32], scale: f32) -> v128 {
+        let scales = unsafe { v128_load(scales[..4].as_ptr().cast()) };
+        times_add(f32x4_convert_i32x4(ints), f32x4_mul(scales, f32x4_splat(scale)), sums)
+    }
+
+    #[inline(always)]
+    fn add_lanes(self, sums: v128, a: &[f32], b: f32) -> v128 {
+        times_add(unsafe { v128_load(a[..4].as_ptr().cast()) }, f32x4_splat(b), sums)
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: v128, to: &mut [f32; 16]) {
+        unsafe { v128_store(to.as_mut_ptr().cast(), lanes) }
     }
 }

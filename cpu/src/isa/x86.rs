@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Chunk, Isa, Task};
+use crate::activations::Rounded;
 
 /// AVX2, FMA and F16C; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ impl Avx512 {
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
-        #[target_feature(enable = "avx2,fma,f16c,avx512f")]
+        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vnni")]
         fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
             task.run(isa)
         }
@@ -59,6 +60,13 @@ impl Avx2 {
         unsafe {
             let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
             [low, _mm_srli_si128(low, 8), high, _mm_srli_si128(high, 8)]
+        }
+    }
+
+    #[inline(always)]
+    fn store_halves(self, to: &mut Rounded, halves: [__m256i; 2]) {
+        for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), half) }
         }
     }
 
@@ -230,6 +238,65 @@ impl Isa for Avx2 {
             _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
         }
     }
+
+    const LANES: usize = 8;
+    type Pairs = __m256i;
+    type Ints = __m256i;
+    type Lanes = __m256;
+
+    #[inline(always)]
+    fn store_unsigned(self, bytes: __m256i, to: &mut Rounded) {
+        self.store_halves(to, unsafe {
+            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+            [_mm256_cvtepu8_epi16(low), _mm256_cvtepu8_epi16(high)]
+        });
+    }
+
+    #[inline(always)]
+    fn store_signed(self, bytes: __m256i, to: &mut Rounded) {
+        self.store_halves(to, unsafe {
+            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+            [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)]
+        });
+    }
+
+    #[inline(always)]
+    fn pairs(self, pairs: &[[i16; 2]]) -> __m256i {
+        unsafe { _mm256_loadu_si256(pairs[..8].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn no_ints(self) -> __m256i {
+        unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    fn no_lanes(self) -> __m256 {
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: __m256i, weights: __m256i, x: [i16; 2]) -> __m256i {
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(bytemuck::cast(x)))) }
+    }
+
+    #[inline(always)]
+    fn add_ints(self, sums: __m256, ints: __m256i, scales: &[f32], scale: f32) -> __m256 {
+        unsafe {
+            let scales = _mm256_mul_ps(_mm256_loadu_ps(scales[..8].as_ptr()), _mm256_set1_ps(scale));
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(ints), scales, sums)
+        }
+    }
+
+    #[inline(always)]
+    fn add_lanes(self, sums: __m256, a: &[f32], b: f32) -> __m256 {
+        unsafe { _mm256_fmadd_ps(_mm256_loadu_ps(a[..8].as_ptr()), _mm256_set1_ps(b), sums) }
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: __m256, to: &mut [f32; 16]) {
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), lanes) }
+    }
 }
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
@@ -380,5 +447,58 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn total(self, sums: __m512) -> f32 {
         unsafe { _mm512_reduce_add_ps(sums) }
+    }
+
+    const LANES: usize = 16;
+    type Pairs = __m512i;
+    type Ints = __m512i;
+    type Lanes = __m512;
+
+    #[inline(always)]
+    fn store_unsigned(self, bytes: __m256i, to: &mut Rounded) {
+        self.0.store_unsigned(bytes, to);
+    }
+
+    #[inline(always)]
+    fn store_signed(self, bytes: __m256i, to: &mut Rounded) {
+        self.0.store_signed(bytes, to);
+    }
+
+    #[inline(always)]
+    fn pairs(self, pairs: &[[i16; 2]]) -> __m512i {
+        unsafe { _mm512_loadu_si512(pairs[..16].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn no_ints(self) -> __m512i {
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn no_lanes(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: __m512i, weights: __m512i, x: [i16; 2]) -> __m512i {
+        unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(bytemuck::cast(x))) }
+    }
+
+    #[inline(always)]
+    fn add_ints(self, sums: __m512, ints: __m512i, scales: &[f32], scale: f32) -> __m512 {
+        unsafe {
+            let scales = _mm512_mul_ps(_mm512_loadu_ps(scales[..16].as_ptr()), _mm512_set1_ps(scale));
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(ints), scales, sums)
+        }
+    }
+
+    #[inline(always)]
+    fn add_lanes(self, sums: __m512, a: &[f32], b: f32) -> __m512 {
+        unsafe { _mm512_fmadd_ps(_mm512_loadu_ps(a[..16].as_ptr()), _mm512_set1_ps(b), sums) }
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: __m512, to: &mut [f32; 16]) {
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), lanes) }
     }
 }

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub fn copy(device: &Device) -> Result<f64> {
     match device {
         Device::Gpu(gpu) => on_gpu(gpu),
-        Device::Cpu => Ok(on_cpu()),
+        Device::Cpu | Device::CpuModule(_) => Ok(on_cpu()),
     }
 }
 

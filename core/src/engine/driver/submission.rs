@@ -2,7 +2,7 @@
 
 use crate::clock::Instant;
 
-use super::{Drafter, Driver, InFlight, InFlightWork, SHARED_CHUNK, STEPS_PER_SUBMIT};
+use super::{Drafter, Driver, InFlight, InFlightWork, STEPS_PER_SUBMIT};
 use crate::engine::executor::SlotState;
 use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
@@ -15,8 +15,8 @@ impl Driver {
     /// Submits the scheduler's next step; false where there is none.
     pub(super) fn submit(&mut self) -> bool {
         let limits = StepLimits {
-            chunk_alone: self.runner.chunk() as usize,
-            chunk_shared: self.chunks.within(SHARED_CHUNK),
+            chunk_alone: self.chunks.alone(),
+            chunk_shared: self.chunks.shared(),
             rows: self.runner.rows(),
             group: STEPS_PER_SUBMIT,
         };

@@ -5,29 +5,54 @@ pub use none::{Processor, fast_attend, fast_products};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use there::{Processor, fast_attend, fast_products};
 
+/// How weights meet rows of x.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProductsBy {
+    /// One weight row after the other: for few rows of x.
+    Row,
+    /// Several side by side, unpacked once: for many.
+    Panel,
+}
+
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 mod there {
     pub use inglenook_cpu::Processor;
 
-    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products};
+    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products, panel_products};
 
+    use super::ProductsBy;
     use crate::kernels::cpu::WeightRows;
     use crate::kernels::cpu::attention::Question;
     use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
     use crate::kernels::kv::{KvShape, KvType};
 
+    /// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
+    const WHOLE_PANELS: usize = 16;
+
     /// What [`super::super::dot_products`] computes, where the weights are of a type with blocks.
-    pub fn fast_products(processor: Processor, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Vec<f32>> {
+    pub fn fast_products(
+        processor: Processor,
+        weights: WeightRows<'_>,
+        rows: usize,
+        x: &[f32],
+        by: ProductsBy,
+    ) -> Option<Vec<f32>> {
         let weights = weights.in_blocks()?;
-        let x = Activations::new(processor, x, weights.cols);
+        let x = match by {
+            ProductsBy::Row => Activations::new(processor, x, weights.cols),
+            ProductsBy::Panel => Activations::rounded(processor, x, weights.cols),
+        };
         let mut sums = vec![0.0; rows * x.rows()];
         if sums.is_empty() {
             return Some(sums);
         }
         let threads = threads_for(sums.len() * weights.cols);
-        let piece = pieces_of(rows, threads);
+        let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
         let pieces = sums.chunks_mut(piece * x.rows()).enumerate();
-        spread(threads, pieces, |(number, sums)| dot_products(processor, weights, number * piece, &x, sums));
+        spread(threads, pieces, |(number, sums)| match by {
+            ProductsBy::Row => dot_products(processor, weights, number * piece, &x, sums),
+            ProductsBy::Panel => panel_products(processor, weights, number * piece, &x, sums),
+        });
         Some(sums)
     }
 
@@ -57,6 +82,7 @@ mod there {
 
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 mod none {
+    use super::ProductsBy;
     use crate::kernels::cpu::WeightRows;
     use crate::kernels::cpu::attention::Question;
     use crate::kernels::kv::KvShape;
@@ -78,7 +104,13 @@ mod none {
     }
 
     /// Never called.
-    pub fn fast_products(processor: Processor, _: WeightRows<'_>, _: usize, _: &[f32]) -> Option<Vec<f32>> {
+    pub fn fast_products(
+        processor: Processor,
+        _: WeightRows<'_>,
+        _: usize,
+        _: &[f32],
+        _: ProductsBy,
+    ) -> Option<Vec<f32>> {
         match processor {}
     }
 
