@@ -73,16 +73,17 @@ impl<N: Numbers> Task for Rows<'_, N> {
         while m < m_count {
             let tile = Tile { weights, first, x, m };
             m += match m_count - m {
-                8.. => tile.meet::<I, N, 8>(isa, sums),
-                4.. => tile.meet::<I, N, 4>(isa, sums),
-                2.. => tile.meet::<I, N, 2>(isa, sums),
-                _ => tile.meet::<I, N, 1>(isa, sums),
+                8.. => tile.meet::<I, N, 8, 1>(isa, sums),
+                4.. => tile.meet::<I, N, 4, 1>(isa, sums),
+                2.. => tile.meet::<I, N, 2, 2>(isa, sums),
+                _ => tile.meet::<I, N, 1, 4>(isa, sums),
             };
         }
     }
 }
 
 /// Some rows of x, from `m` on, and the weight rows that they meet.
+#[derive(Clone, Copy)]
 struct Tile<'a> {
     weights: Weights<'a>,
     first: usize,
@@ -91,48 +92,82 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// The products of `M` rows of x with as many weight rows as `sums` has room for; gives `M`.
+    /// The products of `M` rows of x with as many weight rows as `sums` has room for, `R` of them at a time; gives `M`.
     #[inline(always)]
-    fn meet<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) -> usize {
+    fn meet<I: Isa, N: Numbers, const M: usize, const R: usize>(self, isa: I, sums: &mut [f32]) -> usize {
         let Tile { weights, first, x, m } = self;
-        let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
         let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
-        for (n, sums) in sums.chunks_exact_mut(x.rows()).enumerate() {
-            let row = weights.row(isa, first + n, &mut scales);
-            sums[m..m + M].copy_from_slice(&products::<I, N, M>(isa, row, &scales, rows));
+        let mut scales: [RowScales; R] = std::array::from_fn(|_| RowScales::new(weights.ty, weights.cols / CHUNK));
+        let whole = sums.len() / x.rows() / R * R;
+        let (groups, rest) = sums.split_at_mut(whole * x.rows());
+        for (group, sums) in groups.chunks_exact_mut(R * x.rows()).enumerate() {
+            let mut bytes = [RowBytes::default(); R];
+            for r in 0..R {
+                bytes[r] = weights.row(isa, first + group * R + r, &mut scales[r]);
+            }
+            let products = products::<I, N, M, R>(isa, bytes, &scales, rows);
+            for (sums, products) in sums.chunks_exact_mut(x.rows()).zip(products) {
+                sums[m..m + M].copy_from_slice(&products);
+            }
+        }
+        if R > 1 && !rest.is_empty() {
+            Tile { first: first + whole, ..self }.meet_rest::<I, N, M>(isa, rest);
         }
         M
     }
+
+    /// The same, one weight row at a time.
+    #[inline(always)]
+    fn meet_rest<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) {
+        let Tile { weights, first, x, m } = self;
+        let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
+        let mut scales = [RowScales::new(weights.ty, weights.cols / CHUNK)];
+        for (n, sums) in sums.chunks_exact_mut(x.rows()).enumerate() {
+            let bytes = [weights.row(isa, first + n, &mut scales[0])];
+            let [products] = products::<I, N, M, 1>(isa, bytes, &scales, rows);
+            sums[m..m + M].copy_from_slice(&products);
+        }
+    }
 }
 
-/// The products of a weight row with `M` rows of x.
+/// The products of `R` weight rows with `M` rows of x. Several weight rows share what is loaded of x, and their additions do not wait for
+/// each other.
 #[inline(always)]
-fn products<I: Isa, N: Numbers, const M: usize>(
+fn products<I: Isa, N: Numbers, const M: usize, const R: usize>(
     isa: I,
-    row: RowBytes<'_>,
-    RowScales { scales, minima }: &RowScales,
+    rows: [RowBytes<'_>; R],
+    all_scales: &[RowScales; R],
     x: [ActivationRow<'_, I::Activations>; M],
-) -> [f32; M] {
+) -> [[f32; M]; R] {
     let chunks = x[0].values.len();
     let values = x.map(|x| &x.values[..chunks]);
     let x_scales = x.map(|x| if I::Activations::SCALED { &x.scales[..chunks] } else { x.scales });
-    let scales = &scales[..chunks * N::SCALES];
-    let mut sums = [isa.zero(); M];
+    let scales = all_scales.each_ref().map(|row| &row.scales[..chunks * N::SCALES]);
+    let mut sums = [[isa.zero(); M]; R];
     for c in 0..chunks {
-        let bytes = N::chunk(isa, row, c);
-        let numbers = if N::SIGNED { isa.signed_numbers(bytes) } else { isa.unsigned_numbers(bytes) };
-        for i in 0..M {
-            let scaled = |scale: f32| if I::Activations::SCALED { scale * x_scales[i][c] } else { scale };
-            sums[i] = match N::SCALES {
-                1 => isa.add_scaled(sums[i], numbers, &values[i][c], scaled(scales[c])),
-                _ => {
-                    let both = [scaled(scales[2 * c]), scaled(scales[2 * c + 1])];
-                    isa.add_scaled_halves(sums[i], numbers, &values[i][c], both)
-                }
-            };
+        for r in 0..R {
+            let bytes = N::chunk(isa, rows[r], c);
+            let numbers = if N::SIGNED { isa.signed_numbers(bytes) } else { isa.unsigned_numbers(bytes) };
+            for i in 0..M {
+                let scaled = |scale: f32| if I::Activations::SCALED { scale * x_scales[i][c] } else { scale };
+                sums[r][i] = match N::SCALES {
+                    1 => isa.add_scaled(sums[r][i], numbers, &values[i][c], scaled(scales[r][c])),
+                    _ => {
+                        let both = [scaled(scales[r][2 * c]), scaled(scales[r][2 * c + 1])];
+                        isa.add_scaled_halves(sums[r][i], numbers, &values[i][c], both)
+                    }
+                };
+            }
         }
     }
-    std::array::from_fn(|i| isa.total(sums[i]) + of_minima(scales, minima, x[i].sums))
+    // No `from_fn`: what it calls is not compiled for the set.
+    let mut products = [[0.0; M]; R];
+    for r in 0..R {
+        for i in 0..M {
+            products[r][i] = isa.total(sums[r][i]) + of_minima(scales[r], &all_scales[r].minima, x[i].sums);
+        }
+    }
+    products
 }
 
 /// What the minima of a row come to.

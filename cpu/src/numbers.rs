@@ -6,7 +6,7 @@
 use crate::isa::Isa;
 
 /// The bytes of one row in the planes of its type.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct RowBytes<'a> {
     /// The numbers, or their low bits.
     pub quants: &'a [u8],

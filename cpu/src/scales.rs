@@ -50,40 +50,39 @@ impl RowScales {
             }
             (WeightType::Q4_K | WeightType::Q5_K, Minima::Own(minima)) => read_k(isa, bytes, &mut self.scales, minima),
             (WeightType::Q6_K, _) => read_6(isa, bytes, &mut self.scales),
-            _ => read_halves(isa, bytes, |run, floats| {
-                self.scales[32 * run..][..32].copy_from_slice(floats);
-            }),
+            _ => read_halves(isa, bytes, &mut self.scales),
         }
     }
 }
 
-/// Reads halves, 32 at a time; those behind the last are 0.
+/// Halves, 32 at a time; behind the last, zeros.
 #[inline(always)]
-fn read_halves<I: Isa>(isa: I, bytes: &[u8], mut put: impl FnMut(usize, &[f32; 32])) {
-    let mut floats = [0.0; 32];
+fn halves(bytes: &[u8]) -> impl Iterator<Item = [u8; 64]> {
     let (runs, rest) = bytes.as_chunks::<64>();
-    for (number, run) in runs.iter().enumerate() {
-        isa.store(isa.widen_f16(run), &mut floats);
-        put(number, &floats);
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        isa.store(isa.widen_f16(&last), &mut floats);
-        put(runs.len(), &floats);
+    let mut last = [0; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    runs.iter().copied().chain((!rest.is_empty()).then_some(last))
+}
+
+#[inline(always)]
+fn read_halves<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
+    for (run, scales) in halves(bytes).zip(scales.as_chunks_mut::<32>().0) {
+        isa.store(isa.widen_f16(&run), scales);
     }
 }
 
 /// Q4_1, Q5_1: scale and minimum by turns.
 #[inline(always)]
 fn read_pairs<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) {
-    read_halves(isa, bytes, |run, floats| {
-        let (scales, minima) = (&mut scales[16 * run..][..16], &mut minima[16 * run..][..16]);
+    let mut floats = [0.0; 32];
+    let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
+    for (run, (scales, minima)) in halves(bytes).zip(places) {
+        isa.store(isa.widen_f16(&run), &mut floats);
         for i in 0..16 {
             scales[i] = floats[2 * i];
             minima[i] = floats[2 * i + 1];
         }
-    });
+    }
 }
 
 /// Q4_K, Q5_K: eight groups with six-bit scales and minima, two blocks at a time.

@@ -446,7 +446,10 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn total(self, sums: __m512) -> f32 {
-        unsafe { _mm512_reduce_add_ps(sums) }
+        unsafe {
+            let (low, high) = (_mm512_castps512_ps256(sums), _mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1));
+            self.0.total(_mm256_add_ps(low, _mm256_castpd_ps(high)))
+        }
     }
 
     const LANES: usize = 16;
