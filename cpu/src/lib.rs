@@ -3,8 +3,10 @@
 //! They are variants of the plain-Rust twins of the engine, which stay their oracles. This is the only crate with SIMD, and with `unsafe`
 //! for it: every instruction set is a token (`isa`) that exists only where the processor has it. Nothing here knows devices, plans or models.
 
+mod activation;
 mod activations;
 mod attention;
+mod exp;
 mod isa;
 mod matmul;
 mod numbers;
@@ -12,6 +14,7 @@ mod panels;
 mod processor;
 mod scales;
 
+pub use activation::gate_by_silu;
 pub use activations::Activations;
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, dot_products};

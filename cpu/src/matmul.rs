@@ -39,7 +39,7 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// `sums[(n - first) * x.rows() + m] = weights[n] · x[m]` for the weight rows from `first` on, as many as `sums` has room for.
+/// `sums[m, n - first] = weights[n] · x[m]` for the weight rows from `first` on; `sums`: `[x.rows(), rows]`.
 ///
 /// # Panics
 /// Where planes end before these rows do, x has other columns, or the type has no blocks.
@@ -98,35 +98,26 @@ impl Tile<'_> {
         let Tile { weights, first, x, m } = self;
         let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
         let mut scales: [RowScales; R] = std::array::from_fn(|_| RowScales::new(weights.ty, weights.cols / CHUNK));
-        let whole = sums.len() / x.rows() / R * R;
-        let (groups, rest) = sums.split_at_mut(whole * x.rows());
-        for (group, sums) in groups.chunks_exact_mut(R * x.rows()).enumerate() {
+        let count = sums.len() / x.rows();
+        for n in (0..count / R * R).step_by(R) {
             let mut bytes = [RowBytes::default(); R];
             for r in 0..R {
-                bytes[r] = weights.row(isa, first + group * R + r, &mut scales[r]);
+                bytes[r] = weights.row(isa, first + n + r, &mut scales[r]);
             }
             let products = products::<I, N, M, R>(isa, bytes, &scales, rows);
-            for (sums, products) in sums.chunks_exact_mut(x.rows()).zip(products) {
-                sums[m..m + M].copy_from_slice(&products);
+            for i in 0..M {
+                for r in 0..R {
+                    sums[(m + i) * count + n + r] = products[r][i];
+                }
             }
         }
-        if R > 1 && !rest.is_empty() {
-            Tile { first: first + whole, ..self }.meet_rest::<I, N, M>(isa, rest);
+        for n in count / R * R..count {
+            let scales = &mut scales[0];
+            let bytes = [weights.row(isa, first + n, scales)];
+            let [products] = products::<I, N, M, 1>(isa, bytes, std::array::from_ref(scales), rows);
+            (0..M).for_each(|i| sums[(m + i) * count + n] = products[i]);
         }
         M
-    }
-
-    /// The same, one weight row at a time.
-    #[inline(always)]
-    fn meet_rest<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) {
-        let Tile { weights, first, x, m } = self;
-        let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
-        let mut scales = [RowScales::new(weights.ty, weights.cols / CHUNK)];
-        for (n, sums) in sums.chunks_exact_mut(x.rows()).enumerate() {
-            let bytes = [weights.row(isa, first + n, &mut scales[0])];
-            let [products] = products::<I, N, M, 1>(isa, bytes, &scales, rows);
-            sums[m..m + M].copy_from_slice(&products);
-        }
     }
 }
 
@@ -192,15 +183,15 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use inglenook_format::quant::{Planes, dequantise, random_blocks, repack};
 
-    fn types() -> impl Iterator<Item = WeightType> {
+    pub fn types() -> impl Iterator<Item = WeightType> {
         WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1)
     }
 
-    struct Case {
+    pub struct Case {
         ty: WeightType,
         cols: usize,
         planes: Planes,
@@ -211,7 +202,7 @@ mod tests {
     }
 
     impl Case {
-        fn new(ty: WeightType, rows: usize, cols: usize, m_count: usize) -> Case {
+        pub fn new(ty: WeightType, rows: usize, cols: usize, m_count: usize) -> Case {
             let raw = random_blocks(ty, 7, rows * cols / ty.block_len(), 0.5);
             let (mut planes, mut values) = (Planes::default(), vec![0.0; rows * cols]);
             repack(ty, &raw, 0, &mut planes).expect("whole blocks");
@@ -221,20 +212,33 @@ mod tests {
             Case { ty, cols, planes, values, x }
         }
 
+        /// The rows of x.
+        pub fn rows_of_x(&self) -> impl Iterator<Item = &[f32]> {
+            self.x.chunks(self.cols)
+        }
+
+        /// All of x.
+        pub fn x(&self) -> (&[f32], usize) {
+            (&self.x, self.cols)
+        }
+
+        pub fn weights(&self) -> Weights<'_> {
+            Weights { ty: self.ty, cols: self.cols, planes: self.planes.as_ref() }
+        }
+
         fn products(&self, processor: Processor, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
             let x = Activations::new(processor, x, self.cols);
             let mut sums = vec![f32::NAN; rows * x.rows()];
-            let weights = Weights { ty: self.ty, cols: self.cols, planes: self.planes.as_ref() };
-            dot_products(processor, weights, first, &x, &mut sums);
+            dot_products(processor, self.weights(), first, &x, &mut sums);
             sums
         }
 
-        /// In f64.
-        fn expected(&self) -> Vec<f64> {
+        /// In f64, `[m_count, rows]`.
+        pub fn expected(&self) -> Vec<f64> {
             let dot =
                 |weights: &[f32], x: &[f32]| weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
-            let rows = self.values.chunks(self.cols);
-            rows.flat_map(|weights| self.x.chunks(self.cols).map(move |x| dot(weights, x))).collect()
+            let rows = || self.values.chunks(self.cols);
+            self.x.chunks(self.cols).flat_map(|x| rows().map(move |weights| dot(weights, x))).collect()
         }
     }
 
@@ -266,9 +270,8 @@ mod tests {
                 let together = case.products(processor, 0, 5, &case.x);
                 for (m, x) in case.x.chunks(case.cols).enumerate() {
                     let alone = case.products(processor, 2, 3, x);
-                    let found: Vec<f32> = together[2 * 9..].iter().skip(m).step_by(9).copied().collect();
                     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                    assert_eq!(bits(&alone), bits(&found), "{ty} row {m} {processor:?}");
+                    assert_eq!(bits(&alone), bits(&together[5 * m + 2..][..3]), "{ty} row {m} {processor:?}");
                 }
             }
         }

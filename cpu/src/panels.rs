@@ -40,29 +40,36 @@ impl<N: Numbers> Task for Panels<'_, N> {
         let (m_count, rows) = (x.rows(), sums.len() / x.rows().max(1));
         let mut panel = Panel::new(weights.cols / CHUNK, I::LANES, N::SCALES);
         let mut scales = RowScales::new(weights.ty, panel.chunks);
-        for (group, sums) in sums.chunks_mut(I::LANES * m_count).enumerate() {
-            let from = group * I::LANES;
-            for lane in 0..I::LANES.min(rows - from) {
+        for from in (0..rows).step_by(I::LANES) {
+            let mut column = Column { sums, rows, from, lanes: I::LANES.min(rows - from) };
+            for lane in 0..column.lanes {
                 let row = weights.row(isa, first + from + lane, &mut scales);
                 panel.put::<I, N>(isa, lane, row, &scales);
             }
             let mut m = 0;
             while m < m_count {
                 m += match m_count - m {
-                    8.. => panel.meet::<I, N, 8>(isa, x, m, sums),
-                    4.. => panel.meet::<I, N, 4>(isa, x, m, sums),
-                    2.. => panel.meet::<I, N, 2>(isa, x, m, sums),
-                    _ => panel.meet::<I, N, 1>(isa, x, m, sums),
+                    8.. => panel.meet::<I, N, 8>(isa, x, m, &mut column),
+                    4.. => panel.meet::<I, N, 4>(isa, x, m, &mut column),
+                    2.. => panel.meet::<I, N, 2>(isa, x, m, &mut column),
+                    _ => panel.meet::<I, N, 1>(isa, x, m, &mut column),
                 };
             }
         }
     }
 }
 
+/// Where the products of a panel belong: `lanes` columns of `sums`, which is `[x.rows(), rows]`.
+struct Column<'a> {
+    sums: &'a mut [f32],
+    rows: usize,
+    from: usize,
+    lanes: usize,
+}
+
 /// Weight rows side by side, in as many lanes. What a lane without a row holds is of no account.
 struct Panel {
     chunks: usize,
-    lanes: usize,
     /// `[chunks, PAIRS, lanes]`
     numbers: Vec<[i16; 2]>,
     /// `[chunks, N::SCALES, lanes]`
@@ -75,7 +82,6 @@ impl Panel {
     fn new(chunks: usize, lanes: usize, scales: usize) -> Panel {
         Panel {
             chunks,
-            lanes,
             numbers: vec![[0; 2]; chunks * PAIRS * lanes],
             scales: vec![0.0; chunks * scales * lanes],
             minima: vec![0.0; chunks * lanes],
@@ -114,9 +120,15 @@ impl Panel {
         }
     }
 
-    /// The products with `M` rows of x, from `m` on, to where they belong in `sums`; gives `M`.
+    /// The products with `M` rows of x, from `m` on, to where they belong; gives `M`.
     #[inline(always)]
-    fn meet<I: Isa, N: Numbers, const M: usize>(&self, isa: I, x: &Activations, m: usize, sums: &mut [f32]) -> usize {
+    fn meet<I: Isa, N: Numbers, const M: usize>(
+        &self,
+        isa: I,
+        x: &Activations,
+        m: usize,
+        column: &mut Column<'_>,
+    ) -> usize {
         let rows: [ActivationRow<'_, Rounded>; M] = std::array::from_fn(|i| x.row(m + i));
         let mut lanes = [isa.no_lanes(); M];
         for c in 0..self.chunks {
@@ -146,9 +158,69 @@ impl Panel {
         let mut products = [0.0; 16];
         for (i, lanes) in lanes.into_iter().enumerate() {
             isa.store_lanes(lanes, &mut products);
-            let column = sums[m + i..].iter_mut().step_by(x.rows());
-            column.zip(&products[..self.lanes]).for_each(|(sum, product)| *sum = *product);
+            let Column { sums, rows, from, lanes } = column;
+            sums[(m + i) * *rows + *from..][..*lanes].copy_from_slice(&products[..*lanes]);
         }
         M
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matmul::tests::{Case, types};
+
+    fn products(case: &Case, processor: Processor, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
+        let (_, cols) = case.x();
+        let x = Activations::rounded(processor, x, cols);
+        let mut sums = vec![f32::NAN; rows * x.rows()];
+        panel_products(processor, case.weights(), first, &x, &mut sums);
+        sums
+    }
+
+    #[test]
+    fn panels_equal_products_of_dequantised_weights_on_every_instruction_set() {
+        for ty in types() {
+            // Rows that fill no panel, and more than one; rows of x that fill no tile, and more than one.
+            for (rows, m_count) in [(7, 1), (5, 3), (19, 15)] {
+                let case = Case::new(ty, rows, if ty.block_len() == 32 { 224 } else { 768 }, m_count);
+                let expected = case.expected();
+                let size = (expected.iter().map(|v| v * v).sum::<f64>() / expected.len() as f64).sqrt();
+                for processor in Processor::all() {
+                    let found = products(&case, processor, 0, rows, case.x().0);
+                    for (found, expected) in found.iter().zip(&expected) {
+                        // Half a step of x is 1.5e-5 of its largest.
+                        let error = (f64::from(*found) - expected).abs() / size;
+                        assert!(error < 1e-4, "{ty} {m_count} {processor:?}: {found} {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn panels_do_not_depend_on_companions() {
+        for ty in types() {
+            let case = Case::new(ty, 21, 768, 9);
+            for processor in Processor::all() {
+                let together = products(&case, processor, 0, 21, case.x().0);
+                for (m, x) in case.rows_of_x().enumerate() {
+                    let alone = products(&case, processor, 2, 18, x);
+                    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(&alone), bits(&together[21 * m + 2..][..18]), "{ty} row {m} {processor:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn activations_that_are_no_numbers_give_none_and_only_in_their_row() {
+        let case = Case::new(crate::matmul::tests::types().next().expect("a type"), 3, 64, 2);
+        let mut x = case.x().0.to_vec();
+        x[33] = f32::INFINITY;
+        for processor in Processor::all() {
+            let found = products(&case, processor, 0, 3, &x);
+            assert!(found[..3].iter().all(|sum| sum.is_nan()) && found[3..].iter().all(|sum| sum.is_finite()));
+        }
     }
 }

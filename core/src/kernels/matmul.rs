@@ -117,31 +117,33 @@ impl Matmul {
 
     /// The twin.
     pub(super) fn run(&self, arguments: &Arguments) {
-        self.run_by(arguments, |weights, rows, x| Some(cpu::dot_products(weights, rows, x)));
+        let m_count = batch::count(&arguments.u32s("batch"));
+        let products = self.with_inputs(arguments, cpu::dot_products);
+        self.with_outputs(arguments, |bias, out| cpu::finish(&products, bias, self.epilogue, m_count, out));
     }
 
     /// The same by `processor`; false where the weights' type has no fast way.
     pub(super) fn run_fast(&self, arguments: &Arguments, processor: Processor, by: ProductsBy) -> bool {
-        self.run_by(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x, by))
+        let products =
+            self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x, by));
+        let Some(products) = products else { return false };
+        self.with_outputs(arguments, |bias, out| products.finish(bias, self.epilogue, out));
+        true
     }
 
-    fn run_by(
-        &self,
-        arguments: &Arguments,
-        dot_products: impl FnOnce(WeightRows<'_>, usize, &[f32]) -> Option<Vec<f32>>,
-    ) -> bool {
+    fn with_inputs<T>(&self, arguments: &Arguments, compute: impl FnOnce(WeightRows<'_>, usize, &[f32]) -> T) -> T {
         let m_count = batch::count(&arguments.u32s("batch"));
         let planes = cpu::HostPlanes::of(self.weights.ty, arguments);
         let weights = planes.rows(self.weights.ty, self.weights.cols as usize);
         let used = m_count * self.weights.cols as usize;
-        let Some(sums) = dot_products(weights, self.weights.rows as usize, &arguments.f32s("x")[..used]) else {
-            return false;
-        };
+        compute(weights, self.weights.rows as usize, &arguments.f32s("x")[..used])
+    }
+
+    fn with_outputs(&self, arguments: &Arguments, finish: impl FnOnce(Option<&[f32]>, cpu::Strided<'_>)) {
         let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
         let mut out = arguments.f32s_mut("out");
-        let out = cpu::Strided { values: &mut out, stride: self.out_stride as usize, offset: self.out_offset as usize };
-        cpu::finish(&sums, bias.as_deref(), self.epilogue, m_count, out);
-        true
+        let (stride, offset) = (self.out_stride as usize, self.out_offset as usize);
+        finish(bias.as_deref(), cpu::Strided { values: &mut out, stride, offset });
     }
 }
 

@@ -18,16 +18,30 @@ pub enum ProductsBy {
 mod there {
     pub use inglenook_cpu::Processor;
 
-    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products, panel_products};
+    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products, gate_by_silu, panel_products};
 
     use super::ProductsBy;
-    use crate::kernels::cpu::WeightRows;
+    use crate::kernels::Activation;
     use crate::kernels::cpu::attention::Question;
     use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
+    use crate::kernels::cpu::{Strided, WeightRows, gated_activation};
     use crate::kernels::kv::{KvShape, KvType};
+    use crate::kernels::matmul::Epilogue;
 
     /// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
     const WHOLE_PANELS: usize = 16;
+    /// What finishing a sum takes, in multiplications.
+    const WORK_OF_A_SUM: usize = 8;
+
+    /// Products of weight rows with rows of x, in pieces of weight rows: each `[m_count, rows of the piece]`.
+    pub struct Products {
+        processor: Processor,
+        m_count: usize,
+        /// Weight rows of a piece but the last, and of all.
+        piece: usize,
+        rows: usize,
+        sums: Vec<f32>,
+    }
 
     /// What [`super::super::dot_products`] computes, where the weights are of a type with blocks.
     pub fn fast_products(
@@ -36,24 +50,74 @@ mod there {
         rows: usize,
         x: &[f32],
         by: ProductsBy,
-    ) -> Option<Vec<f32>> {
+    ) -> Option<Products> {
         let weights = weights.in_blocks()?;
         let x = match by {
             ProductsBy::Row => Activations::new(processor, x, weights.cols),
             ProductsBy::Panel => Activations::rounded(processor, x, weights.cols),
         };
-        let mut sums = vec![0.0; rows * x.rows()];
-        if sums.is_empty() {
-            return Some(sums);
-        }
+        let m_count = x.rows();
+        let mut sums = vec![0.0; rows * m_count];
         let threads = threads_for(sums.len() * weights.cols);
         let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
-        let pieces = sums.chunks_mut(piece * x.rows()).enumerate();
+        let pieces = sums.chunks_mut((piece * m_count).max(1)).enumerate();
         spread(threads, pieces, |(number, sums)| match by {
             ProductsBy::Row => dot_products(processor, weights, number * piece, &x, sums),
             ProductsBy::Panel => panel_products(processor, weights, number * piece, &x, sums),
         });
-        Some(sums)
+        Some(Products { processor, m_count, piece, rows, sums })
+    }
+
+    impl Products {
+        /// What [`finish`] does with them.
+        ///
+        /// [`finish`]: super::super::finish
+        pub fn finish(mut self, bias: Option<&[f32]>, epilogue: Epilogue, out: Strided<'_>) {
+            let Strided { values, stride, offset } = out;
+            let m_count = self.m_count;
+            let mut rows = values.chunks_mut(stride).take(m_count).map(|row| &mut row[offset..]);
+            if m_count == 1 {
+                // Its pieces are one behind the other.
+                let mut sums = std::mem::take(&mut self.sums);
+                rows.for_each(|out| self.finish_row(&mut sums, bias, epilogue, out));
+                return;
+            }
+            let threads = threads_for(self.sums.len() * WORK_OF_A_SUM).min(m_count);
+            let share = m_count.div_ceil(threads.max(1));
+            let mut shares = Vec::new();
+            while shares.len() * share < m_count {
+                shares.push(rows.by_ref().take(share).collect::<Vec<_>>());
+            }
+            spread(threads, shares.into_iter().enumerate(), |(number, outs)| {
+                let mut sums = Vec::with_capacity(self.rows);
+                for (m, out) in (number * share..).zip(outs) {
+                    self.gather(m, &mut sums);
+                    self.finish_row(&mut sums, bias, epilogue, out);
+                }
+            });
+        }
+
+        /// Row `m` of the products.
+        fn gather(&self, m: usize, into: &mut Vec<f32>) {
+            into.clear();
+            for piece in self.sums.chunks(self.piece * self.m_count) {
+                let rows = piece.len() / self.m_count;
+                into.extend_from_slice(&piece[m * rows..][..rows]);
+            }
+        }
+
+        fn finish_row(&self, sums: &mut [f32], bias: Option<&[f32]>, epilogue: Epilogue, out: &mut [f32]) {
+            if let Some(bias) = bias {
+                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+            }
+            let (gates, ups) = sums.split_at(self.rows / 2);
+            match epilogue {
+                Epilogue::Store => out[..sums.len()].copy_from_slice(sums),
+                Epilogue::Add => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
+                Epilogue::Gated(Activation::Silu) => gate_by_silu(self.processor, gates, ups, &mut out[..gates.len()]),
+                Epilogue::Gated(other) => gated_activation(gates, ups, other, &mut out[..gates.len()]),
+            }
+        }
     }
 
     /// What [`attend`] computes, where a vector is whole blocks of 32.
@@ -83,9 +147,11 @@ mod there {
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 mod none {
     use super::ProductsBy;
+    use crate::kernels::cpu::Strided;
     use crate::kernels::cpu::WeightRows;
     use crate::kernels::cpu::attention::Question;
     use crate::kernels::kv::KvShape;
+    use crate::kernels::matmul::Epilogue;
 
     /// An instruction set: none.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +169,16 @@ mod none {
         }
     }
 
+    /// Products: none.
+    pub enum Products {}
+
+    impl Products {
+        /// Never called.
+        pub fn finish(self, _: Option<&[f32]>, _: Epilogue, _: Strided<'_>) {
+            match self {}
+        }
+    }
+
     /// Never called.
     pub fn fast_products(
         processor: Processor,
@@ -110,7 +186,7 @@ mod none {
         _: usize,
         _: &[f32],
         _: ProductsBy,
-    ) -> Option<Vec<f32>> {
+    ) -> Option<Products> {
         match processor {}
     }
 
