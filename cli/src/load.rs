@@ -143,6 +143,7 @@ pub fn engine_options(arguments: &ModelArguments) -> EngineOptions {
         kv_type: arguments.kv_type,
         max_sequences: Some(arguments.max_sequences),
         cache_tokens: arguments.cache_tokens,
+        threads: arguments.threads,
         no_speculation: arguments.no_speculation,
         ..EngineOptions::default()
     }

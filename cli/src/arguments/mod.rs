@@ -37,6 +37,9 @@ pub struct ModelArguments {
     /// How keys and values are stored: f32 for exact comparisons, q8_0 and q4_0 for half and a quarter of the memory of f16
     #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = PossibleValuesParser::new(KvType::ALL.map(KvType::name)).map(|name| kv_type(&name)))]
     pub kv_type: KvType,
+    /// Threads on which the CPU computes, where it does [default: as many as there are cores, and never more]
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<usize>,
     /// Sequences that run at once, 1 to 8; further requests wait
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub max_sequences: u32,

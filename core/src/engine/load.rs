@@ -66,7 +66,11 @@ impl Engine {
         let needs = weights.memory_needs(&fit_options).beside(draft_bytes(options));
         fit::check_needs(weights.config(), &needs, &device, &fit_options)?;
         let slots = fit_options.slots;
-        let mut kernels = KernelCache::new(device.clone());
+        let mut kernels = KernelCache::new(device.clone()).with_threads(options.threads.unwrap_or(0));
+        let mut adapter = device.facts();
+        if matches!(device, Device::Cpu) {
+            adapter.driver = kernels.instructions();
+        }
         let kv = KvCache::new(&device, &kv_options)?;
         let lifetimes = kv.options().groups.iter().map(|group| group.lifetime);
         let groups = lifetimes.zip(kv.pages()).map(|(lifetime, pages)| GroupOptions { lifetime, pages }).collect();
@@ -89,7 +93,7 @@ impl Engine {
         let driver = Driver::new(runner, scheduler, transfer, kernels, vocab_size, speculation);
         let info = Info {
             model: ModelInfo { context_length: context, ..model.info().clone() },
-            adapter: device.facts(),
+            adapter,
             reason: model.reason().to_owned(),
             memory: driver.memory(),
             kernels: choices,

@@ -87,6 +87,9 @@ pub struct EngineOptions {
     /// chat that is opened again, also by a later process, is not computed again. By default nowhere.
     #[serde(skip)]
     pub page_store: Option<Rc<dyn PageStore>>,
+    /// Threads on which the CPU computes, where it does; by default, of 0, and of more than there are, as many as there are cores. What came
+    /// of it is in [`Info::adapter`]. A draft model takes all.
+    pub threads: Option<usize>,
     /// Never drafts tokens, neither those that the prompt or the answer had before nor the draft model's, which else are verified several
     /// at once where that pays. The tokens are the same either way.
     pub no_speculation: bool,

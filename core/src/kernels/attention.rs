@@ -1,6 +1,6 @@
 //! Causal attention over the paged cache, for prefill and for decode.
 
-use super::cpu::Processor;
+use super::cpu::FastWay;
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -171,8 +171,8 @@ impl Kernel for Attention {
         self.run_by(arguments, None);
     }
 
-    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
-        self.run_by(arguments, Some(processor));
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_by(arguments, Some(way));
         true
     }
 
@@ -182,7 +182,7 @@ impl Kernel for Attention {
 }
 
 impl Attention {
-    fn run_by(&self, arguments: &Arguments, processor: Option<Processor>) {
+    fn run_by(&self, arguments: &Arguments, way: Option<FastWay>) {
         let segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s(name)).collect();
         cpu::attention(
             batch::rows(&arguments.u32s("batch")),
@@ -191,7 +191,7 @@ impl Attention {
             self.sinks.is_some().then(|| arguments.f32s("sinks")).as_deref(),
             &mut arguments.f32s_mut("out"),
             (&self.shape, &self.kv),
-            processor,
+            way,
         );
     }
 }

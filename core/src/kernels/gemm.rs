@@ -1,6 +1,6 @@
 //! Matmul for many rows of x: prefill.
 
-use super::cpu::{Processor, ProductsBy};
+use super::cpu::{FastWay, ProductsBy};
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
@@ -74,8 +74,8 @@ impl Kernel for Gemm {
         self.0.run(arguments);
     }
 
-    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
-        self.0.run_fast(arguments, processor, ProductsBy::Panel)
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.0.run_fast(arguments, way, ProductsBy::Panel)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the matmul kernels have in common: operands, modes and the twin. `gemv` and `gemm` hold the variants.
 
-use super::cpu::{Processor, ProductsBy, WeightRows};
+use super::cpu::{FastWay, ProductsBy, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightShard, random_planes};
@@ -122,10 +122,9 @@ impl Matmul {
         self.with_outputs(arguments, |bias, out| cpu::finish(&products, bias, self.epilogue, m_count, out));
     }
 
-    /// The same by `processor`; false where the weights' type has no fast way.
-    pub(super) fn run_fast(&self, arguments: &Arguments, processor: Processor, by: ProductsBy) -> bool {
-        let products =
-            self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(processor, weights, rows, x, by));
+    /// The same the fast way; false where the weights' type has no fast way.
+    pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay, by: ProductsBy) -> bool {
+        let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, rows, x, by));
         let Some(products) = products else { return false };
         self.with_outputs(arguments, |bias, out| products.finish(bias, self.epilogue, out));
         true

@@ -44,7 +44,7 @@ pub use operands::{Arguments, Operand, TensorRef};
 use std::fmt;
 
 use crate::gpu::{AdapterInfo, RequiredFeatures, Shader};
-use cpu::Processor;
+use cpu::FastWay;
 use encode::Encode;
 use verify::KernelTest;
 
@@ -131,8 +131,8 @@ pub trait Kernel: Encode {
     fn run(&self, arguments: &Arguments);
 
     /// The same by faster instructions of the CPU; false, and nothing done, where this operation has none.
-    fn run_fast(&self, arguments: &Arguments, processor: Processor) -> bool {
-        let _ = (arguments, processor);
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        let _ = (arguments, way);
         false
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::cpu::Processor;
+use super::cpu::{ALL_THREADS, FastWay, Processor};
 use super::kv::{KvShape, KvType};
 use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
@@ -151,7 +151,7 @@ pub fn check_fast(case: &KernelTest, processor: Processor) -> Option<Result<(), 
     for (number, kernel) in case.kernels(&slices).into_iter().enumerate() {
         let arguments = arguments(kernel.as_ref());
         match number {
-            0 if !kernel.run_fast(&arguments, processor) => return None,
+            0 if !kernel.run_fast(&arguments, FastWay { processor, threads: ALL_THREADS }) => return None,
             0 => {}
             _ => kernel.run(&arguments),
         }

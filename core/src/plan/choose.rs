@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::PlanError;
 use crate::device::Device;
 use crate::gpu::{Dispatch, Gpu, GpuError, Pipeline, Shader};
-use crate::kernels::cpu::Processor;
+use crate::kernels::cpu::{ALL_THREADS, FastWay, Processor, threads_there};
 use crate::kernels::{Arguments, Kernel, Variant, shader, verify};
 
 /// Runs of a timing; the fastest counts.
@@ -52,6 +52,7 @@ pub struct KernelCache {
     chosen: HashMap<Key, Variant>,
     choices: Vec<KernelChoice>,
     fast: HashMap<Key, Option<Processor>>,
+    threads: usize,
     forced: Option<Variant>,
 }
 
@@ -64,6 +65,7 @@ impl KernelCache {
             chosen: HashMap::new(),
             choices: Vec::new(),
             fast: HashMap::new(),
+            threads: ALL_THREADS,
             forced: None,
         }
     }
@@ -73,6 +75,19 @@ impl KernelCache {
     pub fn force(mut self, variant: Variant) -> KernelCache {
         self.forced = Some(variant);
         self
+    }
+
+    /// On the CPU, computes on so many threads at most: of 0, and of more than there are, as many as there are.
+    pub fn with_threads(mut self, threads: usize) -> KernelCache {
+        self.threads = if threads == 0 { ALL_THREADS } else { threads };
+        self
+    }
+
+    /// What the CPU computes with, for people: instructions and threads.
+    pub fn instructions(&self) -> String {
+        let threads = self.threads.min(threads_there());
+        let best = Processor::all().last().map_or("plain code", |processor| processor.name());
+        format!("{best}, {threads} thread{}", if threads == 1 { "" } else { "s" })
     }
 
     /// The device.
@@ -97,7 +112,12 @@ impl KernelCache {
 
     /// The instructions by which operations like `op` run on the CPU: the best that the processor has and that give the right answer; none
     /// where the twin runs.
-    pub(super) fn processor(&mut self, op: &dyn Kernel) -> Option<Processor> {
+    pub(super) fn fast_way(&mut self, op: &dyn Kernel) -> Option<FastWay> {
+        let processor = self.processor(op)?;
+        Some(FastWay { processor, threads: self.threads })
+    }
+
+    fn processor(&mut self, op: &dyn Kernel) -> Option<Processor> {
         let all = Processor::all();
         if all.is_empty() || self.forced == Some(Variant::Plain) {
             return None;

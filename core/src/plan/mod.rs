@@ -18,7 +18,7 @@ use crate::device::module::Reading;
 use crate::device::{Device, Slice};
 use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
-use crate::kernels::cpu::Processor;
+use crate::kernels::cpu::FastWay;
 use crate::kernels::verify::Wrong;
 use crate::kernels::{Arguments, Kernel, Tensor, TensorRef, verify};
 
@@ -101,13 +101,13 @@ impl Recorder {
 struct CpuStep {
     kernel: Box<dyn Kernel>,
     arguments: Arguments,
-    processor: Option<Processor>,
+    way: Option<FastWay>,
 }
 
 impl CpuStep {
     fn run(&self) {
-        let CpuStep { kernel, arguments, processor } = self;
-        if !processor.is_some_and(|processor| kernel.run_fast(arguments, processor)) {
+        let CpuStep { kernel, arguments, way } = self;
+        if !way.is_some_and(|way| kernel.run_fast(arguments, way)) {
             kernel.run(arguments);
         }
     }
@@ -158,8 +158,8 @@ impl Plan {
             let steps = match &device {
                 Device::Cpu => {
                     let step = |(kernel, arguments): (Box<dyn Kernel>, _)| {
-                        let processor = kernels.processor(kernel.as_ref());
-                        CpuStep { kernel, arguments, processor }
+                        let way = kernels.fast_way(kernel.as_ref());
+                        CpuStep { kernel, arguments, way }
                     };
                     Steps::Cpu(recorder.ops.into_iter().zip(arguments).map(step).collect())
                 }

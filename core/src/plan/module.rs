@@ -14,7 +14,6 @@ use super::{CpuStep, KernelCache, KernelChoice};
 use crate::device::module::{CpuModule, ModuleRange};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
-use crate::kernels::cpu::Processor;
 use crate::kernels::encode::decode;
 use crate::kernels::{Arguments, Kernel};
 
@@ -104,8 +103,8 @@ impl Default for ModuleHost {
 
 impl ModuleHost {
     /// What it computes with.
-    pub fn instructions(&self) -> &'static str {
-        Processor::all().last().map_or("", |best| best.name())
+    pub fn instructions(&self) -> String {
+        self.kernels.instructions()
     }
 
     /// Zero-filled memory; `None` where there is not so much.
@@ -143,8 +142,8 @@ impl ModuleHost {
                 let (buffer, offset, bytes) = places.next().unwrap_or_else(|| unreachable!("each operand has a place"));
                 self.slice(ModuleRange { buffer, offset, bytes })
             });
-            let processor = self.kernels.processor(kernel.as_ref());
-            plan.push(CpuStep { kernel, arguments, processor });
+            let way = self.kernels.fast_way(kernel.as_ref());
+            plan.push(CpuStep { kernel, arguments, way });
         }
         let new = self.kernels.choices()[self.told..].iter().map(line).collect();
         self.told = self.kernels.choices().len();

@@ -286,3 +286,26 @@ fn engines_share_a_model_whose_memory_goes_with_the_last() {
 fn answer_alone(question: &str) -> Said {
     run(&mut load(Device::Cpu).submit(ask(question)).expect("a good request"))
 }
+
+#[test]
+fn threads_of_any_number_give_the_same_answer_and_are_told() {
+    block_on(async {
+        let mut said = Vec::new();
+        for threads in [None, Some(0), Some(1), Some(1000)] {
+            let options = EngineOptions { threads, ..EngineOptions::default() };
+            let engine = Engine::load(Device::Cpu, &Memory(EMBER), &options, &mut |_| true).await.expect("ember loads");
+            let fields =
+                json!({"messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": 24, "seed": 5});
+            let mut answer =
+                engine.submit(Request::from_json(&fields.to_string()).expect("a request")).expect("a request");
+            while answer.next().await.expect("generates").is_some() {}
+            said.push((answer.tokens(0), engine.info().adapter.driver.clone()));
+        }
+        let cores = std::thread::available_parallelism().expect("a number").get();
+        let told = |threads: usize| format!(", {threads} thread{}", if threads == 1 { "" } else { "s" });
+        for ((tokens, driver), threads) in said.iter().zip([cores, cores, 1, cores]) {
+            assert_eq!(*tokens, said[0].0);
+            assert!(driver.ends_with(&told(threads)), "{driver}");
+        }
+    });
+}

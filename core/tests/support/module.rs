@@ -32,7 +32,7 @@ impl InProcess {
 
 impl CpuModule for InProcess {
     fn instructions(&self) -> String {
-        self.host.borrow().instructions().into()
+        self.host.borrow().instructions()
     }
 
     fn buffer(&self, bytes: u64) -> Option<u32> {

@@ -35,7 +35,7 @@ pub extern "C" fn text(bytes: usize) -> *mut u8 {
 /// What it computes with, as a text; its bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn instructions() -> usize {
-    tell(HOST.with_borrow(|host| host.instructions().into()))
+    tell(HOST.with_borrow(|host| host.instructions()))
 }
 
 /// Zero-filled memory; its number, or -1 where there is not so much.

@@ -1,16 +1,16 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
-use super::fast::{Processor, fast_attend};
+use super::fast::{FastWay, fast_attend};
 use super::kv::load_from;
 use super::products::dot;
-use super::threads::{spread, threads_for};
+use super::threads::{ALL_THREADS, spread, threads_for};
 use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 
 /// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
 /// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
-/// Computed by `processor`'s instructions where one is given and has a way for the cache.
+/// Computed the fast way where there is one for the cache.
 pub fn attention(
     rows: &[Row],
     q: &[f32],
@@ -18,7 +18,7 @@ pub fn attention(
     sinks: Option<&[f32]>,
     out: &mut [f32],
     (shape, kv): (&AttentionShape, &KvShape),
-    processor: Option<Processor>,
+    way: Option<FastWay>,
 ) {
     let (dim, heads, kv_splits) = (kv.head_dim as usize, shape.heads as usize, shape.kv_splits as usize);
     let group = heads / kv.kv_heads as usize;
@@ -28,7 +28,8 @@ pub fn attention(
         rows.iter().filter(|row| kv.has_place(row)).map(|row| visible(row).count() * 2 * heads * dim).sum();
     // A piece is the query heads of a row that share a key head, and with it every vector of the cache that is unpacked.
     let groups = out[..rows.len() * heads * kv_splits * part].chunks_mut(group * kv_splits * part).enumerate();
-    spread(threads_for(products), groups, |(number, out)| {
+    let threads = way.map_or(ALL_THREADS, |way| way.threads);
+    spread(threads_for(products, threads), groups, |(number, out)| {
         let (r, kv_head) = (number / kv.kv_heads as usize, number % kv.kv_heads as usize);
         let row = &rows[r];
         if !kv.has_place(row) {
@@ -45,7 +46,7 @@ pub fn attention(
             let sinks = sinks.filter(|_| split == 0).map(|sinks| &sinks[first_head..][..group]);
             let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(part).skip(split).step_by(kv_splits).collect();
             let question = Question { queries, places, sinks, scale: shape.scale };
-            let fast = processor.and_then(|by| fast_attend(by, &question, segments, kv, &mut outs));
+            let fast = way.and_then(|way| fast_attend(way.processor, &question, segments, kv, &mut outs));
             let ends = fast.unwrap_or_else(|| attend(&question, segments, kv, &mut outs));
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {

@@ -5,6 +5,15 @@ pub use none::{Processor, fast_attend, fast_products};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use there::{Processor, fast_attend, fast_products};
 
+/// How an operation runs on the CPU where it has a way that is faster than its twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FastWay {
+    /// By these instructions.
+    pub processor: Processor,
+    /// On so many threads at most.
+    pub threads: usize,
+}
+
 /// How weights meet rows of x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProductsBy {
@@ -20,7 +29,7 @@ mod there {
 
     use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products, gate_by_silu, panel_products};
 
-    use super::ProductsBy;
+    use super::{FastWay, ProductsBy};
     use crate::kernels::Activation;
     use crate::kernels::cpu::attention::Question;
     use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
@@ -35,7 +44,7 @@ mod there {
 
     /// Products of weight rows with rows of x, in pieces of weight rows: each `[m_count, rows of the piece]`.
     pub struct Products {
-        processor: Processor,
+        way: FastWay,
         m_count: usize,
         /// Weight rows of a piece but the last, and of all.
         piece: usize,
@@ -45,12 +54,13 @@ mod there {
 
     /// What [`super::super::dot_products`] computes, where the weights are of a type with blocks.
     pub fn fast_products(
-        processor: Processor,
+        way: FastWay,
         weights: WeightRows<'_>,
         rows: usize,
         x: &[f32],
         by: ProductsBy,
     ) -> Option<Products> {
+        let FastWay { processor, threads } = way;
         let weights = weights.in_blocks()?;
         let x = match by {
             ProductsBy::Row => Activations::new(processor, x, weights.cols),
@@ -58,14 +68,14 @@ mod there {
         };
         let m_count = x.rows();
         let mut sums = vec![0.0; rows * m_count];
-        let threads = threads_for(sums.len() * weights.cols);
+        let threads = threads_for(sums.len() * weights.cols, threads);
         let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
         let pieces = sums.chunks_mut((piece * m_count).max(1)).enumerate();
         spread(threads, pieces, |(number, sums)| match by {
             ProductsBy::Row => dot_products(processor, weights, number * piece, &x, sums),
             ProductsBy::Panel => panel_products(processor, weights, number * piece, &x, sums),
         });
-        Some(Products { processor, m_count, piece, rows, sums })
+        Some(Products { way, m_count, piece, rows, sums })
     }
 
     impl Products {
@@ -82,7 +92,7 @@ mod there {
                 rows.for_each(|out| self.finish_row(&mut sums, bias, epilogue, out));
                 return;
             }
-            let threads = threads_for(self.sums.len() * WORK_OF_A_SUM).min(m_count);
+            let threads = threads_for(self.sums.len() * WORK_OF_A_SUM, self.way.threads).min(m_count);
             let share = m_count.div_ceil(threads.max(1));
             let mut shares = Vec::new();
             while shares.len() * share < m_count {
@@ -114,7 +124,9 @@ mod there {
             match epilogue {
                 Epilogue::Store => out[..sums.len()].copy_from_slice(sums),
                 Epilogue::Add => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
-                Epilogue::Gated(Activation::Silu) => gate_by_silu(self.processor, gates, ups, &mut out[..gates.len()]),
+                Epilogue::Gated(Activation::Silu) => {
+                    gate_by_silu(self.way.processor, gates, ups, &mut out[..gates.len()])
+                }
                 Epilogue::Gated(other) => gated_activation(gates, ups, other, &mut out[..gates.len()]),
             }
         }
@@ -146,7 +158,7 @@ mod there {
 
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 mod none {
-    use super::ProductsBy;
+    use super::{FastWay, ProductsBy};
     use crate::kernels::cpu::Strided;
     use crate::kernels::cpu::WeightRows;
     use crate::kernels::cpu::attention::Question;
@@ -180,14 +192,8 @@ mod none {
     }
 
     /// Never called.
-    pub fn fast_products(
-        processor: Processor,
-        _: WeightRows<'_>,
-        _: usize,
-        _: &[f32],
-        _: ProductsBy,
-    ) -> Option<Products> {
-        match processor {}
+    pub fn fast_products(way: FastWay, _: WeightRows<'_>, _: usize, _: &[f32], _: ProductsBy) -> Option<Products> {
+        match way.processor {}
     }
 
     /// Never called.

@@ -1,7 +1,7 @@
 //! Twin of the matmul kernels, for few rows and for many.
 
 use super::products::{PAIR, products_of_one, products_of_two};
-use super::threads::{pieces_of, spread, threads_for};
+use super::threads::{ALL_THREADS, pieces_of, spread, threads_for};
 use super::{WeightRows, activate};
 use crate::kernels::matmul::Epilogue;
 
@@ -13,7 +13,7 @@ pub fn dot_products(weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Vec<f32>
     if sums.is_empty() {
         return sums;
     }
-    let threads = threads_for(sums.len() * weights.cols());
+    let threads = threads_for(sums.len() * weights.cols(), ALL_THREADS);
     let piece = pieces_of(rows, threads).next_multiple_of(PAIR);
     let pieces = sums.chunks_mut(piece * m_count).enumerate();
     spread(threads, pieces, |(number, sums)| rows_from(weights, number * piece, x, sums, m_count));

@@ -23,7 +23,7 @@ pub use chunk_argmax::{Past, Peaks, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;
-pub use fast::{Processor, ProductsBy, fast_products};
+pub use fast::{FastWay, Processor, ProductsBy, fast_products};
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;
@@ -33,4 +33,5 @@ pub use matmul::{Strided, dot_products, finish};
 pub use rms_norm::rms_norm;
 pub use rope_kv::rope_kv;
 pub use sampling::philox;
+pub use threads::{ALL_THREADS, threads_there};
 pub use weights::{HostPlanes, WeightRows};

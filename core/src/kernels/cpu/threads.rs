@@ -1,7 +1,6 @@
 //! Work that is spread over the processor's cores; in a browser there is one.
 
 /// Multiplications below which a second thread costs more than it brings.
-#[cfg(not(target_arch = "wasm32"))]
 const WORK_OF_A_THREAD: usize = 1 << 17;
 /// Pieces of work for each thread.
 const PIECES_OF_A_THREAD: usize = 4;
@@ -11,16 +10,24 @@ pub fn pieces_of(rows: usize, threads: usize) -> usize {
     if threads == 1 { rows } else { rows.div_ceil(threads * PIECES_OF_A_THREAD) }
 }
 
-/// How many threads so many multiplications are worth.
+/// As many as there are.
+pub const ALL_THREADS: usize = usize::MAX;
+
+/// Threads that work can be spread over: one for each core that this program may use.
 #[cfg(not(target_arch = "wasm32"))]
-pub fn threads_for(multiplications: usize) -> usize {
-    (multiplications / WORK_OF_A_THREAD).clamp(1, rayon::current_num_threads())
+pub fn threads_there() -> usize {
+    rayon::current_num_threads()
 }
 
-/// How many threads so many multiplications are worth.
+/// Threads that work can be spread over.
 #[cfg(target_arch = "wasm32")]
-pub fn threads_for(_: usize) -> usize {
+pub fn threads_there() -> usize {
     1
+}
+
+/// How many threads so many multiplications are worth, of `most`.
+pub fn threads_for(multiplications: usize, most: usize) -> usize {
+    (multiplications / WORK_OF_A_THREAD).clamp(1, most.min(threads_there()).max(1))
 }
 
 /// Calls `work` with every piece, on so many threads. Each takes the next piece when it has done one, so that a thread which the system

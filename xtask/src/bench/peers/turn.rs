@@ -131,7 +131,7 @@ impl Turns<'_> {
 
 /// The program `inglenook` with so many threads.
 fn with_threads(command: &mut Command, threads: u32) -> &mut Command {
-    command.env("RAYON_NUM_THREADS", threads.to_string())
+    command.arg("--threads").arg(threads.to_string())
 }
 
 fn turn(command: &mut Command) -> Result<Turn> {
