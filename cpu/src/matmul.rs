@@ -30,11 +30,16 @@ impl<'a> Weights<'a> {
     pub(crate) fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
         let Weights { ty, cols, planes } = *self;
         let blocks = cols / ty.block_len();
-        let row = |plane, words: &'a [u32]| {
-            let stride = ty.plane_bytes(plane, 2) / 2;
-            &bytemuck::cast_slice::<u32, u8>(words)[n * blocks * stride..(n + 1) * blocks * stride]
+        let bytes = |plane, words: &'a [u32]| {
+            let stride = ty.plane_bytes(plane, 2) / 2 * blocks;
+            (&bytemuck::cast_slice::<u32, u8>(words)[n * stride..], stride)
         };
-        scales.read(isa, ty, row(Plane::Scales, planes.scales));
+        let row = |plane, words| {
+            let (bytes, stride) = bytes(plane, words);
+            &bytes[..stride]
+        };
+        let (from, stride) = bytes(Plane::Scales, planes.scales);
+        scales.read(isa, ty, from, stride);
         RowBytes { quants: row(Plane::Quants, planes.quants), high_bits: row(Plane::HighBits, planes.high_bits) }
     }
 }
@@ -73,17 +78,16 @@ impl<N: Numbers> Task for Rows<'_, N> {
         while m < m_count {
             let tile = Tile { weights, first, x, m };
             m += match m_count - m {
-                8.. => tile.meet::<I, N, 8, 1>(isa, sums),
-                4.. => tile.meet::<I, N, 4, 1>(isa, sums),
-                2.. => tile.meet::<I, N, 2, 2>(isa, sums),
-                _ => tile.meet::<I, N, 1, 4>(isa, sums),
+                8.. => tile.meet::<I, N, 8>(isa, sums),
+                4.. => tile.meet::<I, N, 4>(isa, sums),
+                2.. => tile.meet::<I, N, 2>(isa, sums),
+                _ => tile.meet::<I, N, 1>(isa, sums),
             };
         }
     }
 }
 
 /// Some rows of x, from `m` on, and the weight rows that they meet.
-#[derive(Clone, Copy)]
 struct Tile<'a> {
     weights: Weights<'a>,
     first: usize,
@@ -92,71 +96,54 @@ struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// The products of `M` rows of x with as many weight rows as `sums` has room for, `R` of them at a time; gives `M`.
+    /// The products of `M` rows of x with as many weight rows as `sums` has room for; gives `M`. One weight row after the other: several
+    /// at a time are a tenth faster from the cache, and up to a half slower from memory, whose reading ahead they confuse.
     #[inline(always)]
-    fn meet<I: Isa, N: Numbers, const M: usize, const R: usize>(self, isa: I, sums: &mut [f32]) -> usize {
+    fn meet<I: Isa, N: Numbers, const M: usize>(self, isa: I, sums: &mut [f32]) -> usize {
         let Tile { weights, first, x, m } = self;
-        let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
-        let mut scales: [RowScales; R] = std::array::from_fn(|_| RowScales::new(weights.ty, weights.cols / CHUNK));
         let count = sums.len() / x.rows();
-        for n in (0..count / R * R).step_by(R) {
-            let mut bytes = [RowBytes::default(); R];
-            for r in 0..R {
-                bytes[r] = weights.row(isa, first + n + r, &mut scales[r]);
-            }
-            let products = products::<I, N, M, R>(isa, bytes, &scales, rows);
-            for i in 0..M {
-                for r in 0..R {
-                    sums[(m + i) * count + n + r] = products[r][i];
-                }
-            }
-        }
-        for n in count / R * R..count {
-            let scales = &mut scales[0];
-            let bytes = [weights.row(isa, first + n, scales)];
-            let [products] = products::<I, N, M, 1>(isa, bytes, std::array::from_ref(scales), rows);
+        let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
+        let rows: [ActivationRow<'_, I::Activations>; M] = std::array::from_fn(|i| x.row(m + i));
+        for n in 0..count {
+            let row = weights.row(isa, first + n, &mut scales);
+            let products = products::<I, N, M>(isa, row, &scales, rows);
             (0..M).for_each(|i| sums[(m + i) * count + n] = products[i]);
         }
         M
     }
 }
 
-/// The products of `R` weight rows with `M` rows of x. Several weight rows share what is loaded of x, and their additions do not wait for
-/// each other.
+/// The products of a weight row with `M` rows of x.
 #[inline(always)]
-fn products<I: Isa, N: Numbers, const M: usize, const R: usize>(
+fn products<I: Isa, N: Numbers, const M: usize>(
     isa: I,
-    rows: [RowBytes<'_>; R],
-    all_scales: &[RowScales; R],
+    row: RowBytes<'_>,
+    RowScales { scales, minima }: &RowScales,
     x: [ActivationRow<'_, I::Activations>; M],
-) -> [[f32; M]; R] {
+) -> [f32; M] {
     let chunks = x[0].values.len();
     let values = x.map(|x| &x.values[..chunks]);
     let x_scales = x.map(|x| if I::Activations::SCALED { &x.scales[..chunks] } else { x.scales });
-    let scales = all_scales.each_ref().map(|row| &row.scales[..chunks * N::SCALES]);
-    let mut sums = [[isa.zero(); M]; R];
+    let scales = &scales[..chunks * N::SCALES];
+    let mut sums = [isa.zero(); M];
     for c in 0..chunks {
-        for r in 0..R {
-            let bytes = N::chunk(isa, rows[r], c);
-            let numbers = if N::SIGNED { isa.signed_numbers(bytes) } else { isa.unsigned_numbers(bytes) };
-            for i in 0..M {
-                let scaled = |scale: f32| if I::Activations::SCALED { scale * x_scales[i][c] } else { scale };
-                sums[r][i] = match N::SCALES {
-                    1 => isa.add_scaled(sums[r][i], numbers, &values[i][c], scaled(scales[r][c])),
-                    _ => {
-                        let both = [scaled(scales[r][2 * c]), scaled(scales[r][2 * c + 1])];
-                        isa.add_scaled_halves(sums[r][i], numbers, &values[i][c], both)
-                    }
-                };
-            }
+        let bytes = N::chunk(isa, row, c);
+        let numbers = if N::SIGNED { isa.signed_numbers(bytes) } else { isa.unsigned_numbers(bytes) };
+        for i in 0..M {
+            let scaled = |scale: f32| if I::Activations::SCALED { scale * x_scales[i][c] } else { scale };
+            sums[i] = match N::SCALES {
+                1 => isa.add_scaled(sums[i], numbers, &values[i][c], scaled(scales[c])),
+                _ => {
+                    let both = [scaled(scales[2 * c]), scaled(scales[2 * c + 1])];
+                    isa.add_scaled_halves(sums[i], numbers, &values[i][c], both)
+                }
+            };
         }
     }
     // No `from_fn`: what it calls is not compiled for the set.
-    let mut products = [[0.0; M]; R];
-    for r in 0..R {
-        for i in 0..M {
-            products[r][i] = isa.total(sums[r][i]) + of_minima(scales[r], &all_scales[r].minima, x[i].sums);
-        }
+    let mut products = [0.0; M];
+    for i in 0..M {
+        products[i] = isa.total(sums[i]) + of_minima(scales, minima, x[i].sums);
     }
     products
 }

@@ -41,16 +41,20 @@ impl RowScales {
         }
     }
 
-    /// Reads those of a row of `ty`, of which this was made, from its bytes in the plane of scales.
+    /// Reads those of a row of `ty`, of which this was made, from the plane of scales: `bytes`, of which `count` are the row's and the others
+    /// follow it.
     #[inline(always)]
-    pub fn read<I: Isa>(&mut self, isa: I, ty: WeightType, bytes: &[u8]) {
+    pub fn read<I: Isa>(&mut self, isa: I, ty: WeightType, bytes: &[u8], count: usize) {
+        // Whole vectors at once, where what follows fills the last.
+        let halves = &bytes[..count.next_multiple_of(64).min(bytes.len())];
+        let bytes = &bytes[..count];
         match (ty, &mut self.minima) {
             (WeightType::Q4_1 | WeightType::Q5_1, Minima::Own(minima)) => {
-                read_pairs(isa, bytes, &mut self.scales, minima)
+                read_pairs(isa, halves, &mut self.scales, minima)
             }
             (WeightType::Q4_K | WeightType::Q5_K, Minima::Own(minima)) => read_k(isa, bytes, &mut self.scales, minima),
             (WeightType::Q6_K, _) => read_6(isa, bytes, &mut self.scales),
-            _ => read_halves(isa, bytes, &mut self.scales),
+            _ => read_halves(isa, halves, &mut self.scales),
         }
     }
 }
