@@ -93,22 +93,42 @@ fn read_pairs<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f3
 #[inline(always)]
 fn read_k<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) {
     let mut floats = [0.0; 32];
-    for (pair, two) in bytes.as_chunks::<16>().0.chunks(2).enumerate() {
-        let mut numbers = [0; 32];
-        for (block, numbers) in two.iter().zip(numbers.as_chunks_mut::<16>().0) {
-            *numbers = six_bits(block);
-        }
-        isa.store(isa.widen_unsigned(isa.load(&numbers)), &mut floats);
-        for (i, (block, floats)) in two.iter().zip(floats.as_chunks::<16>().0).enumerate() {
+    let (pairs, last) = bytes.as_chunks::<32>();
+    let mut padded = [0; 32];
+    padded[..last.len()].copy_from_slice(last);
+    let pairs = pairs.iter().chain((!last.is_empty()).then_some(&padded));
+    let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
+    for (two, (scales, minima)) in pairs.zip(places) {
+        isa.store(isa.widen_unsigned(six_bits(isa, two)), &mut floats);
+        for (i, block) in two.as_chunks::<16>().0.iter().enumerate() {
             let (scale, minimum) = (isa.half([block[0], block[1]]), -isa.half([block[2], block[3]]));
-            let at = 16 * pair + 8 * i;
-            let (scales, minima) = (&mut scales[at..][..8], &mut minima[at..][..8]);
-            for i in 0..8 {
-                scales[i] = scale * floats[i];
-                minima[i] = minimum * floats[8 + i];
+            for j in 0..8 {
+                scales[8 * i + j] = scale * floats[16 * i + j];
+                minima[8 * i + j] = minimum * floats[16 * i + 8 + j];
             }
         }
     }
+}
+
+/// The eight scales and the eight minima of each of two blocks of Q4_K or Q5_K, of six bits each.
+///
+/// Bytes 4 to 7 have the first four scales, 8 to 11 the first four minima, with two bits of the last ones above them; 12 to 15 the other
+/// bits of the last ones, those of minima above those of scales.
+#[inline(always)]
+fn six_bits<I: Isa>(isa: I, two: &[u8; 32]) -> I::Bytes {
+    const NONE: u8 = 128;
+    const FIRST: [u8; 16] = [4, 5, 6, 7, NONE, NONE, NONE, NONE, 8, 9, 10, 11, NONE, NONE, NONE, NONE];
+    const LAST: [u8; 16] = [NONE, NONE, NONE, NONE, 4, 5, 6, 7, NONE, NONE, NONE, NONE, 8, 9, 10, 11];
+    const LAST_SCALES: [u8; 16] =
+        [NONE, NONE, NONE, NONE, 12, 13, 14, 15, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE];
+    const LAST_MINIMA: [u8; 16] =
+        [NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, 12, 13, 14, 15];
+    let bytes = isa.load(two);
+    let first = isa.shuffle(isa.bits(bytes, 0, 63), &FIRST);
+    let above = isa.shuffle(isa.times_16(isa.bits(bytes, 6, 3)), &LAST);
+    let scales = isa.shuffle(isa.bits(bytes, 0, 15), &LAST_SCALES);
+    let minima = isa.shuffle(isa.bits(bytes, 4, 15), &LAST_MINIMA);
+    isa.or(isa.or(first, above), isa.or(scales, minima))
 }
 
 /// Q6_K: sixteen groups with signed scales, two blocks at a time.
@@ -127,18 +147,4 @@ fn read_6<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
             (0..16).for_each(|i| scales[i] = scale * floats[i]);
         }
     }
-}
-
-/// The eight scales and the eight minima of a block of Q4_K or Q5_K, of six bits each.
-#[inline(always)]
-fn six_bits(block: &[u8; 16]) -> [u8; 16] {
-    let word = |i: usize| u32::from_le_bytes([block[i], block[i + 1], block[i + 2], block[i + 3]]);
-    let (low, middle, high) = (word(4), word(8), word(12));
-    let words = [
-        low & 0x3f3f_3f3f,
-        high & 0x0f0f_0f0f | (low & 0xc0c0_c0c0) >> 2,
-        middle & 0x3f3f_3f3f,
-        (high >> 4) & 0x0f0f_0f0f | (middle & 0xc0c0_c0c0) >> 2,
-    ];
-    bytemuck::cast(words.map(u32::to_le))
 }

@@ -48,6 +48,8 @@ pub trait Isa: Copy {
     fn times_16(self, bytes: Self::Bytes) -> Self::Bytes;
     /// `byte - amount`, signed.
     fn minus(self, bytes: Self::Bytes, amount: u8) -> Self::Bytes;
+    /// Of each half of the bytes those whose numbers `table` lists; 0 where it lists 128.
+    fn shuffle(self, bytes: Self::Bytes, table: &[u8; 16]) -> Self::Bytes;
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
 

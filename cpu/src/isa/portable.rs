@@ -52,6 +52,14 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn shuffle(self, bytes: [u8; 32], table: &[u8; 16]) -> [u8; 32] {
+        std::array::from_fn(|i| match table[i % 16] {
+            at @ 0..16 => bytes[i / 16 * 16 + usize::from(at)],
+            _ => 0,
+        })
+    }
+
+    #[inline(always)]
     fn or(self, a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
         std::array::from_fn(|i| a[i] | b[i])
     }

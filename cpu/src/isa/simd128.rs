@@ -99,6 +99,12 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
+    fn shuffle(self, bytes: [v128; 2], table: &[u8; 16]) -> [v128; 2] {
+        let table = unsafe { v128_load(table.as_ptr().cast()) };
+        bytes.map(|bytes| u8x16_swizzle(bytes, table))
+    }
+
+    #[inline(always)]
     fn or(self, a: [v128; 2], b: [v128; 2]) -> [v128; 2] {
         both(|i| v128_or(a[i], b[i]))
     }

@@ -145,6 +145,14 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn shuffle(self, bytes: __m256i, table: &[u8; 16]) -> __m256i {
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            _mm256_shuffle_epi8(bytes, table)
+        }
+    }
+
+    #[inline(always)]
     fn or(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_or_si256(a, b) }
     }
@@ -349,6 +357,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
         self.0.minus(bytes, amount)
+    }
+
+    #[inline(always)]
+    fn shuffle(self, bytes: __m256i, table: &[u8; 16]) -> __m256i {
+        self.0.shuffle(bytes, table)
     }
 
     #[inline(always)]
