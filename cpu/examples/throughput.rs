@@ -24,13 +24,21 @@ fn main() {
                     (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
                 };
                 let by_row = rate(&mut |sums| {
-                    dot_products(processor, weights, 0, &Activations::new(processor, &x, cols), sums);
+                    let x = filled(Activations::new(processor, m_count, cols), processor, &x);
+                    dot_products(processor, weights, 0, &x, sums);
                 });
                 let by_panel = rate(&mut |sums| {
-                    panel_products(processor, weights, 0, &Activations::rounded(processor, &x, cols), sums);
+                    let x = filled(Activations::rounded(m_count, cols), processor, &x);
+                    panel_products(processor, weights, 0, &x, sums);
                 });
                 println!("{ty},{},{m_count},{by_row:.1},{by_panel:.1}", processor.name());
             }
         }
     }
+}
+
+fn filled(mut activations: Activations, processor: Processor, values: &[f32]) -> Activations {
+    let rows = activations.rows();
+    activations.parts(rows).into_iter().for_each(|part| part.fill(processor, values));
+    activations
 }

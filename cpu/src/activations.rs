@@ -1,7 +1,6 @@
-//! Rows of activations, in the form in which an instruction set has them meet weights: f32 as they are, or 16 bits with a scale for each 32.
-//!
-//! On WebAssembly one instruction multiplies and adds eight numbers of 16 bits, and there is none that does so with floats: a matmul takes
-//! a quarter of the time. A step of the rounding is 1/32767 of the largest of 32 activations, some 250 times finer than 8 bits.
+//! Rows of activations, rounded to 16 bits with a scale for each 32, in the form in which an instruction set has them meet weights: as these
+//! numbers, or as the floats that they stand for. A step of the rounding is a 65,534th of the largest of 32 activations, some 250 times
+//! finer than with 8 bits.
 
 use crate::isa::{Chunk, Isa, Task};
 use crate::processor::Processor;
@@ -15,13 +14,33 @@ pub const CHUNK: usize = 32;
 pub struct Rounded(pub [[i16; 2]; CHUNK / 2]);
 
 /// Rows of x, each 32 of them with their scale and their sum.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Activations {
     chunks: usize,
-    floats: Vec<Chunk>,
-    rounded: Vec<Rounded>,
+    values: Values,
+    /// Empty where they have no scales.
     scales: Vec<f32>,
     sums: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Values {
+    Floats(Vec<Chunk>),
+    Rounded(Vec<Rounded>),
+}
+
+/// Some of these rows, to be filled.
+#[derive(Debug)]
+pub struct ActivationPart<'a> {
+    values: PartValues<'a>,
+    scales: &'a mut [f32],
+    sums: &'a mut [f32],
+}
+
+#[derive(Debug)]
+enum PartValues<'a> {
+    Floats(&'a mut [Chunk]),
+    Rounded(&'a mut [Rounded]),
 }
 
 /// One of these rows, of chunks of type `C`.
@@ -42,28 +61,29 @@ pub trait ActivationChunk: Copy {
 
     /// Their form, what a 1 of it is worth, and what they sum up to in it.
     fn of(values: &[f32; CHUNK]) -> (Self, f32, f32);
-    /// Where activations of this form are.
-    fn all(activations: &Activations) -> &Vec<Self>;
-    /// The same, to be filled.
-    fn all_mut(activations: &mut Activations) -> &mut Vec<Self>;
+    /// Those of `activations`, which are of this form.
+    fn all(activations: &Activations) -> &[Self];
 }
 
 impl ActivationChunk for Chunk {
     const SCALED: bool = false;
 
+    /// Rounded, too, so that a token has the same activations however many are computed with it.
     #[inline(always)]
     fn of(values: &[f32; CHUNK]) -> (Chunk, f32, f32) {
-        let mut sums = [0.0; 8];
-        values.as_chunks::<8>().0.iter().for_each(|eight| (0..8).for_each(|i| sums[i] += eight[i]));
-        (Chunk(*values), 1.0, sums.iter().sum())
+        let (Rounded(numbers), scale, sum) = Rounded::of(values);
+        let mut floats = [0.0; CHUNK];
+        for (float, number) in floats.iter_mut().zip(numbers.as_flattened()) {
+            *float = f32::from(*number) * scale;
+        }
+        (Chunk(floats), 1.0, sum)
     }
 
-    fn all(activations: &Activations) -> &Vec<Chunk> {
-        &activations.floats
-    }
-
-    fn all_mut(activations: &mut Activations) -> &mut Vec<Chunk> {
-        &mut activations.floats
+    fn all(activations: &Activations) -> &[Chunk] {
+        match &activations.values {
+            Values::Floats(chunks) => chunks,
+            Values::Rounded(_) => unreachable!("activations are made for those that read them"),
+        }
     }
 }
 
@@ -88,24 +108,31 @@ impl ActivationChunk for Rounded {
         (Rounded(bytemuck::cast(numbers)), scale, scale * sum as f32)
     }
 
-    fn all(activations: &Activations) -> &Vec<Rounded> {
-        &activations.rounded
-    }
-
-    fn all_mut(activations: &mut Activations) -> &mut Vec<Rounded> {
-        &mut activations.rounded
+    fn all(activations: &Activations) -> &[Rounded] {
+        match &activations.values {
+            Values::Rounded(chunks) => chunks,
+            Values::Floats(_) => unreachable!("activations are made for those that read them"),
+        }
     }
 }
 
 impl Activations {
-    /// `values`: `[rows, cols]`, with columns a multiple of 32, for `processor` to multiply.
-    pub fn new(processor: Processor, values: &[f32], cols: usize) -> Activations {
-        processor.run(Form { values, chunks: cols / CHUNK, is_rounded: false })
+    /// Room for rows of `cols` columns, a multiple of 32, in the form in which `processor` has them meet one weight row after the other.
+    pub fn new(processor: Processor, rows: usize, cols: usize) -> Activations {
+        if processor.run(IsRounding) { Activations::rounded(rows, cols) } else { Activations::floats(rows, cols) }
     }
 
-    /// The same in 16 bits on every set, as panels take them.
-    pub fn rounded(processor: Processor, values: &[f32], cols: usize) -> Activations {
-        processor.run(Form { values, chunks: cols / CHUNK, is_rounded: true })
+    /// The same in 16 bits, as panels take them.
+    pub fn rounded(rows: usize, cols: usize) -> Activations {
+        let (chunks, all) = (cols / CHUNK, cols / CHUNK * rows);
+        let values = Values::Rounded(vec![Rounded::default(); all]);
+        Activations { chunks, values, scales: vec![0.0; all], sums: vec![0.0; all] }
+    }
+
+    fn floats(rows: usize, cols: usize) -> Activations {
+        let (chunks, all) = (cols / CHUNK, cols / CHUNK * rows);
+        let values = Values::Floats(vec![Chunk([0.0; CHUNK]); all]);
+        Activations { chunks, values, scales: Vec::new(), sums: vec![0.0; all] }
     }
 
     /// How many rows there are.
@@ -116,6 +143,24 @@ impl Activations {
     /// Columns of each.
     pub fn cols(&self) -> usize {
         self.chunks * CHUNK
+    }
+
+    /// All rows, so many in a part.
+    pub fn parts(&mut self, rows: usize) -> Vec<ActivationPart<'_>> {
+        let chunks = (rows * self.chunks).max(1);
+        let mut scales = self.scales.chunks_mut(chunks);
+        let mut next = || scales.next().unwrap_or_default();
+        let sums = self.sums.chunks_mut(chunks);
+        match &mut self.values {
+            Values::Floats(all) => {
+                let values = all.chunks_mut(chunks).map(PartValues::Floats);
+                values.zip(sums).map(|(values, sums)| ActivationPart { values, scales: next(), sums }).collect()
+            }
+            Values::Rounded(all) => {
+                let values = all.chunks_mut(chunks).map(PartValues::Rounded);
+                values.zip(sums).map(|(values, sums)| ActivationPart { values, scales: next(), sums }).collect()
+            }
+        }
     }
 
     /// Row `m`, in the form that it has.
@@ -130,39 +175,62 @@ impl Activations {
     }
 }
 
-struct Form<'a> {
-    values: &'a [f32],
-    chunks: usize,
-    is_rounded: bool,
-}
-
-impl Task for Form<'_> {
-    type Output = Activations;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, _: I) -> Activations {
-        if self.is_rounded { self.form::<Rounded>() } else { self.form::<I::Activations>() }
+impl ActivationPart<'_> {
+    /// Takes `values`, as many as there is room for.
+    pub fn fill(self, processor: Processor, values: &[f32]) {
+        processor.run(Fill { part: self, values });
     }
 }
 
-impl Form<'_> {
+/// Whether a set has rounded activations meet weight rows.
+struct IsRounding;
+
+impl Task for IsRounding {
+    type Output = bool;
+
     #[inline(always)]
-    fn form<C: ActivationChunk>(self) -> Activations {
-        let all = self.values.as_chunks::<CHUNK>().0;
-        let mut activations = Activations { chunks: self.chunks, ..Activations::default() };
-        let mut values = Vec::with_capacity(all.len());
-        activations.scales.reserve_exact(if C::SCALED { all.len() } else { 0 });
-        activations.sums.reserve_exact(all.len());
-        for chunk in all {
-            let (value, scale, sum) = C::of(chunk);
-            values.push(value);
-            if C::SCALED {
-                activations.scales.push(scale);
-            }
-            activations.sums.push(sum);
+    fn run<I: Isa>(self, _: I) -> bool {
+        I::Activations::SCALED
+    }
+}
+
+struct Fill<'p, 'v> {
+    part: ActivationPart<'p>,
+    values: &'v [f32],
+}
+
+impl Task for Fill<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        let ActivationPart { values, scales, sums } = self.part;
+        match values {
+            PartValues::Floats(chunks) => fill(chunks, scales, sums, self.values),
+            PartValues::Rounded(chunks) => fill(chunks, scales, sums, self.values),
         }
-        *C::all_mut(&mut activations) = values;
-        activations
+    }
+}
+
+#[inline(always)]
+fn fill<C: ActivationChunk>(chunks: &mut [C], scales: &mut [f32], sums: &mut [f32], values: &[f32]) {
+    let mut scales = scales.iter_mut();
+    for ((chunk, sum), values) in chunks.iter_mut().zip(sums).zip(values.as_chunks::<CHUNK>().0) {
+        let scale;
+        (*chunk, scale, *sum) = C::of(values);
+        if let Some(to) = scales.next() {
+            *to = scale;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Activations {
+    /// With these rows.
+    pub fn of(mut self, processor: Processor, values: &[f32]) -> Activations {
+        let rows = self.rows();
+        self.parts(rows).into_iter().for_each(|part| part.fill(processor, values));
+        self
     }
 }
 

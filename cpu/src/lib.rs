@@ -9,14 +9,16 @@ mod attention;
 mod exp;
 mod isa;
 mod matmul;
+mod norm;
 mod numbers;
 mod panels;
 mod processor;
 mod scales;
 
 pub use activation::gate_by_silu;
-pub use activations::Activations;
+pub use activations::{ActivationPart, Activations};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, dot_products};
+pub use norm::rms_norm;
 pub use panels::panel_products;
 pub use processor::Processor;

@@ -172,7 +172,7 @@ mod tests {
 
     fn products(case: &Case, processor: Processor, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
         let (_, cols) = case.x();
-        let x = Activations::rounded(processor, x, cols);
+        let x = Activations::rounded(x.len() / cols, cols).of(processor, x);
         let mut sums = vec![f32::NAN; rows * x.rows()];
         panel_products(processor, case.weights(), first, &x, &mut sums);
         sums

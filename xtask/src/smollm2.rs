@@ -1,5 +1,5 @@
 //! `cargo xtask smollm2`: a real model, SmolLM2-135M: its logits at 4,000 tokens against Hugging Face transformers, the time to restore
-//! as many beside that of computing them, and its answers under quantised caches.
+//! as many beside that of computing them, its answers under quantised caches, and what rounding on the CPU costs.
 //!
 //! Model and reference go into cargo's target folder and are never committed.
 
@@ -38,6 +38,8 @@ enum Part {
     Sessions,
     /// Greedy answers under quantised caches
     KvTypes,
+    /// Distributions of the CPU's fast kernels against those of the twins
+    Kl,
 }
 
 /// Fetches the model, computes the reference, and runs `core/tests/smollm2` on both.
@@ -52,6 +54,7 @@ pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(Part::Reference) => "reference::",
         Some(Part::Sessions) => "sessions::",
         Some(Part::KvTypes) => "kv_types::",
+        Some(Part::Kl) => "kl::",
     };
     if options.part.is_none_or(|part| part == Part::Reference) {
         let python = goldens::environment(workspace)?;

@@ -1,5 +1,6 @@
 //! Root-mean-square norm of each row.
 
+use super::cpu::FastWay;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
@@ -64,13 +65,24 @@ impl Kernel for RmsNorm {
     }
 
     fn run(&self, arguments: &Arguments) {
-        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
-        let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
-        cpu::rms_norm(&x[..used], &weight, &mut out[..used], self.eps);
+        self.run_by(arguments, |x, weight, out| cpu::rms_norm(x, weight, out, self.eps));
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_by(arguments, |x, weight, out| cpu::fast_rms_norm(way, x, weight, out, self.eps));
+        true
     }
 
     fn guard(&self) -> KernelTest {
         case(2, 256)
+    }
+}
+
+impl RmsNorm {
+    fn run_by(&self, arguments: &Arguments, norm: impl FnOnce(&[f32], &[f32], &mut [f32])) {
+        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
+        norm(&x[..used], &weight, &mut out[..used]);
     }
 }
 

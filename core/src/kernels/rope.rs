@@ -1,6 +1,7 @@
 //! RoPE with the head norms before it and the cache write behind it.
 
 use super::batch::Row;
+use super::cpu::FastWay;
 use super::kv::{self, KvShape, KvType, PAGE};
 use super::verify::{KernelTest, Kind, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -109,6 +110,22 @@ impl Kernel for RopeKv {
     }
 
     fn run(&self, arguments: &Arguments) {
+        self.run_by(arguments, None);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_by(arguments, Some(way));
+        true
+    }
+
+    fn guard(&self) -> KernelTest {
+        let segments = self.cache.len() as u32;
+        segmented("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80), segments)
+    }
+}
+
+impl RopeKv {
+    fn run_by(&self, arguments: &Arguments, way: Option<FastWay>) {
         let mut segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s_mut(name)).collect();
         cpu::rope_kv(
             batch::rows(&arguments.u32s("batch")),
@@ -118,12 +135,8 @@ impl Kernel for RopeKv {
             &mut segments.iter_mut().map(|segment| &mut **segment).collect::<Vec<_>>(),
             &arguments.u32s("pages"),
             (&self.rope, &self.kv),
+            way,
         );
-    }
-
-    fn guard(&self) -> KernelTest {
-        let segments = self.cache.len() as u32;
-        segmented("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80), segments)
     }
 }
 

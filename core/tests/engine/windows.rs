@@ -155,8 +155,8 @@ fn answers_from_a_cache_of_several_segments_equal_those_from_one() {
 #[test]
 fn windowed_layers_take_memory_for_their_windows_alone() {
     // Windows in no layer, in one of two, in both.
-    let bytes = [1, 2, 0].map(|period| load(Device::Cpu, &windowed(period), &options(1)).info().memory.kv_cache);
-    // 13 pages of a context and one more; 5 of a window and a chunk of 64, and one more. Two layers of two heads of 16, keys and values.
+    let bytes = [1, 2, 0].map(|period| load(gpu(), &windowed(period), &options(1)).info().memory.kv_cache);
+    // 13 pages of a context and one more; 5 of a window and a software adapter's chunk of 64, and one more. Two layers of two heads of 16, keys and values.
     let page = 2 * 2 * 16 * 4 * 32;
     assert_eq!(bytes[0] - bytes[1], (14 - 6) * page - 13 * 4, "a second block table");
     assert_eq!(bytes[0] - bytes[2], 2 * (14 - 6) * page);

@@ -2,6 +2,7 @@
 //!
 //! The model and the reference are no part of the repository: `cargo xtask smollm2` fetches the one, makes the other and runs this.
 
+mod kl;
 mod kv_types;
 mod reference;
 mod sessions;

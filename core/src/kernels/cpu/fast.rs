@@ -1,9 +1,9 @@
 //! The way to `inglenook-cpu`, which the engine's module in browsers is without: there, a module of its own computes on the CPU.
 
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
-pub use none::{Processor, fast_attend, fast_products};
+pub use none::{Processor, fast_attend, fast_products, fast_rms_norm};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-pub use there::{Processor, fast_attend, fast_products};
+pub use there::{Processor, fast_attend, fast_products, fast_rms_norm};
 
 /// How an operation runs on the CPU where it has a way that is faster than its twin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub enum ProductsBy {
 mod there {
     pub use inglenook_cpu::Processor;
 
-    use inglenook_cpu::{Activations, KvNumbers, KvVectors, attend, dot_products, gate_by_silu, panel_products};
+    use inglenook_cpu::{
+        Activations, KvNumbers, KvVectors, attend, dot_products, gate_by_silu, panel_products, rms_norm,
+    };
 
     use super::{FastWay, ProductsBy};
     use crate::kernels::Activation;
@@ -39,8 +41,8 @@ mod there {
 
     /// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
     const WHOLE_PANELS: usize = 16;
-    /// What finishing a sum takes, in multiplications.
-    const WORK_OF_A_SUM: usize = 8;
+    /// What finishing a sum, rounding or norming a value takes, in multiplications.
+    const WORK_OF_A_VALUE: usize = 8;
 
     /// Products of weight rows with rows of x, in pieces of weight rows: each `[m_count, rows of the piece]`.
     pub struct Products {
@@ -62,11 +64,16 @@ mod there {
     ) -> Option<Products> {
         let FastWay { processor, threads } = way;
         let weights = weights.in_blocks()?;
-        let x = match by {
-            ProductsBy::Row => Activations::new(processor, x, weights.cols),
-            ProductsBy::Panel => Activations::rounded(processor, x, weights.cols),
+        let m_count = x.len() / weights.cols;
+        let mut activations = match by {
+            ProductsBy::Row => Activations::new(processor, m_count, weights.cols),
+            ProductsBy::Panel => Activations::rounded(m_count, weights.cols),
         };
-        let m_count = x.rows();
+        let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
+        let share = m_count.div_ceil(shares).max(1);
+        let parts = activations.parts(share).into_iter().zip(x.chunks(share * weights.cols));
+        spread(shares, parts, |(part, x)| part.fill(processor, x));
+        let x = activations;
         let mut sums = vec![0.0; rows * m_count];
         let threads = threads_for(sums.len() * weights.cols, threads);
         let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
@@ -92,7 +99,7 @@ mod there {
                 rows.for_each(|out| self.finish_row(&mut sums, bias, epilogue, out));
                 return;
             }
-            let threads = threads_for(self.sums.len() * WORK_OF_A_SUM, self.way.threads).min(m_count);
+            let threads = threads_for(self.sums.len() * WORK_OF_A_VALUE, self.way.threads).min(m_count);
             let share = m_count.div_ceil(threads.max(1));
             let mut shares = Vec::new();
             while shares.len() * share < m_count {
@@ -130,6 +137,17 @@ mod there {
                 Epilogue::Gated(other) => gated_activation(gates, ups, other, &mut out[..gates.len()]),
             }
         }
+    }
+
+    /// What [`rms_norm`] computes.
+    ///
+    /// [`rms_norm`]: super::super::rms_norm
+    pub fn fast_rms_norm(way: FastWay, x: &[f32], weight: &[f32], out: &mut [f32], eps: f32) {
+        let FastWay { processor, threads } = way;
+        let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads);
+        let share = x.len().div_ceil(weight.len()).div_ceil(shares).max(1) * weight.len();
+        let shares_of_rows = x.chunks(share).zip(out.chunks_mut(share));
+        spread(shares, shares_of_rows, |(x, out)| rms_norm(processor, x, weight, out, eps));
     }
 
     /// What [`attend`] computes, where a vector is whole blocks of 32.
@@ -193,6 +211,11 @@ mod none {
 
     /// Never called.
     pub fn fast_products(way: FastWay, _: WeightRows<'_>, _: usize, _: &[f32], _: ProductsBy) -> Option<Products> {
+        match way.processor {}
+    }
+
+    /// Never called.
+    pub fn fast_rms_norm(way: FastWay, _: &[f32], _: &[f32], _: &mut [f32], _: f32) {
         match way.processor {}
     }
 

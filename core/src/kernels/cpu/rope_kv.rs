@@ -1,6 +1,8 @@
 //! Twin of `shaders/rope_kv.wgsl`.
 
+use super::fast::FastWay;
 use super::kv::store_into;
+use super::threads::{ALL_THREADS, spread, threads_for};
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
@@ -16,34 +18,47 @@ pub fn rope_kv(
     segments: &mut [&mut [u32]],
     pages: &[u32],
     (rope, kv): (&RopeShape, &KvShape),
+    way: Option<FastWay>,
 ) {
-    let dim = kv.head_dim as usize;
-    let (heads, kv_heads) = (rope.heads as usize, kv.kv_heads as usize);
-    for (row, qkv) in rows.iter().zip(qkv.chunks_exact_mut((heads + 2 * kv_heads) * dim)) {
-        if !kv.has_place(row) {
-            continue;
+    let width = (rope.heads + 2 * kv.kv_heads) as usize * kv.head_dim as usize;
+    let in_cache = |(row, _): &(&Row, &mut [f32])| kv.has_place(row);
+    let threads = threads_for(rows.len() * width * WORK_OF_A_VALUE, way.map_or(ALL_THREADS, |way| way.threads));
+    spread(threads, rows.iter().zip(qkv.chunks_exact_mut(width)).filter(in_cache), |(row, qkv)| {
+        rotate_row(row, qkv, norms, angles, (rope, kv));
+    });
+    for (row, qkv) in rows.iter().zip(qkv.chunks_exact_mut(width)).filter(in_cache) {
+        store_row(row, qkv, segments, pages, (rope, kv));
+    }
+}
+
+/// What rotating a value takes, in multiplications.
+const WORK_OF_A_VALUE: usize = 8;
+
+fn rotate_row(row: &Row, qkv: &mut [f32], norms: &[f32], angles: &[f32], (rope, kv): (&RopeShape, &KvShape)) {
+    let (dim, heads) = (kv.head_dim as usize, rope.heads as usize);
+    let turned = heads + kv.kv_heads as usize;
+    for (index, head) in qkv.chunks_exact_mut(dim).take(turned).enumerate() {
+        let is_key = index >= heads;
+        if let Some(eps) = rope.norm {
+            normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
         }
-        let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-        for (index, head) in qkv.chunks_exact_mut(dim).enumerate() {
-            let (is_key, is_value) = (index >= heads, index >= heads + kv_heads);
-            if !is_value {
-                if let Some(eps) = rope.norm {
-                    normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
-                }
-                rotate(head, row.position, angles, rope);
-                if kv.ty.is_quantised() {
-                    let block = kv.block() as usize;
-                    head.chunks_exact_mut(block)
-                        .for_each(|block| mix(block, if is_key { 1.0 } else { 1.0 / block.len() as f32 }));
-                }
-            }
-            if is_value {
-                let key = kv.key_word(table, (index - heads - kv_heads) as u32, row.position);
-                store_into(segments, kv, kv.value_word(key), head);
-            } else if is_key {
-                store_into(segments, kv, kv.key_word(table, (index - heads) as u32, row.position), head);
-            }
+        rotate(head, row.position, angles, rope);
+        if kv.ty.is_quantised() {
+            let block = kv.block() as usize;
+            head.chunks_exact_mut(block)
+                .for_each(|block| mix(block, if is_key { 1.0 } else { 1.0 / block.len() as f32 }));
         }
+    }
+}
+
+fn store_row(row: &Row, qkv: &[f32], segments: &mut [&mut [u32]], pages: &[u32], (rope, kv): (&RopeShape, &KvShape)) {
+    let (dim, kv_heads) = (kv.head_dim as usize, kv.kv_heads as usize);
+    let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
+    let (keys, values) = qkv[rope.heads as usize * dim..].split_at(kv_heads * dim);
+    for (head, (key, value)) in keys.chunks_exact(dim).zip(values.chunks_exact(dim)).enumerate() {
+        let word = kv.key_word(table, head as u32, row.position);
+        store_into(segments, kv, word, key);
+        store_into(segments, kv, kv.value_word(word), value);
     }
 }
 
