@@ -11,6 +11,7 @@ export function workerPort(): HostPort {
   return localPort({
     loadModule: async () => ({ WasmEngine }),
     loadGrammarModule: async () => ({ WasmGrammars }),
+    compile: () => Promise.reject(new Error('the stand-in computes nothing')),
     openModel,
     openPageStore,
   });

@@ -387,11 +387,8 @@ fn scored_prompts(device: Device, tolerance: f32) {
         Device::Gpu(_) => KernelCache::new(Device::Cpu).force(Variant::Plain),
         _ => KernelCache::new(Device::Cpu),
     };
-    let evaluator = LogitsEvaluator::load(
-        kernels,
-        &Memory(EMBER),
-        ScoreOptions { chunk: 1, context: 256, kv: KvType::F32 },
-    );
+    let evaluator =
+        LogitsEvaluator::load(kernels, &Memory(EMBER), ScoreOptions { chunk: 1, context: 256, kv: KvType::F32 });
     let evaluator = block_on(evaluator).expect("ember loads");
     let vocab = evaluator.model().config().vocab as usize;
     let tokenizer = engine.tokenizer();
