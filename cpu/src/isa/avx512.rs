@@ -1,0 +1,242 @@
+//! x86-64 with AVX-512.
+
+use std::arch::x86_64::*;
+
+use super::{Avx2, Chunk, Isa, Task};
+use crate::activations::Rounded;
+
+/// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(Avx2);
+
+impl Avx512 {
+    /// The token, where the processor has the instructions.
+    pub fn detect() -> Option<Avx512> {
+        let avx2 = Avx2::detect()?;
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")).then_some(Avx512(avx2))
+    }
+
+    /// Runs `task`, compiled for these instructions.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vnni")]
+        fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
+            task.run(isa)
+        }
+        // SAFETY: the token is made only where the processor has the features.
+        unsafe { run(self, task) }
+    }
+}
+
+// SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
+// read or written.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Avx512 {
+    /// The products of a half's numbers.
+    #[inline(always)]
+    fn products<const HALF: usize>(self, weights: [__m512; 2], x: &[f32; 32]) -> __m512 {
+        unsafe { _mm512_mul_ps(weights[HALF], _mm512_loadu_ps(x.as_chunks::<16>().0[HALF].as_ptr())) }
+    }
+}
+
+#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
+impl Isa for Avx512 {
+    type Bytes = __m256i;
+    type Wide = [__m512; 2];
+    type Activations = Chunk;
+    type Numbers = [__m512; 2];
+    type Sums = __m512;
+
+    #[inline(always)]
+    fn load(self, bytes: &[u8; 32]) -> __m256i {
+        self.0.load(bytes)
+    }
+
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+        self.0.load_nibbles(bytes)
+    }
+
+    #[inline(always)]
+    fn load_pairs(self, bytes: &[u8; 16]) -> __m256i {
+        self.0.load_pairs(bytes)
+    }
+
+    #[inline(always)]
+    fn sixteens(self, bits: u32) -> __m256i {
+        self.0.sixteens(bits)
+    }
+
+    #[inline(always)]
+    fn bits(self, bytes: __m256i, shift: u32, mask: u8) -> __m256i {
+        self.0.bits(bytes, shift, mask)
+    }
+
+    #[inline(always)]
+    fn times_16(self, bytes: __m256i) -> __m256i {
+        self.0.times_16(bytes)
+    }
+
+    #[inline(always)]
+    fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
+        self.0.minus(bytes, amount)
+    }
+
+    #[inline(always)]
+    fn shuffle(self, bytes: __m256i, table: &[u8; 16]) -> __m256i {
+        self.0.shuffle(bytes, table)
+    }
+
+    #[inline(always)]
+    fn or(self, a: __m256i, b: __m256i) -> __m256i {
+        self.0.or(a, b)
+    }
+
+    #[inline(always)]
+    fn widen_unsigned(self, bytes: __m256i) -> [__m512; 2] {
+        unsafe {
+            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
+                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn widen_signed(self, bytes: __m256i) -> [__m512; 2] {
+        unsafe {
+            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
+                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn widen_f16(self, halves: &[u8; 64]) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe {
+            _mm512_cvtph_ps(_mm256_loadu_si256(halves.as_chunks::<32>().0[i].as_ptr().cast()))
+        })
+    }
+
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        self.0.half(bytes)
+    }
+
+    #[inline(always)]
+    fn wide(self, chunk: &Chunk) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe { _mm512_loadu_ps(chunk.0.as_chunks::<16>().0[i].as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, floats: [__m512; 2], to: &mut [f32; 32]) {
+        for (to, floats) in to.as_chunks_mut::<16>().0.iter_mut().zip(floats) {
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), floats) }
+        }
+    }
+
+    #[inline(always)]
+    fn times(self, a: [__m512; 2], scale: f32) -> [__m512; 2] {
+        a.map(|a| unsafe { _mm512_mul_ps(a, _mm512_set1_ps(scale)) })
+    }
+
+    #[inline(always)]
+    fn add_times(self, sum: [__m512; 2], a: [__m512; 2], scale: f32) -> [__m512; 2] {
+        std::array::from_fn(|i| unsafe { _mm512_fmadd_ps(a[i], _mm512_set1_ps(scale), sum[i]) })
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: __m512, a: [__m512; 2], x: &[f32; 32]) -> __m512 {
+        let x = x.as_chunks::<16>().0;
+        (0..2).fold(sums, |sums, i| unsafe { _mm512_fmadd_ps(a[i], _mm512_loadu_ps(x[i].as_ptr()), sums) })
+    }
+
+    #[inline(always)]
+    fn unsigned_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
+        self.widen_unsigned(bytes)
+    }
+
+    #[inline(always)]
+    fn signed_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
+        self.widen_signed(bytes)
+    }
+
+    #[inline(always)]
+    fn zero(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_scaled(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scale: f32) -> __m512 {
+        unsafe {
+            let low = self.products::<0>(numbers, &x.0);
+            let both = _mm512_fmadd_ps(numbers[1], _mm512_loadu_ps(x.0.as_chunks::<16>().0[1].as_ptr()), low);
+            _mm512_fmadd_ps(both, _mm512_set1_ps(scale), sums)
+        }
+    }
+
+    #[inline(always)]
+    fn add_scaled_halves(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scales: [f32; 2]) -> __m512 {
+        unsafe {
+            let sums = _mm512_fmadd_ps(self.products::<0>(numbers, &x.0), _mm512_set1_ps(scales[0]), sums);
+            _mm512_fmadd_ps(self.products::<1>(numbers, &x.0), _mm512_set1_ps(scales[1]), sums)
+        }
+    }
+
+    #[inline(always)]
+    fn total(self, sums: __m512) -> f32 {
+        unsafe {
+            let (low, high) = (_mm512_castps512_ps256(sums), _mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1));
+            self.0.total(_mm256_add_ps(low, _mm256_castpd_ps(high)))
+        }
+    }
+
+    const LANES: usize = 16;
+    type Pairs = __m512i;
+    type Ints = __m512i;
+    type Lanes = __m512;
+
+    #[inline(always)]
+    fn store_unsigned(self, bytes: __m256i, to: &mut Rounded) {
+        self.0.store_unsigned(bytes, to);
+    }
+
+    #[inline(always)]
+    fn store_signed(self, bytes: __m256i, to: &mut Rounded) {
+        self.0.store_signed(bytes, to);
+    }
+
+    #[inline(always)]
+    fn pairs(self, pairs: &[[i16; 2]]) -> __m512i {
+        unsafe { _mm512_loadu_si512(pairs[..16].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn no_ints(self) -> __m512i {
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn no_lanes(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: __m512i, weights: __m512i, x: [i16; 2]) -> __m512i {
+        unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(bytemuck::cast(x))) }
+    }
+
+    #[inline(always)]
+    fn add_ints(self, sums: __m512, ints: __m512i, scales: &[f32], scale: f32) -> __m512 {
+        unsafe {
+            let scales = _mm512_mul_ps(_mm512_loadu_ps(scales[..16].as_ptr()), _mm512_set1_ps(scale));
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(ints), scales, sums)
+        }
+    }
+
+    #[inline(always)]
+    fn add_lanes(self, sums: __m512, a: &[f32], b: f32) -> __m512 {
+        unsafe { _mm512_fmadd_ps(_mm512_loadu_ps(a[..16].as_ptr()), _mm512_set1_ps(b), sums) }
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: __m512, to: &mut [f32; 16]) {
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), lanes) }
+    }
+}
