@@ -184,15 +184,8 @@ mod tests {
             // Rows that fill no panel, and more than one; rows of x that fill no tile, and more than one.
             for (rows, m_count) in [(7, 1), (5, 3), (19, 15)] {
                 let case = Case::new(ty, rows, if ty.block_len() == 32 { 224 } else { 768 }, m_count);
-                let expected = case.expected();
-                let size = (expected.iter().map(|v| v * v).sum::<f64>() / expected.len() as f64).sqrt();
                 for processor in Processor::all() {
-                    let found = products(&case, processor, 0, rows, case.x().0);
-                    for (found, expected) in found.iter().zip(&expected) {
-                        // Half a step of x is 1.5e-5 of its largest.
-                        let error = (f64::from(*found) - expected).abs() / size;
-                        assert!(error < 1e-4, "{ty} {m_count} {processor:?}: {found} {expected}");
-                    }
+                    case.check(&products(&case, processor, 0, rows, case.x().0), processor);
                 }
             }
         }
@@ -215,7 +208,7 @@ mod tests {
 
     #[test]
     fn activations_that_are_no_numbers_give_none_and_only_in_their_row() {
-        let case = Case::new(crate::matmul::tests::types().next().expect("a type"), 3, 64, 2);
+        let case = Case::new(types().next().expect("a type"), 3, 64, 2);
         let mut x = case.x().0.to_vec();
         x[33] = f32::INFINITY;
         for processor in Processor::all() {
