@@ -12,7 +12,7 @@ fn main() {
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let weights = Weights { ty, cols, planes: planes.as_ref() };
         for processor in Processor::all() {
-            for m_count in [1, 8, 64, 256] {
+            for m_count in [1, 2, 3, 4, 5, 6, 7, 8, 64, 256] {
                 let x: Vec<f32> = (0..m_count * cols).map(|i| (i as f32 * 0.7).sin()).collect();
                 let mut sums = vec![0.0; rows * m_count];
                 let mut rate = |work: &mut dyn FnMut(&mut [f32])| {

@@ -1,8 +1,9 @@
 //! Products of quantised weight rows with many rows of activations.
 //!
-//! As many weight rows as a vector has lanes are unpacked once into a panel: of each row a lane, of each 32 columns sixteen pairs of 16 bits.
-//! Then all rows of x pass, eight at a time: one instruction multiplies a pair of each row with a pair of x and adds both products to whole
-//! numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product has the same bits whatever is computed beside it.
+//! Weight rows are unpacked once into a panel, as many side by side as some vectors have lanes: of each row a lane, of each 32 columns
+//! sixteen pairs of 16 bits. Then all rows of x pass, eight at a time: one instruction multiplies a pair of each row with a pair of x and adds
+//! both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product has the same bits whatever is
+//! computed beside it.
 
 use crate::activations::{ActivationRow, Activations, CHUNK, Rounded};
 use crate::isa::{Isa, Task};
@@ -13,6 +14,8 @@ use crate::scales::{Minima, RowScales};
 
 /// Pairs in 32 columns.
 const PAIRS: usize = CHUNK / 2;
+/// Lanes of the widest vector.
+const MOST_LANES: usize = 16;
 
 /// As [`dot_products`](crate::dot_products), for rows of x that [`Activations::rounded`] has made.
 ///
@@ -36,16 +39,23 @@ impl<N: Numbers> Task for Panels<'_, N> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
+        match I::VECTORS {
+            2 => self.run_with::<I, 2>(isa),
+            _ => self.run_with::<I, 1>(isa),
+        }
+    }
+}
+
+impl<N: Numbers> Panels<'_, N> {
+    #[inline(always)]
+    fn run_with<I: Isa, const V: usize>(self, isa: I) {
         let Panels { weights, first, x, sums, .. } = self;
         let (m_count, rows) = (x.rows(), sums.len() / x.rows().max(1));
-        let mut panel = Panel::new(weights.cols / CHUNK, I::LANES, N::SCALES);
-        let mut scales = RowScales::new(weights.ty, panel.chunks);
-        for from in (0..rows).step_by(I::LANES) {
-            let mut column = Column { sums, rows, from, lanes: I::LANES.min(rows - from) };
-            for lane in 0..column.lanes {
-                let row = weights.row(isa, first + from + lane, &mut scales);
-                panel.put::<I, N>(isa, lane, row, &scales);
-            }
+        let mut panel = Panel::<V>::new(weights, I::LANES, N::SCALES);
+        for from in (0..rows).step_by(V * I::LANES) {
+            let count = (V * I::LANES).min(rows - from);
+            panel.fill::<I, N>(isa, weights, first + from, count);
+            let mut column = Column { sums, rows, from, count };
             let mut m = 0;
             while m < m_count {
                 m += match m_count - m {
@@ -59,64 +69,69 @@ impl<N: Numbers> Task for Panels<'_, N> {
     }
 }
 
-/// Where the products of a panel belong: `lanes` columns of `sums`, which is `[x.rows(), rows]`.
+/// Where the products of a panel belong: `count` columns of `sums`, which is `[x.rows(), rows]`.
 struct Column<'a> {
     sums: &'a mut [f32],
     rows: usize,
     from: usize,
-    lanes: usize,
+    count: usize,
 }
 
-/// Weight rows side by side, in as many lanes. What a lane without a row holds is of no account.
-struct Panel {
+/// Weight rows side by side in the lanes of `V` vectors. What a lane without a row holds is of no account.
+struct Panel<const V: usize> {
     chunks: usize,
-    /// `[chunks, PAIRS, lanes]`
+    /// `[chunks, V, PAIRS, lanes]`
     numbers: Vec<[i16; 2]>,
-    /// `[chunks, N::SCALES, lanes]`
+    /// `[chunks, N::SCALES, V, lanes]`
     scales: Vec<f32>,
-    /// `[chunks, lanes]`; zeros for types that have none.
+    /// `[chunks, V, lanes]`; empty for types that have none of their own.
     minima: Vec<f32>,
+    /// What is taken from each number: the minimum of types whose minima follow from their scales.
+    offset: u8,
+    /// Those of the row that is being unpacked.
+    of_row: RowScales,
 }
 
-impl Panel {
-    fn new(chunks: usize, lanes: usize, scales: usize) -> Panel {
+impl<const V: usize> Panel<V> {
+    fn new(weights: Weights<'_>, lanes: usize, scales: usize) -> Self {
+        let chunks = weights.cols / CHUNK;
+        let of_row = RowScales::new(weights.ty, chunks);
+        let (offset, minima) = match of_row.minima {
+            Minima::None => (0, 0),
+            Minima::OfScale(times) => (-times as u8, 0),
+            Minima::Own(_) => (0, chunks * V * lanes),
+        };
         Panel {
             chunks,
-            numbers: vec![[0; 2]; chunks * PAIRS * lanes],
-            scales: vec![0.0; chunks * scales * lanes],
-            minima: vec![0.0; chunks * lanes],
+            numbers: vec![[0; 2]; chunks * V * PAIRS * lanes],
+            scales: vec![0.0; chunks * scales * V * lanes],
+            minima: vec![0.0; minima],
+            offset,
+            of_row,
         }
     }
 
-    /// Unpacks a row into `lane`.
+    /// Unpacks `count` rows from `first` on.
     #[inline(always)]
-    fn put<I: Isa, N: Numbers>(
-        &mut self,
-        isa: I,
-        lane: usize,
-        row: RowBytes<'_>,
-        RowScales { scales, minima }: &RowScales,
-    ) {
-        let mut numbers = Rounded::default();
-        for (c, pairs) in self.numbers.chunks_exact_mut(PAIRS * I::LANES).enumerate() {
-            let bytes = N::chunk(isa, row, c);
-            if N::SIGNED {
-                isa.store_signed(bytes, &mut numbers)
-            } else {
-                isa.store_unsigned(bytes, &mut numbers)
+    fn fill<I: Isa, N: Numbers>(&mut self, isa: I, weights: Weights<'_>, first: usize, count: usize) {
+        let lanes_of = |v: usize| v * I::LANES..((v + 1) * I::LANES).min(count);
+        for v in 0..V {
+            let mut rows = [RowBytes::default(); MOST_LANES];
+            for (row, lane) in rows.iter_mut().zip(lanes_of(v)) {
+                *row = weights.row(isa, first + lane, &mut self.of_row);
+                put_lane(&mut self.scales, V * I::LANES, lane, &self.of_row.scales);
+                if let Minima::Own(minima) = &self.of_row.minima {
+                    put_lane(&mut self.minima, V * I::LANES, lane, minima);
+                }
             }
-            for (to, pair) in pairs.chunks_exact_mut(I::LANES).zip(numbers.0) {
-                to[lane] = pair;
+            let mut numbers = [Rounded::default(); MOST_LANES];
+            for c in 0..self.chunks {
+                for (to, row) in numbers.iter_mut().zip(&rows[..lanes_of(v).len()]) {
+                    isa.store_numbers(isa.minus(N::chunk(isa, *row, c), self.offset), to);
+                }
+                let size = PAIRS * I::LANES;
+                isa.transpose(&numbers, &mut self.numbers[(c * V + v) * size..][..size]);
             }
-        }
-        let lane_of = |numbers: &mut [f32], row: &mut dyn Iterator<Item = f32>| {
-            numbers[lane..].iter_mut().step_by(I::LANES).zip(row).for_each(|(to, number)| *to = number);
-        };
-        lane_of(&mut self.scales, &mut scales.iter().copied());
-        match minima {
-            Minima::None => {}
-            Minima::OfScale(times) => lane_of(&mut self.minima, &mut scales.iter().map(|scale| scale * times)),
-            Minima::Own(minima) => lane_of(&mut self.minima, &mut minima.iter().copied()),
         }
     }
 
@@ -130,38 +145,58 @@ impl Panel {
         column: &mut Column<'_>,
     ) -> usize {
         let rows: [ActivationRow<'_, Rounded>; M] = std::array::from_fn(|i| x.row(m + i));
-        let mut lanes = [isa.no_lanes(); M];
+        let x_scales = rows.map(|row| &row.scales[..self.chunks]);
+        let x_sums = rows.map(|row| &row.sums[..self.chunks]);
+        let x_values = rows.map(|row| &row.values[..self.chunks]);
+        let mut lanes = [[isa.no_lanes(); V]; M];
         for c in 0..self.chunks {
-            let numbers = &self.numbers[c * PAIRS * I::LANES..][..PAIRS * I::LANES];
-            let values = rows.map(|row| &row.values[c].0);
+            let numbers = &self.numbers[c * V * PAIRS * I::LANES..][..V * PAIRS * I::LANES];
+            let values = x_values.map(|values| &values[c].0);
             for half in 0..N::SCALES {
-                let scales = &self.scales[(c * N::SCALES + half) * I::LANES..][..I::LANES];
-                let pairs = PAIRS / N::SCALES * half..PAIRS / N::SCALES * (half + 1);
-                let mut ints = [isa.no_ints(); M];
-                for pair in pairs {
-                    let weights = isa.pairs(&numbers[pair * I::LANES..][..I::LANES]);
-                    for i in 0..M {
-                        ints[i] = isa.add_pairs(ints[i], weights, values[i][pair]);
+                let scales = &self.scales[(c * N::SCALES + half) * V * I::LANES..][..V * I::LANES];
+                let mut ints = [[isa.no_ints(); V]; M];
+                for pair in PAIRS / N::SCALES * half..PAIRS / N::SCALES * (half + 1) {
+                    for v in 0..V {
+                        let weights = isa.pairs(&numbers[(v * PAIRS + pair) * I::LANES..][..I::LANES]);
+                        for i in 0..M {
+                            ints[i][v] = isa.add_pairs(ints[i][v], weights, values[i][pair]);
+                        }
                     }
                 }
                 for i in 0..M {
-                    lanes[i] = isa.add_ints(lanes[i], ints[i], scales, rows[i].scales[c]);
+                    for v in 0..V {
+                        let scales = &scales[v * I::LANES..][..I::LANES];
+                        lanes[i][v] = isa.add_ints(lanes[i][v], ints[i][v], scales, x_scales[i][c]);
+                    }
                 }
             }
-            if !N::SIGNED {
-                let minima = &self.minima[c * I::LANES..][..I::LANES];
+            if !self.minima.is_empty() {
+                let minima = &self.minima[c * V * I::LANES..][..V * I::LANES];
                 for i in 0..M {
-                    lanes[i] = isa.add_lanes(lanes[i], minima, rows[i].sums[c]);
+                    for v in 0..V {
+                        lanes[i][v] = isa.add_lanes(lanes[i][v], &minima[v * I::LANES..][..I::LANES], x_sums[i][c]);
+                    }
                 }
             }
         }
-        let mut products = [0.0; 16];
-        for (i, lanes) in lanes.into_iter().enumerate() {
-            isa.store_lanes(lanes, &mut products);
-            let Column { sums, rows, from, lanes } = column;
-            sums[(m + i) * *rows + *from..][..*lanes].copy_from_slice(&products[..*lanes]);
+        let Column { sums, rows, from, count } = column;
+        for i in 0..M {
+            let mut products = [[0.0; MOST_LANES]; V];
+            for v in 0..V {
+                isa.store_lanes(lanes[i][v], &mut products[v]);
+            }
+            let to = sums[(m + i) * *rows + *from..][..*count].chunks_mut(I::LANES);
+            to.zip(&products).for_each(|(to, products)| to.copy_from_slice(&products[..to.len()]));
         }
         M
+    }
+}
+
+/// Puts what a row has for each chunk into its lane of as many `lanes`.
+#[inline(always)]
+fn put_lane(to: &mut [f32], lanes: usize, lane: usize, row: &[f32]) {
+    for (to, number) in to.chunks_exact_mut(lanes).zip(row) {
+        to[lane] = *number;
     }
 }
 

@@ -41,10 +41,27 @@ impl Avx2 {
         }
     }
 
+    /// Half the pairs of eight rows, those of a row in a lane.
     #[inline(always)]
-    fn store_halves(self, to: &mut Rounded, halves: [__m256i; 2]) {
-        for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
-            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), half) }
+    fn transpose_eight(self, rows: &[Rounded; 16], half: usize) -> [__m256i; 8] {
+        unsafe {
+            let row = |i: usize| _mm256_loadu_si256(rows[i].0.as_chunks::<8>().0[half].as_ptr().cast());
+            // Of rows i and i + 1, then of four rows, then of all.
+            let (mut twos, mut fours, mut all) = ([row(0); 8], [row(0); 8], [row(0); 8]);
+            for i in [0, 2, 4, 6] {
+                twos[i] = _mm256_unpacklo_epi32(row(i), row(i + 1));
+                twos[i + 1] = _mm256_unpackhi_epi32(row(i), row(i + 1));
+            }
+            for i in [0, 1, 4, 5] {
+                let at = 2 * i - i / 4 * 4;
+                fours[at] = _mm256_unpacklo_epi64(twos[i], twos[i + 2]);
+                fours[at + 1] = _mm256_unpackhi_epi64(twos[i], twos[i + 2]);
+            }
+            for i in 0..4 {
+                all[i] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20);
+                all[i + 4] = _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31);
+            }
+            all
         }
     }
 
@@ -231,19 +248,24 @@ impl Isa for Avx2 {
     type Lanes = __m256;
 
     #[inline(always)]
-    fn store_unsigned(self, bytes: __m256i, to: &mut Rounded) {
-        self.store_halves(to, unsafe {
+    fn store_numbers(self, bytes: __m256i, to: &mut Rounded) {
+        unsafe {
             let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-            [_mm256_cvtepu8_epi16(low), _mm256_cvtepu8_epi16(high)]
-        });
+            let halves = [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)];
+            for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+                _mm256_storeu_si256(to.as_mut_ptr().cast(), half);
+            }
+        }
     }
 
     #[inline(always)]
-    fn store_signed(self, bytes: __m256i, to: &mut Rounded) {
-        self.store_halves(to, unsafe {
-            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-            [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)]
-        });
+    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+        for (half, to) in to.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+            let columns = self.transpose_eight(rows, half);
+            for (to, column) in to.as_chunks_mut::<8>().0.iter_mut().zip(columns) {
+                unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), column) }
+            }
+        }
     }
 
     #[inline(always)]

@@ -13,12 +13,15 @@ impl Avx512 {
     /// The token, where the processor has the instructions.
     pub fn detect() -> Option<Avx512> {
         let avx2 = Avx2::detect()?;
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")).then_some(Avx512(avx2))
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni");
+        all.then_some(Avx512(avx2))
     }
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
-        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vnni")]
+        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vnni")]
         fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
             task.run(isa)
         }
@@ -188,18 +191,46 @@ impl Isa for Avx512 {
     }
 
     const LANES: usize = 16;
+    const VECTORS: usize = 2;
     type Pairs = __m512i;
     type Ints = __m512i;
     type Lanes = __m512;
 
     #[inline(always)]
-    fn store_unsigned(self, bytes: __m256i, to: &mut Rounded) {
-        self.0.store_unsigned(bytes, to);
+    fn store_numbers(self, bytes: __m256i, to: &mut Rounded) {
+        unsafe { _mm512_storeu_si512(to.0.as_mut_ptr().cast(), _mm512_cvtepi8_epi16(bytes)) }
     }
 
     #[inline(always)]
-    fn store_signed(self, bytes: __m256i, to: &mut Rounded) {
-        self.0.store_signed(bytes, to);
+    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+        unsafe {
+            // No closures: they are not compiled for the set.
+            let mut fours = [_mm512_setzero_si512(); 16];
+            for i in 0..16 {
+                fours[i] = _mm512_loadu_si512(rows[i].0.as_ptr().cast());
+            }
+            // Of rows i to i + 3: pairs j, j + 4, j + 8 and j + 12 of each in the quarters of vector i + j.
+            for i in 0..4 {
+                let [a, b, c, d] = [fours[4 * i], fours[4 * i + 1], fours[4 * i + 2], fours[4 * i + 3]];
+                let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+                let (ab_high, cd_high) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+                fours[4 * i] = _mm512_unpacklo_epi64(ab, cd);
+                fours[4 * i + 1] = _mm512_unpackhi_epi64(ab, cd);
+                fours[4 * i + 2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+                fours[4 * i + 3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+            }
+            // The quarters of four vectors, of all rows together, to vectors j, j + 4, j + 8 and j + 12.
+            let columns = to.as_chunks_mut::<16>().0;
+            for j in 0..4 {
+                let [a, b, c, d] = [fours[j], fours[j + 4], fours[j + 8], fours[j + 12]];
+                let (ab, cd) = (_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(c, d, 0x44));
+                let (ab_last, cd_last) = (_mm512_shuffle_i32x4(a, b, 0xee), _mm512_shuffle_i32x4(c, d, 0xee));
+                _mm512_storeu_si512(columns[j].as_mut_ptr().cast(), _mm512_shuffle_i32x4(ab, cd, 0x88));
+                _mm512_storeu_si512(columns[j + 4].as_mut_ptr().cast(), _mm512_shuffle_i32x4(ab, cd, 0xdd));
+                _mm512_storeu_si512(columns[j + 8].as_mut_ptr().cast(), _mm512_shuffle_i32x4(ab_last, cd_last, 0x88));
+                _mm512_storeu_si512(columns[j + 12].as_mut_ptr().cast(), _mm512_shuffle_i32x4(ab_last, cd_last, 0xdd));
+            }
+        }
     }
 
     #[inline(always)]

@@ -97,8 +97,10 @@ pub trait Isa: Copy {
     /// The sum of all.
     fn total(self, sums: Self::Sums) -> f32;
 
-    /// How many weight rows are computed side by side, each in a lane: 16 at most.
+    /// How many weight rows a vector of a panel holds, each in a lane: 16 at most.
     const LANES: usize;
+    /// Such vectors side by side: 2 where the set has registers for as many sums.
+    const VECTORS: usize = 1;
     /// A pair of numbers in each lane.
     type Pairs: Copy;
     /// A whole number in each lane.
@@ -106,10 +108,10 @@ pub trait Isa: Copy {
     /// A float in each lane.
     type Lanes: Copy;
 
-    /// Unsigned bytes as numbers of 16 bits.
-    fn store_unsigned(self, bytes: Self::Bytes, to: &mut Rounded);
     /// Signed bytes as numbers of 16 bits.
-    fn store_signed(self, bytes: Self::Bytes, to: &mut Rounded);
+    fn store_numbers(self, bytes: Self::Bytes, to: &mut Rounded);
+    /// The pairs of `LANES` rows, each in its lane: `[pairs, lanes]`.
+    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]);
     /// Pairs from memory.
     fn pairs(self, pairs: &[[i16; 2]]) -> Self::Pairs;
     /// Zeros.

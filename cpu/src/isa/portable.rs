@@ -149,13 +149,15 @@ impl Isa for Portable {
     type Lanes = [f32; 8];
 
     #[inline(always)]
-    fn store_unsigned(self, bytes: [u8; 32], to: &mut Rounded) {
-        to.0 = bytemuck::cast(bytes.map(i16::from));
+    fn store_numbers(self, bytes: [u8; 32], to: &mut Rounded) {
+        to.0 = bytemuck::cast(bytes.map(|byte| i16::from(byte as i8)));
     }
 
     #[inline(always)]
-    fn store_signed(self, bytes: [u8; 32], to: &mut Rounded) {
-        to.0 = bytemuck::cast(bytes.map(|byte| i16::from(byte as i8)));
+    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+        for (pair, to) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *to = std::array::from_fn(|lane| rows[lane].0[pair]);
+        }
     }
 
     #[inline(always)]

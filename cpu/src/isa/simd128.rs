@@ -34,14 +34,6 @@ fn products<const FROM: usize>(numbers: [v128; 4], x: &Rounded) -> v128 {
     i32x4_add(i32x4_dot_i16x8(numbers[FROM], x(FROM)), i32x4_dot_i16x8(numbers[FROM + 1], x(FROM + 1)))
 }
 
-#[inline(always)]
-fn store_numbers(numbers: [v128; 4], to: &mut Rounded) {
-    for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
-        // SAFETY: four pairs of 16 bits are 16 bytes.
-        unsafe { v128_store(to.as_mut_ptr().cast(), numbers) }
-    }
-}
-
 // SAFETY of all blocks below: loads and stores are of 16 bytes within the arrays.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Simd128 {
@@ -226,13 +218,29 @@ impl Isa for Simd128 {
     type Lanes = v128;
 
     #[inline(always)]
-    fn store_unsigned(self, bytes: [v128; 2], to: &mut Rounded) {
-        store_numbers(self.unsigned_numbers(bytes), to);
+    fn store_numbers(self, bytes: [v128; 2], to: &mut Rounded) {
+        for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(self.signed_numbers(bytes)) {
+            unsafe { v128_store(to.as_mut_ptr().cast(), numbers) }
+        }
     }
 
     #[inline(always)]
-    fn store_signed(self, bytes: [v128; 2], to: &mut Rounded) {
-        store_numbers(self.signed_numbers(bytes), to);
+    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+        for (i, to) in to.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let row = |lane: usize| unsafe { v128_load(rows[lane].0.as_chunks::<4>().0[i].as_ptr().cast()) };
+            let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
+            let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
+            let (ab_high, cd_high) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+            let lanes = [
+                i64x2_shuffle::<0, 2>(ab, cd),
+                i64x2_shuffle::<1, 3>(ab, cd),
+                i64x2_shuffle::<0, 2>(ab_high, cd_high),
+                i64x2_shuffle::<1, 3>(ab_high, cd_high),
+            ];
+            for (to, lanes) in to.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+                unsafe { v128_store(to.as_mut_ptr().cast(), lanes) }
+            }
+        }
     }
 
     #[inline(always)]
