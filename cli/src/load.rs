@@ -144,6 +144,7 @@ pub fn engine_options(arguments: &ModelArguments) -> EngineOptions {
         max_sequences: Some(arguments.max_sequences),
         cache_tokens: arguments.cache_tokens,
         threads: arguments.threads,
+        exact_activations: arguments.exact_activations,
         no_speculation: arguments.no_speculation,
         ..EngineOptions::default()
     }

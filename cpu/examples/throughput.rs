@@ -1,12 +1,12 @@
 //! Multiplications a second of each weight type on each instruction set: `cargo run --release -p inglenook-cpu --example throughput`.
 use std::time::Instant;
 
-use inglenook_cpu::{Activations, Processor, Weights, dot_products, panel_products};
+use inglenook_cpu::{Activations, Precision, Processor, Weights, products};
 use inglenook_format::quant::{Planes, WeightType, random_blocks, repack};
 
 fn main() {
     let (rows, cols) = (1536, 1536);
-    println!("type,processor,rows of x,by row,by panel");
+    println!("type,processor,rows of x,rounded,exact");
     for ty in WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1) {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
@@ -14,8 +14,8 @@ fn main() {
         for processor in Processor::all() {
             for m_count in [1, 2, 3, 4, 5, 6, 7, 8, 64, 256] {
                 let x: Vec<f32> = (0..m_count * cols).map(|i| (i as f32 * 0.7).sin()).collect();
-                let mut sums = vec![0.0; rows * m_count];
-                let mut rate = |work: &mut dyn FnMut(&mut [f32])| {
+                let rate = |work: &mut dyn FnMut(&mut [f32])| {
+                    let mut sums = vec![0.0; rows * m_count];
                     let times = (0..7).map(|_| {
                         let start = Instant::now();
                         work(&mut sums);
@@ -23,15 +23,13 @@ fn main() {
                     });
                     (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
                 };
-                let by_row = rate(&mut |sums| {
-                    let x = filled(Activations::new(processor, m_count, cols), processor, &x);
-                    dot_products(processor, weights, 0, &x, sums);
+                let [rounded, exact] = [Precision::Rounded, Precision::Exact].map(|precision| {
+                    rate(&mut |sums| {
+                        let x = filled(Activations::new(precision, m_count, cols), processor, &x);
+                        products(processor, weights, 0, &x, sums);
+                    })
                 });
-                let by_panel = rate(&mut |sums| {
-                    let x = filled(Activations::rounded(m_count, cols), processor, &x);
-                    panel_products(processor, weights, 0, &x, sums);
-                });
-                println!("{ty},{},{m_count},{by_row:.1},{by_panel:.1}", processor.name());
+                println!("{ty},{},{m_count},{rounded:.1},{exact:.1}", processor.name());
             }
         }
     }

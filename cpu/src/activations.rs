@@ -1,96 +1,82 @@
-//! Rows of activations, rounded to 16 bits with a scale for each 32, in the form in which an instruction set has them meet weights: as these
-//! numbers, or as the floats that they stand for. A step of the rounding is a 65,534th of the largest of 32 activations, some 250 times
-//! finer than with 8 bits.
+//! Rows of activations in the form in which they meet weights: rounded to 16 bits with a scale for each 32, or as they are. A step of the
+//! rounding is a 65,534th of the largest of 32 activations, some 250 times finer than with 8 bits.
 
 use crate::isa::{Chunk, Isa, Task};
 use crate::processor::Processor;
 
 /// Activations that share a scale.
 pub const CHUNK: usize = 32;
+/// What each row has for its chunks is followed by zeros, so that whole vectors can be read.
+const ROOM: usize = 16;
+
+/// What becomes of activations before they meet weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// They are rounded to 16 bits, with a scale for each 32.
+    #[default]
+    Rounded,
+    /// They stay f32.
+    Exact,
+}
 
 /// 32 numbers of 16 bits, in pairs.
 #[derive(Debug, Default, Clone, Copy)]
 #[repr(align(64))]
 pub struct Rounded(pub [[i16; 2]; CHUNK / 2]);
 
-/// Rows of x, each 32 of them with their scale and their sum.
+/// Rows of x, each 32 of them with their sum.
 #[derive(Debug)]
 pub struct Activations {
+    rows: usize,
     chunks: usize,
     values: Values,
-    /// Empty where they have no scales.
-    scales: Vec<f32>,
+    /// `[rows, stride]`
     sums: Vec<f32>,
 }
 
 #[derive(Debug)]
 enum Values {
-    Floats(Vec<Chunk>),
-    Rounded(Vec<Rounded>),
+    /// Numbers, and what a 1 is worth in each chunk: `[rows, stride]`.
+    Rounded(Vec<Rounded>, Vec<f32>),
+    Exact(Vec<Chunk>),
 }
 
 /// Some of these rows, to be filled.
 #[derive(Debug)]
 pub struct ActivationPart<'a> {
+    chunks: usize,
     values: PartValues<'a>,
-    scales: &'a mut [f32],
     sums: &'a mut [f32],
 }
 
 #[derive(Debug)]
 enum PartValues<'a> {
-    Floats(&'a mut [Chunk]),
-    Rounded(&'a mut [Rounded]),
+    Rounded(&'a mut [Rounded], &'a mut [f32]),
+    Exact(&'a mut [Chunk]),
 }
 
-/// One of these rows, of chunks of type `C`.
+/// A row that was rounded.
 #[derive(Debug, Clone, Copy)]
-pub struct ActivationRow<'a, C> {
+pub struct RoundedRow<'a> {
     /// The activations.
-    pub values: &'a [C],
-    /// What a 1 is worth in each chunk; empty where they have no scales.
+    pub values: &'a [Rounded],
+    /// What a 1 is worth in each chunk; behind them zeros, to whole vectors.
     pub scales: &'a [f32],
+    /// What each chunk sums up to; behind them zeros, to whole vectors.
+    pub sums: &'a [f32],
+}
+
+/// A row as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct ExactRow<'a> {
+    /// The activations.
+    pub values: &'a [Chunk],
     /// What each chunk sums up to.
     pub sums: &'a [f32],
 }
 
-/// 32 activations in a form in which they meet weights.
-pub trait ActivationChunk: Copy {
-    /// Whether chunks have scales of their own.
-    const SCALED: bool;
-
-    /// Their form, what a 1 of it is worth, and what they sum up to in it.
-    fn of(values: &[f32; CHUNK]) -> (Self, f32, f32);
-    /// Those of `activations`, which are of this form.
-    fn all(activations: &Activations) -> &[Self];
-}
-
-impl ActivationChunk for Chunk {
-    const SCALED: bool = false;
-
-    /// Rounded, too, so that a token has the same activations however many are computed with it.
-    #[inline(always)]
-    fn of(values: &[f32; CHUNK]) -> (Chunk, f32, f32) {
-        let (Rounded(numbers), scale, sum) = Rounded::of(values);
-        let mut floats = [0.0; CHUNK];
-        for (float, number) in floats.iter_mut().zip(numbers.as_flattened()) {
-            *float = f32::from(*number) * scale;
-        }
-        (Chunk(floats), 1.0, sum)
-    }
-
-    fn all(activations: &Activations) -> &[Chunk] {
-        match &activations.values {
-            Values::Floats(chunks) => chunks,
-            Values::Rounded(_) => unreachable!("activations are made for those that read them"),
-        }
-    }
-}
-
-impl ActivationChunk for Rounded {
-    const SCALED: bool = true;
-
-    /// A chunk that holds no finite number keeps that: its scale is NaN.
+impl Rounded {
+    /// Activations rounded, what a 1 is worth, and what they sum up to. A chunk that holds no finite number keeps that: its scale is NaN.
     #[inline(always)]
     fn of(values: &[f32; CHUNK]) -> (Rounded, f32, f32) {
         // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
@@ -108,36 +94,37 @@ impl ActivationChunk for Rounded {
         (Rounded(bytemuck::cast(numbers)), scale, scale * sum as f32)
     }
 
-    fn all(activations: &Activations) -> &[Rounded] {
-        match &activations.values {
-            Values::Rounded(chunks) => chunks,
-            Values::Floats(_) => unreachable!("activations are made for those that read them"),
-        }
+    /// The first 16 numbers, and the last.
+    #[inline(always)]
+    pub fn halves(&self) -> [&[[i16; 2]; CHUNK / 4]; 2] {
+        let (first, last) = self.0.split_at(CHUNK / 4);
+        [first, last].map(|half| half.first_chunk().expect("half of them"))
     }
 }
 
 impl Activations {
-    /// Room for rows of `cols` columns, a multiple of 32, in the form in which `processor` has them meet one weight row after the other.
-    pub fn new(processor: Processor, rows: usize, cols: usize) -> Activations {
-        if processor.run(IsRounding) { Activations::rounded(rows, cols) } else { Activations::floats(rows, cols) }
+    /// Room for rows of `cols` columns, a multiple of 32.
+    pub fn new(precision: Precision, rows: usize, cols: usize) -> Activations {
+        let chunks = cols / CHUNK;
+        let of_chunks = || vec![0.0; rows * chunks.next_multiple_of(ROOM)];
+        let values = match precision {
+            Precision::Rounded => Values::Rounded(vec![Rounded::default(); rows * chunks], of_chunks()),
+            Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
+        };
+        Activations { rows, chunks, values, sums: of_chunks() }
     }
 
-    /// The same in 16 bits, as panels take them.
-    pub fn rounded(rows: usize, cols: usize) -> Activations {
-        let (chunks, all) = (cols / CHUNK, cols / CHUNK * rows);
-        let values = Values::Rounded(vec![Rounded::default(); all]);
-        Activations { chunks, values, scales: vec![0.0; all], sums: vec![0.0; all] }
-    }
-
-    fn floats(rows: usize, cols: usize) -> Activations {
-        let (chunks, all) = (cols / CHUNK, cols / CHUNK * rows);
-        let values = Values::Floats(vec![Chunk([0.0; CHUNK]); all]);
-        Activations { chunks, values, scales: Vec::new(), sums: vec![0.0; all] }
+    /// What becomes of them.
+    pub fn precision(&self) -> Precision {
+        match self.values {
+            Values::Rounded(..) => Precision::Rounded,
+            Values::Exact(_) => Precision::Exact,
+        }
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.sums.len().checked_div(self.chunks).unwrap_or(0)
+        self.rows
     }
 
     /// Columns of each.
@@ -145,32 +132,44 @@ impl Activations {
         self.chunks * CHUNK
     }
 
+    fn stride(&self) -> usize {
+        self.chunks.next_multiple_of(ROOM)
+    }
+
     /// All rows, so many in a part.
     pub fn parts(&mut self, rows: usize) -> Vec<ActivationPart<'_>> {
-        let chunks = (rows * self.chunks).max(1);
-        let mut scales = self.scales.chunks_mut(chunks);
-        let mut next = || scales.next().unwrap_or_default();
-        let sums = self.sums.chunks_mut(chunks);
+        let (chunks, stride) = (self.chunks, (rows * self.stride()).max(1));
+        let of_part = (rows * chunks).max(1);
+        let sums = self.sums.chunks_mut(stride);
+        let part = |(values, sums)| ActivationPart { chunks, values, sums };
         match &mut self.values {
-            Values::Floats(all) => {
-                let values = all.chunks_mut(chunks).map(PartValues::Floats);
-                values.zip(sums).map(|(values, sums)| ActivationPart { values, scales: next(), sums }).collect()
+            Values::Rounded(numbers, scales) => {
+                let values = numbers.chunks_mut(of_part).zip(scales.chunks_mut(stride));
+                values.map(|(numbers, scales)| PartValues::Rounded(numbers, scales)).zip(sums).map(part).collect()
             }
-            Values::Rounded(all) => {
-                let values = all.chunks_mut(chunks).map(PartValues::Rounded);
-                values.zip(sums).map(|(values, sums)| ActivationPart { values, scales: next(), sums }).collect()
-            }
+            Values::Exact(values) => values.chunks_mut(of_part).map(PartValues::Exact).zip(sums).map(part).collect(),
         }
     }
 
-    /// Row `m`, in the form that it has.
+    /// Row `m` of rounded ones.
     #[inline(always)]
-    pub(crate) fn row<C: ActivationChunk>(&self, m: usize) -> ActivationRow<'_, C> {
-        let chunks = m * self.chunks..(m + 1) * self.chunks;
-        ActivationRow {
-            values: &C::all(self)[chunks.clone()],
-            scales: if C::SCALED { &self.scales[chunks.clone()] } else { &[] },
-            sums: &self.sums[chunks],
+    pub(crate) fn rounded(&self, m: usize) -> RoundedRow<'_> {
+        let Values::Rounded(numbers, scales) = &self.values else { unreachable!("these are rounded") };
+        let of_chunks = m * self.stride()..(m + 1) * self.stride();
+        RoundedRow {
+            values: &numbers[m * self.chunks..(m + 1) * self.chunks],
+            scales: &scales[of_chunks.clone()],
+            sums: &self.sums[of_chunks],
+        }
+    }
+
+    /// Row `m` of exact ones.
+    #[inline(always)]
+    pub(crate) fn exact(&self, m: usize) -> ExactRow<'_> {
+        let Values::Exact(values) = &self.values else { unreachable!("these are not rounded") };
+        ExactRow {
+            values: &values[m * self.chunks..(m + 1) * self.chunks],
+            sums: &self.sums[m * self.stride()..][..self.chunks],
         }
     }
 }
@@ -179,18 +178,6 @@ impl ActivationPart<'_> {
     /// Takes `values`, as many as there is room for.
     pub fn fill(self, processor: Processor, values: &[f32]) {
         processor.run(Fill { part: self, values });
-    }
-}
-
-/// Whether a set has rounded activations meet weight rows.
-struct IsRounding;
-
-impl Task for IsRounding {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, _: I) -> bool {
-        I::Activations::SCALED
     }
 }
 
@@ -204,22 +191,22 @@ impl Task for Fill<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        let ActivationPart { values, scales, sums } = self.part;
+        let ActivationPart { chunks, values, sums } = self.part;
+        let stride = chunks.next_multiple_of(ROOM);
+        let sums = sums.chunks_mut(stride).flat_map(|sums| &mut sums[..chunks]);
+        let from = self.values.as_chunks::<CHUNK>().0;
         match values {
-            PartValues::Floats(chunks) => fill(chunks, scales, sums, self.values),
-            PartValues::Rounded(chunks) => fill(chunks, scales, sums, self.values),
-        }
-    }
-}
-
-#[inline(always)]
-fn fill<C: ActivationChunk>(chunks: &mut [C], scales: &mut [f32], sums: &mut [f32], values: &[f32]) {
-    let mut scales = scales.iter_mut();
-    for ((chunk, sum), values) in chunks.iter_mut().zip(sums).zip(values.as_chunks::<CHUNK>().0) {
-        let scale;
-        (*chunk, scale, *sum) = C::of(values);
-        if let Some(to) = scales.next() {
-            *to = scale;
+            PartValues::Rounded(numbers, scales) => {
+                let scales = scales.chunks_mut(stride).flat_map(|scales| &mut scales[..chunks]);
+                for (((numbers, scale), sum), from) in numbers.iter_mut().zip(scales).zip(sums).zip(from) {
+                    (*numbers, *scale, *sum) = Rounded::of(from);
+                }
+            }
+            PartValues::Exact(values) => {
+                for ((value, sum), from) in values.iter_mut().zip(sums).zip(from) {
+                    (value.0, *sum) = (*from, from.iter().sum());
+                }
+            }
         }
     }
 }

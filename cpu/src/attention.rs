@@ -141,14 +141,14 @@ impl KvVectors<'_> {
             KvNumbers::Q8 => {
                 let (numbers, scales) = bytes.split_at(self.head_dim);
                 for ((out, chunk), scale) in out.iter_mut().zip(numbers.as_chunks().0).zip(scales.as_chunks().0) {
-                    isa.store(isa.times(isa.widen_signed(isa.load(chunk)), isa.half(*scale)), &mut out.0);
+                    isa.store(isa.times(isa.widen(isa.load(chunk)), [isa.half(*scale); 2]), &mut out.0);
                 }
             }
             KvNumbers::Q4 => {
                 let (numbers, scales) = bytes.split_at(self.head_dim / 2);
                 for ((out, chunk), scale) in out.iter_mut().zip(numbers.as_chunks().0).zip(scales.as_chunks().0) {
                     let numbers = isa.minus(isa.load_pairs(chunk), 8);
-                    isa.store(isa.times(isa.widen_signed(numbers), isa.half(*scale)), &mut out.0);
+                    isa.store(isa.times(isa.widen(numbers), [isa.half(*scale); 2]), &mut out.0);
                 }
             }
         }

@@ -6,6 +6,7 @@
 mod activation;
 mod activations;
 mod attention;
+mod exact;
 mod exp;
 mod isa;
 mod matmul;
@@ -13,12 +14,12 @@ mod norm;
 mod numbers;
 mod panels;
 mod processor;
+mod rows;
 mod scales;
 
 pub use activation::gate_by_silu;
-pub use activations::{ActivationPart, Activations};
+pub use activations::{ActivationPart, Activations, Precision};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
-pub use matmul::{Weights, dot_products};
+pub use matmul::{Weights, products};
 pub use norm::rms_norm;
-pub use panels::panel_products;
 pub use processor::Processor;

@@ -1,7 +1,7 @@
 //! From planes to whole numbers: 32 weights of a row at a time, without their scales.
 //!
-//! The order of bits is ggml's; `inglenook_format::quant::planes` has the layout. Numbers are unsigned where each 32 of them have one scale:
-//! what ggml takes away from such is a part of their minimum (`scales`).
+//! The order of bits is ggml's; `inglenook_format::quant::planes` has the layout. Numbers of a type whose minima follow from its scales are
+//! unsigned here: `scales` has what is to be taken from them.
 
 use crate::isa::Isa;
 
@@ -16,8 +16,6 @@ pub struct RowBytes<'a> {
 
 /// How a type packs its numbers.
 pub trait Numbers {
-    /// Whether numbers are signed.
-    const SIGNED: bool = false;
     /// Scales in each 32 weights: 1, or 2 for 16 each.
     const SCALES: usize = 1;
 
@@ -82,8 +80,6 @@ pub struct Fives256;
 pub struct Sixes;
 
 impl Numbers for Bytes {
-    const SIGNED: bool = true;
-
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load(at(row.quants, 32 * chunk))
@@ -121,7 +117,6 @@ impl Numbers for Fives256 {
 }
 
 impl Numbers for Sixes {
-    const SIGNED: bool = true;
     const SCALES: usize = 2;
 
     #[inline(always)]

@@ -5,11 +5,12 @@
 //! both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product has the same bits whatever is
 //! computed beside it.
 
-use crate::activations::{ActivationRow, Activations, CHUNK, Rounded};
+use std::marker::PhantomData;
+
+use crate::activations::{Activations, CHUNK, Rounded, RoundedRow};
 use crate::isa::{Isa, Task};
-use crate::matmul::Weights;
-use crate::numbers::{Numbers, RowBytes, with_numbers};
-use crate::processor::Processor;
+use crate::matmul::{Operands, Weights};
+use crate::numbers::{Numbers, RowBytes};
 use crate::scales::{Minima, RowScales};
 
 /// Pairs in 32 columns.
@@ -17,21 +18,13 @@ const PAIRS: usize = CHUNK / 2;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = 16;
 
-/// As [`dot_products`](crate::dot_products), for rows of x that [`Activations::rounded`] has made.
-///
-/// # Panics
-/// Where planes end before these rows do, x has other columns, or the type has no blocks.
-pub fn panel_products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
-    assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    with_numbers!(weights.ty, N => processor.run(Panels::<N> { weights, first, x, sums, numbers: Default::default() }));
-}
+/// Products of rounded rows of x, of many weight rows at a time.
+pub struct Panels<'a, N>(Operands<'a>, PhantomData<N>);
 
-struct Panels<'a, N> {
-    weights: Weights<'a>,
-    first: usize,
-    x: &'a Activations,
-    sums: &'a mut [f32],
-    numbers: std::marker::PhantomData<N>,
+impl<'a, N> Panels<'a, N> {
+    pub fn new(operands: Operands<'a>) -> Self {
+        Panels(operands, PhantomData)
+    }
 }
 
 impl<N: Numbers> Task for Panels<'_, N> {
@@ -49,8 +42,9 @@ impl<N: Numbers> Task for Panels<'_, N> {
 impl<N: Numbers> Panels<'_, N> {
     #[inline(always)]
     fn run_with<I: Isa, const V: usize>(self, isa: I) {
-        let Panels { weights, first, x, sums, .. } = self;
-        let (m_count, rows) = (x.rows(), sums.len() / x.rows().max(1));
+        let rows = self.0.rows();
+        let Operands { weights, first, x, sums } = self.0;
+        let m_count = x.rows();
         let mut panel = Panel::<V>::new(weights, I::LANES, N::SCALES);
         for from in (0..rows).step_by(V * I::LANES) {
             let count = (V * I::LANES).min(rows - from);
@@ -86,8 +80,6 @@ struct Panel<const V: usize> {
     scales: Vec<f32>,
     /// `[chunks, V, lanes]`; empty for types that have none of their own.
     minima: Vec<f32>,
-    /// What is taken from each number: the minimum of types whose minima follow from their scales.
-    offset: u8,
     /// Those of the row that is being unpacked.
     of_row: RowScales,
 }
@@ -96,17 +88,12 @@ impl<const V: usize> Panel<V> {
     fn new(weights: Weights<'_>, lanes: usize, scales: usize) -> Self {
         let chunks = weights.cols / CHUNK;
         let of_row = RowScales::new(weights.ty, chunks);
-        let (offset, minima) = match of_row.minima {
-            Minima::None => (0, 0),
-            Minima::OfScale(times) => (-times as u8, 0),
-            Minima::Own(_) => (0, chunks * V * lanes),
-        };
+        let minima = if let Minima::Own(_) = of_row.minima { chunks * V * lanes } else { 0 };
         Panel {
             chunks,
             numbers: vec![[0; 2]; chunks * V * PAIRS * lanes],
             scales: vec![0.0; chunks * scales * V * lanes],
             minima: vec![0.0; minima],
-            offset,
             of_row,
         }
     }
@@ -124,10 +111,10 @@ impl<const V: usize> Panel<V> {
                     put_lane(&mut self.minima, V * I::LANES, lane, minima);
                 }
             }
-            let mut numbers = [Rounded::default(); MOST_LANES];
+            let (mut numbers, offset) = ([Rounded::default(); MOST_LANES], self.of_row.offset());
             for c in 0..self.chunks {
                 for (to, row) in numbers.iter_mut().zip(&rows[..lanes_of(v).len()]) {
-                    isa.store_numbers(isa.minus(N::chunk(isa, *row, c), self.offset), to);
+                    isa.store_numbers(isa.numbers(isa.minus(N::chunk(isa, *row, c), offset)), to);
                 }
                 let size = PAIRS * I::LANES;
                 isa.transpose(&numbers, &mut self.numbers[(c * V + v) * size..][..size]);
@@ -144,51 +131,61 @@ impl<const V: usize> Panel<V> {
         m: usize,
         column: &mut Column<'_>,
     ) -> usize {
-        let rows: [ActivationRow<'_, Rounded>; M] = std::array::from_fn(|i| x.row(m + i));
-        let x_scales = rows.map(|row| &row.scales[..self.chunks]);
-        let x_sums = rows.map(|row| &row.sums[..self.chunks]);
-        let x_values = rows.map(|row| &row.values[..self.chunks]);
-        let mut lanes = [[isa.no_lanes(); V]; M];
+        let x: [RoundedRow<'_>; M] = std::array::from_fn(|i| x.rounded(m + i));
+        let mut fours = [[[isa.zero(); V]; M]; 4];
         for c in 0..self.chunks {
-            let numbers = &self.numbers[c * V * PAIRS * I::LANES..][..V * PAIRS * I::LANES];
-            let values = x_values.map(|values| &values[c].0);
-            for half in 0..N::SCALES {
-                let scales = &self.scales[(c * N::SCALES + half) * V * I::LANES..][..V * I::LANES];
-                let mut ints = [[isa.no_ints(); V]; M];
-                for pair in PAIRS / N::SCALES * half..PAIRS / N::SCALES * (half + 1) {
-                    for v in 0..V {
-                        let weights = isa.pairs(&numbers[(v * PAIRS + pair) * I::LANES..][..I::LANES]);
-                        for i in 0..M {
-                            ints[i][v] = isa.add_pairs(ints[i][v], weights, values[i][pair]);
-                        }
-                    }
-                }
-                for i in 0..M {
-                    for v in 0..V {
-                        let scales = &scales[v * I::LANES..][..I::LANES];
-                        lanes[i][v] = isa.add_ints(lanes[i][v], ints[i][v], scales, x_scales[i][c]);
-                    }
-                }
-            }
-            if !self.minima.is_empty() {
-                let minima = &self.minima[c * V * I::LANES..][..V * I::LANES];
-                for i in 0..M {
-                    for v in 0..V {
-                        lanes[i][v] = isa.add_lanes(lanes[i][v], &minima[v * I::LANES..][..I::LANES], x_sums[i][c]);
-                    }
-                }
-            }
+            self.add_chunk::<I, N, M>(isa, c, x, &mut fours);
         }
         let Column { sums, rows, from, count } = column;
         for i in 0..M {
             let mut products = [[0.0; MOST_LANES]; V];
             for v in 0..V {
-                isa.store_lanes(lanes[i][v], &mut products[v]);
+                let [a, b, c, d] = [fours[0][i][v], fours[1][i][v], fours[2][i][v], fours[3][i][v]];
+                let total = isa.add(isa.add(a, c), isa.add(b, d));
+                isa.store_lanes(total, &mut products[v]);
             }
             let to = sums[(m + i) * *rows + *from..][..*count].chunks_mut(I::LANES);
             to.zip(&products).for_each(|(to, products)| to.copy_from_slice(&products[..to.len()]));
         }
         M
+    }
+
+    /// Adds what 32 columns come to.
+    #[inline(always)]
+    fn add_chunk<I: Isa, N: Numbers, const M: usize>(
+        &self,
+        isa: I,
+        c: usize,
+        x: [RoundedRow<'_>; M],
+        fours: &mut [[[I::Lanes; V]; M]; 4],
+    ) {
+        let values = x.map(|x| &x.values[c].0);
+        let numbers = &self.numbers[c * V * PAIRS * I::LANES..][..V * PAIRS * I::LANES];
+        for half in 0..N::SCALES {
+            let scales = &self.scales[(c * N::SCALES + half) * V * I::LANES..][..V * I::LANES];
+            let mut ints = [[isa.no_ints(); V]; M];
+            for pair in PAIRS / N::SCALES * half..PAIRS / N::SCALES * (half + 1) {
+                for v in 0..V {
+                    let weights = isa.pairs(&numbers[(v * PAIRS + pair) * I::LANES..][..I::LANES]);
+                    for i in 0..M {
+                        ints[i][v] = isa.add_pairs(ints[i][v], weights, values[i][pair]);
+                    }
+                }
+            }
+            let sums = &mut fours[(c * N::SCALES + half) % 4];
+            for i in 0..M {
+                let x_scale = isa.all(x[i].scales[c]);
+                for v in 0..V {
+                    let scales = isa.multiply(isa.lanes(&scales[v * I::LANES..][..I::LANES]), x_scale);
+                    let mut term = isa.multiply(isa.floats(ints[i][v]), scales);
+                    if !self.minima.is_empty() {
+                        let minima = &self.minima[(c * V + v) * I::LANES..][..I::LANES];
+                        term = isa.multiply_add(isa.lanes(minima), isa.all(x[i].sums[c]), term);
+                    }
+                    sums[i][v] = isa.add(sums[i][v], term);
+                }
+            }
+        }
     }
 }
 
@@ -197,58 +194,5 @@ impl<const V: usize> Panel<V> {
 fn put_lane(to: &mut [f32], lanes: usize, lane: usize, row: &[f32]) {
     for (to, number) in to.chunks_exact_mut(lanes).zip(row) {
         to[lane] = *number;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::matmul::tests::{Case, types};
-
-    fn products(case: &Case, processor: Processor, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
-        let (_, cols) = case.x();
-        let x = Activations::rounded(x.len() / cols, cols).of(processor, x);
-        let mut sums = vec![f32::NAN; rows * x.rows()];
-        panel_products(processor, case.weights(), first, &x, &mut sums);
-        sums
-    }
-
-    #[test]
-    fn panels_equal_products_of_dequantised_weights_on_every_instruction_set() {
-        for ty in types() {
-            // Rows that fill no panel, and more than one; rows of x that fill no tile, and more than one.
-            for (rows, m_count) in [(7, 1), (5, 3), (19, 15)] {
-                let case = Case::new(ty, rows, if ty.block_len() == 32 { 224 } else { 768 }, m_count);
-                for processor in Processor::all() {
-                    case.check(&products(&case, processor, 0, rows, case.x().0), processor);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn panels_do_not_depend_on_companions() {
-        for ty in types() {
-            let case = Case::new(ty, 21, 768, 9);
-            for processor in Processor::all() {
-                let together = products(&case, processor, 0, 21, case.x().0);
-                for (m, x) in case.rows_of_x().enumerate() {
-                    let alone = products(&case, processor, 2, 18, x);
-                    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                    assert_eq!(bits(&alone), bits(&together[21 * m + 2..][..18]), "{ty} row {m} {processor:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn activations_that_are_no_numbers_give_none_and_only_in_their_row() {
-        let case = Case::new(types().next().expect("a type"), 3, 64, 2);
-        let mut x = case.x().0.to_vec();
-        x[33] = f32::INFINITY;
-        for processor in Processor::all() {
-            let found = products(&case, processor, 0, 3, &x);
-            assert!(found[..3].iter().all(|sum| sum.is_nan()) && found[3..].iter().all(|sum| sum.is_finite()));
-        }
     }
 }

@@ -19,8 +19,8 @@ pub enum Minima {
     /// None: numbers are signed.
     #[default]
     None,
-    /// The scale times this.
-    OfScale(f32),
+    /// The scale times this, taken away.
+    OfScale(u8),
     /// One for each 32 weights; behind them, others may stand.
     Own(Vec<f32>),
 }
@@ -31,13 +31,21 @@ impl RowScales {
         // Whole blocks of the widest type, and whole runs of 32.
         let room = |numbers: usize| vec![0.0; numbers.next_multiple_of(32)];
         match ty {
-            WeightType::Q4_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(-8.0) },
-            WeightType::Q5_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(-16.0) },
+            WeightType::Q4_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(8) },
+            WeightType::Q5_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(16) },
             WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
                 RowScales { scales: room(chunks), minima: Minima::Own(room(chunks)) }
             }
             WeightType::Q6_K => RowScales { scales: room(2 * chunks), minima: Minima::None },
             _ => RowScales { scales: room(chunks), minima: Minima::None },
+        }
+    }
+
+    /// What is taken from each number before it is scaled.
+    pub fn offset(&self) -> u8 {
+        match self.minima {
+            Minima::OfScale(offset) => offset,
+            Minima::None | Minima::Own(_) => 0,
         }
     }
 
@@ -99,14 +107,15 @@ fn read_k<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) 
     let pairs = pairs.iter().chain((!last.is_empty()).then_some(&padded));
     let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
     for (two, (scales, minima)) in pairs.zip(places) {
-        isa.store(isa.widen_unsigned(six_bits(isa, two)), &mut floats);
-        for (i, block) in two.as_chunks::<16>().0.iter().enumerate() {
-            let (scale, minimum) = (isa.half([block[0], block[1]]), -isa.half([block[2], block[3]]));
-            for j in 0..8 {
-                scales[8 * i + j] = scale * floats[16 * i + j];
-                minima[8 * i + j] = minimum * floats[16 * i + 8 + j];
-            }
-        }
+        let numbers = isa.widen(six_bits(isa, two));
+        let [first, last] = [isa.half([two[0], two[1]]), isa.half([two[16], two[17]])];
+        isa.store(isa.times(numbers, [first, last]), &mut floats);
+        scales[..8].copy_from_slice(&floats[..8]);
+        scales[8..].copy_from_slice(&floats[16..24]);
+        let [first, last] = [isa.half([two[2], two[3]]), isa.half([two[18], two[19]])];
+        isa.store(isa.times(numbers, [-first, -last]), &mut floats);
+        minima[..8].copy_from_slice(&floats[8..16]);
+        minima[8..].copy_from_slice(&floats[24..]);
     }
 }
 
@@ -134,17 +143,15 @@ fn six_bits<I: Isa>(isa: I, two: &[u8; 32]) -> I::Bytes {
 /// Q6_K: sixteen groups with signed scales, two blocks at a time.
 #[inline(always)]
 fn read_6<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
-    let mut floats = [0.0; 32];
-    for (pair, two) in bytes.as_chunks::<20>().0.chunks(2).enumerate() {
+    for (two, run) in bytes.as_chunks::<20>().0.chunks(2).zip(scales.as_chunks_mut::<32>().0) {
         let mut numbers = [0; 32];
         for (block, numbers) in two.iter().zip(numbers.as_chunks_mut::<16>().0) {
             numbers.copy_from_slice(&block[..16]);
         }
-        isa.store(isa.widen_signed(isa.load(&numbers)), &mut floats);
-        for (i, (block, floats)) in two.iter().zip(floats.as_chunks::<16>().0).enumerate() {
-            let scale = isa.half([block[16], block[17]]);
-            let scales = &mut scales[32 * pair + 16 * i..][..16];
-            (0..16).for_each(|i| scales[i] = scale * floats[i]);
+        let mut of_blocks = [0.0; 2];
+        for (scale, block) in of_blocks.iter_mut().zip(two) {
+            *scale = isa.half([block[16], block[17]]);
         }
+        isa.store(isa.times(isa.widen(isa.load(&numbers)), of_blocks), run);
     }
 }

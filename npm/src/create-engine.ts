@@ -37,6 +37,11 @@ export interface CreateEngineOptions {
   readonly maxWaiting?: number;
   /** Tokens of keys and values that are kept, of all conversations; by default the context. */
   readonly cacheTokens?: number;
+  /**
+   * Whether the CPU computes with activations as they are, instead of rounding them to 16 bits with a scale for each 32; by default
+   * false. It is slower, and seldom gives another token.
+   */
+  readonly exactActivations?: boolean;
   /** Whether tokens that the prompt or the answer had before are drafted and verified together; by default true. They are the same. */
   readonly speculation?: boolean;
   /** Keeps what was computed of conversations in a folder, so that one that is opened again later is not computed again. */
@@ -97,8 +102,8 @@ export async function createEngineOn(
 }
 
 function toLoadOptions(options: CreateEngineOptions): LoadOptions {
-  const { contextLength, maxSequences, maxWaiting, cacheTokens, speculation, device, kvType, defaultLimits, without } =
-    options;
+  const { contextLength, maxSequences, maxWaiting, cacheTokens } = options;
+  const { device, kvType, exactActivations, speculation, defaultLimits, without } = options;
   for (const [name, value] of Object.entries({ contextLength, maxSequences, maxWaiting, cacheTokens })) {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1 || value >= 2 ** 32)) {
       throw new BadRequestError(`\`${name}\` must be a whole number, at least 1.`);
@@ -111,6 +116,7 @@ function toLoadOptions(options: CreateEngineOptions): LoadOptions {
     max_sequences: maxSequences,
     max_waiting: maxWaiting,
     cache_tokens: cacheTokens,
+    exact_activations: exactActivations,
     no_speculation: speculation === undefined ? undefined : !speculation,
     default_limits: defaultLimits,
     without: without && Object.fromEntries(without.map((feature) => [feature, true])),

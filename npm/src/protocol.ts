@@ -29,6 +29,7 @@ export interface LoadOptions {
   readonly max_sequences?: number | undefined;
   readonly max_waiting?: number | undefined;
   readonly cache_tokens?: number | undefined;
+  readonly exact_activations?: boolean | undefined;
   readonly no_speculation?: boolean | undefined;
   readonly default_limits?: boolean | undefined;
   readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;

@@ -363,6 +363,7 @@ const OPTION_KEYS = {
   max_sequences: 'number',
   max_waiting: 'number',
   cache_tokens: 'number',
+  exact_activations: 'boolean',
   no_speculation: 'boolean',
   default_limits: 'boolean',
   without: 'object',

@@ -27,6 +27,8 @@ pub struct LoadOptions {
     max_waiting: Option<usize>,
     /// Tokens that the cache of keys and values holds.
     cache_tokens: Option<u32>,
+    /// On the CPU, leaves activations f32.
+    exact_activations: bool,
     /// Never drafts tokens.
     no_speculation: bool,
     /// Where the model runs.
@@ -64,6 +66,7 @@ impl LoadOptions {
             max_sequences: self.max_sequences,
             max_waiting: self.max_waiting,
             cache_tokens: self.cache_tokens,
+            exact_activations: self.exact_activations,
             no_speculation: self.no_speculation,
             page_store: page_store.map(|store| -> Rc<dyn PageStore> { Rc::new(store) }),
             ..EngineOptions::default()

@@ -40,6 +40,9 @@ pub struct ModelArguments {
     /// Threads on which the CPU computes, where it does [default: as many as there are cores, and never more]
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<usize>,
+    /// On the CPU, compute with activations as they are, instead of rounding them to 16 bits: slower, and seldom another token
+    #[arg(long)]
+    pub exact_activations: bool,
     /// Sequences that run at once, 1 to 8; further requests wait
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub max_sequences: u32,

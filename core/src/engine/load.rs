@@ -67,6 +67,7 @@ impl Engine {
         fit::check_needs(weights.config(), &needs, &device, &fit_options)?;
         let slots = fit_options.slots;
         let mut kernels = KernelCache::new(device.clone()).with_threads(options.threads.unwrap_or(0));
+        kernels.set_exact_activations(options.exact_activations);
         let mut adapter = device.facts();
         if matches!(device, Device::Cpu) {
             adapter.driver = kernels.instructions();

@@ -1,6 +1,6 @@
 //! Matmul for many rows of x: prefill.
 
-use super::cpu::{FastWay, ProductsBy};
+use super::cpu::FastWay;
 use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant};
@@ -75,7 +75,7 @@ impl Kernel for Gemm {
     }
 
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
-        self.0.run_fast(arguments, way, ProductsBy::Panel)
+        self.0.run_fast(arguments, way)
     }
 }
 

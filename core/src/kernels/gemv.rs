@@ -1,6 +1,6 @@
 //! Matmul for one to eight rows of x: decoding.
 
-use super::cpu::{FastWay, ProductsBy};
+use super::cpu::FastWay;
 use super::matmul::{Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
@@ -87,7 +87,7 @@ impl Kernel for Gemv {
     }
 
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
-        self.0.run_fast(arguments, way, ProductsBy::Row)
+        self.0.run_fast(arguments, way)
     }
 }
 

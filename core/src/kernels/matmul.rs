@@ -1,6 +1,6 @@
 //! What the matmul kernels have in common: operands, modes and the twin. `gemv` and `gemm` hold the variants.
 
-use super::cpu::{FastWay, ProductsBy, WeightRows};
+use super::cpu::{FastWay, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
 use super::weights::{WeightShard, random_planes};
@@ -123,8 +123,8 @@ impl Matmul {
     }
 
     /// The same the fast way; false where the weights' type has no fast way.
-    pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay, by: ProductsBy) -> bool {
-        let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, rows, x, by));
+    pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, rows, x));
         let Some(products) = products else { return false };
         self.with_outputs(arguments, |bias, out| products.finish(bias, self.epilogue, out));
         true

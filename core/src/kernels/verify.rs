@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::cpu::{ALL_THREADS, FastWay, Processor};
+use super::cpu::FastWay;
 use super::kv::{KvShape, KvType};
 use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
@@ -146,12 +146,12 @@ pub async fn check(gpu: &Gpu, case: &KernelTest, variant: Variant) -> Result<(),
 }
 
 /// Runs the fast way of a case's kernel on the CPU, if it has any, and compares with the twin.
-pub fn check_fast(case: &KernelTest, processor: Processor) -> Option<Result<(), Wrong>> {
+pub fn check_fast(case: &KernelTest, way: FastWay) -> Option<Result<(), Wrong>> {
     let slices = upload(&Device::Cpu, case).expect("host memory has no limit that a case meets");
     for (number, kernel) in case.kernels(&slices).into_iter().enumerate() {
         let arguments = arguments(kernel.as_ref());
         match number {
-            0 if !kernel.run_fast(&arguments, FastWay { processor, threads: ALL_THREADS }) => return None,
+            0 if !kernel.run_fast(&arguments, way) => return None,
             0 => {}
             _ => kernel.run(&arguments),
         }
@@ -367,11 +367,16 @@ pub fn all_cases() -> Vec<KernelTest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::cpu::{ALL_THREADS, Precision, Processor};
 
     #[test]
     fn fast_ways_of_the_cpu_give_what_the_twins_give() {
-        for processor in Processor::all() {
-            let fast = all_cases().into_iter().filter_map(|case| Some((check_fast(&case, processor)?, case.name)));
+        let precisions = [Precision::Rounded, Precision::Exact];
+        let ways = Processor::all()
+            .into_iter()
+            .flat_map(|processor| precisions.map(|precision| FastWay { processor, threads: ALL_THREADS, precision }));
+        for way in ways {
+            let fast = all_cases().into_iter().filter_map(|case| Some((check_fast(&case, way)?, case.name)));
             let names: Vec<String> = fast
                 .map(|(found, name)| found.map(|()| name.clone()).map_err(|error| (name, error)))
                 .collect::<Result<_, _>>()

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::PlanError;
 use crate::device::Device;
 use crate::gpu::{Dispatch, Gpu, GpuError, Pipeline, Shader};
-use crate::kernels::cpu::{ALL_THREADS, FastWay, Processor, threads_there};
+use crate::kernels::cpu::{ALL_THREADS, FastWay, Precision, Processor, threads_there};
 use crate::kernels::{Arguments, Kernel, Variant, shader, verify};
 
 /// Runs of a timing; the fastest counts.
@@ -51,8 +51,9 @@ pub struct KernelCache {
     compiled: HashMap<Shader, Pipeline>,
     chosen: HashMap<Key, Variant>,
     choices: Vec<KernelChoice>,
-    fast: HashMap<Key, Option<Processor>>,
+    fast: HashMap<(Key, Precision), Option<Processor>>,
     threads: usize,
+    precision: Precision,
     forced: Option<Variant>,
 }
 
@@ -66,6 +67,7 @@ impl KernelCache {
             choices: Vec::new(),
             fast: HashMap::new(),
             threads: ALL_THREADS,
+            precision: Precision::default(),
             forced: None,
         }
     }
@@ -81,6 +83,16 @@ impl KernelCache {
     pub fn with_threads(mut self, threads: usize) -> KernelCache {
         self.threads = if threads == 0 { ALL_THREADS } else { threads };
         self
+    }
+
+    /// On the CPU, leaves activations f32, or rounds them.
+    pub fn set_exact_activations(&mut self, exact: bool) {
+        self.precision = if exact { Precision::Exact } else { Precision::Rounded };
+    }
+
+    /// Whether they stay f32.
+    pub fn exact_activations(&self) -> bool {
+        self.precision == Precision::Exact
     }
 
     /// What the CPU computes with, for people: instructions and threads.
@@ -113,8 +125,8 @@ impl KernelCache {
     /// The instructions by which operations like `op` run on the CPU: the best that the processor has and that give the right answer; none
     /// where the twin runs.
     pub(super) fn fast_way(&mut self, op: &dyn Kernel) -> Option<FastWay> {
-        let processor = self.processor(op)?;
-        Some(FastWay { processor, threads: self.threads })
+        let KernelCache { threads, precision, .. } = *self;
+        Some(FastWay { processor: self.processor(op)?, threads, precision })
     }
 
     fn processor(&mut self, op: &dyn Kernel) -> Option<Processor> {
@@ -122,13 +134,14 @@ impl KernelCache {
         if all.is_empty() || self.forced == Some(Variant::Plain) {
             return None;
         }
-        let key = key(op);
+        let key = (key(op), self.precision);
         if let Some(known) = self.fast.get(&key) {
             return *known;
         }
         let (mut processor, mut wrong) = (None, Vec::new());
         for candidate in all.into_iter().rev() {
-            match verify::check_fast(&op.guard(), candidate) {
+            let way = FastWay { processor: candidate, threads: ALL_THREADS, precision: self.precision };
+            match verify::check_fast(&op.guard(), way) {
                 Some(Ok(())) => processor = Some(candidate),
                 Some(Err(error)) => wrong.push(format!("{}: {error}", candidate.name())),
                 None => {}

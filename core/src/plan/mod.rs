@@ -164,7 +164,8 @@ impl Plan {
                     Steps::Cpu(recorder.ops.into_iter().zip(arguments).map(step).collect())
                 }
                 Device::CpuModule(module) => {
-                    let (plan, choices) = ModulePlan::build(module, &recorder.ops, &arguments)?;
+                    let (plan, choices) =
+                        ModulePlan::build(module, kernels.exact_activations(), &recorder.ops, &arguments)?;
                     kernels.note(choices);
                     Steps::CpuModule(plan)
                 }

@@ -1,6 +1,6 @@
 //! Plans in a module of the CPU: how the engine writes their steps down, and how the module reads, checks and runs them.
 //!
-//! A plan is a JSON array of steps `[name, kernel, places]`: the kernel's own fields without its operands, and for each operand, in the
+//! A plan is a JSON array: whether activations stay f32, and steps `[name, kernel, places]`: the kernel's own fields without its operands, and for each operand, in the
 //! order of their declaration, buffer, first byte and bytes. The choices that the module makes come back as lines, their fields between
 //! tabs. Both ends are of one build, so the forms have no version.
 
@@ -38,12 +38,13 @@ impl ModulePlan {
     /// Hands steps to `module`; gives the choices that it made, too.
     pub fn build(
         module: &Rc<dyn CpuModule>,
+        exact: bool,
         ops: &[Box<dyn Kernel>],
         arguments: &[Arguments],
     ) -> Result<(ModulePlan, Vec<KernelChoice>), GpuError> {
         let steps: Result<Vec<Step<'_>>, serde_json::Error> =
             ops.iter().zip(arguments).map(|(op, arguments)| step(op.as_ref(), arguments)).collect();
-        let text = steps.and_then(|steps| serde_json::to_string(&steps)).map_err(fault)?;
+        let text = steps.and_then(|steps| serde_json::to_string(&(exact, steps))).map_err(fault)?;
         let (number, choices) = module.plan(&text)?;
         let plan = ModulePlan { module: module.clone(), number, operations: ops.len() };
         Ok((plan, choices.lines().map(choice).collect()))
@@ -133,7 +134,8 @@ impl ModuleHost {
     /// # Errors
     /// Steps of another build of the engine.
     pub fn plan(&mut self, text: &str) -> Result<(u32, String), serde_json::Error> {
-        let steps: Vec<Step<'_>> = serde_json::from_str(text)?;
+        let (exact, steps): (bool, Vec<Step<'_>>) = serde_json::from_str(text)?;
+        self.kernels.set_exact_activations(exact);
         let mut plan = Vec::with_capacity(steps.len());
         for Step(name, fields, places) in steps {
             let kernel = decode(name, fields.get())?;
@@ -204,7 +206,8 @@ mod tests {
             let places = operands.iter().map(|operand| ranges[number_of(&operand.place)]);
             let places = places.map(|range| (range.buffer, range.offset, range.bytes)).collect();
             let step = Step(kernel.name(), Cow::Owned(kernel.encode().expect("JSON")), places);
-            let (plan, _) = host.plan(&serde_json::to_string(&[step]).expect("JSON")).expect("reads its own form");
+            let (plan, _) =
+                host.plan(&serde_json::to_string(&(false, [step])).expect("JSON")).expect("reads its own form");
             host.run(plan);
             host.release_plan(plan);
         }
@@ -236,7 +239,9 @@ mod tests {
     #[test]
     fn plan_rejects_steps_of_another_build() {
         let mut host = ModuleHost::default();
-        for text in ["", "[", r#"[["no_such_kernel", {}, []]]"#, r#"[["copy", {"source": null}, []]]"#] {
+        for text in
+            ["", "[", "[]", r#"[true, [["no_such_kernel", {}, []]]]"#, r#"[false, [["copy", {"source": null}, []]]]"#]
+        {
             assert!(host.plan(text).is_err(), "{text}");
         }
     }

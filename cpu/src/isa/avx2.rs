@@ -64,25 +64,19 @@ impl Avx2 {
             all
         }
     }
-
-    /// The products of 16 numbers, those of vectors `FROM` and `FROM + 1`, in eight sums.
-    #[inline(always)]
-    fn products<const FROM: usize>(self, weights: [__m256; 4], x: &[f32; 32]) -> __m256 {
-        let x = x.as_chunks::<8>().0;
-        unsafe {
-            let first = _mm256_mul_ps(weights[FROM], _mm256_loadu_ps(x[FROM].as_ptr()));
-            _mm256_fmadd_ps(weights[FROM + 1], _mm256_loadu_ps(x[FROM + 1].as_ptr()), first)
-        }
-    }
 }
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Avx2 {
     type Bytes = __m256i;
     type Wide = [__m256; 4];
-    type Activations = Chunk;
-    type Numbers = [__m256; 4];
-    type Sums = __m256;
+    type Numbers = [__m256i; 2];
+    type Lanes = __m256;
+    type Fours = __m128;
+    type Ints = __m256i;
+    type Pairs = __m256i;
+
+    const LANES: usize = 8;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
@@ -153,12 +147,7 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn widen_unsigned(self, bytes: __m256i) -> [__m256; 4] {
-        self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)) })
-    }
-
-    #[inline(always)]
-    fn widen_signed(self, bytes: __m256i) -> [__m256; 4] {
+    fn widen(self, bytes: __m256i) -> [__m256; 4] {
         self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight)) })
     }
 
@@ -187,11 +176,6 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn times(self, a: [__m256; 4], scale: f32) -> [__m256; 4] {
-        a.map(|a| unsafe { _mm256_mul_ps(a, _mm256_set1_ps(scale)) })
-    }
-
-    #[inline(always)]
     fn add_times(self, sum: [__m256; 4], a: [__m256; 4], scale: f32) -> [__m256; 4] {
         std::array::from_fn(|i| unsafe { _mm256_fmadd_ps(a[i], _mm256_set1_ps(scale), sum[i]) })
     }
@@ -203,58 +187,59 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn unsigned_numbers(self, bytes: Self::Bytes) -> [__m256; 4] {
-        self.widen_unsigned(bytes)
-    }
-
-    #[inline(always)]
-    fn signed_numbers(self, bytes: Self::Bytes) -> [__m256; 4] {
-        self.widen_signed(bytes)
-    }
-
-    #[inline(always)]
-    fn zero(self) -> __m256 {
-        unsafe { _mm256_setzero_ps() }
-    }
-
-    #[inline(always)]
-    fn add_scaled(self, sums: __m256, numbers: [__m256; 4], x: &Chunk, scale: f32) -> __m256 {
+    fn times(self, a: [__m256; 4], scales: [f32; 2]) -> [__m256; 4] {
         unsafe {
-            let both = _mm256_add_ps(self.products::<0>(numbers, &x.0), self.products::<2>(numbers, &x.0));
-            _mm256_fmadd_ps(both, _mm256_set1_ps(scale), sums)
+            let [first, last] = [_mm256_set1_ps(scales[0]), _mm256_set1_ps(scales[1])];
+            [
+                _mm256_mul_ps(a[0], first),
+                _mm256_mul_ps(a[1], first),
+                _mm256_mul_ps(a[2], last),
+                _mm256_mul_ps(a[3], last),
+            ]
         }
     }
 
     #[inline(always)]
-    fn add_scaled_halves(self, sums: __m256, numbers: [__m256; 4], x: &Chunk, scales: [f32; 2]) -> __m256 {
-        unsafe {
-            let sums = _mm256_fmadd_ps(self.products::<0>(numbers, &x.0), _mm256_set1_ps(scales[0]), sums);
-            _mm256_fmadd_ps(self.products::<2>(numbers, &x.0), _mm256_set1_ps(scales[1]), sums)
-        }
-    }
-
-    #[inline(always)]
-    fn total(self, sums: __m256) -> f32 {
-        unsafe {
-            let fours = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
-            let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
-            _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
-        }
-    }
-
-    const LANES: usize = 8;
-    type Pairs = __m256i;
-    type Ints = __m256i;
-    type Lanes = __m256;
-
-    #[inline(always)]
-    fn store_numbers(self, bytes: __m256i, to: &mut Rounded) {
+    fn numbers(self, bytes: __m256i) -> [__m256i; 2] {
         unsafe {
             let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-            let halves = [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)];
-            for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
-                _mm256_storeu_si256(to.as_mut_ptr().cast(), half);
-            }
+            [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn store_numbers(self, numbers: [__m256i; 2], to: &mut Rounded) {
+        for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), half) }
+        }
+    }
+
+    #[inline(always)]
+    fn products(self, numbers: [__m256i; 2], x: &Rounded) -> __m256i {
+        let [first, last] = self.products_of_halves(numbers, x);
+        unsafe { _mm256_add_epi32(first, last) }
+    }
+
+    #[inline(always)]
+    fn products_of_halves(self, numbers: [__m256i; 2], x: &Rounded) -> [__m256i; 2] {
+        let [first, last] = x.halves();
+        unsafe {
+            [
+                _mm256_madd_epi16(numbers[0], _mm256_loadu_si256(first.as_ptr().cast())),
+                _mm256_madd_epi16(numbers[1], _mm256_loadu_si256(last.as_ptr().cast())),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn fold(self, vectors: &[__m256i; 16]) -> __m256i {
+        unsafe {
+            let [a, b, c, d, e, f, g, h, ..] = *vectors;
+            // The sums of each half of four vectors.
+            let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let last = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+            let halves = (_mm256_permute2x128_si256(first, last, 0x20), _mm256_permute2x128_si256(first, last, 0x31));
+            _mm256_add_epi32(halves.0, halves.1)
         }
     }
 
@@ -274,35 +259,75 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn no_ints(self) -> __m256i {
-        unsafe { _mm256_setzero_si256() }
-    }
-
-    #[inline(always)]
-    fn no_lanes(self) -> __m256 {
-        unsafe { _mm256_setzero_ps() }
-    }
-
-    #[inline(always)]
     fn add_pairs(self, sums: __m256i, weights: __m256i, x: [i16; 2]) -> __m256i {
         unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(bytemuck::cast(x)))) }
     }
 
     #[inline(always)]
-    fn add_ints(self, sums: __m256, ints: __m256i, scales: &[f32], scale: f32) -> __m256 {
-        unsafe {
-            let scales = _mm256_mul_ps(_mm256_loadu_ps(scales[..8].as_ptr()), _mm256_set1_ps(scale));
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(ints), scales, sums)
-        }
+    fn no_ints(self) -> __m256i {
+        unsafe { _mm256_setzero_si256() }
     }
 
     #[inline(always)]
-    fn add_lanes(self, sums: __m256, a: &[f32], b: f32) -> __m256 {
-        unsafe { _mm256_fmadd_ps(_mm256_loadu_ps(a[..8].as_ptr()), _mm256_set1_ps(b), sums) }
+    fn zero(self) -> __m256 {
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn lanes(self, floats: &[f32]) -> __m256 {
+        unsafe { _mm256_loadu_ps(floats[..8].as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn all(self, float: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(float) }
+    }
+
+    #[inline(always)]
+    fn floats(self, ints: __m256i) -> __m256 {
+        unsafe { _mm256_cvtepi32_ps(ints) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
     fn store_lanes(self, lanes: __m256, to: &mut [f32; 16]) {
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), lanes) }
+    }
+
+    #[inline(always)]
+    fn no_fours(self) -> __m128 {
+        unsafe { _mm_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_fours(self, sums: __m128, lanes: __m256) -> __m128 {
+        unsafe { _mm_add_ps(_mm_add_ps(sums, _mm256_castps256_ps128(lanes)), _mm256_extractf128_ps(lanes, 1)) }
+    }
+
+    #[inline(always)]
+    fn total_of_fours(self, sums: __m128) -> f32 {
+        unsafe {
+            let twos = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
+            _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
+        }
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: __m256) -> f32 {
+        self.total_of_fours(self.add_fours(self.no_fours(), lanes))
     }
 }

@@ -33,21 +33,17 @@ impl Avx512 {
 // SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
 // read or written.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
-impl Avx512 {
-    /// The products of a half's numbers.
-    #[inline(always)]
-    fn products<const HALF: usize>(self, weights: [__m512; 2], x: &[f32; 32]) -> __m512 {
-        unsafe { _mm512_mul_ps(weights[HALF], _mm512_loadu_ps(x.as_chunks::<16>().0[HALF].as_ptr())) }
-    }
-}
-
-#[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Avx512 {
     type Bytes = __m256i;
     type Wide = [__m512; 2];
-    type Activations = Chunk;
-    type Numbers = [__m512; 2];
-    type Sums = __m512;
+    type Numbers = __m512i;
+    type Lanes = __m512;
+    type Fours = __m128;
+    type Ints = __m512i;
+    type Pairs = __m512i;
+
+    const LANES: usize = 16;
+    const VECTORS: usize = 2;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
@@ -95,15 +91,7 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn widen_unsigned(self, bytes: __m256i) -> [__m512; 2] {
-        unsafe {
-            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
-                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(half)))
-        }
-    }
-
-    #[inline(always)]
-    fn widen_signed(self, bytes: __m256i) -> [__m512; 2] {
+    fn widen(self, bytes: __m256i) -> [__m512; 2] {
         unsafe {
             [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
                 .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half)))
@@ -135,11 +123,6 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn times(self, a: [__m512; 2], scale: f32) -> [__m512; 2] {
-        a.map(|a| unsafe { _mm512_mul_ps(a, _mm512_set1_ps(scale)) })
-    }
-
-    #[inline(always)]
     fn add_times(self, sum: [__m512; 2], a: [__m512; 2], scale: f32) -> [__m512; 2] {
         std::array::from_fn(|i| unsafe { _mm512_fmadd_ps(a[i], _mm512_set1_ps(scale), sum[i]) })
     }
@@ -151,54 +134,50 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn unsigned_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
-        self.widen_unsigned(bytes)
+    fn times(self, a: [__m512; 2], scales: [f32; 2]) -> [__m512; 2] {
+        unsafe { [_mm512_mul_ps(a[0], _mm512_set1_ps(scales[0])), _mm512_mul_ps(a[1], _mm512_set1_ps(scales[1]))] }
     }
 
     #[inline(always)]
-    fn signed_numbers(self, bytes: Self::Bytes) -> [__m512; 2] {
-        self.widen_signed(bytes)
+    fn numbers(self, bytes: __m256i) -> __m512i {
+        unsafe { _mm512_cvtepi8_epi16(bytes) }
     }
 
     #[inline(always)]
-    fn zero(self) -> __m512 {
-        unsafe { _mm512_setzero_ps() }
+    fn store_numbers(self, numbers: __m512i, to: &mut Rounded) {
+        unsafe { _mm512_storeu_si512(to.0.as_mut_ptr().cast(), numbers) }
     }
 
     #[inline(always)]
-    fn add_scaled(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scale: f32) -> __m512 {
+    fn products(self, numbers: __m512i, x: &Rounded) -> __m512i {
+        unsafe { _mm512_dpwssd_epi32(_mm512_setzero_si512(), numbers, _mm512_loadu_si512(x.0.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn products_of_halves(self, numbers: __m512i, x: &Rounded) -> [__m512i; 2] {
+        let both = self.products(numbers, x);
+        unsafe { [_mm512_maskz_mov_epi32(0x00ff, both), _mm512_maskz_mov_epi32(0xff00, both)] }
+    }
+
+    #[inline(always)]
+    fn fold(self, vectors: &[__m512i; 16]) -> __m512i {
         unsafe {
-            let low = self.products::<0>(numbers, &x.0);
-            let both = _mm512_fmadd_ps(numbers[1], _mm512_loadu_ps(x.0.as_chunks::<16>().0[1].as_ptr()), low);
-            _mm512_fmadd_ps(both, _mm512_set1_ps(scale), sums)
+            // No closures: they are not compiled for the set. Of four vectors, the sums of each quarter.
+            let mut fours = [_mm512_setzero_si512(); 4];
+            for i in 0..4 {
+                let [a, b, c, d] = [vectors[4 * i], vectors[4 * i + 1], vectors[4 * i + 2], vectors[4 * i + 3]];
+                let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+                let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+                fours[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+            }
+            let mut eights = [_mm512_setzero_si512(); 2];
+            for i in 0..2 {
+                let (a, b) = (fours[2 * i], fours[2 * i + 1]);
+                eights[i] = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
+            }
+            let [a, b] = eights;
+            _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd))
         }
-    }
-
-    #[inline(always)]
-    fn add_scaled_halves(self, sums: __m512, numbers: [__m512; 2], x: &Chunk, scales: [f32; 2]) -> __m512 {
-        unsafe {
-            let sums = _mm512_fmadd_ps(self.products::<0>(numbers, &x.0), _mm512_set1_ps(scales[0]), sums);
-            _mm512_fmadd_ps(self.products::<1>(numbers, &x.0), _mm512_set1_ps(scales[1]), sums)
-        }
-    }
-
-    #[inline(always)]
-    fn total(self, sums: __m512) -> f32 {
-        unsafe {
-            let (low, high) = (_mm512_castps512_ps256(sums), _mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1));
-            self.0.total(_mm256_add_ps(low, _mm256_castpd_ps(high)))
-        }
-    }
-
-    const LANES: usize = 16;
-    const VECTORS: usize = 2;
-    type Pairs = __m512i;
-    type Ints = __m512i;
-    type Lanes = __m512;
-
-    #[inline(always)]
-    fn store_numbers(self, bytes: __m256i, to: &mut Rounded) {
-        unsafe { _mm512_storeu_si512(to.0.as_mut_ptr().cast(), _mm512_cvtepi8_epi16(bytes)) }
     }
 
     #[inline(always)]
@@ -239,35 +218,78 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn no_ints(self) -> __m512i {
-        unsafe { _mm512_setzero_si512() }
-    }
-
-    #[inline(always)]
-    fn no_lanes(self) -> __m512 {
-        unsafe { _mm512_setzero_ps() }
-    }
-
-    #[inline(always)]
     fn add_pairs(self, sums: __m512i, weights: __m512i, x: [i16; 2]) -> __m512i {
         unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(bytemuck::cast(x))) }
     }
 
     #[inline(always)]
-    fn add_ints(self, sums: __m512, ints: __m512i, scales: &[f32], scale: f32) -> __m512 {
-        unsafe {
-            let scales = _mm512_mul_ps(_mm512_loadu_ps(scales[..16].as_ptr()), _mm512_set1_ps(scale));
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(ints), scales, sums)
-        }
+    fn no_ints(self) -> __m512i {
+        unsafe { _mm512_setzero_si512() }
     }
 
     #[inline(always)]
-    fn add_lanes(self, sums: __m512, a: &[f32], b: f32) -> __m512 {
-        unsafe { _mm512_fmadd_ps(_mm512_loadu_ps(a[..16].as_ptr()), _mm512_set1_ps(b), sums) }
+    fn zero(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn lanes(self, floats: &[f32]) -> __m512 {
+        unsafe { _mm512_loadu_ps(floats[..16].as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn all(self, float: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(float) }
+    }
+
+    #[inline(always)]
+    fn floats(self, ints: __m512i) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(ints) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
     fn store_lanes(self, lanes: __m512, to: &mut [f32; 16]) {
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), lanes) }
+    }
+
+    #[inline(always)]
+    fn no_fours(self) -> __m128 {
+        unsafe { _mm_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn add_fours(self, sums: __m128, lanes: __m512) -> __m128 {
+        unsafe {
+            let (low, high) = (_mm512_castps512_ps256(lanes), _mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
+            self.0.add_fours(self.0.add_fours(sums, low), _mm256_castpd_ps(high))
+        }
+    }
+
+    #[inline(always)]
+    fn total_of_fours(self, sums: __m128) -> f32 {
+        self.0.total_of_fours(sums)
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: __m512) -> f32 {
+        unsafe {
+            let (low, high) = (_mm512_castps512_ps256(lanes), _mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
+            self.0.total(_mm256_add_ps(low, _mm256_castpd_ps(high)))
+        }
     }
 }

@@ -18,7 +18,7 @@ pub use portable::Portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd128::Simd128;
 
-use crate::activations::{ActivationChunk, Rounded};
+use crate::activations::Rounded;
 
 /// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +31,21 @@ pub trait Isa: Copy {
     type Bytes: Copy;
     /// 32 of f32.
     type Wide: Copy;
-    /// Sums of f32, as many as the set's widest vector holds.
-    type Sums: Copy;
-    /// 32 activations of a matmul, in memory.
-    type Activations: ActivationChunk;
-    /// 32 numbers of weights, as they meet them.
+    /// 32 numbers of 16 bits.
     type Numbers: Copy;
+    /// A vector of f32, the set's widest.
+    type Lanes: Copy;
+    /// Four of f32.
+    type Fours: Copy;
+    /// A whole number of 32 bits in each of as many lanes.
+    type Ints: Copy;
+    /// A pair of numbers of 16 bits in each of as many lanes.
+    type Pairs: Copy;
+
+    /// Lanes of a vector: 16 at most.
+    const LANES: usize;
+    /// Vectors of weight rows side by side in a panel: 2 where the set has registers for as many sums.
+    const VECTORS: usize = 1;
 
     /// Bytes from memory.
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
@@ -57,11 +66,8 @@ pub trait Isa: Copy {
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
 
-    /// Unsigned bytes as floats.
-    fn widen_unsigned(self, bytes: Self::Bytes) -> Self::Wide;
     /// Signed bytes as floats.
-    fn widen_signed(self, bytes: Self::Bytes) -> Self::Wide;
-
+    fn widen(self, bytes: Self::Bytes) -> Self::Wide;
     /// 32 of f16 as floats.
     fn widen_f16(self, halves: &[u8; 64]) -> Self::Wide;
     /// An f16 as a float.
@@ -70,62 +76,57 @@ pub trait Isa: Copy {
     fn wide(self, chunk: &Chunk) -> Self::Wide;
     /// Floats to memory.
     fn store(self, floats: Self::Wide, to: &mut [f32; 32]);
-    /// `a * scale`.
-    fn times(self, a: Self::Wide, scale: f32) -> Self::Wide;
+    /// The first 16 of `a` times the first scale, the others times the second.
+    fn times(self, a: Self::Wide, scales: [f32; 2]) -> Self::Wide;
     /// `sum + a * scale`.
     fn add_times(self, sum: Self::Wide, a: Self::Wide, scale: f32) -> Self::Wide;
-
-    /// Sums of nothing.
-    fn zero(self) -> Self::Sums;
     /// `sums + a · x`, the products being spread over the sums.
-    fn add_products(self, sums: Self::Sums, a: Self::Wide, x: &[f32; 32]) -> Self::Sums;
-
-    /// Unsigned bytes, below 128, as numbers of weights.
-    fn unsigned_numbers(self, bytes: Self::Bytes) -> Self::Numbers;
-    /// Signed bytes as numbers of weights.
-    fn signed_numbers(self, bytes: Self::Bytes) -> Self::Numbers;
-    /// `sums + scale * (numbers · x)`, the products being spread over the sums.
-    fn add_scaled(self, sums: Self::Sums, numbers: Self::Numbers, x: &Self::Activations, scale: f32) -> Self::Sums;
-    /// The same with a scale for the first 16 products and another for the last.
-    fn add_scaled_halves(
-        self,
-        sums: Self::Sums,
-        numbers: Self::Numbers,
-        x: &Self::Activations,
-        scales: [f32; 2],
-    ) -> Self::Sums;
-    /// The sum of all.
-    fn total(self, sums: Self::Sums) -> f32;
-
-    /// How many weight rows a vector of a panel holds, each in a lane: 16 at most.
-    const LANES: usize;
-    /// Such vectors side by side: 2 where the set has registers for as many sums.
-    const VECTORS: usize = 1;
-    /// A pair of numbers in each lane.
-    type Pairs: Copy;
-    /// A whole number in each lane.
-    type Ints: Copy;
-    /// A float in each lane.
-    type Lanes: Copy;
+    fn add_products(self, sums: Self::Lanes, a: Self::Wide, x: &[f32; 32]) -> Self::Lanes;
 
     /// Signed bytes as numbers of 16 bits.
-    fn store_numbers(self, bytes: Self::Bytes, to: &mut Rounded);
-    /// The pairs of `LANES` rows, each in its lane: `[pairs, lanes]`.
+    fn numbers(self, bytes: Self::Bytes) -> Self::Numbers;
+    /// Numbers to memory.
+    fn store_numbers(self, numbers: Self::Numbers, to: &mut Rounded);
+    /// The products of numbers with x, spread over whole numbers.
+    fn products(self, numbers: Self::Numbers, x: &Rounded) -> Self::Ints;
+    /// The same of the first 16 numbers, and of the last.
+    fn products_of_halves(self, numbers: Self::Numbers, x: &Rounded) -> [Self::Ints; 2];
+    /// The sums of the first `LANES` vectors, each in its lane.
+    fn fold(self, vectors: &[Self::Ints; 16]) -> Self::Ints;
+
+    /// The pairs of the first `LANES` rows, each in its lane: `[pairs, lanes]`.
     fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]);
     /// Pairs from memory.
     fn pairs(self, pairs: &[[i16; 2]]) -> Self::Pairs;
-    /// Zeros.
-    fn no_ints(self) -> Self::Ints;
-    /// Zeros.
-    fn no_lanes(self) -> Self::Lanes;
     /// `sums + weights · x`, two products in each lane.
     fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: [i16; 2]) -> Self::Ints;
-    /// `sums + ints * scales * scale`.
-    fn add_ints(self, sums: Self::Lanes, ints: Self::Ints, scales: &[f32], scale: f32) -> Self::Lanes;
-    /// `sums + a * b`.
-    fn add_lanes(self, sums: Self::Lanes, a: &[f32], b: f32) -> Self::Lanes;
+
+    /// Whole numbers: zeros.
+    fn no_ints(self) -> Self::Ints;
+    /// Floats: zeros.
+    fn zero(self) -> Self::Lanes;
+    /// Floats from memory.
+    fn lanes(self, floats: &[f32]) -> Self::Lanes;
+    /// The same float in all lanes.
+    fn all(self, float: f32) -> Self::Lanes;
+    /// Whole numbers as floats.
+    fn floats(self, ints: Self::Ints) -> Self::Lanes;
+    /// `a + b`.
+    fn add(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
+    /// `a * b`.
+    fn multiply(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
+    /// `a * b + c`.
+    fn multiply_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
     /// Floats to memory.
     fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32; 16]);
+    /// Zeros.
+    fn no_fours(self) -> Self::Fours;
+    /// Adds lanes to `sums`, four after four.
+    fn add_fours(self, sums: Self::Fours, lanes: Self::Lanes) -> Self::Fours;
+    /// The sum of the four: of the first and the third, and of the others.
+    fn total_of_fours(self, sums: Self::Fours) -> f32;
+    /// The sum of all lanes.
+    fn total(self, lanes: Self::Lanes) -> f32;
 }
 
 /// Work for any instruction set.

@@ -12,9 +12,13 @@ pub struct Portable;
 impl Isa for Portable {
     type Bytes = [u8; 32];
     type Wide = [f32; 32];
-    type Activations = Chunk;
-    type Numbers = [f32; 32];
-    type Sums = [f32; 8];
+    type Numbers = [i16; 32];
+    type Lanes = [f32; 8];
+    type Fours = [f32; 4];
+    type Ints = [i32; 8];
+    type Pairs = [[i16; 2]; 8];
+
+    const LANES: usize = 8;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [u8; 32] {
@@ -65,12 +69,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn widen_unsigned(self, bytes: [u8; 32]) -> [f32; 32] {
-        bytes.map(f32::from)
-    }
-
-    #[inline(always)]
-    fn widen_signed(self, bytes: [u8; 32]) -> [f32; 32] {
+    fn widen(self, bytes: [u8; 32]) -> [f32; 32] {
         bytes.map(|byte| f32::from(byte as i8))
     }
 
@@ -95,11 +94,6 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn times(self, a: [f32; 32], scale: f32) -> [f32; 32] {
-        a.map(|a| a * scale)
-    }
-
-    #[inline(always)]
     fn add_times(self, sum: [f32; 32], a: [f32; 32], scale: f32) -> [f32; 32] {
         std::array::from_fn(|i| sum[i] + a[i] * scale)
     }
@@ -111,46 +105,36 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn unsigned_numbers(self, bytes: Self::Bytes) -> [f32; 32] {
-        self.widen_unsigned(bytes)
+    fn times(self, a: [f32; 32], scales: [f32; 2]) -> [f32; 32] {
+        std::array::from_fn(|i| a[i] * scales[i / 16])
     }
 
     #[inline(always)]
-    fn signed_numbers(self, bytes: Self::Bytes) -> [f32; 32] {
-        self.widen_signed(bytes)
+    fn numbers(self, bytes: [u8; 32]) -> [i16; 32] {
+        bytes.map(|byte| i16::from(byte as i8))
     }
 
     #[inline(always)]
-    fn zero(self) -> [f32; 8] {
-        [0.0; 8]
+    fn store_numbers(self, numbers: [i16; 32], to: &mut Rounded) {
+        to.0 = bytemuck::cast(numbers);
     }
 
     #[inline(always)]
-    fn add_scaled(self, sums: [f32; 8], numbers: [f32; 32], x: &Chunk, scale: f32) -> [f32; 8] {
-        let two = |i: usize| numbers[i] * x.0[i] + numbers[i + 8] * x.0[i + 8];
-        std::array::from_fn(|i| sums[i] + scale * (two(i) + two(i + 16)))
+    fn products(self, numbers: [i16; 32], x: &Rounded) -> [i32; 8] {
+        let [first, last] = self.products_of_halves(numbers, x);
+        std::array::from_fn(|i| first[i] + last[i])
     }
 
     #[inline(always)]
-    fn add_scaled_halves(self, sums: [f32; 8], numbers: [f32; 32], x: &Chunk, scales: [f32; 2]) -> [f32; 8] {
-        let two = |i: usize| numbers[i] * x.0[i] + numbers[i + 8] * x.0[i + 8];
-        std::array::from_fn(|i| sums[i] + scales[0] * two(i) + scales[1] * two(i + 16))
+    fn products_of_halves(self, numbers: [i16; 32], x: &Rounded) -> [[i32; 8]; 2] {
+        let x = x.0.as_flattened();
+        let product = |i: usize| i32::from(numbers[i]) * i32::from(x[i]);
+        [0, 16].map(|from| std::array::from_fn(|i| product(from + i) + product(from + i + 8)))
     }
 
     #[inline(always)]
-    fn total(self, sums: [f32; 8]) -> f32 {
-        let fours: [f32; 4] = std::array::from_fn(|i| sums[i] + sums[i + 4]);
-        (fours[0] + fours[2]) + (fours[1] + fours[3])
-    }
-
-    const LANES: usize = 8;
-    type Pairs = [[i16; 2]; 8];
-    type Ints = [i32; 8];
-    type Lanes = [f32; 8];
-
-    #[inline(always)]
-    fn store_numbers(self, bytes: [u8; 32], to: &mut Rounded) {
-        to.0 = bytemuck::cast(bytes.map(|byte| i16::from(byte as i8)));
+    fn fold(self, vectors: &[[i32; 8]; 16]) -> [i32; 8] {
+        std::array::from_fn(|i| vectors[i].iter().sum())
     }
 
     #[inline(always)]
@@ -166,33 +150,73 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn no_ints(self) -> [i32; 8] {
-        [0; 8]
-    }
-
-    #[inline(always)]
-    fn no_lanes(self) -> [f32; 8] {
-        [0.0; 8]
-    }
-
-    #[inline(always)]
     fn add_pairs(self, sums: [i32; 8], weights: [[i16; 2]; 8], x: [i16; 2]) -> [i32; 8] {
         let product = |i: usize, j: usize| i32::from(weights[i][j]) * i32::from(x[j]);
         std::array::from_fn(|i| sums[i] + product(i, 0) + product(i, 1))
     }
 
     #[inline(always)]
-    fn add_ints(self, sums: [f32; 8], ints: [i32; 8], scales: &[f32], scale: f32) -> [f32; 8] {
-        std::array::from_fn(|i| sums[i] + ints[i] as f32 * (scales[i] * scale))
+    fn no_ints(self) -> [i32; 8] {
+        [0; 8]
     }
 
     #[inline(always)]
-    fn add_lanes(self, sums: [f32; 8], a: &[f32], b: f32) -> [f32; 8] {
-        std::array::from_fn(|i| sums[i] + a[i] * b)
+    fn zero(self) -> [f32; 8] {
+        [0.0; 8]
+    }
+
+    #[inline(always)]
+    fn lanes(self, floats: &[f32]) -> [f32; 8] {
+        *floats.first_chunk().expect("a float for each lane")
+    }
+
+    #[inline(always)]
+    fn all(self, float: f32) -> [f32; 8] {
+        [float; 8]
+    }
+
+    #[inline(always)]
+    fn floats(self, ints: [i32; 8]) -> [f32; 8] {
+        ints.map(|int| int as f32)
+    }
+
+    #[inline(always)]
+    fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
 
     #[inline(always)]
     fn store_lanes(self, lanes: [f32; 8], to: &mut [f32; 16]) {
         to[..8].copy_from_slice(&lanes);
+    }
+
+    #[inline(always)]
+    fn no_fours(self) -> [f32; 4] {
+        [0.0; 4]
+    }
+
+    #[inline(always)]
+    fn add_fours(self, sums: [f32; 4], lanes: [f32; 8]) -> [f32; 4] {
+        std::array::from_fn(|i| sums[i] + lanes[i] + lanes[i + 4])
+    }
+
+    #[inline(always)]
+    fn total_of_fours(self, [a, b, c, d]: [f32; 4]) -> f32 {
+        (a + c) + (b + d)
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: [f32; 8]) -> f32 {
+        self.total_of_fours(self.add_fours(self.no_fours(), lanes))
     }
 }

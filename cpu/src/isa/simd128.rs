@@ -26,21 +26,21 @@ fn four(x: &[f32; 32], i: usize) -> v128 {
     unsafe { v128_load(x.as_chunks::<4>().0[i].as_ptr().cast()) }
 }
 
-/// The products of 16 numbers, those of vectors `FROM` and `FROM + 1`, in four sums.
-#[inline(always)]
-fn products<const FROM: usize>(numbers: [v128; 4], x: &Rounded) -> v128 {
-    // SAFETY: eight numbers of 16 bits are 16 bytes.
-    let x = |i: usize| unsafe { v128_load(x.0.as_chunks::<4>().0[i].as_ptr().cast()) };
-    i32x4_add(i32x4_dot_i16x8(numbers[FROM], x(FROM)), i32x4_dot_i16x8(numbers[FROM + 1], x(FROM + 1)))
-}
-
 // SAFETY of all blocks below: loads and stores are of 16 bytes within the arrays.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Simd128 {
     type Bytes = [v128; 2];
     type Wide = [v128; 8];
-    type Sums = v128;
-    type Activations = Rounded;
+    type Numbers = [v128; 4];
+    type Lanes = v128;
+    type Fours = v128;
+    type Ints = v128;
+    type Pairs = v128;
+
+    const LANES: usize = 4;
+
+    type Bytes = [v128; 2];
+    type Wide = [v128; 8];
     type Numbers = [v128; 4];
 
     #[inline(always)]
@@ -102,18 +102,7 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn widen_unsigned(self, bytes: [v128; 2]) -> [v128; 8] {
-        // Numbers below 128 are the same signed, and converting those is one instruction.
-        std::array::from_fn(|i| {
-            let bytes = bytes[i / 4];
-            let eight = if i % 4 < 2 { u16x8_extend_low_u8x16(bytes) } else { u16x8_extend_high_u8x16(bytes) };
-            let four = if i % 2 == 0 { u32x4_extend_low_u16x8(eight) } else { u32x4_extend_high_u16x8(eight) };
-            f32x4_convert_i32x4(four)
-        })
-    }
-
-    #[inline(always)]
-    fn widen_signed(self, bytes: [v128; 2]) -> [v128; 8] {
+    fn widen(self, bytes: [v128; 2]) -> [v128; 8] {
         std::array::from_fn(|i| {
             let bytes = bytes[i / 4];
             let eight = if i % 4 < 2 { i16x8_extend_low_i8x16(bytes) } else { i16x8_extend_high_i8x16(bytes) };
@@ -160,11 +149,6 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn times(self, a: [v128; 8], scale: f32) -> [v128; 8] {
-        a.map(|a| f32x4_mul(a, f32x4_splat(scale)))
-    }
-
-    #[inline(always)]
     fn add_times(self, sum: [v128; 8], a: [v128; 8], scale: f32) -> [v128; 8] {
         std::array::from_fn(|i| times_add(a[i], f32x4_splat(scale), sum[i]))
     }
@@ -177,51 +161,43 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn unsigned_numbers(self, bytes: [v128; 2]) -> [v128; 4] {
-        let [a, b] = bytes;
-        [u16x8_extend_low_u8x16(a), u16x8_extend_high_u8x16(a), u16x8_extend_low_u8x16(b), u16x8_extend_high_u8x16(b)]
+    fn times(self, a: [v128; 8], scales: [f32; 2]) -> [v128; 8] {
+        let scales = scales.map(f32x4_splat);
+        std::array::from_fn(|i| f32x4_mul(a[i], scales[i / 4]))
     }
 
     #[inline(always)]
-    fn signed_numbers(self, bytes: [v128; 2]) -> [v128; 4] {
+    fn numbers(self, bytes: [v128; 2]) -> [v128; 4] {
         let [a, b] = bytes;
         [i16x8_extend_low_i8x16(a), i16x8_extend_high_i8x16(a), i16x8_extend_low_i8x16(b), i16x8_extend_high_i8x16(b)]
     }
 
     #[inline(always)]
-    fn zero(self) -> v128 {
-        f32x4_splat(0.0)
-    }
-
-    #[inline(always)]
-    fn add_scaled(self, sums: v128, numbers: [v128; 4], x: &Rounded, scale: f32) -> v128 {
-        // 32 products of 7 and 15 bits, eight to a sum, stay below 2^26.
-        let both = i32x4_add(products::<0>(numbers, x), products::<2>(numbers, x));
-        times_add(f32x4_convert_i32x4(both), f32x4_splat(scale), sums)
-    }
-
-    #[inline(always)]
-    fn add_scaled_halves(self, sums: v128, numbers: [v128; 4], x: &Rounded, scales: [f32; 2]) -> v128 {
-        let sums = times_add(f32x4_convert_i32x4(products::<0>(numbers, x)), f32x4_splat(scales[0]), sums);
-        times_add(f32x4_convert_i32x4(products::<2>(numbers, x)), f32x4_splat(scales[1]), sums)
-    }
-
-    #[inline(always)]
-    fn total(self, sums: v128) -> f32 {
-        (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
-            + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
-    }
-
-    const LANES: usize = 4;
-    type Pairs = v128;
-    type Ints = v128;
-    type Lanes = v128;
-
-    #[inline(always)]
-    fn store_numbers(self, bytes: [v128; 2], to: &mut Rounded) {
-        for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(self.signed_numbers(bytes)) {
+    fn store_numbers(self, numbers: [v128; 4], to: &mut Rounded) {
+        for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
             unsafe { v128_store(to.as_mut_ptr().cast(), numbers) }
         }
+    }
+
+    #[inline(always)]
+    fn products(self, numbers: [v128; 4], x: &Rounded) -> v128 {
+        let [first, last] = self.products_of_halves(numbers, x);
+        i32x4_add(first, last)
+    }
+
+    #[inline(always)]
+    fn products_of_halves(self, numbers: [v128; 4], x: &Rounded) -> [v128; 2] {
+        let x = x.0.as_chunks::<4>().0;
+        let product = |i: usize| i32x4_dot_i16x8(numbers[i], unsafe { v128_load(x[i].as_ptr().cast()) });
+        [i32x4_add(product(0), product(1)), i32x4_add(product(2), product(3))]
+    }
+
+    #[inline(always)]
+    fn fold(self, vectors: &[v128; 16]) -> v128 {
+        let [a, b, c, d, ..] = *vectors;
+        let ab = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
+        let cd = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+        i32x4_add(i64x2_shuffle::<0, 2>(ab, cd), i64x2_shuffle::<1, 3>(ab, cd))
     }
 
     #[inline(always)]
@@ -249,33 +225,73 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn no_ints(self) -> v128 {
-        i32x4_splat(0)
-    }
-
-    #[inline(always)]
-    fn no_lanes(self) -> v128 {
-        f32x4_splat(0.0)
-    }
-
-    #[inline(always)]
     fn add_pairs(self, sums: v128, weights: v128, x: [i16; 2]) -> v128 {
         i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(bytemuck::cast(x))))
     }
 
     #[inline(always)]
-    fn add_ints(self, sums: v128, ints: v128, scales: &[f32], scale: f32) -> v128 {
-        let scales = unsafe { v128_load(scales[..4].as_ptr().cast()) };
-        times_add(f32x4_convert_i32x4(ints), f32x4_mul(scales, f32x4_splat(scale)), sums)
+    fn no_ints(self) -> v128 {
+        i32x4_splat(0)
     }
 
     #[inline(always)]
-    fn add_lanes(self, sums: v128, a: &[f32], b: f32) -> v128 {
-        times_add(unsafe { v128_load(a[..4].as_ptr().cast()) }, f32x4_splat(b), sums)
+    fn zero(self) -> v128 {
+        f32x4_splat(0.0)
+    }
+
+    #[inline(always)]
+    fn lanes(self, floats: &[f32]) -> v128 {
+        unsafe { v128_load(floats[..4].as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn all(self, float: f32) -> v128 {
+        f32x4_splat(float)
+    }
+
+    #[inline(always)]
+    fn floats(self, ints: v128) -> v128 {
+        f32x4_convert_i32x4(ints)
+    }
+
+    #[inline(always)]
+    fn add(self, a: v128, b: v128) -> v128 {
+        f32x4_add(a, b)
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: v128, b: v128) -> v128 {
+        f32x4_mul(a, b)
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: v128, b: v128, c: v128) -> v128 {
+        times_add(a, b, c)
     }
 
     #[inline(always)]
     fn store_lanes(self, lanes: v128, to: &mut [f32; 16]) {
         unsafe { v128_store(to.as_mut_ptr().cast(), lanes) }
+    }
+
+    #[inline(always)]
+    fn no_fours(self) -> v128 {
+        f32x4_splat(0.0)
+    }
+
+    #[inline(always)]
+    fn add_fours(self, sums: v128, lanes: v128) -> v128 {
+        f32x4_add(sums, lanes)
+    }
+
+    #[inline(always)]
+    fn total_of_fours(self, sums: v128) -> f32 {
+        (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
+            + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: v128) -> f32 {
+        self.total_of_fours(lanes)
     }
 }

@@ -23,7 +23,7 @@ pub use chunk_argmax::{Past, Peaks, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;
-pub use fast::{FastWay, Processor, ProductsBy, fast_products, fast_rms_norm};
+pub use fast::{FastWay, Precision, Processor, fast_products, fast_rms_norm};
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;

@@ -1,0 +1,65 @@
+//! Where there is no fast way.
+
+use super::FastWay;
+use crate::kernels::cpu::Strided;
+use crate::kernels::cpu::WeightRows;
+use crate::kernels::cpu::attention::Question;
+use crate::kernels::kv::KvShape;
+use crate::kernels::matmul::Epilogue;
+
+/// An instruction set: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {}
+
+/// What becomes of activations: nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// They are rounded where there is a fast way.
+    #[default]
+    Rounded,
+    /// They stay f32.
+    Exact,
+}
+
+impl Processor {
+    /// All there are.
+    pub fn all() -> Vec<Processor> {
+        Vec::new()
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {}
+    }
+}
+
+/// Products: none.
+pub enum Products {}
+
+impl Products {
+    /// Never called.
+    pub fn finish(self, _: Option<&[f32]>, _: Epilogue, _: Strided<'_>) {
+        match self {}
+    }
+}
+
+/// Never called.
+pub fn fast_products(way: FastWay, _: WeightRows<'_>, _: usize, _: &[f32]) -> Option<Products> {
+    match way.processor {}
+}
+
+/// Never called.
+pub fn fast_rms_norm(way: FastWay, _: &[f32], _: &[f32], _: &mut [f32], _: f32) {
+    match way.processor {}
+}
+
+/// Never called.
+pub fn fast_attend(
+    processor: Processor,
+    _: &Question<'_>,
+    _: &[&[u32]],
+    _: &KvShape,
+    _: &mut [&mut [f32]],
+) -> Option<Vec<(f32, f32)>> {
+    match processor {}
+}

@@ -1,0 +1,42 @@
+//! Norms and attention.
+
+use inglenook_cpu::{KvNumbers, KvVectors, Processor, attend, rms_norm};
+
+use super::{FastWay, WORK_OF_A_VALUE};
+use crate::kernels::cpu::attention::Question;
+use crate::kernels::cpu::threads::{spread, threads_for};
+use crate::kernels::kv::{KvShape, KvType};
+
+/// What [`rms_norm`] computes.
+///
+/// [`rms_norm`]: crate::kernels::cpu::rms_norm
+pub fn fast_rms_norm(way: FastWay, x: &[f32], weight: &[f32], out: &mut [f32], eps: f32) {
+    let FastWay { processor, threads, .. } = way;
+    let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads);
+    let share = x.len().div_ceil(weight.len()).div_ceil(shares).max(1) * weight.len();
+    let shares_of_rows = x.chunks(share).zip(out.chunks_mut(share));
+    spread(shares, shares_of_rows, |(x, out)| rms_norm(processor, x, weight, out, eps));
+}
+
+/// What [`attend`] computes, where a vector is whole blocks of 32.
+///
+/// [`attend`]: crate::kernels::cpu::attention::attend
+pub fn fast_attend(
+    processor: Processor,
+    question: &Question<'_>,
+    segments: &[&[u32]],
+    kv: &KvShape,
+    outs: &mut [&mut [f32]],
+) -> Option<Vec<(f32, f32)>> {
+    let numbers = match kv.ty {
+        KvType::F32 => KvNumbers::F32,
+        KvType::F16 => KvNumbers::F16,
+        KvType::Q8_0 => KvNumbers::Q8,
+        KvType::Q4_0 => KvNumbers::Q4,
+    };
+    let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
+    let Question { queries, places: keys, sinks, scale } = *question;
+    let question = inglenook_cpu::Question { queries, scale, sinks, keys, to_value: kv.value_word(0) };
+    let cache = KvVectors { segments, segment_words, numbers, head_dim };
+    head_dim.is_multiple_of(32).then(|| attend(processor, cache, question, outs))
+}

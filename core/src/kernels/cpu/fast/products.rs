@@ -1,0 +1,93 @@
+//! Matmuls: a piece of the weight rows at a time, on several threads.
+
+use inglenook_cpu::{Activations, gate_by_silu, products};
+
+use super::{FastWay, WORK_OF_A_VALUE};
+use crate::kernels::Activation;
+use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
+use crate::kernels::cpu::{Strided, WeightRows, gated_activation};
+use crate::kernels::matmul::Epilogue;
+
+/// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
+const WHOLE_PANELS: usize = 32;
+
+/// Products of weight rows with rows of x, in pieces of weight rows: each `[m_count, rows of the piece]`.
+pub struct Products {
+    way: FastWay,
+    m_count: usize,
+    /// Weight rows of a piece but the last, and of all.
+    piece: usize,
+    rows: usize,
+    sums: Vec<f32>,
+}
+
+/// What [`crate::kernels::cpu::dot_products`] computes, where the weights are of a type with blocks.
+pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Products> {
+    let FastWay { processor, threads, precision } = way;
+    let weights = weights.in_blocks()?;
+    let m_count = x.len() / weights.cols;
+    let mut activations = Activations::new(precision, m_count, weights.cols);
+    let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
+    let share = m_count.div_ceil(shares).max(1);
+    let parts = activations.parts(share).into_iter().zip(x.chunks(share * weights.cols));
+    spread(shares, parts, |(part, x)| part.fill(processor, x));
+    let x = activations;
+    let mut sums = vec![0.0; rows * m_count];
+    let threads = threads_for(sums.len() * weights.cols, threads);
+    let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
+    let pieces = sums.chunks_mut((piece * m_count).max(1)).enumerate();
+    spread(threads, pieces, |(number, sums)| products(processor, weights, number * piece, &x, sums));
+    Some(Products { way, m_count, piece, rows, sums })
+}
+
+impl Products {
+    /// What [`finish`] does with them.
+    ///
+    /// [`finish`]: crate::kernels::cpu::finish
+    pub fn finish(mut self, bias: Option<&[f32]>, epilogue: Epilogue, out: Strided<'_>) {
+        let Strided { values, stride, offset } = out;
+        let m_count = self.m_count;
+        let mut rows = values.chunks_mut(stride).take(m_count).map(|row| &mut row[offset..]);
+        if m_count == 1 {
+            // Its pieces are one behind the other.
+            let mut sums = std::mem::take(&mut self.sums);
+            rows.for_each(|out| self.finish_row(&mut sums, bias, epilogue, out));
+            return;
+        }
+        let threads = threads_for(self.sums.len() * WORK_OF_A_VALUE, self.way.threads).min(m_count);
+        let share = m_count.div_ceil(threads.max(1));
+        let mut shares = Vec::new();
+        while shares.len() * share < m_count {
+            shares.push(rows.by_ref().take(share).collect::<Vec<_>>());
+        }
+        spread(threads, shares.into_iter().enumerate(), |(number, outs)| {
+            let mut sums = Vec::with_capacity(self.rows);
+            for (m, out) in (number * share..).zip(outs) {
+                self.gather(m, &mut sums);
+                self.finish_row(&mut sums, bias, epilogue, out);
+            }
+        });
+    }
+
+    /// Row `m` of the products.
+    fn gather(&self, m: usize, into: &mut Vec<f32>) {
+        into.clear();
+        for piece in self.sums.chunks(self.piece * self.m_count) {
+            let rows = piece.len() / self.m_count;
+            into.extend_from_slice(&piece[m * rows..][..rows]);
+        }
+    }
+
+    fn finish_row(&self, sums: &mut [f32], bias: Option<&[f32]>, epilogue: Epilogue, out: &mut [f32]) {
+        if let Some(bias) = bias {
+            sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+        }
+        let (gates, ups) = sums.split_at(self.rows / 2);
+        match epilogue {
+            Epilogue::Store => out[..sums.len()].copy_from_slice(sums),
+            Epilogue::Add => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
+            Epilogue::Gated(Activation::Silu) => gate_by_silu(self.way.processor, gates, ups, &mut out[..gates.len()]),
+            Epilogue::Gated(other) => gated_activation(gates, ups, other, &mut out[..gates.len()]),
+        }
+    }
+}
