@@ -19,10 +19,15 @@ pub enum Precision {
     Exact,
 }
 
-/// 32 numbers of 16 bits, in pairs.
+/// 32 numbers of 16 bits, a pair in each word, the first in its low half.
 #[derive(Debug, Default, Clone, Copy)]
-#[repr(align(64))]
-pub struct Rounded(pub [[i16; 2]; CHUNK / 2]);
+#[repr(C, align(64))]
+pub struct Rounded(pub [u32; CHUNK / 2]);
+
+// SAFETY: 16 words are a line, so that nothing lies between them and the end.
+unsafe impl bytemuck::Zeroable for Rounded {}
+// SAFETY: the same, and words have no bits that mean nothing.
+unsafe impl bytemuck::Pod for Rounded {}
 
 /// Rows of x, each 32 of them with their sum.
 #[derive(Debug)]
@@ -84,7 +89,7 @@ impl Rounded {
         // Compared as bits, of which those of a NaN are the largest.
         let peak = f32::from_bits(values.iter().map(|value| value.abs().to_bits()).fold(0, u32::max));
         if !peak.is_finite() {
-            return (Rounded([[1; 2]; CHUNK / 2]), f32::NAN, f32::NAN);
+            return (Rounded([0x0001_0001; CHUNK / 2]), f32::NAN, f32::NAN);
         }
         let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { 32767.0 / peak };
         let numbers = values
@@ -96,9 +101,8 @@ impl Rounded {
 
     /// The first 16 numbers, and the last.
     #[inline(always)]
-    pub fn halves(&self) -> [&[[i16; 2]; CHUNK / 4]; 2] {
-        let (first, last) = self.0.split_at(CHUNK / 4);
-        [first, last].map(|half| half.first_chunk().expect("half of them"))
+    pub fn halves(&self) -> &[[u32; CHUNK / 4]; 2] {
+        bytemuck::cast_ref(&self.0)
     }
 }
 
@@ -232,7 +236,8 @@ mod tests {
             let values: [f32; CHUNK] = std::array::from_fn(|_| (random.f32() - 0.5) * size);
             let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / 32767.0;
             let (Rounded(numbers), scale, sum) = Rounded::of(&values);
-            let found: Vec<f32> = numbers.as_flattened().iter().map(|number| f32::from(*number) * scale).collect();
+            let found: Vec<f32> =
+                bytemuck::cast::<_, [i16; CHUNK]>(numbers).iter().map(|number| f32::from(*number) * scale).collect();
             assert!(values.iter().zip(&found).all(|(value, found)| (value - found).abs() <= 0.51 * step));
             assert!((found.iter().sum::<f32>() - sum).abs() <= 32.0 * step);
         }
@@ -242,7 +247,11 @@ mod tests {
     fn rounded_zeros_stay_zero_and_what_is_no_number_stays_none() {
         for zero in [0.0, -0.0, 1e-45, f32::MIN_POSITIVE] {
             let (Rounded(numbers), scale, _) = Rounded::of(&[zero; CHUNK]);
-            assert!(numbers.as_flattened().iter().all(|number| (f32::from(*number) * scale).abs() <= 1e-37));
+            assert!(
+                bytemuck::cast::<_, [i16; CHUNK]>(numbers)
+                    .iter()
+                    .all(|number| (f32::from(*number) * scale).abs() <= 1e-37)
+            );
         }
         for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = [1.0; CHUNK];

@@ -1,13 +1,21 @@
-//! Attention of the query heads that share a key head over vectors of a cache, so that each is unpacked once for all of them.
+//! Attention of several queries over vectors of a cache.
+//!
+//! Keys are unpacked some at a time, once for all queries, and turned so that a vector holds the same dimension of several keys: a query's
+//! products with these are summed in lanes. Each score is summed dimension by dimension and each answer value by value, so that an answer
+//! has the same bits whatever is computed beside it.
+
+use std::ops::Range;
 
 use crate::exp::exp;
 use crate::isa::{Chunk, Isa, Task};
 use crate::processor::Processor;
 
-/// Vectors whose weighted sum is added at once, so that the sum is read and written once for all of them.
-const AT_ONCE: usize = 4;
-/// Query heads that meet a key at once.
-const HEADS: usize = 4;
+/// Queries that meet keys at once.
+const QUERIES: usize = 4;
+/// Vectors of keys that they meet.
+const VECTORS: usize = 2;
+/// Dimensions that are turned at once.
+const TURNED: usize = 16;
 
 /// How the numbers of a cached vector are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,27 +39,29 @@ pub struct KvVectors<'a> {
     pub segment_words: usize,
     /// How numbers are stored.
     pub numbers: KvNumbers,
-    /// Numbers of a vector: a multiple of 32.
+    /// Numbers of a vector; where they are in blocks, a multiple of 32.
     pub head_dim: usize,
 }
 
-/// What query heads ask of a cache.
+/// What the query heads of some rows that share a key head ask of a cache.
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// `[heads, head_dim]`.
+    /// `[rows, heads, head_dim]`.
     pub queries: &'a [f32],
     /// What scores are multiplied by.
     pub scale: f32,
     /// A further score of each head, which has no value.
     pub sinks: Option<&'a [f32]>,
-    /// The words at which visible keys begin.
+    /// The words at which keys begin.
     pub keys: &'a [usize],
+    /// Which of these each row sees.
+    pub seen: &'a [Range<usize>],
     /// Words from a key to its value.
     pub to_value: usize,
 }
 
-/// For each head the sum of values by the exponentials of their scores, in the front of its `outs`; gives the maximal score, which is
-/// taken from all of them before, and the sum of the exponentials.
+/// For each query the sum of values by the exponentials of their scores, in the front of its `outs`: `[rows, heads]`; gives the maximal
+/// score, which is taken from all of them before, and the sum of the exponentials.
 ///
 /// # Panics
 /// Where the cache ends before a vector does.
@@ -76,53 +86,88 @@ impl Task for Attend<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Vec<(f32, f32)> {
         let Attend { cache, question, outs } = self;
-        let (chunks, count) = (cache.head_dim / 32, question.keys.len());
-        let queries: Vec<Chunk> = question.queries.as_chunks().0.iter().copied().map(Chunk).collect();
-        // `[head, key]`
-        let mut scores = vec![0.0; outs.len() * count];
-        let mut vectors = vec![Chunk([0.0; 32]); AT_ONCE * chunks];
-        for (k, key) in question.keys.iter().enumerate() {
-            cache.unpack(isa, *key, &mut vectors[..chunks]);
-            let mut put = |head: usize, score: f32| scores[head * count + k] = score * question.scale;
-            let mut head = 0;
-            for queries in queries.chunks(HEADS * chunks) {
-                match queries.len() / chunks {
-                    HEADS => meet::<I, HEADS>(isa, &vectors[..chunks], queries, |i, score| put(head + i, score)),
-                    several => (0..several).for_each(|i| {
-                        meet::<I, 1>(isa, &vectors[..chunks], &queries[i * chunks..], |_, score| put(head + i, score));
-                    }),
+        let heads = outs.len() / question.seen.len().max(1);
+        let block = VECTORS * I::LANES;
+        let mut vectors = vec![Chunk([0.0; 32]); block * cache.chunks()];
+        // `[query, stride]`
+        let stride = question.keys.len().next_multiple_of(block);
+        let mut scores = vec![0.0; outs.len() * stride];
+        // `[VECTORS, head_dim, lanes]`
+        let mut columns = vec![0.0; block * 32 * cache.chunks()];
+        for (number, keys) in question.keys.chunks(block).enumerate() {
+            cache.unpack(isa, keys, 0, &mut vectors);
+            turn(isa, &vectors, &mut columns);
+            let from = number * block;
+            let sees = |query: usize| {
+                let Range { start, end } = question.seen[query / heads];
+                start < from + block && from < end
+            };
+            let mut query = 0;
+            while query < outs.len() {
+                let count = if outs.len() - query < QUERIES { 1 } else { QUERIES };
+                if (query..query + count).any(sees) {
+                    let queries = &question.queries[query * cache.head_dim..];
+                    let scores = &mut scores[query * stride + from..];
+                    match count {
+                        1 => meet::<I, 1>(isa, &columns, queries, question.scale, scores, cache.head_dim, stride),
+                        _ => meet::<I, QUERIES>(isa, &columns, queries, question.scale, scores, cache.head_dim, stride),
+                    }
                 }
-                head += HEADS;
+                query += count;
             }
         }
-        let end_of =
-            |head: usize| exponentials(&mut scores[head * count..][..count], question.sinks.map(|sinks| sinks[head]));
-        let ends = (0..outs.len()).map(end_of).collect();
-        let mut sums = vec![Chunk([0.0; 32]); outs.len() * chunks];
-        for (run, keys) in question.keys.chunks(AT_ONCE).enumerate() {
-            for (key, vector) in keys.iter().zip(vectors.chunks_exact_mut(chunks)) {
-                cache.unpack(isa, key + question.to_value, vector);
-            }
-            for (head, sums) in sums.chunks_exact_mut(chunks).enumerate() {
-                let weights = &scores[head * count + run * AT_ONCE..][..keys.len()];
-                match weights.first_chunk::<AT_ONCE>() {
-                    Some(weights) => add_weighted(isa, sums, weights, &vectors),
-                    None => (weights.iter().zip(vectors.chunks_exact(chunks)))
-                        .for_each(|(weight, vector)| add_weighted(isa, sums, &[*weight], vector)),
+        let mut ends = Vec::with_capacity(outs.len());
+        for query in 0..outs.len() {
+            let scores = &mut scores[query * stride..][question.seen[query / heads].clone()];
+            ends.push(exponentials(scores, question.sinks.map(|sinks| sinks[query % heads])));
+        }
+        // `[query, head_dim]`, to whole chunks.
+        let mut sums = vec![Chunk([0.0; 32]); outs.len() * cache.chunks()];
+        for (number, keys) in question.keys.chunks(block).enumerate() {
+            cache.unpack(isa, keys, question.to_value, &mut vectors);
+            let from = number * block;
+            for (row, Range { start, end }) in question.seen.iter().cloned().enumerate() {
+                let (start, end) = (start.max(from), end.min(from + block));
+                if start >= end {
+                    continue;
+                }
+                let values: &[f32] = bytemuck::cast_slice(&vectors[(start - from) * cache.chunks()..]);
+                let mut query = row * heads;
+                while query < (row + 1) * heads {
+                    let sums = bytemuck::cast_slice_mut(&mut sums[query * cache.chunks()..]);
+                    let weights = &scores[query * stride + start..];
+                    let sizes = (end - start, 32 * cache.chunks(), stride);
+                    query += match (row + 1) * heads - query {
+                        2.. => add_weighted::<I, 2>(isa, sums, weights, values, sizes),
+                        _ => add_weighted::<I, 1>(isa, sums, weights, values, sizes),
+                    };
                 }
             }
         }
-        for (out, sums) in outs.iter_mut().zip(sums.chunks_exact(chunks)) {
-            out.as_chunks_mut::<32>().0.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.0);
+        for (out, sums) in outs.iter_mut().zip(sums.chunks_exact(cache.chunks())) {
+            out[..cache.head_dim].copy_from_slice(&bytemuck::cast_slice(sums)[..cache.head_dim]);
         }
         ends
     }
 }
 
 impl KvVectors<'_> {
+    /// Chunks of a vector, the last one perhaps not full.
+    fn chunks(&self) -> usize {
+        self.head_dim.div_ceil(32)
+    }
+
+    /// The vectors `further` words behind `keys`; what stands behind a vector's end stays.
+    #[inline(always)]
+    fn unpack<I: Isa>(&self, isa: I, keys: &[usize], further: usize, out: &mut [Chunk]) {
+        for (key, out) in keys.iter().zip(out.chunks_exact_mut(self.chunks())) {
+            self.unpack_one(isa, key + further, out);
+        }
+    }
+
     /// The vector that begins at `word`.
     #[inline(always)]
-    fn unpack<I: Isa>(&self, isa: I, word: usize, out: &mut [Chunk]) {
+    fn unpack_one<I: Isa>(&self, isa: I, word: usize, out: &mut [Chunk]) {
         let (segment, word) = match self.segments {
             // A division takes a tenth of what a vector takes.
             [whole] => (whole, word),
@@ -131,12 +176,19 @@ impl KvVectors<'_> {
         let bytes: &[u8] = bytemuck::cast_slice(&segment[word..]);
         match self.numbers {
             KvNumbers::F32 => {
-                let chunks = bytemuck::cast_slice::<u8, f32>(&bytes[..4 * self.head_dim]).as_chunks().0;
-                out.iter_mut().zip(chunks).for_each(|(out, chunk)| out.0 = *chunk);
+                let floats = bytemuck::cast_slice::<u8, f32>(&bytes[..4 * self.head_dim]);
+                bytemuck::cast_slice_mut(out)[..self.head_dim].copy_from_slice(floats);
             }
             KvNumbers::F16 => {
-                let chunks = bytes[..2 * self.head_dim].as_chunks::<64>().0;
-                out.iter_mut().zip(chunks).for_each(|(out, chunk)| isa.store(isa.widen_f16(chunk), &mut out.0));
+                let (chunks, rest) = bytes[..2 * self.head_dim].as_chunks::<64>();
+                for (out, chunk) in out.iter_mut().zip(chunks) {
+                    isa.store(isa.widen_f16(chunk), &mut out.0);
+                }
+                if !rest.is_empty() {
+                    let mut last = [0; 64];
+                    last[..rest.len()].copy_from_slice(rest);
+                    isa.store(isa.widen_f16(&last), &mut out[chunks.len()].0);
+                }
             }
             KvNumbers::Q8 => {
                 let (numbers, scales) = bytes.split_at(self.head_dim);
@@ -155,31 +207,105 @@ impl KvVectors<'_> {
     }
 }
 
-/// The products of a vector with `H` queries.
+/// `vectors`, `[block, dims]`, as `[VECTORS, dims, lanes]`.
 #[inline(always)]
-fn meet<I: Isa, const H: usize>(isa: I, vector: &[Chunk], queries: &[Chunk], mut put: impl FnMut(usize, f32)) {
-    let queries: [&[Chunk]; H] = std::array::from_fn(|i| &queries[i * vector.len()..][..vector.len()]);
-    let mut sums = [isa.zero(); H];
-    for (c, chunk) in vector.iter().enumerate() {
-        let chunk = isa.wide(chunk);
-        for (sums, query) in sums.iter_mut().zip(queries) {
-            *sums = isa.add_products(*sums, chunk, &query[c].0);
+fn turn<I: Isa>(isa: I, vectors: &[Chunk], columns: &mut [f32]) {
+    let (rows, columns): (&[u32], &mut [u32]) = (bytemuck::cast_slice(vectors), bytemuck::cast_slice_mut(columns));
+    let dims = rows.len() / (VECTORS * I::LANES);
+    for vector in 0..VECTORS {
+        for from in (0..dims).step_by(TURNED) {
+            let to = &mut columns[(vector * dims + from) * I::LANES..][..TURNED * I::LANES];
+            isa.transpose(&rows[vector * I::LANES * dims + from..], dims, to);
         }
     }
-    sums.into_iter().enumerate().for_each(|(i, sums)| put(i, isa.total(sums)));
 }
 
-/// Adds `vectors`, one behind the other, each by its weight.
+/// The scores of `Q` queries, which begin `dim` floats after each other, with a block of keys; scores are `stride` floats apart.
 #[inline(always)]
-fn add_weighted<I: Isa, const N: usize>(isa: I, sums: &mut [Chunk], weights: &[f32; N], vectors: &[Chunk]) {
-    let vectors: [&[Chunk]; N] = std::array::from_fn(|n| &vectors[n * sums.len()..][..sums.len()]);
-    for (c, sum) in sums.iter_mut().enumerate() {
-        let mut wide = isa.wide(sum);
-        for (weight, vector) in weights.iter().zip(vectors) {
-            wide = isa.add_times(wide, isa.wide(&vector[c]), *weight);
+fn meet<I: Isa, const Q: usize>(
+    isa: I,
+    columns: &[f32],
+    queries: &[f32],
+    scale: f32,
+    scores: &mut [f32],
+    dim: usize,
+    stride: usize,
+) {
+    let mut sums = [[isa.zero(); VECTORS]; Q];
+    let dims = columns.len() / (VECTORS * I::LANES);
+    let queries: [&[f32]; Q] = std::array::from_fn(|i| &queries[i * dim..][..dim]);
+    for d in 0..dim {
+        for vector in 0..VECTORS {
+            let keys = isa.lanes(&columns[(vector * dims + d) * I::LANES..][..I::LANES]);
+            for i in 0..Q {
+                sums[i][vector] = isa.multiply_add(isa.all(queries[i][d]), keys, sums[i][vector]);
+            }
         }
-        isa.store(wide, &mut sum.0);
     }
+    for i in 0..Q {
+        for vector in 0..VECTORS {
+            let mut all = [0.0; 16];
+            isa.store_lanes(isa.multiply(sums[i][vector], isa.all(scale)), &mut all);
+            scores[i * stride + vector * I::LANES..][..I::LANES].copy_from_slice(&all[..I::LANES]);
+        }
+    }
+}
+
+/// Adds to the sums of `Q` queries `count` values of `width` floats, each by its weight; weights of the queries are `stride` floats apart.
+/// Gives `Q`.
+#[inline(always)]
+fn add_weighted<I: Isa, const Q: usize>(
+    isa: I,
+    sums: &mut [f32],
+    weights: &[f32],
+    values: &[f32],
+    (count, width, stride): (usize, usize, usize),
+) -> usize {
+    let weights: [&[f32]; Q] = std::array::from_fn(|i| &weights[i * stride..][..count]);
+    let mut at = 0;
+    while at < width {
+        at += match (width - at) / I::LANES {
+            4.. => add_columns::<I, Q, 4>(isa, sums, weights, values, width, at),
+            2.. => add_columns::<I, Q, 2>(isa, sums, weights, values, width, at),
+            _ => add_columns::<I, Q, 1>(isa, sums, weights, values, width, at),
+        };
+    }
+    Q
+}
+
+/// The same for `N` vectors of lanes of each sum, from the column `at` on; gives how many columns these are.
+#[inline(always)]
+fn add_columns<I: Isa, const Q: usize, const N: usize>(
+    isa: I,
+    sums: &mut [f32],
+    weights: [&[f32]; Q],
+    values: &[f32],
+    width: usize,
+    at: usize,
+) -> usize {
+    let mut lanes = [[isa.zero(); N]; Q];
+    for i in 0..Q {
+        for n in 0..N {
+            lanes[i][n] = isa.lanes(&sums[i * width + at + n * I::LANES..][..I::LANES]);
+        }
+    }
+    for (k, value) in values.chunks_exact(width).take(weights[0].len()).enumerate() {
+        let value = &value[at..][..N * I::LANES];
+        for i in 0..Q {
+            let weight = isa.all(weights[i][k]);
+            for n in 0..N {
+                lanes[i][n] = isa.multiply_add(weight, isa.lanes(&value[n * I::LANES..][..I::LANES]), lanes[i][n]);
+            }
+        }
+    }
+    for i in 0..Q {
+        for n in 0..N {
+            let mut all = [0.0; 16];
+            isa.store_lanes(lanes[i][n], &mut all);
+            sums[i * width + at + n * I::LANES..][..I::LANES].copy_from_slice(&all[..I::LANES]);
+        }
+    }
+    N * I::LANES
 }
 
 /// Makes exponentials of scores, from which the highest is taken; gives that, and their sum.
@@ -246,47 +372,118 @@ mod tests {
         (bytemuck::pod_collect_to_vec(&bytes), all)
     }
 
+    /// A cache of which keys are even vectors, from the last to the first, and values the odd ones behind them; and what is asked of it.
+    struct Case {
+        numbers: KvNumbers,
+        dim: usize,
+        heads: usize,
+        words: Vec<u32>,
+        vectors: Vec<Vec<f32>>,
+        keys: Vec<usize>,
+        queries: Vec<f32>,
+        seen: Vec<Range<usize>>,
+    }
+
+    /// Floats between answers.
+    const SPARE: usize = 4;
+
+    impl Case {
+        fn new(numbers: KvNumbers, (dim, heads, count): (usize, usize, usize), seen: &[Range<usize>]) -> Case {
+            let (words, vectors) = cache(numbers, dim, 2 * count + 2);
+            let width = words.len() / (2 * count + 2);
+            let keys = (0..count).rev().map(|key| 2 * key * width).collect();
+            let queries = (0..seen.len() * heads * dim).map(|i| (i as f32 * 0.37).sin()).collect();
+            Case { numbers, dim, heads, words, vectors, keys, queries, seen: seen.to_vec() }
+        }
+
+        fn width(&self) -> usize {
+            self.words.len() / self.vectors.len()
+        }
+
+        /// Answers of `rows` and their ends; the cache is cut.
+        fn attend(
+            &self,
+            processor: Processor,
+            rows: Range<usize>,
+            sinks: Option<&[f32]>,
+        ) -> (Vec<f32>, Vec<(f32, f32)>) {
+            let (heads, dim, count) = (self.heads, self.dim, self.keys.len());
+            let segment_words = self.width() * if count == 1 { 4 } else { count & !1 };
+            let parts: Vec<&[u32]> = self.words.chunks(segment_words).collect();
+            let cache = KvVectors { segments: &parts, segment_words, numbers: self.numbers, head_dim: dim };
+            let queries = &self.queries[rows.start * heads * dim..rows.end * heads * dim];
+            let (keys, seen) = (&self.keys[..], &self.seen[rows]);
+            let question = Question { queries, scale: 0.2, sinks, keys, seen, to_value: self.width() };
+            let mut out = vec![f32::NAN; seen.len() * heads * (dim + SPARE)];
+            let mut outs: Vec<&mut [f32]> = out.chunks_mut(dim + SPARE).collect();
+            let ends = attend(processor, cache, question, &mut outs);
+            (out, ends)
+        }
+
+        /// Holds answers of all rows to the definition, in f64.
+        fn check(&self, processor: Processor, sinks: Option<&[f32]>) {
+            let Case { numbers, dim, heads, .. } = *self;
+            let (out, ends) = self.attend(processor, 0..self.seen.len(), sinks);
+            for (index, query) in self.queries.chunks(dim).enumerate() {
+                let keys = &self.keys[self.seen[index / heads].clone()];
+                let vector = |word: usize| &self.vectors[word / self.width()];
+                let dot = |key: &[f32]| query.iter().zip(key).map(|(a, b)| f64::from(a * b)).sum::<f64>() * 0.2;
+                let scores: Vec<f64> = keys.iter().map(|key| dot(vector(*key))).collect();
+                let highest = scores.iter().copied().chain(sinks.map(|_| 0.3)).fold(f64::MIN, f64::max);
+                let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
+                let total = weights.iter().sum::<f64>() + sinks.map_or(0.0, |_| (0.3 - highest).exp());
+                assert!((f64::from(ends[index].0) - highest).abs() < 1e-5, "{numbers:?} {processor:?}");
+                assert!((f64::from(ends[index].1) - total).abs() < 1e-4 * total);
+                for d in 0..dim {
+                    let values = keys.iter().map(|key| f64::from(vector(key + self.width())[d]));
+                    let expected: f64 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
+                    let found = f64::from(out[index * (dim + SPARE) + d]);
+                    assert!((found - expected).abs() < 1e-4, "{numbers:?} {processor:?}: {found} {expected}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn attention_equals_its_definition_on_every_instruction_set() {
         for numbers in [KvNumbers::F32, KvNumbers::F16, KvNumbers::Q8, KvNumbers::Q4] {
-            for (dim, heads, count) in [(32, 1, 1), (64, 3, 7), (96, 4, 33), (128, 7, 21)] {
-                // Keys are even vectors, values the odd ones behind them; the cache is cut.
-                let (words, vectors) = cache(numbers, dim, 2 * count + 2);
-                let width = words.len() / (2 * count + 2);
-                let segment_words = width * if count == 1 { 4 } else { count & !1 };
-                let parts: Vec<&[u32]> = words.chunks(segment_words).collect();
-                let keys: Vec<usize> = (0..count).rev().map(|key| 2 * key * width).collect();
-                let queries: Vec<f32> = (0..heads * dim).map(|i| (i as f32 * 0.37).sin()).collect();
-                for sinks in [None, Some(vec![0.3; heads])] {
-                    for processor in Processor::all() {
-                        let mut out = vec![f32::NAN; heads * (dim + 4)];
-                        let mut outs: Vec<&mut [f32]> = out.chunks_mut(dim + 4).collect();
-                        let cache = KvVectors { segments: &parts, segment_words, numbers, head_dim: dim };
-                        let sinks = sinks.as_deref();
-                        let question = Question { queries: &queries, scale: 0.2, sinks, keys: &keys, to_value: width };
-                        let ends = attend(processor, cache, question, &mut outs);
-                        for (head, query) in queries.chunks(dim).enumerate() {
-                            let dot =
-                                |key: &[f32]| query.iter().zip(key).map(|(a, b)| f64::from(a * b)).sum::<f64>() * 0.2;
-                            let scores: Vec<f64> = keys.iter().map(|key| dot(&vectors[key / width])).collect();
-                            let highest = scores.iter().copied().chain(sinks.map(|_| 0.3)).fold(f64::MIN, f64::max);
-                            let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
-                            let total = weights.iter().sum::<f64>() + sinks.map_or(0.0, |_| (0.3 - highest).exp());
-                            assert!((f64::from(ends[head].0) - highest).abs() < 1e-5, "{numbers:?} {processor:?}");
-                            assert!((f64::from(ends[head].1) - total).abs() < 1e-4 * total);
-                            for d in 0..dim {
-                                let values = keys.iter().map(|key| f64::from(vectors[key / width + 1][d]));
-                                let expected: f64 =
-                                    weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
-                                let found = f64::from(out[head * (dim + 4) + d]);
-                                assert!(
-                                    (found - expected).abs() < 1e-4,
-                                    "{numbers:?} {processor:?}: {found} {expected}"
-                                );
-                            }
-                        }
-                    }
+            let rising = [0..30, 0..31, 3..32, 0..33];
+            for (sizes, seen) in
+                [((32, 1, 1), &[0..1][..]), ((64, 3, 7), &[0..7]), ((96, 4, 33), &rising), ((128, 7, 33), &rising)]
+            {
+                let case = Case::new(numbers, sizes, seen);
+                for processor in Processor::all() {
+                    case.check(processor, None);
+                    case.check(processor, Some(&vec![0.3; sizes.1]));
                 }
+            }
+        }
+        // Vectors that are not whole chunks.
+        for numbers in [KvNumbers::F32, KvNumbers::F16] {
+            for dim in [8, 24, 80, 100] {
+                let case = Case::new(numbers, (dim, 3, 40), &[0..40, 20..40]);
+                Processor::all().into_iter().for_each(|processor| case.check(processor, None));
+            }
+        }
+    }
+
+    #[test]
+    fn answers_do_not_depend_on_companions() {
+        let seen: Vec<Range<usize>> = (0..9).map(|row| row..70 + row).collect();
+        let case = Case::new(KvNumbers::F16, (64, 3, 80), &seen);
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        for processor in Processor::all() {
+            let (together, ends) = case.attend(processor, 0..9, None);
+            for (row, seen) in seen.iter().enumerate() {
+                // Alone, with the keys that it sees and no others.
+                let keys = case.keys[seen.clone()].to_vec();
+                let queries = case.queries[row * 3 * 64..][..3 * 64].to_vec();
+                let (words, vectors) = (case.words.clone(), case.vectors.clone());
+                let alone = Case { words, vectors, seen: vec![0..keys.len()], keys, queries, ..case };
+                let (alone, ends_alone) = alone.attend(processor, 0..1, None);
+                let out = &together[row * 3 * (64 + SPARE)..][..3 * (64 + SPARE)];
+                assert_eq!(bits(&alone[..64]), bits(&out[..64]), "row {row} {processor:?}");
+                assert_eq!(ends_alone, ends[3 * row..][..3], "row {row} {processor:?}");
             }
         }
     }

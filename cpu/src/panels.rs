@@ -75,7 +75,7 @@ struct Column<'a> {
 struct Panel<const V: usize> {
     chunks: usize,
     /// `[chunks, V, PAIRS, lanes]`
-    numbers: Vec<[i16; 2]>,
+    numbers: Vec<u32>,
     /// `[chunks, N::SCALES, V, lanes]`
     scales: Vec<f32>,
     /// `[chunks, V, lanes]`; empty for types that have none of their own.
@@ -91,7 +91,7 @@ impl<const V: usize> Panel<V> {
         let minima = if let Minima::Own(_) = of_row.minima { chunks * V * lanes } else { 0 };
         Panel {
             chunks,
-            numbers: vec![[0; 2]; chunks * V * PAIRS * lanes],
+            numbers: vec![0; chunks * V * PAIRS * lanes],
             scales: vec![0.0; chunks * scales * V * lanes],
             minima: vec![0.0; minima],
             of_row,
@@ -117,7 +117,8 @@ impl<const V: usize> Panel<V> {
                     isa.store_numbers(isa.numbers(isa.minus(N::chunk(isa, *row, c), offset)), to);
                 }
                 let size = PAIRS * I::LANES;
-                isa.transpose(&numbers, &mut self.numbers[(c * V + v) * size..][..size]);
+                let to = &mut self.numbers[(c * V + v) * size..][..size];
+                isa.transpose(bytemuck::cast_slice(&numbers), PAIRS, to);
             }
         }
     }

@@ -41,16 +41,18 @@ impl Avx2 {
         }
     }
 
-    /// Half the pairs of eight rows, those of a row in a lane.
+    /// Eight words of each of eight rows, those of a row in a lane.
     #[inline(always)]
-    fn transpose_eight(self, rows: &[Rounded; 16], half: usize) -> [__m256i; 8] {
+    fn transpose_eight(self, rows: &[u32], stride: usize) -> [__m256i; 8] {
         unsafe {
-            let row = |i: usize| _mm256_loadu_si256(rows[i].0.as_chunks::<8>().0[half].as_ptr().cast());
-            // Of rows i and i + 1, then of four rows, then of all.
-            let (mut twos, mut fours, mut all) = ([row(0); 8], [row(0); 8], [row(0); 8]);
+            // No closures: they are not compiled for the set. Of rows i and i + 1, then of four rows, then of all.
+            let zero = _mm256_setzero_si256();
+            let (mut twos, mut fours, mut all) = ([zero; 8], [zero; 8], [zero; 8]);
             for i in [0, 2, 4, 6] {
-                twos[i] = _mm256_unpacklo_epi32(row(i), row(i + 1));
-                twos[i + 1] = _mm256_unpackhi_epi32(row(i), row(i + 1));
+                let row = _mm256_loadu_si256(rows[i * stride..][..8].as_ptr().cast());
+                let next = _mm256_loadu_si256(rows[(i + 1) * stride..][..8].as_ptr().cast());
+                twos[i] = _mm256_unpacklo_epi32(row, next);
+                twos[i + 1] = _mm256_unpackhi_epi32(row, next);
             }
             for i in [0, 1, 4, 5] {
                 let at = 2 * i - i / 4 * 4;
@@ -244,9 +246,9 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+    fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]) {
         for (half, to) in to.as_chunks_mut::<64>().0.iter_mut().enumerate() {
-            let columns = self.transpose_eight(rows, half);
+            let columns = self.transpose_eight(&rows[8 * half..], stride);
             for (to, column) in to.as_chunks_mut::<8>().0.iter_mut().zip(columns) {
                 unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), column) }
             }
@@ -254,13 +256,13 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn pairs(self, pairs: &[[i16; 2]]) -> __m256i {
+    fn pairs(self, pairs: &[u32]) -> __m256i {
         unsafe { _mm256_loadu_si256(pairs[..8].as_ptr().cast()) }
     }
 
     #[inline(always)]
-    fn add_pairs(self, sums: __m256i, weights: __m256i, x: [i16; 2]) -> __m256i {
-        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(bytemuck::cast(x)))) }
+    fn add_pairs(self, sums: __m256i, weights: __m256i, x: u32) -> __m256i {
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(x as i32))) }
     }
 
     #[inline(always)]

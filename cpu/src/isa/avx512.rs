@@ -181,12 +181,12 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+    fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]) {
         unsafe {
             // No closures: they are not compiled for the set.
             let mut fours = [_mm512_setzero_si512(); 16];
             for i in 0..16 {
-                fours[i] = _mm512_loadu_si512(rows[i].0.as_ptr().cast());
+                fours[i] = _mm512_loadu_si512(rows[i * stride..][..16].as_ptr().cast());
             }
             // Of rows i to i + 3: pairs j, j + 4, j + 8 and j + 12 of each in the quarters of vector i + j.
             for i in 0..4 {
@@ -213,13 +213,13 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn pairs(self, pairs: &[[i16; 2]]) -> __m512i {
+    fn pairs(self, pairs: &[u32]) -> __m512i {
         unsafe { _mm512_loadu_si512(pairs[..16].as_ptr().cast()) }
     }
 
     #[inline(always)]
-    fn add_pairs(self, sums: __m512i, weights: __m512i, x: [i16; 2]) -> __m512i {
-        unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(bytemuck::cast(x))) }
+    fn add_pairs(self, sums: __m512i, weights: __m512i, x: u32) -> __m512i {
+        unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(x as i32)) }
     }
 
     #[inline(always)]

@@ -22,8 +22,13 @@ use crate::activations::Rounded;
 
 /// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
 #[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct Chunk(pub [f32; 32]);
+
+// SAFETY: 32 floats are two lines, so that nothing lies between them and the end.
+unsafe impl bytemuck::Zeroable for Chunk {}
+// SAFETY: the same, and floats have no bits that mean nothing.
+unsafe impl bytemuck::Pod for Chunk {}
 
 /// What kernels need of an instruction set. Methods are inlined into a [`Task`], which is compiled for the set as a whole.
 pub trait Isa: Copy {
@@ -39,7 +44,7 @@ pub trait Isa: Copy {
     type Fours: Copy;
     /// A whole number of 32 bits in each of as many lanes.
     type Ints: Copy;
-    /// A pair of numbers of 16 bits in each of as many lanes.
+    /// A pair of numbers of 16 bits in each of as many lanes; in memory, a word.
     type Pairs: Copy;
 
     /// Lanes of a vector: 16 at most.
@@ -94,12 +99,12 @@ pub trait Isa: Copy {
     /// The sums of the first `LANES` vectors, each in its lane.
     fn fold(self, vectors: &[Self::Ints; 16]) -> Self::Ints;
 
-    /// The pairs of the first `LANES` rows, each in its lane: `[pairs, lanes]`.
-    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]);
+    /// 16 words of each of `LANES` rows, which begin `stride` words after each other, each row's in its lane: `[16, lanes]`.
+    fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]);
     /// Pairs from memory.
-    fn pairs(self, pairs: &[[i16; 2]]) -> Self::Pairs;
+    fn pairs(self, pairs: &[u32]) -> Self::Pairs;
     /// `sums + weights · x`, two products in each lane.
-    fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: [i16; 2]) -> Self::Ints;
+    fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: u32) -> Self::Ints;
 
     /// Whole numbers: zeros.
     fn no_ints(self) -> Self::Ints;

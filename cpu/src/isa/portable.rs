@@ -16,7 +16,7 @@ impl Isa for Portable {
     type Lanes = [f32; 8];
     type Fours = [f32; 4];
     type Ints = [i32; 8];
-    type Pairs = [[i16; 2]; 8];
+    type Pairs = [u32; 8];
 
     const LANES: usize = 8;
 
@@ -127,7 +127,7 @@ impl Isa for Portable {
 
     #[inline(always)]
     fn products_of_halves(self, numbers: [i16; 32], x: &Rounded) -> [[i32; 8]; 2] {
-        let x = x.0.as_flattened();
+        let x: [i16; 32] = bytemuck::cast(x.0);
         let product = |i: usize| i32::from(numbers[i]) * i32::from(x[i]);
         [0, 16].map(|from| std::array::from_fn(|i| product(from + i) + product(from + i + 8)))
     }
@@ -138,21 +138,24 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
-        for (pair, to) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            *to = std::array::from_fn(|lane| rows[lane].0[pair]);
+    fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]) {
+        for (column, to) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *to = std::array::from_fn(|lane| rows[lane * stride + column]);
         }
     }
 
     #[inline(always)]
-    fn pairs(self, pairs: &[[i16; 2]]) -> [[i16; 2]; 8] {
+    fn pairs(self, pairs: &[u32]) -> [u32; 8] {
         *pairs.first_chunk().expect("a pair for each lane")
     }
 
     #[inline(always)]
-    fn add_pairs(self, sums: [i32; 8], weights: [[i16; 2]; 8], x: [i16; 2]) -> [i32; 8] {
-        let product = |i: usize, j: usize| i32::from(weights[i][j]) * i32::from(x[j]);
-        std::array::from_fn(|i| sums[i] + product(i, 0) + product(i, 1))
+    fn add_pairs(self, sums: [i32; 8], weights: [u32; 8], x: u32) -> [i32; 8] {
+        let [a, b] = bytemuck::cast::<u32, [i16; 2]>(x).map(i32::from);
+        std::array::from_fn(|i| {
+            let [first, second] = bytemuck::cast::<u32, [i16; 2]>(weights[i]).map(i32::from);
+            sums[i] + first * a + second * b
+        })
     }
 
     #[inline(always)]

@@ -201,9 +201,9 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn transpose(self, rows: &[Rounded; 16], to: &mut [[i16; 2]]) {
+    fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]) {
         for (i, to) in to.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            let row = |lane: usize| unsafe { v128_load(rows[lane].0.as_chunks::<4>().0[i].as_ptr().cast()) };
+            let row = |lane: usize| unsafe { v128_load(rows[lane * stride + 4 * i..][..4].as_ptr().cast()) };
             let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
             let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
             let (ab_high, cd_high) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
@@ -220,13 +220,13 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn pairs(self, pairs: &[[i16; 2]]) -> v128 {
+    fn pairs(self, pairs: &[u32]) -> v128 {
         unsafe { v128_load(pairs[..4].as_ptr().cast()) }
     }
 
     #[inline(always)]
-    fn add_pairs(self, sums: v128, weights: v128, x: [i16; 2]) -> v128 {
-        i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(bytemuck::cast(x))))
+    fn add_pairs(self, sums: v128, weights: v128, x: u32) -> v128 {
+        i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(x as i32)))
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! Twin of `shaders/attention_*.wgsl`.
 
+use std::ops::Range;
+
 use super::fast::{FastWay, fast_attend};
 use super::kv::load_from;
 use super::products::dot;
@@ -20,60 +22,157 @@ pub fn attention(
     (shape, kv): (&AttentionShape, &KvShape),
     way: Option<FastWay>,
 ) {
-    let (dim, heads, kv_splits) = (kv.head_dim as usize, shape.heads as usize, shape.kv_splits as usize);
-    let group = heads / kv.kv_heads as usize;
-    let part = shape.part_floats(kv) as usize;
+    let group = (shape.heads / kv.kv_heads) as usize;
     let visible = |row: &Row| shape.visible(row.position);
-    let products: usize =
-        rows.iter().filter(|row| kv.has_place(row)).map(|row| visible(row).count() * 2 * heads * dim).sum();
-    // A piece is the query heads of a row that share a key head, and with it every vector of the cache that is unpacked.
-    let groups = out[..rows.len() * heads * kv_splits * part].chunks_mut(group * kv_splits * part).enumerate();
+    let products: usize = rows
+        .iter()
+        .filter(|row| kv.has_place(row))
+        .map(|row| visible(row).count() * 2 * (shape.heads * kv.head_dim) as usize)
+        .sum();
+    let most = if way.is_some() && shape.kv_splits == 1 { QUERIES_OF_A_TILE.div_ceil(group) } else { 1 };
     let threads = way.map_or(ALL_THREADS, |way| way.threads);
-    spread(threads_for(products, threads), groups, |(number, out)| {
-        let (r, kv_head) = (number / kv.kv_heads as usize, number % kv.kv_heads as usize);
-        let row = &rows[r];
-        if !kv.has_place(row) {
+    spread(threads_for(products, threads), tiles(rows, out, (shape, kv), most).into_iter(), |tile| {
+        tile.answer(rows, q, (segments, pages), sinks, (shape, kv), way);
+    });
+}
+
+/// Query heads that are answered at once where there is a fast way: enough that unpacking what they share is a small part.
+const QUERIES_OF_A_TILE: usize = 16;
+
+/// The query heads of some rows that share a key head, and with it every vector of the cache that is unpacked; their answers are
+/// `[rows, heads, kv_splits]`.
+struct Tile<'o> {
+    rows: Range<usize>,
+    kv_head: u32,
+    outs: Vec<&'o mut [f32]>,
+}
+
+/// Neighbouring rows, `most` at a time, where they see one range of positions of a sequence; for each key head a tile.
+fn tiles<'o>(rows: &[Row], out: &'o mut [f32], (shape, kv): (&AttentionShape, &KvShape), most: usize) -> Vec<Tile<'o>> {
+    let joins = |row: &Row, next: &Row| {
+        let follows = row.sequence == next.sequence && row.position + 1 == next.position;
+        follows && shape.keep == 0 && kv.has_place(row) && kv.has_place(next)
+    };
+    let mut tiles: Vec<Tile<'_>> = Vec::new();
+    let parts_of_head = (shape.heads / kv.kv_heads * shape.kv_splits) as usize;
+    let mut parts = out.chunks_exact_mut(shape.part_floats(kv) as usize);
+    for r in 0..rows.len() {
+        let start = match tiles.last() {
+            Some(tile) if tile.rows.len() < most && joins(&rows[r - 1], &rows[r]) => tiles.len() - kv.kv_heads as usize,
+            _ => {
+                let tile = |kv_head| Tile { rows: r..r, kv_head, outs: Vec::new() };
+                tiles.extend((0..kv.kv_heads).map(tile));
+                tiles.len() - kv.kv_heads as usize
+            }
+        };
+        for tile in &mut tiles[start..] {
+            tile.rows.end = r + 1;
+            tile.outs.extend(parts.by_ref().take(parts_of_head));
+        }
+    }
+    tiles.retain(|tile| kv.has_place(&rows[tile.rows.start]));
+    tiles
+}
+
+impl Tile<'_> {
+    fn answer(
+        self,
+        rows: &[Row],
+        q: &[f32],
+        (segments, pages): (&[&[u32]], &[u32]),
+        sinks: Option<&[f32]>,
+        (shape, kv): (&AttentionShape, &KvShape),
+        way: Option<FastWay>,
+    ) {
+        let (dim, group, kv_splits) =
+            (kv.head_dim as usize, (shape.heads / kv.kv_heads) as usize, shape.kv_splits as usize);
+        let Tile { rows: numbers, kv_head, mut outs } = self;
+        let rows = &rows[numbers.clone()];
+        let table = &pages[(rows[0].sequence * kv.pages_per_sequence) as usize..];
+        // What all rows see: the positions from the first one's first on, to the last one's own.
+        let further = rows[0].position + 1..=rows[rows.len() - 1].position;
+        let positions = shape.visible(rows[0].position).chain(further);
+        let places: Vec<usize> = positions.map(|position| kv.key_word(table, kv_head, position)).collect();
+        let first_head = kv_head as usize * group;
+        let queries: Vec<f32> = numbers
+            .flat_map(|r| &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim])
+            .copied()
+            .collect();
+        let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
+        if kv_splits == 1 {
+            let first = shape.visible(rows[0].position).count();
+            let seen =
+                rows.iter().enumerate().map(|(i, row)| first + i - shape.visible(row.position).count()..first + i);
+            let question = Question {
+                queries: &queries,
+                places: &places,
+                seen: &seen.collect::<Vec<_>>(),
+                sinks,
+                scale: shape.scale,
+            };
+            let ends = question.answer(segments, kv, way, &mut outs);
+            for (out, (_, total)) in outs.into_iter().zip(ends) {
+                out.iter_mut().for_each(|o| *o /= total);
+            }
             return;
         }
-        let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
-        let places: Vec<usize> = visible(row).map(|position| kv.key_word(table, kv_head as u32, position)).collect();
+        // Several rows are in a tile only where their answers are not split.
         let share = places.len().div_ceil(kv_splits);
-        let first_head = kv_head * group;
-        let queries = &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim];
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();
             // The sink is the first split's.
-            let sinks = sinks.filter(|_| split == 0).map(|sinks| &sinks[first_head..][..group]);
-            let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(part).skip(split).step_by(kv_splits).collect();
-            let question = Question { queries, places, sinks, scale: shape.scale };
-            let fast = way.and_then(|way| fast_attend(way.processor, &question, segments, kv, &mut outs));
-            let ends = fast.unwrap_or_else(|| attend(&question, segments, kv, &mut outs));
+            let sinks = sinks.filter(|_| split == 0);
+            let mut outs: Vec<&mut [f32]> =
+                outs.iter_mut().skip(split).step_by(kv_splits).map(|out| &mut **out).collect();
+            let question = Question { queries: &queries, places, seen: &[0..places.len()], sinks, scale: shape.scale };
+            let ends = question.answer(segments, kv, way, &mut outs);
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
-                if kv_splits == 1 {
-                    out.iter_mut().for_each(|o| *o /= total);
-                } else {
-                    out[dim..dim + 2].copy_from_slice(&[highest, total]);
-                }
+                out[dim..dim + 2].copy_from_slice(&[highest, total]);
             }
         }
-    });
+    }
 }
 
 /// What the query heads of one key head ask of the cache.
 pub struct Question<'a> {
-    /// `[heads, head_dim]`.
+    /// `[rows, heads, head_dim]`.
     pub queries: &'a [f32],
-    /// The words at which visible keys begin.
+    /// The words at which keys begin.
     pub places: &'a [usize],
+    /// Which of these each row sees.
+    pub seen: &'a [Range<usize>],
     /// A further score of each head, without a value.
     pub sinks: Option<&'a [f32]>,
     /// What scores are multiplied by.
     pub scale: f32,
 }
 
+impl Question<'_> {
+    fn answer(
+        &self,
+        segments: &[&[u32]],
+        kv: &KvShape,
+        way: Option<FastWay>,
+        outs: &mut [&mut [f32]],
+    ) -> Vec<(f32, f32)> {
+        let fast = way.and_then(|way| fast_attend(way.processor, self, segments, kv, outs));
+        fast.unwrap_or_else(|| {
+            let heads = outs.len() / self.seen.len();
+            let queries = self.queries.chunks_exact(heads * kv.head_dim as usize);
+            let rows = queries.zip(self.seen).zip(outs.chunks_mut(heads));
+            rows.flat_map(|((queries, seen), outs)| {
+                attend(queries, &self.places[seen.clone()], (self.sinks, self.scale), segments, kv, outs)
+            })
+            .collect()
+        })
+    }
+}
+
 /// For each query the unnormalised sum of the values, in the front of its `outs`; gives the maximal score and the sum of weights behind it.
-pub fn attend(
-    &Question { queries, places, sinks, scale }: &Question<'_>,
+fn attend(
+    queries: &[f32],
+    places: &[usize],
+    (sinks, scale): (Option<&[f32]>, f32),
     segments: &[&[u32]],
     kv: &KvShape,
     outs: &mut [&mut [f32]],

@@ -85,7 +85,7 @@ pub fn store(cache: &mut [u32], kv: &KvShape, word: usize, head: &[f32]) {
     let (numbers, scales) = words.split_at_mut(kv.number_words() as usize);
     match kv.ty {
         KvType::F32 => numbers.copy_from_slice(bytemuck::cast_slice(head)),
-        KvType::F16 => numbers.iter_mut().zip(head.chunks_exact(2)).for_each(|(word, two)| *word = pair(two)),
+        KvType::F16 => bytemuck::cast_slice_mut::<u32, f16>(numbers).convert_from_f32_slice(head),
         KvType::Q8_0 | KvType::Q4_0 => {
             let block = kv.block() as usize;
             let rounded: Vec<f32> = head.chunks_exact(block).map(|block| scale_for(block, kv.ty)).collect();

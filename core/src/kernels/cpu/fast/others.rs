@@ -18,9 +18,7 @@ pub fn fast_rms_norm(way: FastWay, x: &[f32], weight: &[f32], out: &mut [f32], e
     spread(shares, shares_of_rows, |(x, out)| rms_norm(processor, x, weight, out, eps));
 }
 
-/// What [`attend`] computes, where a vector is whole blocks of 32.
-///
-/// [`attend`]: crate::kernels::cpu::attention::attend
+/// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32.
 pub fn fast_attend(
     processor: Processor,
     question: &Question<'_>,
@@ -35,8 +33,9 @@ pub fn fast_attend(
         KvType::Q4_0 => KvNumbers::Q4,
     };
     let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
-    let Question { queries, places: keys, sinks, scale } = *question;
-    let question = inglenook_cpu::Question { queries, scale, sinks, keys, to_value: kv.value_word(0) };
+    let Question { queries, places: keys, seen, sinks, scale } = *question;
+    let question = inglenook_cpu::Question { queries, scale, sinks, keys, seen, to_value: kv.value_word(0) };
     let cache = KvVectors { segments, segment_words, numbers, head_dim };
-    head_dim.is_multiple_of(32).then(|| attend(processor, cache, question, outs))
+    let whole = !kv.ty.is_quantised() || head_dim.is_multiple_of(32);
+    whole.then(|| attend(processor, cache, question, outs))
 }
