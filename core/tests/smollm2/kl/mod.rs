@@ -109,7 +109,7 @@ fn measure(file: &Path, tokens: &[u32], theirs: &mut LlamaCpp) -> [Divergence; 2
 fn cpu_kernels_keep_the_distributions_of_the_twins_better_than_llama_cpp() {
     let tokens = text();
     let (mut missed, mut version) = (Vec::new(), String::new());
-    println!("mean KL to the twins, nats, over {TOKENS} tokens (at the worst), and positions with another best token");
+    println!("\nmean KL to the twins, nats, of {TOKENS} tokens (at the worst), and positions with another best token");
     println!("weights   matrices  inglenook               llama.cpp               ratio");
     for weights in weights::wanted() {
         let file = weights.file();
