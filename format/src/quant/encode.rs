@@ -1,4 +1,6 @@
-//! Makes blocks: plain rounding for tests and synthetic models, and random blocks for the types that need a search.
+//! Makes blocks: plain rounding for tests and comparisons, and random blocks for synthetic models.
+
+mod superblocks;
 
 use half::{bf16, f16};
 
@@ -6,42 +8,79 @@ use super::{QuantError, WeightType};
 
 /// Appends `weights`, quantised by round-to-nearest, to `out`.
 ///
-/// F32, F16, BF16, Q8_0 and Q4_0 only; the block formulas are those of ggml's `quantize_row_*_ref`.
+/// Scales and minima are those that span a block. No better ones are searched for, so the K types lose more than in files that
+/// were made to be used. The formulas of Q8_0 and Q4_0 are those of ggml's `quantize_row_*_ref`.
 ///
 /// # Errors
-/// [`QuantError::CannotQuantise`] for another type, [`QuantError::Length`] when `weights` is no whole number of blocks.
+/// [`QuantError::Length`] when `weights` is no whole number of blocks.
 pub fn quantise(ty: WeightType, weights: &[f32], out: &mut Vec<u8>) -> Result<(), QuantError> {
-    let block = ty.block_len();
-    if !weights.len().is_multiple_of(block) {
-        return Err(QuantError::Length { ty, blocks: weights.len() / block, weights: weights.len() });
+    if !weights.len().is_multiple_of(ty.block_len()) {
+        return Err(QuantError::Length { ty, blocks: weights.len() / ty.block_len(), weights: weights.len() });
     }
     match ty {
         WeightType::F32 => weights.iter().for_each(|w| out.extend(w.to_le_bytes())),
         WeightType::F16 => weights.iter().for_each(|&w| out.extend(f16::from_f32(w).to_le_bytes())),
         WeightType::BF16 => weights.iter().for_each(|&w| out.extend(bf16::from_f32(w).to_le_bytes())),
         WeightType::Q8_0 => weights.as_chunks().0.iter().for_each(|block| q8_0(block, out)),
-        WeightType::Q4_0 => weights.as_chunks().0.iter().for_each(|block| q4_0(block, out)),
-        _ => return Err(QuantError::CannotQuantise { ty }),
+        WeightType::Q4_0 => weights.as_chunks().0.iter().for_each(|block| around_zero(block, FOUR_BITS, out)),
+        WeightType::Q4_1 => weights.as_chunks().0.iter().for_each(|block| from_minimum(block, FOUR_BITS, out)),
+        WeightType::Q5_0 => weights.as_chunks().0.iter().for_each(|block| around_zero(block, FIVE_BITS, out)),
+        WeightType::Q5_1 => weights.as_chunks().0.iter().for_each(|block| from_minimum(block, FIVE_BITS, out)),
+        WeightType::Q4_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q4_k(block, out)),
+        WeightType::Q5_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q5_k(block, out)),
+        WeightType::Q6_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q6_k(block, out)),
     }
     Ok(())
 }
 
+/// The largest number of so many bits.
+const FOUR_BITS: u8 = 15;
+const FIVE_BITS: u8 = 31;
+
 fn q8_0(weights: &[f32; 32], out: &mut Vec<u8>) {
     let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
     let d = largest / 127.0;
-    let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
     out.extend(f16::from_f32(d).to_le_bytes());
-    out.extend(weights.iter().map(|w| (w * inverse).round() as i8 as u8));
+    out.extend(weights.iter().map(|w| (w * inverse(d)).round() as i8 as u8));
 }
 
-/// The weight farthest from 0 becomes -8, so that all sixteen values are used.
-fn q4_0(weights: &[f32; 32], out: &mut Vec<u8>) {
-    let farthest = weights.iter().fold(0f32, |farthest, &w| if w.abs() > farthest.abs() { w } else { farthest });
-    let d = farthest / -8.0;
-    let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
+/// Q4_0 and Q5_0. The weight farthest from 0 becomes the lowest number, so that all values are used.
+fn around_zero(weights: &[f32; 32], top: u8, out: &mut Vec<u8>) {
+    let middle = f32::from(top / 2 + 1);
+    let d = farthest_from_zero(weights) / -middle;
     out.extend(f16::from_f32(d).to_le_bytes());
-    let nibble = |w: f32| ((w * inverse + 8.5) as u8).min(15);
-    out.extend((0..16).map(|j| nibble(weights[j]) | nibble(weights[j + 16]) << 4));
+    numbers(weights.map(|w| nearest(w * inverse(d) + middle, top)), top, out);
+}
+
+/// Q4_1 and Q5_1.
+fn from_minimum(weights: &[f32; 32], top: u8, out: &mut Vec<u8>) {
+    let [min, max] = [f32::min, f32::max].map(|most| weights.iter().copied().reduce(most).unwrap_or_default());
+    let d = (max - min) / f32::from(top);
+    out.extend([d, min].map(f16::from_f32).iter().flat_map(|half| half.to_le_bytes()));
+    numbers(weights.map(|w| nearest((w - min) * inverse(d), top)), top, out);
+}
+
+/// The numbers of a block: their fifth bits, where they have such, and nibbles.
+fn numbers(numbers: [u8; 32], top: u8, out: &mut Vec<u8>) {
+    if top == FIVE_BITS {
+        out.extend(
+            numbers.as_chunks::<8>().0.iter().map(|eight| eight.iter().rev().fold(0, |bits, n| bits << 1 | n >> 4)),
+        );
+    }
+    out.extend((0..16).map(|j| numbers[j] & 15 | (numbers[j + 16] & 15) << 4));
+}
+
+fn farthest_from_zero(weights: &[f32]) -> f32 {
+    weights.iter().fold(0f32, |farthest, &w| if w.abs() > farthest.abs() { w } else { farthest })
+}
+
+fn inverse(scale: f32) -> f32 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
+}
+
+/// The nearest number from 0 to `top`.
+fn nearest(value: f32, top: u8) -> u8 {
+    ((value + 0.5) as u8).min(top)
 }
 
 /// `blocks` blocks of random bits with scales such that the weights are about `rms` in size, around 0.
@@ -145,32 +184,38 @@ mod tests {
         quantise(WeightType::Q4_0, &weights, &mut out).unwrap();
         assert_eq!(out[..4], [0x00, 0x3c, 0x90, 0x8f]);
         assert!(out[4..].iter().all(|&byte| byte == 0x88));
-        assert_eq!(
-            quantise(WeightType::Q4_K, &[0.0; 256], &mut out),
-            Err(QuantError::CannotQuantise { ty: WeightType::Q4_K })
-        );
         let short = QuantError::Length { ty: WeightType::Q8_0, blocks: 1, weights: 33 };
         assert_eq!(quantise(WeightType::Q8_0, &[0.0; 33], &mut out), Err(short));
     }
 
     proptest! {
-        /// Rounding is off by half a step at most, but for Q4_0's weights opposite to the farthest, which are cut at 7/8.
+        /// Rounding is off by half a step at most, but where the scale itself is rounded, and for weights opposite to the farthest
+        /// from 0, which are cut where numbers lie around it.
         #[test]
-        fn quantised_weights_come_back(weights in proptest::array::uniform32(-4f32..4.0)) {
+        fn quantised_weights_come_back(weights in proptest::collection::vec(-4f32..4.0, 256)) {
             let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
             let bounds = [
                 (WeightType::F32, 0.0),
-                (WeightType::F16, largest / 2048.0),
-                (WeightType::BF16, largest / 256.0),
-                (WeightType::Q8_0, largest * (0.5 / 127.0 + 1.0 / 1024.0)),
-                (WeightType::Q4_0, largest * (1.0 / 8.0 + 1.0 / 1024.0)),
+                (WeightType::F16, 1.0 / 2048.0),
+                (WeightType::BF16, 1.0 / 256.0),
+                (WeightType::Q8_0, 0.5 / 127.0 + 1.0 / 1024.0),
+                (WeightType::Q4_0, 1.0 / 8.0 + 1.0 / 1024.0),
+                (WeightType::Q4_1, 1.0 / 15.0 + 1.0 / 512.0),
+                (WeightType::Q5_0, 1.0 / 16.0 + 1.0 / 1024.0),
+                (WeightType::Q5_1, 1.0 / 31.0 + 1.0 / 512.0),
+                // Scales and minima are off by half a 63rd of the largest, too: together half of a range that is twice as large.
+                (WeightType::Q4_K, 1.0 / 15.0 + 1.5 / 63.0),
+                (WeightType::Q5_K, 1.0 / 31.0 + 1.5 / 63.0),
+                // Scales are off by a 128th of the largest where it is cut as weights are.
+                (WeightType::Q6_K, 1.0 / 32.0 + 1.0 / 128.0 + 1.0 / 1024.0),
             ];
             for (ty, bound) in bounds {
-                let (mut raw, mut back) = (Vec::new(), [0f32; 32]);
+                let (mut raw, mut back) = (Vec::new(), [0f32; 256]);
                 quantise(ty, &weights, &mut raw).unwrap();
+                prop_assert_eq!(raw.len(), 256 / ty.block_len() * ty.block_bytes());
                 dequantise(ty, &raw, &mut back).unwrap();
                 for (w, b) in weights.iter().zip(&back) {
-                    prop_assert!((w - b).abs() <= bound, "{}: {} became {}", ty, w, b);
+                    prop_assert!((w - b).abs() <= largest * bound, "{}: {} became {}", ty, w, b);
                 }
             }
         }

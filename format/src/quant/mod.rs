@@ -49,12 +49,6 @@ pub enum QuantError {
         /// The last block asked for.
         block: usize,
     },
-    /// A type that this build can read but not write.
-    #[error("{ty} weights cannot be made here; quantise to Q8_0 or Q4_0")]
-    CannotQuantise {
-        /// The type asked for.
-        ty: WeightType,
-    },
 }
 
 /// A type of weights that inglenook computes with.

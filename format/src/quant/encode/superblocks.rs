@@ -1,0 +1,76 @@
+//! The K types: 256 weights in groups, whose own scales are multiples of the block's.
+//!
+//! Fields and bits lie as `quant/blocks.rs` reads them.
+
+use half::f16;
+
+use super::{FIVE_BITS, FOUR_BITS, farthest_from_zero, inverse, nearest};
+
+/// The largest scale or minimum of a group of 32.
+const SIX_BITS: u8 = 63;
+
+pub(super) fn q4_k(weights: &[f32; 256], out: &mut Vec<u8>) {
+    let numbers = scales_and_numbers(weights, FOUR_BITS, out);
+    nibbles(&numbers, out);
+}
+
+pub(super) fn q5_k(weights: &[f32; 256], out: &mut Vec<u8>) {
+    let numbers = scales_and_numbers(weights, FIVE_BITS, out);
+    let groups = numbers.as_chunks::<32>().0;
+    // Bit `j` is that of group `j`.
+    out.extend((0..32).map(|i| groups.iter().rev().fold(0, |bits, group| bits << 1 | group[i] >> 4)));
+    nibbles(&numbers, out);
+}
+
+/// Writes the scales of eight groups of 32, and returns the weights as multiples of them, above minima that are never positive.
+fn scales_and_numbers(weights: &[f32; 256], top: u8, out: &mut Vec<u8>) -> [u8; 256] {
+    let groups = weights.as_chunks::<32>().0;
+    let depths: [f32; 8] = std::array::from_fn(|j| -groups[j].iter().copied().fold(0.0, f32::min));
+    let heights: [f32; 8] = std::array::from_fn(|j| groups[j].iter().copied().fold(0.0, f32::max));
+    let (d, scales) = multiples(std::array::from_fn(|j| (heights[j] + depths[j]) / f32::from(top)));
+    let (d_min, minima) = multiples(depths);
+    out.extend([d, d_min].iter().flat_map(|half| half.to_le_bytes()));
+    // The last four groups have their upper two bits in the bytes of the first four.
+    out.extend((0..4).map(|j| scales[j] | scales[j + 4] >> 4 << 6));
+    out.extend((0..4).map(|j| minima[j] | minima[j + 4] >> 4 << 6));
+    out.extend((4..8).map(|j| scales[j] & 15 | (minima[j] & 15) << 4));
+    std::array::from_fn(|i| {
+        let [scale, minimum] = [(d, scales), (d_min, minima)].map(|(d, of)| d.to_f32() * f32::from(of[i / 32]));
+        nearest((weights[i] + minimum) * inverse(scale), top)
+    })
+}
+
+/// Values of at least 0 as multiples of a 63rd of the largest.
+fn multiples(values: [f32; 8]) -> (f16, [u8; 8]) {
+    let d = f16::from_f32(values.iter().copied().fold(0.0, f32::max) / f32::from(SIX_BITS));
+    (d, values.map(|value| nearest(value * inverse(d.to_f32()), SIX_BITS)))
+}
+
+/// Each 32 bytes hold two groups of 32: low nibbles, then high.
+fn nibbles(numbers: &[u8; 256], out: &mut Vec<u8>) {
+    for two in numbers.as_chunks::<64>().0 {
+        out.extend((0..32).map(|i| two[i] & 15 | (two[i + 32] & 15) << 4));
+    }
+}
+
+pub(super) fn q6_k(weights: &[f32; 256], out: &mut Vec<u8>) {
+    // The weight farthest from 0 becomes -32 in its group, and the scale farthest from 0 becomes -128.
+    let groups = weights.as_chunks::<16>().0;
+    let exact: [f32; 16] = std::array::from_fn(|j| farthest_from_zero(&groups[j]) / -32.0);
+    let d = f16::from_f32(farthest_from_zero(&exact) / -128.0);
+    let scales = exact.map(|scale| (scale * inverse(d.to_f32())).round() as i8);
+    let numbers: [u8; 256] = std::array::from_fn(|i| {
+        let scale = d.to_f32() * f32::from(scales[i / 16]);
+        nearest(weights[i] * inverse(scale) + 32.0, SIX_BITS)
+    });
+    // Halves of 128 are four runs of 32: the first two have the low nibbles, and each byte of high bits has a pair of every run.
+    let halves = numbers.as_chunks::<128>().0;
+    for half in halves {
+        out.extend((0..64).map(|i| half[i] & 15 | (half[i + 64] & 15) << 4));
+    }
+    for half in halves {
+        out.extend((0..32).map(|i| (0..4).rev().fold(0, |bits, run| bits << 2 | half[i + 32 * run] >> 4)));
+    }
+    out.extend(scales.map(|scale| scale as u8));
+    out.extend(d.to_le_bytes());
+}
