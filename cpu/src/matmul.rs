@@ -5,6 +5,8 @@
 //! the product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product
 //! has the same bits whatever is computed beside it. Where activations stay f32, they meet weights as floats (`exact`).
 
+use std::ops::Range;
+
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
 use crate::activations::{Activations, Precision};
@@ -31,6 +33,16 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
+    /// The numbers of some rows, and their high bits.
+    pub(crate) fn numbers(&self, rows: Range<usize>) -> [&'a [u8]; 2] {
+        let Weights { ty, cols, planes } = *self;
+        let bytes = |plane, words: &'a [u32]| {
+            let stride = ty.plane_bytes(plane, 2) / 2 * (cols / ty.block_len());
+            bytemuck::cast_slice(words).get(rows.start * stride..rows.end * stride).unwrap_or_default()
+        };
+        [bytes(Plane::Quants, planes.quants), bytes(Plane::HighBits, planes.high_bits)]
+    }
+
     /// Row `n`, its scales read into `scales`.
     #[inline(always)]
     pub(crate) fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {

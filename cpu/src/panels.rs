@@ -10,11 +10,13 @@ use std::marker::PhantomData;
 use crate::activations::{Activations, CHUNK, Rounded, RoundedRow};
 use crate::isa::{Isa, Task};
 use crate::matmul::{Operands, Weights};
-use crate::numbers::{Numbers, RowBytes};
+use crate::numbers::Numbers;
 use crate::scales::{Minima, RowScales};
 
 /// Pairs in 32 columns.
 const PAIRS: usize = CHUNK / 2;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = 16;
 
@@ -49,15 +51,35 @@ impl<N: Numbers> Panels<'_, N> {
         for from in (0..rows).step_by(V * I::LANES) {
             let count = (V * I::LANES).min(rows - from);
             panel.fill::<I, N>(isa, weights, first + from, count);
+            let next = from + count..rows.min(from + count + V * I::LANES);
+            let mut ahead = Ahead(weights.numbers(first + next.start..first + next.end));
             let mut column = Column { sums, rows, from, count };
             let mut m = 0;
             while m < m_count {
                 m += match m_count - m {
-                    8.. => panel.meet::<I, N, 8>(isa, x, m, &mut column),
-                    4.. => panel.meet::<I, N, 4>(isa, x, m, &mut column),
-                    2.. => panel.meet::<I, N, 2>(isa, x, m, &mut column),
-                    _ => panel.meet::<I, N, 1>(isa, x, m, &mut column),
+                    8.. => panel.meet::<I, N, 8>(isa, x, m, &mut column, ahead),
+                    4.. => panel.meet::<I, N, 4>(isa, x, m, &mut column, ahead),
+                    2.. => panel.meet::<I, N, 2>(isa, x, m, &mut column, ahead),
+                    _ => panel.meet::<I, N, 1>(isa, x, m, &mut column, ahead),
                 };
+                ahead = Ahead::default();
+            }
+        }
+    }
+}
+
+/// The weights of the next panel, which are on their way while this one is computed with.
+#[derive(Default, Clone, Copy)]
+struct Ahead<'a>([&'a [u8]; 2]);
+
+impl Ahead<'_> {
+    /// Fetches the share of `part` in `parts`.
+    #[inline(always)]
+    fn fetch<I: Isa>(&self, isa: I, part: usize, parts: usize) {
+        for bytes in self.0 {
+            let share = bytes.len().div_ceil(parts);
+            for byte in bytes.iter().skip(part * share).take(share).step_by(LINE) {
+                isa.prefetch(byte);
             }
         }
     }
@@ -82,6 +104,8 @@ struct Panel<const V: usize> {
     minima: Vec<f32>,
     /// Those of the row that is being unpacked.
     of_row: RowScales,
+    /// Rows that are unpacked: `[lanes, chunks]`.
+    unpacked: Vec<Rounded>,
 }
 
 impl<const V: usize> Panel<V> {
@@ -95,30 +119,32 @@ impl<const V: usize> Panel<V> {
             scales: vec![0.0; chunks * scales * V * lanes],
             minima: vec![0.0; minima],
             of_row,
+            unpacked: vec![Rounded::default(); chunks * lanes],
         }
     }
 
     /// Unpacks `count` rows from `first` on.
     #[inline(always)]
     fn fill<I: Isa, N: Numbers>(&mut self, isa: I, weights: Weights<'_>, first: usize, count: usize) {
-        let lanes_of = |v: usize| v * I::LANES..((v + 1) * I::LANES).min(count);
+        let offset = self.of_row.offset();
         for v in 0..V {
-            let mut rows = [RowBytes::default(); MOST_LANES];
-            for (row, lane) in rows.iter_mut().zip(lanes_of(v)) {
-                *row = weights.row(isa, first + lane, &mut self.of_row);
+            // Row after row, for the processor to read ahead; then all of a chunk.
+            for lane in v * I::LANES..((v + 1) * I::LANES).min(count) {
+                let row = weights.row(isa, first + lane, &mut self.of_row);
                 put_lane(&mut self.scales, V * I::LANES, lane, &self.of_row.scales);
                 if let Minima::Own(minima) = &self.of_row.minima {
                     put_lane(&mut self.minima, V * I::LANES, lane, minima);
                 }
-            }
-            let (mut numbers, offset) = ([Rounded::default(); MOST_LANES], self.of_row.offset());
-            for c in 0..self.chunks {
-                for (to, row) in numbers.iter_mut().zip(&rows[..lanes_of(v).len()]) {
-                    isa.store_numbers(isa.numbers(isa.minus(N::chunk(isa, *row, c), offset)), to);
+                let unpacked = &mut self.unpacked[lane % I::LANES * self.chunks..][..self.chunks];
+                for (c, numbers) in unpacked.iter_mut().enumerate() {
+                    isa.store_numbers(isa.numbers(isa.minus(N::chunk(isa, row, c), offset)), numbers);
                 }
+            }
+            let unpacked: &[u32] = bytemuck::cast_slice(&self.unpacked);
+            for c in 0..self.chunks {
                 let size = PAIRS * I::LANES;
                 let to = &mut self.numbers[(c * V + v) * size..][..size];
-                isa.transpose(bytemuck::cast_slice(&numbers), PAIRS, to);
+                isa.transpose(&unpacked[c * PAIRS..], self.chunks * PAIRS, to);
             }
         }
     }
@@ -131,10 +157,12 @@ impl<const V: usize> Panel<V> {
         x: &Activations,
         m: usize,
         column: &mut Column<'_>,
+        ahead: Ahead<'_>,
     ) -> usize {
         let x: [RoundedRow<'_>; M] = std::array::from_fn(|i| x.rounded(m + i));
         let mut fours = [[[isa.zero(); V]; M]; 4];
         for c in 0..self.chunks {
+            ahead.fetch(isa, c, self.chunks);
             self.add_chunk::<I, N, M>(isa, c, x, &mut fours);
         }
         let Column { sums, rows, from, count } = column;

@@ -81,6 +81,11 @@ impl Isa for Avx2 {
     const LANES: usize = 8;
 
     #[inline(always)]
+    fn prefetch(self, byte: &u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(byte).cast()) }
+    }
+
+    #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
     }

@@ -47,6 +47,11 @@ impl Isa for Avx512 {
     const VECTORS: usize = 2;
 
     #[inline(always)]
+    fn prefetch(self, byte: &u8) {
+        self.0.prefetch(byte);
+    }
+
+    #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
         self.0.load(bytes)
     }

@@ -52,6 +52,9 @@ pub trait Isa: Copy {
     /// Vectors of weight rows side by side in a panel: 2 where the set has registers for as many sums.
     const VECTORS: usize = 1;
 
+    /// Has the processor fetch the line of a byte, where it can be told to.
+    #[inline(always)]
+    fn prefetch(self, _: &u8) {}
     /// Bytes from memory.
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
     /// The low nibbles of 16 bytes, then the high ones.
