@@ -98,12 +98,6 @@ impl Rounded {
         let sum: i32 = numbers.iter().map(|number| i32::from(*number)).sum();
         (Rounded(bytemuck::cast(numbers)), scale, scale * sum as f32)
     }
-
-    /// The first 16 numbers, and the last.
-    #[inline(always)]
-    pub fn halves(&self) -> &[[u32; CHUNK / 4]; 2] {
-        bytemuck::cast_ref(&self.0)
-    }
 }
 
 impl Activations {

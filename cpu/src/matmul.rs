@@ -16,6 +16,9 @@ use crate::processor::Processor;
 use crate::rows::Rows;
 use crate::scales::RowScales;
 
+/// Rows of x from which on it pays to unpack weights into panels.
+const MANY: usize = 3;
+
 /// Rows of a weight matrix in planes.
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'a> {
@@ -71,7 +74,7 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
     let operands = Operands { weights, first, x, sums };
     with_numbers!(weights.ty, N => match x.precision() {
         Precision::Exact => processor.run(Exact::<N>::new(operands)),
-        Precision::Rounded if x.rows() == 1 => processor.run(Rows::<N>::new(operands)),
+        Precision::Rounded if x.rows() < MANY => processor.run(Rows::<N>::new(operands)),
         Precision::Rounded => processor.run(Panels::<N>::new(operands)),
     });
 }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::activations::RoundedRow;
+use crate::activations::{CHUNK, RoundedRow};
 use crate::isa::{Isa, Task};
 use crate::matmul::Operands;
 use crate::numbers::{Numbers, RowBytes};
@@ -24,11 +24,14 @@ impl<N: Numbers> Task for Rows<'_, N> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Operands { weights, first, x, sums } = self.0;
-        let x = x.rounded(0);
-        let mut scales = RowScales::new(weights.ty, x.values.len());
-        for (n, sum) in sums.iter_mut().enumerate() {
-            let row = weights.row(isa, first + n, &mut scales);
-            *sum = product::<I, N>(isa, row, &scales, x);
+        let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
+        let rows = sums.len() / x.rows().max(1);
+        for (m, sums) in sums.chunks_exact_mut(rows.max(1)).enumerate() {
+            let x = x.rounded(m);
+            for (n, sum) in sums.iter_mut().enumerate() {
+                let row = weights.row(isa, first + n, &mut scales);
+                *sum = product::<I, N>(isa, row, &scales, x);
+            }
         }
     }
 }
@@ -67,12 +70,19 @@ fn terms<I: Isa, N: Numbers>(
     let mut ints = [isa.no_ints(); 16];
     // Halves of a run, which compilers unroll.
     let half = I::LANES / N::SCALES / 2;
-    for start in [0, half] {
-        for c in start..count.min(start + half) {
-            let numbers = isa.numbers(isa.minus(N::chunk(isa, row, from + c), offset));
-            match N::SCALES {
-                1 => ints[c] = isa.products(numbers, &values[c]),
-                _ => [ints[2 * c], ints[2 * c + 1]] = isa.products_of_halves(numbers, &values[c]),
+    if half == 1 && count == 2 {
+        // Written out, so that they stay in registers.
+        let [a, b] = [numbers::<I, N>(isa, row, from, offset), numbers::<I, N>(isa, row, from + 1, offset)];
+        [ints[0], ints[1]] = isa.products_of_halves(a, &values[0]);
+        [ints[2], ints[3]] = isa.products_of_halves(b, &values[1]);
+    } else {
+        for start in [0, half] {
+            for c in start..count.min(start + half) {
+                let numbers = numbers::<I, N>(isa, row, from + c, offset);
+                match N::SCALES {
+                    1 => ints[c] = isa.products(numbers, &values[c]),
+                    _ => [ints[2 * c], ints[2 * c + 1]] = isa.products_of_halves(numbers, &values[c]),
+                }
             }
         }
     }
@@ -86,6 +96,11 @@ fn terms<I: Isa, N: Numbers>(
         Minima::Own(minima) => isa.multiply_add(isa.lanes(&minima[from..]), isa.lanes(&x.sums[from..]), terms),
         _ => terms,
     }
+}
+
+#[inline(always)]
+fn numbers<I: Isa, N: Numbers>(isa: I, row: RowBytes<'_>, chunk: usize, offset: u8) -> I::Numbers {
+    isa.numbers(isa.minus(N::chunk(isa, row, chunk), offset))
 }
 
 /// The first eight, each twice.

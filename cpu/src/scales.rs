@@ -90,8 +90,11 @@ fn read_pairs<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f3
     let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
     for (run, (scales, minima)) in halves(bytes).zip(places) {
         isa.store(isa.widen_f16(&run), &mut floats);
+        // One loop each, for compilers to make shuffles of them.
         for i in 0..16 {
             scales[i] = floats[2 * i];
+        }
+        for i in 0..16 {
             minima[i] = floats[2 * i + 1];
         }
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Chunk, Isa, Task};
+use super::{Isa, Task};
 use crate::activations::Rounded;
 
 /// AVX2, FMA and F16C; there is none where the processor lacks one of them.
@@ -45,7 +45,7 @@ impl Avx2 {
     #[inline(always)]
     fn transpose_eight(self, rows: &[u32], stride: usize) -> [__m256i; 8] {
         unsafe {
-            // No closures: they are not compiled for the set. Of rows i and i + 1, then of four rows, then of all.
+            // Of rows i and i + 1, then of four rows, then of all.
             let zero = _mm256_setzero_si256();
             let (mut twos, mut fours, mut all) = ([zero; 8], [zero; 8], [zero; 8]);
             for i in [0, 2, 4, 6] {
@@ -150,14 +150,23 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn widen(self, bytes: __m256i) -> [__m256; 4] {
-        self.eights(bytes).map(|eight| unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight)) })
+        // No closures: they are not compiled for the set.
+        let eights = self.eights(bytes);
+        let mut floats = [self.zero(); 4];
+        for i in 0..4 {
+            floats[i] = unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eights[i])) };
+        }
+        floats
     }
 
     #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [__m256; 4] {
-        std::array::from_fn(|i| unsafe {
-            _mm256_cvtph_ps(_mm_loadu_si128(halves.as_chunks::<16>().0[i].as_ptr().cast()))
-        })
+        let eights = halves.as_chunks::<16>().0;
+        let mut floats = [self.zero(); 4];
+        for i in 0..4 {
+            floats[i] = unsafe { _mm256_cvtph_ps(_mm_loadu_si128(eights[i].as_ptr().cast())) };
+        }
+        floats
     }
 
     #[inline(always)]
@@ -166,20 +175,10 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn wide(self, chunk: &Chunk) -> [__m256; 4] {
-        std::array::from_fn(|i| unsafe { _mm256_loadu_ps(chunk.0.as_chunks::<8>().0[i].as_ptr()) })
-    }
-
-    #[inline(always)]
     fn store(self, floats: [__m256; 4], to: &mut [f32; 32]) {
         for (to, floats) in to.as_chunks_mut::<8>().0.iter_mut().zip(floats) {
             unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
         }
-    }
-
-    #[inline(always)]
-    fn add_times(self, sum: [__m256; 4], a: [__m256; 4], scale: f32) -> [__m256; 4] {
-        std::array::from_fn(|i| unsafe { _mm256_fmadd_ps(a[i], _mm256_set1_ps(scale), sum[i]) })
     }
 
     #[inline(always)]
@@ -224,7 +223,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn products_of_halves(self, numbers: [__m256i; 2], x: &Rounded) -> [__m256i; 2] {
-        let [first, last] = x.halves();
+        let [first, last]: &[[u32; 8]; 2] = bytemuck::cast_ref(&x.0);
         unsafe {
             [
                 _mm256_madd_epi16(numbers[0], _mm256_loadu_si256(first.as_ptr().cast())),

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Avx2, Chunk, Isa, Task};
+use super::{Avx2, Isa, Task};
 use crate::activations::Rounded;
 
 /// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
@@ -15,13 +15,14 @@ impl Avx512 {
         let avx2 = Avx2::detect()?;
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni");
         all.then_some(Avx512(avx2))
     }
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
-        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vnni")]
+        #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
         fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
             task.run(isa)
         }
@@ -62,7 +63,7 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn sixteens(self, bits: u32) -> __m256i {
-        self.0.sixteens(bits)
+        unsafe { _mm256_maskz_mov_epi8(bits, _mm256_set1_epi8(16)) }
     }
 
     #[inline(always)]
@@ -92,17 +93,20 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn widen(self, bytes: __m256i) -> [__m512; 2] {
+        // No closures: they are not compiled for the set.
         unsafe {
-            [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)]
-                .map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half)))
+            let (first, last) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+            [_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(first)), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(last))]
         }
     }
 
     #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [__m512; 2] {
-        std::array::from_fn(|i| unsafe {
-            _mm512_cvtph_ps(_mm256_loadu_si256(halves.as_chunks::<32>().0[i].as_ptr().cast()))
-        })
+        let (first, last) = halves.split_at(32);
+        unsafe {
+            let [first, last] = [_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(last.as_ptr().cast())];
+            [_mm512_cvtph_ps(first), _mm512_cvtph_ps(last)]
+        }
     }
 
     #[inline(always)]
@@ -111,20 +115,10 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn wide(self, chunk: &Chunk) -> [__m512; 2] {
-        std::array::from_fn(|i| unsafe { _mm512_loadu_ps(chunk.0.as_chunks::<16>().0[i].as_ptr()) })
-    }
-
-    #[inline(always)]
     fn store(self, floats: [__m512; 2], to: &mut [f32; 32]) {
         for (to, floats) in to.as_chunks_mut::<16>().0.iter_mut().zip(floats) {
             unsafe { _mm512_storeu_ps(to.as_mut_ptr(), floats) }
         }
-    }
-
-    #[inline(always)]
-    fn add_times(self, sum: [__m512; 2], a: [__m512; 2], scale: f32) -> [__m512; 2] {
-        std::array::from_fn(|i| unsafe { _mm512_fmadd_ps(a[i], _mm512_set1_ps(scale), sum[i]) })
     }
 
     #[inline(always)]
@@ -162,7 +156,7 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn fold(self, vectors: &[__m512i; 16]) -> __m512i {
         unsafe {
-            // No closures: they are not compiled for the set. Of four vectors, the sums of each quarter.
+            // Of four vectors, the sums of each quarter.
             let mut fours = [_mm512_setzero_si512(); 4];
             for i in 0..4 {
                 let [a, b, c, d] = [vectors[4 * i], vectors[4 * i + 1], vectors[4 * i + 2], vectors[4 * i + 3]];
@@ -183,7 +177,6 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]) {
         unsafe {
-            // No closures: they are not compiled for the set.
             let mut fours = [_mm512_setzero_si512(); 16];
             for i in 0..16 {
                 fours[i] = _mm512_loadu_si512(rows[i * stride..][..16].as_ptr().cast());

@@ -77,14 +77,10 @@ pub trait Isa: Copy {
     fn widen_f16(self, halves: &[u8; 64]) -> Self::Wide;
     /// An f16 as a float.
     fn half(self, bytes: [u8; 2]) -> f32;
-    /// Floats from memory.
-    fn wide(self, chunk: &Chunk) -> Self::Wide;
     /// Floats to memory.
     fn store(self, floats: Self::Wide, to: &mut [f32; 32]);
     /// The first 16 of `a` times the first scale, the others times the second.
     fn times(self, a: Self::Wide, scales: [f32; 2]) -> Self::Wide;
-    /// `sum + a * scale`.
-    fn add_times(self, sum: Self::Wide, a: Self::Wide, scale: f32) -> Self::Wide;
     /// `sums + a · x`, the products being spread over the sums.
     fn add_products(self, sums: Self::Lanes, a: Self::Wide, x: &[f32; 32]) -> Self::Lanes;
 

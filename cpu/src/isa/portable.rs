@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{Chunk, Isa};
+use super::Isa;
 use crate::activations::Rounded;
 
 /// No instructions but those that every target has.
@@ -84,18 +84,8 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn wide(self, chunk: &Chunk) -> [f32; 32] {
-        chunk.0
-    }
-
-    #[inline(always)]
     fn store(self, floats: [f32; 32], to: &mut [f32; 32]) {
         *to = floats;
-    }
-
-    #[inline(always)]
-    fn add_times(self, sum: [f32; 32], a: [f32; 32], scale: f32) -> [f32; 32] {
-        std::array::from_fn(|i| sum[i] + a[i] * scale)
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::wasm32::*;
 
-use super::{Chunk, Isa};
+use super::Isa;
 use crate::activations::Rounded;
 
 /// What the module is compiled with: a browser that lacks it refuses the module as a whole.
@@ -38,10 +38,6 @@ impl Isa for Simd128 {
     type Pairs = v128;
 
     const LANES: usize = 4;
-
-    type Bytes = [v128; 2];
-    type Wide = [v128; 8];
-    type Numbers = [v128; 4];
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [v128; 2] {
@@ -137,20 +133,10 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn wide(self, chunk: &Chunk) -> [v128; 8] {
-        std::array::from_fn(|i| four(&chunk.0, i))
-    }
-
-    #[inline(always)]
     fn store(self, floats: [v128; 8], to: &mut [f32; 32]) {
         for (to, floats) in to.as_chunks_mut::<4>().0.iter_mut().zip(floats) {
             unsafe { v128_store(to.as_mut_ptr().cast(), floats) }
         }
-    }
-
-    #[inline(always)]
-    fn add_times(self, sum: [v128; 8], a: [v128; 8], scale: f32) -> [v128; 8] {
-        std::array::from_fn(|i| times_add(a[i], f32x4_splat(scale), sum[i]))
     }
 
     #[inline(always)]
@@ -162,7 +148,7 @@ impl Isa for Simd128 {
 
     #[inline(always)]
     fn times(self, a: [v128; 8], scales: [f32; 2]) -> [v128; 8] {
-        let scales = scales.map(f32x4_splat);
+        let scales = scales.map(|scale| f32x4_splat(scale));
         std::array::from_fn(|i| f32x4_mul(a[i], scales[i / 4]))
     }
 
