@@ -74,6 +74,7 @@ pub fn completion(choices: &[Answer], info: &Info) -> Value {
         "timings": choices.first().map(|answer| answer.timings),
         "adapter": info.adapter.name,
         "adapter_reason": info.reason,
+        "adapter_measured": info.measured,
     });
     if let Some(first) = choices.first().filter(|first| !first.prompt_logprobs.is_empty()) {
         completion["prompt_logprobs"] = json!(first.prompt_logprobs);

@@ -21,7 +21,7 @@ const LARGEST_ALLOCATION: u64 = isize::MAX as u64 / 256 * 256;
 /// use inglenook::{Device, DeviceChoice, Placement};
 ///
 /// # pollster::block_on(async {
-/// let Placement { device, reason } = Placement::choose(&DeviceChoice::Cpu, &Default::default()).await?;
+/// let Placement { device, reason, .. } = Placement::choose(&DeviceChoice::Cpu, &Default::default()).await?;
 /// assert!(matches!(device, Device::Cpu));
 /// assert_eq!((device.facts().name.as_str(), reason.as_str()), ("CPU", "the CPU was asked for"));
 /// # Ok::<(), inglenook::Error>(())

@@ -5,9 +5,9 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 
+use inglenook::Device;
 use inglenook::device::module::{CpuModule, ModuleRange, Reading};
 use inglenook::gpu::GpuError;
-use inglenook::{Device, Placement};
 use js_sys::{Error, Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -65,16 +65,13 @@ extern "C" {
     fn idle(this: &JsCpuModule) -> Result<JsValue, JsValue>;
 }
 
-/// The same placement with the CPU in its module, which `load` loads; without it where it cannot be loaded, which the reason then says.
-pub async fn in_module(placement: Placement, load: Option<&Function>) -> Placement {
-    let (Device::Cpu, Some(load)) = (&placement.device, load) else { return placement };
-    match load_module(load).await {
-        Ok(module) => Placement { device: Device::CpuModule(Rc::new(Module(module))), ..placement },
-        Err(error) => {
-            let reason = format!("{}; slowly, since the module for it could not be loaded: {error}", placement.reason);
-            Placement { reason, ..placement }
-        }
-    }
+/// The CPU in its module, which `load` loads; in this one where there is no `load`.
+///
+/// # Errors
+/// Why the module could not be loaded.
+pub async fn open_cpu(load: Option<&Function>) -> Result<Device, String> {
+    let Some(load) = load else { return Ok(Device::Cpu) };
+    Ok(Device::CpuModule(Rc::new(Module(load_module(load).await?))))
 }
 
 async fn load_module(load: &Function) -> Result<JsCpuModule, String> {

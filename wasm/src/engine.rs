@@ -11,7 +11,6 @@ use js_sys::{Date, Function, Object, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::cpu_module::in_module;
 use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
 use crate::page_store::JsPageStore;
@@ -93,7 +92,7 @@ impl Shared {
 impl WasmEngine {
     /// Loads a model. `on_progress` is told the bytes read, the bytes there are in all and the stage, `weights` or
     /// `kernels`; if it throws, loading is aborted, as it is by `signal`. The model in `draft`, which is loaded first, drafts tokens. Pages
-    /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model, for the module that computes there.
+    /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model or is measured, for the module that computes there.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
     pub fn load(
         source: JsSource,
@@ -261,7 +260,7 @@ async fn load(
     on_progress: &Function,
     load_cpu: Option<&Function>,
 ) -> Result<Engine, JsValue> {
-    let placement = in_module(options.open_device().await.map_err(errors::to_js)?, load_cpu).await;
+    let placement = options.open_device(load_cpu).await.map_err(errors::to_js)?;
     let mut bytes = (0, None);
     let mut progress = |progress: LoadProgress| {
         let stage = match progress {

@@ -2,6 +2,7 @@
 
 use inglenook::engine::{Info, Memory, ModelInfo};
 use inglenook::gpu::{AdapterInfo, Features, Limits};
+use inglenook::placement::Measured;
 use inglenook::plan::KernelChoice;
 use serde::Serialize;
 
@@ -10,6 +11,8 @@ struct EngineInfo<'a> {
     model: &'a ModelInfo,
     adapter: Adapter<'a>,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measured>,
     memory: Memory,
     kernels: &'a [KernelChoice],
 }
@@ -38,8 +41,15 @@ struct AdapterLimits {
 
 /// As JSON.
 pub fn to_json(info: &Info) -> serde_json::Result<String> {
-    let Info { model, adapter, reason, memory, kernels } = info;
-    serde_json::to_string(&EngineInfo { model, adapter: described(adapter), reason, memory: *memory, kernels })
+    let Info { model, adapter, reason, measured, memory, kernels } = info;
+    serde_json::to_string(&EngineInfo {
+        model,
+        adapter: described(adapter),
+        reason,
+        measured: *measured,
+        memory: *memory,
+        kernels,
+    })
 }
 
 fn described(facts: &AdapterInfo) -> Adapter<'_> {

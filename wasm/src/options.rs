@@ -7,9 +7,11 @@ use inglenook::engine::page_store::PageStore;
 use inglenook::gpu::{GpuError, GpuOptions, Without};
 use inglenook::kernels::kv::KvType;
 use inglenook::placement::{DeviceChoice, Placement};
+use js_sys::Function;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
+use crate::cpu_module::open_cpu;
 use crate::errors;
 use crate::page_store::JsPageStore;
 
@@ -53,9 +55,9 @@ impl LoadOptions {
         serde_json::from_str(json).map_err(|error| errors::misuse(&format!("the load options cannot be read: {error}")))
     }
 
-    /// Opens the device.
-    pub async fn open_device(&self) -> Result<Placement, GpuError> {
-        Placement::choose(&self.device, &self.gpu()).await
+    /// Opens the device; the CPU in the module that `load_cpu` loads.
+    pub async fn open_device(&self, load_cpu: Option<&Function>) -> Result<Placement, GpuError> {
+        Placement::choose_with(&self.device, &self.gpu(), async || open_cpu(load_cpu).await).await
     }
 
     /// The engine's part, with what keeps its pages.

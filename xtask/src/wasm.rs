@@ -56,6 +56,7 @@ const WEB: Flavour = Flavour {
         "grammar/src",
         "shaders",
         "text/Cargo.toml",
+        "text/build.rs",
         "text/src",
         "wasm/Cargo.toml",
         "wasm/src",

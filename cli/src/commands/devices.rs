@@ -22,12 +22,13 @@ pub struct Options {
 /// When standard output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let adapters = pollster::block_on(Gpu::list());
-    let Placement { device, reason } =
+    let Placement { device, reason, measured } =
         pollster::block_on(Placement::choose(&DeviceChoice::Auto, &GpuOptions::default()))?;
     let used = device.facts();
     let on_cpu = used.backend == "cpu";
     if options.json {
-        let shown = json!({ "adapters": adapters, "used": used, "cpu": on_cpu, "reason": reason });
+        let shown =
+            json!({ "adapters": adapters, "used": used, "cpu": on_cpu, "reason": reason, "measured": measured });
         println!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
     }

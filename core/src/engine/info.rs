@@ -3,6 +3,7 @@
 use super::request::Recommended;
 use crate::gpu::AdapterInfo;
 use crate::model::{Architecture, Config};
+use crate::placement::Measured;
 use crate::plan::KernelChoice;
 use inglenook_format::gguf::Gguf;
 
@@ -15,6 +16,8 @@ pub struct Info {
     pub adapter: AdapterInfo,
     /// Why it runs there.
     pub reason: String,
+    /// What was measured to choose it; `None` where nothing was.
+    pub measured: Option<Measured>,
     /// Device memory, bytes.
     pub memory: Memory,
     /// Variants chosen for this device.

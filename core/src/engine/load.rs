@@ -95,7 +95,8 @@ impl Engine {
         let info = Info {
             model: ModelInfo { context_length: context, ..model.info().clone() },
             adapter,
-            reason: model.reason().to_owned(),
+            reason: model.placement().reason.clone(),
+            measured: model.placement().measured,
             memory: driver.memory(),
             kernels: choices,
         };

@@ -122,9 +122,9 @@ impl Model {
         &self.0.placement.device
     }
 
-    /// Why it is there, as a part of a sentence for people.
-    pub(super) fn reason(&self) -> &str {
-        &self.0.placement.reason
+    /// The device, and why it is that one.
+    pub(super) fn placement(&self) -> &Placement {
+        &self.0.placement
     }
 
     /// What its file says of it; the context is the longest that an engine may have.

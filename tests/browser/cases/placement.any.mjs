@@ -1,5 +1,5 @@
-// Where a model runs: `auto` takes no software adapter and says why, whatever the browser tells of its adapter; a driver that refuses
-// is asked for less; a browser without an adapter of one preference is asked without it.
+// Where a model runs: `auto` takes no software adapter and says why, whatever the browser tells of its adapter, and no GPU that is slower
+// than the CPU; a driver that refuses is asked for less; a browser without an adapter of one preference is asked without it.
 import { fetchEmber, loadEngine } from "../lib/engine.mjs";
 import { loadSelftest } from "../lib/selftest.mjs";
 
@@ -33,6 +33,7 @@ export default async function (t) {
     for (const [name, [adapter, reason]] of Object.entries(ON_CPU)) await answersOnCpu(t, module, ember, name, adapter, reason);
     await asksForLess(t, module);
     await asksWithoutPreference(t, module);
+    await measuresGpus(t);
   } finally {
     offer(GIVEN);
   }
@@ -122,6 +123,39 @@ async function asksWithoutPreference(t, module) {
   const [report] = JSON.parse(await module.selftest("facade/write_and_read_back", "default"));
   t.ok(report.passed, `an adapter without a preference to be used: ${report.message}`);
   t.equal(preferences, ["high-performance", "none"], "the preferences asked for");
+}
+
+/**
+ * The adapter that is really there, under the name of a GPU: software is slower than the module for the CPU.
+ * @param {import("../lib/harness.mjs").Check} t
+ */
+async function measuresGpus(t) {
+  let isSoftware = false;
+  const requestAdapter = async () => {
+    const real = /** @type {GPUAdapter} */ (await GIVEN.requestAdapter());
+    const { features, limits, info } = real;
+    isSoftware = /swiftshader|llvmpipe|lavapipe/i.test([info.architecture, info.description].join(" "));
+    return { features, limits, info: CLOSED, requestDevice: (/** @type {any} */ wish) => real.requestDevice(wish) };
+  };
+  offer({ wgslLanguageFeatures: GIVEN.wgslLanguageFeatures, requestAdapter });
+  const { createEngine } = await import(`../../../npm/dist/${t.environment === "node" ? "node.js" : "index.js"}`);
+  const options = { model: "ember", worker: false };
+  const { adapter, measured, reason } = await closed(await createEngine(options));
+  t.note("measured", `${reason} (${JSON.stringify(measured)})`);
+  t.ok(measured.gpu > 1e6 && (measured.cpu === null || measured.cpu > 1e6), `figures of weights a second, not ${JSON.stringify(measured)}`);
+  t.ok(reason.includes("the GPU computes "), `figures in words, not "${reason}"`);
+  if (isSoftware) t.equal([adapter.backend, measured.cpu > measured.gpu], ["cpu", true], "where a slow GPU leads to, and that the CPU is faster");
+  const asked = await closed(await createEngine({ ...options, device: "gpu" }));
+  t.equal([asked.adapter.name, asked.measured], ["nvidia turing", undefined], "a GPU that was asked for, and what is measured of it");
+}
+
+/**
+ * @param {any} engine
+ * @returns {Promise<any>} its facts
+ */
+async function closed(engine) {
+  await engine.close();
+  return engine.info;
 }
 
 /**

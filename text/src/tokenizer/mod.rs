@@ -17,6 +17,7 @@ mod error;
 mod gguf;
 mod json;
 mod merge;
+mod normal_forms;
 mod normalize;
 mod pattern;
 mod pre_tokenizer;

@@ -1,14 +1,11 @@
 //! Normalizers: what happens to a text before it is split.
 
-use unicode_normalization::char::canonical_combining_class;
-use unicode_normalization::{
-    IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick,
-};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::aligned::{Aligned, Rewriter};
 use super::charsmap::Charsmap;
 use super::decoding::Decoding;
+use super::normal_forms::Form;
 use super::pattern::Finder;
 use super::trie::Trie;
 
@@ -36,15 +33,6 @@ pub(super) enum Step {
     Graphemes(Charsmap),
     /// SentencePiece's whole normalizer.
     SentencePiece(SentencePiece),
-}
-
-/// Unicode's normal forms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Nfc,
-    Nfd,
-    Nfkc,
-    Nfkd,
 }
 
 /// How SentencePiece prepares a text. Spaces stay spaces: the marks that stand for them in files ("▁") become spaces instead.
@@ -77,46 +65,6 @@ pub(super) fn run(steps: &[Step], text: &mut Aligned<'_>) {
             Step::Graphemes(map) => text.rewrite(|out| graphemes(map, out)),
             Step::SentencePiece(normalizer) => text.rewrite(|out| normalizer.run(out)),
         }
-    }
-}
-
-impl Form {
-    fn quick(self, text: &str) -> IsNormalized {
-        match self {
-            Form::Nfc => is_nfc_quick(text.chars()),
-            Form::Nfd => is_nfd_quick(text.chars()),
-            Form::Nfkc => is_nfkc_quick(text.chars()),
-            Form::Nfkd => is_nfkd_quick(text.chars()),
-        }
-    }
-
-    fn run(self, text: &mut Aligned<'_>) {
-        if self.quick(text.as_str()) == IsNormalized::Yes {
-            return;
-        }
-        // Stretches that normalise each by itself: they begin with a character that nothing before it can reach.
-        text.rewrite(|out| {
-            let mut buffer = [0; 4];
-            while !out.rest().is_empty() {
-                let rest = out.rest();
-                let mut begins = |c: char| {
-                    canonical_combining_class(c) == 0 && self.quick(c.encode_utf8(&mut buffer)) == IsNormalized::Yes
-                };
-                let end = rest.char_indices().skip(1).find(|&(_, c)| begins(c)).map_or(rest.len(), |(at, _)| at);
-                let stretch = &rest[..end];
-                if self.quick(stretch) == IsNormalized::Yes {
-                    out.keep(end);
-                    continue;
-                }
-                let normal: String = match self {
-                    Form::Nfc => stretch.nfc().collect(),
-                    Form::Nfd => stretch.nfd().collect(),
-                    Form::Nfkc => stretch.nfkc().collect(),
-                    Form::Nfkd => stretch.nfkd().collect(),
-                };
-                if normal == stretch { out.keep(end) } else { out.replace(end, &normal) }
-            }
-        });
     }
 }
 
@@ -256,16 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn normal_forms_are_unicodes_and_keep_their_origin() {
+    fn normal_forms_keep_the_origin_of_what_they_replace() {
         let text = "e\u{301}x\u{1100}\u{1161}\u{11a8}ﬁ\u{212b}q\u{323}\u{307}";
-        for (form, expected) in [
-            (Form::Nfc, text.nfc().collect::<String>()),
-            (Form::Nfd, text.nfd().collect()),
-            (Form::Nfkc, text.nfkc().collect()),
-            (Form::Nfkd, text.nfkd().collect()),
-        ] {
-            assert_eq!(normal(&[Step::Form(form)], text), expected);
-        }
         let mut aligned = Aligned::new(text, true);
         run(&[Step::Form(Form::Nfc)], &mut aligned);
         assert_eq!(aligned.as_str(), "éx각ﬁÅq\u{323}\u{307}");

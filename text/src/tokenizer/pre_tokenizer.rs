@@ -4,7 +4,8 @@
 //! as in the models' own `tokenizer.json`, whose patterns stand here as they are written there.
 
 use super::TokenizerError;
-use super::normalize::{self, Form};
+use super::normal_forms::Form;
+use super::normalize;
 use super::pattern::{Finder, Pattern};
 use super::split::{self, Behavior};
 

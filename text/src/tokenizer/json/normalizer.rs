@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::super::TokenizerError;
 use super::super::charsmap::Charsmap;
-use super::super::normalize::{Form, Step};
+use super::super::normal_forms::Form;
+use super::super::normalize::Step;
 use super::super::pattern::Finder;
 use super::super::pre_tokenizer::regex;
 use super::{check_steps, damaged, member, member_or, type_of, unsupported};
