@@ -334,6 +334,7 @@ fn exponentials(scores: &mut [f32], sink: Option<f32>) -> (f32, f32) {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a row may be alone")]
 mod tests {
     use super::*;
     use half::f16;

@@ -67,35 +67,41 @@ impl RowScales {
     }
 }
 
-/// Halves, 32 at a time; behind the last, zeros.
+/// The halves from number `32 * run` on as floats; behind the last, zeros.
 #[inline(always)]
-fn halves(bytes: &[u8]) -> impl Iterator<Item = [u8; 64]> {
-    let (runs, rest) = bytes.as_chunks::<64>();
-    let mut last = [0; 64];
-    last[..rest.len()].copy_from_slice(rest);
-    runs.iter().copied().chain((!rest.is_empty()).then_some(last))
+fn floats<I: Isa>(isa: I, bytes: &[u8], run: usize) -> I::Wide {
+    let bytes = &bytes[64 * run..];
+    match bytes.first_chunk() {
+        Some(halves) => isa.widen_f16(halves),
+        None => {
+            let mut halves = [0; 64];
+            halves[..bytes.len()].copy_from_slice(bytes);
+            isa.widen_f16(&halves)
+        }
+    }
 }
 
 #[inline(always)]
 fn read_halves<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
-    for (run, scales) in halves(bytes).zip(scales.as_chunks_mut::<32>().0) {
-        isa.store(isa.widen_f16(&run), scales);
+    let runs = scales.as_chunks_mut::<32>().0.iter_mut().take(bytes.len().div_ceil(64));
+    for (run, scales) in runs.enumerate() {
+        isa.store(floats(isa, bytes, run), scales);
     }
 }
 
 /// Q4_1, Q5_1: scale and minimum by turns.
 #[inline(always)]
 fn read_pairs<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) {
-    let mut floats = [0.0; 32];
+    let mut pairs = [0.0; 32];
     let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
-    for (run, (scales, minima)) in halves(bytes).zip(places) {
-        isa.store(isa.widen_f16(&run), &mut floats);
+    for (run, (scales, minima)) in places.take(bytes.len().div_ceil(64)).enumerate() {
+        isa.store(floats(isa, bytes, run), &mut pairs);
         // One loop each, for compilers to make shuffles of them.
         for i in 0..16 {
-            scales[i] = floats[2 * i];
+            scales[i] = pairs[2 * i];
         }
         for i in 0..16 {
-            minima[i] = floats[2 * i + 1];
+            minima[i] = pairs[2 * i + 1];
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine on ember and the golden models, natively on both devices. One program, since each one links the whole engine:
 //! `cargo test -p inglenook --test engine sessions` runs a module of it.
 
+mod activations;
 mod answers;
 mod chat_session;
 mod clients;

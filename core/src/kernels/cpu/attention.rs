@@ -124,7 +124,9 @@ impl Tile<'_> {
             let sinks = sinks.filter(|_| split == 0);
             let mut outs: Vec<&mut [f32]> =
                 outs.iter_mut().skip(split).step_by(kv_splits).map(|out| &mut **out).collect();
-            let question = Question { queries: &queries, places, seen: &[0..places.len()], sinks, scale: shape.scale };
+            let seen = 0..places.len();
+            let seen = std::slice::from_ref(&seen);
+            let question = Question { queries: &queries, places, seen, sinks, scale: shape.scale };
             let ends = question.answer(segments, kv, way, &mut outs);
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 out[dim..dim + 2].copy_from_slice(&[highest, total]);

@@ -26,6 +26,8 @@ const TEXT: [&str; 2] =
     [include_str!("../../../../tests/goldens/generator/corpus.txt"), include_str!("../../../../README.md")];
 const TOKENS: usize = 2000;
 const CHUNK: usize = 100;
+/// Tokens of a greedy answer.
+const ANSWER: usize = 64;
 /// Most mean divergence, nats a position.
 const MOST: f64 = 1e-3;
 /// Most mean divergence as a share of llama.cpp's.
@@ -126,4 +128,31 @@ fn cpu_kernels_keep_the_distributions_of_the_twins_better_than_llama_cpp() {
     println!("llama.cpp is {version}, with keys and values in f32");
     let missed = missed.join(", ");
     assert!(missed.is_empty(), "above {MOST:e} nats, or {MOST_OF_THEIRS} of llama.cpp's: {missed}");
+}
+
+/// Tokens of the greedy continuation of a prompt.
+fn continued(kernels: KernelCache, prompt: &[u32]) -> Vec<u32> {
+    let by = evaluator(kernels, &crate::file("model.gguf"));
+    let vocab = by.model().config().vocab as usize;
+    let (mut told, mut next, mut first) = (Vec::new(), prompt.to_vec(), 0);
+    for _ in 0..ANSWER {
+        let logits = block_on(by.extend(first, &next)).expect("computes");
+        let last = &logits[logits.len() - vocab..];
+        let best = (0..vocab).max_by(|a, b| last[*a].total_cmp(&last[*b])).expect("a vocabulary") as u32;
+        first += next.len() as u32;
+        told.push(best);
+        next = vec![best];
+    }
+    told
+}
+
+#[test]
+#[ignore = "needs a model: cargo xtask smollm2"]
+fn exact_activations_give_the_greedy_tokens_of_the_twins() {
+    let tokens = text();
+    for prompt in tokens.chunks(CHUNK).take(4) {
+        let mut exact = KernelCache::new(Device::Cpu);
+        exact.set_exact_activations(true);
+        assert_eq!(continued(exact, prompt), continued(KernelCache::new(Device::Cpu).force(Variant::Plain), prompt));
+    }
 }
