@@ -244,9 +244,8 @@ fn meet<I: Isa, const Q: usize>(
     }
     for i in 0..Q {
         for vector in 0..VECTORS {
-            let mut all = [0.0; 16];
-            isa.store_lanes(isa.multiply(sums[i][vector], isa.all(scale)), &mut all);
-            scores[i * stride + vector * I::LANES..][..I::LANES].copy_from_slice(&all[..I::LANES]);
+            let scores = &mut scores[i * stride + vector * I::LANES..];
+            isa.store_lanes(isa.multiply(sums[i][vector], isa.all(scale)), scores);
         }
     }
 }
@@ -300,9 +299,7 @@ fn add_columns<I: Isa, const Q: usize, const N: usize>(
     }
     for i in 0..Q {
         for n in 0..N {
-            let mut all = [0.0; 16];
-            isa.store_lanes(lanes[i][n], &mut all);
-            sums[i * width + at + n * I::LANES..][..I::LANES].copy_from_slice(&all[..I::LANES]);
+            isa.store_lanes(lanes[i][n], &mut sums[i * width + at + n * I::LANES..]);
         }
     }
     N * I::LANES

@@ -1,7 +1,5 @@
 //! Activations as they are: weights become floats, one row after the other.
 
-use std::marker::PhantomData;
-
 use crate::activations::ExactRow;
 use crate::isa::{Isa, Task};
 use crate::matmul::Operands;
@@ -9,13 +7,7 @@ use crate::numbers::{Numbers, RowBytes};
 use crate::scales::{Minima, RowScales};
 
 /// Products of exact rows of x.
-pub struct Exact<'a, N>(Operands<'a>, PhantomData<N>);
-
-impl<'a, N> Exact<'a, N> {
-    pub fn new(operands: Operands<'a>) -> Self {
-        Exact(operands, PhantomData)
-    }
-}
+pub struct Exact<'a, N>(pub Operands<'a, N>);
 
 impl<N: Numbers> Task for Exact<'_, N> {
     type Output = ();
@@ -39,7 +31,7 @@ impl<N: Numbers> Exact<'_, N> {
     #[inline(always)]
     fn meet<I: Isa, const M: usize>(&mut self, isa: I, m: usize) -> usize {
         let count = self.0.rows();
-        let Operands { weights, first, x, sums } = &mut self.0;
+        let Operands { weights, first, x, sums, .. } = &mut self.0;
         let x: [ExactRow<'_>; M] = std::array::from_fn(|i| x.exact(m + i));
         let mut scales = RowScales::new(weights.ty, x[0].values.len());
         for n in 0..count {

@@ -5,6 +5,7 @@
 //! the product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product
 //! has the same bits whatever is computed beside it. Where activations stay f32, they meet weights as floats (`exact`).
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
@@ -63,14 +64,16 @@ impl<'a> Weights<'a> {
 }
 
 /// What a product is computed from: the weight rows from `first` on, rows of x, and where the products go: `[x.rows(), rows]`.
-pub(crate) struct Operands<'a> {
+pub(crate) struct Operands<'a, N> {
     pub weights: Weights<'a>,
     pub first: usize,
     pub x: &'a Activations,
     pub sums: &'a mut [f32],
+    /// How the weights are packed.
+    pub numbers: PhantomData<N>,
 }
 
-impl Operands<'_> {
+impl<N> Operands<'_, N> {
     /// How many weight rows there are.
     pub fn rows(&self) -> usize {
         self.sums.len().checked_div(self.x.rows()).unwrap_or(0)
@@ -83,11 +86,13 @@ impl Operands<'_> {
 /// Where planes end before these rows do, x has other columns, or the type has no blocks.
 pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    let operands = Operands { weights, first, x, sums };
-    with_numbers!(weights.ty, N => match x.precision() {
-        Precision::Exact => processor.run(Exact::<N>::new(operands)),
-        Precision::Rounded if x.rows() < MANY => processor.run(Rows::<N>::new(operands)),
-        Precision::Rounded => processor.run(Panels::<N>::new(operands)),
+    with_numbers!(weights.ty, N => {
+        let operands = Operands::<N> { weights, first, x, sums, numbers: PhantomData };
+        match x.precision() {
+            Precision::Exact => processor.run(Exact(operands)),
+            Precision::Rounded if x.rows() < MANY => processor.run(Rows(operands)),
+            Precision::Rounded => processor.run(Panels(operands)),
+        }
     });
 }
 

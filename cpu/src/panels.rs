@@ -5,8 +5,6 @@
 //! both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product has the same bits whatever is
 //! computed beside it.
 
-use std::marker::PhantomData;
-
 use crate::activations::{Activations, CHUNK, Rounded, RoundedRow};
 use crate::isa::{Isa, Task};
 use crate::matmul::{Operands, Weights};
@@ -21,13 +19,7 @@ const LINE: usize = 64;
 const MOST_LANES: usize = 16;
 
 /// Products of rounded rows of x, of many weight rows at a time.
-pub struct Panels<'a, N>(Operands<'a>, PhantomData<N>);
-
-impl<'a, N> Panels<'a, N> {
-    pub fn new(operands: Operands<'a>) -> Self {
-        Panels(operands, PhantomData)
-    }
-}
+pub struct Panels<'a, N>(pub Operands<'a, N>);
 
 impl<N: Numbers> Task for Panels<'_, N> {
     type Output = ();
@@ -45,7 +37,7 @@ impl<N: Numbers> Panels<'_, N> {
     #[inline(always)]
     fn run_with<I: Isa, const V: usize>(self, isa: I) {
         let rows = self.0.rows();
-        let Operands { weights, first, x, sums } = self.0;
+        let Operands { weights, first, x, sums, .. } = self.0;
         let m_count = x.rows();
         let mut panel = Panel::<V>::new(weights, I::LANES, N::SCALES);
         for from in (0..rows).step_by(V * I::LANES) {

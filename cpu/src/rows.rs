@@ -1,7 +1,5 @@
 //! One weight row after the other, for one row of x: nothing is written but the products.
 
-use std::marker::PhantomData;
-
 use crate::activations::{CHUNK, RoundedRow};
 use crate::isa::{Isa, Task};
 use crate::matmul::Operands;
@@ -10,20 +8,14 @@ use crate::scales::{Minima, RowScales};
 
 /// Products of the first rounded row of x, one weight row after the other: several at a time are a tenth faster from the cache, and up to a
 /// half slower from memory, whose reading ahead they confuse.
-pub struct Rows<'a, N>(Operands<'a>, PhantomData<N>);
-
-impl<'a, N> Rows<'a, N> {
-    pub fn new(operands: Operands<'a>) -> Self {
-        Rows(operands, PhantomData)
-    }
-}
+pub struct Rows<'a, N>(pub Operands<'a, N>);
 
 impl<N: Numbers> Task for Rows<'_, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Operands { weights, first, x, sums } = self.0;
+        let Operands { weights, first, x, sums, .. } = self.0;
         let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
         let rows = sums.len() / x.rows().max(1);
         for (m, sums) in sums.chunks_exact_mut(rows.max(1)).enumerate() {

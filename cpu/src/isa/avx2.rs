@@ -310,8 +310,8 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn store_lanes(self, lanes: __m256, to: &mut [f32; 16]) {
-        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), lanes) }
+    fn store_lanes(self, lanes: __m256, to: &mut [f32]) {
+        unsafe { _mm256_storeu_ps(to[..8].as_mut_ptr(), lanes) }
     }
 
     #[inline(always)]

@@ -261,8 +261,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn store_lanes(self, lanes: __m512, to: &mut [f32; 16]) {
-        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), lanes) }
+    fn store_lanes(self, lanes: __m512, to: &mut [f32]) {
+        unsafe { _mm512_storeu_ps(to[..16].as_mut_ptr(), lanes) }
     }
 
     #[inline(always)]

@@ -121,8 +121,8 @@ pub trait Isa: Copy {
     fn multiply(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
     /// `a * b + c`.
     fn multiply_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
-    /// Floats to memory.
-    fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32; 16]);
+    /// Floats to the front of memory.
+    fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32]);
     /// Zeros.
     fn no_fours(self) -> Self::Fours;
     /// Adds lanes to `sums`, four after four.

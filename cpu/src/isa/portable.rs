@@ -189,7 +189,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn store_lanes(self, lanes: [f32; 8], to: &mut [f32; 16]) {
+    fn store_lanes(self, lanes: [f32; 8], to: &mut [f32]) {
         to[..8].copy_from_slice(&lanes);
     }
 

@@ -256,8 +256,8 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn store_lanes(self, lanes: v128, to: &mut [f32; 16]) {
-        unsafe { v128_store(to.as_mut_ptr().cast(), lanes) }
+    fn store_lanes(self, lanes: v128, to: &mut [f32]) {
+        unsafe { v128_store(to[..4].as_mut_ptr().cast(), lanes) }
     }
 
     #[inline(always)]

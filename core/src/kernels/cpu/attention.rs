@@ -99,37 +99,27 @@ impl Tile<'_> {
             .copied()
             .collect();
         let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
-        if kv_splits == 1 {
-            let first = shape.visible(rows[0].position).count();
-            let seen =
-                rows.iter().enumerate().map(|(i, row)| first + i - shape.visible(row.position).count()..first + i);
-            let question = Question {
-                queries: &queries,
-                places: &places,
-                seen: &seen.collect::<Vec<_>>(),
-                sinks,
-                scale: shape.scale,
-            };
-            let ends = question.answer(segments, kv, way, &mut outs);
-            for (out, (_, total)) in outs.into_iter().zip(ends) {
-                out.iter_mut().for_each(|o| *o /= total);
-            }
-            return;
-        }
-        // Several rows are in a tile only where their answers are not split.
+        let first = shape.visible(rows[0].position).count();
+        let ends = rows.iter().zip(first..);
+        let seen: Vec<_> = ends.map(|(row, end)| end - shape.visible(row.position).count()..end).collect();
         let share = places.len().div_ceil(kv_splits);
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();
+            // Several rows are in a tile only where their answers are not split.
+            let all = 0..places.len();
+            let seen = if kv_splits == 1 { &seen[..] } else { std::slice::from_ref(&all) };
             // The sink is the first split's.
             let sinks = sinks.filter(|_| split == 0);
             let mut outs: Vec<&mut [f32]> =
                 outs.iter_mut().skip(split).step_by(kv_splits).map(|out| &mut **out).collect();
-            let seen = 0..places.len();
-            let seen = std::slice::from_ref(&seen);
             let question = Question { queries: &queries, places, seen, sinks, scale: shape.scale };
             let ends = question.answer(segments, kv, way, &mut outs);
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
-                out[dim..dim + 2].copy_from_slice(&[highest, total]);
+                if kv_splits == 1 {
+                    out.iter_mut().for_each(|o| *o /= total);
+                } else {
+                    out[dim..dim + 2].copy_from_slice(&[highest, total]);
+                }
             }
         }
     }
