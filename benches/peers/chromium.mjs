@@ -1,6 +1,6 @@
-// `node chromium.mjs --runner NAME --packages DIR --model FILE [--floats] [--threads N] [--prompt-tokens N] [--tokens N]`: one turn of a
-// runner of runners/, in a Chromium and a page of its own. With more than one thread the page is isolated by headers, as threads of
-// WebAssembly ask for. The last line is its figures as JSON.
+// `node chromium.mjs --runner NAME --packages DIR --model FILE [--floats] [--threads N] [--messages] [--prompt-tokens N] [--tokens N]`: one
+// turn of a runner of runners/, in a Chromium and a page of its own. With more than one thread the page is isolated by headers, as threads
+// of WebAssembly ask for; with --messages it is not. The last line is its figures as JSON.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,10 +16,10 @@ const PACKAGES = {
 };
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-const { packages, floats, model: gguf, ...options } = readOptions();
+const { packages, floats, messages, model: gguf, ...options } = readOptions();
 const model = options.runner === "onnxruntime-web" ? onnx(gguf) : gguf;
 const path = `/models/${encodeURIComponent(basename(model))}`;
-const isolated = options.threads > 1;
+const isolated = options.threads > 1 && !messages;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { version, files } = peer(options.runner);
 files[decodeURIComponent(path)] = model;

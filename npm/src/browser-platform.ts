@@ -13,4 +13,7 @@ export const browserPlatform: Platform = {
   compile: compileAsset,
   openModel,
   openPageStore,
+  shared: globalThis.crossOriginIsolated === true,
+  // The worker script runs in Node, too, where old versions have no navigator.
+  cores: globalThis.navigator?.hardwareConcurrency || 1,
 };

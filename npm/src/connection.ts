@@ -55,7 +55,7 @@ export class Connection {
     assets: Assets,
     onProgress: ((progress: LoadProgress) => void) | undefined,
     signal: AbortSignal | undefined,
-    pageStore?: PageStoreOptions,
+    beside: { pageStore?: PageStoreOptions | undefined; threads?: number | undefined } = {},
   ): Promise<EngineInfo> {
     this.#onProgress = onProgress ?? this.#onProgress;
     const abort = () => this.#shutDown(new AbortedError('Loading the model was aborted.'));
@@ -65,7 +65,7 @@ export class Connection {
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
         const transfer = models.model.kind === 'stream' ? [models.model.port] : [];
-        this.#port.post({ type: 'load', ...models, options, assets, pageStore }, transfer);
+        this.#port.post({ type: 'load', ...models, options, assets, ...beside }, transfer);
       });
     } catch (error) {
       this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));
@@ -137,8 +137,8 @@ export class Connection {
         this.#info = report.info;
         this.#loading?.resolve(report.info);
         break;
-      case 'inlineGrammars':
-        Object.assign(this.#info ?? {}, { grammars: 'inline' });
+      case 'info':
+        Object.assign(this.#info ?? {}, report.info);
         break;
       case 'loadFailed':
         this.#loading?.reject(fromWire(report.error));

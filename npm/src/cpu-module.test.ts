@@ -33,7 +33,21 @@ function exports(overrides: Partial<CpuExports> = {}): CpuExports {
       return 7;
     },
     release_plan: () => undefined,
-    run: () => undefined,
+    start: () => undefined,
+    go_on: () => 0,
+    share: () => undefined,
+    share_of: () => 0,
+    due_weights: () => 0,
+    due_x: () => 0,
+    due_values: () => 0,
+    compute: () => undefined,
+    answer: () => 0,
+    take: () => 0,
+    learn: () => 0,
+    forget: () => undefined,
+    x: () => 0,
+    multiply: () => 0,
+    products: () => 0,
     ...overrides,
   };
 }
@@ -57,11 +71,11 @@ test('memory beyond the address space is refused without asking', () => {
 test('a trap is told by the next read and by all that follows, and nothing is run any more', () => {
   const trap = new WebAssembly.RuntimeError('unreachable');
   const runs: number[] = [];
-  const run = (plan: number) => {
+  const start = (plan: number) => {
     runs.push(plan);
     if (plan === 2) throw trap;
   };
-  const module = new ModuleOf(exports({ run }));
+  const module = new ModuleOf(exports({ start }));
   const buffer = module.buffer(8);
   module.run(Uint32Array.of(1, 2, 3));
   module.run(Uint32Array.of(4));

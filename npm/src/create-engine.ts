@@ -42,6 +42,13 @@ export interface CreateEngineOptions {
    * false. It is slower, and seldom gives another token.
    */
   readonly exactActivations?: boolean;
+  /**
+   * Threads of the CPU, where that runs the model; no more than it has cores. Where threads can share memory (on pages with
+   * `crossOriginIsolated`, and in Node), by default all cores, up to 4; elsewhere 1, and further ones exchange messages, which pays for
+   * prompts and for large models. Each but the first holds its share of the weights in memory of its own. `EngineInfo.threads` says what
+   * came of it.
+   */
+  readonly threads?: number;
   /** Whether tokens that the prompt or the answer had before are drafted and verified together; by default true. They are the same. */
   readonly speculation?: boolean;
   /** Keeps what was computed of conversations in a folder, so that one that is opened again later is not computed again. */
@@ -92,7 +99,8 @@ export async function createEngineOn(
     const connection = new Connection(await openPort(assets));
     const { onProgress, signal } = options;
     const models = { model, draft };
-    const info = await connection.load(models, loadOptions, assets, onProgress, signal, pageStoreOf(options));
+    const beside = { pageStore: pageStoreOf(options), threads: options.threads };
+    const info = await connection.load(models, loadOptions, assets, onProgress, signal, beside);
     return new Engine(connection, info);
   } catch (error) {
     throw toInglenookError(error);
@@ -104,6 +112,10 @@ export async function createEngineOn(
 function toLoadOptions(options: CreateEngineOptions): LoadOptions {
   const { contextLength, maxSequences, maxWaiting, cacheTokens } = options;
   const { device, kvType, exactActivations, speculation, defaultLimits, without } = options;
+  const { threads } = options;
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 0)) {
+    throw new BadRequestError('`threads` must be a whole number.');
+  }
   for (const [name, value] of Object.entries({ contextLength, maxSequences, maxWaiting, cacheTokens })) {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1 || value >= 2 ** 32)) {
       throw new BadRequestError(`\`${name}\` must be a whole number, at least 1.`);

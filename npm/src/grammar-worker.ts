@@ -4,6 +4,7 @@
  */
 
 import { InternalError, toWire, type WireError } from './errors.js';
+import type { FirstCommand, Thread } from './thread.js';
 import type {
   EngineGrammars,
   EngineMatcher,
@@ -14,20 +15,13 @@ import type {
   WasmTokenizer,
 } from './wasm.js';
 
-/** The worker's end, as far as it is used. */
-export interface GrammarWorker {
-  postMessage(message: GrammarCommand, transfer?: Transferable[]): void;
-  onmessage: ((event: MessageEvent<GrammarReport>) => void) | null;
-  onerror: ((event: ErrorEvent) => void) | null;
-  terminate(): void;
-  /** Whether the program waits for it, where a program ends by itself. */
-  keepAlive?(is: boolean): void;
-}
+/** The worker's end. */
+export type GrammarWorker = Thread<GrammarCommand, GrammarReport>;
 
 /** To the worker. Texts are told by numbers, of which each has one step under way. */
 export type GrammarCommand =
-  /** Comes first: the module that it is to run, and the line on which all else comes and goes, if that is another. */
-  | { readonly type: 'grammars'; readonly module: WebAssembly.Module; readonly line?: MessagePort | undefined }
+  /** Comes first. */
+  | Extract<FirstCommand, { type: 'grammars' }>
   | { readonly type: 'begin'; readonly vocabulary: Uint8Array; readonly eosTokens: Uint32Array }
   /** The first of a text has its grammar. */
   | { readonly type: 'step'; readonly id: number; readonly spec?: string | undefined; readonly step: MatcherStep }

@@ -1,10 +1,8 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
 import type { Assets } from './assets.js';
-import { startCpuModule } from './cpu-module.js';
 import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
-import type { GrammarWorker } from './grammar-worker.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import type { PageStore, PageStoreOptions } from './page-store.js';
@@ -12,7 +10,9 @@ import { progressMeter } from './progress.js';
 import type { Answers, Command, ModelSpec, Question, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
-import type { GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
+import type { FirstCommand, Thread } from './thread.js';
+import { type StartedCpu, startCpu } from './threads.js';
+import type { CpuModule, GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
 
 /** What differs between a browser's worker and Node. */
 export interface Platform {
@@ -22,8 +22,12 @@ export interface Platform {
   loadGrammarModule(url: string): Promise<GrammarModule>;
   /** A further module, compiled. @param url of the `.wasm` file */
   compile(url: string): Promise<WebAssembly.Module>;
-  /** The same module in a worker of its own; nothing where none starts. Not there where the host has to do without. */
-  startGrammars?(assets: Assets): Promise<GrammarWorker | undefined>;
+  /** A further worker, which is told `first`; nothing where none starts. Not there where the host has to do without. */
+  startThread?<Command, Report>(assets: Assets, first: FirstCommand): Promise<Thread<Command, Report> | undefined>;
+  /** Whether threads can share memory. */
+  readonly shared: boolean;
+  /** Cores of this machine, as far as it tells. */
+  readonly cores: number;
   openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
   openPageStore(options: PageStoreOptions): Promise<PageStore>;
 }
@@ -48,6 +52,7 @@ class Host {
   #driving = false;
   #grammars: Grammars | undefined;
   #engine: WasmEngine | undefined;
+  #cpu: StartedCpu | undefined;
 
   constructor(platform: Platform, report: (report: Report) => void) {
     this.#platform = platform;
@@ -74,7 +79,8 @@ class Host {
     }
   }
 
-  async #load({ model, draft, options, assets, pageStore }: Extract<Command, { type: 'load' }>): Promise<void> {
+  async #load(command: Extract<Command, { type: 'load' }>): Promise<void> {
+    const { model, draft, options, assets, pageStore } = command;
     const { signal } = this.#loading;
     const sources: WatchedSource[] = [];
     let ended = false;
@@ -92,29 +98,51 @@ class Host {
       const [source, drafting] = (await opened) as [WatchedSource, WatchedSource?];
       const store = pageStore && (await this.#platform.openPageStore(pageStore));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
-      const loadCpu = async () => startCpuModule(await this.#platform.compile(assets.cpuWasm));
+      const loadCpu = () => this.#loadCpu(command);
       const settings = JSON.stringify(options);
       const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, loadCpu);
       // Closed while it loaded: nobody will ever ask for it.
-      if (signal.aborted) return engine.close();
+      if (signal.aborted) {
+        engine.close();
+        this.#cpu?.end();
+        return;
+      }
       this.#engine = engine;
-      const { startGrammars } = this.#platform;
+      const { startThread } = this.#platform;
       this.#grammars = new Grammars({
         loadModule: () => this.#platform.loadGrammarModule(assets.grammarWasm),
-        startWorker: startGrammars && (() => startGrammars(assets)),
+        startWorker: startThread && (async () => startThread(assets, await this.#grammarsFirst(assets))),
       });
-      this.#grammars.onInline = () => this.#report({ type: 'inlineGrammars' });
-      const grammars = startGrammars === undefined ? 'inline' : 'worker';
-      this.#report({ type: 'loaded', info: { ...JSON.parse(engine.info()), grammars } as EngineInfo });
+      this.#grammars.onInline = () => this.#report({ type: 'info', info: { grammars: 'inline' } });
+      const grammars = startThread === undefined ? 'inline' : 'worker';
+      const threads = this.#cpu?.threads;
+      const info = { ...JSON.parse(engine.info()), grammars, ...(threads && { threads }) } as EngineInfo;
+      this.#report({ type: 'loaded', info });
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
       const failure = sources.find((source) => source.failure !== undefined)?.failure;
+      this.#cpu?.end();
       const cause = await deploymentCause(failure ?? error, model.kind === 'ember' ? model.url : undefined);
       this.#report({ type: 'loadFailed', error: toWire(cause) });
     } finally {
       ended = true;
       for (const source of sources) source.close();
     }
+  }
+
+  async #loadCpu({ assets, threads }: Extract<Command, { type: 'load' }>): Promise<CpuModule> {
+    const { startThread, shared, cores } = this.#platform;
+    const start = startThread && (<C, R>(first: FirstCommand) => startThread<C, R>(assets, first));
+    const module = await this.#platform.compile(assets.cpuWasm);
+    this.#cpu = await startCpu(module, { start, shared, cores }, threads, (threads) => {
+      this.#report({ type: 'info', info: { threads } });
+    });
+    if (this.#loading.signal.aborted) this.#cpu.end();
+    return this.#cpu.module;
+  }
+
+  async #grammarsFirst({ grammarWasm }: Assets): Promise<FirstCommand> {
+    return { type: 'grammars', module: await this.#platform.compile(grammarWasm) };
   }
 
   async #generate({ id, request }: Extract<Command, { type: 'generate' }>): Promise<void> {
@@ -201,6 +229,7 @@ class Host {
     try {
       await engine?.store_pages().catch(() => undefined);
       engine?.close();
+      this.#cpu?.end();
       this.#grammars?.close();
     } finally {
       this.#report({ type: 'closed' });

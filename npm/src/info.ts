@@ -52,6 +52,15 @@ export interface MemoryInfo {
   readonly activations: number;
 }
 
+/** The CPU's threads, where that runs the model. */
+export interface ThreadsInfo {
+  readonly count: number;
+  /** How they exchange what they compute: through memory that they share, or by messages. */
+  readonly exchange: 'memory' | 'messages' | 'none';
+  /** Why they are not as many as were asked for. */
+  readonly note?: string;
+}
+
 /** Which variant of a kernel was chosen for this device. */
 export interface KernelChoice {
   readonly kernel: string;
@@ -71,6 +80,8 @@ export interface EngineInfo {
   readonly measured?: MeasuredInfo;
   readonly memory: MemoryInfo;
   readonly kernels: readonly KernelChoice[];
+  /** Not there where the model runs on a GPU. */
+  readonly threads?: ThreadsInfo;
   /**
    * Where the forms of answers are compiled: in a worker of their own, or `inline`, in the engine's thread, where other answers wait
    * meanwhile.

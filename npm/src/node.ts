@@ -1,8 +1,9 @@
 /**
- * Entry for Node, Deno and Bun: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`; grammars have
- * a thread of their own.
+ * Entry for Node, Deno and Bun: the engine runs in the caller's thread, on the runtime's WebGPU or the npm package `webgpu`; grammars, and
+ * helpers of the CPU, have threads of their own.
  */
 
+import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { type CreateEngineOptions, createEngineOn } from './create-engine.js';
 import type { Engine } from './engine.js';
@@ -10,8 +11,8 @@ import { localPort } from './local-port.js';
 import { addressOf } from './node/address.js';
 import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
-import { startGrammarsInNode } from './node/grammar-worker.js';
 import { openPageStoreInNode } from './node/page-store.js';
+import { startThreadInNode } from './node/thread.js';
 import { compileInNode, loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
 
 export * from './public.js';
@@ -33,7 +34,9 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
       compile: compileInNode,
       openModel: openModelInNode,
       openPageStore: openPageStoreInNode,
-      ...(options?.worker !== false && { startGrammars: startGrammarsInNode }),
+      shared: true,
+      cores: availableParallelism(),
+      ...(options?.worker !== false && { startThread: startThreadInNode }),
     });
   };
   const named = typeof options?.model === 'string' ? { ...options, model: addressOf(options.model) } : options;

@@ -48,6 +48,8 @@ export type Command =
       readonly options: LoadOptions;
       readonly assets: Assets;
       readonly pageStore?: PageStoreOptions | undefined;
+      /** Threads of the CPU. */
+      readonly threads?: number | undefined;
     } & Models)
   | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
@@ -82,8 +84,8 @@ export type Report =
   | { readonly type: 'progress'; readonly progress: LoadProgress }
   | { readonly type: 'loaded'; readonly info: EngineInfo }
   | { readonly type: 'loadFailed'; readonly error: WireError }
-  /** No worker starts for grammars: from now on `EngineInfo.grammars` is `inline`. */
-  | { readonly type: 'inlineGrammars' }
+  /** What is otherwise from now on. */
+  | { readonly type: 'info'; readonly info: Partial<EngineInfo> }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
   /** The engine has taken a request. */
   | { readonly type: 'begun'; readonly id: number }

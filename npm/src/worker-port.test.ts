@@ -56,7 +56,7 @@ async function askForGrammars(behaviour: Behaviour): Promise<{ port: HostPort; h
   port.post(CLOSE);
   const host = await runs();
   behaviours = { address: behaviour, blob: behaviour };
-  host.onmessage?.({ data: { type: 'startGrammars', module } });
+  host.onmessage?.({ data: { type: 'startThread', id: 7, first: { type: 'grammars', module } } });
   return { port, host };
 }
 
@@ -125,11 +125,11 @@ test('worker for grammars is started beside its host, and not by it', async () =
   const grammars = started[1];
   const line = expect.any(MessagePort);
   expect(grammars?.posted).toEqual([[{ type: 'grammars', module, line }, [line]]]);
-  expect(host.posted[1]).toEqual([{ type: 'grammarsStarted', line }, [line]]);
+  expect(host.posted[1]).toEqual([{ type: 'threadStarted', id: 7, line }, [line]]);
   grammars?.onerror?.({ message: 'out of memory' });
-  expect(news(host)[2]).toEqual({ type: 'grammarsEnded', message: 'out of memory' });
+  expect(news(host)[2]).toEqual({ type: 'threadEnded', id: 7, message: 'out of memory' });
   expect(grammars?.terminated).toBe(false);
-  host.onmessage?.({ data: { type: 'endGrammars' } });
+  host.onmessage?.({ data: { type: 'endThread', id: 7 } });
   expect(grammars?.terminated).toBe(true);
   expect(host.terminated).toBe(false);
 });
@@ -137,7 +137,7 @@ test('worker for grammars is started beside its host, and not by it', async () =
 test('host hears that no worker for grammars starts', async () => {
   const { host } = await askForGrammars('is blocked');
   await vi.waitUntil(() => host.posted.length === 2);
-  expect(news(host)[1]).toEqual({ type: 'grammarsStarted', line: undefined });
+  expect(news(host)[1]).toEqual({ type: 'threadStarted', id: 7, line: undefined });
 });
 
 test('worker for grammars ends with its host, running or starting', async () => {

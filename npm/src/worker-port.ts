@@ -1,25 +1,15 @@
 /**
- * A host in a dedicated worker, as browsers have it, and its grammars in another. Both are started from here: in Firefox a worker that
+ * A host in a dedicated worker, as browsers have it, and other workers beside it. All are started from here: in Firefox a worker that
  * starts one of its own is blocked for ever in about one of seventy starts (seen in 153).
  */
 
 import { fetchAsset, watchPolicy, workerBlocked } from './deployment.js';
 import { DeploymentError, InternalError, toInglenookError } from './errors.js';
-import type { GrammarCommand } from './grammar-worker.js';
 import type { Command, HostPort, Report } from './protocol.js';
+import type { ThreadNews, ThreadWish } from './thread.js';
 
 /** What the worker's script says first: from then on it takes commands. */
 export const READY = 'ready';
-
-/** From a host to who started it. */
-export type GrammarWish =
-  | { readonly type: 'startGrammars'; readonly module: WebAssembly.Module }
-  | { readonly type: 'endGrammars' };
-
-/** To a host: its worker for grammars, if one started, and the end of that worker. */
-export type GrammarNews =
-  | { readonly type: 'grammarsStarted'; readonly line: MessagePort | undefined }
-  | { readonly type: 'grammarsEnded'; readonly message: string };
 
 /**
  * Start a worker. The page needs no special headers for it, since it shares no memory. Commands wait until it runs.
@@ -28,7 +18,7 @@ export type GrammarNews =
  */
 export function workerPort(url: string): HostPort {
   let worker: Worker | undefined;
-  let grammars: GrammarThread | undefined;
+  const threads = new Map<number, StartedThread>();
   let ended = false;
   const waiting: [Command, Transferable[]][] = [];
   const port: HostPort = {
@@ -41,17 +31,20 @@ export function workerPort(url: string): HostPort {
     terminate: () => {
       ended = true;
       worker?.terminate();
-      grammars?.end();
+      for (const thread of threads.values()) thread.end();
     },
   };
   const begin = (started: Worker) => {
     if (ended) return started.terminate();
     worker = started;
-    started.onmessage = ({ data }: MessageEvent<Report | GrammarWish>) => {
-      if (data.type === 'startGrammars') {
-        grammars = startGrammars(url, data.module, (news, transfer) => started.postMessage(news, transfer));
-      } else if (data.type === 'endGrammars') grammars?.end();
-      else port.onReport(data);
+    started.onmessage = ({ data }: MessageEvent<Report | ThreadWish>) => {
+      if (data.type === 'startThread') {
+        const tell = (news: ThreadNews, transfer: Transferable[]) => started.postMessage(news, transfer);
+        threads.set(data.id, startThread(url, data, tell));
+      } else if (data.type === 'endThread') {
+        threads.get(data.id)?.end();
+        threads.delete(data.id);
+      } else port.onReport(data);
     };
     started.onmessageerror = () => port.onCrash(stopped('a message could not be read'));
     started.onerror = (event) => port.onCrash(stopped(event.message || 'without a word'));
@@ -61,27 +54,27 @@ export function workerPort(url: string): HostPort {
   return port;
 }
 
-/** A worker for grammars, which may still be starting. */
-interface GrammarThread {
+/** A worker beside a host, which may still be starting. */
+interface StartedThread {
   end(): void;
 }
 
-function startGrammars(
+function startThread(
   url: string,
-  module: WebAssembly.Module,
-  tell: (news: GrammarNews, transfer: Transferable[]) => void,
-): GrammarThread {
+  { id, first }: Extract<ThreadWish, { type: 'startThread' }>,
+  tell: (news: ThreadNews, transfer: Transferable[]) => void,
+): StartedThread {
   let worker: Worker | undefined;
   let ended = false;
   const begin = (started: Worker) => {
     if (ended) return started.terminate();
     worker = started;
     const { port1, port2 } = new MessageChannel();
-    started.onerror = ({ message }) => tell({ type: 'grammarsEnded', message }, []);
-    started.postMessage({ type: 'grammars', module, line: port1 } satisfies GrammarCommand, [port1]);
-    tell({ type: 'grammarsStarted', line: port2 }, [port2]);
+    started.onerror = ({ message }) => tell({ type: 'threadEnded', id, message }, []);
+    started.postMessage({ ...first, line: port1 }, [port1]);
+    tell({ type: 'threadStarted', id, line: port2 }, [port2]);
   };
-  const fail = () => tell({ type: 'grammarsStarted', line: undefined }, []);
+  const fail = () => tell({ type: 'threadStarted', id, line: undefined }, []);
   startWorker(url).then(begin).catch(fail);
   return {
     end: () => {

@@ -1,65 +1,57 @@
 /**
- * The dedicated workers' script. The first command says which of the two it is: a host whose commands and reports are messages, or
- * grammars for a host.
+ * The dedicated workers' script. The first command says which of three it is: a host whose commands and reports are messages, or grammars
+ * for a host, or a helper of one.
  */
 
 import { browserPlatform } from './browser-platform.js';
-import { compileAsset } from './deployment.js';
-import { type GrammarCommand, type GrammarWorker, serveGrammars } from './grammar-worker.js';
+import { helpByMemory, helpByMessage, startHelper } from './cpu-helper.js';
+import { type GrammarCommand, serveGrammars } from './grammar-worker.js';
+import type { Order } from './helper-line.js';
 import { createHost, type Platform } from './host.js';
 import { loadGrammarModule } from './load-grammar.js';
 import type { Command } from './protocol.js';
-import { type GrammarNews, type GrammarWish, READY } from './worker-port.js';
+import { type FirstCommand, type ThreadNews, Threads } from './thread.js';
+import { READY } from './worker-port.js';
 
-let grammars: GrammarWorker | undefined;
-let grammarsStarted: (worker: GrammarWorker | undefined) => void = () => undefined;
+const threads = new Threads((wish) => postMessage(wish));
+const platform: Platform = { ...browserPlatform, startThread: (_, first) => threads.start(first) };
 
-const platform: Platform = {
-  ...browserPlatform,
-  startGrammars: async ({ grammarWasm }) => {
-    const module = await compileAsset(grammarWasm);
-    const started = new Promise<GrammarWorker | undefined>((resolve) => {
-      grammarsStarted = resolve;
-    });
-    try {
-      wish({ type: 'startGrammars', module });
-    } catch {
-      // The two threads share no modules.
-      return undefined;
-    }
-    return started;
-  },
-};
-
-function wish(wish: GrammarWish): void {
-  postMessage(wish);
+/** Grammars for a host. */
+function serve(say: Say): (command: GrammarCommand) => void {
+  return serveGrammars(loadGrammarModule, say);
 }
 
-function hear(news: GrammarNews): void {
-  if (news.type === 'grammarsEnded') {
-    grammars?.onerror?.({ message: news.message } as ErrorEvent);
-    return;
-  }
-  const { line } = news;
-  const end = { onerror: null, terminate: () => wish({ type: 'endGrammars' }) };
-  grammars = line && Object.assign(line, end);
-  grammarsStarted(grammars);
+/** Helps a host to compute. */
+function help({ module, memory }: Extract<FirstCommand, { type: 'helper' }>, say: Say): (order: Order) => void {
+  const helper = startHelper(module).catch(() => undefined);
+  if (memory !== undefined) void helper.then((helper) => helpByMemory(memory, helper));
+  return (order) => void helper.then((helper) => helpByMessage(order, helper, say));
 }
 
-/** Grammars for a host, over the line to it, or over this worker's own where it comes without one. */
-function serveOn(line: MessagePort | undefined): (command: GrammarCommand) => void {
-  const serve = serveGrammars(loadGrammarModule, (report, transfer) => {
+type Say = (report: unknown, transfer: Transferable[]) => void;
+
+/** What takes the commands that follow the first, over the line that came with it, or over this worker's own. */
+function begin(first: Command | FirstCommand): (command: never) => void {
+  if (first.type !== 'grammars' && first.type !== 'helper')
+    return createHost(platform, (report) => postMessage(report));
+  const { line } = first;
+  const say: Say = (report, transfer) => {
     if (line === undefined) postMessage(report, { transfer });
-    else line.postMessage(report, { transfer });
-  });
-  if (line !== undefined) line.onmessage = ({ data }: MessageEvent<GrammarCommand>) => serve(data);
-  return serve;
+    else line.postMessage(report, transfer);
+  };
+  const take = first.type === 'grammars' ? serve(say) : help(first, say);
+  if (line !== undefined) line.onmessage = ({ data }) => take(data as never);
+  return take;
 }
 
 let take: ((command: never) => void) | undefined;
-addEventListener('message', ({ data }: MessageEvent<Command | GrammarCommand | GrammarNews>) => {
-  if (data.type === 'grammarsStarted' || data.type === 'grammarsEnded') return hear(data);
-  take ??= data.type === 'grammars' ? serveOn(data.line) : createHost(platform, (report) => postMessage(report));
+addEventListener('message', ({ data }: MessageEvent<Command | FirstCommand | ThreadNews>) => {
+  if (data.type === 'threadStarted' || data.type === 'threadEnded') return threads.hear(data);
+  if (take === undefined) {
+    take = begin(data);
+    // The first of a helper is no order.
+    if (data.type === 'helper') return;
+  }
   take(data as never);
 });
 postMessage(READY);

@@ -25,6 +25,7 @@ const MIXINS: Readonly<Record<string, string>> = {
   GPUBindingCommandsMixin: 'GPUComputePassEncoder',
   ImportMeta: 'import_meta',
   MessageEventTarget: 'MessagePort',
+  NavigatorConcurrentHardware: 'Navigator',
   NavigatorGPU: 'Navigator',
   NavigatorID: 'Navigator',
   NavigatorStorage: 'Navigator',

@@ -32,12 +32,12 @@ export function createTestEngine(
   const platform: Platform = {
     loadModule: async () => module,
     loadGrammarModule: loadGrammarModule ?? (async () => fakeGrammarModule().module),
-    compile: async () => {
-      throw new Error('the stand-in computes nothing');
-    },
+    compile: async () => ({}) as WebAssembly.Module,
     openModel,
     openPageStore: openPageStoreInNode,
-    ...(startGrammars && { startGrammars }),
+    shared: false,
+    cores: 1,
+    ...(startGrammars && { startThread: startGrammars as NonNullable<Platform['startThread']> }),
   };
   return createEngineOn(() => openPort(platform), { model: MODEL, ...options }, 'http://127.0.0.1/');
 }

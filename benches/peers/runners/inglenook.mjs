@@ -4,10 +4,10 @@
  * @param {import("../measure.mjs").Options} options
  * @returns {Promise<import("../measure.mjs").Runner>}
  */
-export async function load({ model }) {
+export async function load({ model, threads }) {
   const { createEngine } = await import(`${"/npm"}/dist/index.js`);
   // Of random weights' answers, which repeat themselves, drafts would foresee too much.
-  const engine = await createEngine({ model, device: "cpu", contextLength: 1024, speculation: false });
+  const engine = await createEngine({ model, device: "cpu", contextLength: 1024, speculation: false, threads });
   const ask = async (/** @type {string} */ prompt, /** @type {number} */ tokens) => {
     const request = { prompt, max_tokens: tokens, temperature: 0, ignore_eos: true };
     const { usage, timings } = await engine.chat.completions.create(request);

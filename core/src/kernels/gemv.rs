@@ -89,6 +89,10 @@ impl Kernel for Gemv {
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
         self.0.run_fast(arguments, way)
     }
+
+    fn as_matmul(&self) -> Option<&Matmul> {
+        Some(&self.0)
+    }
 }
 
 /// Every weight type at awkward shapes, then every mode.

@@ -130,7 +130,12 @@ impl Matmul {
         true
     }
 
-    fn with_inputs<T>(&self, arguments: &Arguments, compute: impl FnOnce(WeightRows<'_>, usize, &[f32]) -> T) -> T {
+    /// What `compute` makes of the weights, the number of their rows, and the valid rows of x.
+    pub(crate) fn with_inputs<T>(
+        &self,
+        arguments: &Arguments,
+        compute: impl FnOnce(WeightRows<'_>, usize, &[f32]) -> T,
+    ) -> T {
         let m_count = batch::count(&arguments.u32s("batch"));
         let planes = cpu::HostPlanes::of(self.weights.ty, arguments);
         let weights = planes.rows(self.weights.ty, self.weights.cols as usize);
@@ -138,7 +143,8 @@ impl Matmul {
         compute(weights, self.weights.rows as usize, &arguments.f32s("x")[..used])
     }
 
-    fn with_outputs(&self, arguments: &Arguments, finish: impl FnOnce(Option<&[f32]>, cpu::Strided<'_>)) {
+    /// Calls `finish` with the bias and the outputs.
+    pub(crate) fn with_outputs(&self, arguments: &Arguments, finish: impl FnOnce(Option<&[f32]>, cpu::Strided<'_>)) {
         let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
         let mut out = arguments.f32s_mut("out");
         let (stride, offset) = (self.out_stride as usize, self.out_offset as usize);

@@ -46,6 +46,7 @@ use std::fmt;
 use crate::gpu::{AdapterInfo, RequiredFeatures, Shader};
 use cpu::FastWay;
 use encode::Encode;
+use matmul::Matmul;
 use verify::KernelTest;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
@@ -134,6 +135,11 @@ pub trait Kernel: Encode {
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
         let _ = (arguments, way);
         false
+    }
+
+    /// The matmul that this is, if it is one.
+    fn as_matmul(&self) -> Option<&Matmul> {
+        None
     }
 }
 

@@ -10,12 +10,21 @@ use inglenook::Device;
 use inglenook::device::module::ModuleRange;
 use inglenook::plan::module::ModuleHost;
 
+mod helper;
+mod share;
+
 thread_local! {
     static HOST: RefCell<ModuleHost> = RefCell::default();
     /// A text on its way in or out.
     static TEXT: RefCell<Vec<u8>> = RefCell::default();
 }
 
+/// The text.
+fn take_text() -> String {
+    String::from_utf8_lossy(&TEXT.take()).into_owned()
+}
+
+/// Makes this the text; its bytes.
 fn tell(text: String) -> usize {
     TEXT.with_borrow_mut(|out| {
         *out = text.into_bytes();
@@ -69,9 +78,8 @@ pub extern "C" fn copy(from: u32, from_offset: u32, to: u32, to_offset: u32, byt
 /// Reads a plan from the text; its number, or -1 where that is of another build. The choices are the text then, or what is wrong.
 #[unsafe(no_mangle)]
 pub extern "C" fn plan() -> i32 {
-    let steps = TEXT.take();
-    let read =
-        HOST.with_borrow_mut(|host| host.plan(&String::from_utf8_lossy(&steps)).map_err(|error| error.to_string()));
+    let steps = take_text();
+    let read = HOST.with_borrow_mut(|host| host.plan(&steps).map_err(|error| error.to_string()));
     let (number, text) = read.map_or_else(|wrong| (-1, wrong), |(number, choices)| (number as i32, choices));
     tell(text);
     number
@@ -95,8 +103,14 @@ pub extern "C" fn release_plan(plan: u32) {
     HOST.with_borrow_mut(|host| host.release_plan(plan));
 }
 
-/// Runs a plan.
+/// Begins to run a plan: `go_on` does it.
 #[unsafe(no_mangle)]
-pub extern "C" fn run(plan: u32) {
-    HOST.with_borrow(|host| host.run(plan));
+pub extern "C" fn start(plan: u32) {
+    HOST.with_borrow_mut(|host| host.start(plan));
+}
+
+/// Runs the plan to its end, or to the next matmuls that are shared; then true, and `compute` or `take` is due for each module.
+#[unsafe(no_mangle)]
+pub extern "C" fn go_on() -> bool {
+    HOST.with_borrow_mut(ModuleHost::go_on)
 }

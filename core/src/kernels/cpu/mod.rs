@@ -23,6 +23,8 @@ pub use chunk_argmax::{Past, Peaks, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;
+#[cfg(not(all(target_arch = "wasm32", feature = "web")))]
+pub use fast::{Activations, Products, activations};
 pub use fast::{FastWay, Precision, Processor, fast_products, fast_rms_norm};
 pub use filter_draw::filter_draw;
 #[cfg(test)]

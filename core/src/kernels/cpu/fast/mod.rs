@@ -8,13 +8,13 @@ mod others;
 mod products;
 
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-pub use inglenook_cpu::{Precision, Processor};
+pub use inglenook_cpu::{Activations, Precision, Processor};
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub use none::{Precision, Processor, fast_attend, fast_products, fast_rms_norm};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use others::{fast_attend, fast_rms_norm};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-pub use products::fast_products;
+pub use products::{Products, activations, fast_products};
 
 /// What finishing a sum, rounding or norming a value takes, in multiplications.
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]

@@ -1,5 +1,7 @@
 //! Matmuls: a piece of the weight rows at a time, on several threads.
 
+use std::slice::ChunksMut;
+
 use inglenook_cpu::{Activations, gate_by_silu, products};
 
 use super::{FastWay, WORK_OF_A_VALUE};
@@ -12,6 +14,7 @@ use crate::kernels::matmul::Epilogue;
 const WHOLE_PANELS: usize = 32;
 
 /// Products of weight rows with rows of x, in pieces of weight rows: each `[m_count, rows of the piece]`.
+#[derive(Debug)]
 pub struct Products {
     way: FastWay,
     m_count: usize,
@@ -23,24 +26,55 @@ pub struct Products {
 
 /// What [`crate::kernels::cpu::dot_products`] computes, where the weights are of a type with blocks.
 pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Products> {
-    let FastWay { processor, threads, precision } = way;
     let weights = weights.in_blocks()?;
-    let m_count = x.len() / weights.cols;
-    let mut activations = Activations::new(precision, m_count, weights.cols);
+    let x = activations(way, weights.cols, x);
+    let threads = threads_for(rows * x.rows() * weights.cols, way.threads);
+    let mut all = Products::new(way, rows, x.rows(), pieces_of(rows, threads));
+    let piece = all.piece;
+    spread(threads, all.pieces().enumerate(), |(number, sums)| {
+        products(way.processor, weights, number * piece, &x, sums);
+    });
+    Some(all)
+}
+
+/// Rows of x, of `cols` columns, in the form in which they meet weights.
+pub fn activations(way: FastWay, cols: usize, x: &[f32]) -> Activations {
+    let FastWay { processor, threads, precision } = way;
+    let m_count = x.len() / cols;
+    let mut activations = Activations::new(precision, m_count, cols);
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
     let share = m_count.div_ceil(shares).max(1);
-    let parts = activations.parts(share).into_iter().zip(x.chunks(share * weights.cols));
+    let parts = activations.parts(share).into_iter().zip(x.chunks(share * cols));
     spread(shares, parts, |(part, x)| part.fill(processor, x));
-    let x = activations;
-    let mut sums = vec![0.0; rows * m_count];
-    let threads = threads_for(sums.len() * weights.cols, threads);
-    let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
-    let pieces = sums.chunks_mut((piece * m_count).max(1)).enumerate();
-    spread(threads, pieces, |(number, sums)| products(processor, weights, number * piece, &x, sums));
-    Some(Products { way, m_count, piece, rows, sums })
+    activations
 }
 
 impl Products {
+    /// Weight rows of a piece that should have so many: a few more.
+    pub fn rows_of_piece(rows: usize) -> usize {
+        rows.next_multiple_of(WHOLE_PANELS).max(WHOLE_PANELS)
+    }
+
+    /// Room for the products of `rows` weight rows with `m_count` rows of x, in pieces of so many weight rows, or a few more.
+    pub fn new(way: FastWay, rows: usize, m_count: usize, piece: usize) -> Products {
+        let piece = Products::rows_of_piece(piece);
+        Products { way, m_count, piece, rows, sums: vec![0.0; rows * m_count] }
+    }
+
+    /// The pieces: each `[m_count, rows of the piece]`.
+    pub fn pieces(&mut self) -> ChunksMut<'_, f32> {
+        self.sums.chunks_mut((self.piece * self.m_count).max(1))
+    }
+
+    /// Computes a piece, of the weights of all; where there are fewer, nothing.
+    pub fn compute(&mut self, number: usize, weights: WeightRows<'_>, x: &Activations) {
+        let (processor, first) = (self.way.processor, number * self.piece);
+        let piece = self.pieces().nth(number);
+        if let (Some(sums), Some(weights)) = (piece, weights.in_blocks()) {
+            products(processor, weights, first, x, sums);
+        }
+    }
+
     /// What [`finish`] does with them.
     ///
     /// [`finish`]: crate::kernels::cpu::finish

@@ -1,11 +1,10 @@
-/** The worker for grammars where there are threads and no workers of the web: the package's script, with the words that it expects. */
+/** Workers where there are threads and no workers of the web: the package's script, with the words that it expects. */
 
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Assets } from '../assets.js';
-import type { GrammarReport, GrammarWorker } from '../grammar-worker.js';
+import type { FirstCommand, Thread } from '../thread.js';
 import { READY } from '../worker-port.js';
-import { compileInNode } from './wasm.js';
 
 /** What a worker of the web has by itself. */
 const BOOT = `
@@ -15,9 +14,11 @@ globalThis.addEventListener = (_, take) => parentPort.on('message', (data) => ta
 require('node:vm').runInThisContext(require('node:fs').readFileSync(workerData, 'utf8'), { filename: workerData });
 `;
 
-/** A running worker that has the module; nothing where the runtime starts none, or cannot give it the module. */
-export async function startGrammarsInNode({ worker, grammarWasm }: Assets): Promise<GrammarWorker | undefined> {
-  const module = await compileInNode(grammarWasm);
+/** A running worker that was told `first`; nothing where the runtime starts none, or cannot give it the module. */
+export async function startThreadInNode<Command, Report>(
+  { worker }: Assets,
+  first: FirstCommand,
+): Promise<Thread<Command, Report> | undefined> {
   let thread: Worker;
   try {
     thread = new Worker(BOOT, { eval: true, workerData: fileURLToPath(worker), stdout: false });
@@ -29,7 +30,8 @@ export async function startGrammarsInNode({ worker, grammarWasm }: Assets): Prom
     thread.once('error', () => resolve(false));
     thread.once('exit', () => resolve(false));
   });
-  const started: GrammarWorker = {
+  if (!isReady) return undefined;
+  const started: Thread<Command, Report> = {
     postMessage: (message, transfer) => thread.postMessage(message, transfer as ArrayBuffer[] | undefined),
     onmessage: null,
     onerror: null,
@@ -37,15 +39,14 @@ export async function startGrammarsInNode({ worker, grammarWasm }: Assets): Prom
     // A program ends when it waits for nothing any more.
     keepAlive: (is) => (is ? thread.ref() : thread.unref()),
   };
-  if (!isReady) return undefined;
   try {
-    started.postMessage({ type: 'grammars', module });
+    thread.postMessage(first);
   } catch {
     // The two threads share no modules.
     started.terminate();
     return undefined;
   }
-  thread.on('message', (data: GrammarReport) => started.onmessage?.({ data } as MessageEvent<GrammarReport>));
+  thread.on('message', (data: Report) => started.onmessage?.({ data } as MessageEvent<Report>));
   const end = (message: string) => started.onerror?.({ message } as ErrorEvent);
   thread.on('error', (error) => end(String(error)));
   thread.on('exit', () => end('it ended'));
