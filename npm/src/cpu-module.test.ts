@@ -1,59 +1,10 @@
 import { expect, test } from 'vitest';
-import { type CpuExports, ModuleOf } from './cpu-module.js';
+import { cpuExports } from '../test/fake-cpu.js';
+import { ModuleOf } from './cpu-module.js';
 import { InternalError } from './errors.js';
 
-/** Exports that keep buffers one behind the other from 64 on, and do as `overrides` says. */
-function exports(overrides: Partial<CpuExports> = {}): CpuExports {
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  let [end, textBytes] = [64, 0];
-  const addresses: number[] = [];
-  const say = (text: string) => {
-    textBytes = new TextEncoder().encodeInto(text, new Uint8Array(memory.buffer, 32768)).written;
-  };
-  return {
-    memory,
-    text: () => 32768,
-    text_address: () => 32768,
-    text_bytes: () => textBytes,
-    instructions: () => say('none'),
-    buffer: (bytes) => {
-      addresses.push(end);
-      end += bytes;
-      return addresses.length - 1;
-    },
-    address: (buffer) => addresses[buffer] as number,
-    release_buffer: () => undefined,
-    copy: (from, fromOffset, to, toOffset, bytes) => {
-      const bytesOf = new Uint8Array(memory.buffer);
-      const start = (addresses[from] as number) + fromOffset;
-      bytesOf.copyWithin((addresses[to] as number) + toOffset, start, start + bytes);
-    },
-    plan: () => {
-      say('[]');
-      return 7;
-    },
-    release_plan: () => undefined,
-    start: () => undefined,
-    go_on: () => 0,
-    share: () => undefined,
-    share_of: () => 0,
-    due_weights: () => 0,
-    due_x: () => 0,
-    due_values: () => 0,
-    compute: () => undefined,
-    answer: () => 0,
-    take: () => 0,
-    learn: () => 0,
-    forget: () => undefined,
-    x: () => 0,
-    multiply: () => 0,
-    products: () => 0,
-    ...overrides,
-  };
-}
-
 test('bytes are written, copied and read where they belong', () => {
-  const module = new ModuleOf(exports());
+  const module = new ModuleOf(cpuExports());
   const [a, b] = [module.buffer(8), module.buffer(8)];
   module.write(a, 4, Uint8Array.of(1, 2, 3, 4));
   module.copy(Float64Array.of(a, 4, b, 0, 4, a, 6, b, 6, 2));
@@ -63,7 +14,7 @@ test('bytes are written, copied and read where they belong', () => {
 
 test('memory beyond the address space is refused without asking', () => {
   const asked: number[] = [];
-  const module = new ModuleOf(exports({ buffer: (bytes) => asked.push(bytes) - 1 }));
+  const module = new ModuleOf(cpuExports({ buffer: (bytes) => asked.push(bytes) - 1 }));
   expect([module.buffer(2 ** 32), module.buffer(2 ** 40), module.buffer(2 ** 32 - 4)]).toEqual([-1, -1, 0]);
   expect(asked).toEqual([2 ** 32 - 4]);
 });
@@ -75,7 +26,7 @@ test('a trap is told by the next read and by all that follows, and nothing is ru
     runs.push(plan);
     if (plan === 2) throw trap;
   };
-  const module = new ModuleOf(exports({ start }));
+  const module = new ModuleOf(cpuExports({ start }));
   const buffer = module.buffer(8);
   module.run(Uint32Array.of(1, 2, 3));
   module.run(Uint32Array.of(4));
@@ -87,6 +38,6 @@ test('a trap is told by the next read and by all that follows, and nothing is ru
 });
 
 test('steps of another build are refused with what the module says of them', () => {
-  const module = new ModuleOf(exports({ plan: () => -1, text_bytes: () => 0 }));
+  const module = new ModuleOf(cpuExports({ plan: () => -1, text_bytes: () => 0 }));
   expect(() => module.plan('[]')).toThrow(InternalError);
 });

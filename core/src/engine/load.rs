@@ -70,7 +70,7 @@ impl Engine {
         kernels.set_exact_activations(options.exact_activations);
         let mut adapter = device.facts();
         if matches!(device, Device::Cpu) {
-            adapter.driver = kernels.instructions();
+            adapter.driver = kernels.instructions(1);
         }
         let kv = KvCache::new(&device, &kv_options)?;
         let lifetimes = kv.options().groups.iter().map(|group| group.lifetime);

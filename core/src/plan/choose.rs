@@ -95,9 +95,9 @@ impl KernelCache {
         self.precision == Precision::Exact
     }
 
-    /// What the CPU computes with, for people: instructions and threads.
-    pub fn instructions(&self) -> String {
-        let threads = self.threads.min(threads_there());
+    /// What the CPU computes with, for people: instructions and threads, in so many programs.
+    pub fn instructions(&self, programs: usize) -> String {
+        let threads = self.threads.min(threads_there()) * programs;
         let best = Processor::all().last().map_or("plain code", |processor| processor.name());
         format!("{best}, {threads} thread{}", if threads == 1 { "" } else { "s" })
     }

@@ -40,7 +40,8 @@ pub struct PeerOptions {
     /// With --peers, only so many threads: 1, 2. In browsers, pages that are to have two are isolated by headers
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS", requires = "peers")]
     threads: Vec<u32>,
-    /// With --peers, only these peers: node-llama-cpp, wllama, onnxruntime-web, onnxruntime-web-f32
+    /// With --peers, only these peers: node-llama-cpp, wllama, onnxruntime-web, onnxruntime-web-f32; and inglenook itself on one
+    /// thread, beside two that share memory or exchange messages: one-thread, one-thread-messages
     #[arg(long = "peer", value_delimiter = ',', value_name = "NAMES", requires = "peers")]
     only: Vec<String>,
     /// With --peers, turns of each side, of which the median counts

@@ -2,13 +2,13 @@
 
 use std::cell::Ref;
 
+use super::Step;
 use super::sharing::{self, Exchange, Group, GroupWeights, Sharing};
-use super::{Step, line};
 use crate::device::module::ModuleRange;
 use crate::device::{Device, Slice, Storage};
 use crate::kernels::Arguments;
 use crate::kernels::encode::decode;
-use crate::plan::{CpuStep, KernelCache};
+use crate::plan::{CpuStep, KernelCache, KernelChoice};
 
 /// The other end: buffers and plans by number, in the memory of this program.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Default for ModuleHost {
 impl ModuleHost {
     /// What it computes with.
     pub fn instructions(&self) -> String {
-        self.kernels.instructions()
+        self.kernels.instructions(self.sharing.map_or(1, |sharing| sharing.modules))
     }
 
     /// Zero-filled memory; `None` where there is not so much.
@@ -172,6 +172,12 @@ impl ModuleHost {
     }
 }
 
+/// A choice as the line that [`choice`](super::choice) reads.
+fn line(KernelChoice { kernel, class, variant, wrong, times: _ }: &KernelChoice) -> String {
+    let fields = [kernel.as_ref(), class, variant].into_iter().chain(wrong.iter().map(String::as_str));
+    fields.collect::<Vec<&str>>().join("\t") + "\n"
+}
+
 /// Puts `value` in the first free place, and tells its number.
 fn put<T>(places: &mut Vec<Option<T>>, value: T) -> u32 {
     let free = places.iter().position(Option::is_none).unwrap_or_else(|| {
@@ -190,8 +196,8 @@ mod tests {
     use crate::kernels::TensorRef;
     use crate::kernels::Variant;
     use crate::kernels::verify::{self, KernelTest};
-    use crate::plan::module::Helper;
     use crate::plan::module::sharing::SharedWeights;
+    use crate::plan::module::{Helper, choice};
 
     impl ModuleHost {
         fn of_twins() -> ModuleHost {
@@ -284,6 +290,21 @@ mod tests {
         for case in verify::all_cases() {
             let found = run_in_module(&case, &mut ModuleHost::of_twins(), &mut alone);
             assert!(found == verify::run_twin(&case), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn choices_come_back_as_they_were_made() {
+        let times = Vec::new;
+        for wrong in [vec![], vec!["AVX2: binding 1 differs".to_string(), "portable: so does this".into()]] {
+            let made = KernelChoice {
+                kernel: "gemv".into(),
+                class: "Q8_0 1".into(),
+                variant: "x".into(),
+                wrong,
+                times: times(),
+            };
+            assert_eq!(choice(line(&made).trim_end_matches('\n')), made);
         }
     }
 

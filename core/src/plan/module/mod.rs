@@ -82,12 +82,7 @@ fn step<'a>(op: &'a dyn Kernel, arguments: &Arguments) -> Result<Step<'a>, serde
     Ok(Step(op.name(), Cow::Owned(op.encode()?), arguments.slices().map(place).collect()))
 }
 
-/// A choice as a line: kernel, class, variant, and what was wrong.
-fn line(KernelChoice { kernel, class, variant, wrong, times: _ }: &KernelChoice) -> String {
-    let fields = [kernel.as_ref(), class, variant].into_iter().chain(wrong.iter().map(String::as_str));
-    fields.collect::<Vec<&str>>().join("\t") + "\n"
-}
-
+/// The choice that a line tells: kernel, class, variant, and what was wrong.
 fn choice(line: &str) -> KernelChoice {
     let mut fields = line.split('\t').map(str::to_string);
     let mut next = || fields.next().unwrap_or_default();
@@ -97,24 +92,4 @@ fn choice(line: &str) -> KernelChoice {
 
 fn fault(error: serde_json::Error) -> GpuError {
     GpuError::Fault(format!("the module for the CPU and the engine do not understand each other: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn choices_come_back_as_they_were_made() {
-        let times = Vec::new;
-        for wrong in [vec![], vec!["AVX2: binding 1 differs".to_string(), "portable: so does this".into()]] {
-            let made = KernelChoice {
-                kernel: "gemv".into(),
-                class: "Q8_0 1".into(),
-                variant: "x".into(),
-                wrong,
-                times: times(),
-            };
-            assert_eq!(choice(line(&made).trim_end_matches('\n')), made);
-        }
-    }
 }

@@ -122,6 +122,8 @@ fn title(record: &Record) -> String {
         ("native", "1") => format!("Natively, 1 thread: {peer}"),
         ("native", _) => format!("Natively, {threads} threads: {peer}"),
         (_, "1") => format!("Chromium: {peer}"),
+        _ if peer == "one-thread" => format!("Chromium, isolated, {threads} threads: its own one"),
+        _ if peer == "one-thread-messages" => format!("Chromium, {threads} threads, messages: its own one"),
         _ => format!("Chromium, isolated: {peer} with {threads} threads"),
     }
 }

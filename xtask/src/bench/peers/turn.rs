@@ -28,6 +28,10 @@ pub enum Peer {
     OnnxruntimeWeb,
     /// The same with weights that were unpacked to floats, which take eight times the memory, and less time in WebAssembly.
     OnnxruntimeWebFloats,
+    /// inglenook itself on one thread, when its threads share memory.
+    OneThread,
+    /// The same, when they exchange messages.
+    OneThreadMessages,
 }
 
 /// A peer, and how both sides run.
@@ -35,16 +39,18 @@ pub enum Peer {
 pub struct Contest {
     pub place: Place,
     pub peer: Peer,
-    /// Threads that both sides may have; in Chromium those of the peer, inglenook having what it takes there.
+    /// Threads that both sides may have.
     pub threads: u32,
 }
 
 /// All contests.
-pub const CONTESTS: [Contest; 6] = [
+pub const CONTESTS: [Contest; 8] = [
     Contest { place: Place::Native, peer: Peer::NodeLlamaCpp, threads: 1 },
     Contest { place: Place::Native, peer: Peer::NodeLlamaCpp, threads: 2 },
     Contest { place: Place::Chromium, peer: Peer::Wllama, threads: 1 },
     Contest { place: Place::Chromium, peer: Peer::Wllama, threads: 2 },
+    Contest { place: Place::Chromium, peer: Peer::OneThread, threads: 2 },
+    Contest { place: Place::Chromium, peer: Peer::OneThreadMessages, threads: 2 },
     Contest { place: Place::Chromium, peer: Peer::OnnxruntimeWeb, threads: 1 },
     Contest { place: Place::Chromium, peer: Peer::OnnxruntimeWebFloats, threads: 1 },
 ];
@@ -80,10 +86,12 @@ impl Turns<'_> {
     /// # Errors
     /// When it fails, or gives no figures.
     pub fn theirs(&self) -> Result<Turn> {
+        let threads = self.contest.threads;
         let mut command = match self.contest.peer {
-            Peer::NodeLlamaCpp => self.script("node-llama-cpp.mjs"),
-            Peer::Wllama => self.in_chromium("wllama"),
-            Peer::OnnxruntimeWeb | Peer::OnnxruntimeWebFloats => self.in_chromium("onnxruntime-web"),
+            Peer::NodeLlamaCpp => self.script("node-llama-cpp.mjs", threads),
+            Peer::Wllama => self.in_chromium("wllama", threads),
+            Peer::OnnxruntimeWeb | Peer::OnnxruntimeWebFloats => self.in_chromium("onnxruntime-web", threads),
+            Peer::OneThread | Peer::OneThreadMessages => self.in_chromium("inglenook", 1),
         };
         if self.contest.peer == Peer::OnnxruntimeWebFloats {
             command.arg("--floats");
@@ -105,24 +113,28 @@ impl Turns<'_> {
                 // The time to load is another one here: without a first answer.
                 Ok(Turn { load_ms: None, ..turn(with_threads(&mut command, self.contest.threads))? })
             }
-            Place::Chromium => turn(&mut self.in_chromium("inglenook")),
+            Place::Chromium => {
+                let mut command = self.in_chromium("inglenook", self.contest.threads);
+                if self.contest.peer == Peer::OneThreadMessages {
+                    command.arg("--messages");
+                }
+                turn(&mut command)
+            }
         }
     }
 
-    fn in_chromium(&self, runner: &str) -> Command {
-        let mut command = self.script("chromium.mjs");
+    fn in_chromium(&self, runner: &str, threads: u32) -> Command {
+        let mut command = self.script("chromium.mjs", threads);
         command.args(["--runner", runner]);
         command
     }
 
-    fn script(&self, name: &str) -> Command {
+    fn script(&self, name: &str, threads: u32) -> Command {
         let mut command = Command::new("node");
         command.current_dir(self.workspace.root.join("benches/peers")).arg(name);
         command.arg("--packages").arg(self.packages).arg("--model").arg(self.file);
         let Lengths { prompt_tokens, tokens } = self.lengths;
-        for (flag, number) in
-            [("--threads", self.contest.threads), ("--prompt-tokens", prompt_tokens), ("--tokens", tokens)]
-        {
+        for (flag, number) in [("--threads", threads), ("--prompt-tokens", prompt_tokens), ("--tokens", tokens)] {
             command.args([flag, &number.to_string()]);
         }
         command
@@ -185,12 +197,14 @@ impl Peer {
             Peer::Wllama => "wllama",
             Peer::OnnxruntimeWeb => "onnxruntime-web",
             Peer::OnnxruntimeWebFloats => "onnxruntime-web-f32",
+            Peer::OneThread => "one-thread",
+            Peer::OneThreadMessages => "one-thread-messages",
         }
     }
 
     /// Whether it can run the model.
     pub fn runs(self, model: Model) -> bool {
-        let reads_gguf = matches!(self, Peer::NodeLlamaCpp | Peer::Wllama);
+        let reads_gguf = !matches!(self, Peer::OnnxruntimeWeb | Peer::OnnxruntimeWebFloats);
         reads_gguf || model == Model { name: Name::Small, weights: Type::Q4_0 }
     }
 }
