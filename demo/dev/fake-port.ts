@@ -14,5 +14,7 @@ export function workerPort(): HostPort {
     compile: () => Promise.reject(new Error('the stand-in computes nothing')),
     openModel,
     openPageStore,
+    shared: false,
+    cores: 1,
   });
 }

@@ -23,7 +23,16 @@ export {
   UnsupportedError,
   WrongAnswerError,
 } from './errors.js';
-export type { AdapterInfo, Counters, EngineInfo, KernelChoice, MeasuredInfo, MemoryInfo, ModelInfo } from './info.js';
+export type {
+  AdapterInfo,
+  Counters,
+  EngineInfo,
+  KernelChoice,
+  MeasuredInfo,
+  MemoryInfo,
+  ModelInfo,
+  ThreadsInfo,
+} from './info.js';
 export type { ContentFilter, Segment } from './openai/content-filter.js';
 export type { ContentRule } from './openai/content-rules.js';
 export { MessageBuilder } from './openai/delta.js';
