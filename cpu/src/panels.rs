@@ -1,7 +1,7 @@
 //! Products of quantised weight rows with many rows of activations.
 //!
 //! The packed words of weight rows are turned into a panel, as many rows side by side as some vectors have lanes: of each row a lane. What
-//! shifts and masks leave of such a vector are pairs of 16 bits. Rows of x pass, eight at a time: one instruction multiplies a pair of each
+//! shifts and masks leave of such a vector are pairs of 16 bits, which are kept where more than a tile of x meets them. Rows of x pass, eight at a time: one instruction multiplies a pair of each
 //! row with a pair of x and adds both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product
 //! has the same bits whatever is computed beside it.
 
@@ -43,6 +43,9 @@ impl<N: Numbers> Panels<'_, N> {
         for from in (0..rows).step_by(V * I::LANES) {
             let count = (V * I::LANES).min(rows - from);
             panel.fill(isa, weights, first + from, count);
+            if m_count > TILE {
+                panel.unpack::<I, N>(isa);
+            }
             let next = from + count..rows.min(from + count + V * I::LANES);
             let mut ahead = Ahead(weights.words(first + next.start..first + next.end));
             let mut column = Column { sums, rows, from, count };
@@ -51,10 +54,11 @@ impl<N: Numbers> Panels<'_, N> {
                 while i < tile.rows {
                     let rows = TileRows { tile, m, i };
                     i += match tile.rows - i {
-                        TILE.. => panel.meet::<I, N, TILE>(isa, rows, &mut column, ahead),
-                        4.. => panel.meet::<I, N, 4>(isa, rows, &mut column, ahead),
-                        2.. => panel.meet::<I, N, 2>(isa, rows, &mut column, ahead),
-                        _ => panel.meet::<I, N, 1>(isa, rows, &mut column, ahead),
+                        TILE.. if m_count > TILE => panel.meet::<I, N, TILE, true>(isa, rows, &mut column, ahead),
+                        TILE.. => panel.meet::<I, N, TILE, false>(isa, rows, &mut column, ahead),
+                        4.. => panel.meet::<I, N, 4, false>(isa, rows, &mut column, ahead),
+                        2.. => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
+                        _ => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
                     };
                     ahead = Ahead::default();
                 }
@@ -108,6 +112,8 @@ struct Panel<const V: usize> {
     of_rows: RowScales,
     /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
     starts: Vec<[i32; 2]>,
+    /// What [`Numbers::pairs`] gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`.
+    unpacked: Vec<u32>,
 }
 
 impl<const V: usize> Panel<V> {
@@ -137,6 +143,7 @@ impl<const V: usize> Panel<V> {
             minima: Turned::new(V * I::LANES, minima),
             of_rows,
             starts,
+            unpacked: Vec::new(),
         }
     }
 
@@ -161,9 +168,34 @@ impl<const V: usize> Panel<V> {
         }
     }
 
+    /// Unpacks what was filled in, for many tiles of x.
+    #[inline(always)]
+    fn unpack<I: Isa, N: Numbers>(&mut self, isa: I) {
+        let mut unpacked = std::mem::take(&mut self.unpacked);
+        unpacked.resize(self.chunks * CHUNK / 2 * V * I::LANES, 0);
+        for c in 0..self.chunks {
+            for k in 0..4 {
+                for v in 0..V {
+                    let to = &mut unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
+                    let pairs = N::pairs(isa, self.words::<I>(v), c, k);
+                    for (to, pairs) in to.chunks_exact_mut(I::LANES).zip(pairs) {
+                        isa.store_pairs(pairs, to);
+                    }
+                }
+            }
+        }
+        self.unpacked = unpacked;
+    }
+
+    /// The packed words in vector `v`.
+    #[inline(always)]
+    fn words<I: Isa>(&self, v: usize) -> RowWords<'_> {
+        RowWords { quants: self.quants.vector::<I>(v), high_bits: self.high_bits.vector::<I>(v) }
+    }
+
     /// The products with `M` rows of x to where they belong; gives `M`.
     #[inline(always)]
-    fn meet<I: Isa, N: Numbers, const M: usize>(
+    fn meet<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool>(
         &self,
         isa: I,
         x: TileRows<'_>,
@@ -174,7 +206,7 @@ impl<const V: usize> Panel<V> {
         for c in 0..self.chunks {
             ahead.fetch(isa, c, self.chunks);
             for half in 0..N::SCALES {
-                self.add_chunk::<I, N, M>(isa, (c, half), x, &mut fours[(c * N::SCALES + half) % 4]);
+                self.add_chunk::<I, N, M, UNPACKED>(isa, (c, half), x, &mut fours[(c * N::SCALES + half) % 4]);
             }
         }
         let m = x.m + x.i;
@@ -194,7 +226,7 @@ impl<const V: usize> Panel<V> {
 
     /// Adds what the columns of scale `half` of chunk `c` come to.
     #[inline(always)]
-    fn add_chunk<I: Isa, N: Numbers, const M: usize>(
+    fn add_chunk<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool>(
         &self,
         isa: I,
         (c, half): (usize, usize),
@@ -213,8 +245,14 @@ impl<const V: usize> Panel<V> {
         for k in 0..4 {
             let mut pairs = [[isa.pairs(&[0; MOST_LANES]); 4]; V];
             for (v, pairs) in pairs.iter_mut().enumerate() {
-                let words = RowWords { quants: self.quants.vector::<I>(v), high_bits: self.high_bits.vector::<I>(v) };
-                *pairs = N::pairs(isa, words, c, k);
+                if UNPACKED {
+                    let from = &self.unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
+                    for j in 0..4 {
+                        pairs[j] = isa.pairs(&from[j * I::LANES..]);
+                    }
+                } else {
+                    *pairs = N::pairs(isa, self.words::<I>(v), c, k);
+                }
             }
             // Written out, so that sums stay in registers.
             if N::SCALES == 1 || half == 0 {

@@ -258,6 +258,11 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn store_pairs(self, pairs: __m256i, to: &mut [u32]) {
+        unsafe { _mm256_storeu_si256(to[..8].as_mut_ptr().cast(), pairs) }
+    }
+
+    #[inline(always)]
     fn shift_right(self, pairs: __m256i, by: u32) -> __m256i {
         unsafe { _mm256_srlv_epi32(pairs, _mm256_set1_epi32(by as i32)) }
     }

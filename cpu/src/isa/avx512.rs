@@ -211,6 +211,11 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn store_pairs(self, pairs: __m512i, to: &mut [u32]) {
+        unsafe { _mm512_storeu_si512(to[..16].as_mut_ptr().cast(), pairs) }
+    }
+
+    #[inline(always)]
     fn shift_right(self, pairs: __m512i, by: u32) -> __m512i {
         unsafe { _mm512_srlv_epi32(pairs, _mm512_set1_epi32(by as i32)) }
     }

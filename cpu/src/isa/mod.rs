@@ -100,6 +100,8 @@ pub trait Isa: Copy {
     fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]);
     /// Pairs from memory.
     fn pairs(self, pairs: &[u32]) -> Self::Pairs;
+    /// Pairs to the front of memory.
+    fn store_pairs(self, pairs: Self::Pairs, to: &mut [u32]);
     /// Words shifted right, zeros coming in; `by` is below 32.
     fn shift_right(self, pairs: Self::Pairs, by: u32) -> Self::Pairs;
     /// Words shifted left.

@@ -135,6 +135,11 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn store_pairs(self, pairs: [u32; 8], to: &mut [u32]) {
+        to[..8].copy_from_slice(&pairs);
+    }
+
+    #[inline(always)]
     fn shift_right(self, pairs: [u32; 8], by: u32) -> [u32; 8] {
         pairs.map(|pair| pair >> by)
     }

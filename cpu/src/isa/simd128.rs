@@ -204,6 +204,11 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
+    fn store_pairs(self, pairs: v128, to: &mut [u32]) {
+        unsafe { v128_store(to[..4].as_mut_ptr().cast(), pairs) }
+    }
+
+    #[inline(always)]
     fn shift_right(self, pairs: v128, by: u32) -> v128 {
         u32x4_shr(pairs, by)
     }
