@@ -33,7 +33,7 @@ impl<N: Numbers> Exact<'_, N> {
         let count = self.0.rows();
         let Operands { weights, first, x, sums, .. } = &mut self.0;
         let x: [ExactRow<'_>; M] = std::array::from_fn(|i| x.exact(m + i));
-        let mut scales = RowScales::new(weights.ty, x[0].values.len());
+        let mut scales = RowScales::new(weights.ty, 1, x[0].values.len());
         for n in 0..count {
             let row = weights.row(isa, *first + n, &mut scales);
             let products = products::<I, N, M>(isa, row, &scales, x);

@@ -18,7 +18,7 @@ mod rows;
 mod scales;
 
 pub use activation::gate_by_silu;
-pub use activations::{ActivationPart, Activations, Precision};
+pub use activations::{ActivationPart, Activations, Precision, TILE};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
 pub use norm::rms_norm;

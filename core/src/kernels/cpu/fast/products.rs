@@ -2,7 +2,7 @@
 
 use std::slice::ChunksMut;
 
-use inglenook_cpu::{Activations, gate_by_silu, products};
+use inglenook_cpu::{Activations, TILE, gate_by_silu, products};
 
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::Activation;
@@ -43,7 +43,7 @@ pub fn activations(way: FastWay, cols: usize, x: &[f32]) -> Activations {
     let m_count = x.len() / cols;
     let mut activations = Activations::new(precision, m_count, cols);
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
-    let share = m_count.div_ceil(shares).max(1);
+    let share = m_count.div_ceil(shares).max(1).next_multiple_of(TILE);
     let parts = activations.parts(share).into_iter().zip(x.chunks(share * cols));
     spread(shares, parts, |(part, x)| part.fill(processor, x));
     activations
