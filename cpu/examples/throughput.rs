@@ -7,7 +7,7 @@ use inglenook_format::quant::{Planes, WeightType, random_blocks, repack};
 fn main() {
     let (rows, cols) = (1536, 1536);
     println!("type,processor,rows of x,rounded,exact");
-    for ty in WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1) {
+    for ty in WeightType::ALL {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let weights = Weights { ty, cols, planes: planes.as_ref() };
@@ -24,6 +24,8 @@ fn main() {
                     (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
                 };
                 let [rounded, exact] = [Precision::Rounded, Precision::Exact].map(|precision| {
+                    // Weights that are floats have one way.
+                    let precision = weights.precision(precision);
                     rate(&mut |sums| {
                         let x = filled(Activations::new(precision, m_count, cols), processor, &x);
                         products(processor, weights, 0, &x, sums);

@@ -29,20 +29,18 @@ unsafe impl bytemuck::Zeroable for Rounded {}
 // SAFETY: the same, and words have no bits that mean nothing.
 unsafe impl bytemuck::Pod for Rounded {}
 
-/// Rows of x, each 32 of them with their sum.
+/// Rows of x.
 #[derive(Debug)]
 pub struct Activations {
     rows: usize,
     chunks: usize,
     values: Values,
-    /// `[rows, stride]`
-    sums: Vec<f32>,
 }
 
 #[derive(Debug)]
 enum Values {
-    /// Numbers, and what a 1 is worth in each chunk: `[rows, stride]`.
-    Rounded(Vec<Rounded>, Vec<f32>),
+    /// Numbers; what a 1 is worth in each chunk, and what each sums up to: `[rows, stride]`.
+    Rounded(Vec<Rounded>, [Vec<f32>; 2]),
     Exact(Vec<Chunk>),
 }
 
@@ -51,12 +49,11 @@ enum Values {
 pub struct ActivationPart<'a> {
     chunks: usize,
     values: PartValues<'a>,
-    sums: &'a mut [f32],
 }
 
 #[derive(Debug)]
 enum PartValues<'a> {
-    Rounded(&'a mut [Rounded], &'a mut [f32]),
+    Rounded(&'a mut [Rounded], [&'a mut [f32]; 2]),
     Exact(&'a mut [Chunk]),
 }
 
@@ -68,15 +65,6 @@ pub struct RoundedRow<'a> {
     /// What a 1 is worth in each chunk; behind them zeros, to whole vectors.
     pub scales: &'a [f32],
     /// What each chunk sums up to; behind them zeros, to whole vectors.
-    pub sums: &'a [f32],
-}
-
-/// A row as it is.
-#[derive(Debug, Clone, Copy)]
-pub struct ExactRow<'a> {
-    /// The activations.
-    pub values: &'a [Chunk],
-    /// What each chunk sums up to.
     pub sums: &'a [f32],
 }
 
@@ -106,10 +94,10 @@ impl Activations {
         let chunks = cols / CHUNK;
         let of_chunks = || vec![0.0; rows * chunks.next_multiple_of(ROOM)];
         let values = match precision {
-            Precision::Rounded => Values::Rounded(vec![Rounded::default(); rows * chunks], of_chunks()),
+            Precision::Rounded => Values::Rounded(vec![Rounded::default(); rows * chunks], [of_chunks(), of_chunks()]),
             Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
         };
-        Activations { rows, chunks, values, sums: of_chunks() }
+        Activations { rows, chunks, values }
     }
 
     /// What becomes of them.
@@ -130,6 +118,11 @@ impl Activations {
         self.chunks * CHUNK
     }
 
+    /// Chunks of each.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks
+    }
+
     fn stride(&self) -> usize {
         self.chunks.next_multiple_of(ROOM)
     }
@@ -138,37 +131,34 @@ impl Activations {
     pub fn parts(&mut self, rows: usize) -> Vec<ActivationPart<'_>> {
         let (chunks, stride) = (self.chunks, (rows * self.stride()).max(1));
         let of_part = (rows * chunks).max(1);
-        let sums = self.sums.chunks_mut(stride);
-        let part = |(values, sums)| ActivationPart { chunks, values, sums };
+        let part = |values| ActivationPart { chunks, values };
         match &mut self.values {
-            Values::Rounded(numbers, scales) => {
-                let values = numbers.chunks_mut(of_part).zip(scales.chunks_mut(stride));
-                values.map(|(numbers, scales)| PartValues::Rounded(numbers, scales)).zip(sums).map(part).collect()
+            Values::Rounded(numbers, [scales, sums]) => {
+                let of_chunks = scales.chunks_mut(stride).zip(sums.chunks_mut(stride));
+                let values = numbers.chunks_mut(of_part).zip(of_chunks);
+                values.map(|(numbers, (scales, sums))| part(PartValues::Rounded(numbers, [scales, sums]))).collect()
             }
-            Values::Exact(values) => values.chunks_mut(of_part).map(PartValues::Exact).zip(sums).map(part).collect(),
+            Values::Exact(values) => values.chunks_mut(of_part).map(|values| part(PartValues::Exact(values))).collect(),
         }
     }
 
     /// Row `m` of rounded ones.
     #[inline(always)]
     pub(crate) fn rounded(&self, m: usize) -> RoundedRow<'_> {
-        let Values::Rounded(numbers, scales) = &self.values else { unreachable!("these are rounded") };
+        let Values::Rounded(numbers, [scales, sums]) = &self.values else { unreachable!("these are rounded") };
         let of_chunks = m * self.stride()..(m + 1) * self.stride();
         RoundedRow {
             values: &numbers[m * self.chunks..(m + 1) * self.chunks],
             scales: &scales[of_chunks.clone()],
-            sums: &self.sums[of_chunks],
+            sums: &sums[of_chunks],
         }
     }
 
     /// Row `m` of exact ones.
     #[inline(always)]
-    pub(crate) fn exact(&self, m: usize) -> ExactRow<'_> {
+    pub(crate) fn exact(&self, m: usize) -> &[Chunk] {
         let Values::Exact(values) = &self.values else { unreachable!("these are not rounded") };
-        ExactRow {
-            values: &values[m * self.chunks..(m + 1) * self.chunks],
-            sums: &self.sums[m * self.stride()..][..self.chunks],
-        }
+        &values[m * self.chunks..(m + 1) * self.chunks]
     }
 }
 
@@ -189,20 +179,20 @@ impl Task for Fill<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        let ActivationPart { chunks, values, sums } = self.part;
-        let stride = chunks.next_multiple_of(ROOM);
-        let sums = sums.chunks_mut(stride).flat_map(|sums| &mut sums[..chunks]);
+        let ActivationPart { chunks, values } = self.part;
         let from = self.values.as_chunks::<CHUNK>().0;
         match values {
-            PartValues::Rounded(numbers, scales) => {
-                let scales = scales.chunks_mut(stride).flat_map(|scales| &mut scales[..chunks]);
+            PartValues::Rounded(numbers, of_chunks) => {
+                let stride = chunks.next_multiple_of(ROOM);
+                let [scales, sums] =
+                    of_chunks.map(|rows| rows.chunks_mut(stride).flat_map(move |row| &mut row[..chunks]));
                 for (((numbers, scale), sum), from) in numbers.iter_mut().zip(scales).zip(sums).zip(from) {
                     (*numbers, *scale, *sum) = Rounded::of(from);
                 }
             }
             PartValues::Exact(values) => {
-                for ((value, sum), from) in values.iter_mut().zip(sums).zip(from) {
-                    (value.0, *sum) = (*from, from.iter().sum());
+                for (value, from) in values.iter_mut().zip(from) {
+                    value.0 = *from;
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! computed beside it.
 
 use crate::activations::{Activations, CHUNK, Rounded, RoundedRow};
+use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
 use crate::matmul::{Operands, Weights};
 use crate::numbers::Numbers;
@@ -13,8 +14,6 @@ use crate::scales::{Minima, RowScales};
 
 /// Pairs in 32 columns.
 const PAIRS: usize = CHUNK / 2;
-/// Bytes of a line of the cache.
-const LINE: usize = 64;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = 16;
 
@@ -55,23 +54,6 @@ impl<N: Numbers> Panels<'_, N> {
                     _ => panel.meet::<I, N, 1>(isa, x, m, &mut column, ahead),
                 };
                 ahead = Ahead::default();
-            }
-        }
-    }
-}
-
-/// The weights of the next panel, which are on their way while this one is computed with.
-#[derive(Default, Clone, Copy)]
-struct Ahead<'a>([&'a [u8]; 2]);
-
-impl Ahead<'_> {
-    /// Fetches the share of `part` in `parts`.
-    #[inline(always)]
-    fn fetch<I: Isa>(&self, isa: I, part: usize, parts: usize) {
-        for bytes in self.0 {
-            let share = bytes.len().div_ceil(parts);
-            for byte in bytes.iter().skip(part * share).take(share).step_by(LINE) {
-                isa.prefetch(byte);
             }
         }
     }

@@ -21,12 +21,12 @@ pub struct Products {
     sums: Vec<f32>,
 }
 
-/// What [`crate::kernels::cpu::dot_products`] computes, where the weights are of a type with blocks.
-pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Products> {
+/// What [`crate::kernels::cpu::dot_products`] computes.
+pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Products {
     let FastWay { processor, threads, precision } = way;
-    let weights = weights.in_blocks()?;
+    let weights = weights.planes();
     let m_count = x.len() / weights.cols;
-    let mut activations = Activations::new(precision, m_count, weights.cols);
+    let mut activations = Activations::new(weights.precision(precision), m_count, weights.cols);
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
     let share = m_count.div_ceil(shares).max(1);
     let parts = activations.parts(share).into_iter().zip(x.chunks(share * weights.cols));
@@ -37,7 +37,7 @@ pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f3
     let piece = pieces_of(rows, threads).next_multiple_of(WHOLE_PANELS);
     let pieces = sums.chunks_mut((piece * m_count).max(1)).enumerate();
     spread(threads, pieces, |(number, sums)| products(processor, weights, number * piece, &x, sums));
-    Some(Products { way, m_count, piece, rows, sums })
+    Products { way, m_count, piece, rows, sums }
 }
 
 impl Products {
