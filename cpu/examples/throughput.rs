@@ -1,4 +1,5 @@
-//! Multiplications a second of each weight type on each instruction set: `cargo run --release -p inglenook-cpu --example throughput`.
+//! Multiplications a second of each weight type on each instruction set: `cargo run --release -p inglenook-cpu --example throughput`; of some
+//! types and numbers of rows of x with `-- Q4_0,Q4_K 1,8`.
 use std::time::Instant;
 
 use inglenook_cpu::{Activations, Precision, Processor, Weights, products};
@@ -6,13 +7,18 @@ use inglenook_format::quant::{Planes, WeightType, random_blocks, repack};
 
 fn main() {
     let (rows, cols) = (1536, 1536);
+    let mut arguments = std::env::args().skip(1);
+    let (types, counts) = (arguments.next(), arguments.next());
+    let is_asked = |ty: WeightType| types.iter().all(|types| types.split(',').any(|name| name == ty.to_string()));
+    let counts = counts.as_deref().unwrap_or("1,2,3,4,5,6,7,8,64,256");
+    let counts: Vec<usize> = counts.split(',').map(|count| count.parse().expect("numbers of rows")).collect();
     println!("type,processor,rows of x,rounded,exact");
-    for ty in WeightType::ALL {
+    for ty in WeightType::ALL.into_iter().filter(|ty| is_asked(*ty)) {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let weights = Weights { ty, cols, planes: planes.as_ref() };
         for processor in Processor::all() {
-            for m_count in [1, 2, 3, 4, 5, 6, 7, 8, 64, 256] {
+            for m_count in counts.iter().copied() {
                 let x: Vec<f32> = (0..m_count * cols).map(|i| (i as f32 * 0.7).sin()).collect();
                 let rate = |work: &mut dyn FnMut(&mut [f32])| {
                     let mut sums = vec![0.0; rows * m_count];

@@ -6,6 +6,10 @@ use crate::processor::Processor;
 
 /// Activations that share a scale.
 pub const CHUNK: usize = 32;
+/// Rows of x from which on it pays to turn weights into panels.
+const MANY: usize = 3;
+/// Rows of x that meet panels at once.
+pub const TILE: usize = 8;
 /// What each row has for its chunks is followed by zeros, so that whole vectors can be read.
 const ROOM: usize = 16;
 
@@ -19,6 +23,17 @@ pub enum Precision {
     Exact,
 }
 
+/// How activations meet weights.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    /// Rounded, one weight row after the other.
+    Rows,
+    /// Rounded, many weight rows at a time.
+    Panels,
+    /// As they are.
+    Exact,
+}
+
 /// 32 numbers of 16 bits, a pair in each word, the first in its low half.
 #[derive(Debug, Default, Clone, Copy)]
 #[repr(C, align(64))]
@@ -28,6 +43,17 @@ pub struct Rounded(pub [u32; CHUNK / 2]);
 unsafe impl bytemuck::Zeroable for Rounded {}
 // SAFETY: the same, and words have no bits that mean nothing.
 unsafe impl bytemuck::Pod for Rounded {}
+
+/// What there is to know of 32 numbers.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct ChunkScale {
+    /// What a 1 is worth.
+    pub scale: f32,
+    /// What the activations sum up to.
+    pub sum: f32,
+    /// What the numbers of each half sum up to.
+    pub totals: [i32; 2],
+}
 
 /// Rows of x.
 #[derive(Debug)]
@@ -39,8 +65,11 @@ pub struct Activations {
 
 #[derive(Debug)]
 enum Values {
-    /// Numbers; what a 1 is worth in each chunk, and what each sums up to: `[rows, stride]`.
-    Rounded(Vec<Rounded>, [Vec<f32>; 2]),
+    /// Few rows: numbers, what a 1 is worth in each chunk, and what each sums up to, both `[rows, stride]`.
+    Rounded(Vec<Rounded>, Vec<f32>, Vec<f32>),
+    /// More rows, for panels: `[tiles, chunks, rows of the tile]`.
+    Tiles(Vec<Rounded>, Vec<ChunkScale>),
+    /// `[rows, chunks]`.
     Exact(Vec<Chunk>),
 }
 
@@ -53,8 +82,20 @@ pub struct ActivationPart<'a> {
 
 #[derive(Debug)]
 enum PartValues<'a> {
-    Rounded(&'a mut [Rounded], [&'a mut [f32]; 2]),
+    Rounded(&'a mut [Rounded], &'a mut [f32], &'a mut [f32]),
+    Tiles(&'a mut [Rounded], &'a mut [ChunkScale]),
     Exact(&'a mut [Chunk]),
+}
+
+/// Up to [`TILE`] rows that were rounded, `[chunks, rows]`, even columns of each chunk first.
+#[derive(Debug, Clone, Copy)]
+pub struct Tile<'a> {
+    /// How many rows there are.
+    pub rows: usize,
+    /// The activations.
+    pub values: &'a [Rounded],
+    /// What there is to know of each chunk.
+    pub scales: &'a [ChunkScale],
 }
 
 /// A row that was rounded.
@@ -69,22 +110,41 @@ pub struct RoundedRow<'a> {
 }
 
 impl Rounded {
-    /// Activations rounded, what a 1 is worth, and what they sum up to. A chunk that holds no finite number keeps that: its scale is NaN.
+    /// Activations rounded. A chunk that holds no finite number keeps that: its scale is NaN.
     #[inline(always)]
-    fn of(values: &[f32; CHUNK]) -> (Rounded, f32, f32) {
+    fn of(values: &[f32; CHUNK]) -> (Rounded, ChunkScale) {
         // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
         const WHOLE: f32 = 12_582_912.0;
         // Compared as bits, of which those of a NaN are the largest.
         let peak = f32::from_bits(values.iter().map(|value| value.abs().to_bits()).fold(0, u32::max));
         if !peak.is_finite() {
-            return (Rounded([0x0001_0001; CHUNK / 2]), f32::NAN, f32::NAN);
+            return (Rounded([0x0001_0001; CHUNK / 2]), ChunkScale { scale: f32::NAN, sum: f32::NAN, totals: [0; 2] });
         }
         let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { 32767.0 / peak };
         let numbers = values
             .map(|value| ((value * inverse + WHOLE).to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32) as i16);
         let scale = peak / 32767.0;
-        let sum: i32 = numbers.iter().map(|number| i32::from(*number)).sum();
-        (Rounded(bytemuck::cast(numbers)), scale, scale * sum as f32)
+        let [first, last]: &[[i16; 16]; 2] = bytemuck::cast_ref(&numbers);
+        let totals: [i32; 2] = [first, last].map(|half| half.iter().map(|number| i32::from(*number)).sum());
+        let sum = scale * (totals[0] + totals[1]) as f32;
+        (Rounded(bytemuck::cast(numbers)), ChunkScale { scale, sum, totals })
+    }
+
+    /// The same with even numbers first: pairs as [`Numbers::pairs`] has them.
+    ///
+    /// [`Numbers::pairs`]: crate::numbers::Numbers::pairs
+    #[inline(always)]
+    fn for_panels(self) -> Rounded {
+        let numbers: [i16; CHUNK] = bytemuck::cast(self.0);
+        let mut to = [0; CHUNK];
+        // One loop each, for compilers to make shuffles of them.
+        for i in 0..CHUNK / 2 {
+            to[i] = numbers[2 * i];
+        }
+        for i in 0..CHUNK / 2 {
+            to[CHUNK / 2 + i] = numbers[2 * i + 1];
+        }
+        Rounded(bytemuck::cast(to))
     }
 }
 
@@ -93,18 +153,21 @@ impl Activations {
     pub fn new(precision: Precision, rows: usize, cols: usize) -> Activations {
         let chunks = cols / CHUNK;
         let of_chunks = || vec![0.0; rows * chunks.next_multiple_of(ROOM)];
+        let numbers = || vec![Rounded::default(); rows * chunks];
         let values = match precision {
-            Precision::Rounded => Values::Rounded(vec![Rounded::default(); rows * chunks], [of_chunks(), of_chunks()]),
+            Precision::Rounded if rows < MANY => Values::Rounded(numbers(), of_chunks(), of_chunks()),
+            Precision::Rounded => Values::Tiles(numbers(), vec![ChunkScale::default(); rows * chunks]),
             Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
         };
         Activations { rows, chunks, values }
     }
 
-    /// What becomes of them.
-    pub fn precision(&self) -> Precision {
+    /// How they meet weights.
+    pub(crate) fn way(&self) -> Way {
         match self.values {
-            Values::Rounded(..) => Precision::Rounded,
-            Values::Exact(_) => Precision::Exact,
+            Values::Rounded(..) => Way::Rows,
+            Values::Tiles(..) => Way::Panels,
+            Values::Exact(_) => Way::Exact,
         }
     }
 
@@ -127,31 +190,44 @@ impl Activations {
         self.chunks.next_multiple_of(ROOM)
     }
 
-    /// All rows, so many in a part.
+    /// All rows, so many in a part: all, or a multiple of [`TILE`].
     pub fn parts(&mut self, rows: usize) -> Vec<ActivationPart<'_>> {
         let (chunks, stride) = (self.chunks, (rows * self.stride()).max(1));
         let of_part = (rows * chunks).max(1);
         let part = |values| ActivationPart { chunks, values };
         match &mut self.values {
-            Values::Rounded(numbers, [scales, sums]) => {
-                let of_chunks = scales.chunks_mut(stride).zip(sums.chunks_mut(stride));
-                let values = numbers.chunks_mut(of_part).zip(of_chunks);
-                values.map(|(numbers, (scales, sums))| part(PartValues::Rounded(numbers, [scales, sums]))).collect()
+            Values::Rounded(numbers, scales, sums) => {
+                let scales = scales.chunks_mut(stride).zip(sums.chunks_mut(stride));
+                let parts = numbers.chunks_mut(of_part).zip(scales);
+                parts.map(|(numbers, (scales, sums))| part(PartValues::Rounded(numbers, scales, sums))).collect()
+            }
+            Values::Tiles(numbers, scales) => {
+                let parts = numbers.chunks_mut(of_part).zip(scales.chunks_mut(of_part));
+                parts.map(|(numbers, scales)| part(PartValues::Tiles(numbers, scales))).collect()
             }
             Values::Exact(values) => values.chunks_mut(of_part).map(|values| part(PartValues::Exact(values))).collect(),
         }
     }
 
-    /// Row `m` of rounded ones.
+    /// Row `m` of few rounded ones.
     #[inline(always)]
     pub(crate) fn rounded(&self, m: usize) -> RoundedRow<'_> {
-        let Values::Rounded(numbers, [scales, sums]) = &self.values else { unreachable!("these are rounded") };
+        let Values::Rounded(numbers, scales, sums) = &self.values else { unreachable!("these are rounded, and few") };
         let of_chunks = m * self.stride()..(m + 1) * self.stride();
         RoundedRow {
             values: &numbers[m * self.chunks..(m + 1) * self.chunks],
             scales: &scales[of_chunks.clone()],
             sums: &sums[of_chunks],
         }
+    }
+
+    /// The rounded rows from `m` on, a multiple of [`TILE`].
+    #[inline(always)]
+    pub(crate) fn tile(&self, m: usize) -> Tile<'_> {
+        let Values::Tiles(numbers, scales) = &self.values else { unreachable!("these are rounded, and many") };
+        let rows = TILE.min(self.rows - m);
+        let of_tile = m * self.chunks..(m + rows) * self.chunks;
+        Tile { rows, values: &numbers[of_tile.clone()], scales: &scales[of_tile] }
     }
 
     /// Row `m` of exact ones.
@@ -182,12 +258,26 @@ impl Task for Fill<'_, '_> {
         let ActivationPart { chunks, values } = self.part;
         let from = self.values.as_chunks::<CHUNK>().0;
         match values {
-            PartValues::Rounded(numbers, of_chunks) => {
+            PartValues::Rounded(numbers, scales, sums) => {
                 let stride = chunks.next_multiple_of(ROOM);
-                let [scales, sums] =
-                    of_chunks.map(|rows| rows.chunks_mut(stride).flat_map(move |row| &mut row[..chunks]));
+                let sums = sums.chunks_mut(stride).flat_map(|sums| &mut sums[..chunks]);
+                let scales = scales.chunks_mut(stride).flat_map(|scales| &mut scales[..chunks]);
                 for (((numbers, scale), sum), from) in numbers.iter_mut().zip(scales).zip(sums).zip(from) {
-                    (*numbers, *scale, *sum) = Rounded::of(from);
+                    let of_chunk;
+                    (*numbers, of_chunk) = Rounded::of(from);
+                    (*scale, *sum) = (of_chunk.scale, of_chunk.sum);
+                }
+            }
+            PartValues::Tiles(numbers, scales) => {
+                let of_tile = TILE * chunks;
+                let tiles = numbers.chunks_mut(of_tile).zip(scales.chunks_mut(of_tile)).zip(from.chunks(of_tile));
+                for ((numbers, scales), from) in tiles {
+                    let rows = from.len() / chunks;
+                    for (i, from) in from.iter().enumerate() {
+                        let to = i % chunks * rows + i / chunks;
+                        let (rounded, scale) = Rounded::of(from);
+                        (numbers[to], scales[to]) = (rounded.for_panels(), scale);
+                    }
                 }
             }
             PartValues::Exact(values) => {
@@ -219,18 +309,20 @@ mod tests {
         for size in [1e-20, 1.0, 1e6] {
             let values: [f32; CHUNK] = std::array::from_fn(|_| (random.f32() - 0.5) * size);
             let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / 32767.0;
-            let (Rounded(numbers), scale, sum) = Rounded::of(&values);
+            let (Rounded(numbers), ChunkScale { scale, totals, .. }) = Rounded::of(&values);
             let found: Vec<f32> =
                 bytemuck::cast::<_, [i16; CHUNK]>(numbers).iter().map(|number| f32::from(*number) * scale).collect();
             assert!(values.iter().zip(&found).all(|(value, found)| (value - found).abs() <= 0.51 * step));
-            assert!((found.iter().sum::<f32>() - sum).abs() <= 32.0 * step);
+            for (found, total) in found.chunks(16).zip(totals) {
+                assert!((found.iter().sum::<f32>() - total as f32 * scale).abs() <= 16.0 * step);
+            }
         }
     }
 
     #[test]
     fn rounded_zeros_stay_zero_and_what_is_no_number_stays_none() {
         for zero in [0.0, -0.0, 1e-45, f32::MIN_POSITIVE] {
-            let (Rounded(numbers), scale, _) = Rounded::of(&[zero; CHUNK]);
+            let (Rounded(numbers), ChunkScale { scale, .. }) = Rounded::of(&[zero; CHUNK]);
             assert!(
                 bytemuck::cast::<_, [i16; CHUNK]>(numbers)
                     .iter()
@@ -240,7 +332,7 @@ mod tests {
         for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut values = [1.0; CHUNK];
             values[9] = none;
-            let (_, scale, sum) = Rounded::of(&values);
+            let (_, ChunkScale { scale, sum, .. }) = Rounded::of(&values);
             assert!(scale.is_nan() && sum.is_nan());
         }
     }

@@ -10,12 +10,12 @@ use crate::matmul::Operands;
 use crate::numbers::RowBytes;
 use crate::scales::RowScales;
 
-/// Rows of x that meet weights without tiles, at most: as many sums fit in registers, or nearly.
+/// Rows of x that meet weights without tiles, at most.
 pub const FEW: usize = 4;
-/// How far before its use a weight is fetched, in bytes. From memory, one row of x is a quarter to a half faster for it.
-const AHEAD: usize = 8192;
+/// How far before its use a weight is fetched, in words. From memory, one row of x is a quarter to a half faster for it.
+const AHEAD: usize = 2048;
 
-/// Products of at most [`FEW`] exact rows of x, one weight row after the other: nothing is written but the products.
+/// Products of a few exact rows of x, one weight row after the other: nothing is written but the products.
 pub struct Exact<'a, F>(pub Operands<'a, F>);
 
 impl<F: Floats> Task for Exact<'_, F> {
@@ -23,38 +23,30 @@ impl<F: Floats> Task for Exact<'_, F> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        match self.0.x.rows() {
-            4.. => self.run_with::<I, 4>(isa),
-            3 => self.run_with::<I, 3>(isa),
-            2 => self.run_with::<I, 2>(isa),
-            1 => self.run_with::<I, 1>(isa),
-            _ => (),
-        }
-    }
-}
-
-impl<F: Floats> Exact<'_, F> {
-    #[inline(always)]
-    fn run_with<I: Isa, const M: usize>(self, isa: I) {
         let rows = self.0.rows();
         let Operands { weights, first, x, sums, .. } = self.0;
-        let mut values: [&[Chunk]; M] = [&[]; M];
-        for (m, values) in values.iter_mut().enumerate() {
-            *values = x.exact(m);
-        }
-        let mut scales = RowScales::new(weights.ty, x.chunks());
+        let mut scales = RowScales::new(weights.ty, 1, x.chunks());
         for n in 0..rows {
             let row = weights.row(isa, first + n, &mut scales);
-            let [ahead, _] = weights.numbers(first + n..first + rows);
-            let products = products::<I, F, M>(isa, row, &scales, values, ahead.get(AHEAD..).unwrap_or_default());
-            for m in 0..M {
-                sums[m * rows + n] = products[m];
+            let [ahead, _] = weights.words(first + n..first + rows);
+            let mut ahead = ahead.get(AHEAD..).unwrap_or_default();
+            let (m_count, mut m) = (x.rows(), 0);
+            while m < m_count {
+                if m_count - m == 1 {
+                    [sums[m * rows + n]] = products::<I, F, 1>(isa, row, &scales, [x.exact(m)], ahead);
+                    m += 1;
+                } else {
+                    [sums[m * rows + n], sums[(m + 1) * rows + n]] =
+                        products::<I, F, 2>(isa, row, &scales, [x.exact(m), x.exact(m + 1)], ahead);
+                    m += 2;
+                }
+                ahead = &[];
             }
         }
     }
 }
 
-/// The products of a weight row with `M` rows of x; bytes from `ahead` on are fetched, as many as the row has.
+/// The products of a weight row with `M` rows of x; words from `ahead` on are fetched, as many as the row has.
 #[allow(clippy::needless_range_loop, reason = "weights are walked by the same number")]
 #[inline(always)]
 fn products<I: Isa, F: Floats, const M: usize>(
@@ -62,17 +54,17 @@ fn products<I: Isa, F: Floats, const M: usize>(
     row: RowBytes<'_>,
     scales: &RowScales,
     x: [&[Chunk]; M],
-    ahead: &[u8],
+    ahead: &[u32],
 ) -> [f32; M] {
     let mut sums = [isa.no_products(); M];
     let chunks = x[0].len();
-    let bytes = row.quants.len() / chunks.max(1);
+    let words = row.quants.len() / 4 / chunks.max(1);
     for c in 0..chunks {
-        // Weights of fewer bytes are not awaited: unpacking them takes longer.
-        if bytes >= LINE {
-            for line in (c * bytes..(c + 1) * bytes).step_by(LINE) {
-                if let Some(byte) = ahead.get(line) {
-                    isa.prefetch(byte);
+        // Smaller weights are not awaited: unpacking them takes longer.
+        if words >= LINE {
+            for line in (c * words..(c + 1) * words).step_by(LINE) {
+                if let Some(word) = ahead.get(line) {
+                    isa.prefetch(word);
                 }
             }
         }

@@ -21,7 +21,7 @@ mod scales;
 mod tiles;
 
 pub use activation::gate_by_silu;
-pub use activations::{ActivationPart, Activations, Precision};
+pub use activations::{ActivationPart, Activations, Precision, TILE};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
 pub use norm::rms_norm;

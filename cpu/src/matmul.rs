@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
-use crate::activations::{Activations, Precision};
+use crate::activations::{Activations, Precision, Way};
 use crate::exact::{Exact, FEW};
 use crate::floats::with_floats;
 use crate::isa::Isa;
@@ -21,9 +21,6 @@ use crate::processor::Processor;
 use crate::rows::Rows;
 use crate::scales::RowScales;
 use crate::tiles::tiled;
-
-/// Rows of x from which on it pays to unpack weights into panels.
-const MANY: usize = 3;
 
 /// Rows of a weight matrix in planes.
 #[derive(Debug, Clone, Copy)]
@@ -45,32 +42,39 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// The numbers of some rows, and their high bits.
-    pub(crate) fn numbers(&self, rows: Range<usize>) -> [&'a [u8]; 2] {
-        let Weights { ty, cols, planes } = *self;
-        let bytes = |plane, words: &'a [u32]| {
-            let stride = ty.plane_bytes(plane, 2) / 2 * (cols / ty.block_len());
-            bytemuck::cast_slice(words).get(rows.start * stride..rows.end * stride).unwrap_or_default()
+    /// The words of some rows in the planes of numbers and of their high bits.
+    pub(crate) fn words(&self, rows: Range<usize>) -> [&'a [u32]; 2] {
+        let PlanesRef { quants, high_bits, .. } = self.planes;
+        let words = |plane, words: &'a [u32]| {
+            let stride = self.row_bytes(plane) / 4;
+            &words[rows.start * stride..rows.end * stride]
         };
-        [bytes(Plane::Quants, planes.quants), bytes(Plane::HighBits, planes.high_bits)]
+        [words(Plane::Quants, quants), words(Plane::HighBits, high_bits)]
     }
 
     /// Row `n`, its scales read into `scales`.
     #[inline(always)]
     pub(crate) fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
-        let Weights { ty, cols, planes } = *self;
-        let blocks = cols / ty.block_len();
-        let bytes = |plane, words: &'a [u32]| {
-            let stride = ty.plane_bytes(plane, 2) / 2 * blocks;
-            (&bytemuck::cast_slice::<u32, u8>(words)[n * stride..], stride)
+        self.read_scales(isa, n, scales, 0);
+        let PlanesRef { quants, high_bits, .. } = self.planes;
+        let row = |plane, words: &'a [u32]| {
+            let stride = self.row_bytes(plane);
+            &bytemuck::cast_slice::<u32, u8>(words)[n * stride..][..stride]
         };
-        let row = |plane, words| {
-            let (bytes, stride) = bytes(plane, words);
-            &bytes[..stride]
-        };
-        let (from, stride) = bytes(Plane::Scales, planes.scales);
-        scales.read(isa, ty, from, stride);
-        RowBytes { quants: row(Plane::Quants, planes.quants), high_bits: row(Plane::HighBits, planes.high_bits) }
+        RowBytes { quants: row(Plane::Quants, quants), high_bits: row(Plane::HighBits, high_bits) }
+    }
+
+    /// Reads the scales of row `n` into row number `to` of `scales`.
+    #[inline(always)]
+    pub(crate) fn read_scales<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales, to: usize) {
+        let stride = self.row_bytes(Plane::Scales);
+        let bytes = &bytemuck::cast_slice::<u32, u8>(self.planes.scales)[n * stride..];
+        scales.read(isa, self.ty, to, bytes, stride);
+    }
+
+    #[inline(always)]
+    fn row_bytes(&self, plane: Plane) -> usize {
+        self.ty.plane_bytes(plane, 2) / 2 * (self.cols / self.ty.block_len())
     }
 }
 
@@ -97,14 +101,14 @@ impl<N> Operands<'_, N> {
 /// Where planes end before these rows do, x has other columns, or another precision than these weights have.
 pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    match x.precision() {
-        Precision::Rounded => with_numbers!(weights.ty, N => {
-            let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
-            if x.rows() < MANY { processor.run(Rows(operands)) } else { processor.run(Panels(operands)) }
-        }),
-        Precision::Exact => with_floats!(weights.ty, F => {
+    match x.way() {
+        Way::Exact => with_floats!(weights.ty, F => {
             let operands = Operands::<F> { weights, first, x, sums, packing: PhantomData };
             if x.rows() <= FEW { processor.run(Exact(operands)) } else { tiled(processor, operands) }
+        }),
+        rounded => with_numbers!(weights.ty, N => {
+            let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
+            if matches!(rounded, Way::Rows) { processor.run(Rows(operands)) } else { processor.run(Panels(operands)) }
         }),
     }
 }
@@ -112,12 +116,12 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activations::CHUNK;
+    use crate::activations::{CHUNK, Precision};
     use inglenook_format::quant::{Planes, dequantise, random_blocks, repack};
 
-    type Way = (Processor, Precision);
+    type Method = (Processor, Precision);
 
-    fn ways(ty: WeightType) -> impl Iterator<Item = Way> {
+    fn ways(ty: WeightType) -> impl Iterator<Item = Method> {
         let precisions: &[Precision] =
             if ty.block_len() == 1 { &[Precision::Exact] } else { &[Precision::Rounded, Precision::Exact] };
         Processor::all()
@@ -162,7 +166,7 @@ mod tests {
             Weights { ty: self.ty, cols: self.cols, planes: self.planes.as_ref() }
         }
 
-        fn products(&self, (processor, precision): Way, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
+        fn products(&self, (processor, precision): Method, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
             let x = Activations::new(precision, x.len() / self.cols, self.cols).of(processor, x);
             let mut sums = vec![f32::NAN; rows * x.rows()];
             products(processor, self.weights(), first, &x, &mut sums);
@@ -170,7 +174,7 @@ mod tests {
         }
 
         /// Holds products, `[m_count, rows]`, to those in f64.
-        fn check(&self, found: &[f32], way: Way) {
+        fn check(&self, found: &[f32], way: Method) {
             let expected = self.expected();
             let size = (expected.iter().map(|v| v * v).sum::<f64>() / expected.len() as f64).sqrt();
             assert_eq!(found.len(), expected.len());

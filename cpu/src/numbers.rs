@@ -1,4 +1,4 @@
-//! From planes to whole numbers: 32 weights of a row at a time, without their scales.
+//! From planes to whole numbers, without their scales: 32 weights of a row at a time, or of a row in each lane.
 //!
 //! The order of bits is ggml's; `inglenook_format::quant::planes` has the layout. Numbers of a type whose minima follow from its scales are
 //! unsigned here: `scales` has what is to be taken from them.
@@ -14,13 +14,37 @@ pub struct RowBytes<'a> {
     pub high_bits: &'a [u8],
 }
 
+/// Words of rows in the planes of their type, each row's in its lane: `[words, lanes]`.
+#[derive(Debug, Clone, Copy)]
+pub struct RowWords<'a> {
+    /// The numbers, or their low bits.
+    pub quants: &'a [u32],
+    /// Their high bits.
+    pub high_bits: &'a [u32],
+}
+
+impl<'a> RowWords<'a> {
+    /// Word `number` of `plane`.
+    #[inline(always)]
+    fn word<I: Isa>(isa: I, plane: &'a [u32], number: usize) -> I::Pairs {
+        isa.pairs(&plane[number * I::LANES..])
+    }
+}
+
 /// How a type packs its numbers.
 pub trait Numbers {
     /// Scales in each 32 weights: 1, or 2 for 16 each.
     const SCALES: usize = 1;
+    /// What is to be taken from the numbers of [`Numbers::pairs`], beside what `scales` says.
+    const OFFSET: u8 = 0;
 
     /// The numbers of weights `32 * chunk..32 * (chunk + 1)`.
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes;
+
+    /// Pairs of numbers of a chunk: `4 * k` and `4 * k + 2`; those 16 further on; those next to the first, and next to the second.
+    ///
+    /// What lies in a word by bytes comes out so by shifts alone.
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4];
 }
 
 /// Runs `$run` with `$numbers` for how a type packs its numbers.
@@ -67,6 +91,45 @@ pub fn at<const N: usize>(bytes: &[u8], from: usize) -> &[u8; N] {
     bytes[from..].first_chunk().expect("a row holds its chunks")
 }
 
+/// The bits of `mask` in both halves of words that are shifted.
+#[inline(always)]
+fn both<I: Isa>(isa: I, words: I::Pairs, shift: u32, mask: u32) -> I::Pairs {
+    isa.mask(isa.shift_right(words, shift), mask << 16 | mask)
+}
+
+/// Pairs of nibbles, of a word and of the one 16 bytes further on.
+#[inline(always)]
+fn nibbles<I: Isa>(isa: I, words: [I::Pairs; 2], shift: u32) -> [I::Pairs; 4] {
+    let [a, b] = words;
+    [both(isa, a, shift, 15), both(isa, b, shift, 15), both(isa, a, shift + 8, 15), both(isa, b, shift + 8, 15)]
+}
+
+/// Pairs of the bits above nibbles, those of `mask`, of a word and of the one 16 bytes further on.
+#[inline(always)]
+fn above_nibbles<I: Isa>(isa: I, words: [I::Pairs; 2], shift: u32, mask: u32) -> [I::Pairs; 4] {
+    let (mask, [a, b]) = (mask << 4, words);
+    // The first lie too low.
+    let (low_a, low_b) = (isa.shift_left(a, 4), isa.shift_left(b, 4));
+    [
+        both(isa, low_a, shift, mask),
+        both(isa, low_b, shift, mask),
+        both(isa, a, shift + 4, mask),
+        both(isa, b, shift + 4, mask),
+    ]
+}
+
+#[inline(always)]
+fn either<I: Isa>(isa: I, a: [I::Pairs; 4], b: [I::Pairs; 4]) -> [I::Pairs; 4] {
+    [isa.either(a[0], b[0]), isa.either(a[1], b[1]), isa.either(a[2], b[2]), isa.either(a[3], b[3])]
+}
+
+/// Words `first + k` and `first + k + 4`.
+#[inline(always)]
+fn two_words<I: Isa>(isa: I, plane: &[u32], first: usize, k: usize) -> [I::Pairs; 2] {
+    let words = &plane[first * I::LANES..][..8 * I::LANES];
+    [RowWords::word(isa, words, k), RowWords::word(isa, words, k + 4)]
+}
+
 /// Q8_0: 32 bytes.
 pub struct Bytes;
 /// Q4_0, Q4_1: 16 bytes, low nibbles first.
@@ -85,12 +148,24 @@ impl Numbers for Bytes {
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load(at(row.quants, 32 * chunk))
     }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        let [a, b] = two_words(isa, rows.quants, 8 * chunk, k);
+        [isa.low_bytes(a), isa.low_bytes(b), isa.high_bytes(a), isa.high_bytes(b)]
+    }
 }
 
 impl Numbers for Nibbles {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load_nibbles(at(row.quants, 16 * chunk))
+    }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        let word = RowWords::word(isa, &rows.quants[4 * chunk * I::LANES..][..4 * I::LANES], k);
+        [both(isa, word, 0, 15), both(isa, word, 4, 15), both(isa, word, 8, 15), both(isa, word, 12, 15)]
     }
 }
 
@@ -100,12 +175,37 @@ impl Numbers for Fives {
         let fifth = u32::from_le_bytes(*at(row.high_bits, 4 * chunk));
         isa.or(Nibbles::chunk(isa, row, chunk), isa.sixteens(fifth))
     }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        let fifth = RowWords::word(isa, rows.high_bits, chunk);
+        let next = isa.shift_right(fifth, 1);
+        let fifth = [
+            fifths(isa, fifth, k),
+            fifths(isa, isa.shift_right(fifth, 16), k),
+            fifths(isa, next, k),
+            fifths(isa, isa.shift_right(next, 16), k),
+        ];
+        either(isa, Nibbles::pairs(isa, rows, chunk, k), fifth)
+    }
+}
+
+/// Bits `4 * k` and `4 * k + 2` of each word as 16 in the halves of a pair.
+#[inline(always)]
+fn fifths<I: Isa>(isa: I, words: I::Pairs, k: usize) -> I::Pairs {
+    let bits = isa.mask(isa.shift_right(words, 4 * k as u32), 0b101);
+    isa.mask(isa.either(isa.shift_left(bits, 4), isa.shift_left(bits, 18)), 0x0010_0010)
 }
 
 impl Numbers for Nibbles64 {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.bits(isa.load(at(row.quants, 32 * (chunk / 2))), 4 * (chunk as u32 % 2), 15)
+    }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        nibbles(isa, two_words(isa, rows.quants, 8 * (chunk / 2), k), 4 * (chunk as u32 % 2))
     }
 }
 
@@ -115,10 +215,17 @@ impl Numbers for Fives256 {
         let fifth = isa.bits(isa.load(at(row.high_bits, 32 * (chunk / 8))), chunk as u32 % 8, 1);
         isa.or(Nibbles64::chunk(isa, row, chunk), isa.times_16(fifth))
     }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        let fifth = two_words(isa, rows.high_bits, 8 * (chunk / 8), k);
+        either(isa, Nibbles64::pairs(isa, rows, chunk, k), above_nibbles(isa, fifth, chunk as u32 % 8, 1))
+    }
 }
 
 impl Numbers for Sixes {
     const SCALES: usize = 2;
+    const OFFSET: u8 = 32;
 
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
@@ -126,5 +233,13 @@ impl Numbers for Sixes {
         let low = isa.load(at(row.quants, 64 * half + 32 * (quarter as usize % 2)));
         let high = isa.load(at(row.high_bits, 32 * half));
         isa.minus(isa.or(isa.bits(low, 4 * (quarter / 2), 15), isa.times_16(isa.bits(high, 2 * quarter, 3))), 32)
+    }
+
+    #[inline(always)]
+    fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
+        let (half, quarter) = (chunk / 4, chunk as u32 % 4);
+        let low = two_words(isa, rows.quants, 16 * half + 8 * (quarter as usize % 2), k);
+        let high = two_words(isa, rows.high_bits, 8 * half, k);
+        either(isa, nibbles(isa, low, 4 * (quarter / 2)), above_nibbles(isa, high, 2 * quarter, 3))
     }
 }

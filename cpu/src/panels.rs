@@ -1,21 +1,21 @@
 //! Products of quantised weight rows with many rows of activations.
 //!
-//! Weight rows are unpacked once into a panel, as many side by side as some vectors have lanes: of each row a lane, of each 32 columns
-//! sixteen pairs of 16 bits. Then all rows of x pass, eight at a time: one instruction multiplies a pair of each row with a pair of x and adds
-//! both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product has the same bits whatever is
-//! computed beside it.
+//! The packed words of weight rows are turned into a panel, as many rows side by side as some vectors have lanes: of each row a lane. What
+//! shifts and masks leave of such a vector are pairs of 16 bits. Rows of x pass, eight at a time: one instruction multiplies a pair of each
+//! row with a pair of x and adds both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product
+//! has the same bits whatever is computed beside it.
 
-use crate::activations::{Activations, CHUNK, Rounded, RoundedRow};
+use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
 use crate::matmul::{Operands, Weights};
-use crate::numbers::Numbers;
+use crate::numbers::{Numbers, RowWords};
 use crate::scales::{Minima, RowScales};
 
-/// Pairs in 32 columns.
-const PAIRS: usize = CHUNK / 2;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = 16;
+/// Words that are turned at once.
+const TURNED: usize = 16;
 
 /// Products of rounded rows of x, of many weight rows at a time.
 pub struct Panels<'a, N>(pub Operands<'a, N>);
@@ -38,25 +38,36 @@ impl<N: Numbers> Panels<'_, N> {
         let rows = self.0.rows();
         let Operands { weights, first, x, sums, .. } = self.0;
         let m_count = x.rows();
-        let mut panel = Panel::<V>::new(weights, I::LANES, N::SCALES);
+        let mut panel = Panel::<V>::new::<I, N>(weights, x);
         for from in (0..rows).step_by(V * I::LANES) {
             let count = (V * I::LANES).min(rows - from);
-            panel.fill::<I, N>(isa, weights, first + from, count);
+            panel.fill(isa, weights, first + from, count);
             let next = from + count..rows.min(from + count + V * I::LANES);
-            let mut ahead = Ahead(weights.numbers(first + next.start..first + next.end));
+            let mut ahead = Ahead(weights.words(first + next.start..first + next.end));
             let mut column = Column { sums, rows, from, count };
-            let mut m = 0;
-            while m < m_count {
-                m += match m_count - m {
-                    8.. => panel.meet::<I, N, 8>(isa, x, m, &mut column, ahead),
-                    4.. => panel.meet::<I, N, 4>(isa, x, m, &mut column, ahead),
-                    2.. => panel.meet::<I, N, 2>(isa, x, m, &mut column, ahead),
-                    _ => panel.meet::<I, N, 1>(isa, x, m, &mut column, ahead),
-                };
-                ahead = Ahead::default();
+            for m in (0..m_count).step_by(TILE) {
+                let (tile, mut i) = (x.tile(m), 0);
+                while i < tile.rows {
+                    let rows = TileRows { tile, m, i };
+                    i += match tile.rows - i {
+                        TILE.. => panel.meet::<I, N, TILE>(isa, rows, &mut column, ahead),
+                        4.. => panel.meet::<I, N, 4>(isa, rows, &mut column, ahead),
+                        2.. => panel.meet::<I, N, 2>(isa, rows, &mut column, ahead),
+                        _ => panel.meet::<I, N, 1>(isa, rows, &mut column, ahead),
+                    };
+                    ahead = Ahead::default();
+                }
             }
         }
     }
+}
+
+/// The rows from `i` on of the tile that begins at row `m`.
+#[derive(Clone, Copy)]
+struct TileRows<'a> {
+    tile: Tile<'a>,
+    m: usize,
+    i: usize,
 }
 
 /// Where the products of a panel belong: `count` columns of `sums`, which is `[x.rows(), rows]`.
@@ -70,75 +81,85 @@ struct Column<'a> {
 /// Weight rows side by side in the lanes of `V` vectors. What a lane without a row holds is of no account.
 struct Panel<const V: usize> {
     chunks: usize,
-    /// `[chunks, V, PAIRS, lanes]`
-    numbers: Vec<u32>,
-    /// `[chunks, N::SCALES, V, lanes]`
-    scales: Vec<f32>,
-    /// `[chunks, V, lanes]`; empty for types that have none of their own.
-    minima: Vec<f32>,
-    /// Those of the row that is being unpacked.
-    of_row: RowScales,
-    /// Rows that are unpacked: `[lanes, chunks]`.
-    unpacked: Vec<Rounded>,
+    quants: Turned,
+    high_bits: Turned,
+    scales: Turned,
+    /// Empty for types that have none of their own.
+    minima: Turned,
+    /// What scales are read into: of as many rows as a vector has lanes.
+    of_rows: RowScales,
+    /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
+    starts: Vec<[i32; 2]>,
 }
 
 impl<const V: usize> Panel<V> {
-    fn new(weights: Weights<'_>, lanes: usize, scales: usize) -> Self {
+    #[inline(always)]
+    fn new<I: Isa, N: Numbers>(weights: Weights<'_>, x: &Activations) -> Self {
         let chunks = weights.cols / CHUNK;
-        let of_row = RowScales::new(weights.ty, chunks);
-        let minima = if let Minima::Own(_) = of_row.minima { chunks * V * lanes } else { 0 };
+        let of_rows = RowScales::new(weights.ty, I::LANES, chunks);
+        let [quants, high_bits] = weights.words(0..1);
+        let minima = if let Minima::Own(_) = of_rows.minima { of_rows.stride } else { 0 };
+        let offset = -i32::from(of_rows.offset() + N::OFFSET);
+        let mut starts = Vec::with_capacity(x.rows() * chunks);
+        for m in (0..x.rows()).step_by(TILE) {
+            for scale in x.tile(m).scales {
+                let [first, last] = scale.totals;
+                starts.push(if N::SCALES == 1 {
+                    [offset * (first + last); 2]
+                } else {
+                    [offset * first, offset * last]
+                });
+            }
+        }
         Panel {
             chunks,
-            numbers: vec![0; chunks * V * PAIRS * lanes],
-            scales: vec![0.0; chunks * scales * V * lanes],
-            minima: vec![0.0; minima],
-            of_row,
-            unpacked: vec![Rounded::default(); chunks * lanes],
+            quants: Turned::new(V * I::LANES, quants.len()),
+            high_bits: Turned::new(V * I::LANES, high_bits.len()),
+            scales: Turned::new(V * I::LANES, of_rows.stride),
+            minima: Turned::new(V * I::LANES, minima),
+            of_rows,
+            starts,
         }
     }
 
-    /// Unpacks `count` rows from `first` on.
+    /// Takes `count` rows from `first` on.
     #[inline(always)]
-    fn fill<I: Isa, N: Numbers>(&mut self, isa: I, weights: Weights<'_>, first: usize, count: usize) {
-        let offset = self.of_row.offset();
+    fn fill<I: Isa>(&mut self, isa: I, weights: Weights<'_>, first: usize, count: usize) {
         for v in 0..V {
-            // Row after row, for the processor to read ahead; then all of a chunk.
-            for lane in v * I::LANES..((v + 1) * I::LANES).min(count) {
-                let row = weights.row(isa, first + lane, &mut self.of_row);
-                put_lane(&mut self.scales, V * I::LANES, lane, &self.of_row.scales);
-                if let Minima::Own(minima) = &self.of_row.minima {
-                    put_lane(&mut self.minima, V * I::LANES, lane, minima);
-                }
-                let unpacked = &mut self.unpacked[lane % I::LANES * self.chunks..][..self.chunks];
-                for (c, numbers) in unpacked.iter_mut().enumerate() {
-                    isa.store_numbers(isa.numbers(isa.minus(N::chunk(isa, row, c), offset)), numbers);
-                }
+            let rows = v * I::LANES..((v + 1) * I::LANES).min(count);
+            if rows.is_empty() {
+                break;
             }
-            let unpacked: &[u32] = bytemuck::cast_slice(&self.unpacked);
-            for c in 0..self.chunks {
-                let size = PAIRS * I::LANES;
-                let to = &mut self.numbers[(c * V + v) * size..][..size];
-                isa.transpose(&unpacked[c * PAIRS..], self.chunks * PAIRS, to);
+            let [quants, high_bits] = weights.words(first + rows.start..first + rows.end);
+            self.quants.fill(isa, v, rows.len(), quants);
+            self.high_bits.fill(isa, v, rows.len(), high_bits);
+            for (lane, row) in rows.enumerate() {
+                weights.read_scales(isa, first + row, &mut self.of_rows, lane);
+            }
+            self.scales.fill(isa, v, I::LANES, bytemuck::cast_slice(&self.of_rows.scales));
+            if let Minima::Own(minima) = &self.of_rows.minima {
+                self.minima.fill(isa, v, I::LANES, bytemuck::cast_slice(minima));
             }
         }
     }
 
-    /// The products with `M` rows of x, from `m` on, to where they belong; gives `M`.
+    /// The products with `M` rows of x to where they belong; gives `M`.
     #[inline(always)]
     fn meet<I: Isa, N: Numbers, const M: usize>(
         &self,
         isa: I,
-        x: &Activations,
-        m: usize,
+        x: TileRows<'_>,
         column: &mut Column<'_>,
         ahead: Ahead<'_>,
     ) -> usize {
-        let x: [RoundedRow<'_>; M] = std::array::from_fn(|i| x.rounded(m + i));
         let mut fours = [[[isa.zero(); V]; M]; 4];
         for c in 0..self.chunks {
             ahead.fetch(isa, c, self.chunks);
-            self.add_chunk::<I, N, M>(isa, c, x, &mut fours);
+            for half in 0..N::SCALES {
+                self.add_chunk::<I, N, M>(isa, (c, half), x, &mut fours[(c * N::SCALES + half) % 4]);
+            }
         }
+        let m = x.m + x.i;
         let Column { sums, rows, from, count } = column;
         for i in 0..M {
             let mut products = [[0.0; MOST_LANES]; V];
@@ -153,49 +174,124 @@ impl<const V: usize> Panel<V> {
         M
     }
 
-    /// Adds what 32 columns come to.
+    /// Adds what the columns of scale `half` of chunk `c` come to.
     #[inline(always)]
     fn add_chunk<I: Isa, N: Numbers, const M: usize>(
         &self,
         isa: I,
-        c: usize,
-        x: [RoundedRow<'_>; M],
-        fours: &mut [[[I::Lanes; V]; M]; 4],
+        (c, half): (usize, usize),
+        x: TileRows<'_>,
+        sums: &mut [[I::Lanes; V]; M],
     ) {
-        let values = x.map(|x| &x.values[c].0);
-        let numbers = &self.numbers[c * V * PAIRS * I::LANES..][..V * PAIRS * I::LANES];
-        for half in 0..N::SCALES {
-            let scales = &self.scales[(c * N::SCALES + half) * V * I::LANES..][..V * I::LANES];
-            let mut ints = [[isa.no_ints(); V]; M];
-            for pair in PAIRS / N::SCALES * half..PAIRS / N::SCALES * (half + 1) {
-                for v in 0..V {
-                    let weights = isa.pairs(&numbers[(v * PAIRS + pair) * I::LANES..][..I::LANES]);
-                    for i in 0..M {
-                        ints[i][v] = isa.add_pairs(ints[i][v], weights, values[i][pair]);
-                    }
-                }
+        let TileRows { tile, m, i } = x;
+        let at = c * tile.rows + i;
+        let values: &[Rounded; M] = tile.values[at..].first_chunk().expect("as many rows");
+        let x_scales: &[ChunkScale; M] = tile.scales[at..].first_chunk().expect("as many rows");
+        let starts: &[[i32; 2]; M] = self.starts[m * self.chunks + at..].first_chunk().expect("as many rows");
+        let mut ints = [[isa.no_ints(); V]; M];
+        for i in 0..M {
+            ints[i] = [isa.all_ints(starts[i][half]); V];
+        }
+        for k in 0..4 {
+            let mut pairs = [[isa.pairs(&[0; MOST_LANES]); 4]; V];
+            for (v, pairs) in pairs.iter_mut().enumerate() {
+                let words = RowWords { quants: self.quants.vector::<I>(v), high_bits: self.high_bits.vector::<I>(v) };
+                *pairs = N::pairs(isa, words, c, k);
             }
-            let sums = &mut fours[(c * N::SCALES + half) % 4];
-            for i in 0..M {
-                let x_scale = isa.all(x[i].scales[c]);
-                for v in 0..V {
-                    let scales = isa.multiply(isa.lanes(&scales[v * I::LANES..][..I::LANES]), x_scale);
-                    let mut term = isa.multiply(isa.floats(ints[i][v]), scales);
-                    if !self.minima.is_empty() {
-                        let minima = &self.minima[(c * V + v) * I::LANES..][..I::LANES];
-                        term = isa.multiply_add(isa.lanes(minima), isa.all(x[i].sums[c]), term);
-                    }
-                    sums[i][v] = isa.add(sums[i][v], term);
+            // Written out, so that sums stay in registers.
+            if N::SCALES == 1 || half == 0 {
+                add_pairs::<I, V, M>(isa, &mut ints, &pairs, 0, values, k);
+                add_pairs::<I, V, M>(isa, &mut ints, &pairs, 2, values, k);
+            }
+            if N::SCALES == 1 || half == 1 {
+                add_pairs::<I, V, M>(isa, &mut ints, &pairs, 1, values, k);
+                add_pairs::<I, V, M>(isa, &mut ints, &pairs, 3, values, k);
+            }
+        }
+        for i in 0..M {
+            let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
+            for v in 0..V {
+                let scales = isa.multiply(self.scales.lanes(isa, v, c * N::SCALES + half), x_scale);
+                let mut term = isa.multiply(isa.floats(ints[i][v]), scales);
+                if !self.minima.is_empty() {
+                    term = isa.multiply_add(self.minima.lanes(isa, v, c), x_sum, term);
                 }
+                sums[i][v] = isa.add(sums[i][v], term);
             }
         }
     }
 }
 
-/// Puts what a row has for each chunk into its lane of as many `lanes`.
+/// Adds the products of pairs `j` of what [`Numbers::pairs`] gives for `k`.
 #[inline(always)]
-fn put_lane(to: &mut [f32], lanes: usize, lane: usize, row: &[f32]) {
-    for (to, number) in to.chunks_exact_mut(lanes).zip(row) {
-        to[lane] = *number;
+fn add_pairs<I: Isa, const V: usize, const M: usize>(
+    isa: I,
+    ints: &mut [[I::Ints; V]; M],
+    pairs: &[[I::Pairs; 4]; V],
+    j: usize,
+    values: &[Rounded; M],
+    k: usize,
+) {
+    for i in 0..M {
+        for v in 0..V {
+            ints[i][v] = isa.add_pairs(ints[i][v], pairs[v][j], values[i].0[4 * j + k]);
+        }
+    }
+}
+
+/// Words of rows, each row's in its lane: `[V, words, lanes]`.
+struct Turned {
+    /// Words of a row, and none or `TURNED` at least.
+    words: usize,
+    turned: Vec<u32>,
+    /// Rows where some are missing or short: `[lanes, words]`.
+    padded: Vec<u32>,
+}
+
+impl Turned {
+    fn new(rows: usize, words: usize) -> Turned {
+        let words = if words == 0 { 0 } else { words.max(TURNED) };
+        Turned { words, turned: vec![0; rows * words], padded: Vec::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
+    /// Takes `count` rows into the lanes of vector `v`.
+    #[inline(always)]
+    fn fill<I: Isa>(&mut self, isa: I, v: usize, count: usize, rows: &[u32]) {
+        let Turned { words, turned, padded } = self;
+        if *words == 0 {
+            return;
+        }
+        let of_row = rows.len() / count;
+        let rows = if count == I::LANES && of_row == *words {
+            rows
+        } else {
+            padded.resize(I::LANES * *words, 0);
+            for (to, row) in padded.chunks_exact_mut(*words).zip(rows.chunks_exact(of_row)) {
+                to[..of_row].copy_from_slice(row);
+            }
+            padded
+        };
+        let to = &mut turned[v * *words * I::LANES..][..*words * I::LANES];
+        for from in (0..*words).step_by(TURNED) {
+            // The last ones overlap those before.
+            let from = from.min(*words - TURNED);
+            isa.transpose(&rows[from..], *words, &mut to[from * I::LANES..][..TURNED * I::LANES]);
+        }
+    }
+
+    /// The lanes of vector `v`: `[words, lanes]`.
+    #[inline(always)]
+    fn vector<I: Isa>(&self, v: usize) -> &[u32] {
+        &self.turned[v * self.words * I::LANES..]
+    }
+
+    /// Word `number` of the rows in vector `v`, as floats.
+    #[inline(always)]
+    fn lanes<I: Isa>(&self, isa: I, v: usize, number: usize) -> I::Lanes {
+        isa.lanes(&bytemuck::cast_slice(&self.turned)[(v * self.words + number) * I::LANES..])
     }
 }

@@ -16,7 +16,7 @@ impl<N: Numbers> Task for Rows<'_, N> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Operands { weights, first, x, sums, .. } = self.0;
-        let mut scales = RowScales::new(weights.ty, weights.cols / CHUNK);
+        let mut scales = RowScales::new(weights.ty, 1, weights.cols / CHUNK);
         let rows = sums.len() / x.rows().max(1);
         for (m, sums) in sums.chunks_exact_mut(rows.max(1)).enumerate() {
             let x = x.rounded(m);

@@ -4,10 +4,12 @@ use inglenook_format::quant::WeightType;
 
 use crate::isa::Isa;
 
-/// Scales and minima of one row, kept from row to row for their memory.
+/// Scales and minima of rows, kept from rows to rows for their memory.
 #[derive(Debug, Default)]
 pub struct RowScales {
-    /// For each 32 weights one, for those of Q6_K two; behind them, others may stand.
+    /// What a row has room for: a multiple of 32.
+    pub stride: usize,
+    /// `[rows, stride]`: for each 32 weights one, for those of Q6_K two; behind them, others may stand.
     pub scales: Vec<f32>,
     /// What minima a row has.
     pub minima: Minima,
@@ -21,24 +23,24 @@ pub enum Minima {
     None,
     /// The scale times this, taken away.
     OfScale(u8),
-    /// One for each 32 weights; behind them, others may stand.
+    /// `[rows, stride]`: one for each 32 weights; behind them, others may stand.
     Own(Vec<f32>),
 }
 
 impl RowScales {
-    /// Memory for rows of `ty` with `chunks` times 32 weights.
-    pub fn new(ty: WeightType, chunks: usize) -> RowScales {
+    /// Memory for `rows` rows of `ty` with `chunks` times 32 weights.
+    pub fn new(ty: WeightType, rows: usize, chunks: usize) -> RowScales {
+        let scales_of_chunk = if ty == WeightType::Q6_K { 2 } else { 1 };
         // Whole blocks of the widest type, and whole runs of 32.
-        let room = |numbers: usize| vec![0.0; numbers.next_multiple_of(32)];
-        match ty {
-            WeightType::Q4_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(8) },
-            WeightType::Q5_0 => RowScales { scales: room(chunks), minima: Minima::OfScale(16) },
-            WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
-                RowScales { scales: room(chunks), minima: Minima::Own(room(chunks)) }
-            }
-            WeightType::Q6_K => RowScales { scales: room(2 * chunks), minima: Minima::None },
-            _ => RowScales { scales: room(chunks), minima: Minima::None },
-        }
+        let stride = (chunks * scales_of_chunk).next_multiple_of(32);
+        let room = || vec![0.0; rows * stride];
+        let minima = match ty {
+            WeightType::Q4_0 => Minima::OfScale(8),
+            WeightType::Q5_0 => Minima::OfScale(16),
+            WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => Minima::Own(room()),
+            _ => Minima::None,
+        };
+        RowScales { stride, scales: room(), minima }
     }
 
     /// What is taken from each number before it is scaled.
@@ -49,20 +51,22 @@ impl RowScales {
         }
     }
 
-    /// Reads those of a row of `ty`, of which this was made, from the plane of scales: `bytes`, of which `count` are the row's and the others
-    /// follow it.
+    /// Reads those of a row of `ty`, of which this was made, into row number `row`, from the plane of scales: `bytes`, of which `count` are the
+    /// row's and the others follow it.
     #[inline(always)]
-    pub fn read<I: Isa>(&mut self, isa: I, ty: WeightType, bytes: &[u8], count: usize) {
+    pub fn read<I: Isa>(&mut self, isa: I, ty: WeightType, row: usize, bytes: &[u8], count: usize) {
         // Whole vectors at once, where what follows fills the last.
         let halves = &bytes[..count.next_multiple_of(64).min(bytes.len())];
         let bytes = &bytes[..count];
+        let row = row * self.stride..(row + 1) * self.stride;
+        let scales = &mut self.scales[row.clone()];
         match (ty, &mut self.minima) {
             (WeightType::Q4_1 | WeightType::Q5_1, Minima::Own(minima)) => {
-                read_pairs(isa, halves, &mut self.scales, minima)
+                read_pairs(isa, halves, scales, &mut minima[row])
             }
-            (WeightType::Q4_K | WeightType::Q5_K, Minima::Own(minima)) => read_k(isa, bytes, &mut self.scales, minima),
-            (WeightType::Q6_K, _) => read_6(isa, bytes, &mut self.scales),
-            _ => read_halves(isa, halves, &mut self.scales),
+            (WeightType::Q4_K | WeightType::Q5_K, Minima::Own(minima)) => read_k(isa, bytes, scales, &mut minima[row]),
+            (WeightType::Q6_K, _) => read_6(isa, bytes, scales),
+            _ => read_halves(isa, halves, scales),
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn tiled<F: Floats>(processor: Processor, operands: Operands<'_, F>) {
         let count = block.min(rows - from);
         processor.run(Unpack::<F> { weights, rows: first + from, floats: &mut floats, count, packing: PhantomData });
         let next = from + count..rows.min(from + count + block);
-        let ahead = Ahead(weights.numbers(first + next.start..first + next.end));
+        let ahead = Ahead(weights.words(first + next.start..first + next.end));
         let column = Column { sums: &mut *sums, rows, from, count };
         processor.run(Block { floats: &floats, x, held: &mut held, ahead, column });
     }
@@ -57,7 +57,7 @@ impl<F: Floats> Task for Unpack<'_, F> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let chunks = self.weights.cols / CHUNK;
-        let mut scales = RowScales::new(self.weights.ty, chunks);
+        let mut scales = RowScales::new(self.weights.ty, 1, chunks);
         for (n, floats) in self.floats.chunks_exact_mut(chunks).take(self.count).enumerate() {
             let row = self.weights.row(isa, self.rows + n, &mut scales);
             for (c, floats) in floats.iter_mut().enumerate() {

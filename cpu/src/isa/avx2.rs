@@ -81,8 +81,8 @@ impl Isa for Avx2 {
     const LANES: usize = 8;
 
     #[inline(always)]
-    fn prefetch(self, byte: &u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(byte).cast()) }
+    fn prefetch(self, word: &u32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(word).cast()) }
     }
 
     #[inline(always)]
@@ -257,13 +257,6 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn store_numbers(self, numbers: [__m256i; 2], to: &mut Rounded) {
-        for (to, half) in to.0.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
-            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), half) }
-        }
-    }
-
-    #[inline(always)]
     fn products(self, numbers: [__m256i; 2], x: &Rounded) -> __m256i {
         let [first, last] = self.products_of_halves(numbers, x);
         unsafe { _mm256_add_epi32(first, last) }
@@ -308,6 +301,36 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn shift_right(self, pairs: __m256i, by: u32) -> __m256i {
+        unsafe { _mm256_srlv_epi32(pairs, _mm256_set1_epi32(by as i32)) }
+    }
+
+    #[inline(always)]
+    fn shift_left(self, pairs: __m256i, by: u32) -> __m256i {
+        unsafe { _mm256_sllv_epi32(pairs, _mm256_set1_epi32(by as i32)) }
+    }
+
+    #[inline(always)]
+    fn mask(self, pairs: __m256i, mask: u32) -> __m256i {
+        unsafe { _mm256_and_si256(pairs, _mm256_set1_epi32(mask as i32)) }
+    }
+
+    #[inline(always)]
+    fn either(self, a: __m256i, b: __m256i) -> __m256i {
+        unsafe { _mm256_or_si256(a, b) }
+    }
+
+    #[inline(always)]
+    fn low_bytes(self, pairs: __m256i) -> __m256i {
+        unsafe { _mm256_srai_epi16(_mm256_slli_epi16(pairs, 8), 8) }
+    }
+
+    #[inline(always)]
+    fn high_bytes(self, pairs: __m256i) -> __m256i {
+        unsafe { _mm256_srai_epi16(pairs, 8) }
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: __m256i, weights: __m256i, x: u32) -> __m256i {
         unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(x as i32))) }
     }
@@ -315,6 +338,11 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn no_ints(self) -> __m256i {
         unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    fn all_ints(self, int: i32) -> __m256i {
+        unsafe { _mm256_set1_epi32(int) }
     }
 
     #[inline(always)]

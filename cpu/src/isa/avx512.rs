@@ -47,8 +47,8 @@ impl Isa for Avx512 {
     const VECTORS: usize = 2;
 
     #[inline(always)]
-    fn prefetch(self, byte: &u8) {
-        self.0.prefetch(byte);
+    fn prefetch(self, word: &u32) {
+        self.0.prefetch(word);
     }
 
     #[inline(always)]
@@ -180,11 +180,6 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn store_numbers(self, numbers: __m512i, to: &mut Rounded) {
-        unsafe { _mm512_storeu_si512(to.0.as_mut_ptr().cast(), numbers) }
-    }
-
-    #[inline(always)]
     fn products(self, numbers: __m512i, x: &Rounded) -> __m512i {
         unsafe { _mm512_dpwssd_epi32(_mm512_setzero_si512(), numbers, _mm512_loadu_si512(x.0.as_ptr().cast())) }
     }
@@ -253,6 +248,36 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn shift_right(self, pairs: __m512i, by: u32) -> __m512i {
+        unsafe { _mm512_srlv_epi32(pairs, _mm512_set1_epi32(by as i32)) }
+    }
+
+    #[inline(always)]
+    fn shift_left(self, pairs: __m512i, by: u32) -> __m512i {
+        unsafe { _mm512_sllv_epi32(pairs, _mm512_set1_epi32(by as i32)) }
+    }
+
+    #[inline(always)]
+    fn mask(self, pairs: __m512i, mask: u32) -> __m512i {
+        unsafe { _mm512_and_si512(pairs, _mm512_set1_epi32(mask as i32)) }
+    }
+
+    #[inline(always)]
+    fn either(self, a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_or_si512(a, b) }
+    }
+
+    #[inline(always)]
+    fn low_bytes(self, pairs: __m512i) -> __m512i {
+        unsafe { _mm512_srai_epi16(_mm512_slli_epi16(pairs, 8), 8) }
+    }
+
+    #[inline(always)]
+    fn high_bytes(self, pairs: __m512i) -> __m512i {
+        unsafe { _mm512_srai_epi16(pairs, 8) }
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: __m512i, weights: __m512i, x: u32) -> __m512i {
         unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(x as i32)) }
     }
@@ -260,6 +285,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn no_ints(self) -> __m512i {
         unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn all_ints(self, int: i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(int) }
     }
 
     #[inline(always)]

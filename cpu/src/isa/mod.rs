@@ -52,9 +52,9 @@ pub trait Isa: Copy {
     /// Vectors of weight rows side by side in a panel: 2 where the set has registers for as many sums.
     const VECTORS: usize = 1;
 
-    /// Has the processor fetch the line of a byte, where it can be told to.
+    /// Has the processor fetch the line of a word, where it can be told to.
     #[inline(always)]
-    fn prefetch(self, _: &u8) {}
+    fn prefetch(self, _: &u32) {}
     /// Bytes from memory.
     fn load(self, bytes: &[u8; 32]) -> Self::Bytes;
     /// The low nibbles of 16 bytes, then the high ones.
@@ -99,8 +99,6 @@ pub trait Isa: Copy {
 
     /// Signed bytes as numbers of 16 bits.
     fn numbers(self, bytes: Self::Bytes) -> Self::Numbers;
-    /// Numbers to memory.
-    fn store_numbers(self, numbers: Self::Numbers, to: &mut Rounded);
     /// The products of numbers with x, spread over whole numbers.
     fn products(self, numbers: Self::Numbers, x: &Rounded) -> Self::Ints;
     /// The same of the first 16 numbers, and of the last.
@@ -112,11 +110,25 @@ pub trait Isa: Copy {
     fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]);
     /// Pairs from memory.
     fn pairs(self, pairs: &[u32]) -> Self::Pairs;
+    /// Words shifted right, zeros coming in; `by` is below 32.
+    fn shift_right(self, pairs: Self::Pairs, by: u32) -> Self::Pairs;
+    /// Words shifted left.
+    fn shift_left(self, pairs: Self::Pairs, by: u32) -> Self::Pairs;
+    /// The bits of each word that `mask` has.
+    fn mask(self, pairs: Self::Pairs, mask: u32) -> Self::Pairs;
+    /// Bits of either.
+    fn either(self, a: Self::Pairs, b: Self::Pairs) -> Self::Pairs;
+    /// The low byte of each number, signed.
+    fn low_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
+    /// The high byte of each number, signed.
+    fn high_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
     /// `sums + weights · x`, two products in each lane.
     fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: u32) -> Self::Ints;
 
     /// Whole numbers: zeros.
     fn no_ints(self) -> Self::Ints;
+    /// The same whole number in all lanes.
+    fn all_ints(self, int: i32) -> Self::Ints;
     /// Floats: zeros.
     fn zero(self) -> Self::Lanes;
     /// Floats from memory.

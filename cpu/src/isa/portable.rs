@@ -130,11 +130,6 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn store_numbers(self, numbers: [i16; 32], to: &mut Rounded) {
-        to.0 = bytemuck::cast(numbers);
-    }
-
-    #[inline(always)]
     fn products(self, numbers: [i16; 32], x: &Rounded) -> [i32; 8] {
         let [first, last] = self.products_of_halves(numbers, x);
         std::array::from_fn(|i| first[i] + last[i])
@@ -165,6 +160,36 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn shift_right(self, pairs: [u32; 8], by: u32) -> [u32; 8] {
+        pairs.map(|pair| pair >> by)
+    }
+
+    #[inline(always)]
+    fn shift_left(self, pairs: [u32; 8], by: u32) -> [u32; 8] {
+        pairs.map(|pair| pair << by)
+    }
+
+    #[inline(always)]
+    fn mask(self, pairs: [u32; 8], mask: u32) -> [u32; 8] {
+        pairs.map(|pair| pair & mask)
+    }
+
+    #[inline(always)]
+    fn either(self, a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
+        std::array::from_fn(|i| a[i] | b[i])
+    }
+
+    #[inline(always)]
+    fn low_bytes(self, pairs: [u32; 8]) -> [u32; 8] {
+        pairs.map(|pair| bytemuck::cast(bytemuck::cast::<u32, [i16; 2]>(pair).map(|number| number << 8 >> 8)))
+    }
+
+    #[inline(always)]
+    fn high_bytes(self, pairs: [u32; 8]) -> [u32; 8] {
+        pairs.map(|pair| bytemuck::cast(bytemuck::cast::<u32, [i16; 2]>(pair).map(|number| number >> 8)))
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: [i32; 8], weights: [u32; 8], x: u32) -> [i32; 8] {
         let [a, b] = bytemuck::cast::<u32, [i16; 2]>(x).map(i32::from);
         std::array::from_fn(|i| {
@@ -176,6 +201,11 @@ impl Isa for Portable {
     #[inline(always)]
     fn no_ints(self) -> [i32; 8] {
         [0; 8]
+    }
+
+    #[inline(always)]
+    fn all_ints(self, int: i32) -> [i32; 8] {
+        [int; 8]
     }
 
     #[inline(always)]

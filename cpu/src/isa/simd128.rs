@@ -190,13 +190,6 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn store_numbers(self, numbers: [v128; 4], to: &mut Rounded) {
-        for (to, numbers) in to.0.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
-            unsafe { v128_store(to.as_mut_ptr().cast(), numbers) }
-        }
-    }
-
-    #[inline(always)]
     fn products(self, numbers: [v128; 4], x: &Rounded) -> v128 {
         let [first, last] = self.products_of_halves(numbers, x);
         i32x4_add(first, last)
@@ -242,6 +235,36 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
+    fn shift_right(self, pairs: v128, by: u32) -> v128 {
+        u32x4_shr(pairs, by)
+    }
+
+    #[inline(always)]
+    fn shift_left(self, pairs: v128, by: u32) -> v128 {
+        i32x4_shl(pairs, by)
+    }
+
+    #[inline(always)]
+    fn mask(self, pairs: v128, mask: u32) -> v128 {
+        v128_and(pairs, u32x4_splat(mask))
+    }
+
+    #[inline(always)]
+    fn either(self, a: v128, b: v128) -> v128 {
+        v128_or(a, b)
+    }
+
+    #[inline(always)]
+    fn low_bytes(self, pairs: v128) -> v128 {
+        i16x8_shr(i16x8_shl(pairs, 8), 8)
+    }
+
+    #[inline(always)]
+    fn high_bytes(self, pairs: v128) -> v128 {
+        i16x8_shr(pairs, 8)
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: v128, weights: v128, x: u32) -> v128 {
         i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(x as i32)))
     }
@@ -249,6 +272,11 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn no_ints(self) -> v128 {
         i32x4_splat(0)
+    }
+
+    #[inline(always)]
+    fn all_ints(self, int: i32) -> v128 {
+        i32x4_splat(int)
     }
 
     #[inline(always)]
