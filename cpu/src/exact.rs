@@ -58,14 +58,11 @@ fn products<I: Isa, F: Floats, const M: usize>(
 ) -> [f32; M] {
     let mut sums = [isa.no_products(); M];
     let chunks = x[0].len();
-    let words = row.quants.len() / 4 / chunks.max(1);
+    let fetched = ahead.len() / (F::LINES * LINE).max(1);
     for c in 0..chunks {
-        // Smaller weights are not awaited: unpacking them takes longer.
-        if words >= LINE {
-            for line in (c * words..(c + 1) * words).step_by(LINE) {
-                if let Some(word) = ahead.get(line) {
-                    isa.prefetch(word);
-                }
+        if F::LINES > 0 && c < fetched {
+            for line in 0..F::LINES {
+                isa.prefetch(&ahead[(c * F::LINES + line) * LINE]);
             }
         }
         let weights = F::chunk(isa, row, scales, c);

@@ -8,6 +8,9 @@ use crate::scales::{Minima, RowScales};
 
 /// How a type's weights become floats.
 pub trait Floats {
+    /// Lines of the cache that 32 weights take; 0 for smaller ones, which are not awaited: unpacking them takes longer.
+    const LINES: usize;
+
     /// Weights `32 * chunk..32 * (chunk + 1)` of a row.
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, scales: &RowScales, chunk: usize) -> I::Wide;
 }
@@ -49,6 +52,8 @@ pub struct UpperHalves;
 pub struct Scaled<N>(PhantomData<N>);
 
 impl Floats for F32 {
+    const LINES: usize = 2;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
         isa.load_floats(at(row.quants, 128 * chunk))
@@ -56,6 +61,8 @@ impl Floats for F32 {
 }
 
 impl Floats for F16 {
+    const LINES: usize = 1;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
         isa.widen_f16(at(row.quants, 64 * chunk))
@@ -63,6 +70,8 @@ impl Floats for F16 {
 }
 
 impl Floats for UpperHalves {
+    const LINES: usize = 1;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
         isa.widen_bf16(at(row.quants, 64 * chunk))
@@ -70,6 +79,8 @@ impl Floats for UpperHalves {
 }
 
 impl<N: Numbers> Floats for Scaled<N> {
+    const LINES: usize = 0;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, of_row: &RowScales, chunk: usize) -> I::Wide {
         let scales = &of_row.scales[chunk * N::SCALES..][..N::SCALES];

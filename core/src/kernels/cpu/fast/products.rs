@@ -28,7 +28,7 @@ pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f3
     let m_count = x.len() / weights.cols;
     let mut activations = Activations::new(weights.precision(precision), m_count, weights.cols);
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
-    let share = m_count.div_ceil(shares).next_multiple_of(TILE);
+    let share = m_count.div_ceil(shares).max(1).next_multiple_of(TILE);
     let parts = activations.parts(share).into_iter().zip(x.chunks(share * weights.cols));
     spread(shares, parts, |(part, x)| part.fill(processor, x));
     let x = activations;
