@@ -13,7 +13,7 @@ fn main() {
     let counts = counts.as_deref().unwrap_or("1,2,3,4,5,6,7,8,64,256");
     let counts: Vec<usize> = counts.split(',').map(|count| count.parse().expect("numbers of rows")).collect();
     println!("type,processor,rows of x,rounded,exact");
-    for ty in WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1 && is_asked(*ty)) {
+    for ty in WeightType::ALL.into_iter().filter(|ty| is_asked(*ty)) {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let weights = Weights { ty, cols, planes: planes.as_ref() };
@@ -30,6 +30,8 @@ fn main() {
                     (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
                 };
                 let [rounded, exact] = [Precision::Rounded, Precision::Exact].map(|precision| {
+                    // Weights that are floats have one way.
+                    let precision = precision.for_weights(ty);
                     rate(&mut |sums| {
                         let x = filled(Activations::new(precision, m_count, cols), processor, &x);
                         products(processor, weights, 0, &x, sums);

@@ -3,6 +3,7 @@
 
 use crate::isa::{Chunk, Isa, Task};
 use crate::processor::Processor;
+use inglenook_format::quant::WeightType;
 
 /// Activations that share a scale.
 pub const CHUNK: usize = 32;
@@ -34,6 +35,16 @@ pub enum Way {
     Exact,
 }
 
+impl Precision {
+    /// What becomes of them before they meet weights of this type, where this is asked for: they stay exact for weights that are floats.
+    pub fn for_weights(self, ty: WeightType) -> Precision {
+        match ty.block_len() {
+            1 => Precision::Exact,
+            _ => self,
+        }
+    }
+}
+
 /// 32 numbers of 16 bits, a pair in each word, the first in its low half.
 #[derive(Debug, Default, Clone, Copy)]
 #[repr(C, align(64))]
@@ -55,7 +66,7 @@ pub struct ChunkScale {
     pub totals: [i32; 2],
 }
 
-/// Rows of x, each 32 of them with their sum.
+/// Rows of x.
 #[derive(Debug)]
 pub struct Activations {
     rows: usize,
@@ -69,8 +80,8 @@ enum Values {
     Rounded(Vec<Rounded>, Vec<f32>, Vec<f32>),
     /// More rows, for panels: `[tiles, chunks, rows of the tile]`.
     Tiles(Vec<Rounded>, Vec<ChunkScale>),
-    /// With sums: `[rows, chunks]`.
-    Exact(Vec<Chunk>, Vec<f32>),
+    /// `[rows, chunks]`.
+    Exact(Vec<Chunk>),
 }
 
 /// Some of these rows, to be filled.
@@ -84,7 +95,7 @@ pub struct ActivationPart<'a> {
 enum PartValues<'a> {
     Rounded(&'a mut [Rounded], &'a mut [f32], &'a mut [f32]),
     Tiles(&'a mut [Rounded], &'a mut [ChunkScale]),
-    Exact(&'a mut [Chunk], &'a mut [f32]),
+    Exact(&'a mut [Chunk]),
 }
 
 /// Up to [`TILE`] rows that were rounded, `[chunks, rows]`, even columns of each chunk first.
@@ -106,15 +117,6 @@ pub struct RoundedRow<'a> {
     /// What a 1 is worth in each chunk; behind them zeros, to whole vectors.
     pub scales: &'a [f32],
     /// What each chunk sums up to; behind them zeros, to whole vectors.
-    pub sums: &'a [f32],
-}
-
-/// A row as it is.
-#[derive(Debug, Clone, Copy)]
-pub struct ExactRow<'a> {
-    /// The activations.
-    pub values: &'a [Chunk],
-    /// What each chunk sums up to.
     pub sums: &'a [f32],
 }
 
@@ -166,7 +168,7 @@ impl Activations {
         let values = match precision {
             Precision::Rounded if rows < MANY => Values::Rounded(numbers(), of_chunks(), of_chunks()),
             Precision::Rounded => Values::Tiles(numbers(), vec![ChunkScale::default(); rows * chunks]),
-            Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks], vec![0.0; rows * chunks]),
+            Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
         };
         Activations { rows, chunks, values }
     }
@@ -176,7 +178,7 @@ impl Activations {
         match self.values {
             Values::Rounded(..) => Way::Rows,
             Values::Tiles(..) => Way::Panels,
-            Values::Exact(..) => Way::Exact,
+            Values::Exact(_) => Way::Exact,
         }
     }
 
@@ -188,6 +190,11 @@ impl Activations {
     /// Columns of each.
     pub fn cols(&self) -> usize {
         self.chunks * CHUNK
+    }
+
+    /// Chunks of each.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks
     }
 
     fn stride(&self) -> usize {
@@ -209,10 +216,7 @@ impl Activations {
                 let parts = numbers.chunks_mut(of_part).zip(scales.chunks_mut(of_part));
                 parts.map(|(numbers, scales)| part(PartValues::Tiles(numbers, scales))).collect()
             }
-            Values::Exact(values, sums) => {
-                let parts = values.chunks_mut(of_part).zip(sums.chunks_mut(of_part));
-                parts.map(|(values, sums)| part(PartValues::Exact(values, sums))).collect()
-            }
+            Values::Exact(values) => values.chunks_mut(of_part).map(|values| part(PartValues::Exact(values))).collect(),
         }
     }
 
@@ -239,10 +243,9 @@ impl Activations {
 
     /// Row `m` of exact ones.
     #[inline(always)]
-    pub(crate) fn exact(&self, m: usize) -> ExactRow<'_> {
-        let Values::Exact(values, sums) = &self.values else { unreachable!("these are not rounded") };
-        let of_chunks = m * self.chunks..(m + 1) * self.chunks;
-        ExactRow { values: &values[of_chunks.clone()], sums: &sums[of_chunks] }
+    pub(crate) fn exact(&self, m: usize) -> &[Chunk] {
+        let Values::Exact(values) = &self.values else { unreachable!("these are not rounded") };
+        &values[m * self.chunks..(m + 1) * self.chunks]
     }
 }
 
@@ -288,9 +291,9 @@ impl Task for Fill<'_, '_> {
                     }
                 }
             }
-            PartValues::Exact(values, sums) => {
-                for ((value, sum), from) in values.iter_mut().zip(sums).zip(from) {
-                    (value.0, *sum) = (*from, from.iter().sum());
+            PartValues::Exact(values) => {
+                for (value, from) in values.iter_mut().zip(from) {
+                    value.0 = *from;
                 }
             }
         }

@@ -1,84 +1,79 @@
-//! Activations as they are: weights become floats, one row after the other.
+//! Activations as they are: weights become floats.
+//!
+//! A product is 32 sums, one for each column of a chunk, which are added up in a fixed order. One weight row after the other (here) and tiles
+//! of several (`tiles`) do this alike: a product has the same bits whatever is computed beside it.
 
-use crate::activations::ExactRow;
-use crate::isa::{Isa, Task};
+use crate::ahead::LINE;
+use crate::floats::Floats;
+use crate::isa::{Chunk, Isa, Task};
 use crate::matmul::Operands;
-use crate::numbers::{Numbers, RowBytes};
-use crate::scales::{Minima, RowScales};
+use crate::numbers::RowBytes;
+use crate::scales::RowScales;
 
-/// Products of exact rows of x.
-pub struct Exact<'a, N>(pub Operands<'a, N>);
+/// Rows of x that meet weights without tiles, at most.
+pub const FEW: usize = 4;
+/// How far before its use a weight is fetched, in words. From memory, one row of x is a quarter to a half faster for it.
+const AHEAD: usize = 2048;
 
-impl<N: Numbers> Task for Exact<'_, N> {
+/// Products of a few exact rows of x, one weight row after the other: nothing is written but the products.
+pub struct Exact<'a, F>(pub Operands<'a, F>);
+
+impl<F: Floats> Task for Exact<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(mut self, isa: I) {
-        let (m_count, mut m) = (self.0.x.rows(), 0);
-        // Tiles of x stay in the cache while all weight rows pass.
-        while m < m_count {
-            m += match m_count - m {
-                8.. => self.meet::<I, 8>(isa, m),
-                2.. => self.meet::<I, 2>(isa, m),
-                _ => self.meet::<I, 1>(isa, m),
-            };
+    fn run<I: Isa>(self, isa: I) {
+        let rows = self.0.rows();
+        let Operands { weights, first, x, sums, .. } = self.0;
+        let mut scales = RowScales::new(weights.ty, 1, x.chunks());
+        for n in 0..rows {
+            let row = weights.row(isa, first + n, &mut scales);
+            let [ahead, _] = weights.words(first + n..first + rows);
+            let mut ahead = ahead.get(AHEAD..).unwrap_or_default();
+            let (m_count, mut m) = (x.rows(), 0);
+            while m < m_count {
+                if m_count - m == 1 {
+                    [sums[m * rows + n]] = products::<I, F, 1>(isa, row, &scales, [x.exact(m)], ahead);
+                    m += 1;
+                } else {
+                    [sums[m * rows + n], sums[(m + 1) * rows + n]] =
+                        products::<I, F, 2>(isa, row, &scales, [x.exact(m), x.exact(m + 1)], ahead);
+                    m += 2;
+                }
+                ahead = &[];
+            }
         }
     }
 }
 
-impl<N: Numbers> Exact<'_, N> {
-    /// The products of all weight rows with `M` rows of x, from `m` on; gives `M`.
-    #[inline(always)]
-    fn meet<I: Isa, const M: usize>(&mut self, isa: I, m: usize) -> usize {
-        let count = self.0.rows();
-        let Operands { weights, first, x, sums, .. } = &mut self.0;
-        let x: [ExactRow<'_>; M] = std::array::from_fn(|i| x.exact(m + i));
-        let mut scales = RowScales::new(weights.ty, 1, x[0].values.len());
-        for n in 0..count {
-            let row = weights.row(isa, *first + n, &mut scales);
-            let products = products::<I, N, M>(isa, row, &scales, x);
-            (0..M).for_each(|i| sums[(m + i) * count + n] = products[i]);
-        }
-        M
-    }
-}
-
-/// The products of a weight row with `M` rows of x.
+/// The products of a weight row with `M` rows of x; words from `ahead` on are fetched, as many as the row has.
+#[allow(clippy::needless_range_loop, reason = "weights are walked by the same number")]
 #[inline(always)]
-fn products<I: Isa, N: Numbers, const M: usize>(
+fn products<I: Isa, F: Floats, const M: usize>(
     isa: I,
     row: RowBytes<'_>,
-    of_row: &RowScales,
-    x: [ExactRow<'_>; M],
+    scales: &RowScales,
+    x: [&[Chunk]; M],
+    ahead: &[u32],
 ) -> [f32; M] {
-    let (chunks, offset) = (x[0].values.len(), of_row.offset());
-    let scales = &of_row.scales[..chunks * N::SCALES];
-    let mut sums = [isa.zero(); M];
+    let mut sums = [isa.no_products(); M];
+    let chunks = x[0].len();
+    let fetched = ahead.len() / (F::LINES * LINE).max(1);
     for c in 0..chunks {
-        let numbers = isa.widen(isa.minus(N::chunk(isa, row, c), offset));
-        let weights = isa.times(numbers, [scales[c * N::SCALES], scales[(c + 1) * N::SCALES - 1]]);
-        for i in 0..M {
-            sums[i] = isa.add_products(sums[i], weights, &x[i].values[c].0);
+        if F::LINES > 0 && c < fetched {
+            for line in 0..F::LINES {
+                isa.prefetch(&ahead[(c * F::LINES + line) * LINE]);
+            }
+        }
+        let weights = F::chunk(isa, row, scales, c);
+        for m in 0..M {
+            sums[m] = isa.add_products(sums[m], weights, &x[m][c].0);
         }
     }
-    // No `from_fn`: what it calls is not compiled for the set.
+    // No `map`: what it calls is not compiled for the set.
     let mut products = [0.0; M];
-    for i in 0..M {
-        products[i] = isa.total(sums[i]);
-        if let Minima::Own(minima) = &of_row.minima {
-            products[i] += dot(minima, x[i].sums);
-        }
+    for m in 0..M {
+        products[m] = isa.total(sums[m]);
     }
     products
-}
-
-/// The product of two vectors, which is as long as the second.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; 8];
-    let ((a, few_a), (b, few_b)) = (a[..b.len()].as_chunks::<8>(), b.as_chunks::<8>());
-    for (a, b) in a.iter().zip(b) {
-        (0..8).for_each(|i| sums[i] += a[i] * b[i]);
-    }
-    sums.iter().sum::<f32>() + few_a.iter().zip(few_b).map(|(a, b)| a * b).sum::<f32>()
 }

@@ -1,13 +1,15 @@
-//! Fast kernels for the CPU: matmuls with quantised weights, and attention, by the widest instructions that the processor has.
+//! Fast kernels for the CPU: matmuls and attention, by the widest instructions that the processor has.
 //!
 //! They are variants of the plain-Rust twins of the engine, which stay their oracles. This is the only crate with SIMD, and with `unsafe`
 //! for it: every instruction set is a token (`isa`) that exists only where the processor has it. Nothing here knows devices, plans or models.
 
 mod activation;
 mod activations;
+mod ahead;
 mod attention;
 mod exact;
 mod exp;
+mod floats;
 mod isa;
 mod matmul;
 mod norm;
@@ -16,6 +18,7 @@ mod panels;
 mod processor;
 mod rows;
 mod scales;
+mod tiles;
 
 pub use activation::gate_by_silu;
 pub use activations::{ActivationPart, Activations, Precision, TILE};

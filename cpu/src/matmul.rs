@@ -1,9 +1,10 @@
-//! Products of quantised weight rows with rows of activations.
+//! Products of weight rows with rows of activations.
 //!
-//! A weight is `number * scale + minimum` (`numbers`, `scales`). Activations are rounded, so that the products of 32 numbers sum up to whole
+//! A quantised weight is `number * scale + minimum` (`numbers`, `scales`). Activations are rounded, so that the products of 32 numbers sum up to whole
 //! numbers, which are exact; each such sum is scaled and gets its minimum, and is added to one of four sums, in turn; these make
 //! the product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product
-//! has the same bits whatever is computed beside it. Where activations stay f32, they meet weights as floats (`exact`).
+//! has the same bits whatever is computed beside it. Weights that are floats, and all where activations stay f32, are
+//! multiplied as floats (`exact`, `tiles`).
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -11,20 +12,22 @@ use std::ops::Range;
 use inglenook_format::quant::{Plane, PlanesRef, WeightType};
 
 use crate::activations::{Activations, Way};
-use crate::exact::Exact;
+use crate::exact::{Exact, FEW};
+use crate::floats::with_floats;
 use crate::isa::Isa;
 use crate::numbers::{RowBytes, with_numbers};
 use crate::panels::Panels;
 use crate::processor::Processor;
 use crate::rows::Rows;
 use crate::scales::RowScales;
+use crate::tiles::tiled;
 
 /// Rows of a weight matrix in planes.
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'a> {
-    /// How they are packed: a type with blocks.
+    /// How they are packed.
     pub ty: WeightType,
-    /// Columns, a multiple of a block's.
+    /// Columns, a multiple of 32 and of a block's.
     pub cols: usize,
     /// Their memory.
     pub planes: PlanesRef<'a>,
@@ -74,7 +77,7 @@ pub(crate) struct Operands<'a, N> {
     pub x: &'a Activations,
     pub sums: &'a mut [f32],
     /// How the weights are packed.
-    pub numbers: PhantomData<N>,
+    pub packing: PhantomData<N>,
 }
 
 impl<N> Operands<'_, N> {
@@ -87,17 +90,19 @@ impl<N> Operands<'_, N> {
 /// `sums[m, n - first] = weights[n] · x[m]` for the weight rows from `first` on; `sums`: `[x.rows(), rows]`.
 ///
 /// # Panics
-/// Where planes end before these rows do, x has other columns, or the type has no blocks.
+/// Where planes end before these rows do, x has other columns, or another precision than these weights have.
 pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    with_numbers!(weights.ty, N => {
-        let operands = Operands::<N> { weights, first, x, sums, numbers: PhantomData };
-        match x.way() {
-            Way::Rows => processor.run(Rows(operands)),
-            Way::Panels => processor.run(Panels(operands)),
-            Way::Exact => processor.run(Exact(operands)),
-        }
-    });
+    match x.way() {
+        Way::Exact => with_floats!(weights.ty, F => {
+            let operands = Operands::<F> { weights, first, x, sums, packing: PhantomData };
+            if x.rows() <= FEW { processor.run(Exact(operands)) } else { tiled(processor, operands) }
+        }),
+        rounded => with_numbers!(weights.ty, N => {
+            let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
+            if matches!(rounded, Way::Rows) { processor.run(Rows(operands)) } else { processor.run(Panels(operands)) }
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -106,15 +111,14 @@ mod tests {
     use crate::activations::{CHUNK, Precision};
     use inglenook_format::quant::{Planes, dequantise, random_blocks, repack};
 
-    fn types() -> impl Iterator<Item = WeightType> {
-        WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1)
-    }
-
     type Method = (Processor, Precision);
 
-    fn ways() -> impl Iterator<Item = Method> {
-        let both = [Precision::Rounded, Precision::Exact];
-        Processor::all().into_iter().flat_map(move |processor| both.map(|precision| (processor, precision)))
+    fn ways(ty: WeightType) -> impl Iterator<Item = Method> {
+        let precisions: &[Precision] =
+            if ty.block_len() == 1 { &[Precision::Exact] } else { &[Precision::Rounded, Precision::Exact] };
+        Processor::all()
+            .into_iter()
+            .flat_map(|processor| precisions.iter().map(move |precision| (processor, *precision)))
     }
 
     fn bits(values: &[f32]) -> Vec<u32> {
@@ -183,13 +187,13 @@ mod tests {
 
     #[test]
     fn products_equal_those_of_dequantised_weights_on_every_instruction_set() {
-        for ty in types() {
+        for ty in WeightType::ALL {
             // Odd numbers of blocks where the type has small ones; numbers of rows that fill no panel, and more than one; rows of x that fill
             // no tile, one, and more than one.
-            let cols = if ty.block_len() == 32 { 224 } else { 768 };
+            let cols = if ty.block_len() == 256 { 768 } else { 224 };
             for (rows, m_count) in [(5, 1), (7, 2), (5, 3), (35, 4), (3, 7), (19, 15)] {
                 let case = Case::new(ty, rows, cols, m_count);
-                for way in ways() {
+                for way in ways(ty) {
                     case.check(&case.products(way, 0, rows, &case.x), way);
                 }
             }
@@ -198,10 +202,10 @@ mod tests {
 
     #[test]
     fn products_do_not_depend_on_companions() {
-        for ty in types() {
+        for ty in WeightType::ALL {
             // More chunks than a run has, and not whole runs.
-            let case = Case::new(ty, 21, if ty.block_len() == 32 { 608 } else { 768 }, 9);
-            for way in ways() {
+            let case = Case::new(ty, 21, if ty.block_len() == 256 { 768 } else { 608 }, 9);
+            for way in ways(ty) {
                 let together = case.products(way, 0, 21, &case.x);
                 for (m, x) in case.x.chunks(case.cols).enumerate() {
                     let alone = case.products(way, 2, 18, x);
@@ -217,7 +221,7 @@ mod tests {
         let block: Vec<u8> = [0x00, 0x3c].into_iter().chain([0x80; 32]).collect();
         let mut planes = Planes::default();
         repack(WeightType::Q8_0, &block.repeat(2), 0, &mut planes).expect("whole blocks");
-        for (way, m_count) in ways().flat_map(|way| [(way, 1), (way, 4)]) {
+        for (way, m_count) in ways(WeightType::Q8_0).flat_map(|way| [(way, 1), (way, 4)]) {
             for sign in [1.0, -1.0] {
                 let case =
                     Case { ty: WeightType::Q8_0, cols, planes: planes.clone(), values: Vec::new(), x: Vec::new() };
@@ -230,13 +234,15 @@ mod tests {
     #[test]
     fn activations_that_are_no_numbers_give_none_and_only_in_their_row() {
         for m_count in [2, 5] {
-            let case = Case::new(WeightType::Q4_0, 3, 64, m_count);
-            for (way, none) in ways().flat_map(|way| [(way, f32::NAN), (way, f32::INFINITY)]) {
-                let mut x = case.x.clone();
-                x[33] = none;
-                let found = case.products(way, 0, 3, &x);
-                assert!(found[..3].iter().all(|sum| !sum.is_finite()), "{way:?} {found:?}");
-                assert!(found[3..].iter().all(|sum| sum.is_finite()), "{way:?} {found:?}");
+            for ty in [WeightType::Q4_0, WeightType::F16] {
+                let case = Case::new(ty, 3, 64, m_count);
+                for (way, none) in ways(ty).flat_map(|way| [(way, f32::NAN), (way, f32::INFINITY)]) {
+                    let mut x = case.x.clone();
+                    x[33] = none;
+                    let found = case.products(way, 0, 3, &x);
+                    assert!(found[..3].iter().all(|sum| !sum.is_finite()), "{way:?} {found:?}");
+                    assert!(found[3..].iter().all(|sum| sum.is_finite()), "{way:?} {found:?}");
+                }
             }
         }
     }

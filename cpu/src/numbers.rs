@@ -85,8 +85,9 @@ macro_rules! with_numbers {
 }
 pub(crate) use with_numbers;
 
+/// The bytes from `from` on.
 #[inline(always)]
-fn at<const N: usize>(bytes: &[u8], from: usize) -> &[u8; N] {
+pub fn at<const N: usize>(bytes: &[u8], from: usize) -> &[u8; N] {
     bytes[from..].first_chunk().expect("a row holds its chunks")
 }
 

@@ -6,13 +6,12 @@
 //! has the same bits whatever is computed beside it.
 
 use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
+use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
 use crate::matmul::{Operands, Weights};
 use crate::numbers::{Numbers, RowWords};
 use crate::scales::{Minima, RowScales};
 
-/// Words of a line of the cache.
-const LINE: usize = 16;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = 16;
 /// Words that are turned at once.
@@ -73,23 +72,6 @@ struct TileRows<'a> {
     tile: Tile<'a>,
     m: usize,
     i: usize,
-}
-
-/// The weights of the next panel, which are on their way while this one is computed with.
-#[derive(Default, Clone, Copy)]
-struct Ahead<'a>([&'a [u32]; 2]);
-
-impl Ahead<'_> {
-    /// Fetches the share of `part` in `parts`.
-    #[inline(always)]
-    fn fetch<I: Isa>(&self, isa: I, part: usize, parts: usize) {
-        for words in self.0 {
-            let share = words.len().div_ceil(parts);
-            for word in words.iter().skip(part * share).take(share).step_by(LINE) {
-                isa.prefetch(word);
-            }
-        }
-    }
 }
 
 /// Where the products of a panel belong: `count` columns of `sums`, which is `[x.rows(), rows]`.

@@ -14,6 +14,9 @@ pub enum Processor {
     /// The same with AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512(isa::Avx512),
+    /// AArch64 with NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon(isa::Neon),
     /// WebAssembly with vectors of 128 bits.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
@@ -29,6 +32,8 @@ impl Processor {
             isa::Avx2::detect().map(Processor::Avx2),
             #[cfg(target_arch = "x86_64")]
             isa::Avx512::detect().map(Processor::Avx512),
+            #[cfg(target_arch = "aarch64")]
+            isa::Neon::detect().map(Processor::Neon),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Some(Processor::Simd128),
         ]
@@ -46,6 +51,8 @@ impl Processor {
             Processor::Avx2(_) => "AVX2",
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "aarch64")]
+            Processor::Neon(_) => "NEON",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Processor::Simd128 => "WebAssembly SIMD",
         }
@@ -60,6 +67,8 @@ impl Processor {
             Processor::Avx2(isa) => isa.run(task),
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512(isa) => isa.run(task),
+            #[cfg(target_arch = "aarch64")]
+            Processor::Neon(isa) => isa.run(task),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Processor::Simd128 => task.run(isa::Simd128),
         }

@@ -87,7 +87,8 @@ impl Kernel for Gemv {
     }
 
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
-        self.0.run_fast(arguments, way)
+        self.0.run_fast(arguments, way);
+        true
     }
 
     fn as_matmul(&self) -> Option<&Matmul> {

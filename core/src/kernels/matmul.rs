@@ -122,12 +122,10 @@ impl Matmul {
         self.with_outputs(arguments, |bias, out| cpu::finish(&products, bias, self.epilogue, m_count, out));
     }
 
-    /// The same the fast way; false where the weights' type has no fast way.
-    pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+    /// The same the fast way.
+    pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay) {
         let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, rows, x));
-        let Some(products) = products else { return false };
         self.with_outputs(arguments, |bias, out| products.finish(bias, self.epilogue, out));
-        true
     }
 
     /// What `compute` makes of the weights, the number of their rows, and the valid rows of x.

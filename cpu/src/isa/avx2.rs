@@ -165,11 +165,34 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn load_floats(self, floats: &[u8; 128]) -> [__m256; 4] {
+        let eights = floats.as_chunks::<32>().0;
+        let mut floats = [self.zero(); 4];
+        for i in 0..4 {
+            floats[i] = unsafe { _mm256_loadu_ps(eights[i].as_ptr().cast()) };
+        }
+        floats
+    }
+
+    #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [__m256; 4] {
         let eights = halves.as_chunks::<16>().0;
         let mut floats = [self.zero(); 4];
         for i in 0..4 {
             floats[i] = unsafe { _mm256_cvtph_ps(_mm_loadu_si128(eights[i].as_ptr().cast())) };
+        }
+        floats
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, halves: &[u8; 64]) -> [__m256; 4] {
+        let eights = halves.as_chunks::<16>().0;
+        let mut floats = [self.zero(); 4];
+        for i in 0..4 {
+            unsafe {
+                let words = _mm256_cvtepu16_epi32(_mm_loadu_si128(eights[i].as_ptr().cast()));
+                floats[i] = _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+            }
         }
         floats
     }
@@ -187,12 +210,6 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn add_products(self, sums: __m256, a: [__m256; 4], x: &[f32; 32]) -> __m256 {
-        let x = x.as_chunks::<8>().0;
-        (0..4).fold(sums, |sums, i| unsafe { _mm256_fmadd_ps(a[i], _mm256_loadu_ps(x[i].as_ptr()), sums) })
-    }
-
-    #[inline(always)]
     fn times(self, a: [__m256; 4], scales: [f32; 2]) -> [__m256; 4] {
         unsafe {
             let [first, last] = [_mm256_set1_ps(scales[0]), _mm256_set1_ps(scales[1])];
@@ -203,6 +220,32 @@ impl Isa for Avx2 {
                 _mm256_mul_ps(a[3], last),
             ]
         }
+    }
+
+    #[inline(always)]
+    fn plus(self, a: [__m256; 4], amount: f32) -> [__m256; 4] {
+        let amount = self.all(amount);
+        [self.add(a[0], amount), self.add(a[1], amount), self.add(a[2], amount), self.add(a[3], amount)]
+    }
+
+    #[inline(always)]
+    fn no_products(self) -> [__m256; 4] {
+        [self.zero(); 4]
+    }
+
+    #[inline(always)]
+    fn add_products(self, mut sums: [__m256; 4], a: [__m256; 4], x: &[f32; 32]) -> [__m256; 4] {
+        let x = x.as_chunks::<8>().0;
+        for i in 0..4 {
+            sums[i] = self.multiply_add(a[i], self.lanes(&x[i]), sums[i]);
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn total(self, sums: [__m256; 4]) -> f32 {
+        let [a, b, c, d] = sums;
+        self.total_of_fours(self.add_fours(self.no_fours(), self.add(self.add(a, c), self.add(b, d))))
     }
 
     #[inline(always)]
@@ -363,10 +406,5 @@ impl Isa for Avx2 {
             let twos = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
             _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
         }
-    }
-
-    #[inline(always)]
-    fn total(self, lanes: __m256) -> f32 {
-        self.total_of_fours(self.add_fours(self.no_fours(), lanes))
     }
 }

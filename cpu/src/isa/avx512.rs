@@ -106,11 +106,27 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn load_floats(self, floats: &[u8; 128]) -> [__m512; 2] {
+        let (first, last) = floats.split_at(64);
+        unsafe { [_mm512_loadu_ps(first.as_ptr().cast()), _mm512_loadu_ps(last.as_ptr().cast())] }
+    }
+
+    #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [__m512; 2] {
         let (first, last) = halves.split_at(32);
         unsafe {
             let [first, last] = [_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(last.as_ptr().cast())];
             [_mm512_cvtph_ps(first), _mm512_cvtph_ps(last)]
+        }
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, halves: &[u8; 64]) -> [__m512; 2] {
+        let (first, last) = halves.split_at(32);
+        unsafe {
+            let [first, last] = [_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(last.as_ptr().cast())];
+            let [first, last] = [_mm512_cvtepu16_epi32(first), _mm512_cvtepu16_epi32(last)];
+            [_mm512_castsi512_ps(_mm512_slli_epi32(first, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(last, 16))]
         }
     }
 
@@ -127,14 +143,35 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn add_products(self, sums: __m512, a: [__m512; 2], x: &[f32; 32]) -> __m512 {
-        let x = x.as_chunks::<16>().0;
-        (0..2).fold(sums, |sums, i| unsafe { _mm512_fmadd_ps(a[i], _mm512_loadu_ps(x[i].as_ptr()), sums) })
+    fn times(self, a: [__m512; 2], scales: [f32; 2]) -> [__m512; 2] {
+        unsafe { [_mm512_mul_ps(a[0], _mm512_set1_ps(scales[0])), _mm512_mul_ps(a[1], _mm512_set1_ps(scales[1]))] }
     }
 
     #[inline(always)]
-    fn times(self, a: [__m512; 2], scales: [f32; 2]) -> [__m512; 2] {
-        unsafe { [_mm512_mul_ps(a[0], _mm512_set1_ps(scales[0])), _mm512_mul_ps(a[1], _mm512_set1_ps(scales[1]))] }
+    fn plus(self, a: [__m512; 2], amount: f32) -> [__m512; 2] {
+        let amount = self.all(amount);
+        [self.add(a[0], amount), self.add(a[1], amount)]
+    }
+
+    #[inline(always)]
+    fn no_products(self) -> [__m512; 2] {
+        [self.zero(); 2]
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: [__m512; 2], a: [__m512; 2], x: &[f32; 32]) -> [__m512; 2] {
+        let (first, last) = x.split_at(16);
+        [self.multiply_add(a[0], self.lanes(first), sums[0]), self.multiply_add(a[1], self.lanes(last), sums[1])]
+    }
+
+    #[inline(always)]
+    fn total(self, sums: [__m512; 2]) -> f32 {
+        unsafe {
+            let lanes = _mm512_castps_pd(self.add(sums[0], sums[1]));
+            let (low, high) = (_mm512_castpd512_pd256(lanes), _mm512_extractf64x4_pd(lanes, 1));
+            let sum = self.0.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
+            self.total_of_fours(self.0.add_fours(self.no_fours(), sum))
+        }
     }
 
     #[inline(always)]
@@ -316,13 +353,5 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn total_of_fours(self, sums: __m128) -> f32 {
         self.0.total_of_fours(sums)
-    }
-
-    #[inline(always)]
-    fn total(self, lanes: __m512) -> f32 {
-        unsafe {
-            let (low, high) = (_mm512_castps512_ps256(lanes), _mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
-            self.0.total(_mm256_add_ps(low, _mm256_castpd_ps(high)))
-        }
     }
 }

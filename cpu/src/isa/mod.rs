@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(not(target_arch = "wasm32"))]
 mod portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -13,6 +15,8 @@ mod simd128;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 #[cfg(not(target_arch = "wasm32"))]
 pub use portable::Portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -76,16 +80,26 @@ pub trait Isa: Copy {
 
     /// Signed bytes as floats.
     fn widen(self, bytes: Self::Bytes) -> Self::Wide;
+    /// 32 floats from memory.
+    fn load_floats(self, floats: &[u8; 128]) -> Self::Wide;
     /// 32 of f16 as floats.
     fn widen_f16(self, halves: &[u8; 64]) -> Self::Wide;
+    /// 32 of bf16, the upper halves of floats, as floats.
+    fn widen_bf16(self, halves: &[u8; 64]) -> Self::Wide;
     /// An f16 as a float.
     fn half(self, bytes: [u8; 2]) -> f32;
     /// Floats to memory.
     fn store(self, floats: Self::Wide, to: &mut [f32; 32]);
     /// The first 16 of `a` times the first scale, the others times the second.
     fn times(self, a: Self::Wide, scales: [f32; 2]) -> Self::Wide;
-    /// `sums + a · x`, the products being spread over the sums.
-    fn add_products(self, sums: Self::Lanes, a: Self::Wide, x: &[f32; 32]) -> Self::Lanes;
+    /// `a + amount`.
+    fn plus(self, a: Self::Wide, amount: f32) -> Self::Wide;
+    /// 32 sums of products: zeros.
+    fn no_products(self) -> Self::Wide;
+    /// `sums + a * x`, each as [`Isa::multiply_add`].
+    fn add_products(self, sums: Self::Wide, a: Self::Wide, x: &[f32; 32]) -> Self::Wide;
+    /// The sum of 32 sums.
+    fn total(self, sums: Self::Wide) -> f32;
 
     /// Signed bytes as numbers of 16 bits.
     fn numbers(self, bytes: Self::Bytes) -> Self::Numbers;
@@ -143,8 +157,6 @@ pub trait Isa: Copy {
     fn add_fours(self, sums: Self::Fours, lanes: Self::Lanes) -> Self::Fours;
     /// The sum of the four: of the first and the third, and of the others.
     fn total_of_fours(self, sums: Self::Fours) -> f32;
-    /// The sum of all lanes.
-    fn total(self, lanes: Self::Lanes) -> f32;
 }
 
 /// Work for any instruction set.

@@ -74,8 +74,18 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn load_floats(self, floats: &[u8; 128]) -> [f32; 32] {
+        bytemuck::pod_read_unaligned(floats)
+    }
+
+    #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [f32; 32] {
         std::array::from_fn(|i| self.half([halves[2 * i], halves[2 * i + 1]]))
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, halves: &[u8; 64]) -> [f32; 32] {
+        std::array::from_fn(|i| f32::from_le_bytes([0, 0, halves[2 * i], halves[2 * i + 1]]))
     }
 
     #[inline(always)]
@@ -89,14 +99,29 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn add_products(self, sums: [f32; 8], a: [f32; 32], x: &[f32; 32]) -> [f32; 8] {
-        let two = |i: usize| a[i] * x[i] + a[i + 8] * x[i + 8];
-        std::array::from_fn(|i| sums[i] + (two(i) + two(i + 16)))
+    fn times(self, a: [f32; 32], scales: [f32; 2]) -> [f32; 32] {
+        std::array::from_fn(|i| a[i] * scales[i / 16])
     }
 
     #[inline(always)]
-    fn times(self, a: [f32; 32], scales: [f32; 2]) -> [f32; 32] {
-        std::array::from_fn(|i| a[i] * scales[i / 16])
+    fn plus(self, a: [f32; 32], amount: f32) -> [f32; 32] {
+        a.map(|a| a + amount)
+    }
+
+    #[inline(always)]
+    fn no_products(self) -> [f32; 32] {
+        [0.0; 32]
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: [f32; 32], a: [f32; 32], x: &[f32; 32]) -> [f32; 32] {
+        std::array::from_fn(|i| a[i] * x[i] + sums[i])
+    }
+
+    #[inline(always)]
+    fn total(self, sums: [f32; 32]) -> f32 {
+        let eight: [f32; 8] = std::array::from_fn(|i| (sums[i] + sums[i + 16]) + (sums[i + 8] + sums[i + 24]));
+        self.total_of_fours(self.add_fours(self.no_fours(), eight))
     }
 
     #[inline(always)]
@@ -241,10 +266,5 @@ impl Isa for Portable {
     #[inline(always)]
     fn total_of_fours(self, [a, b, c, d]: [f32; 4]) -> f32 {
         (a + c) + (b + d)
-    }
-
-    #[inline(always)]
-    fn total(self, lanes: [f32; 8]) -> f32 {
-        self.total_of_fours(self.add_fours(self.no_fours(), lanes))
     }
 }

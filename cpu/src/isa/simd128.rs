@@ -108,6 +108,11 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
+    fn load_floats(self, floats: &[u8; 128]) -> [v128; 8] {
+        std::array::from_fn(|i| unsafe { v128_load(floats.as_chunks::<16>().0[i].as_ptr().cast()) })
+    }
+
+    #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [v128; 8] {
         std::array::from_fn(|i| {
             let halves = unsafe { v128_load64_zero(halves.as_chunks::<8>().0[i].as_ptr().cast()) };
@@ -119,6 +124,18 @@ impl Isa for Simd128 {
             let special = v128_and(u32x4_ge(magnitude, u32x4_splat(0x7c00 << 13)), u32x4_splat(0x7f80_0000));
             let sign = u32x4_shl(v128_and(bits, u32x4_splat(0x8000)), 16);
             v128_or(v128_or(number, special), sign)
+        })
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, halves: &[u8; 64]) -> [v128; 8] {
+        std::array::from_fn(|i| {
+            let halves = unsafe { v128_load(halves.as_chunks::<16>().0[i / 2].as_ptr().cast()) };
+            let zero = u16x8_splat(0);
+            match i % 2 {
+                0 => i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(zero, halves),
+                _ => i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(zero, halves),
+            }
         })
     }
 
@@ -140,16 +157,30 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn add_products(self, sums: v128, a: [v128; 8], x: &[f32; 32]) -> v128 {
-        // Four sums, since each addition waits for the one before.
-        let two = |i: usize| times_add(a[i + 4], four(x, i + 4), f32x4_mul(a[i], four(x, i)));
-        f32x4_add(sums, f32x4_add(f32x4_add(two(0), two(1)), f32x4_add(two(2), two(3))))
-    }
-
-    #[inline(always)]
     fn times(self, a: [v128; 8], scales: [f32; 2]) -> [v128; 8] {
         let scales = scales.map(|scale| f32x4_splat(scale));
         std::array::from_fn(|i| f32x4_mul(a[i], scales[i / 4]))
+    }
+
+    #[inline(always)]
+    fn plus(self, a: [v128; 8], amount: f32) -> [v128; 8] {
+        a.map(|a| f32x4_add(a, f32x4_splat(amount)))
+    }
+
+    #[inline(always)]
+    fn no_products(self) -> [v128; 8] {
+        [f32x4_splat(0.0); 8]
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: [v128; 8], a: [v128; 8], x: &[f32; 32]) -> [v128; 8] {
+        std::array::from_fn(|i| times_add(a[i], four(x, i), sums[i]))
+    }
+
+    #[inline(always)]
+    fn total(self, sums: [v128; 8]) -> f32 {
+        let two = |i: usize| f32x4_add(sums[i], sums[i + 4]);
+        self.total_of_fours(f32x4_add(f32x4_add(two(0), two(2)), f32x4_add(two(1), two(3))))
     }
 
     #[inline(always)]
@@ -307,10 +338,5 @@ impl Isa for Simd128 {
     fn total_of_fours(self, sums: v128) -> f32 {
         (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
             + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
-    }
-
-    #[inline(always)]
-    fn total(self, lanes: v128) -> f32 {
-        self.total_of_fours(lanes)
     }
 }

@@ -2,6 +2,7 @@
 //! there is nothing to do.
 
 mod apt;
+pub mod arm;
 mod bindgen;
 mod npm;
 pub mod wasm_target;

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::counts::{Counts, run_check, run_tests};
-use crate::setup::wasm_target;
+use crate::setup::{arm, wasm_target};
 use crate::shell::{npm, run, say};
 use crate::workspace::Workspace;
 use crate::{apps, browser, packages, setup, size, wasm};
@@ -24,6 +24,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "clippy", about: "no warning in native Rust", run: clippy },
     Stage { name: "clippy-wasm", about: "no warning in Rust for the browser", run: clippy_wasm },
     Stage { name: "rust", about: "unit and integration tests, Vulkan included", run: rust_tests },
+    Stage { name: "arm", about: "the kernels of the CPU on AArch64, by qemu", run: arm_tests },
     Stage { name: "wasm", about: "the WebAssembly module builds", run: build_wasm },
     Stage { name: "demo", about: "the npm package and the demo page build", run: build_demo },
     Stage { name: "typescript", about: "types, lint and unit tests of the npm packages", run: typescript },
@@ -73,6 +74,29 @@ fn rust_tests(workspace: &Workspace) -> (Counts, Result<()>) {
     let mut command = cargo(workspace);
     use_lavapipe(&mut command, workspace);
     run_tests(command.args(["test", "--quiet", "--no-fail-fast"]))
+}
+
+fn arm_tests(workspace: &Workspace) -> (Counts, Result<()>) {
+    if cfg!(target_arch = "aarch64") {
+        say("skipped: this machine is one, and has run them with the others");
+        return (Counts::default(), Ok(()));
+    }
+    if let Err(lack) = arm::ensure() {
+        say(&format!("skipped: {lack:#}"));
+        return (Counts::default(), Ok(()));
+    }
+    let package = ["--package", "inglenook-cpu"];
+    let (counts, result) = run_check(arm::cargo("clippy").current_dir(&workspace.root).args(package).args([
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]));
+    if result.is_err() {
+        return (counts, result);
+    }
+    let (of_tests, result) = run_tests(arm::cargo("test").current_dir(&workspace.root).args(package));
+    (counts + of_tests, result)
 }
 
 fn build_wasm(workspace: &Workspace) -> (Counts, Result<()>) {

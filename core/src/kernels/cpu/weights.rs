@@ -55,11 +55,11 @@ impl<'a> WeightRows<'a> {
         self.cols
     }
 
-    /// The same for `inglenook-cpu`, where the type has blocks.
+    /// The same for `inglenook-cpu`.
     #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-    pub fn in_blocks(&self) -> Option<inglenook_cpu::Weights<'a>> {
+    pub fn planes(&self) -> inglenook_cpu::Weights<'a> {
         let WeightRows { ty, cols, planes } = *self;
-        (ty.block_len() > 1).then_some(inglenook_cpu::Weights { ty, cols, planes })
+        inglenook_cpu::Weights { ty, cols, planes }
     }
 
     /// Writes row `row` to `out`, which has a value for each column.

@@ -93,6 +93,7 @@ pub fn groups(steps: &[CpuStep], places: &[Vec<Place>], known: &mut Vec<GroupWei
     for (number, step) in steps.iter().enumerate() {
         let (Some(matmul), Some(way)) = (step.kernel.as_matmul(), step.way) else { continue };
         let weights = SharedWeights::of(matmul, &places[number]);
+        let way = way.for_weights(weights.ty);
         match groups.last_mut() {
             Some((range, group))
                 if range.end == number && group.way == way && have_one_x(&places[range.start..=number]) =>
@@ -140,7 +141,7 @@ impl Exchange {
         let all: usize = steps.iter().map(|(_, matmul)| matmul.weights.rows as usize).sum();
         let (step, matmul) = &steps[0];
         matmul.with_inputs(&step.arguments, |rows, _, x| {
-            let (cols, way) = (rows.cols(), step.way?);
+            let (cols, way) = (rows.cols(), step.way?.for_weights(matmul.weights.ty));
             let m_count = x.len() / cols;
             // Once begun, it is for all rows.
             if m_count == 0 || (first == 0 && (x.len() * all) as u64 <= least) {

@@ -8,6 +8,9 @@ mod others;
 mod products;
 
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
+use inglenook_format::quant::WeightType;
+
+#[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use inglenook_cpu::{Activations, Precision, Processor};
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub use none::{Precision, Processor, fast_attend, fast_products, fast_rms_norm};
@@ -29,4 +32,12 @@ pub struct FastWay {
     pub threads: usize,
     /// With activations that are rounded, or not.
     pub precision: Precision,
+}
+
+#[cfg(not(all(target_arch = "wasm32", feature = "web")))]
+impl FastWay {
+    /// The same with what becomes of activations that meet weights of this type.
+    pub fn for_weights(self, ty: WeightType) -> FastWay {
+        FastWay { precision: self.precision.for_weights(ty), ..self }
+    }
 }

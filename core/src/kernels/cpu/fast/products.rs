@@ -24,17 +24,17 @@ pub struct Products {
     sums: Vec<f32>,
 }
 
-/// What [`crate::kernels::cpu::dot_products`] computes, where the weights are of a type with blocks.
-pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Option<Products> {
-    let weights = weights.in_blocks()?;
-    let x = activations(way, weights.cols, x);
+/// What [`crate::kernels::cpu::dot_products`] computes.
+pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Products {
+    let weights = weights.planes();
+    let x = activations(way.for_weights(weights.ty), weights.cols, x);
     let threads = threads_for(rows * x.rows() * weights.cols, way.threads);
     let mut all = Products::new(way, rows, x.rows(), pieces_of(rows, threads));
     let piece = all.piece;
     spread(threads, all.pieces().enumerate(), |(number, sums)| {
         products(way.processor, weights, number * piece, &x, sums);
     });
-    Some(all)
+    all
 }
 
 /// Rows of x, of `cols` columns, in the form in which they meet weights.
@@ -69,9 +69,8 @@ impl Products {
     /// Computes a piece, of the weights of all; where there are fewer, nothing.
     pub fn compute(&mut self, number: usize, weights: WeightRows<'_>, x: &Activations) {
         let (processor, first) = (self.way.processor, number * self.piece);
-        let piece = self.pieces().nth(number);
-        if let (Some(sums), Some(weights)) = (piece, weights.in_blocks()) {
-            products(processor, weights, first, x, sums);
+        if let Some(sums) = self.pieces().nth(number) {
+            products(processor, weights.planes(), first, x, sums);
         }
     }
 

@@ -1,0 +1,94 @@
+//! From planes to floats: 32 weights of a row at a time.
+
+use std::marker::PhantomData;
+
+use crate::isa::Isa;
+use crate::numbers::{Numbers, RowBytes, at};
+use crate::scales::{Minima, RowScales};
+
+/// How a type's weights become floats.
+pub trait Floats {
+    /// Lines of the cache that 32 weights take; 0 for smaller ones, which are not awaited: unpacking them takes longer.
+    const LINES: usize;
+
+    /// Weights `32 * chunk..32 * (chunk + 1)` of a row.
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, scales: &RowScales, chunk: usize) -> I::Wide;
+}
+
+/// Runs `$run` with `$floats` for how weights of a type become floats.
+macro_rules! with_floats {
+    ($ty:expr, $floats:ident => $run:expr) => {{
+        use inglenook_format::quant::WeightType;
+        use $crate::floats::{F16, F32, Scaled, UpperHalves};
+        match $ty {
+            WeightType::F32 => {
+                type $floats = F32;
+                $run
+            }
+            WeightType::F16 => {
+                type $floats = F16;
+                $run
+            }
+            WeightType::BF16 => {
+                type $floats = UpperHalves;
+                $run
+            }
+            _ => $crate::numbers::with_numbers!($ty, Packed => {
+                type $floats = Scaled<Packed>;
+                $run
+            }),
+        }
+    }};
+}
+pub(crate) use with_floats;
+
+/// F32.
+pub struct F32;
+/// F16.
+pub struct F16;
+/// BF16: the upper halves of floats.
+pub struct UpperHalves;
+/// Whole numbers with their scales and minima.
+pub struct Scaled<N>(PhantomData<N>);
+
+impl Floats for F32 {
+    const LINES: usize = 2;
+
+    #[inline(always)]
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
+        isa.load_floats(at(row.quants, 128 * chunk))
+    }
+}
+
+impl Floats for F16 {
+    const LINES: usize = 1;
+
+    #[inline(always)]
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
+        isa.widen_f16(at(row.quants, 64 * chunk))
+    }
+}
+
+impl Floats for UpperHalves {
+    const LINES: usize = 1;
+
+    #[inline(always)]
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
+        isa.widen_bf16(at(row.quants, 64 * chunk))
+    }
+}
+
+impl<N: Numbers> Floats for Scaled<N> {
+    const LINES: usize = 0;
+
+    #[inline(always)]
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, of_row: &RowScales, chunk: usize) -> I::Wide {
+        let scales = &of_row.scales[chunk * N::SCALES..][..N::SCALES];
+        let numbers = isa.widen(isa.minus(N::chunk(isa, row, chunk), of_row.offset()));
+        let weights = isa.times(numbers, [scales[0], scales[N::SCALES - 1]]);
+        match &of_row.minima {
+            Minima::Own(minima) => isa.plus(weights, minima[chunk]),
+            _ => weights,
+        }
+    }
+}
