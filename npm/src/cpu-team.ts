@@ -9,7 +9,7 @@ import { type HelperLine, type Order, ROOM } from './helper-line.js';
 import type { CpuModule } from './wasm.js';
 
 /** Multiplications below which it does not pay to share a matmul: what passes meanwhile, through shared memory and by messages. */
-export const LEAST_BY_MEMORY = 2 ** 18;
+export const LEAST_BY_MEMORY = 2 ** 19;
 export const LEAST_BY_MESSAGES = 2 ** 23;
 
 /** Milliseconds that a helper may take at least, and how many times as long as this module takes for its share. */
