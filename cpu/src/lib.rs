@@ -18,6 +18,7 @@ mod panels;
 mod processor;
 mod rows;
 mod scales;
+mod scan;
 mod tiles;
 
 pub use activation::gate_by_silu;
@@ -26,3 +27,4 @@ pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
 pub use norm::rms_norm;
 pub use processor::Processor;
+pub use scan::{Peak, mass, peak};

@@ -1,5 +1,6 @@
 //! Bias, penalties and mask, and the best token of each chunk of the vocabulary.
 
+use super::cpu::FastWay;
 use super::sampling::{self, BIASED, MASKED, SampleShape, SamplingParams, case_rows, mask_words, params_words};
 use super::verify::{KernelTest, Output, random_f32s, random_words};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -91,19 +92,30 @@ impl Kernel for ChunkArgmax {
     }
 
     fn run(&self, arguments: &Arguments) {
-        cpu::chunk_argmax(
-            batch::rows(&arguments.u32s("batch")),
-            &arguments.u32s("logits"),
-            bytemuck::cast_slice(&arguments.u32s("params")),
-            cpu::Past { history: &arguments.u32s("history"), mask: &arguments.u32s("mask") },
-            &mut arguments.f32s_mut("adjusted"),
-            cpu::Peaks { best: &mut arguments.f32s_mut("peaks"), places: &mut arguments.u32s_mut("places") },
-            &self.shape,
-        );
+        self.run_by(arguments, None);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_by(arguments, Some(way));
+        true
     }
 
     fn guard(&self) -> KernelTest {
         case(517, 1, "filtered", FILTERED)
+    }
+}
+
+impl ChunkArgmax {
+    fn run_by(&self, arguments: &Arguments, way: Option<FastWay>) {
+        let [batch, params, history, mask] = ["batch", "params", "history", "mask"].map(|name| arguments.u32s(name));
+        let sampled = cpu::Sampled {
+            rows: batch::rows(&batch),
+            logits: &arguments.f32s("logits"),
+            params: bytemuck::cast_slice(&params),
+            past: cpu::Past { history: &history, mask: &mask },
+        };
+        let peaks = cpu::Peaks { best: &mut arguments.f32s_mut("peaks"), places: &mut arguments.u32s_mut("places") };
+        cpu::chunk_argmax(sampled, &mut arguments.f32s_mut("adjusted"), peaks, &self.shape, way);
     }
 }
 

@@ -158,15 +158,11 @@ fn changed_case(vocab: u32, rows: u32, name: &str, params: SamplingParams, chang
     change(&mut logits);
     let [mut adjusted, mut peaks, mut places, chosen] =
         shape.scratch_cols().map(|cols| vec![0; (cols * shape.rows) as usize]);
-    cpu::chunk_argmax(
-        &valid,
-        &logits,
-        &params,
-        cpu::Past { history: &vec![0; (rows * vocab) as usize], mask: &vec![0; (rows * vocab) as usize] },
-        bytemuck::cast_slice_mut(&mut adjusted),
-        cpu::Peaks { best: bytemuck::cast_slice_mut(&mut peaks), places: &mut places },
-        &shape,
-    );
+    let none = vec![0; (rows * vocab) as usize];
+    let past = cpu::Past { history: &none, mask: &none };
+    let sampled = cpu::Sampled { rows: &valid, logits: bytemuck::cast_slice(&logits), params: &params, past };
+    let best = cpu::Peaks { best: bytemuck::cast_slice_mut(&mut peaks), places: &mut places };
+    cpu::chunk_argmax(sampled, bytemuck::cast_slice_mut(&mut adjusted), best, &shape, None);
     let inputs = vec![batch::words(&valid), adjusted, peaks, places, params_words(&params), chosen];
     KernelTest::new(format!("filter_draw {name} {rows}x{vocab}"), inputs, vec![Output::bits(5)], move |places| {
         let [batch, adjusted, peaks, places, params, chosen] = places.try_into().expect("six inputs");

@@ -1,8 +1,13 @@
 //! Twin of `shaders/chunk_argmax.wgsl`.
 
+use super::fast::{FastWay, Processor, fast_mass, fast_peak};
 use super::sampling::{FAULT, HIGHEST, adjust, dry_penalty, is_fault, sane, score};
+use super::threads::{ALL_THREADS, spread, threads_for};
 use crate::kernels::batch::{Row, drafted};
 use crate::kernels::sampling::{MASKED, NO_TOKEN, STOPS, SampleShape, SamplingParams, TIMES, mask_words};
+
+/// What a token takes, in multiplications.
+const WORK_OF_A_TOKEN: usize = 4;
 
 /// What sequences' tokens depend on beside the logits.
 #[derive(Debug, Clone, Copy)]
@@ -22,74 +27,138 @@ pub struct Peaks<'a> {
     pub places: &'a mut [u32],
 }
 
-/// Applies bias, penalties (for DRY's, `adjusted` holds what `dry` found) and mask to the `logits` (f32 bits, `[rows, columns]`) of sampled rows and finds the chunks' best.
+/// What each row is sampled from: the batch, the `logits` (f32 bits, `[rows, columns]`), and how each sequence is sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampled<'a> {
+    /// The valid rows.
+    pub rows: &'a [Row],
+    /// Their logits.
+    pub logits: &'a [f32],
+    /// `[sequences]`.
+    pub params: &'a [SamplingParams],
+    /// What they depend on besides.
+    pub past: Past<'a>,
+}
+
+/// Applies bias, penalties (for DRY's, `adjusted` holds what `dry` found) and mask to the logits of sampled rows and finds the chunks' best.
 pub fn chunk_argmax(
-    rows: &[Row],
-    logits: &[u32],
-    params: &[SamplingParams],
-    past: Past,
+    sampled: Sampled<'_>,
     adjusted: &mut [f32],
-    peaks: Peaks,
+    peaks: Peaks<'_>,
     shape: &SampleShape,
+    way: Option<FastWay>,
 ) {
     let (vocab, chunk, chunks) = (shape.vocab as usize, shape.chunk() as usize, shape.chunks() as usize);
-    for (r, row) in rows.iter().enumerate().filter(|(_, row)| row.is_sampled()) {
-        let params = &params[row.sequence as usize];
-        let history = &past.history[row.sequence as usize * vocab..][..vocab];
-        let drafted = drafted(rows, r);
-        let words = mask_words(shape.vocab) as usize;
-        let mask = &past.mask[row.sequence as usize * words..][..words];
-        let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
-        let logits = &logits[r * shape.columns as usize..][..vocab];
-        let lengths = &adjusted[r * shape.stride() as usize..][..vocab];
-        let values: Vec<f32> = logits
-            .iter()
-            .zip(history)
-            .enumerate()
-            .map(|(token, (bits, past))| {
-                let logit = sane(f32::from_bits(*bits));
-                let ends_early = row.position + 1 < params.min_limit && params.flags & MASKED == 0;
-                if !allowed(token) || ends_early && past & STOPS != 0 {
-                    return -HIGHEST;
-                }
-                let value = match params.remembers() {
-                    true => adjust(logit, with_drafted(*past, token, &drafted), params),
-                    false => logit,
-                };
-                match params.dry_multiplier > 0.0 {
-                    true => sane(value - dry_penalty(lengths[token] as u32, params)),
-                    false => value,
-                }
-            })
-            .collect();
-        let filters = !params.is_greedy() && params.has_filter(vocab);
-        if filters {
-            adjusted[r * shape.stride() as usize..][..vocab].copy_from_slice(&values);
-        }
-        for (c, values) in values.chunks(chunk).enumerate() {
-            let first = (c * chunk) as u32;
-            let ranked = |i: usize| match params.is_greedy() || filters {
-                true => values[i],
-                false => score(values[i] * params.scale(), first + i as u32, row.position + 1, params),
-            };
-            let mut best = (0, ranked(0));
-            for i in 1..values.len() {
-                let value = ranked(i);
-                if value > best.1 {
-                    best = (i, value);
-                }
+    let rows = adjusted.chunks_mut(shape.stride() as usize).zip(peaks.best.chunks_mut(2 * chunks));
+    let rows = rows.zip(peaks.places.chunks_mut(chunks)).take(sampled.rows.len()).enumerate();
+    let rows = rows.filter(|(row, _)| sampled.rows[*row].is_sampled());
+    let pieces = rows.flat_map(|(row, ((adjusted, best), places))| {
+        let adjusted = adjusted[..vocab].chunks_mut(chunk);
+        let parts = adjusted.zip(best.as_chunks_mut::<2>().0).zip(places).enumerate();
+        parts.map(move |(number, ((adjusted, best), place))| Piece {
+            row,
+            first: number * chunk,
+            adjusted,
+            best,
+            place,
+        })
+    });
+    let threads = way.map_or(ALL_THREADS, |way| way.threads);
+    let work = sampled.rows.len() * vocab * WORK_OF_A_TOKEN;
+    let processor = way.map(|way| way.processor);
+    spread(threads_for(work, threads), pieces.collect::<Vec<_>>().into_iter(), |piece| {
+        piece.scan(sampled, shape, processor);
+    });
+}
+
+/// A chunk of a row's tokens, from `first` on.
+struct Piece<'a> {
+    row: usize,
+    first: usize,
+    adjusted: &'a mut [f32],
+    best: &'a mut [f32; 2],
+    place: &'a mut u32,
+}
+
+impl Piece<'_> {
+    fn scan(self, sampled: Sampled<'_>, shape: &SampleShape, processor: Option<Processor>) {
+        let Piece { row: r, first, adjusted, best, place } = self;
+        let row = &sampled.rows[r];
+        let params = &sampled.params[row.sequence as usize];
+        let logits = &sampled.logits[r * shape.columns as usize + first..][..adjusted.len()];
+        let filters = !params.is_greedy() && params.has_filter(shape.vocab as usize);
+        let is_plain = !params.remembers() && params.flags & MASKED == 0 && params.dry_multiplier <= 0.0;
+        let has_mass = filters && params.top_p < 1.0;
+        if let (Some(processor), true) = (processor, is_plain && (params.is_greedy() || filters)) {
+            if filters {
+                adjusted.iter_mut().zip(logits).for_each(|(to, logit)| *to = sane(*logit));
             }
-            let mass = match filters && params.top_p < 1.0 {
-                true => values.iter().map(|value| ((value - best.1) * params.scale()).exp()).sum(),
-                false => 0.0,
-            };
-            let is_faulty = logits[c * chunk..][..values.len()].iter().any(|bits| is_fault(f32::from_bits(*bits)));
-            let (peak, token) = if is_faulty { (FAULT, NO_TOKEN) } else { (best.1, first + best.0 as u32) };
-            let at = r * chunks + c;
-            peaks.best[2 * at..][..2].copy_from_slice(&[peak, mass]);
-            peaks.places[at] = token;
+            let (peak, at, is_faulty) = fast_peak(processor, logits, HIGHEST);
+            let mass = if has_mass { fast_mass(processor, adjusted, peak, params.scale()) } else { 0.0 };
+            (*best, *place) = told(is_faulty, peak, first + at, mass);
+            return;
         }
+        let values = values(sampled, r, first, logits, adjusted, shape);
+        if filters {
+            adjusted.copy_from_slice(&values);
+        }
+        let ranked = |i: usize| match params.is_greedy() || filters {
+            true => values[i],
+            false => score(values[i] * params.scale(), (first + i) as u32, row.position + 1, params),
+        };
+        let mut highest = (0, ranked(0));
+        for i in 1..values.len() {
+            let value = ranked(i);
+            if value > highest.1 {
+                highest = (i, value);
+            }
+        }
+        let mass = match has_mass {
+            true => values.iter().map(|value| ((value - highest.1) * params.scale()).exp()).sum(),
+            false => 0.0,
+        };
+        let is_faulty = logits.iter().any(|logit| is_fault(*logit));
+        (*best, *place) = told(is_faulty, highest.1, first + highest.0, mass);
     }
+}
+
+/// What a chunk tells of its best.
+fn told(is_faulty: bool, peak: f32, token: usize, mass: f32) -> ([f32; 2], u32) {
+    if is_faulty { ([FAULT, mass], NO_TOKEN) } else { ([peak, mass], token as u32) }
+}
+
+/// The logits of row `r` from token `first` on, with all that is applied to them; `lengths` are what `dry` found.
+fn values(
+    Sampled { rows, params, past, .. }: Sampled<'_>,
+    r: usize,
+    first: usize,
+    logits: &[f32],
+    lengths: &[f32],
+    shape: &SampleShape,
+) -> Vec<f32> {
+    let row = &rows[r];
+    let params = &params[row.sequence as usize];
+    let history = &past.history[row.sequence as usize * shape.vocab as usize + first..];
+    let words = mask_words(shape.vocab) as usize;
+    let mask = &past.mask[row.sequence as usize * words..][..words];
+    let drafted = drafted(rows, r);
+    let allowed = |token: usize| params.flags & MASKED == 0 || mask[token / 32] >> (token % 32) & 1 == 1;
+    let ends_early = row.position + 1 < params.min_limit && params.flags & MASKED == 0;
+    let value = |i: usize| {
+        let (logit, token) = (sane(logits[i]), first + i);
+        if !allowed(token) || ends_early && history[i] & STOPS != 0 {
+            return -HIGHEST;
+        }
+        let value = match params.remembers() {
+            true => adjust(logit, with_drafted(history[i], token, &drafted), params),
+            false => logit,
+        };
+        match params.dry_multiplier > 0.0 {
+            true => sane(value - dry_penalty(lengths[i] as u32, params)),
+            false => value,
+        }
+    };
+    (0..logits.len()).map(value).collect()
 }
 
 /// A token's history with the drafted tokens counted.

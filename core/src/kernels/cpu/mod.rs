@@ -19,7 +19,7 @@ mod threads;
 mod weights;
 
 pub use attention::{attention, attention_reduce};
-pub use chunk_argmax::{Past, Peaks, chunk_argmax};
+pub use chunk_argmax::{Past, Peaks, Sampled, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;

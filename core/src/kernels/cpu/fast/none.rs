@@ -63,3 +63,13 @@ pub fn fast_attend(
 ) -> Option<Vec<(f32, f32)>> {
     match processor {}
 }
+
+/// Never called.
+pub fn fast_peak(processor: Processor, _: &[f32], _: f32) -> (f32, usize, bool) {
+    match processor {}
+}
+
+/// Never called.
+pub fn fast_mass(processor: Processor, _: &[f32], _: f32, _: f32) -> f32 {
+    match processor {}
+}

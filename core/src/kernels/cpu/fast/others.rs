@@ -1,6 +1,6 @@
-//! Norms and attention.
+//! Norms, attention and sampling.
 
-use inglenook_cpu::{KvNumbers, KvVectors, Processor, attend, rms_norm};
+use inglenook_cpu::{KvNumbers, KvVectors, Peak, Processor, attend, mass, peak, rms_norm};
 
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::cpu::attention::Question;
@@ -38,4 +38,15 @@ pub fn fast_attend(
     let cache = KvVectors { segments, segment_words, numbers, head_dim };
     let whole = !kv.ty.is_quantised() || head_dim.is_multiple_of(32);
     whole.then(|| attend(processor, cache, question, outs))
+}
+
+/// The highest of logits within `±highest`, where it is first, and whether one of them is a NaN or infinity.
+pub fn fast_peak(processor: Processor, logits: &[f32], highest: f32) -> (f32, usize, bool) {
+    let Peak { place, value, is_faulty } = peak(processor, logits, highest);
+    (value, place, is_faulty)
+}
+
+/// The sum of the exponentials of values, relative to the highest.
+pub fn fast_mass(processor: Processor, values: &[f32], highest: f32, scale: f32) -> f32 {
+    mass(processor, values, highest, scale)
 }
