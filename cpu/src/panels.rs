@@ -1,9 +1,9 @@
 //! Products of quantised weight rows with many rows of activations.
 //!
 //! The packed words of weight rows are turned into a panel, as many rows side by side as some vectors have lanes: of each row a lane. What
-//! shifts and masks leave of such a vector are pairs of 16 bits, which are kept where more than a tile of x meets them. Rows of x pass, eight at a time: one instruction multiplies a pair of each
-//! row with a pair of x and adds both products to whole numbers, which are exact. 32 columns take 16 of these, and are scaled once. A product
-//! has the same bits whatever is computed beside it.
+//! shifts and masks leave of such a vector are pairs of 16 bits, which are kept where more than a tile of x meets them. Rows of x pass, eight
+//! at a time: one instruction multiplies a pair of each row with a pair of x and adds both products to whole numbers, which are exact. 32
+//! columns take 16 of these, and are scaled once. A product has the same bits whatever is computed beside it.
 
 use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;

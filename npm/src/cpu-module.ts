@@ -141,7 +141,10 @@ export class ModuleOf implements CpuModule {
     this.#check();
   }
 
-  /** Does nothing after a failure, which the next `read` or `idle` throws. A trap must not cross the engine's module, which would be left in the middle of what it does. */
+  /**
+   * Does nothing after a failure, which the next `read` or `idle` throws. A trap must not cross the engine's module, which would be left in
+   * the middle of what it does.
+   */
   attempt<T>(what: () => T): T | undefined {
     if (this.#failure !== undefined) return undefined;
     try {

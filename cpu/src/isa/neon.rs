@@ -279,6 +279,11 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
+    fn store_pairs(self, pairs: uint32x4_t, to: &mut [u32]) {
+        unsafe { vst1q_u32(to[..4].as_mut_ptr(), pairs) }
+    }
+
+    #[inline(always)]
     fn shift_right(self, pairs: uint32x4_t, by: u32) -> uint32x4_t {
         unsafe { vshlq_u32(pairs, vdupq_n_s32(-(by as i32))) }
     }

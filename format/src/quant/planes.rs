@@ -88,6 +88,7 @@ const fn part(from: usize, len: usize) -> Part {
 const NONE: Part = part(0, 0);
 
 impl WeightType {
+    #[inline]
     pub(super) const fn part(self, plane: Plane) -> Part {
         let [quants, high_bits, scales] = match self {
             WeightType::F32 => [part(0, 4), NONE, NONE],
@@ -116,6 +117,7 @@ impl WeightType {
     /// Bytes of `plane` for a matrix of `blocks` blocks, a multiple of 4; 0 where the type does not have the plane.
     ///
     /// For an even number of blocks this is also where the block of that number begins in the plane.
+    #[inline]
     pub const fn plane_bytes(self, plane: Plane, blocks: usize) -> usize {
         (self.part(plane).stride * blocks).next_multiple_of(4)
     }
