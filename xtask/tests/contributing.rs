@@ -50,9 +50,16 @@ fn recipes_name_files_and_tests_that_exist() {
     }
     let rows = guide.lines().filter(|line| line.starts_with("| `"));
     let tests: Vec<&str> = rows.filter_map(|row| row.split('|').nth(3)).flat_map(quoted).collect();
-    let places =
-        ["format/tests", "core/src/kernels", "core/src/plan", "core/tests", "core/tests/engine", "npm/src/openai"]
-            .map(|folder| root().join(folder));
+    let places = [
+        "format/tests",
+        "core/src/kernels",
+        "core/src/plan",
+        "core/src/plan/module",
+        "core/tests",
+        "core/tests/engine",
+        "npm/src/openai",
+    ]
+    .map(|folder| root().join(folder));
     let files = places.iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder of tests"));
     let files: Vec<String> =
         files.filter_map(|entry| std::fs::read_to_string(entry.expect("an entry").path()).ok()).collect();
