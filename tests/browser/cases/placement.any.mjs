@@ -169,7 +169,7 @@ async function saysWhere(t) {
     const started = performance.now();
     const engine = await createEngine({ model: "ember", device });
     const loadMs = Math.round(performance.now() - started);
-    const { adapter, reason } = engine.info;
+    const { adapter, reason, threads } = engine.info;
     const { usage, timings } = await engine.chat.completions.create({
       messages: [{ role: "user", content: "Tell me a story." }],
       temperature: 0,
@@ -180,7 +180,10 @@ async function saysWhere(t) {
     await engine.close();
     const onGpu = adapter.backend !== "cpu";
     t.equal(onGpu, device === "gpu" || (device !== "cpu" && !adapter.software), `whether device ${device} is a GPU`);
-    if (!onGpu) t.equal(adapter.driver, "WebAssembly SIMD, 1 thread", `what device ${device} computes with`);
+    const { count } = threads ?? { count: 0 };
+    t.equal(count > 0, !onGpu, `whether device ${device} has threads`);
+    const driver = `WebAssembly SIMD, ${count} thread${count === 1 ? "" : "s"}`;
+    if (!onGpu) t.equal(adapter.driver, driver, `what device ${device} computes with`);
     if (!onGpu) t.ok(/^no GPU: .*|^the CPU was asked for$/.test(reason), `a reason for the CPU, not "${reason}"`);
   }
   const unknown = await createEngine({ model: "ember", device: "webgl" }).catch((/** @type {any} */ error) => error);
