@@ -20,6 +20,7 @@ mod rows;
 mod scales;
 mod scan;
 mod tiles;
+mod turned;
 
 pub use activation::gate_by_silu;
 pub use activations::{ActivationPart, Activations, Precision, TILE};
