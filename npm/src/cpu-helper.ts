@@ -69,7 +69,13 @@ const NOTHING = new Uint8Array(0);
  */
 export function helpByMemory(memory: SharedArrayBuffer, helper: Helper | undefined): void {
   const orders = new SharedOrders(memory);
-  for (;;) orders.answer(helper?.take(orders.next()));
+  for (;;) takeNext(orders, helper);
+}
+
+/** Waits for an order, and answers it. @internal */
+export function takeNext(orders: SharedOrders, helper: Helper | undefined): void {
+  const order = orders.next();
+  orders.answer(helper?.take(order));
 }
 
 /** Takes an order that came as a message. */

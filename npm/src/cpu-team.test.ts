@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { cpuExports } from '../test/fake-cpu.js';
+import { takeNext } from './cpu-helper.js';
 import { type CpuExports, ModuleOf } from './cpu-module.js';
 import { CpuTeam } from './cpu-team.js';
 import { type HelperLine, MessageLine, type Order, type OrderResult, ROOM } from './helper-line.js';
@@ -180,4 +181,16 @@ test('orders and results take turns in shared memory', () => {
   expect(helper.next().kind).toBe('forget');
   helper.answer(undefined);
   expect(host.result(5)).toBeUndefined();
+});
+
+test('a helper that did not start fails its orders, one at a time', () => {
+  const memory = sharedMemory(16);
+  const [host, helper] = [new SharedOrders(memory), new SharedOrders(memory)];
+  for (const weights of [1, 2]) {
+    host.order({ kind: 'multiply', weights, offset: 0, bytes: Uint8Array.of(1) });
+    takeNext(helper, undefined);
+    expect(host.result(5)).toBeUndefined();
+  }
+  host.order({ kind: 'multiply', weights: 3, offset: 0, bytes: Uint8Array.of(1) });
+  expect(helper.next().weights).toBe(3);
 });
