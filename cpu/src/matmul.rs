@@ -1,10 +1,10 @@
 //! Products of weight rows with rows of activations.
 //!
-//! A quantised weight is `number * scale + minimum` (`numbers`, `scales`). Activations are rounded, so that the products of 32 numbers sum up to whole
-//! numbers, which are exact; each such sum is scaled and gets its minimum, and is added to one of four sums, in turn; these make
-//! the product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product
-//! has the same bits whatever is computed beside it. Weights that are floats, and all where activations stay f32, are
-//! multiplied as floats (`exact`, `tiles`).
+//! A quantised weight is `number * scale + minimum` (`numbers`, `scales`). Activations are rounded, so that the products of 32 numbers sum up
+//! to whole numbers, which are exact; each such sum is scaled and gets its minimum, and is added to one of four sums, in turn; these make the
+//! product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product has
+//! the same bits whatever is computed beside it. Weights that are floats, and all where activations stay f32, are multiplied as floats
+//! (`exact`, `tiles`).
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -85,6 +85,14 @@ impl<N> Operands<'_, N> {
     pub fn rows(&self) -> usize {
         self.sums.len().checked_div(self.x.rows()).unwrap_or(0)
     }
+}
+
+/// Where the products of some weight rows belong: `count` columns of `sums`, which is `[x.rows(), rows]`.
+pub(crate) struct Column<'a> {
+    pub sums: &'a mut [f32],
+    pub rows: usize,
+    pub from: usize,
+    pub count: usize,
 }
 
 /// `sums[m, n - first] = weights[n] · x[m]` for the weight rows from `first` on; `sums`: `[x.rows(), rows]`.

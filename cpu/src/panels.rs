@@ -8,7 +8,7 @@
 use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
-use crate::matmul::{Operands, Weights};
+use crate::matmul::{Column, Operands, Weights};
 use crate::numbers::{Numbers, RowWords};
 use crate::scales::{Minima, RowScales};
 use crate::turned::Turned;
@@ -71,14 +71,6 @@ struct TileRows<'a> {
     tile: Tile<'a>,
     m: usize,
     i: usize,
-}
-
-/// Where the products of a panel belong: `count` columns of `sums`, which is `[x.rows(), rows]`.
-struct Column<'a> {
-    sums: &'a mut [f32],
-    rows: usize,
-    from: usize,
-    count: usize,
 }
 
 /// Weight rows side by side in the lanes of `V` vectors. What a lane without a row holds is of no account.

@@ -10,7 +10,7 @@ use crate::activations::{Activations, CHUNK};
 use crate::ahead::Ahead;
 use crate::floats::Floats;
 use crate::isa::{Chunk, Isa, Task};
-use crate::matmul::{Operands, Weights};
+use crate::matmul::{Column, Operands, Weights};
 use crate::processor::Processor;
 use crate::scales::RowScales;
 
@@ -65,14 +65,6 @@ impl<F: Floats> Task for Unpack<'_, F> {
             }
         }
     }
-}
-
-/// Where the products of a block belong: `count` columns of `sums`, which is `[x.rows(), rows]`.
-struct Column<'a> {
-    sums: &'a mut [f32],
-    rows: usize,
-    from: usize,
-    count: usize,
 }
 
 /// A block of weight rows that meets all rows of x.

@@ -25,8 +25,10 @@ export class CpuTeam implements CpuModule {
   onLost: (threads: number) => void = () => undefined;
   /** What was asked for and is not done yet, the last of it. */
   #last: Promise<void> | undefined;
-  /** Weights that the helpers have, and the buffers that these are copies of. */
-  readonly #learned = new Map<number, Set<number>>();
+  /** Weights that the helpers have. */
+  readonly #learned = new Set<number>();
+  /** By buffer, the weights that helpers have of it, or had. */
+  readonly #copied = new Map<number, Set<number>>();
 
   constructor(module: ModuleOf, lines: readonly HelperLine[], least: number) {
     this.#module = module;
@@ -54,7 +56,7 @@ export class CpuTeam implements CpuModule {
 
   copy(list: Float64Array): void {
     const kept = this.#last === undefined ? list : list.slice();
-    const targets = kept.filter((_, index) => index % 5 === 2);
+    const targets = [...kept.filter((_, index) => index % 5 === 2)];
     this.#then(() => this.#changing(targets, () => this.#module.copy(kept)));
   }
 
@@ -142,13 +144,12 @@ export class CpuTeam implements CpuModule {
 
   /** Gives each helper its rows of weights. */
   async #teach(weights: number): Promise<void> {
-    const buffers = new Set<number>();
     for (const [index, line] of this.#lines.entries()) {
       if (line === undefined) continue;
       const { exports } = this.#module;
       this.#module.attempt(() => exports.share_of(weights, index + 1));
       const text = this.#module.text();
-      const orders = this.#lessons(weights, text, buffers);
+      const orders = this.#lessons(weights, text);
       for (const order of orders) {
         line.order(order());
         if ((await line.result(PATIENCE)) !== undefined) continue;
@@ -156,18 +157,18 @@ export class CpuTeam implements CpuModule {
         break;
       }
     }
-    this.#learned.set(weights, buffers);
+    this.#learned.add(weights);
   }
 
   /** The orders by which a helper learns what `text` describes, each to be made when it is sent: memory may grow in between. */
-  #lessons(weights: number, text: string, buffers: Set<number>): (() => Order)[] {
+  #lessons(weights: number, text: string): (() => Order)[] {
     const [, , matmuls] = JSON.parse(text) as ShareOfWeights;
     const lessons: (() => Order)[] = [
       () => ({ kind: 'learn', weights, offset: 0, bytes: new TextEncoder().encode(text) }),
     ];
     let before = 0;
     for (const [buffer, first, size] of matmuls.flatMap(({ planes }) => planes)) {
-      buffers.add(buffer);
+      this.#copied.set(buffer, (this.#copied.get(buffer) ?? new Set()).add(weights));
       for (let from = 0; from < size; from += ROOM) {
         const [offset, bytes] = [before + from, Math.min(ROOM, size - from)];
         lessons.push(() => {
@@ -180,16 +181,15 @@ export class CpuTeam implements CpuModule {
   }
 
   /** Does something to buffers; what helpers have of them, they forget. */
-  #changing(buffers: Iterable<number>, what: () => void): void | Promise<void> {
-    const changed = new Set(buffers);
-    const stale = [...this.#learned].filter(([, of]) => [...of].some((buffer) => changed.has(buffer)));
+  #changing(buffers: readonly number[], what: () => void): void | Promise<void> {
     what();
-    if (stale.length > 0) return this.#forget(stale.map(([weights]) => weights));
+    const stale = buffers.flatMap((buffer) => [...(this.#copied.get(buffer) ?? [])]);
+    if (stale.length > 0) return this.#forget(stale);
   }
 
   async #forget(stale: readonly number[]): Promise<void> {
     for (const weights of stale) {
-      this.#learned.delete(weights);
+      if (!this.#learned.delete(weights)) continue;
       for (const [index, line] of this.#lines.entries()) {
         line?.order({ kind: 'forget', weights, offset: 0, bytes: new Uint8Array(0) });
         if (line !== undefined && (await line.result(PATIENCE)) === undefined) this.#lose(index);

@@ -102,11 +102,7 @@ class Host {
       const settings = JSON.stringify(options);
       const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, loadCpu);
       // Closed while it loaded: nobody will ever ask for it.
-      if (signal.aborted) {
-        engine.close();
-        this.#cpu?.end();
-        return;
-      }
+      if (signal.aborted) return engine.close();
       this.#engine = engine;
       const { startThread } = this.#platform;
       this.#grammars = new Grammars({
@@ -121,11 +117,11 @@ class Host {
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
       const failure = sources.find((source) => source.failure !== undefined)?.failure;
-      this.#cpu?.end();
       const cause = await deploymentCause(failure ?? error, model.kind === 'ember' ? model.url : undefined);
       this.#report({ type: 'loadFailed', error: toWire(cause) });
     } finally {
       ended = true;
+      if (this.#engine === undefined) this.#cpu?.end();
       for (const source of sources) source.close();
     }
   }

@@ -12,7 +12,7 @@ import type { ThreadNews, ThreadWish } from './thread.js';
 export const READY = 'ready';
 
 /**
- * Start a worker. The page needs no special headers for it, since it shares no memory. Commands wait until it runs.
+ * Start a worker. The page needs no special headers for it: memory is shared only where it has them. Commands wait until it runs.
  *
  * @param url its script: one file without imports, of any origin that allows its text to be fetched
  */

@@ -28,9 +28,9 @@ impl Helper {
     /// where there is not so much.
     ///
     /// # Errors
-    /// A text that is not of [`share`].
+    /// A text that is not of [`share_of`].
     ///
-    /// [`share`]: super::ModuleHost::share
+    /// [`share_of`]: super::ModuleHost::share_of
     pub fn learn(&mut self, group: usize, text: &str) -> Result<Option<&mut [u32]>, Error> {
         let (processor, exact, matmuls): (String, bool, Vec<SharedWeights>) = serde_json::from_str(text)?;
         let processor = Processor::all().into_iter().find(|known| known.name() == processor);

@@ -30,8 +30,11 @@ pub use host::ModuleHost;
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use sharing::Sharing;
 
+/// Where an operand is: buffer, first byte and bytes.
+type Place = (u32, u64, u64);
+
 #[derive(Serialize, Deserialize)]
-struct Step<'a>(&'a str, #[serde(borrow)] Cow<'a, RawValue>, Vec<(u32, u64, u64)>);
+struct Step<'a>(&'a str, #[serde(borrow)] Cow<'a, RawValue>, Vec<Place>);
 
 /// A plan in a module, which forgets it when this is dropped.
 #[derive(Debug)]

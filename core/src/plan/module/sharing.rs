@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::Place;
 use super::host::HostPlan;
 use crate::kernels::cpu::{Activations, FastWay, Precision, Products, Strided, activations};
 use crate::kernels::encode::weight_type;
@@ -23,9 +24,6 @@ pub struct Sharing {
     /// Bytes that x, or the answer of a module, may have at once.
     pub room: usize,
 }
-
-/// Where an operand is: buffer, first byte and bytes.
-pub type Place = (u32, u64, u64);
 
 /// The weights of one matmul: rows, and where each plane is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
