@@ -7,12 +7,8 @@ use inglenook_format::quant::WeightType;
 
 /// Activations that share a scale.
 pub const CHUNK: usize = 32;
-/// Rows of x from which on it pays to turn weights into panels.
-const MANY: usize = 3;
 /// Rows of x that meet panels at once.
 pub const TILE: usize = 8;
-/// What each row has for its chunks is followed by zeros, so that whole vectors can be read.
-const ROOM: usize = 16;
 
 /// What becomes of activations before they meet weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -21,17 +17,6 @@ pub enum Precision {
     #[default]
     Rounded,
     /// They stay f32.
-    Exact,
-}
-
-/// How activations meet weights.
-#[derive(Debug, Clone, Copy)]
-pub enum Way {
-    /// Rounded, one weight row after the other.
-    Rows,
-    /// Rounded, many weight rows at a time.
-    Panels,
-    /// As they are.
     Exact,
 }
 
@@ -76,10 +61,8 @@ pub struct Activations {
 
 #[derive(Debug)]
 enum Values {
-    /// Few rows: numbers, what a 1 is worth in each chunk, and what each sums up to, both `[rows, stride]`.
-    Rounded(Vec<Rounded>, Vec<f32>, Vec<f32>),
-    /// More rows, for panels: `[tiles, chunks, rows of the tile]`.
-    Tiles(Vec<Rounded>, Vec<ChunkScale>),
+    /// `[tiles, chunks, rows of the tile]`.
+    Rounded(Vec<Rounded>, Vec<ChunkScale>),
     /// `[rows, chunks]`.
     Exact(Vec<Chunk>),
 }
@@ -93,8 +76,7 @@ pub struct ActivationPart<'a> {
 
 #[derive(Debug)]
 enum PartValues<'a> {
-    Rounded(&'a mut [Rounded], &'a mut [f32], &'a mut [f32]),
-    Tiles(&'a mut [Rounded], &'a mut [ChunkScale]),
+    Rounded(&'a mut [Rounded], &'a mut [ChunkScale]),
     Exact(&'a mut [Chunk]),
 }
 
@@ -107,17 +89,6 @@ pub struct Tile<'a> {
     pub values: &'a [Rounded],
     /// What there is to know of each chunk.
     pub scales: &'a [ChunkScale],
-}
-
-/// A row that was rounded.
-#[derive(Debug, Clone, Copy)]
-pub struct RoundedRow<'a> {
-    /// The activations.
-    pub values: &'a [Rounded],
-    /// What a 1 is worth in each chunk; behind them zeros, to whole vectors.
-    pub scales: &'a [f32],
-    /// What each chunk sums up to; behind them zeros, to whole vectors.
-    pub sums: &'a [f32],
 }
 
 impl Rounded {
@@ -163,22 +134,20 @@ impl Activations {
     /// Room for rows of `cols` columns, a multiple of 32.
     pub fn new(precision: Precision, rows: usize, cols: usize) -> Activations {
         let chunks = cols / CHUNK;
-        let of_chunks = || vec![0.0; rows * chunks.next_multiple_of(ROOM)];
-        let numbers = || vec![Rounded::default(); rows * chunks];
         let values = match precision {
-            Precision::Rounded if rows < MANY => Values::Rounded(numbers(), of_chunks(), of_chunks()),
-            Precision::Rounded => Values::Tiles(numbers(), vec![ChunkScale::default(); rows * chunks]),
+            Precision::Rounded => {
+                Values::Rounded(vec![Rounded::default(); rows * chunks], vec![ChunkScale::default(); rows * chunks])
+            }
             Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
         };
         Activations { rows, chunks, values }
     }
 
-    /// How they meet weights.
-    pub(crate) fn way(&self) -> Way {
+    /// What became of them.
+    pub(crate) fn precision(&self) -> Precision {
         match self.values {
-            Values::Rounded(..) => Way::Rows,
-            Values::Tiles(..) => Way::Panels,
-            Values::Exact(_) => Way::Exact,
+            Values::Rounded(..) => Precision::Rounded,
+            Values::Exact(_) => Precision::Exact,
         }
     }
 
@@ -197,45 +166,24 @@ impl Activations {
         self.chunks
     }
 
-    fn stride(&self) -> usize {
-        self.chunks.next_multiple_of(ROOM)
-    }
-
     /// All rows, so many in a part: all, or a multiple of [`TILE`].
     pub fn parts(&mut self, rows: usize) -> Vec<ActivationPart<'_>> {
-        let (chunks, stride) = (self.chunks, (rows * self.stride()).max(1));
+        let chunks = self.chunks;
         let of_part = (rows * chunks).max(1);
         let part = |values| ActivationPart { chunks, values };
         match &mut self.values {
-            Values::Rounded(numbers, scales, sums) => {
-                let scales = scales.chunks_mut(stride).zip(sums.chunks_mut(stride));
-                let parts = numbers.chunks_mut(of_part).zip(scales);
-                parts.map(|(numbers, (scales, sums))| part(PartValues::Rounded(numbers, scales, sums))).collect()
-            }
-            Values::Tiles(numbers, scales) => {
+            Values::Rounded(numbers, scales) => {
                 let parts = numbers.chunks_mut(of_part).zip(scales.chunks_mut(of_part));
-                parts.map(|(numbers, scales)| part(PartValues::Tiles(numbers, scales))).collect()
+                parts.map(|(numbers, scales)| part(PartValues::Rounded(numbers, scales))).collect()
             }
             Values::Exact(values) => values.chunks_mut(of_part).map(|values| part(PartValues::Exact(values))).collect(),
-        }
-    }
-
-    /// Row `m` of few rounded ones.
-    #[inline(always)]
-    pub(crate) fn rounded(&self, m: usize) -> RoundedRow<'_> {
-        let Values::Rounded(numbers, scales, sums) = &self.values else { unreachable!("these are rounded, and few") };
-        let of_chunks = m * self.stride()..(m + 1) * self.stride();
-        RoundedRow {
-            values: &numbers[m * self.chunks..(m + 1) * self.chunks],
-            scales: &scales[of_chunks.clone()],
-            sums: &sums[of_chunks],
         }
     }
 
     /// The rounded rows from `m` on, a multiple of [`TILE`].
     #[inline(always)]
     pub(crate) fn tile(&self, m: usize) -> Tile<'_> {
-        let Values::Tiles(numbers, scales) = &self.values else { unreachable!("these are rounded, and many") };
+        let Values::Rounded(numbers, scales) = &self.values else { unreachable!("these are rounded") };
         let rows = TILE.min(self.rows - m);
         let of_tile = m * self.chunks..(m + rows) * self.chunks;
         Tile { rows, values: &numbers[of_tile.clone()], scales: &scales[of_tile] }
@@ -269,17 +217,7 @@ impl Task for Fill<'_, '_> {
         let ActivationPart { chunks, values } = self.part;
         let from = self.values.as_chunks::<CHUNK>().0;
         match values {
-            PartValues::Rounded(numbers, scales, sums) => {
-                let stride = chunks.next_multiple_of(ROOM);
-                let sums = sums.chunks_mut(stride).flat_map(|sums| &mut sums[..chunks]);
-                let scales = scales.chunks_mut(stride).flat_map(|scales| &mut scales[..chunks]);
-                for (((numbers, scale), sum), from) in numbers.iter_mut().zip(scales).zip(sums).zip(from) {
-                    let of_chunk;
-                    (*numbers, of_chunk) = Rounded::of(from);
-                    (*scale, *sum) = (of_chunk.scale, of_chunk.sum);
-                }
-            }
-            PartValues::Tiles(numbers, scales) => {
+            PartValues::Rounded(numbers, scales) => {
                 let of_tile = TILE * chunks;
                 let tiles = numbers.chunks_mut(of_tile).zip(scales.chunks_mut(of_tile)).zip(from.chunks(of_tile));
                 for ((numbers, scales), from) in tiles {

@@ -7,8 +7,7 @@ use crate::ahead::LINE;
 use crate::floats::Floats;
 use crate::isa::{Chunk, Isa, Task};
 use crate::matmul::Operands;
-use crate::numbers::RowBytes;
-use crate::scales::RowScales;
+use crate::row::{Row, RowReader};
 
 /// Rows of x that meet weights without tiles, at most.
 pub const FEW: usize = 4;
@@ -25,19 +24,19 @@ impl<F: Floats> Task for Exact<'_, F> {
     fn run<I: Isa>(self, isa: I) {
         let rows = self.0.rows();
         let Operands { weights, first, x, sums, .. } = self.0;
-        let mut scales = RowScales::new(weights.ty, 1, x.chunks());
+        let mut reader = RowReader::new(weights);
         for n in 0..rows {
-            let row = weights.row(isa, first + n, &mut scales);
+            let row = reader.row(isa, first + n);
             let [ahead, _] = weights.words(first + n..first + rows);
             let mut ahead = ahead.get(AHEAD..).unwrap_or_default();
             let (m_count, mut m) = (x.rows(), 0);
             while m < m_count {
                 if m_count - m == 1 {
-                    [sums[m * rows + n]] = products::<I, F, 1>(isa, row, &scales, [x.exact(m)], ahead);
+                    [sums[m * rows + n]] = products::<I, F, 1>(isa, row, [x.exact(m)], ahead);
                     m += 1;
                 } else {
                     [sums[m * rows + n], sums[(m + 1) * rows + n]] =
-                        products::<I, F, 2>(isa, row, &scales, [x.exact(m), x.exact(m + 1)], ahead);
+                        products::<I, F, 2>(isa, row, [x.exact(m), x.exact(m + 1)], ahead);
                     m += 2;
                 }
                 ahead = &[];
@@ -51,8 +50,7 @@ impl<F: Floats> Task for Exact<'_, F> {
 #[inline(always)]
 fn products<I: Isa, F: Floats, const M: usize>(
     isa: I,
-    row: RowBytes<'_>,
-    scales: &RowScales,
+    row: Row<'_>,
     x: [&[Chunk]; M],
     ahead: &[u32],
 ) -> [f32; M] {
@@ -65,7 +63,7 @@ fn products<I: Isa, F: Floats, const M: usize>(
                 isa.prefetch(&ahead[(c * F::LINES + line) * LINE]);
             }
         }
-        let weights = F::chunk(isa, row, scales, c);
+        let weights = F::chunk(isa, row, c);
         for m in 0..M {
             sums[m] = isa.add_products(sums[m], weights, &x[m][c].0);
         }

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::isa::Isa;
-use crate::numbers::{Numbers, RowBytes, at};
-use crate::scales::{Minima, RowScales};
+use crate::numbers::{Numbers, at};
+use crate::row::Row;
 
 /// How a type's weights become floats.
 pub trait Floats {
@@ -12,7 +12,7 @@ pub trait Floats {
     const LINES: usize;
 
     /// Weights `32 * chunk..32 * (chunk + 1)` of a row.
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, scales: &RowScales, chunk: usize) -> I::Wide;
+    fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide;
 }
 
 /// Runs `$run` with `$floats` for how weights of a type become floats.
@@ -55,8 +55,8 @@ impl Floats for F32 {
     const LINES: usize = 2;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
-        isa.load_floats(at(row.quants, 128 * chunk))
+    fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
+        isa.load_floats(at(row.bytes.quants, 128 * chunk))
     }
 }
 
@@ -64,8 +64,8 @@ impl Floats for F16 {
     const LINES: usize = 1;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
-        isa.widen_f16(at(row.quants, 64 * chunk))
+    fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
+        isa.widen_f16(at(row.bytes.quants, 64 * chunk))
     }
 }
 
@@ -73,8 +73,8 @@ impl Floats for UpperHalves {
     const LINES: usize = 1;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, _: &RowScales, chunk: usize) -> I::Wide {
-        isa.widen_bf16(at(row.quants, 64 * chunk))
+    fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
+        isa.widen_bf16(at(row.bytes.quants, 64 * chunk))
     }
 }
 
@@ -82,13 +82,13 @@ impl<N: Numbers> Floats for Scaled<N> {
     const LINES: usize = 0;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, of_row: &RowScales, chunk: usize) -> I::Wide {
-        let scales = &of_row.scales[chunk * N::SCALES..][..N::SCALES];
-        let numbers = isa.widen(isa.minus(N::chunk(isa, row, chunk), of_row.offset()));
-        let weights = isa.times(numbers, [scales[0], scales[N::SCALES - 1]]);
-        match &of_row.minima {
-            Minima::Own(minima) => isa.plus(weights, minima[chunk]),
-            _ => weights,
+    fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
+        let scales = [row.scale(chunk * N::SCALES), row.scale((chunk + 1) * N::SCALES - 1)];
+        let numbers = isa.widen(isa.minus(N::chunk(isa, row.bytes, chunk), row.offset()));
+        let weights = isa.times(numbers, scales);
+        match row.minimum(chunk) {
+            Some(minimum) => isa.plus(weights, minimum),
+            None => weights,
         }
     }
 }

@@ -16,11 +16,10 @@ mod norm;
 mod numbers;
 mod panels;
 mod processor;
-mod rows;
+mod row;
 mod scales;
 mod scan;
 mod tiles;
-mod turned;
 
 pub use activation::gate_by_silu;
 pub use activations::{ActivationPart, Activations, Precision, TILE};

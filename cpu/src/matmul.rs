@@ -2,27 +2,23 @@
 //!
 //! A quantised weight is `number * scale + minimum` (`numbers`, `scales`). Activations are rounded, so that the products of 32 numbers sum up
 //! to whole numbers, which are exact; each such sum is scaled and gets its minimum, and is added to one of four sums, in turn; these make the
-//! product. One weight row after the other (`rows`) and several in the lanes of a vector (`panels`) do this in the same order: a product has
-//! the same bits whatever is computed beside it. Weights that are floats, and all where activations stay f32, are multiplied as floats
-//! (`exact`, `tiles`).
+//! product (`panels`). Weights that are floats, and all where activations stay f32, are multiplied as floats (`exact`, `tiles`). Whatever is
+//! computed beside a product, its bits are the same.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use inglenook_format::quant::{Plane, PlanesRef, WeightType};
+use inglenook_format::quant::{GROUP, Layout, Plane, PlanesRef, WeightType};
 
-use crate::activations::{Activations, Way};
+use crate::activations::{Activations, Precision};
 use crate::exact::{Exact, FEW};
 use crate::floats::with_floats;
-use crate::isa::Isa;
-use crate::numbers::{RowBytes, with_numbers};
+use crate::numbers::{RowWords, with_numbers};
 use crate::panels::Panels;
 use crate::processor::Processor;
-use crate::rows::Rows;
-use crate::scales::RowScales;
 use crate::tiles::tiled;
 
-/// Rows of a weight matrix in planes.
+/// Rows of a weight matrix in planes, which lie as [`Layout::for_cpu`] says.
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'a> {
     /// How they are packed.
@@ -34,39 +30,31 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// The words of some rows in the planes of numbers and of their high bits.
+    /// The words of some rows in the planes of numbers and of their high bits; of whole groups, where rows lie side by side.
     pub(crate) fn words(&self, rows: Range<usize>) -> [&'a [u32]; 2] {
         let PlanesRef { quants, high_bits, .. } = self.planes;
-        let words = |plane, words: &'a [u32]| {
-            let stride = self.row_bytes(plane) / 4;
-            &words[rows.start * stride..rows.end * stride]
-        };
+        let words = |plane, words: &'a [u32]| &words[self.words_of(plane, rows.start)..self.words_of(plane, rows.end)];
         [words(Plane::Quants, quants), words(Plane::HighBits, high_bits)]
     }
 
-    /// Row `n`, its scales read into `scales`.
-    #[inline(always)]
-    pub(crate) fn row<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales) -> RowBytes<'a> {
-        self.read_scales(isa, n, scales, 0);
+    /// The words of rows that lie side by side, of row `n` and those behind it in its group; `None` where there is no such row.
+    pub(crate) fn lanes(&self, n: usize) -> Option<RowWords<'a>> {
         let PlanesRef { quants, high_bits, .. } = self.planes;
-        let row = |plane, words: &'a [u32]| {
-            let stride = self.row_bytes(plane);
-            &bytemuck::cast_slice::<u32, u8>(words)[n * stride..][..stride]
+        let words = |plane, words: &'a [u32]| {
+            let group = words.get(self.words_of(plane, n / GROUP * GROUP)..)?.get(..self.words_of(plane, GROUP))?;
+            Some(group.get(n % GROUP..).unwrap_or_default())
         };
-        RowBytes { quants: row(Plane::Quants, quants), high_bits: row(Plane::HighBits, high_bits) }
+        Some(RowWords { quants: words(Plane::Quants, quants)?, high_bits: words(Plane::HighBits, high_bits)? })
     }
 
-    /// Reads the scales of row `n` into row number `to` of `scales`.
-    #[inline(always)]
-    pub(crate) fn read_scales<I: Isa>(&self, isa: I, n: usize, scales: &mut RowScales, to: usize) {
-        let stride = self.row_bytes(Plane::Scales);
-        let bytes = &bytemuck::cast_slice::<u32, u8>(self.planes.scales)[n * stride..];
-        scales.read(isa, self.ty, to, bytes, stride);
+    /// The words of the scales of the group that row `first` begins.
+    pub(crate) fn scales(&self, first: usize) -> &'a [u32] {
+        &self.planes.scales[self.words_of(Plane::Scales, first)..][..self.words_of(Plane::Scales, GROUP)]
     }
 
-    #[inline(always)]
-    fn row_bytes(&self, plane: Plane) -> usize {
-        self.ty.plane_bytes(plane, 2) / 2 * (self.cols / self.ty.block_len())
+    /// Words of so many rows: of whole groups, where rows lie side by side.
+    fn words_of(&self, plane: Plane, rows: usize) -> usize {
+        self.ty.plane_bytes(plane, rows * (self.cols / self.ty.block_len())) / 4
     }
 }
 
@@ -98,17 +86,20 @@ pub(crate) struct Column<'a> {
 /// `sums[m, n - first] = weights[n] · x[m]` for the weight rows from `first` on; `sums`: `[x.rows(), rows]`.
 ///
 /// # Panics
-/// Where planes end before these rows do, x has other columns, or another precision than these weights have.
+/// Where planes end before these rows do, x has other columns, or another precision than these weights have, or the first of rows that lie
+/// side by side does not begin a group.
 pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Activations, sums: &mut [f32]) {
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
-    match x.way() {
-        Way::Exact => with_floats!(weights.ty, F => {
+    let begins_group = Layout::for_cpu(weights.ty) == Layout::Rows || first.is_multiple_of(GROUP);
+    assert!(begins_group, "rows that lie side by side are multiplied from a group's first on");
+    match x.precision() {
+        Precision::Exact => with_floats!(weights.ty, F => {
             let operands = Operands::<F> { weights, first, x, sums, packing: PhantomData };
             if x.rows() <= FEW { processor.run(Exact(operands)) } else { tiled(processor, operands) }
         }),
-        rounded => with_numbers!(weights.ty, N => {
+        Precision::Rounded => with_numbers!(weights.ty, N => {
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
-            if matches!(rounded, Way::Rows) { processor.run(Rows(operands)) } else { processor.run(Panels(operands)) }
+            processor.run(Panels(operands))
         }),
     }
 }
@@ -117,7 +108,7 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
 mod tests {
     use super::*;
     use crate::activations::{CHUNK, Precision};
-    use inglenook_format::quant::{Planes, dequantise, random_blocks, repack};
+    use inglenook_format::quant::{Planes, dequantise, interleave, random_blocks, repack};
 
     type Method = (Processor, Precision);
 
@@ -139,6 +130,14 @@ mod tests {
         values.map(|value| (value / step).round() * step)
     }
 
+    /// Rows as a CPU reads them.
+    fn planes(ty: WeightType, cols: usize, raw: &[u8]) -> Planes {
+        let (mut rows, mut planes) = (Planes::default(), Planes::default());
+        repack(ty, raw, 0, &mut rows).expect("whole blocks");
+        interleave(ty, cols / ty.block_len(), &rows, &mut planes);
+        if Layout::for_cpu(ty) == Layout::Rows { rows } else { planes }
+    }
+
     struct Case {
         ty: WeightType,
         cols: usize,
@@ -152,8 +151,7 @@ mod tests {
     impl Case {
         fn new(ty: WeightType, rows: usize, cols: usize, m_count: usize) -> Case {
             let raw = random_blocks(ty, 7, rows * cols / ty.block_len(), 0.5);
-            let (mut planes, mut values) = (Planes::default(), vec![0.0; rows * cols]);
-            repack(ty, &raw, 0, &mut planes).expect("whole blocks");
+            let (planes, mut values) = (planes(ty, cols, &raw), vec![0.0; rows * cols]);
             dequantise(ty, &raw, &mut values).expect("room for all");
             let mut random = fastrand::Rng::with_seed(3);
             let x: Vec<f32> = (0..m_count * cols).map(|_| random.f32() * 2.0 - 1.0).collect();
@@ -212,12 +210,12 @@ mod tests {
     fn products_do_not_depend_on_companions() {
         for ty in WeightType::ALL {
             // More chunks than a run has, and not whole runs.
-            let case = Case::new(ty, 21, if ty.block_len() == 256 { 768 } else { 608 }, 9);
+            let case = Case::new(ty, 61, if ty.block_len() == 256 { 768 } else { 608 }, 9);
             for way in ways(ty) {
-                let together = case.products(way, 0, 21, &case.x);
+                let together = case.products(way, 0, 61, &case.x);
                 for (m, x) in case.x.chunks(case.cols).enumerate() {
-                    let alone = case.products(way, 2, 18, x);
-                    assert_eq!(bits(&alone), bits(&together[21 * m + 2..][..18]), "{ty} row {m} {way:?}");
+                    let alone = case.products(way, 16, 43, x);
+                    assert_eq!(bits(&alone), bits(&together[61 * m + 16..][..43]), "{ty} row {m} {way:?}");
                 }
             }
         }
@@ -227,8 +225,7 @@ mod tests {
     fn least_number_of_signed_bytes_keeps_its_value() {
         let cols = 64;
         let block: Vec<u8> = [0x00, 0x3c].into_iter().chain([0x80; 32]).collect();
-        let mut planes = Planes::default();
-        repack(WeightType::Q8_0, &block.repeat(2), 0, &mut planes).expect("whole blocks");
+        let planes = planes(WeightType::Q8_0, cols, &block.repeat(2));
         for (way, m_count) in ways(WeightType::Q8_0).flat_map(|way| [(way, 1), (way, 4)]) {
             for sign in [1.0, -1.0] {
                 let case =

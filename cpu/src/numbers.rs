@@ -3,6 +3,8 @@
 //! The order of bits is ggml's; `inglenook_format::quant::planes` has the layout. Numbers of a type whose minima follow from its scales are
 //! unsigned here: `scales` has what is to be taken from them.
 
+use inglenook_format::quant::GROUP;
+
 use crate::isa::Isa;
 
 /// The bytes of one row in the planes of its type.
@@ -14,8 +16,8 @@ pub struct RowBytes<'a> {
     pub high_bits: &'a [u8],
 }
 
-/// Words of rows in the planes of their type, each row's in its lane: `[words, lanes]`.
-#[derive(Debug, Clone, Copy)]
+/// Words of rows in the planes of their type, each row's in its lane: word `k` begins at `16 * k`.
+#[derive(Debug, Default, Clone, Copy)]
 pub struct RowWords<'a> {
     /// The numbers, or their low bits.
     pub quants: &'a [u32],
@@ -27,7 +29,7 @@ impl<'a> RowWords<'a> {
     /// Word `number` of `plane`.
     #[inline(always)]
     fn word<I: Isa>(isa: I, plane: &'a [u32], number: usize) -> I::Pairs {
-        isa.pairs(&plane[number * I::LANES..])
+        isa.pairs(&plane[number * GROUP..])
     }
 }
 
@@ -126,7 +128,7 @@ fn either<I: Isa>(isa: I, a: [I::Pairs; 4], b: [I::Pairs; 4]) -> [I::Pairs; 4] {
 /// Words `first + k` and `first + k + 4`.
 #[inline(always)]
 fn two_words<I: Isa>(isa: I, plane: &[u32], first: usize, k: usize) -> [I::Pairs; 2] {
-    let words = &plane[first * I::LANES..][..8 * I::LANES];
+    let words = &plane[first * GROUP..][..7 * GROUP + I::LANES];
     [RowWords::word(isa, words, k), RowWords::word(isa, words, k + 4)]
 }
 
@@ -164,7 +166,7 @@ impl Numbers for Nibbles {
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
-        let word = RowWords::word(isa, &rows.quants[4 * chunk * I::LANES..][..4 * I::LANES], k);
+        let word = RowWords::word(isa, &rows.quants[4 * chunk * GROUP..][..3 * GROUP + I::LANES], k);
         [both(isa, word, 0, 15), both(isa, word, 4, 15), both(isa, word, 8, 15), both(isa, word, 12, 15)]
     }
 }

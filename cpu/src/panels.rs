@@ -1,20 +1,21 @@
-//! Products of quantised weight rows with many rows of activations.
+//! Products of quantised weight rows with rounded rows of activations.
 //!
-//! The packed words of weight rows are turned into a panel, as many rows side by side as some vectors have lanes: of each row a lane. What
-//! shifts and masks leave of such a vector are pairs of 16 bits, which are kept where more than a tile of x meets them. Rows of x pass, eight
+//! Weight rows lie side by side in their planes: a vector has a word of each of as many rows as it has lanes, and a panel is some such vectors.
+//! What shifts and masks leave of a vector are pairs of 16 bits, which are kept where more than a tile of x meets them. Rows of x pass, eight
 //! at a time: one instruction multiplies a pair of each row with a pair of x and adds both products to whole numbers, which are exact. 32
 //! columns take 16 of these, and are scaled once. A product has the same bits whatever is computed beside it.
+
+use inglenook_format::quant::GROUP;
 
 use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
 use crate::matmul::{Column, Operands, Weights};
 use crate::numbers::{Numbers, RowWords};
-use crate::scales::{Minima, RowScales};
-use crate::turned::Turned;
+use crate::scales::Scales;
 
 /// Lanes of the widest vector.
-const MOST_LANES: usize = 16;
+const MOST_LANES: usize = GROUP;
 
 /// Products of rounded rows of x, of many weight rows at a time.
 pub struct Panels<'a, N>(pub Operands<'a, N>);
@@ -24,8 +25,10 @@ impl<N: Numbers> Task for Panels<'_, N> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        match I::VECTORS {
-            2 => self.run_with::<I, 2>(isa),
+        // One row of x has few sums, so that there is room for more vectors.
+        match (self.0.x.rows(), I::VECTORS) {
+            (1, _) => self.run_with::<I, 4>(isa),
+            (_, 2) => self.run_with::<I, 2>(isa),
             _ => self.run_with::<I, 1>(isa),
         }
     }
@@ -37,28 +40,32 @@ impl<N: Numbers> Panels<'_, N> {
         let rows = self.0.rows();
         let Operands { weights, first, x, sums, .. } = self.0;
         let m_count = x.rows();
+        // Whole groups, of which a panel may be a part.
+        let step = GROUP.max(V * I::LANES);
         let mut panel = Panel::<V>::new::<I, N>(weights, x);
-        for from in (0..rows).step_by(V * I::LANES) {
-            let count = (V * I::LANES).min(rows - from);
-            panel.fill(isa, weights, first + from, count);
-            if m_count > TILE {
-                panel.unpack::<I, N>(isa);
-            }
-            let next = from + count..rows.min(from + count + V * I::LANES);
-            let mut ahead = Ahead(weights.words(first + next.start..first + next.end));
-            let mut column = Column { sums, rows, from, count };
-            for m in (0..m_count).step_by(TILE) {
-                let (tile, mut i) = (x.tile(m), 0);
-                while i < tile.rows {
-                    let rows = TileRows { tile, m, i };
-                    i += match tile.rows - i {
-                        TILE.. if m_count > TILE => panel.meet::<I, N, TILE, true>(isa, rows, &mut column, ahead),
-                        TILE.. => panel.meet::<I, N, TILE, false>(isa, rows, &mut column, ahead),
-                        4.. => panel.meet::<I, N, 4, false>(isa, rows, &mut column, ahead),
-                        2.. => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
-                        _ => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
-                    };
-                    ahead = Ahead::default();
+        for start in (0..rows).step_by(step) {
+            let end = rows.min(start + step);
+            panel.read_scales(isa, first + start, end - start);
+            let mut ahead = Ahead(weights.words(first + end..first + rows.min(end + step)));
+            for from in (start..end).step_by(V * I::LANES) {
+                panel.take::<I>(first + from, from - start);
+                if m_count > TILE {
+                    panel.unpack::<I, N>(isa);
+                }
+                let mut column = Column { sums, rows, from, count: (V * I::LANES).min(end - from) };
+                for m in (0..m_count).step_by(TILE) {
+                    let (tile, mut i) = (x.tile(m), 0);
+                    while i < tile.rows {
+                        let rows = TileRows { tile, m, i };
+                        i += match tile.rows - i {
+                            TILE.. if m_count > TILE => panel.meet::<I, N, TILE, true>(isa, rows, &mut column, ahead),
+                            TILE.. => panel.meet::<I, N, TILE, false>(isa, rows, &mut column, ahead),
+                            4.. => panel.meet::<I, N, 4, false>(isa, rows, &mut column, ahead),
+                            2.. => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
+                            _ => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
+                        };
+                        ahead = Ahead::default();
+                    }
                 }
             }
         }
@@ -74,29 +81,27 @@ struct TileRows<'a> {
 }
 
 /// Weight rows side by side in the lanes of `V` vectors. What a lane without a row holds is of no account.
-struct Panel<const V: usize> {
+struct Panel<'a, const V: usize> {
+    weights: Weights<'a>,
     chunks: usize,
-    quants: Turned,
-    high_bits: Turned,
-    scales: Turned,
-    /// Empty for types that have none of their own.
-    minima: Turned,
-    /// What scales are read into: of as many rows as a vector has lanes.
-    of_rows: RowScales,
+    /// The packed words of each vector: word `k` begins at `16 * k`.
+    words: [RowWords<'a>; V],
+    /// Of all groups that the panel is a part of.
+    scales: Scales,
+    /// Group and lane in which each vector begins.
+    places: [(usize, usize); V],
     /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
     starts: Vec<[i32; 2]>,
     /// What [`Numbers::pairs`] gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`.
     unpacked: Vec<u32>,
 }
 
-impl<const V: usize> Panel<V> {
+impl<'a, const V: usize> Panel<'a, V> {
     #[inline(always)]
-    fn new<I: Isa, N: Numbers>(weights: Weights<'_>, x: &Activations) -> Self {
+    fn new<I: Isa, N: Numbers>(weights: Weights<'a>, x: &Activations) -> Self {
         let chunks = weights.cols / CHUNK;
-        let of_rows = RowScales::new(weights.ty, I::LANES, chunks);
-        let [quants, high_bits] = weights.words(0..1);
-        let minima = if let Minima::Own(_) = of_rows.minima { of_rows.stride } else { 0 };
-        let offset = -i32::from(of_rows.offset() + N::OFFSET);
+        let scales = Scales::new(weights.ty, (V * I::LANES).div_ceil(GROUP), chunks);
+        let offset = -i32::from(scales.offset + N::OFFSET);
         let mut starts = Vec::with_capacity(x.rows() * chunks);
         for m in (0..x.rows()).step_by(TILE) {
             for scale in x.tile(m).scales {
@@ -108,40 +113,33 @@ impl<const V: usize> Panel<V> {
                 });
             }
         }
-        Panel {
-            chunks,
-            quants: Turned::new(V * I::LANES, quants.len()),
-            high_bits: Turned::new(V * I::LANES, high_bits.len()),
-            scales: Turned::new(V * I::LANES, of_rows.stride),
-            minima: Turned::new(V * I::LANES, minima),
-            of_rows,
-            starts,
-            unpacked: Vec::new(),
-        }
+        let words = [RowWords::default(); V];
+        Panel { weights, chunks, words, scales, places: [(0, 0); V], starts, unpacked: Vec::new() }
     }
 
-    /// Takes `count` rows from `first` on.
+    /// Reads the scales of `count` rows from `first` on, which begins a group.
     #[inline(always)]
-    fn fill<I: Isa>(&mut self, isa: I, weights: Weights<'_>, first: usize, count: usize) {
+    fn read_scales<I: Isa>(&mut self, isa: I, first: usize, count: usize) {
+        for group in 0..count.div_ceil(GROUP) {
+            self.scales.read(isa, group, self.weights.scales(first + group * GROUP));
+        }
+    }
+
+    /// Takes the rows from `first` on, which are `at` behind those whose scales were read.
+    #[inline(always)]
+    fn take<I: Isa>(&mut self, first: usize, at: usize) {
         for v in 0..V {
-            let rows = v * I::LANES..((v + 1) * I::LANES).min(count);
-            if rows.is_empty() {
-                break;
-            }
-            let [quants, high_bits] = weights.words(first + rows.start..first + rows.end);
-            self.quants.fill(isa, v, rows.len(), quants);
-            self.high_bits.fill(isa, v, rows.len(), high_bits);
-            for (lane, row) in rows.enumerate() {
-                weights.read_scales(isa, first + row, &mut self.of_rows, lane);
-            }
-            self.scales.fill(isa, v, I::LANES, bytemuck::cast_slice(&self.of_rows.scales));
-            if let Minima::Own(minima) = &self.of_rows.minima {
-                self.minima.fill(isa, v, I::LANES, bytemuck::cast_slice(minima));
+            // A vector without rows meets those of the one before it.
+            if let Some(words) = self.weights.lanes(first + v * I::LANES) {
+                self.words[v] = words;
+                self.places[v] = ((at + v * I::LANES) / GROUP, (at + v * I::LANES) % GROUP);
+            } else {
+                (self.words[v], self.places[v]) = (self.words[v - 1], self.places[v - 1]);
             }
         }
     }
 
-    /// Unpacks what was filled in, for many tiles of x.
+    /// Unpacks what was taken, for many tiles of x.
     #[inline(always)]
     fn unpack<I: Isa, N: Numbers>(&mut self, isa: I) {
         let mut unpacked = std::mem::take(&mut self.unpacked);
@@ -150,7 +148,7 @@ impl<const V: usize> Panel<V> {
             for k in 0..4 {
                 for v in 0..V {
                     let to = &mut unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
-                    let pairs = N::pairs(isa, self.words::<I>(v), c, k);
+                    let pairs = N::pairs(isa, self.words[v], c, k);
                     for (to, pairs) in to.chunks_exact_mut(I::LANES).zip(pairs) {
                         isa.store_pairs(pairs, to);
                     }
@@ -158,12 +156,6 @@ impl<const V: usize> Panel<V> {
             }
         }
         self.unpacked = unpacked;
-    }
-
-    /// The packed words in vector `v`.
-    #[inline(always)]
-    fn words<I: Isa>(&self, v: usize) -> RowWords<'_> {
-        RowWords { quants: self.quants.vector::<I>(v), high_bits: self.high_bits.vector::<I>(v) }
     }
 
     /// The products with `M` rows of x to where they belong; gives `M`.
@@ -224,7 +216,7 @@ impl<const V: usize> Panel<V> {
                         pairs[j] = isa.pairs(&from[j * I::LANES..]);
                     }
                 } else {
-                    *pairs = N::pairs(isa, self.words::<I>(v), c, k);
+                    *pairs = N::pairs(isa, self.words[v], c, k);
                 }
             }
             // Written out, so that sums stay in registers.
@@ -240,10 +232,11 @@ impl<const V: usize> Panel<V> {
         for i in 0..M {
             let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
             for v in 0..V {
-                let scales = isa.multiply(self.scales.lanes(isa, v, c * N::SCALES + half), x_scale);
-                let mut term = isa.multiply(isa.floats(ints[i][v]), scales);
-                if !self.minima.is_empty() {
-                    term = isa.multiply_add(self.minima.lanes(isa, v, c), x_sum, term);
+                let (group, lane) = self.places[v];
+                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + half));
+                let mut term = isa.multiply(isa.floats(ints[i][v]), isa.multiply(scales, x_scale));
+                if self.scales.has_minima() {
+                    term = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, term);
                 }
                 sums[i][v] = isa.add(sums[i][v], term);
             }

@@ -1,170 +1,150 @@
-//! The scales of a row: a weight is `number * scale + minimum`.
+//! The scales of groups of rows: a weight is `number * scale + minimum`.
 
-use inglenook_format::quant::WeightType;
+use inglenook_format::quant::{GROUP, WeightType};
 
 use crate::isa::Isa;
 
-/// Scales and minima of rows, kept from rows to rows for their memory.
-#[derive(Debug, Default)]
-pub struct RowScales {
-    /// What a row has room for: a multiple of 32.
-    pub stride: usize,
-    /// `[rows, stride]`: for each 32 weights one, for those of Q6_K two; behind them, others may stand.
-    pub scales: Vec<f32>,
-    /// What minima a row has.
-    pub minima: Minima,
-}
+/// One of each row of a group.
+type Lanes<T> = [T; GROUP];
 
-/// The minima of a row.
-#[derive(Debug, Default)]
-pub enum Minima {
-    /// None: numbers are signed.
-    #[default]
-    None,
-    /// The scale times this, taken away.
-    OfScale(u8),
-    /// `[rows, stride]`: one for each 32 weights; behind them, others may stand.
-    Own(Vec<f32>),
-}
-
-impl RowScales {
-    /// Memory for `rows` rows of `ty` with `chunks` times 32 weights.
-    pub fn new(ty: WeightType, rows: usize, chunks: usize) -> RowScales {
-        let scales_of_chunk = if ty == WeightType::Q6_K { 2 } else { 1 };
-        // Whole blocks of the widest type, and whole runs of 32.
-        let stride = (chunks * scales_of_chunk).next_multiple_of(32);
-        let room = || vec![0.0; rows * stride];
-        let minima = match ty {
-            WeightType::Q4_0 => Minima::OfScale(8),
-            WeightType::Q5_0 => Minima::OfScale(16),
-            WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => Minima::Own(room()),
-            _ => Minima::None,
-        };
-        RowScales { stride, scales: room(), minima }
-    }
-
+/// Scales and minima of groups of rows, kept from groups to groups for their memory.
+#[derive(Debug)]
+pub struct Scales {
+    ty: WeightType,
+    /// What a row has.
+    of_row: usize,
+    /// `[groups, of_row, 16]`: for each 32 weights one, for those of Q6_K two.
+    scales: Vec<f32>,
     /// What is taken from each number before it is scaled.
-    pub fn offset(&self) -> u8 {
-        match self.minima {
-            Minima::OfScale(offset) => offset,
-            Minima::None | Minima::Own(_) => 0,
-        }
+    pub offset: u8,
+    /// `[groups, chunks, 16]`: one for each 32 weights; empty for types that have none of their own.
+    minima: Vec<f32>,
+}
+
+impl Scales {
+    /// Memory for `groups` groups of rows of `ty` with `chunks` times 32 weights.
+    pub fn new(ty: WeightType, groups: usize, chunks: usize) -> Scales {
+        let of_row = if ty == WeightType::Q6_K { 2 * chunks } else { chunks };
+        let has_minima =
+            matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K);
+        let offset = match ty {
+            WeightType::Q4_0 => 8,
+            WeightType::Q5_0 => 16,
+            _ => 0,
+        };
+        let room = |has_any| vec![0.0; if has_any { groups * of_row * GROUP } else { 0 }];
+        Scales { ty, of_row, scales: room(true), offset, minima: room(has_minima) }
     }
 
-    /// Reads those of a row of `ty`, of which this was made, into row number `row`, from the plane of scales: `bytes`, of which `count` are the
-    /// row's and the others follow it.
+    /// Reads those of group `group` from its part of the plane.
     #[inline(always)]
-    pub fn read<I: Isa>(&mut self, isa: I, ty: WeightType, row: usize, bytes: &[u8], count: usize) {
-        // Whole vectors at once, where what follows fills the last.
-        let halves = &bytes[..count.next_multiple_of(64).min(bytes.len())];
-        let bytes = &bytes[..count];
-        let row = row * self.stride..(row + 1) * self.stride;
-        let scales = &mut self.scales[row.clone()];
-        match (ty, &mut self.minima) {
-            (WeightType::Q4_1 | WeightType::Q5_1, Minima::Own(minima)) => {
-                read_pairs(isa, halves, scales, &mut minima[row])
+    pub fn read<I: Isa>(&mut self, isa: I, group: usize, plane: &[u32]) {
+        let of_group = group * self.of_row * GROUP..(group + 1) * self.of_row * GROUP;
+        let scales = self.scales[of_group.clone()].as_chunks_mut().0;
+        match self.ty {
+            WeightType::Q4_1 | WeightType::Q5_1 => {
+                read_pairs(isa, plane, scales, self.minima[of_group].as_chunks_mut().0);
             }
-            (WeightType::Q4_K | WeightType::Q5_K, Minima::Own(minima)) => read_k(isa, bytes, scales, &mut minima[row]),
-            (WeightType::Q6_K, _) => read_6(isa, bytes, scales),
-            _ => read_halves(isa, halves, scales),
+            WeightType::Q4_K | WeightType::Q5_K => {
+                read_k(isa, plane, scales, self.minima[of_group].as_chunks_mut().0);
+            }
+            WeightType::Q6_K => read_6(isa, plane, scales),
+            _ => read_halves(isa, plane, scales),
         }
+    }
+
+    /// Scale `number` of rows of a group, those from `lane` on.
+    #[inline(always)]
+    pub fn lanes(&self, group: usize, lane: usize, number: usize) -> &[f32] {
+        &self.scales[(group * self.of_row + number) * GROUP + lane..]
+    }
+
+    /// Whether there are minima.
+    pub fn has_minima(&self) -> bool {
+        !self.minima.is_empty()
+    }
+
+    /// The minima of chunk `chunk` of rows of a group, those from `lane` on.
+    #[inline(always)]
+    pub fn minima(&self, group: usize, lane: usize, chunk: usize) -> &[f32] {
+        &self.minima[(group * self.of_row + chunk) * GROUP + lane..]
     }
 }
 
-/// The halves from number `32 * run` on as floats; behind the last, zeros.
+/// A half of each row: two units of eight words, as floats.
 #[inline(always)]
-fn floats<I: Isa>(isa: I, bytes: &[u8], run: usize) -> I::Wide {
-    let bytes = &bytes[64 * run..];
-    match bytes.first_chunk() {
-        Some(halves) => isa.widen_f16(halves),
-        None => {
-            let mut halves = [0; 64];
-            halves[..bytes.len()].copy_from_slice(bytes);
-            isa.widen_f16(&halves)
-        }
-    }
-}
-
-#[inline(always)]
-fn read_halves<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
-    let runs = scales.as_chunks_mut::<32>().0.iter_mut().take(bytes.len().div_ceil(64));
-    for (run, scales) in runs.enumerate() {
-        isa.store(floats(isa, bytes, run), scales);
-    }
-}
-
-/// Q4_1, Q5_1: scale and minimum by turns.
-#[inline(always)]
-fn read_pairs<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) {
-    let mut pairs = [0.0; 32];
-    let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
-    for (run, (scales, minima)) in places.take(bytes.len().div_ceil(64)).enumerate() {
-        isa.store(floats(isa, bytes, run), &mut pairs);
-        // One loop each, for compilers to make shuffles of them.
-        for i in 0..16 {
-            scales[i] = pairs[2 * i];
-        }
-        for i in 0..16 {
-            minima[i] = pairs[2 * i + 1];
-        }
-    }
-}
-
-/// Q4_K, Q5_K: eight groups with six-bit scales and minima, two blocks at a time.
-#[inline(always)]
-fn read_k<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32], minima: &mut [f32]) {
+fn halves<I: Isa>(isa: I, words: &Lanes<u32>) -> [Lanes<f32>; 2] {
     let mut floats = [0.0; 32];
-    let (pairs, last) = bytes.as_chunks::<32>();
-    let mut padded = [0; 32];
-    padded[..last.len()].copy_from_slice(last);
-    let pairs = pairs.iter().chain((!last.is_empty()).then_some(&padded));
-    let places = scales.as_chunks_mut::<16>().0.iter_mut().zip(minima.as_chunks_mut::<16>().0);
-    for (two, (scales, minima)) in pairs.zip(places) {
-        let numbers = isa.widen(six_bits(isa, two));
-        let [first, last] = [isa.half([two[0], two[1]]), isa.half([two[16], two[17]])];
-        isa.store(isa.times(numbers, [first, last]), &mut floats);
-        scales[..8].copy_from_slice(&floats[..8]);
-        scales[8..].copy_from_slice(&floats[16..24]);
-        let [first, last] = [isa.half([two[2], two[3]]), isa.half([two[18], two[19]])];
-        isa.store(isa.times(numbers, [-first, -last]), &mut floats);
-        minima[..8].copy_from_slice(&floats[8..16]);
-        minima[8..].copy_from_slice(&floats[24..]);
+    isa.store(isa.widen_f16(bytemuck::cast_ref(words)), &mut floats);
+    bytemuck::cast(floats)
+}
+
+#[inline(always)]
+fn read_halves<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
+    let (twos, last) = plane.as_chunks();
+    let (to, to_last) = scales.as_chunks_mut::<2>();
+    for (to, words) in to.iter_mut().zip(twos) {
+        *to = halves(isa, words);
+    }
+    if let ([to], Some(words)) = (to_last, last.first_chunk::<8>()) {
+        let mut padded = [0; GROUP];
+        padded[..8].copy_from_slice(words);
+        [*to, _] = halves(isa, &padded);
     }
 }
 
-/// The eight scales and the eight minima of each of two blocks of Q4_K or Q5_K, of six bits each.
-///
-/// Bytes 4 to 7 have the first four scales, 8 to 11 the first four minima, with two bits of the last ones above them; 12 to 15 the other
-/// bits of the last ones, those of minima above those of scales.
+/// Q4_1, Q5_1: scales, then minima.
 #[inline(always)]
-fn six_bits<I: Isa>(isa: I, two: &[u8; 32]) -> I::Bytes {
-    const NONE: u8 = 128;
-    const FIRST: [u8; 16] = [4, 5, 6, 7, NONE, NONE, NONE, NONE, 8, 9, 10, 11, NONE, NONE, NONE, NONE];
-    const LAST: [u8; 16] = [NONE, NONE, NONE, NONE, 4, 5, 6, 7, NONE, NONE, NONE, NONE, 8, 9, 10, 11];
-    const LAST_SCALES: [u8; 16] =
-        [NONE, NONE, NONE, NONE, 12, 13, 14, 15, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE];
-    const LAST_MINIMA: [u8; 16] =
-        [NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, 12, 13, 14, 15];
-    let bytes = isa.load(two);
-    let first = isa.shuffle(isa.bits(bytes, 0, 63), &FIRST);
-    let above = isa.shuffle(isa.times_16(isa.bits(bytes, 6, 3)), &LAST);
-    let scales = isa.shuffle(isa.bits(bytes, 0, 15), &LAST_SCALES);
-    let minima = isa.shuffle(isa.bits(bytes, 4, 15), &LAST_MINIMA);
-    isa.or(isa.or(first, above), isa.or(scales, minima))
+fn read_pairs<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>], minima: &mut [Lanes<f32>]) {
+    for ((words, scales), minima) in plane.as_chunks().0.iter().zip(scales).zip(minima) {
+        [*scales, *minima] = halves(isa, words);
+    }
 }
 
-/// Q6_K: sixteen groups with signed scales, two blocks at a time.
+/// Q4_K, Q5_K: f16 for scales and for minima, then eight of each in six bits.
+///
+/// Of a row's three words the first has the first four scales, the second the first four minima, with two bits of the last ones above them; the
+/// third has the other bits of the last ones, those of minima above those of scales.
 #[inline(always)]
-fn read_6<I: Isa>(isa: I, bytes: &[u8], scales: &mut [f32]) {
-    for (two, run) in bytes.as_chunks::<20>().0.chunks(2).zip(scales.as_chunks_mut::<32>().0) {
-        let mut numbers = [0; 32];
-        for (block, numbers) in two.iter().zip(numbers.as_chunks_mut::<16>().0) {
-            numbers.copy_from_slice(&block[..16]);
+fn read_k<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>], minima: &mut [Lanes<f32>]) {
+    let of_blocks = scales.as_chunks_mut::<8>().0.iter_mut().zip(minima.as_chunks_mut::<8>().0);
+    for (block, (scales, minima)) in plane.as_chunks::<GROUP>().0.as_chunks::<4>().0.iter().zip(of_blocks) {
+        let [floats, first, second, third] = block;
+        let [scale, minimum] = halves(isa, floats);
+        for j in 0..4 {
+            let by = 8 * j;
+            for lane in 0..GROUP {
+                scales[j][lane] = ((first[lane] >> by) & 63) as i32 as f32 * scale[lane];
+            }
+            for lane in 0..GROUP {
+                minima[j][lane] = ((second[lane] >> by) & 63) as i32 as f32 * -minimum[lane];
+            }
+            for lane in 0..GROUP {
+                let number = (third[lane] >> by) & 15 | (first[lane] >> (by + 2)) & 48;
+                scales[4 + j][lane] = (number & 63) as i32 as f32 * scale[lane];
+            }
+            for lane in 0..GROUP {
+                let number = (third[lane] >> (by + 4)) & 15 | (second[lane] >> (by + 2)) & 48;
+                minima[4 + j][lane] = (number & 63) as i32 as f32 * -minimum[lane];
+            }
         }
-        let mut of_blocks = [0.0; 2];
-        for (scale, block) in of_blocks.iter_mut().zip(two) {
-            *scale = isa.half([block[16], block[17]]);
+    }
+}
+
+/// Q6_K: sixteen signed scales in bytes, then an f16.
+#[inline(always)]
+fn read_6<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
+    let of_blocks = scales.as_chunks_mut::<16>().0;
+    for (block, scales) in plane.as_chunks::<GROUP>().0.as_chunks::<5>().0.iter().zip(of_blocks) {
+        let [bytes @ .., floats] = block;
+        let [scale, _] = halves(isa, floats);
+        for (words, scales) in bytes.iter().zip(scales.as_chunks_mut::<4>().0) {
+            for j in 0..4 {
+                for lane in 0..GROUP {
+                    let number = (words[lane] << (24 - 8 * j)) as i32 >> 24;
+                    scales[j][lane] = number as f32 * scale[lane];
+                }
+            }
         }
-        isa.store(isa.times(isa.widen(isa.load(&numbers)), of_blocks), run);
     }
 }

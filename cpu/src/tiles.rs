@@ -12,7 +12,7 @@ use crate::floats::Floats;
 use crate::isa::{Chunk, Isa, Task};
 use crate::matmul::{Column, Operands, Weights};
 use crate::processor::Processor;
-use crate::scales::RowScales;
+use crate::row::RowReader;
 
 /// Rows of a block are a multiple of these, so that its tiles are full.
 const WHOLE_TILES: usize = 4;
@@ -57,11 +57,11 @@ impl<F: Floats> Task for Unpack<'_, F> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let chunks = self.weights.cols / CHUNK;
-        let mut scales = RowScales::new(self.weights.ty, 1, chunks);
+        let mut reader = RowReader::new(self.weights);
         for (n, floats) in self.floats.chunks_exact_mut(chunks).take(self.count).enumerate() {
-            let row = self.weights.row(isa, self.rows + n, &mut scales);
+            let row = reader.row(isa, self.rows + n);
             for (c, floats) in floats.iter_mut().enumerate() {
-                isa.store(F::chunk(isa, row, &scales, c), &mut floats.0);
+                isa.store(F::chunk(isa, row, c), &mut floats.0);
             }
         }
     }

@@ -4,12 +4,14 @@
 
 mod blocks;
 mod encode;
+pub mod interleaved;
 pub mod planes;
 
 use std::borrow::Cow;
 
 pub use blocks::dequantise;
 pub use encode::{quantise, random_blocks};
+pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave};
 pub use planes::{Plane, Planes, PlanesRef, dequantise_row, repack};
 
 /// Why a type's bytes could not be worked with.
