@@ -83,12 +83,9 @@ impl<N: Numbers> Floats for Scaled<N> {
 
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
-        let scales = [row.scale(chunk * N::SCALES), row.scale((chunk + 1) * N::SCALES - 1)];
-        let numbers = isa.widen(isa.minus(N::chunk(isa, row.bytes, chunk), row.offset()));
-        let weights = isa.times(numbers, scales);
-        match row.minimum(chunk) {
-            Some(minimum) => isa.plus(weights, minimum),
-            None => weights,
-        }
+        let scales = &row.scales[chunk * N::SCALES..][..N::SCALES];
+        let numbers = isa.widen(isa.minus(N::chunk(isa, row.bytes, chunk), row.offset));
+        let weights = isa.times(numbers, [scales[0], scales[N::SCALES - 1]]);
+        if row.minima.is_empty() { weights } else { isa.plus(weights, row.minima[chunk]) }
     }
 }

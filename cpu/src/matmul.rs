@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use inglenook_format::quant::{GROUP, Layout, Plane, PlanesRef, WeightType};
 
-use crate::activations::{Activations, Precision};
+use crate::activations::{Activations, Precision, TILE};
 use crate::exact::{Exact, FEW};
 use crate::floats::with_floats;
 use crate::numbers::{RowWords, with_numbers};
@@ -99,7 +99,11 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
         }),
         Precision::Rounded => with_numbers!(weights.ty, N => {
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
-            processor.run(Panels(operands))
+            match x.rows() {
+                1 => processor.run(Panels::<N, 1>(operands)),
+                2 => processor.run(Panels::<N, 2>(operands)),
+                _ => processor.run(Panels::<N, TILE>(operands)),
+            }
         }),
     }
 }

@@ -17,24 +17,26 @@ use crate::scales::Scales;
 /// Lanes of the widest vector.
 const MOST_LANES: usize = GROUP;
 
-/// Products of rounded rows of x, of many weight rows at a time.
-pub struct Panels<'a, N>(pub Operands<'a, N>);
+/// Products of rounded rows of x, up to `MOST` of which meet a panel at once: 1, 2 or [`TILE`]. Each is a function of its own, since
+/// compilers of WebAssembly do badly on large ones.
+pub struct Panels<'a, N, const MOST: usize>(pub Operands<'a, N>);
 
-impl<N: Numbers> Task for Panels<'_, N> {
+impl<N: Numbers, const MOST: usize> Task for Panels<'_, N, MOST> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        // One row of x has few sums, so that there is room for more vectors.
-        match (self.0.x.rows(), I::VECTORS) {
+        // Few rows of x have few sums, so that there is room for more vectors.
+        match (MOST, I::VECTORS) {
             (1, _) => self.run_with::<I, 4>(isa),
-            (_, 2) => self.run_with::<I, 2>(isa),
+            (2, _) | (_, 2) => self.run_with::<I, 2>(isa),
             _ => self.run_with::<I, 1>(isa),
         }
     }
 }
 
-impl<N: Numbers> Panels<'_, N> {
+impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
+    /// With panels of `V` vectors.
     #[inline(always)]
     fn run_with<I: Isa, const V: usize>(self, isa: I) {
         let rows = self.0.rows();
@@ -58,6 +60,8 @@ impl<N: Numbers> Panels<'_, N> {
                     while i < tile.rows {
                         let rows = TileRows { tile, m, i };
                         i += match tile.rows - i {
+                            _ if MOST == 1 => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
+                            _ if MOST == 2 => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
                             TILE.. if m_count > TILE => panel.meet::<I, N, TILE, true>(isa, rows, &mut column, ahead),
                             TILE.. => panel.meet::<I, N, TILE, false>(isa, rows, &mut column, ahead),
                             4.. => panel.meet::<I, N, 4, false>(isa, rows, &mut column, ahead),
@@ -170,8 +174,9 @@ impl<'a, const V: usize> Panel<'a, V> {
         let mut fours = [[[isa.zero(); V]; M]; 4];
         for c in 0..self.chunks {
             ahead.fetch(isa, c, self.chunks);
-            for half in 0..N::SCALES {
-                self.add_chunk::<I, N, M, UNPACKED>(isa, (c, half), x, &mut fours[(c * N::SCALES + half) % 4]);
+            self.add_chunk::<I, N, M, UNPACKED, 0>(isa, c, x, &mut fours[c * N::SCALES % 4]);
+            if N::SCALES == 2 {
+                self.add_chunk::<I, N, M, UNPACKED, 1>(isa, c, x, &mut fours[(c * N::SCALES + 1) % 4]);
             }
         }
         let m = x.m + x.i;
@@ -189,12 +194,12 @@ impl<'a, const V: usize> Panel<'a, V> {
         M
     }
 
-    /// Adds what the columns of scale `half` of chunk `c` come to.
+    /// Adds what the columns of scale `HALF` of chunk `c` come to.
     #[inline(always)]
-    fn add_chunk<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool>(
+    fn add_chunk<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool, const HALF: usize>(
         &self,
         isa: I,
-        (c, half): (usize, usize),
+        c: usize,
         x: TileRows<'_>,
         sums: &mut [[I::Lanes; V]; M],
     ) {
@@ -205,7 +210,7 @@ impl<'a, const V: usize> Panel<'a, V> {
         let starts: &[[i32; 2]; M] = self.starts[m * self.chunks + at..].first_chunk().expect("as many rows");
         let mut ints = [[isa.no_ints(); V]; M];
         for i in 0..M {
-            ints[i] = [isa.all_ints(starts[i][half]); V];
+            ints[i] = [isa.all_ints(starts[i][HALF]); V];
         }
         for k in 0..4 {
             let mut pairs = [[isa.pairs(&[0; MOST_LANES]); 4]; V];
@@ -220,11 +225,11 @@ impl<'a, const V: usize> Panel<'a, V> {
                 }
             }
             // Written out, so that sums stay in registers.
-            if N::SCALES == 1 || half == 0 {
+            if N::SCALES == 1 || HALF == 0 {
                 add_pairs::<I, V, M>(isa, &mut ints, &pairs, 0, values, k);
                 add_pairs::<I, V, M>(isa, &mut ints, &pairs, 2, values, k);
             }
-            if N::SCALES == 1 || half == 1 {
+            if N::SCALES == 1 || HALF == 1 {
                 add_pairs::<I, V, M>(isa, &mut ints, &pairs, 1, values, k);
                 add_pairs::<I, V, M>(isa, &mut ints, &pairs, 3, values, k);
             }
@@ -233,7 +238,7 @@ impl<'a, const V: usize> Panel<'a, V> {
             let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
             for v in 0..V {
                 let (group, lane) = self.places[v];
-                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + half));
+                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + HALF));
                 let mut term = isa.multiply(isa.floats(ints[i][v]), isa.multiply(scales, x_scale));
                 if self.scales.has_minima() {
                     term = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, term);

@@ -70,7 +70,7 @@ impl Processor {
             #[cfg(target_arch = "aarch64")]
             Processor::Neon(isa) => isa.run(task),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Processor::Simd128 => task.run(isa::Simd128),
+            Processor::Simd128 => isa::Simd128.run(task),
         }
     }
 }

@@ -14,11 +14,14 @@ const TURNED: usize = 16;
 /// Gives rows of weights. Those that lie side by side are turned a group at a time.
 pub struct RowReader<'a> {
     weights: Weights<'a>,
-    /// The group that was turned last: its rows one below the other, and their scales.
+    /// The group that was turned last.
     group: Option<usize>,
+    of_group: Scales,
+    /// What it has, one row below the other.
     quants: Vec<u32>,
     high_bits: Vec<u32>,
-    scales: Scales,
+    scales: Vec<u32>,
+    minima: Vec<u32>,
 }
 
 /// A row.
@@ -26,61 +29,63 @@ pub struct RowReader<'a> {
 pub struct Row<'r> {
     /// Its numbers.
     pub bytes: RowBytes<'r>,
-    scales: &'r Scales,
-    lane: usize,
+    /// What is taken from each.
+    pub offset: u8,
+    /// Its scales, for each 32 weights one or two.
+    pub scales: &'r [f32],
+    /// Its minima, for each 32 weights; empty for types that have none of their own.
+    pub minima: &'r [f32],
 }
 
 impl<'a> RowReader<'a> {
     /// A reader of these rows.
     pub fn new(weights: Weights<'a>) -> RowReader<'a> {
         let groups = usize::from(Layout::for_cpu(weights.ty) == Layout::Interleaved);
-        let scales = Scales::new(weights.ty, groups, weights.cols / CHUNK);
-        RowReader { weights, group: None, quants: Vec::new(), high_bits: Vec::new(), scales }
+        let of_group = Scales::new(weights.ty, groups, weights.cols / CHUNK);
+        let [quants, high_bits, scales, minima] = [const { Vec::new() }; 4];
+        RowReader { weights, group: None, of_group, quants, high_bits, scales, minima }
     }
 
     /// Row `n`.
     #[inline(always)]
     pub fn row<I: Isa>(&mut self, isa: I, n: usize) -> Row<'_> {
-        let RowReader { weights, group, quants, high_bits, scales } = self;
-        let (words, lane) = match Layout::for_cpu(weights.ty) {
-            Layout::Rows => (weights.words(n..n + 1), 0),
+        let words = match Layout::for_cpu(self.weights.ty) {
+            Layout::Rows => {
+                let [quants, high_bits] = self.weights.words(n..n + 1);
+                [quants, high_bits, &[], &[]]
+            }
             Layout::Interleaved => {
-                if *group != Some(n / GROUP) {
-                    let first = n / GROUP * GROUP;
-                    let [of_quants, of_high_bits] = weights.words(first..first + GROUP);
-                    turn(isa, of_quants, quants);
-                    turn(isa, of_high_bits, high_bits);
-                    scales.read(isa, 0, weights.scales(first));
-                    *group = Some(n / GROUP);
+                if self.group != Some(n / GROUP) {
+                    self.turn(isa, n / GROUP);
                 }
-                let lane = n % GROUP;
-                let row = |rows: &'_ [u32]| lane * rows.len() / GROUP..(lane + 1) * rows.len() / GROUP;
-                ([&quants[row(quants)], &high_bits[row(high_bits)]], lane)
+                let RowReader { quants, high_bits, scales, minima, .. } = self;
+                [lane(quants, n), lane(high_bits, n), lane(scales, n), lane(minima, n)]
             }
         };
-        let [quants, high_bits] = [bytemuck::cast_slice(words[0]), bytemuck::cast_slice(words[1])];
-        Row { bytes: RowBytes { quants, high_bits }, scales, lane }
+        let [quants, high_bits, scales, minima] = words;
+        let bytes = RowBytes { quants: bytemuck::cast_slice(quants), high_bits: bytemuck::cast_slice(high_bits) };
+        let [scales, minima] = [bytemuck::cast_slice(scales), bytemuck::cast_slice(minima)];
+        Row { bytes, offset: self.of_group.offset, scales, minima }
+    }
+
+    #[inline(always)]
+    fn turn<I: Isa>(&mut self, isa: I, group: usize) {
+        let RowReader { weights, of_group, .. } = self;
+        let [quants, high_bits] = weights.words(group * GROUP..(group + 1) * GROUP);
+        of_group.read(isa, 0, weights.scales(group * GROUP));
+        turn(isa, quants, &mut self.quants);
+        turn(isa, high_bits, &mut self.high_bits);
+        turn(isa, bytemuck::cast_slice(&of_group.scales), &mut self.scales);
+        turn(isa, bytemuck::cast_slice(&of_group.minima), &mut self.minima);
+        self.group = Some(group);
     }
 }
 
-impl Row<'_> {
-    /// What is taken from each number.
-    #[inline(always)]
-    pub fn offset(&self) -> u8 {
-        self.scales.offset
-    }
-
-    /// Its scale of this number.
-    #[inline(always)]
-    pub fn scale(&self, number: usize) -> f32 {
-        self.scales.lanes(0, self.lane, number)[0]
-    }
-
-    /// The minimum of this chunk, where the type has them.
-    #[inline(always)]
-    pub fn minimum(&self, chunk: usize) -> Option<f32> {
-        self.scales.has_minima().then(|| self.scales.minima(0, self.lane, chunk)[0])
-    }
+/// The words of row `n` in its group, whose rows are one below the other.
+#[inline(always)]
+fn lane(rows: &[u32], n: usize) -> &[u32] {
+    let words = rows.len() / GROUP;
+    &rows[n % GROUP * words..][..words]
 }
 
 /// From `[words, 16]` to `[16, words]`.
@@ -88,6 +93,9 @@ impl Row<'_> {
 fn turn<I: Isa>(isa: I, group: &[u32], rows: &mut Vec<u32>) {
     rows.resize(group.len(), 0);
     let words = group.len() / GROUP;
+    if words == 0 {
+        return;
+    }
     let whole = words / I::LANES * I::LANES;
     let mut turned = [0; TURNED * GROUP];
     for from in (0..whole).step_by(I::LANES) {

@@ -14,11 +14,11 @@ pub struct Scales {
     /// What a row has.
     of_row: usize,
     /// `[groups, of_row, 16]`: for each 32 weights one, for those of Q6_K two.
-    scales: Vec<f32>,
+    pub scales: Vec<f32>,
     /// What is taken from each number before it is scaled.
     pub offset: u8,
     /// `[groups, chunks, 16]`: one for each 32 weights; empty for types that have none of their own.
-    minima: Vec<f32>,
+    pub minima: Vec<f32>,
 }
 
 impl Scales {
@@ -111,22 +111,31 @@ fn read_k<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>], minima: &mut
     for (block, (scales, minima)) in plane.as_chunks::<GROUP>().0.as_chunks::<4>().0.iter().zip(of_blocks) {
         let [floats, first, second, third] = block;
         let [scale, minimum] = halves(isa, floats);
-        for j in 0..4 {
-            let by = 8 * j;
-            for lane in 0..GROUP {
-                scales[j][lane] = ((first[lane] >> by) & 63) as i32 as f32 * scale[lane];
-            }
-            for lane in 0..GROUP {
-                minima[j][lane] = ((second[lane] >> by) & 63) as i32 as f32 * -minimum[lane];
-            }
-            for lane in 0..GROUP {
-                let number = (third[lane] >> by) & 15 | (first[lane] >> (by + 2)) & 48;
-                scales[4 + j][lane] = (number & 63) as i32 as f32 * scale[lane];
-            }
-            for lane in 0..GROUP {
-                let number = (third[lane] >> (by + 4)) & 15 | (second[lane] >> (by + 2)) & 48;
-                minima[4 + j][lane] = (number & 63) as i32 as f32 * -minimum[lane];
-            }
+        for lane in (0..GROUP).step_by(I::LANES) {
+            let third = isa.pairs(&third[lane..]);
+            six_bits(isa, isa.pairs(&first[lane..]), third, isa.lanes(&scale[lane..]), scales, lane);
+            let minimum = isa.multiply(isa.all(-1.0), isa.lanes(&minimum[lane..]));
+            six_bits(isa, isa.pairs(&second[lane..]), isa.shift_right(third, 4), minimum, minima, lane);
+        }
+    }
+}
+
+/// Eight numbers of six bits, times `scale`: the low ones of the bytes of `first`, then the nibbles of `last` with the high bits of `first`.
+#[inline(always)]
+fn six_bits<I: Isa>(
+    isa: I,
+    first: I::Pairs,
+    last: I::Pairs,
+    scale: I::Lanes,
+    to: &mut [Lanes<f32>; 8],
+    lane: usize,
+) {
+    for j in 0..4 {
+        let low = isa.mask(isa.shift_right(last, 8 * j), 15);
+        let high = isa.mask(isa.shift_right(first, 8 * j + 2), 48);
+        for (at, number) in [(j, isa.mask(isa.shift_right(first, 8 * j), 63)), (j + 4, isa.either(low, high))] {
+            let scaled = isa.multiply(isa.floats(isa.ints(number)), scale);
+            isa.store_lanes(scaled, &mut to[at as usize][lane..]);
         }
     }
 }
@@ -139,10 +148,11 @@ fn read_6<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
         let [bytes @ .., floats] = block;
         let [scale, _] = halves(isa, floats);
         for (words, scales) in bytes.iter().zip(scales.as_chunks_mut::<4>().0) {
-            for j in 0..4 {
-                for lane in 0..GROUP {
-                    let number = (words[lane] << (24 - 8 * j)) as i32 >> 24;
-                    scales[j][lane] = number as f32 * scale[lane];
+            for lane in (0..GROUP).step_by(I::LANES) {
+                let (words, scale) = (isa.pairs(&words[lane..]), isa.lanes(&scale[lane..]));
+                for j in 0..4 {
+                    let scaled = isa.multiply(isa.floats(isa.signed_bytes(words, j)), scale);
+                    isa.store_lanes(scaled, &mut scales[j as usize][lane..]);
                 }
             }
         }

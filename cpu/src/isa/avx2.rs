@@ -336,6 +336,16 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn ints(self, pairs: __m256i) -> __m256i {
+        pairs
+    }
+
+    #[inline(always)]
+    fn signed_bytes(self, pairs: __m256i, number: u32) -> __m256i {
+        unsafe { _mm256_srai_epi32(self.shift_left(pairs, 24 - 8 * number), 24) }
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: __m256i, weights: __m256i, x: u32) -> __m256i {
         unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(x as i32))) }
     }

@@ -31,6 +31,23 @@ impl Avx512 {
     }
 }
 
+/// [`_mm512_dpwssd_epi32`], of which compilers make two instructions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn add_products_of_pairs(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: it has the feature, and touches nothing but these registers.
+    unsafe {
+        std::arch::asm!(
+            "vpdpwssd {}, {}, {}",
+            inout(zmm_reg) sums,
+            in(zmm_reg) a,
+            in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sums
+}
+
 // SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
 // read or written.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
@@ -283,8 +300,18 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn ints(self, pairs: __m512i) -> __m512i {
+        pairs
+    }
+
+    #[inline(always)]
+    fn signed_bytes(self, pairs: __m512i, number: u32) -> __m512i {
+        unsafe { _mm512_srai_epi32(self.shift_left(pairs, 24 - 8 * number), 24) }
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: __m512i, weights: __m512i, x: u32) -> __m512i {
-        unsafe { _mm512_dpwssd_epi32(sums, weights, _mm512_set1_epi32(x as i32)) }
+        unsafe { add_products_of_pairs(sums, weights, self.all_ints(x as i32)) }
     }
 
     #[inline(always)]

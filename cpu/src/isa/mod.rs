@@ -128,6 +128,10 @@ pub trait Isa: Copy {
     fn low_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
     /// The high byte of each number, signed.
     fn high_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
+    /// Words as whole numbers.
+    fn ints(self, pairs: Self::Pairs) -> Self::Ints;
+    /// Byte `number` of each word, signed.
+    fn signed_bytes(self, pairs: Self::Pairs, number: u32) -> Self::Ints;
     /// `sums + weights · x`, two products in each lane.
     fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: u32) -> Self::Ints;
 

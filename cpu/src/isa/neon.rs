@@ -317,6 +317,16 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
+    fn ints(self, pairs: uint32x4_t) -> int32x4_t {
+        unsafe { vreinterpretq_s32_u32(pairs) }
+    }
+
+    #[inline(always)]
+    fn signed_bytes(self, pairs: uint32x4_t, number: u32) -> int32x4_t {
+        unsafe { vshrq_n_s32::<24>(self.ints(self.shift_left(pairs, 24 - 8 * number))) }
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: int32x4_t, weights: uint32x4_t, x: u32) -> int32x4_t {
         unsafe {
             // Compilers part the weights once for all rows of x.

@@ -195,6 +195,16 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn ints(self, pairs: [u32; 8]) -> [i32; 8] {
+        pairs.map(|word| word as i32)
+    }
+
+    #[inline(always)]
+    fn signed_bytes(self, pairs: [u32; 8], number: u32) -> [i32; 8] {
+        pairs.map(|word| (word << (24 - 8 * number)) as i32 >> 24)
+    }
+
+    #[inline(always)]
     fn add_pairs(self, sums: [i32; 8], weights: [u32; 8], x: u32) -> [i32; 8] {
         let [a, b] = bytemuck::cast::<u32, [i16; 2]>(x).map(i32::from);
         std::array::from_fn(|i| {

@@ -2,12 +2,20 @@
 
 use std::arch::wasm32::*;
 
-use super::Isa;
+use super::{Isa, Task};
 use crate::activations::Rounded;
 
 /// What the module is compiled with: a browser that lacks it refuses the module as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simd128;
+
+impl Simd128 {
+    /// Runs `task`, in a function of its own: compilers of WebAssembly do badly on large ones.
+    #[inline(never)]
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        task.run(self)
+    }
+}
 
 fn both(make: impl Fn(usize) -> v128) -> [v128; 2] {
     [make(0), make(1)]
@@ -267,6 +275,16 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn high_bytes(self, pairs: v128) -> v128 {
         i16x8_shr(pairs, 8)
+    }
+
+    #[inline(always)]
+    fn ints(self, pairs: v128) -> v128 {
+        pairs
+    }
+
+    #[inline(always)]
+    fn signed_bytes(self, pairs: v128, number: u32) -> v128 {
+        i32x4_shr(i32x4_shl(pairs, 24 - 8 * number), 24)
     }
 
     #[inline(always)]
