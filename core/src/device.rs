@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
+use inglenook_format::quant::{Layout, WeightType};
 use module::{CpuModule, ModuleBuffer, ModuleRange};
 
 /// Rust's own bound of an allocation, down to a multiple of a binding's alignment.
@@ -156,6 +157,11 @@ impl Device {
     /// True where it is the CPU, in whichever module.
     pub fn is_cpu(&self) -> bool {
         !matches!(self, Device::Gpu(_))
+    }
+
+    /// How kernels on it read weights of this type.
+    pub fn layout(&self, ty: WeightType) -> Layout {
+        if self.is_cpu() { Layout::for_cpu(ty) } else { Layout::Rows }
     }
 
     /// The same device for somebody else, whose faults and end are his own: see [`Gpu::client`].

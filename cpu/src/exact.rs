@@ -48,12 +48,7 @@ impl<F: Floats> Task for Exact<'_, F> {
 /// The products of a weight row with `M` rows of x; words from `ahead` on are fetched, as many as the row has.
 #[allow(clippy::needless_range_loop, reason = "weights are walked by the same number")]
 #[inline(always)]
-fn products<I: Isa, F: Floats, const M: usize>(
-    isa: I,
-    row: Row<'_>,
-    x: [&[Chunk]; M],
-    ahead: &[u32],
-) -> [f32; M] {
+fn products<I: Isa, F: Floats, const M: usize>(isa: I, row: Row<'_>, x: [&[Chunk]; M], ahead: &[u32]) -> [f32; M] {
     let mut sums = [isa.no_products(); M];
     let chunks = x[0].len();
     let fetched = ahead.len() / (F::LINES * LINE).max(1);

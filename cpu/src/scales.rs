@@ -25,8 +25,7 @@ impl Scales {
     /// Memory for `groups` groups of rows of `ty` with `chunks` times 32 weights.
     pub fn new(ty: WeightType, groups: usize, chunks: usize) -> Scales {
         let of_row = if ty == WeightType::Q6_K { 2 * chunks } else { chunks };
-        let has_minima =
-            matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K);
+        let has_minima = matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K);
         let offset = match ty {
             WeightType::Q4_0 => 8,
             WeightType::Q5_0 => 16,
@@ -122,14 +121,7 @@ fn read_k<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>], minima: &mut
 
 /// Eight numbers of six bits, times `scale`: the low ones of the bytes of `first`, then the nibbles of `last` with the high bits of `first`.
 #[inline(always)]
-fn six_bits<I: Isa>(
-    isa: I,
-    first: I::Pairs,
-    last: I::Pairs,
-    scale: I::Lanes,
-    to: &mut [Lanes<f32>; 8],
-    lane: usize,
-) {
+fn six_bits<I: Isa>(isa: I, first: I::Pairs, last: I::Pairs, scale: I::Lanes, to: &mut [Lanes<f32>; 8], lane: usize) {
     for j in 0..4 {
         let low = isa.mask(isa.shift_right(last, 8 * j), 15);
         let high = isa.mask(isa.shift_right(first, 8 * j + 2), 48);

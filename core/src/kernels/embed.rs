@@ -1,7 +1,7 @@
 //! Embedding rows of a step's tokens.
 
 use super::verify::{KernelTest, Output};
-use super::weights::{CHUNK, WeightShard, random_planes};
+use super::weights::{CHUNK, CaseWeights, WeightShard, random_planes};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
@@ -91,11 +91,13 @@ fn case(ty: WeightType, cols: u32, first: u32) -> KernelTest {
     let rows = valid.len() as u32 + 1;
     let mut inputs = vec![batch::words(&valid), vec![1f32.to_bits(); (rows * cols) as usize]];
     inputs.extend(random_planes(ty, 3, 130, cols));
-    KernelTest::new(format!("embed {ty} {cols} from {first}"), inputs, vec![Output::f32(1)], move |places| {
+    let name = format!("embed {ty} {cols} from {first}");
+    let case = KernelTest::new(name, inputs, vec![Output::f32(1)], move |places| {
         let table = WeightShard::over(ty, 130, cols, &places[2..]);
         let (batch, out) = (places[0].clone(), places[1].clone());
         Box::new(Embed { batch, table, first_row: first, out, rows, scale: 1.5 })
-    })
+    });
+    case.weighted(CaseWeights { first: 2, ty, cols })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::cpu::{FastWay, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
-use super::weights::{WeightShard, random_planes};
+use super::weights::{CaseWeights, WeightShard, random_planes};
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::gpu::RequiredFeatures;
 use inglenook_format::quant::WeightType;
@@ -183,10 +183,11 @@ pub(super) fn case(
         inputs.push(random_f32s(4, n));
     }
     let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
-    KernelTest::new(name, inputs, vec![Output::f32(2)], move |mut places| {
+    let case = KernelTest::new(name, inputs, vec![Output::f32(2)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
         let weights = WeightShard::over(ty, n, k, &places[3..]);
         let [batch, x, out] = [0, 1, 2].map(|i| places[i].clone());
         build(Matmul { batch, x, weights, bias, out, rows, out_stride: stride, out_offset: offset, epilogue })
-    })
+    });
+    case.weighted(CaseWeights { first: 3, ty, cols: k })
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::cpu::FastWay;
 use super::kv::{KvShape, KvType};
+use super::weights::CaseWeights;
 use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::{AdapterInfo, Binding, Dispatch, Gpu, GpuError, Shader};
@@ -18,8 +19,10 @@ pub type Build = Box<dyn Fn(Vec<TensorRef>) -> Box<dyn Kernel>>;
 pub struct KernelTest {
     /// What is checked, for messages.
     pub name: String,
-    /// Initial words of each input.
+    /// Initial words of each input; those of weights as a GPU reads them.
     pub inputs: Vec<Vec<u32>>,
+    /// Which of them are weights.
+    pub weights: Option<CaseWeights>,
     /// What is compared afterwards.
     pub outputs: Vec<Output>,
     /// Builds the kernel under test.
@@ -85,7 +88,21 @@ impl KernelTest {
         outputs: Vec<Output>,
         build: impl Fn(Vec<TensorRef>) -> Box<dyn Kernel> + 'static,
     ) -> KernelTest {
-        KernelTest { name, inputs, outputs, build: Box::new(build), followers: Vec::new(), grid_limit: None }
+        let (weights, build, followers) = (None, Box::new(build), Vec::new());
+        KernelTest { name, inputs, weights, outputs, build, followers, grid_limit: None }
+    }
+
+    /// The same with planes of weights among its inputs.
+    pub fn weighted(self, weights: CaseWeights) -> KernelTest {
+        KernelTest { weights: Some(weights), ..self }
+    }
+
+    /// The inputs, weights as `device` reads them.
+    pub(crate) fn inputs_on(&self, device: &Device) -> Vec<Vec<u32>> {
+        match self.weights {
+            Some(weights) => weights.laid_out(device, &self.inputs),
+            None => self.inputs.clone(),
+        }
     }
 
     /// The same with another kernel behind it, over the same inputs.
@@ -198,7 +215,7 @@ fn kernel(case: &KernelTest) -> Box<dyn Kernel> {
 }
 
 fn upload(device: &Device, case: &KernelTest) -> Result<Vec<Slice>, GpuError> {
-    case.inputs.iter().map(|words| Ok(device.upload(&case.name, words)?.all())).collect()
+    case.inputs_on(device).iter().map(|words| Ok(device.upload(&case.name, words)?.all())).collect()
 }
 
 /// The words of every input after the case's twins have run.

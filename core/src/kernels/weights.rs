@@ -2,14 +2,15 @@
 
 use super::verify::random_words;
 use super::{Operand, TensorRef};
-use crate::device::Slice;
-use inglenook_format::quant::{Plane, Planes, WeightType, random_blocks, repack};
+use crate::device::{Device, Slice};
+use inglenook_format::quant::{Layout, Plane, Planes, WeightType, interleave, random_blocks, repack};
 use serde::{Deserialize, Serialize};
 
 /// Weights that a type's shader unpacks at once.
 pub const CHUNK: u32 = 32;
 
-/// Consecutive rows of a weight matrix that fit a binding. Large matrices are several shards, each with dispatches of its own.
+/// Consecutive rows of a weight matrix that fit a binding, laid out as [`Device::layout`] says. Large matrices are several shards, each with
+/// dispatches of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WeightShard {
     /// How the weights are packed.
@@ -68,6 +69,39 @@ pub(super) fn random_planes(ty: WeightType, seed: u64, rows: u32, cols: u32) -> 
     let mut planes = Planes::default();
     repack(ty, &random_blocks(ty, seed, blocks, 0.5), 0, &mut planes).expect("whole blocks from the first on");
     [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty()).collect()
+}
+
+/// Planes among the inputs of a known-answer case, which has them row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseWeights {
+    /// The first of these inputs.
+    pub first: usize,
+    /// How they are packed.
+    pub ty: WeightType,
+    /// Columns.
+    pub cols: u32,
+}
+
+impl CaseWeights {
+    /// All inputs of the case, weights as `device` reads them.
+    pub fn laid_out(&self, device: &Device, inputs: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        let CaseWeights { first, ty, cols } = *self;
+        let mut inputs = inputs.to_vec();
+        if device.layout(ty) == Layout::Interleaved {
+            let mut of_type = inputs[first..].iter_mut();
+            let mut take = |plane| {
+                let input = if ty.has_plane(plane) { of_type.next() } else { None };
+                input.map(std::mem::take).unwrap_or_default()
+            };
+            let rows =
+                Planes { quants: take(Plane::Quants), high_bits: take(Plane::HighBits), scales: take(Plane::Scales) };
+            let mut planes = Planes::default();
+            interleave(ty, cols as usize / ty.block_len(), &rows, &mut planes);
+            let planes = [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty());
+            inputs[first..].iter_mut().zip(planes).for_each(|(input, plane)| *input = plane);
+        }
+        inputs
+    }
 }
 
 /// The names of the planes as operands.

@@ -56,18 +56,43 @@ pub fn interleave(ty: WeightType, blocks: usize, rows: &Planes, to: &mut Planes)
     let planes = [(&rows.quants, &mut to.quants), (&rows.high_bits, &mut to.high_bits), (&rows.scales, &mut to.scales)];
     for (plane, (from, to)) in PLANES.into_iter().zip(planes) {
         let row = blocks * ty.part(plane).stride;
-        if row > 0 {
-            let from = bytemuck::cast_slice::<u32, u8>(from);
-            // What is behind the last row fills a word.
-            for rows in from[..from.len() / row * row].chunks(GROUP * row) {
-                let had = to.len();
-                to.resize(had + GROUP * row / 4, 0);
-                let group = bytemuck::cast_slice_mut(&mut to[had..]);
-                for (lane, from) in rows.chunks_exact(row).enumerate() {
-                    walk(units(ty, plane), row, lane, |of_row, width, of_group| {
-                        group[of_group..][..width].copy_from_slice(&from[of_row..][..width]);
-                    });
+        let rows = (from.len() * 4).checked_div(row).unwrap_or(0);
+        let had = to.len();
+        to.resize(had + rows.next_multiple_of(GROUP) * row / 4, 0);
+        match units(ty, plane) {
+            _ if row == 0 => {}
+            [4] => {
+                let groups = to[had..].chunks_exact_mut(GROUP * row / 4);
+                groups
+                    .zip(from.chunks(GROUP * row / 4))
+                    .for_each(|(group, rows)| interleave_words(row / 4, rows, group));
+            }
+            units => {
+                // What is behind the last row fills a word.
+                let from = &bytemuck::cast_slice::<u32, u8>(from)[..rows * row];
+                let groups = bytemuck::cast_slice_mut::<u32, u8>(&mut to[had..]).chunks_exact_mut(GROUP * row);
+                for (group, rows) in groups.zip(from.chunks(GROUP * row)) {
+                    for (lane, from) in rows.chunks_exact(row).enumerate() {
+                        walk(units, row, lane, |of_row, width, of_group| {
+                            group[of_group..][..width].copy_from_slice(&from[of_row..][..width]);
+                        });
+                    }
                 }
+            }
+        }
+    }
+}
+
+/// Rows of so many words, side by side: nearly all that weights are.
+fn interleave_words(row: usize, rows: &[u32], group: &mut [u32]) {
+    // A few lines of the cache of each row at a time.
+    const WORDS: usize = 64;
+    for from in (0..row).step_by(WORDS) {
+        let words = from..row.min(from + WORDS);
+        let group = &mut group[GROUP * words.start..GROUP * words.end];
+        for (lane, row) in rows.chunks_exact(row).enumerate() {
+            for (group, word) in group.as_chunks_mut::<GROUP>().0.iter_mut().zip(&row[words.clone()]) {
+                group[lane] = *word;
             }
         }
     }
@@ -86,11 +111,8 @@ pub fn dequantise_interleaved(
 ) -> Result<(), QuantError> {
     let short = QuantError::ShortPlanes { ty, block: (row + 1).saturating_mul(blocks).saturating_sub(1) };
     let mut own = Planes::default();
-    let both = [
-        (planes.quants, &mut own.quants),
-        (planes.high_bits, &mut own.high_bits),
-        (planes.scales, &mut own.scales),
-    ];
+    let both =
+        [(planes.quants, &mut own.quants), (planes.high_bits, &mut own.high_bits), (planes.scales, &mut own.scales)];
     for (plane, (from, to)) in PLANES.into_iter().zip(both) {
         let len = blocks * ty.part(plane).stride;
         let first = (row / GROUP).checked_mul(GROUP * len).ok_or(short.clone())?;

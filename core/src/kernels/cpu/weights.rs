@@ -4,7 +4,7 @@ use std::cell::Ref;
 
 use crate::kernels::Arguments;
 use crate::kernels::weights::PLANES;
-use inglenook_format::quant::{Plane, PlanesRef, WeightType, dequantise_row};
+use inglenook_format::quant::{Layout, Plane, PlanesRef, WeightType, dequantise_interleaved, dequantise_row};
 
 /// The planes of a weight shard, borrowed from the arguments of its kernel.
 pub struct HostPlanes<'a> {
@@ -36,7 +36,7 @@ impl<'a> HostPlanes<'a> {
     }
 }
 
-/// Rows of a weight shard. Threads may share it.
+/// Rows of a weight shard, laid out for the CPU. Threads may share it.
 #[derive(Clone, Copy)]
 pub struct WeightRows<'a> {
     ty: WeightType,
@@ -65,7 +65,10 @@ impl<'a> WeightRows<'a> {
     /// Writes row `row` to `out`, which has a value for each column.
     pub fn dequantise(&self, row: usize, out: &mut [f32]) {
         let blocks = self.cols / self.ty.block_len();
-        dequantise_row(self.ty, self.planes, row * blocks..(row + 1) * blocks, out)
-            .expect("a shard's planes hold its rows");
+        let done = match Layout::for_cpu(self.ty) {
+            Layout::Rows => dequantise_row(self.ty, self.planes, row * blocks..(row + 1) * blocks, out),
+            Layout::Interleaved => dequantise_interleaved(self.ty, self.planes, blocks, row, out),
+        };
+        done.expect("a shard's planes hold its rows");
     }
 }

@@ -1,15 +1,15 @@
-//! The way of weights from a file to a device: the file is read once, front to back, in pieces of at most 4 MiB that are repacked
-//! and written where they belong. Nothing holds a whole matrix.
+//! The way of weights from a file to a device: the file is read once, front to back, in pieces of some 4 MiB that are repacked, laid out as
+//! the device reads them, and written where they belong. Nothing holds a whole matrix.
 
 use super::{HostVector, LoadError};
 use crate::device::{Device, Storage};
 use crate::kernels::weights::WeightShard;
 use crate::model::error::ModelError;
 use inglenook_format::gguf::TensorInfo;
-use inglenook_format::quant::{Plane, Planes, WeightType, dequantise, repack};
+use inglenook_format::quant::{GROUP, Layout, Plane, Planes, WeightType, dequantise, interleave, repack};
 use inglenook_format::source::{Source, SourceError};
 
-/// Most bytes of a file in memory at once.
+/// Bytes of a file in memory at once, or a group of rows where that is more.
 const PIECE: usize = 4 << 20;
 /// Bytes written to a device before waiting for it, so that staging memory stays small.
 const IN_FLIGHT: u64 = 32 << 20;
@@ -17,7 +17,7 @@ const IN_FLIGHT: u64 = 32 << 20;
 /// Where something of a tensor goes.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a shard.
+    /// Rows `from..from + rows` of the tensor, to rows from `to` on of a shard, which begins a group.
     Rows { from: u64, rows: u64, shard: WeightShard, to: u64 },
     /// Numbers `from..from + len` of the tensor as f32, `offset` bytes into memory.
     Floats { from: u64, len: u64, storage: Storage, offset: u64 },
@@ -34,8 +34,8 @@ pub(super) async fn load(
 ) -> Result<(), LoadError> {
     let total = tensors.iter().map(|(tensor, _)| tensor.bytes).sum();
     let mut progress = |read| progress(read, total);
-    let mut loader =
-        Loader { device, source, planes: Planes::default(), read: 0, in_flight: 0, progress: &mut progress };
+    let (planes, interleaved) = (Planes::default(), Planes::default());
+    let mut loader = Loader { device, source, planes, interleaved, read: 0, in_flight: 0, progress: &mut progress };
     for (tensor, destinations) in tensors {
         loader.load(tensor, destinations).await?;
     }
@@ -48,6 +48,7 @@ struct Loader<'a> {
     device: &'a Device,
     source: &'a dyn Source,
     planes: Planes,
+    interleaved: Planes,
     read: u64,
     in_flight: u64,
     progress: &'a mut dyn FnMut(u64) -> bool,
@@ -79,9 +80,8 @@ impl Loader<'_> {
                 Destination::Rows { .. } => {}
             }
         }
-        let row = tensor.row_len() / ty.block_len() as u64;
         for (from, rows, shard, to) in runs {
-            self.rows(tensor, ty, from * row..(from + rows) * row, shard, to * row).await?;
+            self.rows(tensor, ty, from..from + rows, shard, to).await?;
         }
         Ok(())
     }
@@ -90,33 +90,43 @@ impl Loader<'_> {
         &mut self,
         tensor: &TensorInfo,
         ty: WeightType,
-        blocks: std::ops::Range<u64>,
+        rows: std::ops::Range<u64>,
         shard: &WeightShard,
         to: u64,
     ) -> Result<(), LoadError> {
-        let piece_blocks = (PIECE / ty.block_bytes()) as u64 & !1;
+        let blocks = tensor.row_len() as usize / ty.block_len();
+        let row_bytes = blocks * ty.block_bytes();
+        let piece = (PIECE / row_bytes.max(1) / GROUP).max(1) * GROUP;
         let mut raw = Vec::new();
-        for first in blocks.clone().step_by(piece_blocks as usize) {
-            let count = piece_blocks.min(blocks.end - first);
-            raw.resize(count as usize * ty.block_bytes(), 0);
-            self.read(tensor.offset + first * ty.block_bytes() as u64, &mut raw).await?;
-            let at = (to + first - blocks.start) as usize;
+        for first in rows.clone().step_by(piece) {
+            raw.resize(piece.min((rows.end - first) as usize) * row_bytes, 0);
+            self.read(tensor.offset + first * row_bytes as u64, &mut raw).await?;
+            let at = (to + first - rows.start) as usize * blocks;
             self.planes.clear();
             repack(ty, &raw, at, &mut self.planes).map_err(|error| ModelError::feature(error.to_string()))?;
-            self.write(shard, ty, at).await?;
+            self.write(shard, ty, blocks, at).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, shard: &WeightShard, ty: WeightType, block: usize) -> Result<(), LoadError> {
+    /// Writes the planes of a piece, whose rows have so many blocks; so many come before it.
+    async fn write(&mut self, shard: &WeightShard, ty: WeightType, blocks: usize, at: usize) -> Result<(), LoadError> {
+        let laid_out = match self.device.layout(ty) {
+            Layout::Rows => &self.planes,
+            Layout::Interleaved => {
+                self.interleaved.clear();
+                interleave(ty, blocks, &self.planes, &mut self.interleaved);
+                &self.interleaved
+            }
+        };
         let planes = [
-            (Plane::Quants, Some(&shard.quants), &self.planes.quants),
-            (Plane::HighBits, shard.high_bits.as_ref(), &self.planes.high_bits),
-            (Plane::Scales, shard.scales.as_ref(), &self.planes.scales),
+            (Plane::Quants, Some(&shard.quants), &laid_out.quants),
+            (Plane::HighBits, shard.high_bits.as_ref(), &laid_out.high_bits),
+            (Plane::Scales, shard.scales.as_ref(), &laid_out.scales),
         ];
         for (plane, slice, words) in planes {
             if let Some(slice) = slice {
-                let offset = slice.offset + ty.plane_bytes(plane, block) as u64;
+                let offset = slice.offset + ty.plane_bytes(plane, at) as u64;
                 self.device.write(&slice.storage, offset, bytemuck::cast_slice(words));
                 self.in_flight += words.len() as u64 * 4;
             }

@@ -9,11 +9,13 @@ use crate::gpu::{GpuError, Limits};
 use crate::kernels::weights::WeightShard;
 use crate::model::error::ModelError;
 use inglenook_format::gguf::{Gguf, TensorInfo};
-use inglenook_format::quant::{Plane, WeightType};
+use inglenook_format::quant::{GROUP, Plane, WeightType};
 use inglenook_format::source::Source;
 
 /// Rows of a shard are a multiple of this: then f16 scales of every shard begin at a bound offset.
 const SHARD_ROWS: u64 = 64;
+/// Matrices stand one below the other where their rows are a multiple of this, so that each begins a group of rows.
+const WHOLE_GROUPS: u32 = GROUP as u32;
 /// Alignment of a binding's offset, bytes.
 const ALIGN: u64 = 256;
 
@@ -96,7 +98,7 @@ impl<'a> WeightRegistry<'a> {
     }
 
     /// Matrices of equal width, one below the other. Neighbours of the same type become one matrix, whose product is one
-    /// dispatch. Each result has the output it begins at.
+    /// dispatch, where their rows are whole groups. Each result has the output it begins at.
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`].
@@ -105,7 +107,7 @@ impl<'a> WeightRegistry<'a> {
             names.iter().map(|(name, rows)| self.file_matrix(name, *rows, cols)).collect::<Result<_, _>>()?;
         let mut first = 0;
         let mut matrices = Vec::new();
-        for run in files.chunk_by(|a, b| a.ty == b.ty) {
+        for run in files.chunk_by(|a, b| a.ty == b.ty && a.info.rows().is_multiple_of(WHOLE_GROUPS.into())) {
             let matrix = self.stack(run)?;
             let outputs = matrix.outputs;
             matrices.push((first, matrix));
@@ -117,10 +119,10 @@ impl<'a> WeightRegistry<'a> {
     /// A gate and an up matrix of the same type as one, paired shard by shard so that one dispatch can gate.
     ///
     /// # Errors
-    /// As [`WeightRegistry::matrix`]. `None` where the types differ.
+    /// As [`WeightRegistry::matrix`]. `None` where the types differ, or rows are no whole groups.
     pub fn fused_gate_up(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
         let pair = [self.file_matrix(gate, rows, cols)?, self.file_matrix(up, rows, cols)?];
-        if pair[0].ty != pair[1].ty {
+        if pair[0].ty != pair[1].ty || !rows.is_multiple_of(WHOLE_GROUPS) {
             return Ok(None);
         }
         let rows = u64::from(rows);
@@ -279,7 +281,7 @@ impl<'a> WeightRegistry<'a> {
 
     /// Memory for the weights of a shard: its planes in one buffer.
     fn planes(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightShard, LoadError> {
-        let blocks = rows as usize * (cols as usize / ty.block_len());
+        let blocks = self.device.layout(ty).rows(rows as usize) * (cols as usize / ty.block_len());
         let bytes = |plane| if ty.has_plane(plane) { ty.plane_bytes(plane, blocks) as u64 } else { 0 };
         let [quants, high_bits, scales] = [Plane::Quants, Plane::HighBits, Plane::Scales].map(bytes);
         let high_bits_at = quants.next_multiple_of(ALIGN);

@@ -213,10 +213,10 @@ mod tests {
     /// The words of a case's inputs after a module has run its kernels, each to its end by `run`.
     fn run_in_module(case: &KernelTest, host: &mut ModuleHost, run: &mut dyn FnMut(&mut ModuleHost)) -> Vec<Vec<u32>> {
         let mut ranges = Vec::new();
-        for words in &case.inputs {
+        for words in case.inputs_on(&Device::Cpu) {
             let bytes = words.len() as u64 * 4;
             let range = ModuleRange { buffer: host.buffer(bytes).expect("memory"), offset: 0, bytes };
-            host.slice(range).u32s_mut().copy_from_slice(words);
+            host.slice(range).u32s_mut().copy_from_slice(&words);
             ranges.push(range);
         }
         let slices: Vec<Slice> = ranges.iter().map(|range| host.slice(*range)).collect();

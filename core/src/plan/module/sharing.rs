@@ -12,7 +12,7 @@ use crate::kernels::cpu::{Activations, FastWay, Precision, Products, Strided, ac
 use crate::kernels::encode::weight_type;
 use crate::kernels::matmul::Matmul;
 use crate::plan::CpuStep;
-use inglenook_format::quant::{Plane, WeightType};
+use inglenook_format::quant::{Layout, Plane, WeightType};
 
 /// How matmuls are shared.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +49,8 @@ impl SharedWeights {
         let piece = Products::rows_of_piece(rows.div_ceil(modules));
         let [first, end] = [module, module + 1].map(|number| (number * piece).min(rows));
         let planes = self.planes.iter().zip(planes_of(ty)).map(|(&(buffer, offset, _), plane)| {
-            let bytes = |rows| ty.plane_bytes(plane, rows * cols / ty.block_len()) as u64;
-            (buffer, offset + bytes(first), bytes(end - first))
+            let bytes = |rows| ty.plane_bytes(plane, Layout::for_cpu(ty).rows(rows) * cols / ty.block_len()) as u64;
+            (buffer, offset + bytes(first), bytes(end) - bytes(first))
         });
         SharedWeights { ty, rows: end - first, cols, planes: planes.collect() }
     }
