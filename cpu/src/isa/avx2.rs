@@ -3,7 +3,6 @@
 use std::arch::x86_64::*;
 
 use super::{Isa, Task};
-use crate::activations::Rounded;
 
 /// AVX2, FMA and F16C; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +40,16 @@ impl Avx2 {
         }
     }
 
+    /// The sum of eight.
+    #[inline(always)]
+    pub(super) fn total_of_eight(self, lanes: __m256) -> f32 {
+        unsafe {
+            let fours = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
+            let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
+            _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
+        }
+    }
+
     /// Eight words of each of eight rows, those of a row in a lane.
     #[inline(always)]
     fn transpose_eight(self, rows: &[u32], stride: usize) -> [__m256i; 8] {
@@ -72,9 +81,7 @@ impl Avx2 {
 impl Isa for Avx2 {
     type Bytes = __m256i;
     type Wide = [__m256; 4];
-    type Numbers = [__m256i; 2];
     type Lanes = __m256;
-    type Fours = __m128;
     type Ints = __m256i;
     type Pairs = __m256i;
 
@@ -138,14 +145,6 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
         unsafe { _mm256_sub_epi8(bytes, _mm256_set1_epi8(amount as i8)) }
-    }
-
-    #[inline(always)]
-    fn shuffle(self, bytes: __m256i, table: &[u8; 16]) -> __m256i {
-        unsafe {
-            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
-            _mm256_shuffle_epi8(bytes, table)
-        }
     }
 
     #[inline(always)]
@@ -245,44 +244,7 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn total(self, sums: [__m256; 4]) -> f32 {
         let [a, b, c, d] = sums;
-        self.total_of_fours(self.add_fours(self.no_fours(), self.add(self.add(a, c), self.add(b, d))))
-    }
-
-    #[inline(always)]
-    fn numbers(self, bytes: __m256i) -> [__m256i; 2] {
-        unsafe {
-            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-            [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)]
-        }
-    }
-
-    #[inline(always)]
-    fn products(self, numbers: [__m256i; 2], x: &Rounded) -> __m256i {
-        let [first, last] = self.products_of_halves(numbers, x);
-        unsafe { _mm256_add_epi32(first, last) }
-    }
-
-    #[inline(always)]
-    fn products_of_halves(self, numbers: [__m256i; 2], x: &Rounded) -> [__m256i; 2] {
-        let [first, last]: &[[u32; 8]; 2] = bytemuck::cast_ref(&x.0);
-        unsafe {
-            [
-                _mm256_madd_epi16(numbers[0], _mm256_loadu_si256(first.as_ptr().cast())),
-                _mm256_madd_epi16(numbers[1], _mm256_loadu_si256(last.as_ptr().cast())),
-            ]
-        }
-    }
-
-    #[inline(always)]
-    fn fold(self, vectors: &[__m256i; 16]) -> __m256i {
-        unsafe {
-            let [a, b, c, d, e, f, g, h, ..] = *vectors;
-            // The sums of each half of four vectors.
-            let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-            let last = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
-            let halves = (_mm256_permute2x128_si256(first, last, 0x20), _mm256_permute2x128_si256(first, last, 0x31));
-            _mm256_add_epi32(halves.0, halves.1)
-        }
+        self.total_of_eight(self.add(self.add(a, c), self.add(b, d)))
     }
 
     #[inline(always)]
@@ -398,23 +360,5 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn store_lanes(self, lanes: __m256, to: &mut [f32]) {
         unsafe { _mm256_storeu_ps(to[..8].as_mut_ptr(), lanes) }
-    }
-
-    #[inline(always)]
-    fn no_fours(self) -> __m128 {
-        unsafe { _mm_setzero_ps() }
-    }
-
-    #[inline(always)]
-    fn add_fours(self, sums: __m128, lanes: __m256) -> __m128 {
-        unsafe { _mm_add_ps(_mm_add_ps(sums, _mm256_castps256_ps128(lanes)), _mm256_extractf128_ps(lanes, 1)) }
-    }
-
-    #[inline(always)]
-    fn total_of_fours(self, sums: __m128) -> f32 {
-        unsafe {
-            let twos = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
-            _mm_cvtss_f32(_mm_add_ss(twos, _mm_movehdup_ps(twos)))
-        }
     }
 }

@@ -3,7 +3,6 @@
 use std::arch::x86_64::*;
 
 use super::{Avx2, Isa, Task};
-use crate::activations::Rounded;
 
 /// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +53,7 @@ fn add_products_of_pairs(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
 impl Isa for Avx512 {
     type Bytes = __m256i;
     type Wide = [__m512; 2];
-    type Numbers = __m512i;
     type Lanes = __m512;
-    type Fours = __m128;
     type Ints = __m512i;
     type Pairs = __m512i;
 
@@ -101,11 +98,6 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
         self.0.minus(bytes, amount)
-    }
-
-    #[inline(always)]
-    fn shuffle(self, bytes: __m256i, table: &[u8; 16]) -> __m256i {
-        self.0.shuffle(bytes, table)
     }
 
     #[inline(always)]
@@ -186,45 +178,7 @@ impl Isa for Avx512 {
         unsafe {
             let lanes = _mm512_castps_pd(self.add(sums[0], sums[1]));
             let (low, high) = (_mm512_castpd512_pd256(lanes), _mm512_extractf64x4_pd(lanes, 1));
-            let sum = self.0.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
-            self.total_of_fours(self.0.add_fours(self.no_fours(), sum))
-        }
-    }
-
-    #[inline(always)]
-    fn numbers(self, bytes: __m256i) -> __m512i {
-        unsafe { _mm512_cvtepi8_epi16(bytes) }
-    }
-
-    #[inline(always)]
-    fn products(self, numbers: __m512i, x: &Rounded) -> __m512i {
-        unsafe { _mm512_dpwssd_epi32(_mm512_setzero_si512(), numbers, _mm512_loadu_si512(x.0.as_ptr().cast())) }
-    }
-
-    #[inline(always)]
-    fn products_of_halves(self, numbers: __m512i, x: &Rounded) -> [__m512i; 2] {
-        let both = self.products(numbers, x);
-        unsafe { [_mm512_maskz_mov_epi32(0x00ff, both), _mm512_maskz_mov_epi32(0xff00, both)] }
-    }
-
-    #[inline(always)]
-    fn fold(self, vectors: &[__m512i; 16]) -> __m512i {
-        unsafe {
-            // Of four vectors, the sums of each quarter.
-            let mut fours = [_mm512_setzero_si512(); 4];
-            for i in 0..4 {
-                let [a, b, c, d] = [vectors[4 * i], vectors[4 * i + 1], vectors[4 * i + 2], vectors[4 * i + 3]];
-                let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-                let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-                fours[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-            }
-            let mut eights = [_mm512_setzero_si512(); 2];
-            for i in 0..2 {
-                let (a, b) = (fours[2 * i], fours[2 * i + 1]);
-                eights[i] = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
-            }
-            let [a, b] = eights;
-            _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd))
+            self.0.total_of_eight(self.0.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
         }
     }
 
@@ -362,23 +316,5 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn store_lanes(self, lanes: __m512, to: &mut [f32]) {
         unsafe { _mm512_storeu_ps(to[..16].as_mut_ptr(), lanes) }
-    }
-
-    #[inline(always)]
-    fn no_fours(self) -> __m128 {
-        unsafe { _mm_setzero_ps() }
-    }
-
-    #[inline(always)]
-    fn add_fours(self, sums: __m128, lanes: __m512) -> __m128 {
-        unsafe {
-            let (low, high) = (_mm512_castps512_ps256(lanes), _mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
-            self.0.add_fours(self.0.add_fours(sums, low), _mm256_castpd_ps(high))
-        }
-    }
-
-    #[inline(always)]
-    fn total_of_fours(self, sums: __m128) -> f32 {
-        self.0.total_of_fours(sums)
     }
 }

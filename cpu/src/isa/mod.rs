@@ -22,8 +22,6 @@ pub use portable::Portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd128::Simd128;
 
-use crate::activations::Rounded;
-
 /// 32 floats in two lines of the cache: a vector that lies across two takes twice as long to load.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -40,12 +38,8 @@ pub trait Isa: Copy {
     type Bytes: Copy;
     /// 32 of f32.
     type Wide: Copy;
-    /// 32 numbers of 16 bits.
-    type Numbers: Copy;
     /// A vector of f32, the set's widest.
     type Lanes: Copy;
-    /// Four of f32.
-    type Fours: Copy;
     /// A whole number of 32 bits in each of as many lanes.
     type Ints: Copy;
     /// A pair of numbers of 16 bits in each of as many lanes; in memory, a word.
@@ -73,8 +67,6 @@ pub trait Isa: Copy {
     fn times_16(self, bytes: Self::Bytes) -> Self::Bytes;
     /// `byte - amount`, signed.
     fn minus(self, bytes: Self::Bytes, amount: u8) -> Self::Bytes;
-    /// Of each half of the bytes those whose numbers `table` lists; 0 where it lists 128.
-    fn shuffle(self, bytes: Self::Bytes, table: &[u8; 16]) -> Self::Bytes;
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
 
@@ -100,15 +92,6 @@ pub trait Isa: Copy {
     fn add_products(self, sums: Self::Wide, a: Self::Wide, x: &[f32; 32]) -> Self::Wide;
     /// The sum of 32 sums.
     fn total(self, sums: Self::Wide) -> f32;
-
-    /// Signed bytes as numbers of 16 bits.
-    fn numbers(self, bytes: Self::Bytes) -> Self::Numbers;
-    /// The products of numbers with x, spread over whole numbers.
-    fn products(self, numbers: Self::Numbers, x: &Rounded) -> Self::Ints;
-    /// The same of the first 16 numbers, and of the last.
-    fn products_of_halves(self, numbers: Self::Numbers, x: &Rounded) -> [Self::Ints; 2];
-    /// The sums of the first `LANES` vectors, each in its lane.
-    fn fold(self, vectors: &[Self::Ints; 16]) -> Self::Ints;
 
     /// 16 words of each of `LANES` rows, which begin `stride` words after each other, each row's in its lane: `[16, lanes]`.
     fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]);
@@ -155,12 +138,6 @@ pub trait Isa: Copy {
     fn multiply_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
     /// Floats to the front of memory.
     fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32]);
-    /// Zeros.
-    fn no_fours(self) -> Self::Fours;
-    /// Adds lanes to `sums`, four after four.
-    fn add_fours(self, sums: Self::Fours, lanes: Self::Lanes) -> Self::Fours;
-    /// The sum of the four: of the first and the third, and of the others.
-    fn total_of_fours(self, sums: Self::Fours) -> f32;
 }
 
 /// Work for any instruction set.

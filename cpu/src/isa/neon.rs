@@ -3,7 +3,6 @@
 use std::arch::aarch64::*;
 
 use super::{Isa, Task};
-use crate::activations::Rounded;
 
 /// NEON; there is none where the processor lacks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +31,7 @@ impl Neon {
 impl Isa for Neon {
     type Bytes = [uint8x16_t; 2];
     type Wide = [float32x4_t; 8];
-    type Numbers = [int16x8_t; 4];
     type Lanes = float32x4_t;
-    type Fours = float32x4_t;
     type Ints = int32x4_t;
     type Pairs = uint32x4_t;
 
@@ -105,22 +102,17 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
-    fn shuffle(self, bytes: [uint8x16_t; 2], table: &[u8; 16]) -> [uint8x16_t; 2] {
-        unsafe {
-            let table = vld1q_u8(table.as_ptr());
-            [vqtbl1q_u8(bytes[0], table), vqtbl1q_u8(bytes[1], table)]
-        }
-    }
-
-    #[inline(always)]
     fn or(self, a: [uint8x16_t; 2], b: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
         unsafe { [vorrq_u8(a[0], b[0]), vorrq_u8(a[1], b[1])] }
     }
 
     #[inline(always)]
     fn widen(self, bytes: [uint8x16_t; 2]) -> [float32x4_t; 8] {
-        let numbers = self.numbers(bytes);
         let mut floats = self.no_products();
+        let numbers = unsafe {
+            let [first, last] = [vreinterpretq_s8_u8(bytes[0]), vreinterpretq_s8_u8(bytes[1])];
+            [vmovl_s8(vget_low_s8(first)), vmovl_high_s8(first), vmovl_s8(vget_low_s8(last)), vmovl_high_s8(last)]
+        };
         for i in 0..4 {
             unsafe {
                 floats[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(numbers[i])));
@@ -210,43 +202,11 @@ impl Isa for Neon {
     fn total(self, sums: [float32x4_t; 8]) -> f32 {
         let [a, b, c, d, e, f, g, h] = sums;
         let (even, odd) = (self.add(self.add(a, e), self.add(c, g)), self.add(self.add(b, f), self.add(d, h)));
-        self.total_of_fours(self.add(even, odd))
-    }
-
-    #[inline(always)]
-    fn numbers(self, bytes: [uint8x16_t; 2]) -> [int16x8_t; 4] {
+        let four = self.add(even, odd);
         unsafe {
-            let [first, last] = [vreinterpretq_s8_u8(bytes[0]), vreinterpretq_s8_u8(bytes[1])];
-            [vmovl_s8(vget_low_s8(first)), vmovl_high_s8(first), vmovl_s8(vget_low_s8(last)), vmovl_high_s8(last)]
+            let twos = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+            vget_lane_f32::<0>(twos) + vget_lane_f32::<1>(twos)
         }
-    }
-
-    #[inline(always)]
-    fn products(self, numbers: [int16x8_t; 4], x: &Rounded) -> int32x4_t {
-        let [first, last] = self.products_of_halves(numbers, x);
-        unsafe { vaddq_s32(first, last) }
-    }
-
-    #[inline(always)]
-    fn products_of_halves(self, numbers: [int16x8_t; 4], x: &Rounded) -> [int32x4_t; 2] {
-        let x = x.0.as_chunks::<4>().0;
-        let mut halves = [self.no_ints(); 2];
-        for (half, sums) in halves.iter_mut().enumerate() {
-            for i in [2 * half, 2 * half + 1] {
-                unsafe {
-                    let x = vreinterpretq_s16_u32(vld1q_u32(x[i].as_ptr()));
-                    *sums = vmlal_s16(*sums, vget_low_s16(numbers[i]), vget_low_s16(x));
-                    *sums = vmlal_high_s16(*sums, numbers[i], x);
-                }
-            }
-        }
-        halves
-    }
-
-    #[inline(always)]
-    fn fold(self, vectors: &[int32x4_t; 16]) -> int32x4_t {
-        let [a, b, c, d, ..] = *vectors;
-        unsafe { vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)) }
     }
 
     #[inline(always)]
@@ -384,23 +344,5 @@ impl Isa for Neon {
     #[inline(always)]
     fn store_lanes(self, lanes: float32x4_t, to: &mut [f32]) {
         unsafe { vst1q_f32(to[..4].as_mut_ptr(), lanes) }
-    }
-
-    #[inline(always)]
-    fn no_fours(self) -> float32x4_t {
-        self.zero()
-    }
-
-    #[inline(always)]
-    fn add_fours(self, sums: float32x4_t, lanes: float32x4_t) -> float32x4_t {
-        self.add(sums, lanes)
-    }
-
-    #[inline(always)]
-    fn total_of_fours(self, sums: float32x4_t) -> f32 {
-        unsafe {
-            let twos = vadd_f32(vget_low_f32(sums), vget_high_f32(sums));
-            vget_lane_f32::<0>(twos) + vget_lane_f32::<1>(twos)
-        }
     }
 }

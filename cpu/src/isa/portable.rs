@@ -3,7 +3,6 @@
 use half::f16;
 
 use super::Isa;
-use crate::activations::Rounded;
 
 /// No instructions but those that every target has.
 #[derive(Debug, Clone, Copy)]
@@ -12,9 +11,7 @@ pub struct Portable;
 impl Isa for Portable {
     type Bytes = [u8; 32];
     type Wide = [f32; 32];
-    type Numbers = [i16; 32];
     type Lanes = [f32; 8];
-    type Fours = [f32; 4];
     type Ints = [i32; 8];
     type Pairs = [u32; 8];
 
@@ -53,14 +50,6 @@ impl Isa for Portable {
     #[inline(always)]
     fn minus(self, bytes: [u8; 32], amount: u8) -> [u8; 32] {
         bytes.map(|byte| byte.wrapping_sub(amount))
-    }
-
-    #[inline(always)]
-    fn shuffle(self, bytes: [u8; 32], table: &[u8; 16]) -> [u8; 32] {
-        std::array::from_fn(|i| match table[i % 16] {
-            at @ 0..16 => bytes[i / 16 * 16 + usize::from(at)],
-            _ => 0,
-        })
     }
 
     #[inline(always)]
@@ -121,30 +110,8 @@ impl Isa for Portable {
     #[inline(always)]
     fn total(self, sums: [f32; 32]) -> f32 {
         let eight: [f32; 8] = std::array::from_fn(|i| (sums[i] + sums[i + 16]) + (sums[i + 8] + sums[i + 24]));
-        self.total_of_fours(self.add_fours(self.no_fours(), eight))
-    }
-
-    #[inline(always)]
-    fn numbers(self, bytes: [u8; 32]) -> [i16; 32] {
-        bytes.map(|byte| i16::from(byte as i8))
-    }
-
-    #[inline(always)]
-    fn products(self, numbers: [i16; 32], x: &Rounded) -> [i32; 8] {
-        let [first, last] = self.products_of_halves(numbers, x);
-        std::array::from_fn(|i| first[i] + last[i])
-    }
-
-    #[inline(always)]
-    fn products_of_halves(self, numbers: [i16; 32], x: &Rounded) -> [[i32; 8]; 2] {
-        let x: [i16; 32] = bytemuck::cast(x.0);
-        let product = |i: usize| i32::from(numbers[i]) * i32::from(x[i]);
-        [0, 16].map(|from| std::array::from_fn(|i| product(from + i) + product(from + i + 8)))
-    }
-
-    #[inline(always)]
-    fn fold(self, vectors: &[[i32; 8]; 16]) -> [i32; 8] {
-        std::array::from_fn(|i| vectors[i].iter().sum())
+        let [a, b, c, d]: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+        (a + c) + (b + d)
     }
 
     #[inline(always)]
@@ -261,20 +228,5 @@ impl Isa for Portable {
     #[inline(always)]
     fn store_lanes(self, lanes: [f32; 8], to: &mut [f32]) {
         to[..8].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn no_fours(self) -> [f32; 4] {
-        [0.0; 4]
-    }
-
-    #[inline(always)]
-    fn add_fours(self, sums: [f32; 4], lanes: [f32; 8]) -> [f32; 4] {
-        std::array::from_fn(|i| sums[i] + lanes[i] + lanes[i + 4])
-    }
-
-    #[inline(always)]
-    fn total_of_fours(self, [a, b, c, d]: [f32; 4]) -> f32 {
-        (a + c) + (b + d)
     }
 }

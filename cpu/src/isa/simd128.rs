@@ -3,7 +3,6 @@
 use std::arch::wasm32::*;
 
 use super::{Isa, Task};
-use crate::activations::Rounded;
 
 /// What the module is compiled with: a browser that lacks it refuses the module as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +38,7 @@ fn four(x: &[f32; 32], i: usize) -> v128 {
 impl Isa for Simd128 {
     type Bytes = [v128; 2];
     type Wide = [v128; 8];
-    type Numbers = [v128; 4];
     type Lanes = v128;
-    type Fours = v128;
     type Ints = v128;
     type Pairs = v128;
 
@@ -92,12 +89,6 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn minus(self, bytes: [v128; 2], amount: u8) -> [v128; 2] {
         bytes.map(|bytes| i8x16_sub(bytes, u8x16_splat(amount)))
-    }
-
-    #[inline(always)]
-    fn shuffle(self, bytes: [v128; 2], table: &[u8; 16]) -> [v128; 2] {
-        let table = unsafe { v128_load(table.as_ptr().cast()) };
-        bytes.map(|bytes| u8x16_swizzle(bytes, table))
     }
 
     #[inline(always)]
@@ -188,34 +179,9 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn total(self, sums: [v128; 8]) -> f32 {
         let two = |i: usize| f32x4_add(sums[i], sums[i + 4]);
-        self.total_of_fours(f32x4_add(f32x4_add(two(0), two(2)), f32x4_add(two(1), two(3))))
-    }
-
-    #[inline(always)]
-    fn numbers(self, bytes: [v128; 2]) -> [v128; 4] {
-        let [a, b] = bytes;
-        [i16x8_extend_low_i8x16(a), i16x8_extend_high_i8x16(a), i16x8_extend_low_i8x16(b), i16x8_extend_high_i8x16(b)]
-    }
-
-    #[inline(always)]
-    fn products(self, numbers: [v128; 4], x: &Rounded) -> v128 {
-        let [first, last] = self.products_of_halves(numbers, x);
-        i32x4_add(first, last)
-    }
-
-    #[inline(always)]
-    fn products_of_halves(self, numbers: [v128; 4], x: &Rounded) -> [v128; 2] {
-        let x = x.0.as_chunks::<4>().0;
-        let product = |i: usize| i32x4_dot_i16x8(numbers[i], unsafe { v128_load(x[i].as_ptr().cast()) });
-        [i32x4_add(product(0), product(1)), i32x4_add(product(2), product(3))]
-    }
-
-    #[inline(always)]
-    fn fold(self, vectors: &[v128; 16]) -> v128 {
-        let [a, b, c, d, ..] = *vectors;
-        let ab = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
-        let cd = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
-        i32x4_add(i64x2_shuffle::<0, 2>(ab, cd), i64x2_shuffle::<1, 3>(ab, cd))
+        let four = f32x4_add(f32x4_add(two(0), two(2)), f32x4_add(two(1), two(3)));
+        (f32x4_extract_lane::<0>(four) + f32x4_extract_lane::<2>(four))
+            + (f32x4_extract_lane::<1>(four) + f32x4_extract_lane::<3>(four))
     }
 
     #[inline(always)]
@@ -340,21 +306,5 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn store_lanes(self, lanes: v128, to: &mut [f32]) {
         unsafe { v128_store(to[..4].as_mut_ptr().cast(), lanes) }
-    }
-
-    #[inline(always)]
-    fn no_fours(self) -> v128 {
-        f32x4_splat(0.0)
-    }
-
-    #[inline(always)]
-    fn add_fours(self, sums: v128, lanes: v128) -> v128 {
-        f32x4_add(sums, lanes)
-    }
-
-    #[inline(always)]
-    fn total_of_fours(self, sums: v128) -> f32 {
-        (f32x4_extract_lane::<0>(sums) + f32x4_extract_lane::<2>(sums))
-            + (f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums))
     }
 }
