@@ -14,9 +14,12 @@ impl Ahead<'_> {
     #[inline(always)]
     pub fn fetch<I: Isa>(&self, isa: I, part: usize, parts: usize) {
         for words in self.0 {
-            let share = words.len().div_ceil(parts);
-            for word in words.iter().skip(part * share).take(share).step_by(LINE) {
-                isa.prefetch(word);
+            // Whole lines, so that the loop has nothing but them.
+            let lines = words.as_chunks::<LINE>().0;
+            let share = lines.len().div_ceil(parts);
+            let end = lines.len().min((part + 1) * share);
+            for line in lines.get(part * share..end).unwrap_or_default() {
+                isa.prefetch(&line[0]);
             }
         }
     }
