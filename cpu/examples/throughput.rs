@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use inglenook_cpu::{Activations, Precision, Processor, Weights, products};
-use inglenook_format::quant::{Layout, Planes, WeightType, interleave, random_blocks, repack};
+use inglenook_format::quant::{Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 
 fn main() {
     let (rows, cols) = (1536, 1536);
@@ -16,10 +16,7 @@ fn main() {
     for ty in WeightType::ALL.into_iter().filter(|ty| is_asked(*ty)) {
         let mut planes = Planes::default();
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
-        if Layout::for_cpu(ty) == Layout::Interleaved {
-            let rows = std::mem::take(&mut planes);
-            interleave(ty, cols / ty.block_len(), &rows, &mut planes);
-        }
+        let planes = laid_out_for_cpu(ty, cols / ty.block_len(), planes);
         let weights = Weights { ty, cols, planes: planes.as_ref() };
         for processor in Processor::all() {
             for m_count in counts.iter().copied() {

@@ -112,7 +112,7 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
 mod tests {
     use super::*;
     use crate::activations::{CHUNK, Precision};
-    use inglenook_format::quant::{Planes, dequantise, interleave, random_blocks, repack};
+    use inglenook_format::quant::{Planes, dequantise, laid_out_for_cpu, random_blocks, repack};
 
     type Method = (Processor, Precision);
 
@@ -136,10 +136,9 @@ mod tests {
 
     /// Rows as a CPU reads them.
     fn planes(ty: WeightType, cols: usize, raw: &[u8]) -> Planes {
-        let (mut rows, mut planes) = (Planes::default(), Planes::default());
+        let mut rows = Planes::default();
         repack(ty, raw, 0, &mut rows).expect("whole blocks");
-        interleave(ty, cols / ty.block_len(), &rows, &mut planes);
-        if Layout::for_cpu(ty) == Layout::Rows { rows } else { planes }
+        laid_out_for_cpu(ty, cols / ty.block_len(), rows)
     }
 
     struct Case {

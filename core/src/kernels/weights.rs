@@ -3,7 +3,7 @@
 use super::verify::random_words;
 use super::{Operand, TensorRef};
 use crate::device::{Device, Slice};
-use inglenook_format::quant::{Layout, Plane, Planes, WeightType, interleave, random_blocks, repack};
+use inglenook_format::quant::{Plane, Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 use serde::{Deserialize, Serialize};
 
 /// Weights that a type's shader unpacks at once.
@@ -87,7 +87,7 @@ impl CaseWeights {
     pub fn laid_out(&self, device: &Device, inputs: &[Vec<u32>]) -> Vec<Vec<u32>> {
         let CaseWeights { first, ty, cols } = *self;
         let mut inputs = inputs.to_vec();
-        if device.layout(ty) == Layout::Interleaved {
+        if device.is_cpu() {
             let mut of_type = inputs[first..].iter_mut();
             let mut take = |plane| {
                 let input = if ty.has_plane(plane) { of_type.next() } else { None };
@@ -95,8 +95,7 @@ impl CaseWeights {
             };
             let rows =
                 Planes { quants: take(Plane::Quants), high_bits: take(Plane::HighBits), scales: take(Plane::Scales) };
-            let mut planes = Planes::default();
-            interleave(ty, cols as usize / ty.block_len(), &rows, &mut planes);
+            let planes = laid_out_for_cpu(ty, cols as usize / ty.block_len(), rows);
             let planes = [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty());
             inputs[first..].iter_mut().zip(planes).for_each(|(input, plane)| *input = plane);
         }

@@ -83,6 +83,18 @@ pub fn interleave(ty: WeightType, blocks: usize, rows: &Planes, to: &mut Planes)
     }
 }
 
+/// Whole rows, each of `blocks` blocks, as a CPU reads them.
+pub fn laid_out_for_cpu(ty: WeightType, blocks: usize, rows: Planes) -> Planes {
+    match Layout::for_cpu(ty) {
+        Layout::Rows => rows,
+        Layout::Interleaved => {
+            let mut planes = Planes::default();
+            interleave(ty, blocks, &rows, &mut planes);
+            planes
+        }
+    }
+}
+
 /// Rows of so many words, side by side: nearly all that weights are.
 fn interleave_words(row: usize, rows: &[u32], group: &mut [u32]) {
     // A few lines of the cache of each row at a time.

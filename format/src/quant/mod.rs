@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 pub use blocks::dequantise;
 pub use encode::{quantise, random_blocks};
-pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave};
+pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave, laid_out_for_cpu};
 pub use planes::{Plane, Planes, PlanesRef, dequantise_row, repack};
 
 /// Why a type's bytes could not be worked with.

@@ -77,7 +77,7 @@ pub struct Strided<'a> {
 mod tests {
     use super::*;
     use crate::kernels::verify::random_f32s;
-    use inglenook_format::quant::{Layout, Planes, WeightType, interleave, random_blocks, repack};
+    use inglenook_format::quant::{Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 
     #[test]
     fn dot_products_do_not_depend_on_companions_in_any_type() {
@@ -85,10 +85,7 @@ mod tests {
         for (ty, n, k) in WeightType::ALL.into_iter().map(|ty| (ty, 5, 768)).chain([(WeightType::Q4_K, 2051, 512)]) {
             let mut planes = Planes::default();
             repack(ty, &random_blocks(ty, 1, n * k / ty.block_len(), 0.5), 0, &mut planes).unwrap();
-            if Layout::for_cpu(ty) == Layout::Interleaved {
-                let rows = std::mem::take(&mut planes);
-                interleave(ty, k / ty.block_len(), &rows, &mut planes);
-            }
+            let planes = laid_out_for_cpu(ty, k / ty.block_len(), planes);
             let weights = WeightRows::new(ty, k, planes.as_ref());
             let x: Vec<f32> = random_f32s(2, 9 * k as u32).into_iter().map(f32::from_bits).collect();
             let alone: Vec<Vec<f32>> = x.chunks_exact(k).map(|x| dot_products(weights, n, x)).collect();
