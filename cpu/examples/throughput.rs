@@ -2,7 +2,7 @@
 //! types and numbers of rows of x with `-- Q4_0,Q4_K 1,8`.
 use std::time::Instant;
 
-use inglenook_cpu::{Activations, Precision, Processor, Weights, products};
+use inglenook_cpu::{Activations, Form, Precision, Processor, Weights, products};
 use inglenook_format::quant::{Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 
 fn main() {
@@ -31,10 +31,9 @@ fn main() {
                     (rows * cols * m_count) as f64 / times.fold(f64::MAX, f64::min) / 1e9
                 };
                 let [rounded, exact] = [Precision::Rounded, Precision::Exact].map(|precision| {
-                    // Weights that are floats have one way.
-                    let precision = precision.for_weights(ty);
+                    let form = Form::of(processor, precision, ty, m_count);
                     rate(&mut |sums| {
-                        let x = filled(Activations::new(precision, m_count, cols), processor, &x);
+                        let x = filled(Activations::new(form, m_count, cols), processor, &x);
                         products(processor, weights, 0, &x, sums);
                     })
                 });

@@ -1,7 +1,8 @@
 //! Rows of activations in the form in which they meet weights: rounded to 16 bits with a scale for each 32, or as they are. A step of the
-//! rounding is a 65,534th of the largest of 32 activations, some 250 times finer than with 8 bits.
+//! rounding is a 65,278th of the range of 32 activations, some 250 times finer than with 8 bits.
 
 use crate::isa::{Chunk, Isa, Task};
+use crate::numbers::{by_fours, with_numbers};
 use crate::processor::Processor;
 use inglenook_format::quant::WeightType;
 
@@ -9,6 +10,8 @@ use inglenook_format::quant::WeightType;
 pub const CHUNK: usize = 32;
 /// Rows of x that meet panels at once.
 pub const TILE: usize = 8;
+/// So many rows are few.
+pub const FEW: usize = 2;
 
 /// What becomes of activations before they meet weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -20,17 +23,46 @@ pub enum Precision {
     Exact,
 }
 
-impl Precision {
-    /// What becomes of them before they meet weights of this type, where this is asked for: they stay exact for weights that are floats.
-    pub fn for_weights(self, ty: WeightType) -> Precision {
-        match ty.block_len() {
-            1 => Precision::Exact,
-            _ => self,
+/// The form in which activations meet weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Rounded, as numbers of 16 bits.
+    Pairs,
+    /// The same numbers, each as two signed bytes: `256 * high + low`.
+    Bytes,
+    /// As they are.
+    Floats,
+}
+
+impl Form {
+    /// That in which so many rows meet weights of this type, where they are to have this precision: they stay exact for weights that are
+    /// floats.
+    pub fn of(processor: Processor, precision: Precision, ty: WeightType, rows: usize) -> Form {
+        match (precision, ty.block_len()) {
+            (Precision::Exact, _) | (_, 1) => Form::Floats,
+            _ => processor.run(RoundedForm { ty, are_few: rows <= FEW }),
         }
     }
 }
 
-/// 32 numbers of 16 bits, a pair in each word, the first in its low half.
+struct RoundedForm {
+    ty: WeightType,
+    are_few: bool,
+}
+
+impl Task for RoundedForm {
+    type Output = Form;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> Form {
+        with_numbers!(self.ty, N => if by_fours::<I, N>(self.are_few) { Form::Bytes } else { Form::Pairs })
+    }
+}
+
+/// The largest number that activations are rounded to: what two signed bytes can hold.
+pub(crate) const MOST: i32 = 127 * 256 + 127;
+
+/// 32 numbers of 16 bits: a pair in each word, the first in its low half; or their high bytes, then their low ones.
 #[derive(Debug, Default, Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Rounded(pub [u32; CHUNK / 2]);
@@ -62,7 +94,7 @@ pub struct Activations {
 #[derive(Debug)]
 enum Values {
     /// `[tiles, chunks, rows of the tile]`.
-    Rounded(Vec<Rounded>, Vec<ChunkScale>),
+    Rounded(Form, Vec<Rounded>, Vec<ChunkScale>),
     /// `[rows, chunks]`.
     Exact(Vec<Chunk>),
 }
@@ -76,11 +108,11 @@ pub struct ActivationPart<'a> {
 
 #[derive(Debug)]
 enum PartValues<'a> {
-    Rounded(&'a mut [Rounded], &'a mut [ChunkScale]),
+    Rounded(Form, &'a mut [Rounded], &'a mut [ChunkScale]),
     Exact(&'a mut [Chunk]),
 }
 
-/// Up to [`TILE`] rows that were rounded, `[chunks, rows]`, even columns of each chunk first.
+/// Up to [`TILE`] rows that were rounded, `[chunks, rows]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile<'a> {
     /// How many rows there are.
@@ -102,21 +134,37 @@ impl Rounded {
         if !peak.is_finite() {
             return (Rounded([0x0001_0001; CHUNK / 2]), ChunkScale { scale: f32::NAN, sum: f32::NAN, totals: [0; 2] });
         }
-        let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { 32767.0 / peak };
+        let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { MOST as f32 / peak };
         let numbers = values
             .map(|value| ((value * inverse + WHOLE).to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32) as i16);
-        let scale = peak / 32767.0;
+        let scale = peak / MOST as f32;
         let [first, last]: &[[i16; 16]; 2] = bytemuck::cast_ref(&numbers);
         let totals: [i32; 2] = [first, last].map(|half| half.iter().map(|number| i32::from(*number)).sum());
         let sum = scale * (totals[0] + totals[1]) as f32;
         (Rounded(bytemuck::cast(numbers)), ChunkScale { scale, sum, totals })
     }
 
+    /// The same as two bytes each, as [`Numbers::fours`] has weights.
+    ///
+    /// [`Numbers::fours`]: crate::numbers::Numbers::fours
+    #[inline(always)]
+    fn in_bytes(self) -> Rounded {
+        let numbers: [i16; CHUNK] = bytemuck::cast(self.0);
+        let mut to = [0i8; 2 * CHUNK];
+        for i in 0..CHUNK {
+            to[i] = ((i32::from(numbers[i]) + 128) >> 8) as i8;
+        }
+        for i in 0..CHUNK {
+            to[CHUNK + i] = numbers[i] as i8;
+        }
+        Rounded(bytemuck::cast(to))
+    }
+
     /// The same with even numbers first: pairs as [`Numbers::pairs`] has them.
     ///
     /// [`Numbers::pairs`]: crate::numbers::Numbers::pairs
     #[inline(always)]
-    fn for_panels(self) -> Rounded {
+    fn in_pairs(self) -> Rounded {
         let numbers: [i16; CHUNK] = bytemuck::cast(self.0);
         let mut to = [0; CHUNK];
         // One loop each, for compilers to make shuffles of them.
@@ -132,22 +180,21 @@ impl Rounded {
 
 impl Activations {
     /// Room for rows of `cols` columns, a multiple of 32.
-    pub fn new(precision: Precision, rows: usize, cols: usize) -> Activations {
+    pub fn new(form: Form, rows: usize, cols: usize) -> Activations {
         let chunks = cols / CHUNK;
-        let values = match precision {
-            Precision::Rounded => {
-                Values::Rounded(vec![Rounded::default(); rows * chunks], vec![ChunkScale::default(); rows * chunks])
-            }
-            Precision::Exact => Values::Exact(vec![Chunk([0.0; CHUNK]); rows * chunks]),
+        let all = rows * chunks;
+        let values = match form {
+            Form::Floats => Values::Exact(vec![Chunk([0.0; CHUNK]); all]),
+            _ => Values::Rounded(form, vec![Rounded::default(); all], vec![ChunkScale::default(); all]),
         };
         Activations { rows, chunks, values }
     }
 
-    /// What became of them.
-    pub(crate) fn precision(&self) -> Precision {
+    /// What they are.
+    pub(crate) fn form(&self) -> Form {
         match self.values {
-            Values::Rounded(..) => Precision::Rounded,
-            Values::Exact(_) => Precision::Exact,
+            Values::Rounded(form, ..) => form,
+            Values::Exact(_) => Form::Floats,
         }
     }
 
@@ -172,9 +219,9 @@ impl Activations {
         let of_part = (rows * chunks).max(1);
         let part = |values| ActivationPart { chunks, values };
         match &mut self.values {
-            Values::Rounded(numbers, scales) => {
+            Values::Rounded(form, numbers, scales) => {
                 let parts = numbers.chunks_mut(of_part).zip(scales.chunks_mut(of_part));
-                parts.map(|(numbers, scales)| part(PartValues::Rounded(numbers, scales))).collect()
+                parts.map(|(numbers, scales)| part(PartValues::Rounded(*form, numbers, scales))).collect()
             }
             Values::Exact(values) => values.chunks_mut(of_part).map(|values| part(PartValues::Exact(values))).collect(),
         }
@@ -183,7 +230,7 @@ impl Activations {
     /// The rounded rows from `m` on, a multiple of [`TILE`].
     #[inline(always)]
     pub(crate) fn tile(&self, m: usize) -> Tile<'_> {
-        let Values::Rounded(numbers, scales) = &self.values else { unreachable!("these are rounded") };
+        let Values::Rounded(_, numbers, scales) = &self.values else { unreachable!("these are rounded") };
         let rows = TILE.min(self.rows - m);
         let of_tile = m * self.chunks..(m + rows) * self.chunks;
         Tile { rows, values: &numbers[of_tile.clone()], scales: &scales[of_tile] }
@@ -217,7 +264,7 @@ impl Task for Fill<'_, '_> {
         let ActivationPart { chunks, values } = self.part;
         let from = self.values.as_chunks::<CHUNK>().0;
         match values {
-            PartValues::Rounded(numbers, scales) => {
+            PartValues::Rounded(form, numbers, scales) => {
                 let of_tile = TILE * chunks;
                 let tiles = numbers.chunks_mut(of_tile).zip(scales.chunks_mut(of_tile)).zip(from.chunks(of_tile));
                 for ((numbers, scales), from) in tiles {
@@ -225,7 +272,8 @@ impl Task for Fill<'_, '_> {
                     for (i, from) in from.iter().enumerate() {
                         let to = i % chunks * rows + i / chunks;
                         let (rounded, scale) = Rounded::of(from);
-                        (numbers[to], scales[to]) = (rounded.for_panels(), scale);
+                        numbers[to] = if form == Form::Bytes { rounded.in_bytes() } else { rounded.in_pairs() };
+                        scales[to] = scale;
                     }
                 }
             }
@@ -257,7 +305,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         for size in [1e-20, 1.0, 1e6] {
             let values: [f32; CHUNK] = std::array::from_fn(|_| (random.f32() - 0.5) * size);
-            let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / 32767.0;
+            let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / MOST as f32;
             let (Rounded(numbers), ChunkScale { scale, totals, .. }) = Rounded::of(&values);
             let found: Vec<f32> =
                 bytemuck::cast::<_, [i16; CHUNK]>(numbers).iter().map(|number| f32::from(*number) * scale).collect();

@@ -22,7 +22,7 @@ mod scan;
 mod tiles;
 
 pub use activation::gate_by_silu;
-pub use activations::{ActivationPart, Activations, Precision, TILE};
+pub use activations::{ActivationPart, Activations, Form, Precision, TILE};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
 pub use norm::rms_norm;

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use inglenook_format::quant::{GROUP, Layout, Plane, PlanesRef, WeightType};
 
-use crate::activations::{Activations, Precision, TILE};
+use crate::activations::{Activations, Form, Precision, TILE};
 use crate::exact::{Exact, FEW};
 use crate::floats::with_floats;
 use crate::numbers::{RowWords, with_numbers};
@@ -92,12 +92,14 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
     assert_eq!(weights.cols, x.cols(), "weights and activations have the same columns");
     let begins_group = Layout::for_cpu(weights.ty) == Layout::Rows || first.is_multiple_of(GROUP);
     assert!(begins_group, "rows that lie side by side are multiplied from a group's first on");
-    match x.precision() {
-        Precision::Exact => with_floats!(weights.ty, F => {
+    match x.form() {
+        Form::Floats => with_floats!(weights.ty, F => {
             let operands = Operands::<F> { weights, first, x, sums, packing: PhantomData };
             if x.rows() <= FEW { processor.run(Exact(operands)) } else { tiled(processor, operands) }
         }),
-        Precision::Rounded => with_numbers!(weights.ty, N => {
+        form => with_numbers!(weights.ty, N => {
+            let expected = Form::of(processor, Precision::Rounded, weights.ty, x.rows());
+            assert_eq!(form, expected, "activations have the form in which they meet these weights");
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
             match x.rows() {
                 1 => processor.run(Panels::<N, 1>(operands)),
@@ -111,7 +113,7 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activations::{CHUNK, Precision};
+    use crate::activations::{CHUNK, MOST};
     use inglenook_format::quant::{Planes, dequantise, laid_out_for_cpu, random_blocks, repack};
 
     type Method = (Processor, Precision);
@@ -130,7 +132,7 @@ mod tests {
 
     /// The multiples of a step of rounding that are nearest to values.
     fn steps(values: &[f32; CHUNK]) -> [f32; CHUNK] {
-        let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / 32767.0;
+        let step = values.iter().fold(0.0f32, |peak, value| peak.max(value.abs())) / MOST as f32;
         values.map(|value| (value / step).round() * step)
     }
 
@@ -168,7 +170,9 @@ mod tests {
         }
 
         fn products(&self, (processor, precision): Method, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
-            let x = Activations::new(precision, x.len() / self.cols, self.cols).of(processor, x);
+            let m_count = x.len() / self.cols;
+            let form = Form::of(processor, precision, self.ty, m_count);
+            let x = Activations::new(form, m_count, self.cols).of(processor, x);
             let mut sums = vec![f32::NAN; rows * x.rows()];
             products(processor, self.weights(), first, &x, &mut sums);
             sums

@@ -37,8 +37,10 @@ impl<'a> RowWords<'a> {
 pub trait Numbers {
     /// Scales in each 32 weights: 1, or 2 for 16 each.
     const SCALES: usize = 1;
-    /// What is to be taken from the numbers of [`Numbers::pairs`], beside what `scales` says.
+    /// What is to be taken from the numbers of [`Numbers::pairs`] and [`Numbers::fours`], beside what `scales` says.
     const OFFSET: u8 = 0;
+    /// Bits of a number; only those of 8 are signed.
+    const BITS: u32;
 
     /// The numbers of weights `32 * chunk..32 * (chunk + 1)`.
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes;
@@ -47,6 +49,15 @@ pub trait Numbers {
     ///
     /// What lies in a word by bytes comes out so by shifts alone.
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4];
+
+    /// The same as bytes: the numbers from `4 * k` on, and those 16 further on.
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2];
+}
+
+/// Whether numbers of this packing meet x as bytes, where its rows are few, or not.
+#[inline(always)]
+pub const fn by_fours<I: Isa, N: Numbers>(are_few: bool) -> bool {
+    N::BITS <= I::FOURS && (are_few || I::FOURS_OF_MANY)
 }
 
 /// Runs `$run` with `$numbers` for how a type packs its numbers.
@@ -132,6 +143,21 @@ fn either<I: Isa>(isa: I, a: [I::Pairs; 4], b: [I::Pairs; 4]) -> [I::Pairs; 4] {
     [isa.either(a[0], b[0]), isa.either(a[1], b[1]), isa.either(a[2], b[2]), isa.either(a[3], b[3])]
 }
 
+/// The nibbles of each byte of a word, and of the one 16 bytes further on.
+#[inline(always)]
+fn nibbles_of_bytes<I: Isa>(isa: I, words: [I::Pairs; 2], shift: u32) -> [I::Pairs; 2] {
+    let [a, b] = shifted(isa, words, shift);
+    [isa.mask(a, 0x0f0f_0f0f), isa.mask(b, 0x0f0f_0f0f)]
+}
+
+/// Of each byte the lowest bits, those of `mask`, as the bits above nibbles.
+#[inline(always)]
+fn above_nibbles_of_bytes<I: Isa>(isa: I, words: [I::Pairs; 2], shift: u32, mask: u32) -> [I::Pairs; 2] {
+    let [a, b] = shifted(isa, words, shift);
+    let mask = 0x1010_1010 * mask;
+    [isa.mask(isa.shift_left(a, 4), mask), isa.mask(isa.shift_left(b, 4), mask)]
+}
+
 /// Words `first + k` and `first + k + 4`.
 #[inline(always)]
 fn two_words<I: Isa>(isa: I, plane: &[u32], first: usize, k: usize) -> [I::Pairs; 2] {
@@ -153,6 +179,8 @@ pub struct Fives256;
 pub struct Sixes;
 
 impl Numbers for Bytes {
+    const BITS: u32 = 8;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load(at(row.quants, 32 * chunk))
@@ -163,9 +191,16 @@ impl Numbers for Bytes {
         let [a, b] = two_words(isa, rows.quants, 8 * chunk, k);
         [isa.low_bytes(a), isa.low_bytes(b), isa.high_bytes(a), isa.high_bytes(b)]
     }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        two_words(isa, rows.quants, 8 * chunk, k)
+    }
 }
 
 impl Numbers for Nibbles {
+    const BITS: u32 = 4;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load_nibbles(at(row.quants, 16 * chunk))
@@ -176,9 +211,17 @@ impl Numbers for Nibbles {
         let word = RowWords::word(isa, &rows.quants[4 * chunk * GROUP..][..3 * GROUP + I::LANES], k);
         [both(isa, word, 0, 15), both(isa, word, 4, 15), both(isa, word, 8, 15), both(isa, word, 12, 15)]
     }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        let word = RowWords::word(isa, &rows.quants[4 * chunk * GROUP..][..3 * GROUP + I::LANES], k);
+        [isa.mask(word, 0x0f0f_0f0f), isa.mask(isa.shift_right(word, 4), 0x0f0f_0f0f)]
+    }
 }
 
 impl Numbers for Fives {
+    const BITS: u32 = 5;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         let fifth = u32::from_le_bytes(*at(row.high_bits, 4 * chunk));
@@ -197,6 +240,15 @@ impl Numbers for Fives {
         ];
         either(isa, Nibbles::pairs(isa, rows, chunk, k), fifth)
     }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        let fifth = RowWords::word(isa, rows.high_bits, chunk);
+        let [low, high] = Nibbles::fours(isa, rows, chunk, k);
+        let shift = 4 * k as u32;
+        let high_fifths = fifths_of_bytes(isa, isa.shift_right(fifth, shift + 16));
+        [isa.either(low, fifths_of_bytes(isa, isa.shift_right(fifth, shift))), isa.either(high, high_fifths)]
+    }
 }
 
 /// Bits `4 * k` and `4 * k + 2` of each word as 16 in the halves of a pair.
@@ -206,7 +258,17 @@ fn fifths<I: Isa>(isa: I, words: I::Pairs, k: usize) -> I::Pairs {
     isa.mask(isa.either(isa.shift_left(bits, 4), isa.shift_left(bits, 18)), 0x0010_0010)
 }
 
+/// Each of the lowest four bits of words as 16 in a byte.
+#[inline(always)]
+fn fifths_of_bytes<I: Isa>(isa: I, words: I::Pairs) -> I::Pairs {
+    let bits = isa.mask(words, 15);
+    let two = isa.either(isa.shift_left(bits, 4), isa.shift_left(bits, 18));
+    isa.mask(isa.either(two, isa.shift_left(two, 7)), 0x1010_1010)
+}
+
 impl Numbers for Nibbles64 {
+    const BITS: u32 = 4;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.bits(isa.load(at(row.quants, 32 * (chunk / 2))), 4 * (chunk as u32 % 2), 15)
@@ -216,9 +278,16 @@ impl Numbers for Nibbles64 {
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
         nibbles(isa, two_words(isa, rows.quants, 8 * (chunk / 2), k), 4 * (chunk as u32 % 2))
     }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        nibbles_of_bytes(isa, two_words(isa, rows.quants, 8 * (chunk / 2), k), 4 * (chunk as u32 % 2))
+    }
 }
 
 impl Numbers for Fives256 {
+    const BITS: u32 = 5;
+
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         let fifth = isa.bits(isa.load(at(row.high_bits, 32 * (chunk / 8))), chunk as u32 % 8, 1);
@@ -230,11 +299,20 @@ impl Numbers for Fives256 {
         let fifth = two_words(isa, rows.high_bits, 8 * (chunk / 8), k);
         either(isa, Nibbles64::pairs(isa, rows, chunk, k), above_nibbles(isa, fifth, chunk as u32 % 8, 1))
     }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        let fifth = two_words(isa, rows.high_bits, 8 * (chunk / 8), k);
+        let [a, b] = Nibbles64::fours(isa, rows, chunk, k);
+        let [fifth_a, fifth_b] = above_nibbles_of_bytes(isa, fifth, chunk as u32 % 8, 1);
+        [isa.either(a, fifth_a), isa.either(b, fifth_b)]
+    }
 }
 
 impl Numbers for Sixes {
     const SCALES: usize = 2;
     const OFFSET: u8 = 32;
+    const BITS: u32 = 6;
 
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
@@ -250,5 +328,15 @@ impl Numbers for Sixes {
         let low = two_words(isa, rows.quants, 16 * half + 8 * (quarter as usize % 2), k);
         let high = two_words(isa, rows.high_bits, 8 * half, k);
         either(isa, nibbles(isa, low, 4 * (quarter / 2)), above_nibbles(isa, high, 2 * quarter, 3))
+    }
+
+    #[inline(always)]
+    fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
+        let (half, quarter) = (chunk / 4, chunk as u32 % 4);
+        let low = two_words(isa, rows.quants, 16 * half + 8 * (quarter as usize % 2), k);
+        let high = two_words(isa, rows.high_bits, 8 * half, k);
+        let [a, b] = nibbles_of_bytes(isa, low, 4 * (quarter / 2));
+        let [high_a, high_b] = above_nibbles_of_bytes(isa, high, 2 * quarter, 3);
+        [isa.either(a, high_a), isa.either(b, high_b)]
     }
 }

@@ -11,11 +11,18 @@ use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
 use crate::isa::{Isa, Task};
 use crate::matmul::{Column, Operands, Weights};
-use crate::numbers::{Numbers, RowWords};
+use crate::numbers::{Numbers, RowWords, by_fours};
 use crate::scales::Scales;
 
 /// Lanes of the widest vector.
 const MOST_LANES: usize = GROUP;
+
+/// How weights meet x: unpacked on the way,
+const PACKED: usize = 0;
+/// unpacked before,
+const UNPACKED: usize = 1;
+/// or unpacked on the way for few rows.
+const OF_FEW: usize = 2;
 
 /// Products of rounded rows of x, up to `MOST` of which meet a panel at once: 1, 2 or [`TILE`]. Each is a function of its own, since
 /// compilers of WebAssembly do badly on large ones.
@@ -60,13 +67,15 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                     while i < tile.rows {
                         let rows = TileRows { tile, m, i };
                         i += match tile.rows - i {
-                            _ if MOST == 1 => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
-                            _ if MOST == 2 => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
-                            TILE.. if m_count > TILE => panel.meet::<I, N, TILE, true>(isa, rows, &mut column, ahead),
-                            TILE.. => panel.meet::<I, N, TILE, false>(isa, rows, &mut column, ahead),
-                            4.. => panel.meet::<I, N, 4, false>(isa, rows, &mut column, ahead),
-                            2.. => panel.meet::<I, N, 2, false>(isa, rows, &mut column, ahead),
-                            _ => panel.meet::<I, N, 1, false>(isa, rows, &mut column, ahead),
+                            _ if MOST == 1 => panel.meet::<I, N, 1, OF_FEW>(isa, rows, &mut column, ahead),
+                            _ if MOST == 2 => panel.meet::<I, N, 2, OF_FEW>(isa, rows, &mut column, ahead),
+                            TILE.. if m_count > TILE => {
+                                panel.meet::<I, N, TILE, UNPACKED>(isa, rows, &mut column, ahead)
+                            }
+                            TILE.. => panel.meet::<I, N, TILE, PACKED>(isa, rows, &mut column, ahead),
+                            4.. => panel.meet::<I, N, 4, PACKED>(isa, rows, &mut column, ahead),
+                            2.. => panel.meet::<I, N, 2, PACKED>(isa, rows, &mut column, ahead),
+                            _ => panel.meet::<I, N, 1, PACKED>(isa, rows, &mut column, ahead),
                         };
                         ahead = Ahead::default();
                     }
@@ -96,7 +105,7 @@ struct Panel<'a, const V: usize> {
     places: [(usize, usize); V],
     /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
     starts: Vec<[i32; 2]>,
-    /// What [`Numbers::pairs`] gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`.
+    /// What [`Numbers::pairs`], or [`Numbers::fours`], gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`.
     unpacked: Vec<u32>,
 }
 
@@ -152,9 +161,15 @@ impl<'a, const V: usize> Panel<'a, V> {
             for k in 0..4 {
                 for v in 0..V {
                     let to = &mut unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
-                    let pairs = N::pairs(isa, self.words[v], c, k);
-                    for (to, pairs) in to.chunks_exact_mut(I::LANES).zip(pairs) {
-                        isa.store_pairs(pairs, to);
+                    if by_fours::<I, N>(false) {
+                        let [a, b] = N::fours(isa, self.words[v], c, k);
+                        isa.store_pairs(a, to);
+                        isa.store_pairs(b, &mut to[I::LANES..]);
+                    } else {
+                        let pairs = N::pairs(isa, self.words[v], c, k);
+                        for (to, pairs) in to.chunks_exact_mut(I::LANES).zip(pairs) {
+                            isa.store_pairs(pairs, to);
+                        }
                     }
                 }
             }
@@ -164,7 +179,7 @@ impl<'a, const V: usize> Panel<'a, V> {
 
     /// The products with `M` rows of x to where they belong; gives `M`.
     #[inline(always)]
-    fn meet<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool>(
+    fn meet<I: Isa, N: Numbers, const M: usize, const HOW: usize>(
         &self,
         isa: I,
         x: TileRows<'_>,
@@ -174,9 +189,9 @@ impl<'a, const V: usize> Panel<'a, V> {
         let mut fours = [[[isa.zero(); V]; M]; 4];
         for c in 0..self.chunks {
             ahead.fetch(isa, c, self.chunks);
-            self.add_chunk::<I, N, M, UNPACKED, 0>(isa, c, x, &mut fours[c * N::SCALES % 4]);
+            self.add_chunk::<I, N, M, HOW, 0>(isa, c, x, &mut fours[c * N::SCALES % 4]);
             if N::SCALES == 2 {
-                self.add_chunk::<I, N, M, UNPACKED, 1>(isa, c, x, &mut fours[(c * N::SCALES + 1) % 4]);
+                self.add_chunk::<I, N, M, HOW, 1>(isa, c, x, &mut fours[(c * N::SCALES + 1) % 4]);
             }
         }
         let m = x.m + x.i;
@@ -196,7 +211,7 @@ impl<'a, const V: usize> Panel<'a, V> {
 
     /// Adds what the columns of scale `HALF` of chunk `c` come to.
     #[inline(always)]
-    fn add_chunk<I: Isa, N: Numbers, const M: usize, const UNPACKED: bool, const HALF: usize>(
+    fn add_chunk<I: Isa, N: Numbers, const M: usize, const HOW: usize, const HALF: usize>(
         &self,
         isa: I,
         c: usize,
@@ -208,6 +223,34 @@ impl<'a, const V: usize> Panel<'a, V> {
         let values: &[Rounded; M] = tile.values[at..].first_chunk().expect("as many rows");
         let x_scales: &[ChunkScale; M] = tile.scales[at..].first_chunk().expect("as many rows");
         let starts: &[[i32; 2]; M] = self.starts[m * self.chunks + at..].first_chunk().expect("as many rows");
+        let ints = if by_fours::<I, N>(HOW == OF_FEW) {
+            self.ints_by_fours::<I, N, M, HOW, HALF>(isa, c, values, starts)
+        } else {
+            self.ints_by_pairs::<I, N, M, HOW, HALF>(isa, c, values, starts)
+        };
+        for i in 0..M {
+            let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
+            for v in 0..V {
+                let (group, lane) = self.places[v];
+                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + HALF));
+                let mut term = isa.multiply(isa.floats(ints[i][v]), isa.multiply(scales, x_scale));
+                if self.scales.has_minima() {
+                    term = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, term);
+                }
+                sums[i][v] = isa.add(sums[i][v], term);
+            }
+        }
+    }
+
+    /// What the columns of scale `HALF` of chunk `c` come to, by numbers of 16 bits.
+    #[inline(always)]
+    fn ints_by_pairs<I: Isa, N: Numbers, const M: usize, const HOW: usize, const HALF: usize>(
+        &self,
+        isa: I,
+        c: usize,
+        values: &[Rounded; M],
+        starts: &[[i32; 2]; M],
+    ) -> [[I::Ints; V]; M] {
         let mut ints = [[isa.no_ints(); V]; M];
         for i in 0..M {
             ints[i] = [isa.all_ints(starts[i][HALF]); V];
@@ -215,7 +258,7 @@ impl<'a, const V: usize> Panel<'a, V> {
         for k in 0..4 {
             let mut pairs = [[isa.pairs(&[0; MOST_LANES]); 4]; V];
             for (v, pairs) in pairs.iter_mut().enumerate() {
-                if UNPACKED {
+                if HOW == UNPACKED {
                     let from = &self.unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
                     for j in 0..4 {
                         pairs[j] = isa.pairs(&from[j * I::LANES..]);
@@ -234,18 +277,49 @@ impl<'a, const V: usize> Panel<'a, V> {
                 add_pairs::<I, V, M>(isa, &mut ints, &pairs, 3, values, k);
             }
         }
+        ints
+    }
+
+    /// The same by bytes: those of x of either kind have sums of their own.
+    #[inline(always)]
+    fn ints_by_fours<I: Isa, N: Numbers, const M: usize, const HOW: usize, const HALF: usize>(
+        &self,
+        isa: I,
+        c: usize,
+        values: &[Rounded; M],
+        starts: &[[i32; 2]; M],
+    ) -> [[I::Ints; V]; M] {
+        let (mut high, mut low) = ([[isa.no_ints(); V]; M], [[isa.no_ints(); V]; M]);
         for i in 0..M {
-            let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
+            low[i] = [isa.all_ints(starts[i][HALF]); V];
+        }
+        for k in 0..4 {
             for v in 0..V {
-                let (group, lane) = self.places[v];
-                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + HALF));
-                let mut term = isa.multiply(isa.floats(ints[i][v]), isa.multiply(scales, x_scale));
-                if self.scales.has_minima() {
-                    term = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, term);
+                let fours = if HOW == UNPACKED {
+                    let from = &self.unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..2 * I::LANES];
+                    [isa.pairs(from), isa.pairs(&from[I::LANES..])]
+                } else {
+                    N::fours(isa, self.words[v], c, k)
+                };
+                for i in 0..M {
+                    let (high_x, low_x) = values[i].0.split_at(CHUNK / 4);
+                    if N::SCALES == 1 || HALF == 0 {
+                        high[i][v] = isa.add_fours(high[i][v], fours[0], high_x[k]);
+                        low[i][v] = isa.add_fours(low[i][v], fours[0], low_x[k]);
+                    }
+                    if N::SCALES == 1 || HALF == 1 {
+                        high[i][v] = isa.add_fours(high[i][v], fours[1], high_x[4 + k]);
+                        low[i][v] = isa.add_fours(low[i][v], fours[1], low_x[4 + k]);
+                    }
                 }
-                sums[i][v] = isa.add(sums[i][v], term);
             }
         }
+        for i in 0..M {
+            for v in 0..V {
+                low[i][v] = isa.joined(high[i][v], low[i][v]);
+            }
+        }
+        low
     }
 }
 

@@ -10,13 +10,19 @@ pub enum Processor {
     Portable,
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
-    Avx2(isa::Avx2),
-    /// The same with AVX-512.
+    Avx2(isa::Avx2<false>),
+    /// The same with AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(isa::Avx2<true>),
+    /// The same with AVX-512 and its VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512(isa::Avx512),
     /// AArch64 with NEON.
     #[cfg(target_arch = "aarch64")]
-    Neon(isa::Neon),
+    Neon(isa::Neon<false>),
+    /// The same with dot products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(isa::Neon<true>),
     /// WebAssembly with vectors of 128 bits.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
@@ -31,9 +37,13 @@ impl Processor {
             #[cfg(target_arch = "x86_64")]
             isa::Avx2::detect().map(Processor::Avx2),
             #[cfg(target_arch = "x86_64")]
+            isa::Avx2::detect().map(Processor::AvxVnni),
+            #[cfg(target_arch = "x86_64")]
             isa::Avx512::detect().map(Processor::Avx512),
             #[cfg(target_arch = "aarch64")]
             isa::Neon::detect().map(Processor::Neon),
+            #[cfg(target_arch = "aarch64")]
+            isa::Neon::detect().map(Processor::NeonDot),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Some(Processor::Simd128),
         ]
@@ -50,9 +60,15 @@ impl Processor {
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2(_) => "AVX2",
             #[cfg(target_arch = "x86_64")]
+            Processor::AvxVnni(_) => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
             Processor::Avx512(_) => "AVX-512",
             #[cfg(target_arch = "aarch64")]
             Processor::Neon(_) => "NEON",
+            #[cfg(target_arch = "aarch64")]
+            Processor::NeonDot(_) => "NEON with dot products",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Processor::Simd128 if cfg!(target_feature = "relaxed-simd") => "relaxed WebAssembly SIMD",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Processor::Simd128 => "WebAssembly SIMD",
         }
@@ -66,9 +82,13 @@ impl Processor {
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2(isa) => isa.run(task),
             #[cfg(target_arch = "x86_64")]
+            Processor::AvxVnni(isa) => isa.run(task),
+            #[cfg(target_arch = "x86_64")]
             Processor::Avx512(isa) => isa.run(task),
             #[cfg(target_arch = "aarch64")]
             Processor::Neon(isa) => isa.run(task),
+            #[cfg(target_arch = "aarch64")]
+            Processor::NeonDot(isa) => isa.run(task),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Processor::Simd128 => isa::Simd128.run(task),
         }

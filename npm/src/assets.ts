@@ -11,6 +11,8 @@ export interface Assets {
   readonly grammarWasm: string;
   /** The module that computes on the CPU, which only an engine there needs. */
   readonly cpuWasm: string;
+  /** The same for a processor that multiplies bytes. */
+  readonly cpuRelaxedWasm: string;
   /** The model that comes with the package. */
   readonly ember: string;
 }
@@ -32,6 +34,7 @@ export function assetsIn(folder: string | URL | undefined, base: string): Assets
       wasm: unmoved(new URL('./inglenook/inglenook.wasm', import.meta.url)),
       grammarWasm: unmoved(new URL('./inglenook/inglenook-grammar.wasm', import.meta.url)),
       cpuWasm: unmoved(new URL('./inglenook/inglenook-cpu.wasm', import.meta.url)),
+      cpuRelaxedWasm: unmoved(new URL('./inglenook/inglenook-cpu-relaxed.wasm', import.meta.url)),
       ember: unmoved(new URL('./inglenook/ember-q8_0.gguf', import.meta.url)),
     };
   } catch (cause) {
@@ -51,6 +54,7 @@ function inFolder(folder: string | URL, base: string): Assets {
       wasm: file('inglenook.wasm'),
       grammarWasm: file('inglenook-grammar.wasm'),
       cpuWasm: file('inglenook-cpu.wasm'),
+      cpuRelaxedWasm: file('inglenook-cpu-relaxed.wasm'),
       ember: file('ember-q8_0.gguf'),
     };
   } catch {

@@ -1,6 +1,7 @@
 /** The side that owns the engine: it takes commands, drives the WebAssembly module, and reports. */
 
 import type { Assets } from './assets.js';
+import { multipliesBytes } from './byte-products.js';
 import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import { Grammars } from './grammars.js';
@@ -129,12 +130,19 @@ class Host {
   async #loadCpu({ assets, threads }: Extract<Command, { type: 'load' }>): Promise<CpuModule> {
     const { startThread, shared, cores } = this.#platform;
     const start = startThread && (<C, R>(first: FirstCommand) => startThread<C, R>(assets, first));
-    const module = await this.#platform.compile(assets.cpuWasm);
+    const module = await this.#compileCpu(assets);
     this.#cpu = await startCpu(module, { start, shared, cores }, threads, (threads) => {
       this.#report({ type: 'info', info: { threads } });
     });
     if (this.#loading.signal.aborted) this.#cpu.end();
     return this.#cpu.module;
+  }
+
+  /** The module for this processor, or the plain one where a deployment lacks it. */
+  async #compileCpu({ cpuWasm, cpuRelaxedWasm }: Assets): Promise<WebAssembly.Module> {
+    const { compile } = this.#platform;
+    if (!multipliesBytes()) return compile(cpuWasm);
+    return compile(cpuRelaxedWasm).catch(() => compile(cpuWasm));
   }
 
   async #grammarsFirst({ grammarWasm }: Assets): Promise<FirstCommand> {

@@ -1,5 +1,5 @@
 //! `cargo xtask wasm`: build the WebAssembly modules and their JavaScript: the engine into npm/wasm/, and what a page loads on demand,
-//! grammars into npm/wasm-grammar/ and the kernels of the CPU into npm/wasm-cpu/; and the engine with the checks for browsers inside, into tests/browser/selftest/.
+//! grammars into npm/wasm-grammar/ and the kernels of the CPU into npm/wasm-cpu/ and npm/wasm-cpu-relaxed/; and the engine with the checks for browsers inside, into tests/browser/selftest*/.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +33,8 @@ struct Flavour {
     /// The folder of that profile in cargo's target folder.
     folder: &'static str,
     features: &'static str,
+    /// Whether it may use relaxed vectors, which not all browsers have.
+    relaxed: bool,
     optimised: bool,
     /// Whether wasm-bindgen writes its JavaScript; without, the output is `MODULE.wasm` alone.
     bound: bool,
@@ -65,6 +67,7 @@ const WEB: Flavour = Flavour {
     profile: "web",
     folder: "web",
     features: "",
+    relaxed: false,
     optimised: true,
     bound: true,
 };
@@ -111,12 +114,29 @@ const CPU: Flavour = Flavour {
     bound: false,
     ..WEB
 };
-/// The same, for a developer in a hurry.
+/// The same for a processor that multiplies bytes.
+const CPU_RELAXED: Flavour = Flavour { name: "cpu-relaxed", output: "npm/wasm-cpu-relaxed", relaxed: true, ..CPU };
+/// What users get, for a developer in a hurry.
 const DEV: Flavour = Flavour { name: "dev", profile: "dev", folder: "debug", optimised: false, ..WEB };
 const GRAMMAR_DEV: Flavour =
     Flavour { name: "grammar-dev", profile: "dev", folder: "debug", optimised: false, ..GRAMMAR };
 /// With the checks that need a device, for tests/browser.
 const SELFTEST: Flavour = Flavour { name: "selftest", output: "tests/browser/selftest", features: "selftest", ..DEV };
+const CPU_SELFTEST: Flavour = Flavour {
+    name: "cpu-selftest",
+    output: "tests/browser/selftest-cpu",
+    profile: DEV.profile,
+    folder: DEV.folder,
+    features: "selftest",
+    optimised: false,
+    ..CPU
+};
+const CPU_RELAXED_SELFTEST: Flavour = Flavour {
+    name: "cpu-relaxed-selftest",
+    output: "tests/browser/selftest-cpu-relaxed",
+    relaxed: true,
+    ..CPU_SELFTEST
+};
 
 /// What LLVM may have used (its defaults for this target, and `simd128`): wasm-opt must be told.
 const FEATURES: [&str; 7] = [
@@ -134,7 +154,8 @@ const FEATURES: [&str; 7] = [
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    let flavours = if options.dev { [&DEV, &GRAMMAR_DEV, &CPU] } else { [&WEB, &GRAMMAR, &CPU] };
+    let [web, grammar] = if options.dev { [&DEV, &GRAMMAR_DEV] } else { [&WEB, &GRAMMAR] };
+    let flavours = [web, grammar, &CPU, &CPU_RELAXED];
     flavours.into_iter().try_for_each(|flavour| build_flavour(workspace, flavour))
 }
 
@@ -146,12 +167,14 @@ pub fn build_web(workspace: &Workspace) -> Result<()> {
     build(workspace, &Options { dev: false })
 }
 
-/// The module with the checks for browsers.
+/// The modules with the checks for browsers.
 ///
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build_selftest(workspace: &Workspace) -> Result<()> {
-    build_flavour(workspace, &SELFTEST)
+    [&SELFTEST, &CPU_SELFTEST, &CPU_RELAXED_SELFTEST]
+        .into_iter()
+        .try_for_each(|flavour| build_flavour(workspace, flavour))
 }
 
 fn build_flavour(workspace: &Workspace, flavour: &Flavour) -> Result<()> {
@@ -185,7 +208,8 @@ fn build_flavour(workspace: &Workspace, flavour: &Flavour) -> Result<()> {
 fn inputs(workspace: &Workspace, flavour: &Flavour) -> Result<String> {
     let rustc = read(Command::new("rustc").arg("--version"))?;
     let mut inputs = Inputs::new(&[rustc.trim(), flavour.name]);
-    for path in flavour.inputs {
+    // How they are made is written here.
+    for path in flavour.inputs.iter().chain(&["xtask/src/wasm.rs"]) {
         inputs.add(&workspace.root.join(path))?;
     }
     Ok(inputs.finish())
@@ -201,7 +225,11 @@ fn compile(workspace: &Workspace, flavour: &Flavour) -> Result<PathBuf> {
     for old in [&module, &folder.join("deps").join(&file)] {
         let _ = std::fs::remove_file(old);
     }
-    run(wasm_target::cargo()?
+    let mut cargo = wasm_target::cargo()?;
+    if flavour.relaxed {
+        cargo.args(wasm_target::RELAXED);
+    }
+    run(cargo
         .current_dir(&workspace.root)
         .args(["build", "--quiet", "--package", flavour.package, "--lib", "--target", wasm_target::TARGET])
         .args(["--profile", flavour.profile, "--features", flavour.features]))?;
@@ -228,13 +256,15 @@ fn optimise(workspace: &Workspace, module: &Path, flavour: &Flavour) -> Result<(
     if !program.exists() {
         bail!("wasm-opt is missing: it comes with the npm package binaryen, a devDependency of npm/package.json");
     }
-    let level: &[&str] = if flavour.profile == CPU.profile { &["-O3"] } else { &["-Oz", "--converge"] };
+    // Kernels are in the order that LLVM gave them: more than this takes minutes, and made products up to twice as slow in V8.
+    let level: &[&str] = if flavour.profile == CPU.profile { &["-O1"] } else { &["-Oz", "--converge"] };
     say("shrinking it with wasm-opt, up to a minute");
     run(Command::new(program)
         .arg(module)
         .args(level)
         .args(["--strip-debug", "--strip-producers", "--strip-target-features"])
         .args(FEATURES)
+        .args(flavour.relaxed.then_some("--enable-relaxed-simd"))
         .arg("--output")
         .arg(module))
 }

@@ -4,22 +4,23 @@ use std::arch::x86_64::*;
 
 use super::{Isa, Task};
 
-/// AVX2, FMA and F16C; there is none where the processor lacks one of them.
+/// AVX2, FMA and F16C, and AVX-VNNI where that is asked for; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Avx2(());
+pub struct Avx2<const VNNI: bool>(());
 
-impl Avx2 {
+impl<const VNNI: bool> Avx2<VNNI> {
     /// The token, where the processor has the instructions.
-    pub fn detect() -> Option<Avx2> {
+    pub fn detect() -> Option<Avx2<VNNI>> {
         let all =
             is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        let all = all && (!VNNI || is_x86_feature_detected!("avxvnni"));
         all.then_some(Avx2(()))
     }
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
         #[target_feature(enable = "avx2,fma,f16c")]
-        fn run<T: Task>(isa: Avx2, task: T) -> T::Output {
+        fn run<T: Task, const VNNI: bool>(isa: Avx2<VNNI>, task: T) -> T::Output {
             task.run(isa)
         }
         // SAFETY: the token is made only where the processor has the features.
@@ -27,10 +28,27 @@ impl Avx2 {
     }
 }
 
+/// [`_mm256_dpwssd_avx_epi32`], of which compilers make two instructions.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_products_of_pairs(mut sums: __m256i, weights: __m256i, x: __m256i) -> __m256i {
+    // SAFETY: callers have AVX-VNNI, and it touches nothing but these registers.
+    unsafe {
+        std::arch::asm!(
+            "{{vex}} vpdpwssd {}, {}, {}",
+            inout(ymm_reg) sums,
+            in(ymm_reg) weights,
+            in(ymm_reg) x,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sums
+}
+
 // SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
 // read or written.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
-impl Avx2 {
+impl<const VNNI: bool> Avx2<VNNI> {
     /// Bytes eight by eight, each in the low half of a vector.
     #[inline(always)]
     fn eights(self, bytes: __m256i) -> [__m128i; 4] {
@@ -78,7 +96,7 @@ impl Avx2 {
 }
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
-impl Isa for Avx2 {
+impl<const VNNI: bool> Isa for Avx2<VNNI> {
     type Bytes = __m256i;
     type Wide = [__m256; 4];
     type Lanes = __m256;
@@ -309,7 +327,14 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn add_pairs(self, sums: __m256i, weights: __m256i, x: u32) -> __m256i {
-        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, _mm256_set1_epi32(x as i32))) }
+        unsafe {
+            let x = _mm256_set1_epi32(x as i32);
+            if VNNI {
+                add_products_of_pairs(sums, weights, x)
+            } else {
+                _mm256_add_epi32(sums, _mm256_madd_epi16(weights, x))
+            }
+        }
     }
 
     #[inline(always)]
@@ -320,6 +345,11 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn all_ints(self, int: i32) -> __m256i {
         unsafe { _mm256_set1_epi32(int) }
+    }
+
+    #[inline(always)]
+    fn joined(self, high: __m256i, low: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(_mm256_slli_epi32(high, 8), low) }
     }
 
     #[inline(always)]

@@ -6,12 +6,12 @@ use super::{Avx2, Isa, Task};
 
 /// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Avx512(Avx2);
+pub struct Avx512(Avx2<false>);
 
 impl Avx512 {
     /// The token, where the processor has the instructions.
     pub fn detect() -> Option<Avx512> {
-        let avx2 = Avx2::detect()?;
+        let avx2 = Avx2::<false>::detect()?;
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
@@ -276,6 +276,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn all_ints(self, int: i32) -> __m512i {
         unsafe { _mm512_set1_epi32(int) }
+    }
+
+    #[inline(always)]
+    fn joined(self, high: __m512i, low: __m512i) -> __m512i {
+        unsafe { _mm512_add_epi32(_mm512_slli_epi32(high, 8), low) }
     }
 
     #[inline(always)]

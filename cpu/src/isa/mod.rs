@@ -49,6 +49,10 @@ pub trait Isa: Copy {
     const LANES: usize;
     /// Vectors of weight rows side by side in a panel: 2 where the set has registers for as many sums.
     const VECTORS: usize = 1;
+    /// Bits of the numbers that [`Isa::add_fours`] takes; 0 where the set has no such instruction.
+    const FOURS: u32 = 0;
+    /// Whether that takes less time than [`Isa::add_pairs`] for many rows of x, too.
+    const FOURS_OF_MANY: bool = false;
 
     /// Has the processor fetch the line of a word, where it can be told to.
     #[inline(always)]
@@ -117,11 +121,18 @@ pub trait Isa: Copy {
     fn signed_bytes(self, pairs: Self::Pairs, number: u32) -> Self::Ints;
     /// `sums + weights · x`, two products in each lane.
     fn add_pairs(self, sums: Self::Ints, weights: Self::Pairs, x: u32) -> Self::Ints;
+    /// `sums + weights · x`, four products of signed bytes in each lane. The numbers in those of weights have [`Isa::FOURS`] bits at most.
+    #[inline(always)]
+    fn add_fours(self, _sums: Self::Ints, _weights: Self::Pairs, _x: u32) -> Self::Ints {
+        unreachable!("numbers have more bits than none")
+    }
 
     /// Whole numbers: zeros.
     fn no_ints(self) -> Self::Ints;
     /// The same whole number in all lanes.
     fn all_ints(self, int: i32) -> Self::Ints;
+    /// `256 * high + low`.
+    fn joined(self, high: Self::Ints, low: Self::Ints) -> Self::Ints;
     /// Floats: zeros.
     fn zero(self) -> Self::Lanes;
     /// Floats from memory.

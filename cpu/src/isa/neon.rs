@@ -4,20 +4,22 @@ use std::arch::aarch64::*;
 
 use super::{Isa, Task};
 
-/// NEON; there is none where the processor lacks it.
+/// NEON, with dot products of bytes where that is asked for; there is none where the processor lacks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Neon(());
+pub struct Neon<const DOT: bool>(());
 
-impl Neon {
+impl<const DOT: bool> Neon<DOT> {
     /// The token, where the processor has the instructions.
-    pub fn detect() -> Option<Neon> {
-        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
+    pub fn detect() -> Option<Neon<DOT>> {
+        let all = std::arch::is_aarch64_feature_detected!("neon")
+            && (!DOT || std::arch::is_aarch64_feature_detected!("dotprod"));
+        all.then_some(Neon(()))
     }
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
         #[target_feature(enable = "neon")]
-        fn run<T: Task>(isa: Neon, task: T) -> T::Output {
+        fn run<T: Task, const DOT: bool>(isa: Neon<DOT>, task: T) -> T::Output {
             task.run(isa)
         }
         // SAFETY: the token is made only where the processor has the feature.
@@ -28,7 +30,7 @@ impl Neon {
 // SAFETY of all blocks below: a token exists only where the processor has what they need, and pointers are to arrays of the size that is
 // read or written.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
-impl Isa for Neon {
+impl<const DOT: bool> Isa for Neon<DOT> {
     type Bytes = [uint8x16_t; 2];
     type Wide = [float32x4_t; 8];
     type Lanes = float32x4_t;
@@ -36,7 +38,10 @@ impl Isa for Neon {
     type Pairs = uint32x4_t;
 
     const LANES: usize = 4;
-    const VECTORS: usize = 2;
+    // Bytes of x of either kind have sums of their own.
+    const VECTORS: usize = if DOT { 1 } else { 2 };
+    const FOURS: u32 = if DOT { 8 } else { 0 };
+    const FOURS_OF_MANY: bool = DOT;
 
     #[inline(always)]
     fn prefetch(self, word: &u32) {
@@ -297,6 +302,22 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
+    fn add_fours(self, mut sums: int32x4_t, weights: uint32x4_t, x: u32) -> int32x4_t {
+        // The instruction has no stable intrinsic. Numbers of fewer than 8 bits are the same with a sign.
+        unsafe {
+            std::arch::asm!(
+                ".arch_extension dotprod",
+                "sdot {:v}.4s, {:v}.16b, {:v}.16b",
+                inout(vreg) sums,
+                in(vreg) weights,
+                in(vreg) vdupq_n_u32(x),
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        sums
+    }
+
+    #[inline(always)]
     fn no_ints(self) -> int32x4_t {
         unsafe { vdupq_n_s32(0) }
     }
@@ -304,6 +325,11 @@ impl Isa for Neon {
     #[inline(always)]
     fn all_ints(self, int: i32) -> int32x4_t {
         unsafe { vdupq_n_s32(int) }
+    }
+
+    #[inline(always)]
+    fn joined(self, high: int32x4_t, low: int32x4_t) -> int32x4_t {
+        unsafe { vaddq_s32(vshlq_n_s32::<8>(high), low) }
     }
 
     #[inline(always)]

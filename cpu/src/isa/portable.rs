@@ -191,6 +191,11 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn joined(self, high: [i32; 8], low: [i32; 8]) -> [i32; 8] {
+        std::array::from_fn(|i| (high[i] << 8) + low[i])
+    }
+
+    #[inline(always)]
     fn zero(self) -> [f32; 8] {
         [0.0; 8]
     }

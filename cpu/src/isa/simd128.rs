@@ -43,6 +43,8 @@ impl Isa for Simd128 {
     type Pairs = v128;
 
     const LANES: usize = 4;
+    // Of a whole byte, processors make different things.
+    const FOURS: u32 = if cfg!(target_feature = "relaxed-simd") { 7 } else { 0 };
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [v128; 2] {
@@ -258,6 +260,12 @@ impl Isa for Simd128 {
         i32x4_add(sums, i32x4_dot_i16x8(weights, i32x4_splat(x as i32)))
     }
 
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    fn add_fours(self, sums: v128, weights: v128, x: u32) -> v128 {
+        i32x4_relaxed_dot_i8x16_i7x16_add(i32x4_splat(x as i32), weights, sums)
+    }
+
     #[inline(always)]
     fn no_ints(self) -> v128 {
         i32x4_splat(0)
@@ -266,6 +274,11 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn all_ints(self, int: i32) -> v128 {
         i32x4_splat(int)
+    }
+
+    #[inline(always)]
+    fn joined(self, high: v128, low: v128) -> v128 {
+        i32x4_add(i32x4_shl(high, 8), low)
     }
 
     #[inline(always)]

@@ -12,6 +12,8 @@ const LIBRARY = "/npm/dist/index.js";
 const ASSETS = "/npm/dist/inglenook/";
 const PAGE = "/tests/browser/deployed.html";
 const ANSWER = "cold";
+const CPU = `${ROOT}${ASSETS}inglenook-cpu.wasm`;
+const CPU_RELAXED = `${ROOT}${ASSETS}inglenook-cpu-relaxed.wasm`;
 
 const policy = (/** @type {string} */ text) => ({ "content-security-policy": text });
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
@@ -31,7 +33,7 @@ const NEWER = [
 ];
 
 /**
- * @typedef {{ text?: string, reason?: string, isolated?: boolean, code?: string, message?: string }} Result what came of it in the page
+ * @typedef {{ text?: string, reason?: string, driver?: string, isolated?: boolean, code?: string, message?: string }} Result what came of it in the page
  *
  * @typedef {object} Deployment
  * @property {string} name
@@ -42,6 +44,7 @@ const NEWER = [
  * @property {string[]} [without] what the page's browser does not have; workers keep theirs
  * @property {string} [host] the page's, instead of 127.0.0.1
  * @property {RegExp} [reason] what `info.reason` says of where the answer comes from
+ * @property {RegExp} [driver] what `info.adapter.driver` says, by which instructions the CPU computes
  * @property {RegExp} [refused] what the error's message says; without it, an answer comes
  * @property {string} [code] of that error
  */
@@ -56,8 +59,12 @@ const DEPLOYMENTS = [
   { name: "a text for .wasm", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}npm/package.json` }, refused: /is no WebAssembly/ },
   { name: "a .wasm cut off", files: { [`${ASSETS}inglenook.wasm`]: `${ROOT}target/cut.wasm` }, refused: /damaged/ },
   { name: "no second .wasm", files: { [`${ASSETS}inglenook-grammar.wasm`]: MISSING }, refused: /HTTP 404.*grammar\.wasm/ },
-  { name: "no module for the CPU", files: { [`${ASSETS}inglenook-cpu.wasm`]: MISSING }, reason: /the CPU was asked for; slowly.*HTTP 404.*cpu\.wasm/ },
-  { name: "a damaged module for the CPU", files: { [`${ASSETS}inglenook-cpu.wasm`]: `${ROOT}target/cut.wasm` }, reason: /slowly.*damaged/ },
+  { name: "no module for the CPU", files: forCpu(MISSING, MISSING), reason: /the CPU was asked for; slowly.*HTTP 404.*cpu\.wasm/ },
+  { name: "a damaged module for the CPU", files: forCpu(`${ROOT}target/cut.wasm`, MISSING), reason: /slowly.*damaged/ },
+  { name: "one module for the CPU, on all processors", files: forCpu(CPU, CPU), driver: /^WebAssembly SIMD/ },
+  { name: "the module for processors that multiply bytes, on all", files: forCpu(CPU_RELAXED, CPU_RELAXED), driver: /^relaxed WebAssembly SIMD/ },
+  { name: "no module for processors that multiply bytes", files: forCpu(CPU, MISSING), driver: /^WebAssembly SIMD/ },
+  { name: "a damaged module for processors that multiply bytes", files: forCpu(CPU, `${ROOT}target/cut.wasm`), driver: /^WebAssembly SIMD/ },
   { name: "no model", files: { [`${ASSETS}ember-q8_0.gguf`]: MISSING }, refused: /HTTP 404.*ember/ },
   { name: "a page for the model", files: { [`${ASSETS}ember-q8_0.gguf`]: `${ROOT}${PAGE}` }, refused: /text\/html.*ember/ },
   { name: "no worker", files: { [`${ASSETS}worker.js`]: MISSING }, refused: /HTTP 404.*worker\.js.*copied/ },
@@ -187,10 +194,12 @@ async function resultOf(page) {
  * @param {Deployment} deployment
  * @param {Result} result
  */
-function judge({ headers, refused, reason = /^[^;]*$/, code = "Deployment" }, { text, isolated, reason: told = "", ...error }) {
+function judge({ headers, refused, reason = /^[^;]*$/, driver = /./, code = "Deployment" }, { text, isolated, reason: told = "", ...rest }) {
+  const { driver: by = "", ...error } = rest;
   const askedToBe = headers?.(PAGE)["cross-origin-opener-policy"] !== undefined;
   if (text !== undefined && isolated !== askedToBe) return `a page that is ${isolated ? "" : "not "}isolated`;
   if (text === ANSWER && !reason.test(told)) return `a reason that does not say ${reason}: ${told}`;
+  if (text === ANSWER && !driver.test(by)) return `instructions that are not ${driver}: ${by}`;
   if (refused === undefined) return text === ANSWER ? undefined : `no answer but ${JSON.stringify({ text, ...error })}`;
   if (text !== undefined) return `an answer where an error was due: ${text}`;
   if (error.code !== code) return `the code ${error.code} instead of ${code}: ${error.message}`;
@@ -206,9 +215,18 @@ function typed(ending, type) {
   return (path) => /** @type {Record<string, string>} */ (path.endsWith(ending) ? { "content-type": type } : {});
 }
 
+/**
+ * @param {string} plain what is served for any processor
+ * @param {string} relaxed what is served for one that multiplies bytes
+ */
+function forCpu(plain, relaxed) {
+  return { [`${ASSETS}inglenook-cpu.wasm`]: plain, [`${ASSETS}inglenook-cpu-relaxed.wasm`]: relaxed };
+}
+
 /** @param {string} folder where the package's files are served, and nowhere else */
 function moved(folder) {
-  const names = ["worker.js", "inglenook.wasm", "inglenook-grammar.wasm", "inglenook-cpu.wasm", "ember-q8_0.gguf"];
+  const modules = ["inglenook.wasm", "inglenook-grammar.wasm", "inglenook-cpu.wasm", "inglenook-cpu-relaxed.wasm"];
+  const names = ["worker.js", ...modules, "ember-q8_0.gguf"];
   return Object.fromEntries(
     names.flatMap((name) => [[`${folder}${name}`, `${ROOT}${ASSETS}${name}`], [`${ASSETS}${name}`, MISSING]]),
   );

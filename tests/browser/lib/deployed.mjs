@@ -14,9 +14,9 @@ try {
   const engine = await createEngine({ model: "ember", device: "cpu", ...options });
   const form = { response_format: { type: "choice", choices: ["cold", "warm"] } };
   const { choices: [{ message }] } = await engine.chat.completions.create({ ...ASK, ...form });
-  const { reason } = engine.info;
+  const { reason, adapter } = engine.info;
   await engine.close();
-  result = { text: message.content, reason, isolated: crossOriginIsolated };
+  result = { text: message.content, reason, driver: adapter.driver, isolated: crossOriginIsolated };
 } catch (thrown) {
   const error = /** @type {any} */ (thrown);
   result = { code: error.code ?? error.name, message: error.message };

@@ -8,10 +8,23 @@ use std::cell::RefCell;
 
 use inglenook::Device;
 use inglenook::device::module::ModuleRange;
+#[cfg(feature = "selftest")]
+use inglenook::kernels::{cpu::Processor, verify::check_fast_ways};
 use inglenook::plan::module::ModuleHost;
 
 mod helper;
 mod share;
+
+/// Compares all kernels with their twins: the text is how many cases there are, or what is wrong; its bytes.
+#[cfg(feature = "selftest")]
+#[unsafe(no_mangle)]
+pub extern "C" fn selftest() -> usize {
+    let processor = Processor::all().pop().expect("a set of instructions");
+    tell(match check_fast_ways(processor) {
+        Ok(names) => names.len().to_string(),
+        Err((name, wrong)) => format!("{name}: {wrong}"),
+    })
+}
 
 thread_local! {
     static HOST: RefCell<ModuleHost> = RefCell::default();

@@ -14,6 +14,9 @@ use crate::workspace::Workspace;
 
 /// The target's name.
 pub const TARGET: &str = "wasm32-unknown-unknown";
+/// What makes `cargo` build with relaxed vectors, too.
+pub const RELAXED: [&str; 2] =
+    ["--config", r#"target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=+relaxed-simd"]"#];
 /// The name under which rustup knows Debian's toolchain.
 const DEBIAN_TOOLCHAIN: &str = "debian-web";
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];

@@ -54,14 +54,15 @@ fn clippy(workspace: &Workspace) -> (Counts, Result<()>) {
 
 fn clippy_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
     // The module of the CPU by itself, since it has the engine without the web.
-    let builds: [&[&str]; 2] =
-        [&["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"], &["--package", "inglenook-cpu-wasm"]];
-    as_check(builds.into_iter().try_for_each(|packages| clippy_for_web(workspace, packages)))
+    let web = ["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"];
+    let cpu = ["--package", "inglenook-cpu-wasm"];
+    let builds: [(&[&str], &[&str]); 3] = [(&[], &web), (&[], &cpu), (&wasm_target::RELAXED, &cpu)];
+    as_check(builds.into_iter().try_for_each(|(flags, packages)| clippy_for_web(workspace, flags, packages)))
 }
 
-fn clippy_for_web(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+fn clippy_for_web(workspace: &Workspace, flags: &[&str], packages: &[&str]) -> Result<()> {
     let mut cargo = wasm_target::cargo()?;
-    cargo.current_dir(&workspace.root);
+    cargo.current_dir(&workspace.root).args(flags);
     let target = ["--quiet", "--target", wasm_target::TARGET];
     if wasm_target::has_clippy() {
         return run(cargo.arg("clippy").args(target).args(packages).args(["--", "--deny", "warnings"]));

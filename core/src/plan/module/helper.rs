@@ -71,7 +71,7 @@ impl Helper {
     pub fn multiply(&mut self, group: usize) -> &[f32] {
         self.products.clear();
         if let Some(Weights { way, matmuls, words }) = self.groups.get(group).and_then(Option::as_ref) {
-            let x = activations(*way, matmuls[0].cols, &self.x);
+            let x = activations(*way, matmuls[0].ty, matmuls[0].cols, &self.x);
             let mut rest = words.as_slice();
             for SharedWeights { ty, rows, cols, planes } in matmuls {
                 let mut sizes = planes.iter().map(|(.., bytes)| *bytes as usize / 4);

@@ -77,6 +77,11 @@ pub struct GroupWeights {
 }
 
 impl GroupWeights {
+    /// Whether x has one form for these weights and others. Where few rows have one, many have, too.
+    fn takes(&self, way: FastWay, ty: WeightType) -> bool {
+        self.way == way && way.form(self.matmuls[0].ty, 1) == way.form(ty, 1)
+    }
+
     /// What the module of this number has of them: instructions, whether x stays f32, and weights.
     pub fn share(&self, module: usize, modules: usize) -> (&'static str, bool, Vec<SharedWeights>) {
         let FastWay { processor, precision, .. } = self.way;
@@ -91,10 +96,9 @@ pub fn groups(steps: &[CpuStep], places: &[Vec<Place>], known: &mut Vec<GroupWei
     for (number, step) in steps.iter().enumerate() {
         let (Some(matmul), Some(way)) = (step.kernel.as_matmul(), step.way) else { continue };
         let weights = SharedWeights::of(matmul, &places[number]);
-        let way = way.for_weights(weights.ty);
         match groups.last_mut() {
             Some((range, group))
-                if range.end == number && group.way == way && have_one_x(&places[range.start..=number]) =>
+                if range.end == number && group.takes(way, weights.ty) && have_one_x(&places[range.start..=number]) =>
             {
                 range.end += 1;
                 group.matmuls.push(weights);
@@ -139,7 +143,7 @@ impl Exchange {
         let all: usize = steps.iter().map(|(_, matmul)| matmul.weights.rows as usize).sum();
         let (step, matmul) = &steps[0];
         matmul.with_inputs(&step.arguments, |rows, _, x| {
-            let (cols, way) = (rows.cols(), step.way?.for_weights(matmul.weights.ty));
+            let (cols, way) = (rows.cols(), step.way?);
             let m_count = x.len() / cols;
             // Once begun, it is for all rows.
             if m_count == 0 || (first == 0 && (x.len() * all) as u64 <= least) {
@@ -148,7 +152,7 @@ impl Exchange {
             // Shares are whole panels.
             let answer = all.div_ceil(modules) + steps.len() * Products::rows_of_piece(1);
             let rows = first..m_count.min(first + (room / 4 / cols.max(answer)).max(1));
-            let x = activations(way, cols, &x[rows.start * cols..rows.end * cols]);
+            let x = activations(way, matmul.weights.ty, cols, &x[rows.start * cols..rows.end * cols]);
             let products = steps.iter().map(|(_, matmul)| {
                 let all = matmul.weights.rows as usize;
                 Products::new(way, all, rows.len(), all.div_ceil(modules))

@@ -11,7 +11,7 @@ mod products;
 use inglenook_format::quant::WeightType;
 
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-pub use inglenook_cpu::{Activations, Precision, Processor};
+pub use inglenook_cpu::{Activations, Form, Precision, Processor};
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub use none::{Precision, Processor, fast_attend, fast_mass, fast_peak, fast_products, fast_rms_norm};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
@@ -36,8 +36,8 @@ pub struct FastWay {
 
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 impl FastWay {
-    /// The same with what becomes of activations that meet weights of this type.
-    pub fn for_weights(self, ty: WeightType) -> FastWay {
-        FastWay { precision: self.precision.for_weights(ty), ..self }
+    /// The form in which so many rows of activations meet weights of this type.
+    pub fn form(self, ty: WeightType, rows: usize) -> Form {
+        Form::of(self.processor, self.precision, ty, rows)
     }
 }

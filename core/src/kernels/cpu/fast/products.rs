@@ -3,6 +3,7 @@
 use std::slice::ChunksMut;
 
 use inglenook_cpu::{Activations, TILE, gate_by_silu, products};
+use inglenook_format::quant::WeightType;
 
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::Activation;
@@ -27,7 +28,7 @@ pub struct Products {
 /// What [`crate::kernels::cpu::dot_products`] computes.
 pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Products {
     let weights = weights.planes();
-    let x = activations(way.for_weights(weights.ty), weights.cols, x);
+    let x = activations(way, weights.ty, weights.cols, x);
     let threads = threads_for(rows * x.rows() * weights.cols, way.threads);
     let mut all = Products::new(way, rows, x.rows(), pieces_of(rows, threads));
     let piece = all.piece;
@@ -37,11 +38,11 @@ pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f3
     all
 }
 
-/// Rows of x, of `cols` columns, in the form in which they meet weights.
-pub fn activations(way: FastWay, cols: usize, x: &[f32]) -> Activations {
-    let FastWay { processor, threads, precision } = way;
+/// Rows of x, of `cols` columns, in the form in which they meet weights of this type.
+pub fn activations(way: FastWay, ty: WeightType, cols: usize, x: &[f32]) -> Activations {
+    let FastWay { processor, threads, .. } = way;
     let m_count = x.len() / cols;
-    let mut activations = Activations::new(precision, m_count, cols);
+    let mut activations = Activations::new(way.form(ty, m_count), m_count, cols);
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads).min(m_count).max(1);
     let share = m_count.div_ceil(shares).max(1).next_multiple_of(TILE);
     let parts = activations.parts(share).into_iter().zip(x.chunks(share * cols));
