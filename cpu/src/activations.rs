@@ -1,5 +1,5 @@
 //! Rows of activations in the form in which they meet weights: rounded to 16 bits with a scale for each 32, or as they are. A step of the
-//! rounding is a 65,278th of the range of 32 activations, some 250 times finer than with 8 bits.
+//! rounding is a 32,639th of the largest of 32 activations, some 250 times finer than with 8 bits.
 
 use crate::isa::{Chunk, Isa, Task};
 use crate::numbers::{by_fours, with_numbers};
