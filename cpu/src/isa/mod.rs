@@ -49,7 +49,7 @@ pub trait Isa: Copy {
     const LANES: usize;
     /// Vectors of weight rows side by side in a panel: 2 where the set has registers for as many sums.
     const VECTORS: usize = 1;
-    /// Bits of the numbers that [`Isa::add_fours`] takes; 0 where the set has no such instruction.
+    /// Bits of the numbers that [`Isa::add_fours`] takes; 0 where it is not used.
     const FOURS: u32 = 0;
     /// Whether that takes less time than [`Isa::add_pairs`] for many rows of x, too.
     const FOURS_OF_MANY: bool = false;
