@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::cpu::{ALL_THREADS, FastWay, Precision, Processor};
+use super::cpu::FastWay;
 use super::kv::{KvShape, KvType};
 use super::weights::CaseWeights;
 use super::{Arguments, Kernel, LaunchConfig, TensorRef, Variant, cpu, shader};
@@ -178,24 +178,13 @@ pub fn check_fast(case: &KernelTest, way: FastWay) -> Option<Result<(), Wrong>> 
     Some(outputs.try_for_each(|output| compare(output, &expected[output.binding], &slices[output.binding].u32s())))
 }
 
-/// Runs the fast ways of all cases on the CPU by these instructions, and compares with the twins: the names of those that have one. With
-/// activations that are rounded, and exact ones.
+/// Runs all cases on the CPU that have a fast way so, and compares with the twins: their names.
 ///
 /// # Errors
 /// The name of the first that differs, and by what.
-pub fn check_fast_ways(processor: Processor) -> Result<Vec<String>, (String, Wrong)> {
-    let mut names = Vec::new();
-    for precision in [Precision::Rounded, Precision::Exact] {
-        let way = FastWay { processor, threads: ALL_THREADS, precision };
-        for case in all_cases() {
-            match check_fast(&case, way) {
-                Some(Ok(())) => names.push(case.name),
-                Some(Err(wrong)) => return Err((case.name, wrong)),
-                None => {}
-            }
-        }
-    }
-    Ok(names)
+pub fn check_fast_ways(way: FastWay) -> Result<Vec<String>, (String, Wrong)> {
+    let fast = all_cases().into_iter().filter_map(|case| Some((check_fast(&case, way)?, case.name)));
+    fast.map(|(found, name)| found.map(|()| name.clone()).map_err(|error| (name, error))).collect()
 }
 
 /// Runs one way to write a case's kernel on `gpu` and compares with the twin.
@@ -404,13 +393,18 @@ pub fn all_cases() -> Vec<KernelTest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::cpu::{ALL_THREADS, Precision, Processor};
     use inglenook_format::quant::WeightType;
 
     #[test]
     fn fast_ways_of_the_cpu_give_what_the_twins_give() {
-        for processor in Processor::all() {
-            let names = check_fast_ways(processor).unwrap();
-            assert!(names.iter().filter(|name| name.starts_with("attention")).count() > 16, "{names:?}");
+        let precisions = [Precision::Rounded, Precision::Exact];
+        let ways = Processor::all()
+            .into_iter()
+            .flat_map(|processor| precisions.map(|precision| FastWay { processor, threads: ALL_THREADS, precision }));
+        for way in ways {
+            let names = check_fast_ways(way).unwrap();
+            assert!(names.iter().filter(|name| name.starts_with("attention")).count() > 8, "{names:?}");
             for matmul in WeightType::ALL.into_iter().flat_map(|ty| [format!("gemv {ty} "), format!("gemm {ty} ")]) {
                 assert!(names.iter().any(|name| name.starts_with(&matmul)), "{matmul}: {names:?}");
             }

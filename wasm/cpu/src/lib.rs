@@ -9,7 +9,9 @@ use std::cell::RefCell;
 use inglenook::Device;
 use inglenook::device::module::ModuleRange;
 #[cfg(feature = "selftest")]
-use inglenook::kernels::{cpu::Processor, verify::check_fast_ways};
+use inglenook::kernels::cpu::{FastWay, Precision, Processor};
+#[cfg(feature = "selftest")]
+use inglenook::kernels::verify::check_fast_ways;
 use inglenook::plan::module::ModuleHost;
 
 mod helper;
@@ -20,8 +22,9 @@ mod share;
 #[unsafe(no_mangle)]
 pub extern "C" fn selftest() -> usize {
     let processor = Processor::all().pop().expect("a set of instructions");
-    tell(match check_fast_ways(processor) {
-        Ok(names) => names.len().to_string(),
+    let ways = [Precision::Rounded, Precision::Exact].map(|precision| FastWay { processor, threads: 1, precision });
+    tell(match ways.into_iter().map(check_fast_ways).collect::<Result<Vec<_>, _>>() {
+        Ok(names) => names.concat().len().to_string(),
         Err((name, wrong)) => format!("{name}: {wrong}"),
     })
 }
