@@ -135,11 +135,17 @@ impl Rounded {
             return (Rounded([0x0001_0001; CHUNK / 2]), ChunkScale { scale: f32::NAN, sum: f32::NAN, totals: [0; 2] });
         }
         let inverse = if peak < f32::MIN_POSITIVE * 65536.0 { 0.0 } else { MOST as f32 / peak };
-        let numbers = values
-            .map(|value| ((value * inverse + WHOLE).to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32) as i16);
+        // Loops, since what `map` calls is not compiled for the processor.
+        let mut numbers = [0i16; CHUNK];
+        for i in 0..CHUNK {
+            let whole = (values[i] * inverse + WHOLE).to_bits() as i32;
+            numbers[i] = whole.wrapping_sub(WHOLE.to_bits() as i32) as i16;
+        }
         let scale = peak / MOST as f32;
-        let [first, last]: &[[i16; 16]; 2] = bytemuck::cast_ref(&numbers);
-        let totals: [i32; 2] = [first, last].map(|half| half.iter().map(|number| i32::from(*number)).sum());
+        let mut totals = [0i32; 2];
+        for i in 0..CHUNK {
+            totals[i / (CHUNK / 2)] += i32::from(numbers[i]);
+        }
         let sum = scale * (totals[0] + totals[1]) as f32;
         (Rounded(bytemuck::cast(numbers)), ChunkScale { scale, sum, totals })
     }

@@ -233,11 +233,10 @@ impl<'a, const V: usize> Panel<'a, V> {
             for v in 0..V {
                 let (group, lane) = self.places[v];
                 let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + HALF));
-                let mut term = isa.multiply(isa.floats(ints[i][v]), isa.multiply(scales, x_scale));
                 if self.scales.has_minima() {
-                    term = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, term);
+                    sums[i][v] = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, sums[i][v]);
                 }
-                sums[i][v] = isa.add(sums[i][v], term);
+                sums[i][v] = isa.multiply_add(isa.multiply(isa.floats(ints[i][v]), x_scale), scales, sums[i][v]);
             }
         }
     }

@@ -30,6 +30,7 @@ use super::page_store::StoreLink;
 use super::page_transfer::PageTransfer;
 use super::scheduler::{DecodeRow, DraftWork, Scheduler, SeqId};
 use super::sequence::Sequence;
+use crate::device::Device;
 use crate::error::Error;
 use crate::gpu::GpuError;
 use crate::plan::KernelCache;
@@ -38,11 +39,27 @@ use policy::{Chosen, Decision};
 use speculation::Drafter;
 pub(super) use speculation::Speculation;
 
-/// Steps of a submission once answers are under way: a read for every four tokens.
-pub(super) const STEPS_PER_SUBMIT: u32 = 4;
+/// How far a device runs ahead of what is read of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lead {
+    /// Submissions that may be in flight.
+    submits: usize,
+    /// Steps of each, once answers are under way.
+    steps: u32,
+}
 
-/// Submissions queued ahead, so that the GPU works while the CPU waits.
-const SUBMITS_IN_FLIGHT: usize = 2;
+impl Lead {
+    fn of(device: &Device) -> Lead {
+        match device {
+            // It works while the CPU waits, and is read for every four tokens.
+            Device::Gpu(_) => Lead { submits: 2, steps: 4 },
+            // A step takes long beside a message. What is cancelled wastes no more than is under way.
+            Device::CpuModule(_) => Lead { submits: 2, steps: 1 },
+            // A submission is computed where it is made: a token would wait for those behind it.
+            Device::Cpu => Lead { submits: 1, steps: 1 },
+        }
+    }
+}
 
 /// How long a chunk of a prompt may keep the device while other answers are under way, and while none is.
 const SHARED_CHUNK: Duration = Duration::from_millis(100);
@@ -144,6 +161,7 @@ pub(super) struct Driver {
     /// Away while a [`Background`] has it.
     kernels: Option<KernelCache>,
     entries: HashMap<SeqId, Entry>,
+    lead: Lead,
     in_flight: VecDeque<InFlight>,
     background: Option<Background>,
     /// Who is woken when a policy can go on.
@@ -268,6 +286,7 @@ impl Driver {
         // A GPU is quick enough for a whole one.
         let first = if runner.is_on_cpu() { 4 * MIN_CHUNK } else { most };
         let chunks = ChunkPace { most, first, millis: None };
+        let lead = Lead::of(&runner.resources().device);
         Driver {
             runner,
             scheduler,
@@ -275,6 +294,7 @@ impl Driver {
             store: StoreLink::default(),
             kernels: Some(kernels),
             entries: HashMap::new(),
+            lead,
             in_flight: VecDeque::new(),
             background: None,
             waker: Waker::noop().clone(),
@@ -422,7 +442,7 @@ impl Driver {
         // A sequence for which no token could be chosen must not go on before it is known why.
         let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
         // Where a row's mask is on its way, the step behind the one that keeps the device busy is better begun with that row.
-        let ahead = if self.awaits_mask() { 1 } else { SUBMITS_IN_FLIGHT };
+        let ahead = if self.awaits_mask() { 1 } else { self.lead.submits };
         while !is_diagnosing && self.in_flight.len() < ahead && self.submit() {}
         let idle = if has_moved { Poll::Ready(()) } else { Poll::Pending };
         let Some(first) = self.in_flight.front_mut() else {

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::{Driver, Entry, STEPS_PER_SUBMIT};
+use super::{Driver, Entry};
 use crate::engine::scheduler::SeqId;
 use crate::engine::token_policy::{Advance, MaskMode, NextAction, TokenPolicy};
 use crate::error::Error;
@@ -13,6 +13,9 @@ use crate::kernels::sampling::NO_TOKEN;
 /// Groups of tokens that may wait for those before them to be decided of. A sequence that gets further ahead is called back: they would
 /// probably be in vain.
 const MAX_UNREAD: usize = 2;
+
+/// Tokens that may be chosen without a mask that allows nearly all.
+const FREE_RUN: u32 = 16;
 
 /// Of tokens that a row has chosen.
 #[derive(Debug)]
@@ -272,7 +275,7 @@ impl Entry {
 fn allowed_run(mask: &[u32], vocab: usize) -> Option<u32> {
     let allowed: usize = mask.iter().map(|word| word.count_ones() as usize).sum();
     match allowed * 100 / vocab.max(1) {
-        98.. => Some(4 * STEPS_PER_SUBMIT),
+        98.. => Some(FREE_RUN),
         50..98 => Some(0),
         _ => None,
     }

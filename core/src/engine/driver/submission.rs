@@ -2,7 +2,7 @@
 
 use crate::clock::Instant;
 
-use super::{Drafter, Driver, InFlight, InFlightWork, STEPS_PER_SUBMIT};
+use super::{Drafter, Driver, InFlight, InFlightWork};
 use crate::engine::executor::SlotState;
 use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
@@ -18,7 +18,7 @@ impl Driver {
             chunk_alone: self.chunks.alone(),
             chunk_shared: self.chunks.shared(),
             rows: self.runner.rows(),
-            group: STEPS_PER_SUBMIT,
+            group: self.lead.steps,
         };
         let Some(Step { before, work }) = self.scheduler.next(&limits) else { return false };
         self.prepare(before);

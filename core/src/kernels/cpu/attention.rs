@@ -94,10 +94,10 @@ impl Tile<'_> {
         let positions = shape.visible(rows[0].position).chain(further);
         let places: Vec<usize> = positions.map(|position| kv.key_word(table, kv_head, position)).collect();
         let first_head = kv_head as usize * group;
-        let queries: Vec<f32> = numbers
-            .flat_map(|r| &q[r * shape.qkv_width as usize + first_head * dim..][..group * dim])
-            .copied()
-            .collect();
+        let mut queries = Vec::with_capacity(rows.len() * group * dim);
+        numbers.for_each(|r| {
+            queries.extend_from_slice(&q[r * shape.qkv_width as usize + first_head * dim..][..group * dim]);
+        });
         let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
         let first = shape.visible(rows[0].position).count();
         let ends = rows.iter().zip(first..);

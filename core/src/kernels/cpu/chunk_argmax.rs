@@ -8,6 +8,8 @@ use crate::kernels::sampling::{MASKED, NO_TOKEN, STOPS, SampleShape, SamplingPar
 
 /// What a token takes, in multiplications.
 const WORK_OF_A_TOKEN: usize = 4;
+/// Tokens that are looked at together: those of a word of the mask.
+const RUN: usize = 32;
 
 /// What sequences' tokens depend on beside the logits.
 #[derive(Debug, Clone, Copy)]
@@ -89,11 +91,17 @@ impl Piece<'_> {
         let filters = !params.is_greedy() && params.has_filter(shape.vocab as usize);
         let is_plain = !params.remembers() && params.flags & MASKED == 0 && params.dry_multiplier <= 0.0;
         let has_mass = filters && params.top_p < 1.0;
-        if let (Some(processor), true) = (processor, is_plain && (params.is_greedy() || filters)) {
-            if filters {
+        if let (Some(processor), true) = (processor, params.is_greedy() || filters) {
+            let (mut peak, mut at, is_faulty) = fast_peak(processor, logits, HIGHEST);
+            if !is_plain {
+                let values = values(sampled, r, first, logits, adjusted, shape);
+                (peak, at, _) = fast_peak(processor, &values, HIGHEST);
+                if filters {
+                    adjusted.copy_from_slice(&values);
+                }
+            } else if filters {
                 adjusted.iter_mut().zip(logits).for_each(|(to, logit)| *to = sane(*logit));
             }
-            let (peak, at, is_faulty) = fast_peak(processor, logits, HIGHEST);
             let mass = if has_mass { fast_mass(processor, adjusted, peak, params.scale()) } else { 0.0 };
             (*best, *place) = told(is_faulty, peak, first + at, mass);
             return;
@@ -158,7 +166,33 @@ fn values(
             false => value,
         }
     };
-    (0..logits.len()).map(value).collect()
+    // Nothing but the logit counts for most runs of tokens, and a mask may leave none of one.
+    let mut values = Vec::with_capacity(logits.len());
+    for (run, logits) in logits.chunks(RUN).enumerate() {
+        let all = run * RUN..run * RUN + logits.len();
+        let counts = |token: &u32| (first + all.start..first + all.end).contains(&(*token as usize));
+        let is_known = (params.remembers() || ends_early) && history[all.clone()].iter().any(|past| *past != 0);
+        let is_repeated = params.dry_multiplier > 0.0 && lengths[all.clone()].iter().any(|length| *length != 0.0);
+        let are_allowed = match params.flags & MASKED {
+            0 => all.len(),
+            _ => bits_at(mask, first + all.start, all.len()).count_ones() as usize,
+        };
+        match are_allowed {
+            0 => values.resize(all.end, -HIGHEST),
+            _ if is_known || is_repeated || are_allowed < all.len() || drafted.iter().any(counts) => {
+                values.extend(all.map(value));
+            }
+            _ => values.extend(logits.iter().map(|logit| sane(*logit))),
+        }
+    }
+    values
+}
+
+/// So many bits of `words` from bit `at` on, 32 at most, lowest first.
+fn bits_at(words: &[u32], at: usize, count: usize) -> u32 {
+    let word = |number: usize| u64::from(words.get(number).copied().unwrap_or(0));
+    let both = word(at / 32) | word(at / 32 + 1) << 32;
+    (both >> (at % 32) & ((1 << count) - 1)) as u32
 }
 
 /// A token's history with the drafted tokens counted.

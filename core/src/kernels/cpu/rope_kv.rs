@@ -37,12 +37,13 @@ const WORK_OF_A_VALUE: usize = 8;
 fn rotate_row(row: &Row, qkv: &mut [f32], norms: &[f32], angles: &[f32], (rope, kv): (&RopeShape, &KvShape)) {
     let (dim, heads) = (kv.head_dim as usize, rope.heads as usize);
     let turned = heads + kv.kv_heads as usize;
+    let [cos, sin] = turn_of(row.position, angles, rope);
     for (index, head) in qkv.chunks_exact_mut(dim).take(turned).enumerate() {
         let is_key = index >= heads;
         if let Some(eps) = rope.norm {
             normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
         }
-        rotate(head, row.position, angles, rope);
+        rotate(head, [&cos, &sin], rope.style);
         if kv.ty.is_quantised() {
             let block = kv.block() as usize;
             head.chunks_exact_mut(block)
@@ -68,20 +69,26 @@ fn normalise(head: &mut [f32], weight: &[f32], eps: f32) {
     head.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);
 }
 
-fn rotate(head: &mut [f32], position: u32, angles: &[f32], rope: &RopeShape) {
+/// Cosines and sines of the angles by which the pairs of a head turn at a position.
+fn turn_of(position: u32, angles: &[f32], rope: &RopeShape) -> [Vec<f32>; 2] {
     let pairs = (rope.dims / 2) as usize;
-    let fine = &angles[(position % FINE) as usize * pairs * 2..];
-    let coarse = &angles[(FINE + position / FINE) as usize * pairs * 2..];
-    for i in 0..pairs {
-        let (a, b) = ((fine[2 * i], fine[2 * i + 1]), (coarse[2 * i], coarse[2 * i + 1]));
-        let (cos, sin) = (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0);
-        let (low, high) = match rope.style {
-            RopeStyle::Interleaved => (2 * i, 2 * i + 1),
-            RopeStyle::HalfSplit => (i, i + pairs),
-        };
-        let (x, y) = (head[low], head[high]);
-        head[low] = x * cos - y * sin;
-        head[high] = x * sin + y * cos;
+    let fine = angles[(position % FINE) as usize * pairs * 2..].as_chunks::<2>().0;
+    let coarse = angles[(FINE + position / FINE) as usize * pairs * 2..].as_chunks::<2>().0;
+    let both = || fine.iter().zip(coarse).take(pairs);
+    [both().map(|(a, b)| a[0] * b[0] - a[1] * b[1]).collect(), both().map(|(a, b)| a[0] * b[1] + a[1] * b[0]).collect()]
+}
+
+fn rotate(head: &mut [f32], [cos, sin]: [&[f32]; 2], style: RopeStyle) {
+    let turn = |x: &mut f32, y: &mut f32, cos: f32, sin: f32| (*x, *y) = (*x * cos - *y * sin, *x * sin + *y * cos);
+    let angles = cos.iter().zip(sin);
+    match style {
+        RopeStyle::Interleaved => {
+            head.as_chunks_mut().0.iter_mut().zip(angles).for_each(|([x, y], (cos, sin))| turn(x, y, *cos, *sin));
+        }
+        RopeStyle::HalfSplit => {
+            let (low, high) = head.split_at_mut(cos.len());
+            low.iter_mut().zip(high).zip(angles).for_each(|((x, y), (cos, sin))| turn(x, y, *cos, *sin));
+        }
     }
 }
 

@@ -78,50 +78,70 @@ impl Products {
     /// What [`finish`] does with them.
     ///
     /// [`finish`]: crate::kernels::cpu::finish
-    pub fn finish(mut self, bias: Option<&[f32]>, epilogue: Epilogue, out: Strided<'_>) {
+    pub fn finish(self, bias: Option<&[f32]>, epilogue: Epilogue, out: Strided<'_>) {
         let Strided { values, stride, offset } = out;
         let m_count = self.m_count;
         let mut rows = values.chunks_mut(stride).take(m_count).map(|row| &mut row[offset..]);
-        if m_count == 1 {
-            // Its pieces are one behind the other.
-            let mut sums = std::mem::take(&mut self.sums);
-            rows.for_each(|out| self.finish_row(&mut sums, bias, epilogue, out));
-            return;
-        }
         let threads = threads_for(self.sums.len() * WORK_OF_A_VALUE, self.way.threads).min(m_count);
-        let share = m_count.div_ceil(threads.max(1));
+        let share = m_count.div_ceil(threads.max(1)).max(1);
         let mut shares = Vec::new();
         while shares.len() * share < m_count {
             shares.push(rows.by_ref().take(share).collect::<Vec<_>>());
         }
         spread(threads, shares.into_iter().enumerate(), |(number, outs)| {
-            let mut sums = Vec::with_capacity(self.rows);
+            let mut gathered = Vec::new();
             for (m, out) in (number * share..).zip(outs) {
-                self.gather(m, &mut sums);
-                self.finish_row(&mut sums, bias, epilogue, out);
+                match epilogue {
+                    Epilogue::Store => self.parts(m, bias, out).for_each(|(sums, bias, out)| store(sums, bias, out)),
+                    Epilogue::Add => self.parts(m, bias, out).for_each(|(sums, bias, out)| add(sums, bias, out)),
+                    Epilogue::Gated(activation) => {
+                        // Gates and what they let through need not be in the same piece.
+                        gathered.resize(self.rows, 0.0);
+                        self.parts(m, bias, &mut gathered).for_each(|(sums, bias, out)| store(sums, bias, out));
+                        self.gate(&gathered, activation, out);
+                    }
+                }
             }
         });
     }
 
-    /// Row `m` of the products.
-    fn gather(&self, m: usize, into: &mut Vec<f32>) {
-        into.clear();
-        for piece in self.sums.chunks(self.piece * self.m_count) {
+    /// Row `m` of the products, piece by piece, with the bias and the place in `out` of each.
+    fn parts<'a>(
+        &'a self,
+        m: usize,
+        mut bias: Option<&'a [f32]>,
+        mut out: &'a mut [f32],
+    ) -> impl Iterator<Item = (&'a [f32], Option<&'a [f32]>, &'a mut [f32])> {
+        self.sums.chunks((self.piece * self.m_count).max(1)).map(move |piece| {
             let rows = piece.len() / self.m_count;
-            into.extend_from_slice(&piece[m * rows..][..rows]);
-        }
+            let (part, rest) = std::mem::take(&mut out).split_at_mut(rows);
+            out = rest;
+            let of_part = bias.map(|bias| &bias[..rows]);
+            bias = bias.map(|bias| &bias[rows..]);
+            (&piece[m * rows..][..rows], of_part, part)
+        })
     }
 
-    fn finish_row(&self, sums: &mut [f32], bias: Option<&[f32]>, epilogue: Epilogue, out: &mut [f32]) {
-        if let Some(bias) = bias {
-            sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-        }
+    fn gate(&self, sums: &[f32], activation: Activation, out: &mut [f32]) {
         let (gates, ups) = sums.split_at(self.rows / 2);
-        match epilogue {
-            Epilogue::Store => out[..sums.len()].copy_from_slice(sums),
-            Epilogue::Add => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
-            Epilogue::Gated(Activation::Silu) => gate_by_silu(self.way.processor, gates, ups, &mut out[..gates.len()]),
-            Epilogue::Gated(other) => gated_activation(gates, ups, other, &mut out[..gates.len()]),
+        let out = &mut out[..gates.len()];
+        match activation {
+            Activation::Silu => gate_by_silu(self.way.processor, gates, ups, out),
+            other => gated_activation(gates, ups, other, out),
         }
+    }
+}
+
+fn store(sums: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    out.copy_from_slice(sums);
+    if let Some(bias) = bias {
+        out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+    }
+}
+
+fn add(sums: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    match bias {
+        Some(bias) => out.iter_mut().zip(sums).zip(bias).for_each(|((out, sum), bias)| *out += sum + bias),
+        None => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
     }
 }
