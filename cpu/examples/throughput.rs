@@ -1,14 +1,15 @@
 //! Multiplications a second of each weight type on each instruction set: `cargo run --release -p inglenook-cpu --example throughput`; of some
-//! types and numbers of rows of x with `-- Q4_0,Q4_K 1,8`.
+//! types, numbers of rows of x, processors and columns with `-- Q4_0,Q4_K 1,8 AVX-512 1536`.
 use std::time::Instant;
 
 use inglenook_cpu::{Activations, Form, Precision, Processor, Weights, products};
 use inglenook_format::quant::{Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 
 fn main() {
-    let (rows, cols) = (1536, 1536);
     let mut arguments = std::env::args().skip(1);
     let (types, counts) = (arguments.next(), arguments.next());
+    let name = arguments.next().unwrap_or_default();
+    let (rows, cols) = (1536, arguments.next().map_or(1536, |cols| cols.parse().expect("columns")));
     let is_asked = |ty: WeightType| types.iter().all(|types| types.split(',').any(|name| name == ty.to_string()));
     let counts = counts.as_deref().unwrap_or("1,2,3,4,5,6,7,8,64,256");
     let counts: Vec<usize> = counts.split(',').map(|count| count.parse().expect("numbers of rows")).collect();
@@ -18,7 +19,7 @@ fn main() {
         repack(ty, &random_blocks(ty, 1, rows * cols / ty.block_len(), 0.5), 0, &mut planes).expect("whole blocks");
         let planes = laid_out_for_cpu(ty, cols / ty.block_len(), planes);
         let weights = Weights { ty, cols, planes: planes.as_ref() };
-        for processor in Processor::all() {
+        for processor in Processor::all().into_iter().filter(|processor| processor.name().starts_with(&name)) {
             for m_count in counts.iter().copied() {
                 let x: Vec<f32> = (0..m_count * cols).map(|i| (i as f32 * 0.7).sin()).collect();
                 let rate = |work: &mut dyn FnMut(&mut [f32])| {

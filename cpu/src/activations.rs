@@ -12,6 +12,8 @@ pub const CHUNK: usize = 32;
 pub const TILE: usize = 8;
 /// So many rows are few.
 pub const FEW: usize = 2;
+/// So many are enough for weights to be unpacked for tiles.
+pub const MANY: usize = 2 * TILE;
 
 /// What becomes of activations before they meet weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -40,22 +42,22 @@ impl Form {
     pub fn of(processor: Processor, precision: Precision, ty: WeightType, rows: usize) -> Form {
         match (precision, ty.block_len()) {
             (Precision::Exact, _) | (_, 1) => Form::Floats,
-            _ => processor.run(RoundedForm { ty, are_few: rows <= FEW }),
+            _ => processor.run(RoundedForm { ty, rows }),
         }
     }
 }
 
 struct RoundedForm {
     ty: WeightType,
-    are_few: bool,
+    rows: usize,
 }
 
 impl Task for RoundedForm {
     type Output = Form;
 
     #[inline(always)]
-    fn run<I: Isa>(self, _: I) -> Form {
-        with_numbers!(self.ty, N => if by_fours::<I, N>(self.are_few) { Form::Bytes } else { Form::Pairs })
+    fn run<I: Isa>(self, isa: I) -> Form {
+        with_numbers!(self.ty, N => if by_fours::<I, N>(isa, self.rows) { Form::Bytes } else { Form::Pairs })
     }
 }
 

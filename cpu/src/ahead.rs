@@ -9,16 +9,30 @@ pub const LINE: usize = 16;
 #[derive(Default, Clone, Copy)]
 pub struct Ahead<'a>(pub [&'a [u32]; 2]);
 
-impl Ahead<'_> {
-    /// Fetches the share of `part` in `parts`.
+impl<'a> Ahead<'a> {
+    /// The same in so many parts, a few lines each.
     #[inline(always)]
-    pub fn fetch<I: Isa>(&self, isa: I, part: usize, parts: usize) {
-        for words in self.0 {
-            // Whole lines, so that the loop has nothing but them.
-            let lines = words.as_chunks::<LINE>().0;
-            let share = lines.len().div_ceil(parts);
-            let end = lines.len().min((part + 1) * share);
-            for line in lines.get(part * share..end).unwrap_or_default() {
+    pub fn in_parts(self, parts: usize) -> Parts<'a> {
+        // Whole lines, so that the loop has nothing but them.
+        let lines = [self.0[0].as_chunks().0, self.0[1].as_chunks().0];
+        Parts { lines, shares: [lines[0].len().div_ceil(parts.max(1)), lines[1].len().div_ceil(parts.max(1))] }
+    }
+}
+
+/// [`Ahead`] in parts.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    lines: [&'a [[u32; LINE]]; 2],
+    shares: [usize; 2],
+}
+
+impl Parts<'_> {
+    /// Fetches part `number`.
+    #[inline(always)]
+    pub fn fetch<I: Isa>(&self, isa: I, number: usize) {
+        for (lines, share) in self.lines.iter().zip(self.shares) {
+            let end = lines.len().min((number + 1) * share);
+            for line in lines.get(number * share..end).unwrap_or_default() {
                 isa.prefetch(&line[0]);
             }
         }

@@ -202,9 +202,9 @@ mod tests {
     fn products_equal_those_of_dequantised_weights_on_every_instruction_set() {
         for ty in WeightType::ALL {
             // Odd numbers of blocks where the type has small ones; numbers of rows that fill no panel, and more than one; rows of x that fill
-            // no tile, one, and more than one.
+            // no tile, one, and more than one; and so many that they meet weights in matrices, where the processor has these.
             let cols = if ty.block_len() == 256 { 768 } else { 224 };
-            for (rows, m_count) in [(5, 1), (7, 2), (5, 3), (35, 4), (3, 7), (19, 15)] {
+            for (rows, m_count) in [(5, 1), (7, 2), (5, 3), (35, 4), (3, 7), (19, 15), (35, 23)] {
                 let case = Case::new(ty, rows, cols, m_count);
                 for way in ways(ty) {
                     case.check(&case.products(way, 0, rows, &case.x), way);
@@ -217,7 +217,7 @@ mod tests {
     fn products_do_not_depend_on_companions() {
         for ty in WeightType::ALL {
             // More chunks than a run has, and not whole runs.
-            let case = Case::new(ty, 61, if ty.block_len() == 256 { 768 } else { 608 }, 9);
+            let case = Case::new(ty, 61, if ty.block_len() == 256 { 768 } else { 608 }, 23);
             for way in ways(ty) {
                 let together = case.products(way, 0, 61, &case.x);
                 for (m, x) in case.x.chunks(case.cols).enumerate() {

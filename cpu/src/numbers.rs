@@ -5,6 +5,7 @@
 
 use inglenook_format::quant::GROUP;
 
+use crate::activations::{FEW, MANY};
 use crate::isa::Isa;
 
 /// The bytes of one row in the planes of its type.
@@ -54,10 +55,16 @@ pub trait Numbers {
     fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2];
 }
 
-/// Whether numbers of this packing meet x as bytes, where its rows are few, or not.
+/// Whether numbers of this packing meet so many rows of x as bytes.
 #[inline(always)]
-pub const fn by_fours<I: Isa, N: Numbers>(are_few: bool) -> bool {
-    N::BITS <= I::FOURS && (are_few || I::FOURS_OF_MANY)
+pub fn by_fours<I: Isa, N: Numbers>(isa: I, rows: usize) -> bool {
+    N::BITS <= I::FOURS && (rows <= FEW || I::FOURS_OF_MANY) || in_tiles(isa, rows)
+}
+
+/// Whether so many rows of x meet weights in tiles.
+#[inline(always)]
+pub fn in_tiles<I: Isa>(isa: I, rows: usize) -> bool {
+    rows >= MANY && isa.has_tiles()
 }
 
 /// Runs `$run` with `$numbers` for how a type packs its numbers.

@@ -7,11 +7,11 @@
 
 use inglenook_format::quant::GROUP;
 
-use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
+use crate::activations::{Activations, CHUNK, ChunkScale, FEW, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
-use crate::isa::{Isa, Task};
+use crate::isa::{Isa, Task, TileSums};
 use crate::matmul::{Column, Operands, Weights};
-use crate::numbers::{Numbers, RowWords, by_fours};
+use crate::numbers::{Numbers, RowWords, by_fours, in_tiles};
 use crate::scales::Scales;
 
 /// Lanes of the widest vector.
@@ -23,6 +23,9 @@ const PACKED: usize = 0;
 const UNPACKED: usize = 1;
 /// or unpacked on the way for few rows.
 const OF_FEW: usize = 2;
+
+/// Words of the bytes of a chunk.
+const WORDS: usize = CHUNK / 4;
 
 /// Products of rounded rows of x, up to `MOST` of which meet a panel at once: 1, 2 or [`TILE`]. Each is a function of its own, since
 /// compilers of WebAssembly do badly on large ones.
@@ -52,16 +55,20 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
         // Whole groups, of which a panel may be a part.
         let step = GROUP.max(V * I::LANES);
         let mut panel = Panel::<V>::new::<I, N>(weights, x);
+        let in_tiles = MOST == TILE && in_tiles(isa, m_count);
+        let mut products = [TileSums::default(); 2];
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
             panel.read_scales(isa, first + start, end - start);
             let mut ahead = Ahead(weights.words(first + end..first + rows.min(end + step)));
             for from in (start..end).step_by(V * I::LANES) {
                 panel.take::<I>(first + from, from - start);
-                if m_count > TILE {
+                let mut column = Column { sums, rows, from, count: (V * I::LANES).min(end - from) };
+                if in_tiles {
+                    panel.unpack_for_tiles::<I, N>(isa);
+                } else if m_count > TILE {
                     panel.unpack::<I, N>(isa);
                 }
-                let mut column = Column { sums, rows, from, count: (V * I::LANES).min(end - from) };
                 for m in (0..m_count).step_by(TILE) {
                     let (tile, mut i) = (x.tile(m), 0);
                     while i < tile.rows {
@@ -69,6 +76,18 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                         i += match tile.rows - i {
                             _ if MOST == 1 => panel.meet::<I, N, 1, OF_FEW>(isa, rows, &mut column, ahead),
                             _ if MOST == 2 => panel.meet::<I, N, 2, OF_FEW>(isa, rows, &mut column, ahead),
+                            TILE.. if in_tiles => {
+                                panel.meet_in_tiles::<I, N, TILE>(isa, rows, &mut column, ahead, &mut products)
+                            }
+                            4.. if in_tiles => {
+                                panel.meet_in_tiles::<I, N, 4>(isa, rows, &mut column, ahead, &mut products)
+                            }
+                            2.. if in_tiles => {
+                                panel.meet_in_tiles::<I, N, 2>(isa, rows, &mut column, ahead, &mut products)
+                            }
+                            _ if in_tiles => {
+                                panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, &mut products)
+                            }
                             TILE.. if m_count > TILE => {
                                 panel.meet::<I, N, TILE, UNPACKED>(isa, rows, &mut column, ahead)
                             }
@@ -93,6 +112,14 @@ struct TileRows<'a> {
     i: usize,
 }
 
+impl TileRows<'_> {
+    /// What `M` of these rows have of chunk `c`, of what all have.
+    #[inline(always)]
+    fn rows_of<'b, T, const M: usize>(&self, all: &'b [T], c: usize) -> &'b [T; M] {
+        all[c * self.tile.rows + self.i..].first_chunk().expect("as many rows")
+    }
+}
+
 /// Weight rows side by side in the lanes of `V` vectors. What a lane without a row holds is of no account.
 struct Panel<'a, const V: usize> {
     weights: Weights<'a>,
@@ -105,7 +132,8 @@ struct Panel<'a, const V: usize> {
     places: [(usize, usize); V],
     /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
     starts: Vec<[i32; 2]>,
-    /// What [`Numbers::pairs`], or [`Numbers::fours`], gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`.
+    /// What [`Numbers::pairs`], or [`Numbers::fours`], gives for each `k`, where that is kept: `[chunks, 4, V, 4, lanes]`; for tiles without
+    /// its offset, and `[chunks and halves, V, words, lanes]`.
     unpacked: Vec<u32>,
 }
 
@@ -161,7 +189,7 @@ impl<'a, const V: usize> Panel<'a, V> {
             for k in 0..4 {
                 for v in 0..V {
                     let to = &mut unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
-                    if by_fours::<I, N>(false) {
+                    if by_fours::<I, N>(isa, TILE) {
                         let [a, b] = N::fours(isa, self.words[v], c, k);
                         isa.store_pairs(a, to);
                         isa.store_pairs(b, &mut to[I::LANES..]);
@@ -187,26 +215,94 @@ impl<'a, const V: usize> Panel<'a, V> {
         ahead: Ahead<'_>,
     ) -> usize {
         let mut fours = [[[isa.zero(); V]; M]; 4];
+        let ahead = ahead.in_parts(self.chunks);
         for c in 0..self.chunks {
-            ahead.fetch(isa, c, self.chunks);
+            ahead.fetch(isa, c);
             self.add_chunk::<I, N, M, HOW, 0>(isa, c, x, &mut fours[c * N::SCALES % 4]);
             if N::SCALES == 2 {
                 self.add_chunk::<I, N, M, HOW, 1>(isa, c, x, &mut fours[(c * N::SCALES + 1) % 4]);
             }
         }
-        let m = x.m + x.i;
-        let Column { sums, rows, from, count } = column;
         for i in 0..M {
-            let mut products = [[0.0; MOST_LANES]; V];
-            for v in 0..V {
-                let [a, b, c, d] = [fours[0][i][v], fours[1][i][v], fours[2][i][v], fours[3][i][v]];
-                let total = isa.add(isa.add(a, c), isa.add(b, d));
-                isa.store_lanes(total, &mut products[v]);
-            }
-            let to = sums[(m + i) * *rows + *from..][..*count].chunks_mut(I::LANES);
-            to.zip(&products).for_each(|(to, products)| to.copy_from_slice(&products[..to.len()]));
+            put::<I, V>(isa, [fours[0][i], fours[1][i], fours[2][i], fours[3][i]], x.m + x.i + i, column);
         }
         M
+    }
+
+    /// Unpacks what was taken for [`Panel::meet_in_tiles`].
+    #[inline(always)]
+    fn unpack_for_tiles<I: Isa, N: Numbers>(&mut self, isa: I) {
+        let mut unpacked = std::mem::take(&mut self.unpacked);
+        unpacked.resize(self.chunks * WORDS * V * I::LANES, 0);
+        let (words, offset) = (WORDS / N::SCALES, self.scales.offset + N::OFFSET);
+        for c in 0..self.chunks {
+            let chunk = &mut unpacked[c * WORDS * V * I::LANES..][..WORDS * V * I::LANES];
+            for v in 0..V {
+                for k in 0..4 {
+                    let fours = N::fours(isa, self.words[v], c, k);
+                    // The second are those of the other scale, or the other words of the same.
+                    let first = v * words + k;
+                    let second = first + if N::SCALES == 2 { V * words } else { 4 };
+                    isa.store_pairs(isa.lowered(fours[0], offset), &mut chunk[first * I::LANES..]);
+                    isa.store_pairs(isa.lowered(fours[1], offset), &mut chunk[second * I::LANES..]);
+                }
+            }
+        }
+        self.unpacked = unpacked;
+    }
+
+    /// [`Panel::meet`] in tiles. The next products are under way while those before are scaled.
+    #[inline(always)]
+    fn meet_in_tiles<I: Isa, N: Numbers, const M: usize>(
+        &self,
+        isa: I,
+        x: TileRows<'_>,
+        column: &mut Column<'_>,
+        ahead: Ahead<'_>,
+        products: &mut [TileSums; 2],
+    ) -> usize {
+        let words = WORDS / N::SCALES;
+        let Some(tiles) = isa.tiles(M, words) else { return M };
+        let mut fours = [[[isa.zero(); V]; M]; 4];
+        let steps = self.chunks * N::SCALES;
+        let ahead = ahead.in_parts(steps);
+        for step in 0..=steps {
+            if step < steps {
+                ahead.fetch(isa, step);
+                let weights = &self.unpacked[step * V * words * I::LANES..][..V * words * I::LANES];
+                let rows: &[Rounded; M] = x.rows_of(x.tile.values, step / N::SCALES);
+                let from = step % N::SCALES * 4 * words;
+                tiles.multiply(weights, bytemuck::cast_slice(rows), from, &mut products[step % 2]);
+            }
+            if step > 0 {
+                self.add_step::<I, N, M>(isa, step - 1, x, &products[(step - 1) % 2], &mut fours[(step - 1) % 4]);
+            }
+        }
+        for i in 0..M {
+            put::<I, V>(isa, [fours[0][i], fours[1][i], fours[2][i], fours[3][i]], x.m + x.i + i, column);
+        }
+        M
+    }
+
+    /// Adds the products of a step of tiles.
+    #[inline(always)]
+    fn add_step<I: Isa, N: Numbers, const M: usize>(
+        &self,
+        isa: I,
+        step: usize,
+        x: TileRows<'_>,
+        TileSums(products): &TileSums,
+        sums: &mut [[I::Lanes; V]; M],
+    ) {
+        let c = step / N::SCALES;
+        let x_scales: &[ChunkScale; M] = x.rows_of(x.tile.scales, c);
+        for v in 0..V {
+            for i in 0..M {
+                let [high, low] = [isa.pairs(&products[v][2 * i]), isa.pairs(&products[v][2 * i + 1])];
+                let ints = isa.joined(isa.ints(high), isa.ints(low));
+                self.add_scaled::<I>(isa, (c, step), v, &x_scales[i], ints, &mut sums[i][v]);
+            }
+        }
     }
 
     /// Adds what the columns of scale `HALF` of chunk `c` come to.
@@ -218,27 +314,38 @@ impl<'a, const V: usize> Panel<'a, V> {
         x: TileRows<'_>,
         sums: &mut [[I::Lanes; V]; M],
     ) {
-        let TileRows { tile, m, i } = x;
-        let at = c * tile.rows + i;
-        let values: &[Rounded; M] = tile.values[at..].first_chunk().expect("as many rows");
-        let x_scales: &[ChunkScale; M] = tile.scales[at..].first_chunk().expect("as many rows");
-        let starts: &[[i32; 2]; M] = self.starts[m * self.chunks + at..].first_chunk().expect("as many rows");
-        let ints = if by_fours::<I, N>(HOW == OF_FEW) {
+        let values: &[Rounded; M] = x.rows_of(x.tile.values, c);
+        let x_scales: &[ChunkScale; M] = x.rows_of(x.tile.scales, c);
+        let starts: &[[i32; 2]; M] = x.rows_of(&self.starts[x.m * self.chunks..], c);
+        let ints = if by_fours::<I, N>(isa, if HOW == OF_FEW { FEW } else { TILE }) {
             self.ints_by_fours::<I, N, M, HOW, HALF>(isa, c, values, starts)
         } else {
             self.ints_by_pairs::<I, N, M, HOW, HALF>(isa, c, values, starts)
         };
         for i in 0..M {
-            let (x_scale, x_sum) = (isa.all(x_scales[i].scale), isa.all(x_scales[i].sum));
             for v in 0..V {
-                let (group, lane) = self.places[v];
-                let scales = isa.lanes(self.scales.lanes(group, lane, c * N::SCALES + HALF));
-                if self.scales.has_minima() {
-                    sums[i][v] = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), x_sum, sums[i][v]);
-                }
-                sums[i][v] = isa.multiply_add(isa.multiply(isa.floats(ints[i][v]), x_scale), scales, sums[i][v]);
+                self.add_scaled::<I>(isa, (c, c * N::SCALES + HALF), v, &x_scales[i], ints[i][v], &mut sums[i][v]);
             }
         }
+    }
+
+    /// Adds whole numbers of vector `v`, scaled by scale `number`, and with the minima of chunk `c`.
+    #[inline(always)]
+    fn add_scaled<I: Isa>(
+        &self,
+        isa: I,
+        (c, number): (usize, usize),
+        v: usize,
+        x: &ChunkScale,
+        ints: I::Ints,
+        sum: &mut I::Lanes,
+    ) {
+        let (group, lane) = self.places[v];
+        let scales = isa.lanes(self.scales.lanes(group, lane, number));
+        if self.scales.has_minima() {
+            *sum = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), isa.all(x.sum), *sum);
+        }
+        *sum = isa.multiply_add(isa.multiply(isa.floats(ints), isa.all(x.scale)), scales, *sum);
     }
 
     /// What the columns of scale `HALF` of chunk `c` come to, by numbers of 16 bits.
@@ -320,6 +427,19 @@ impl<'a, const V: usize> Panel<'a, V> {
         }
         low
     }
+}
+
+/// What the four sums of a row of x make, to where it belongs.
+#[inline(always)]
+fn put<I: Isa, const V: usize>(isa: I, fours: [[I::Lanes; V]; 4], m: usize, column: &mut Column<'_>) {
+    let mut products = [[0.0; MOST_LANES]; V];
+    for v in 0..V {
+        let [a, b, c, d] = [fours[0][v], fours[1][v], fours[2][v], fours[3][v]];
+        isa.store_lanes(isa.add(isa.add(a, c), isa.add(b, d)), &mut products[v]);
+    }
+    let Column { sums, rows, from, count } = column;
+    let to = sums[m * *rows + *from..][..*count].chunks_mut(I::LANES);
+    to.zip(&products).for_each(|(to, products)| to.copy_from_slice(&products[..to.len()]));
 }
 
 /// Adds the products of pairs `j` of what [`Numbers::pairs`] gives for `k`.

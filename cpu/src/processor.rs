@@ -1,6 +1,6 @@
 //! Which instructions the kernels may use.
 
-use crate::isa::{self, Task};
+use crate::isa::{self, Isa, Task};
 
 /// An instruction set with kernels of its own; of those that this processor has, the later ones are faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Processor {
     /// The same with AVX-VNNI.
     #[cfg(target_arch = "x86_64")]
     AvxVnni(isa::Avx2<true>),
-    /// The same with AVX-512 and its VNNI.
+    /// The same with AVX-512 and its VNNI, perhaps with AMX.
     #[cfg(target_arch = "x86_64")]
     Avx512(isa::Avx512),
     /// AArch64 with NEON.
@@ -40,6 +40,8 @@ impl Processor {
             isa::Avx2::detect().map(Processor::AvxVnni),
             #[cfg(target_arch = "x86_64")]
             isa::Avx512::detect().map(Processor::Avx512),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            isa::Avx512::detect_with_tiles().map(Processor::Avx512),
             #[cfg(target_arch = "aarch64")]
             isa::Neon::detect().map(Processor::Neon),
             #[cfg(target_arch = "aarch64")]
@@ -61,6 +63,8 @@ impl Processor {
             Processor::Avx2(_) => "AVX2",
             #[cfg(target_arch = "x86_64")]
             Processor::AvxVnni(_) => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx512(isa) if isa.has_tiles() => "AVX-512 and AMX",
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512(_) => "AVX-512",
             #[cfg(target_arch = "aarch64")]

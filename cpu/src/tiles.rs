@@ -112,7 +112,7 @@ impl Block<'_> {
         let (chunks, tiles) = (x.chunks(), column.count.div_ceil(N));
         let held = &mut held[..tiles * M * N];
         held.fill(ZERO);
-        let steps = chunks.div_ceil(PART) * tiles;
+        let parts = ahead.in_parts(chunks.div_ceil(PART) * tiles);
         for (number, start) in (0..chunks).step_by(PART).enumerate() {
             let part = start..chunks.min(start + PART);
             let mut values: [&[Chunk]; M] = [&[]; M];
@@ -120,7 +120,7 @@ impl Block<'_> {
                 *values = &x.exact(m + i)[part.clone()];
             }
             for (tile, held) in held.chunks_exact_mut(M * N).enumerate() {
-                ahead.fetch(isa, number * tiles + tile, steps);
+                parts.fetch(isa, number * tiles + tile);
                 let mut weights: [&[Chunk]; N] = [&[]; N];
                 for n in 0..N {
                     weights[n] = &floats[(tile * N + n) * chunks..][part.clone()];

@@ -2,11 +2,16 @@
 
 use std::arch::x86_64::*;
 
+#[cfg(target_os = "linux")]
+use super::Tiles;
 use super::{Avx2, Isa, Task};
 
 /// [`Avx2`] with vectors of 512 bits: AVX-512 of a processor that has VNNI, since older ones slow down for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Avx512(Avx2<false>);
+pub struct Avx512 {
+    avx2: Avx2<false>,
+    has_tiles: bool,
+}
 
 impl Avx512 {
     /// The token, where the processor has the instructions.
@@ -16,7 +21,13 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni");
-        all.then_some(Avx512(avx2))
+        all.then_some(Avx512 { avx2, has_tiles: false })
+    }
+
+    /// The token, where the processor has AMX, too.
+    #[cfg(target_os = "linux")]
+    pub fn detect_with_tiles() -> Option<Avx512> {
+        Avx512::detect().filter(|_| Tiles::detect()).map(|isa| Avx512 { has_tiles: true, ..isa })
     }
 
     /// Runs `task`, compiled for these instructions.
@@ -81,22 +92,22 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn prefetch(self, word: &u32) {
-        self.0.prefetch(word);
+        self.avx2.prefetch(word);
     }
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> __m256i {
-        self.0.load(bytes)
+        self.avx2.load(bytes)
     }
 
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
-        self.0.load_nibbles(bytes)
+        self.avx2.load_nibbles(bytes)
     }
 
     #[inline(always)]
     fn load_pairs(self, bytes: &[u8; 16]) -> __m256i {
-        self.0.load_pairs(bytes)
+        self.avx2.load_pairs(bytes)
     }
 
     #[inline(always)]
@@ -106,22 +117,22 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn bits(self, bytes: __m256i, shift: u32, mask: u8) -> __m256i {
-        self.0.bits(bytes, shift, mask)
+        self.avx2.bits(bytes, shift, mask)
     }
 
     #[inline(always)]
     fn times_16(self, bytes: __m256i) -> __m256i {
-        self.0.times_16(bytes)
+        self.avx2.times_16(bytes)
     }
 
     #[inline(always)]
     fn minus(self, bytes: __m256i, amount: u8) -> __m256i {
-        self.0.minus(bytes, amount)
+        self.avx2.minus(bytes, amount)
     }
 
     #[inline(always)]
     fn or(self, a: __m256i, b: __m256i) -> __m256i {
-        self.0.or(a, b)
+        self.avx2.or(a, b)
     }
 
     #[inline(always)]
@@ -160,7 +171,7 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn half(self, bytes: [u8; 2]) -> f32 {
-        self.0.half(bytes)
+        self.avx2.half(bytes)
     }
 
     #[inline(always)]
@@ -197,7 +208,7 @@ impl Isa for Avx512 {
         unsafe {
             let lanes = _mm512_castps_pd(self.add(sums[0], sums[1]));
             let (low, high) = (_mm512_castpd512_pd256(lanes), _mm512_extractf64x4_pd(lanes, 1));
-            self.0.total_of_eight(self.0.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
+            self.avx2.total_of_eight(self.avx2.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
         }
     }
 
@@ -290,6 +301,22 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn add_fours(self, sums: __m512i, weights: __m512i, x: u32) -> __m512i {
         unsafe { add_products_of_fours(sums, weights, self.all_ints(x as i32)) }
+    }
+
+    #[inline(always)]
+    fn has_tiles(self) -> bool {
+        self.has_tiles
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    fn tiles(self, rows: usize, words: usize) -> Option<Tiles> {
+        if self.has_tiles { Some(unsafe { Tiles::new(rows, words) }) } else { None }
+    }
+
+    #[inline(always)]
+    fn lowered(self, fours: __m512i, by: u8) -> __m512i {
+        unsafe { _mm512_sub_epi8(fours, _mm512_set1_epi8(by as i8)) }
     }
 
     #[inline(always)]

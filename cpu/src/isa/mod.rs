@@ -1,22 +1,30 @@
 //! Instruction sets, each a token that proves that the processor has it.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+mod no_tiles;
 #[cfg(not(target_arch = "wasm32"))]
 mod portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub use amx::Tiles;
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub use no_tiles::Tiles;
 #[cfg(not(target_arch = "wasm32"))]
 pub use portable::Portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -31,6 +39,12 @@ pub struct Chunk(pub [f32; 32]);
 unsafe impl bytemuck::Zeroable for Chunk {}
 // SAFETY: the same, and floats have no bits that mean nothing.
 unsafe impl bytemuck::Pod for Chunk {}
+
+/// Whole numbers that products of tiles sum up to: for each vector of weight rows, and of each row of x those of its high bytes, then those of
+/// its low ones.
+#[derive(Debug, Default, Clone, Copy)]
+#[repr(C, align(64))]
+pub struct TileSums(pub [[[u32; 16]; 16]; 2]);
 
 /// What kernels need of an instruction set. Methods are inlined into a [`Task`], which is compiled for the set as a whole.
 pub trait Isa: Copy {
@@ -125,6 +139,22 @@ pub trait Isa: Copy {
     #[inline(always)]
     fn add_fours(self, _sums: Self::Ints, _weights: Self::Pairs, _x: u32) -> Self::Ints {
         unreachable!("numbers have more bits than none")
+    }
+
+    /// Whether many rows of x meet weights in [`Isa::tiles`].
+    #[inline(always)]
+    fn has_tiles(self) -> bool {
+        false
+    }
+    /// Tiles for so many rows of x and so many words of weights, where there are any.
+    #[inline(always)]
+    fn tiles(self, _rows: usize, _words: usize) -> Option<Tiles> {
+        None
+    }
+    /// Four bytes, each less `by`.
+    #[inline(always)]
+    fn lowered(self, _fours: Self::Pairs, _by: u8) -> Self::Pairs {
+        unreachable!("there are no tiles")
     }
 
     /// Whole numbers: zeros.
