@@ -9,7 +9,7 @@ use inglenook_format::quant::GROUP;
 
 use crate::activations::{Activations, CHUNK, ChunkScale, FEW, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
-use crate::isa::{Isa, Task, TileSums};
+use crate::isa::{Isa, Task, TileSums, Tiles};
 use crate::matmul::{Column, Operands, Weights};
 use crate::numbers::{Numbers, RowWords, by_fours, in_tiles};
 use crate::scales::Scales;
@@ -56,7 +56,7 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
         let step = GROUP.max(V * I::LANES);
         let mut panel = Panel::<V>::new::<I, N>(weights, x);
         let in_tiles = MOST == TILE && in_tiles(isa, m_count);
-        let mut products = [TileSums::default(); 2];
+        let mut tiles = OfTiles { tiles: None, products: Default::default(), fours: [[[isa.zero(); V]; TILE]; 4] };
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
             panel.read_scales(isa, first + start, end - start);
@@ -77,17 +77,15 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                             _ if MOST == 1 => panel.meet::<I, N, 1, OF_FEW>(isa, rows, &mut column, ahead),
                             _ if MOST == 2 => panel.meet::<I, N, 2, OF_FEW>(isa, rows, &mut column, ahead),
                             TILE.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, TILE>(isa, rows, &mut column, ahead, &mut products)
+                                panel.meet_in_tiles::<I, N, TILE>(isa, rows, &mut column, ahead, &mut tiles)
                             }
                             4.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, 4>(isa, rows, &mut column, ahead, &mut products)
+                                panel.meet_in_tiles::<I, N, 4>(isa, rows, &mut column, ahead, &mut tiles)
                             }
                             2.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, 2>(isa, rows, &mut column, ahead, &mut products)
+                                panel.meet_in_tiles::<I, N, 2>(isa, rows, &mut column, ahead, &mut tiles)
                             }
-                            _ if in_tiles => {
-                                panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, &mut products)
-                            }
+                            _ if in_tiles => panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, &mut tiles),
                             TILE.. if m_count > TILE => {
                                 panel.meet::<I, N, TILE, UNPACKED>(isa, rows, &mut column, ahead)
                             }
@@ -102,6 +100,16 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
             }
         }
     }
+}
+
+/// What products in tiles are computed with, kept from those to these.
+struct OfTiles<I: Isa, const V: usize> {
+    /// For so many rows of x.
+    tiles: Option<(usize, Tiles)>,
+    /// Of this step and of the one before it.
+    products: [TileSums; 2],
+    /// Four sums of each row of x.
+    fours: [[[I::Lanes; V]; TILE]; 4],
 }
 
 /// The rows from `i` on of the tile that begins at row `m`.
@@ -224,7 +232,7 @@ impl<'a, const V: usize> Panel<'a, V> {
             }
         }
         for i in 0..M {
-            put::<I, V>(isa, [fours[0][i], fours[1][i], fours[2][i], fours[3][i]], x.m + x.i + i, column);
+            put::<I, V, M>(isa, &fours, i, x.m + x.i + i, column);
         }
         M
     }
@@ -259,11 +267,16 @@ impl<'a, const V: usize> Panel<'a, V> {
         x: TileRows<'_>,
         column: &mut Column<'_>,
         ahead: Ahead<'_>,
-        products: &mut [TileSums; 2],
+        kept: &mut OfTiles<I, V>,
     ) -> usize {
         let words = WORDS / N::SCALES;
-        let Some(tiles) = isa.tiles(M, words) else { return M };
-        let mut fours = [[[isa.zero(); V]; M]; 4];
+        let OfTiles { tiles, products, fours } = kept;
+        if !matches!(tiles, Some((rows, _)) if *rows == M) {
+            // One at a time.
+            *tiles = None;
+            *tiles = isa.tiles(M, words).map(|tiles| (M, tiles));
+        }
+        let Some((_, tiles)) = tiles else { return M };
         let steps = self.chunks * N::SCALES;
         let ahead = ahead.in_parts(steps);
         for step in 0..=steps {
@@ -275,11 +288,15 @@ impl<'a, const V: usize> Panel<'a, V> {
                 tiles.multiply(weights, bytemuck::cast_slice(rows), from, &mut products[step % 2]);
             }
             if step > 0 {
-                self.add_step::<I, N, M>(isa, step - 1, x, &products[(step - 1) % 2], &mut fours[(step - 1) % 4]);
+                let sums = &mut fours[(step - 1) % 4];
+                if step <= 4 {
+                    *sums = [[isa.zero(); V]; TILE];
+                }
+                self.add_step::<I, N, M>(isa, step - 1, x, &products[(step - 1) % 2], sums);
             }
         }
         for i in 0..M {
-            put::<I, V>(isa, [fours[0][i], fours[1][i], fours[2][i], fours[3][i]], x.m + x.i + i, column);
+            put::<I, V, TILE>(isa, fours, i, x.m + x.i + i, column);
         }
         M
     }
@@ -292,7 +309,7 @@ impl<'a, const V: usize> Panel<'a, V> {
         step: usize,
         x: TileRows<'_>,
         TileSums(products): &TileSums,
-        sums: &mut [[I::Lanes; V]; M],
+        sums: &mut [[I::Lanes; V]; TILE],
     ) {
         let c = step / N::SCALES;
         let x_scales: &[ChunkScale; M] = x.rows_of(x.tile.scales, c);
@@ -429,12 +446,18 @@ impl<'a, const V: usize> Panel<'a, V> {
     }
 }
 
-/// What the four sums of a row of x make, to where it belongs.
+/// What the four sums of row `i` of some make, to where row `m` of x belongs.
 #[inline(always)]
-fn put<I: Isa, const V: usize>(isa: I, fours: [[I::Lanes; V]; 4], m: usize, column: &mut Column<'_>) {
+fn put<I: Isa, const V: usize, const M: usize>(
+    isa: I,
+    fours: &[[[I::Lanes; V]; M]; 4],
+    i: usize,
+    m: usize,
+    column: &mut Column<'_>,
+) {
     let mut products = [[0.0; MOST_LANES]; V];
     for v in 0..V {
-        let [a, b, c, d] = [fours[0][v], fours[1][v], fours[2][v], fours[3][v]];
+        let [a, b, c, d] = [fours[0][i][v], fours[1][i][v], fours[2][i][v], fours[3][i][v]];
         isa.store_lanes(isa.add(isa.add(a, c), isa.add(b, d)), &mut products[v]);
     }
     let Column { sums, rows, from, count } = column;

@@ -1,6 +1,6 @@
 //! Which instructions the kernels may use.
 
-use crate::isa::{self, Isa, Task};
+use crate::isa::{self, Task};
 
 /// An instruction set with kernels of its own; of those that this processor has, the later ones are faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Processor {
             #[cfg(target_arch = "x86_64")]
             Processor::AvxVnni(_) => "AVX-VNNI",
             #[cfg(target_arch = "x86_64")]
-            Processor::Avx512(isa) if isa.has_tiles() => "AVX-512 and AMX",
+            Processor::Avx512(isa) if isa::Isa::has_tiles(isa) => "AVX-512 and AMX",
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512(_) => "AVX-512",
             #[cfg(target_arch = "aarch64")]

@@ -37,7 +37,7 @@ pub fn attention(
 }
 
 /// Query heads that are answered at once where there is a fast way: enough that unpacking what they share is a small part.
-const QUERIES_OF_A_TILE: usize = 32;
+const QUERIES_OF_A_TILE: usize = 64;
 
 /// The query heads of some rows that share a key head, and with it every vector of the cache that is unpacked; their answers are
 /// `[rows, heads, kv_splits]`.
