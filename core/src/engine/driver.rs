@@ -3,6 +3,7 @@
 
 mod background;
 mod intake;
+mod pace;
 mod policy;
 mod speculation;
 mod storage;
@@ -30,43 +31,14 @@ use super::page_store::StoreLink;
 use super::page_transfer::PageTransfer;
 use super::scheduler::{DecodeRow, DraftWork, Scheduler, SeqId};
 use super::sequence::Sequence;
-use crate::device::Device;
 use crate::error::Error;
 use crate::gpu::GpuError;
 use crate::plan::KernelCache;
 use background::Background;
+use pace::{ChunkPace, Lead};
 use policy::{Chosen, Decision};
 use speculation::Drafter;
 pub(super) use speculation::Speculation;
-
-/// How far a device runs ahead of what is read of it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lead {
-    /// Submissions that may be in flight.
-    submits: usize,
-    /// Steps of each, once answers are under way.
-    steps: u32,
-}
-
-impl Lead {
-    fn of(device: &Device) -> Lead {
-        match device {
-            // It works while the CPU waits, and is read for every four tokens.
-            Device::Gpu(_) => Lead { submits: 2, steps: 4 },
-            // A step takes long beside a message. What is cancelled wastes no more than is under way.
-            Device::CpuModule(_) => Lead { submits: 2, steps: 1 },
-            // A submission is computed where it is made: a token would wait for those behind it.
-            Device::Cpu => Lead { submits: 1, steps: 1 },
-        }
-    }
-}
-
-/// How long a chunk of a prompt may keep the device while other answers are under way, and while none is.
-const SHARED_CHUNK: Duration = Duration::from_millis(100);
-const CHUNK_ALONE: Duration = Duration::from_millis(500);
-
-/// Fewest tokens of a chunk; fewer tell too little of what a token takes.
-const MIN_CHUNK: usize = 16;
 
 /// What an engine and its answers share.
 #[derive(Debug)]
@@ -234,45 +206,6 @@ enum InFlightWork {
 
 type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// How many tokens of a prompt are computed at once, by the time that the last took.
-#[derive(Debug)]
-struct ChunkPace {
-    most: usize,
-    /// Tokens of the first chunk where nobody else waits.
-    first: usize,
-    /// Of a token; none before the first is measured.
-    millis: Option<f64>,
-}
-
-impl ChunkPace {
-    /// So many tokens took so many milliseconds.
-    fn measured(&mut self, tokens: usize, millis: f64) {
-        if tokens < MIN_CHUNK {
-            return;
-        }
-        let millis = millis / tokens as f64;
-        self.millis = Some(self.millis.map_or(millis, |before| (before + millis) / 2.0));
-    }
-
-    /// The tokens of a chunk where others decode.
-    fn shared(&self) -> usize {
-        self.within(SHARED_CHUNK, 4 * MIN_CHUNK)
-    }
-
-    /// The tokens of a chunk where nobody else does: its own caller may cancel it, too.
-    fn alone(&self) -> usize {
-        self.within(CHUNK_ALONE, self.first)
-    }
-
-    fn within(&self, time: Duration, first: usize) -> usize {
-        match self.millis {
-            Some(millis) => ((time.as_secs_f64() * 1e3 / millis.max(1e-6)) as usize / MIN_CHUNK * MIN_CHUNK)
-                .clamp(MIN_CHUNK.min(self.most), self.most),
-            None => self.most.min(first),
-        }
-    }
-}
-
 impl Driver {
     pub fn new(
         runner: ModelRunner,
@@ -282,11 +215,8 @@ impl Driver {
         vocab_size: usize,
         speculation: Speculation,
     ) -> Driver {
-        let most = runner.chunk() as usize;
-        // A GPU is quick enough for a whole one.
-        let first = if runner.is_on_cpu() { 4 * MIN_CHUNK } else { most };
-        let chunks = ChunkPace { most, first, millis: None };
-        let lead = Lead::of(&runner.resources().device);
+        let device = &runner.resources().device;
+        let (chunks, lead) = (ChunkPace::new(runner.chunk() as usize, device), Lead::of(device));
         Driver {
             runner,
             scheduler,

@@ -195,11 +195,6 @@ impl ModelRunner {
         }
     }
 
-    /// True where the CPU computes.
-    pub fn is_on_cpu(&self) -> bool {
-        self.resources.device.is_cpu()
-    }
-
     /// Queues the computation of keys and values of `tokens`, at most a chunk of them, from `position` of `slot` on; what is answered is
     /// there when it is done. `is_alone`: nothing else has a row.
     pub fn prefill(&mut self, slot: u32, position: u32, tokens: &[u32], is_alone: bool) -> PendingReadback {
