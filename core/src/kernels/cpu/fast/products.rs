@@ -95,10 +95,16 @@ impl Products {
                     Epilogue::Store => self.parts(m, bias, out).for_each(|(sums, bias, out)| store(sums, bias, out)),
                     Epilogue::Add => self.parts(m, bias, out).for_each(|(sums, bias, out)| add(sums, bias, out)),
                     Epilogue::Gated(activation) => {
-                        // Gates and what they let through need not be in the same piece.
-                        gathered.resize(self.rows, 0.0);
-                        self.parts(m, bias, &mut gathered).for_each(|(sums, bias, out)| store(sums, bias, out));
-                        self.gate(&gathered, activation, out);
+                        let is_whole = bias.is_none() && (m_count == 1 || self.piece >= self.rows);
+                        let sums = if is_whole {
+                            &self.sums[m * self.rows..][..self.rows]
+                        } else {
+                            // Gates and what they let through need not be in the same piece.
+                            gathered.resize(self.rows, 0.0);
+                            self.parts(m, bias, &mut gathered).for_each(|(sums, bias, out)| store(sums, bias, out));
+                            &gathered
+                        };
+                        self.gate(sums, activation, out);
                     }
                 }
             }
