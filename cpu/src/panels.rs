@@ -55,8 +55,10 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
         // Whole groups, of which a panel may be a part.
         let step = GROUP.max(V * I::LANES);
         let mut panel = Panel::<V>::new::<I, N>(weights, x);
-        let in_tiles = MOST == TILE && in_tiles(isa, m_count);
-        let mut tiles = OfTiles { tiles: None, products: Default::default(), fours: [[[isa.zero(); V]; TILE]; 4] };
+        let mut in_tiles = match MOST == TILE && in_tiles(isa, m_count) {
+            true => Some(InTiles { tiles: None, products: Default::default(), fours: [[[isa.zero(); V]; TILE]; 4] }),
+            false => None,
+        };
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
             panel.read_scales(isa, first + start, end - start);
@@ -64,7 +66,7 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
             for from in (start..end).step_by(V * I::LANES) {
                 panel.take::<I>(first + from, from - start);
                 let mut column = Column { sums, rows, from, count: (V * I::LANES).min(end - from) };
-                if in_tiles {
+                if in_tiles.is_some() {
                     panel.unpack_for_tiles::<I, N>(isa);
                 } else if m_count > TILE {
                     panel.unpack::<I, N>(isa);
@@ -73,26 +75,23 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                     let (tile, mut i) = (x.tile(m), 0);
                     while i < tile.rows {
                         let rows = TileRows { tile, m, i };
-                        i += match tile.rows - i {
+                        let left = tile.rows - i;
+                        i += match (left, &mut in_tiles) {
+                            (TILE.., Some(tiles)) => {
+                                panel.meet_in_tiles::<I, N, TILE>(isa, rows, &mut column, ahead, tiles)
+                            }
+                            (4.., Some(tiles)) => panel.meet_in_tiles::<I, N, 4>(isa, rows, &mut column, ahead, tiles),
+                            (2.., Some(tiles)) => panel.meet_in_tiles::<I, N, 2>(isa, rows, &mut column, ahead, tiles),
+                            (_, Some(tiles)) => panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, tiles),
                             _ if MOST == 1 => panel.meet::<I, N, 1, OF_FEW>(isa, rows, &mut column, ahead),
                             _ if MOST == 2 => panel.meet::<I, N, 2, OF_FEW>(isa, rows, &mut column, ahead),
-                            TILE.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, TILE>(isa, rows, &mut column, ahead, &mut tiles)
-                            }
-                            4.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, 4>(isa, rows, &mut column, ahead, &mut tiles)
-                            }
-                            2.. if in_tiles => {
-                                panel.meet_in_tiles::<I, N, 2>(isa, rows, &mut column, ahead, &mut tiles)
-                            }
-                            _ if in_tiles => panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, &mut tiles),
-                            TILE.. if m_count > TILE => {
+                            (TILE.., None) if m_count > TILE => {
                                 panel.meet::<I, N, TILE, UNPACKED>(isa, rows, &mut column, ahead)
                             }
-                            TILE.. => panel.meet::<I, N, TILE, PACKED>(isa, rows, &mut column, ahead),
-                            4.. => panel.meet::<I, N, 4, PACKED>(isa, rows, &mut column, ahead),
-                            2.. => panel.meet::<I, N, 2, PACKED>(isa, rows, &mut column, ahead),
-                            _ => panel.meet::<I, N, 1, PACKED>(isa, rows, &mut column, ahead),
+                            (TILE.., None) => panel.meet::<I, N, TILE, PACKED>(isa, rows, &mut column, ahead),
+                            (4.., None) => panel.meet::<I, N, 4, PACKED>(isa, rows, &mut column, ahead),
+                            (2.., None) => panel.meet::<I, N, 2, PACKED>(isa, rows, &mut column, ahead),
+                            (_, None) => panel.meet::<I, N, 1, PACKED>(isa, rows, &mut column, ahead),
                         };
                         ahead = Ahead::default();
                     }
@@ -103,12 +102,12 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
 }
 
 /// What products in tiles are computed with, kept from those to these.
-struct OfTiles<I: Isa, const V: usize> {
-    /// For so many rows of x.
-    tiles: Option<(usize, Tiles)>,
+struct InTiles<I: Isa, const V: usize> {
+    /// For as many rows of x as met them last.
+    tiles: Option<Tiles>,
     /// Of this step and of the one before it.
     products: [TileSums; 2],
-    /// Four sums of each row of x.
+    /// Four sums of each row of x; those that no step adds to stay zeros.
     fours: [[[I::Lanes; V]; TILE]; 4],
 }
 
@@ -267,16 +266,16 @@ impl<'a, const V: usize> Panel<'a, V> {
         x: TileRows<'_>,
         column: &mut Column<'_>,
         ahead: Ahead<'_>,
-        kept: &mut OfTiles<I, V>,
+        kept: &mut InTiles<I, V>,
     ) -> usize {
         let words = WORDS / N::SCALES;
-        let OfTiles { tiles, products, fours } = kept;
-        if !matches!(tiles, Some((rows, _)) if *rows == M) {
+        let InTiles { tiles, products, fours } = kept;
+        if !matches!(tiles, Some(tiles) if tiles.rows() == M) {
             // One at a time.
             *tiles = None;
-            *tiles = isa.tiles(M, words).map(|tiles| (M, tiles));
+            *tiles = isa.tiles(M, words);
         }
-        let Some((_, tiles)) = tiles else { return M };
+        let Some(tiles) = tiles else { unreachable!("only where there are tiles") };
         let steps = self.chunks * N::SCALES;
         let ahead = ahead.in_parts(steps);
         for step in 0..=steps {

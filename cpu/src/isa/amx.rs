@@ -52,6 +52,12 @@ impl Tiles {
         Tiles { rows, words }
     }
 
+    /// For how many rows of x they are ready.
+    #[inline(always)]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// `sums[v][2 * i + j] = weights[v] · bytes j of row i of x`, where `weights` is `[2, words, 16]`, each word four signed bytes, and x has
     /// 32 high bytes, then 32 low ones in each row; those from byte `from` on are multiplied.
     #[inline(always)]
