@@ -3,6 +3,7 @@
 //! Everything above the facade speaks of [`Storage`] and [`Slice`] and does not know which of them it is on.
 
 mod host_memory;
+mod host_words;
 pub mod module;
 
 use std::cell::{Ref, RefCell, RefMut};
@@ -10,6 +11,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
+use host_words::HostWords;
 use inglenook_format::quant::{Layout, WeightType};
 use module::{CpuModule, ModuleBuffer, ModuleRange};
 
@@ -44,7 +46,7 @@ pub enum Storage {
     /// A GPU buffer.
     Gpu(gpu::Buffer),
     /// Words in host memory.
-    Cpu(Rc<RefCell<Vec<u32>>>),
+    Cpu(Rc<RefCell<HostWords>>),
     /// Memory in a module.
     CpuModule(ModuleBuffer),
 }
@@ -93,7 +95,7 @@ impl Slice {
         (self.offset / 4) as usize..((self.offset + self.bytes) / 4) as usize
     }
 
-    fn cpu(&self) -> &RefCell<Vec<u32>> {
+    fn cpu(&self) -> &RefCell<HostWords> {
         match &self.storage {
             Storage::Cpu(words) => words,
             _ => unreachable!("kernels run here on CPU plans only, whose storage is host memory"),
@@ -182,15 +184,22 @@ impl Device {
 
     /// Zero-filled memory of `bytes`, rounded up to a multiple of 4.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Storage, GpuError> {
+        self.memory_by(label, bytes, HostWords::zeroed)
+    }
+
+    /// As [`Device::buffer`], for what is read whole again and again.
+    pub fn weights(&self, label: &str, bytes: u64) -> Result<Storage, GpuError> {
+        self.memory_by(label, bytes, HostWords::in_huge_pages)
+    }
+
+    fn memory_by(&self, label: &str, bytes: u64, on_cpu: fn(usize) -> Option<HostWords>) -> Result<Storage, GpuError> {
         match self {
             Device::Gpu(gpu) => gpu.buffer(label, bytes).map(Storage::Gpu),
             Device::CpuModule(module) => ModuleBuffer::new(module, bytes).map(Storage::CpuModule),
             Device::Cpu => {
-                let words = usize::try_from(bytes.max(4).div_ceil(4)).ok();
-                // Zeroed by the allocator, so that the system gives pages only once they are used.
-                let words = words.and_then(|words| bytemuck::try_zeroed_slice_box(words).ok());
-                let words: Box<[u32]> = words.ok_or(GpuError::HostMemory { wanted: bytes })?;
-                Ok(Storage::Cpu(Rc::new(RefCell::new(words.into_vec()))))
+                let words = usize::try_from(bytes.max(4).div_ceil(4)).ok().and_then(on_cpu);
+                let words = words.ok_or(GpuError::HostMemory { wanted: bytes })?;
+                Ok(Storage::Cpu(Rc::new(RefCell::new(words))))
             }
         }
     }
@@ -211,7 +220,8 @@ impl Device {
             }
             (Device::Cpu, Storage::Cpu(words)) => {
                 let start = offset as usize;
-                bytemuck::cast_slice_mut(&mut words.borrow_mut())[start..start + data.len()].copy_from_slice(data);
+                bytemuck::cast_slice_mut::<u32, u8>(&mut words.borrow_mut())[start..start + data.len()]
+                    .copy_from_slice(data);
             }
             _ => unreachable!("storage stays on the device that made it"),
         }

@@ -173,7 +173,7 @@ impl<'a> WeightRegistry<'a> {
     /// No memory.
     pub fn memory(&mut self, label: &str, bytes: u64) -> Result<Storage, LoadError> {
         self.bytes = self.bytes.saturating_add(bytes);
-        Ok(self.device.buffer(label, if self.allocates { bytes } else { 0 })?)
+        Ok(self.device.weights(label, if self.allocates { bytes } else { 0 })?)
     }
 
     /// Reads the file and loads everything registered. `progress` gets the bytes read so far and those there are in all;
