@@ -1,5 +1,11 @@
 //! Work that is spread over the processor's cores; in a browser there is one.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod pool;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use pool::{spread, threads_there};
+
 /// Multiplications below which a second thread costs more than it brings.
 const WORK_OF_A_THREAD: usize = 1 << 17;
 /// Pieces of work for each thread.
@@ -13,12 +19,6 @@ pub fn pieces_of(rows: usize, threads: usize) -> usize {
 /// As many as there are.
 pub const ALL_THREADS: usize = usize::MAX;
 
-/// Threads that work can be spread over: one for each core that this program may use.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn threads_there() -> usize {
-    rayon::current_num_threads()
-}
-
 /// Threads that work can be spread over.
 #[cfg(target_arch = "wasm32")]
 pub fn threads_there() -> usize {
@@ -30,44 +30,8 @@ pub fn threads_for(multiplications: usize, most: usize) -> usize {
     (multiplications / WORK_OF_A_THREAD).clamp(1, most.min(threads_there()).max(1))
 }
 
-/// Calls `work` with every piece, on so many threads. Each takes the next piece when it has done one, so that a thread which the system
-/// holds up leaves the rest to the others.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn spread<T: Send>(threads: usize, pieces: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
-    use std::sync::{Mutex, PoisonError};
-
-    if threads == 1 {
-        return pieces.for_each(work);
-    }
-    let pieces = Mutex::new(pieces);
-    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let take_turns = || {
-        while let Some(piece) = next() {
-            work(piece);
-        }
-    };
-    rayon::in_place_scope(|scope| {
-        (1..threads).for_each(|_| scope.spawn(|_| take_turns()));
-        take_turns();
-    });
-}
-
 /// Calls `work` with every piece.
 #[cfg(target_arch = "wasm32")]
 pub fn spread<T>(_: usize, pieces: impl Iterator<Item = T>, work: impl Fn(T)) {
     pieces.for_each(work);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spread_does_every_piece_once_whatever_the_threads() {
-        for threads in [1, 2, 3, 9] {
-            let mut pieces = [0; 7];
-            spread(threads, pieces.iter_mut(), |piece| *piece += 1);
-            assert_eq!(pieces, [1; 7], "{threads} threads");
-        }
-    }
 }
