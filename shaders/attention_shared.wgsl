@@ -117,6 +117,6 @@ fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32, be
         let number = start + 4u * quarter + j;
         let position = position_of(number, begin);
         let seen = number < end && position <= horizon && (position >= own || position < KEEP);
-        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, dot(sums[j], vec4(1.0)), seen);
+        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, capped(dot(sums[j], vec4(1.0))), seen);
     }
 }

@@ -1,10 +1,10 @@
-// Gated activation: out[r] = act(gate[r]) * up[r], for gates and ups that two matmuls have made.
+// Gated activation: out[r] = act(gate[r]) * up[r] (see shared/activate.wgsl), for gates and ups that two matmuls have made.
 //
 // gate, up, out: [rows, COLS] f32. COLS is a multiple of 4.
 // Dispatch: x covers COLS / 4 in workgroups of 64, y is the row. Nothing is shared, so nothing waits.
 
 override COLS: u32;
-override GELU: bool;
+override ACTIVATION: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -13,6 +13,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let at = id.y * (COLS / 4u) + id.x;
     let g = gate[at];
-    let acts = vec4<f32>(activate(g.x, GELU), activate(g.y, GELU), activate(g.z, GELU), activate(g.w, GELU));
-    out[at] = acts * up[at];
+    let u = up[at];
+    out[at] = vec4<f32>(
+        gated(g.x, u.x, ACTIVATION), gated(g.y, u.y, ACTIVATION), gated(g.z, u.z, ACTIVATION), gated(g.w, u.w, ACTIVATION),
+    );
 }

@@ -1,6 +1,6 @@
-// Root-mean-square norm: out[r] = x[r] / sqrt(mean(x[r]^2) + EPS) * weight.
+// Root-mean-square norm: out[r] = or += x[r] / sqrt(mean(x[r]^2) + EPS) * weight.
 //
-// x, out: [rows, COLS] f32; weight: [COLS] f32. COLS is a multiple of 4.
+// x: [rows, COLS] f32; weight: [COLS] f32; out: see shared/norm_out.wgsl. COLS is a multiple of 4.
 // Dispatch: one workgroup of LANES invocations a row. Rows are few and short (at most 8192 columns), so that one workgroup
 // holds a row's sum without a second pass over memory; with LANES = 1 there is no barrier, which software adapters need.
 
@@ -22,6 +22,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let sum = sum_over_lanes(dot(squares, vec4<f32>(1.0)), lane);
     let scale = inverseSqrt(sum / f32(COLS) + EPS);
     for (var i = lane; i < COLS / 4u; i += LANES) {
-        out[first + i] = x[first + i] * scale * weight[i];
+        put_normed(row, i, x[first + i] * scale * weight[i]);
     }
 }

@@ -1,8 +1,9 @@
 // Rotary position embedding of queries and keys, with the norm of each head before it where the model has one, and the
-// write of keys and values into the cache.
+// write of keys and values into the cache. Some models norm after the rotation, norm values without weights, rotate nothing, or let queries
+// grow with their position.
 //
 // qkv: [rows, (HEADS + 2 KV_HEADS) HEAD_DIM] f32, queries, keys and values of a row side by side; queries are rotated in
-// place. norms: [2, HEAD_DIM] f32, weights of the query norm and of the key norm (used where NORM). angles: (cos, sin)
+// place. norms: [2, HEAD_DIM] f32, weights of the query norm and of the key norm (used where NORM is not 0). angles: (cos, sin)
 // of [256 + coarse, ROPE_DIMS / 2] angles, see model/rope.rs. kv0 and further segments: see shared/kv.wgsl.
 //
 // Under a quantised cache, queries and keys are then multiplied with a Hadamard matrix, a block at a time: scores stay what they are, and a
@@ -15,8 +16,11 @@
 override HEADS: u32;
 override ROPE_DIMS: u32;
 override INTERLEAVED: bool;
-override NORM: bool;
+override NORM: u32;         // of queries and keys: 0 none, 1 before they are rotated, 2 after
+override VALUE_NORM: bool;
 override EPS: f32;
+override TEMPERATURE: f32;  // see `Temperature` in kernels/rope.rs; 0 for none
+override TEMPERATURE_LENGTH: u32;
 
 const FINE: u32 = 256u;
 
@@ -33,14 +37,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let first = (r * (HEADS + 2u * KV_HEADS) + head) * HEAD_DIM;
     if head >= HEADS + KV_HEADS {
+        if VALUE_NORM {
+            scale_by(first, root_mean_square(first));
+        }
         store(value_word(kv_word(row.sequence, head - HEADS - KV_HEADS, row.position)), first);
         return;
     }
     let is_key = head >= HEADS;
-    if NORM {
+    if NORM == 1u {
         normalise(first, select(0u, HEAD_DIM, is_key));
     }
     rotate(first, row.position);
+    if NORM == 2u {
+        normalise(first, select(0u, HEAD_DIM, is_key));
+    }
+    if TEMPERATURE != 0.0 && !is_key {
+        scale_by(first, 1.0 + TEMPERATURE * log(f32(1u + row.position / TEMPERATURE_LENGTH)));
+    }
     if KV_TYPE >= KV_Q8_0 {
         mix(first, select(1.0 / f32(KV_BLOCK), 1.0, is_key));
     }
@@ -49,12 +62,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
-fn normalise(first: u32, weight: u32) {
+// What a norm multiplies a head by.
+fn root_mean_square(first: u32) -> f32 {
     var squares = 0.0;
     for (var i = 0u; i < HEAD_DIM; i++) {
         squares += qkv[first + i] * qkv[first + i];
     }
-    let scale = inverseSqrt(squares / f32(HEAD_DIM) + EPS);
+    return inverseSqrt(squares / f32(HEAD_DIM) + EPS);
+}
+
+fn scale_by(first: u32, factor: f32) {
+    for (var i = 0u; i < HEAD_DIM; i++) {
+        qkv[first + i] *= factor;
+    }
+}
+
+fn normalise(first: u32, weight: u32) {
+    let scale = root_mean_square(first);
     for (var i = 0u; i < HEAD_DIM; i++) {
         qkv[first + i] *= scale * norms[weight + i];
     }

@@ -24,9 +24,26 @@ pub fn exp(x: f32) -> f32 {
     }
 }
 
+/// The hyperbolic tangent, to 2e-7.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    let fade = exp(-2.0 * x.abs());
+    ((1.0 - fade) / (1.0 + fade)).copysign(x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tanh_is_right_to_2e_7() {
+        for i in -100_000..=100_000 {
+            let x = 12.0 * i as f32 / 100_000.0;
+            assert!((f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 2e-7, "tanh({x}): {}", tanh(x));
+        }
+        assert_eq!([tanh(f32::INFINITY), tanh(f32::MIN)], [1.0, -1.0]);
+        assert!(tanh(f32::NAN).is_nan());
+    }
 
     #[test]
     fn exp_is_right_to_two_units_in_the_last_place() {

@@ -11,6 +11,7 @@
 override HEADS: u32;
 override QKV_WIDTH: u32;
 override SCALE: f32;
+override CAP: f32;  // scores stay within ±CAP; 0 for no bound
 override SPLITS: u32;
 override WINDOW: u32;
 override KEEP: u32;
@@ -22,6 +23,13 @@ const VECS: u32 = DIM / 4u;
 fn query4(row: u32, head: u32, i: u32) -> vec4<f32> {
     let at = row * QKV_WIDTH + head * DIM + 4u * i;
     return vec4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]) * SCALE;
+}
+
+fn capped(score: f32) -> f32 {
+    if CAP == 0.0 {
+        return score;
+    }
+    return CAP * tanh(clamp(score / CAP, -10.0, 10.0));
 }
 
 // First position of the window of a row at `position`.

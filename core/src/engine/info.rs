@@ -31,7 +31,7 @@ pub struct ModelInfo {
     /// `general.name`, or empty.
     pub name: String,
     /// Architecture.
-    pub architecture: Architecture,
+    pub architecture: &'static Architecture,
     /// Number of weights in the file.
     pub parameters: u64,
     /// Tokens of context it was loaded with.

@@ -185,8 +185,10 @@ pub(super) fn fingerprint(weights: u64, config: &Config, context: u32) -> [u8; 3
     let mut hash = Sha256::new_with_prefix(weights.to_le_bytes());
     hash.update(format!("{config:?}"));
     // Some models rotate by other angles in a longer context.
-    hash.update(format!("{:?}", config.rope.factors(|_| true, context)));
-    config.rope.frequencies(&[], context).iter().for_each(|angle| hash.update(angle.to_le_bytes()));
+    for rope in &config.ropes {
+        hash.update(format!("{:?}", rope.factors(|_| true, context)));
+        rope.frequencies(&[], context).iter().for_each(|angle| hash.update(angle.to_le_bytes()));
+    }
     hash.finalize().into()
 }
 

@@ -30,6 +30,8 @@ pub struct AttentionShape {
     pub qkv_width: u32,
     /// Scores are multiplied by this; usually `1 / sqrt(head_dim)`.
     pub scale: f32,
+    /// Scores stay within `±cap`, by `cap · tanh(score / cap)`, where there is one.
+    pub cap: Option<f32>,
     /// Parts into which positions are split; more than one leaves parts for [`AttentionReduce`].
     pub kv_splits: u32,
     /// True when all rows of a step are of one sequence, positions rising (prefill).
@@ -116,13 +118,14 @@ impl Kernel for Attention {
     fn class(&self) -> String {
         let phase = if self.shape.is_prefill { "prefill" } else { "decode" };
         let KvShape { ty, head_dim, .. } = self.kv;
-        let AttentionShape { kv_splits, window, keep, .. } = self.shape;
+        let AttentionShape { kv_splits, window, keep, cap, .. } = self.shape;
+        let capped = if cap.is_some() { " capped" } else { "" };
         let windowed = if window.is_some() { " window" } else { "" };
         let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
         let group = self.group();
         let segments = kv::class(self.cache.len());
-        format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{segments}")
+        format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{segments}")
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -140,13 +143,14 @@ impl Kernel for Attention {
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let AttentionShape { heads, qkv_width, scale, kv_splits, window, keep, .. } = self.shape;
+        let AttentionShape { heads, qkv_width, scale, cap, kv_splits, window, keep, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
         let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
             ("HEADS", heads.into()),
             ("QKV_WIDTH", qkv_width.into()),
             ("SCALE", scale.into()),
+            ("CAP", cap.unwrap_or(0.0).into()),
             ("SPLITS", kv_splits.into()),
             ("WINDOW", window.map_or(0, |window| window.max(1)).into()),
             ("KEEP", keep.into()),

@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
 use super::{attention, chunk_argmax, commit, copy, dry, embed, filter_draw, gated_activation, gemm, gemv};
-use super::{logprobs, rms_norm, rope};
+use super::{layer_norm, logprobs, rms_norm, rope};
 use crate::device::{Slice, Storage};
 
 /// A kernel as its fields.
@@ -45,6 +45,7 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "gated_activation" => read::<gated_activation::GatedActivation>(fields),
         "gemm" => read::<gemm::Gemm>(fields),
         "gemv" => read::<gemv::Gemv>(fields),
+        "layer_norm" => read::<layer_norm::LayerNorm>(fields),
         "logprobs" => read::<logprobs::Logprobs>(fields),
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
         "rope_kv" => read::<rope::RopeKv>(fields),

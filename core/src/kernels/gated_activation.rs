@@ -10,13 +10,30 @@ const BODY: &str = wgsl!("gated_activation");
 /// WGSL of the activations.
 pub(super) const ACTIVATE: &str = wgsl!("shared/activate");
 
-/// The nonlinearity of a gate.
+/// A nonlinearity, by itself or of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
     /// `v * sigmoid(v)`.
     Silu,
     /// GELU in its tanh form.
     GeluTanh,
+    /// GELU by the error function.
+    Gelu,
+    /// `max(v, 0)²`.
+    ReluSquared,
+    /// `g * sigmoid(1.702 g) * (u + 1)` with `g` at most 7 and `u` within ±7, as gpt-oss gates. By itself, `u` is 0.
+    ClampedSilu,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Activation; 5] =
+        [Activation::Silu, Activation::GeluTanh, Activation::Gelu, Activation::ReluSquared, Activation::ClampedSilu];
+
+    /// Its number in `shaders/shared/activate.wgsl`.
+    pub(super) fn code(self) -> f64 {
+        f64::from(self as u8)
+    }
 }
 
 /// `out[r] = act(gate[r]) * up[r]`.
@@ -61,10 +78,9 @@ impl Kernel for GatedActivation {
     }
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let gelu = self.activation == Activation::GeluTanh;
         LaunchConfig {
             text: [batch::WGSL, ACTIVATE, BODY].concat(),
-            constants: vec![("COLS", self.cols.into()), ("GELU", gelu.into())],
+            constants: vec![("COLS", self.cols.into()), ("ACTIVATION", self.activation.code())],
             workgroups: [(self.cols / 4).div_ceil(64), self.rows, 1],
             needs: RequiredFeatures::default(),
         }
@@ -83,10 +99,8 @@ impl Kernel for GatedActivation {
 
 /// Cases at awkward shapes, one row skipped; arguments up to ±100, where exp and tanh have long met their limits.
 pub fn cases() -> Vec<KernelTest> {
-    [(1, 4, Activation::Silu), (3, 260, Activation::GeluTanh), (31, 1760, Activation::Silu)]
-        .into_iter()
-        .map(|(rows, cols, activation)| case(rows, cols, activation))
-        .collect()
+    let each = Activation::ALL.into_iter().map(|activation| case(3, 260, activation));
+    each.chain([case(1, 4, Activation::Silu), case(31, 1760, Activation::Silu)]).collect()
 }
 
 fn case(rows: u32, cols: u32, activation: Activation) -> KernelTest {

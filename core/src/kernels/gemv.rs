@@ -115,6 +115,12 @@ pub fn cases() -> Vec<KernelTest> {
         few(WeightType::Q6_K, shape(3, 3, 2, 256), gelu, true),
         few(WeightType::F32, shape(2, 2, 35, 32), Epilogue::Store, true),
         few(WeightType::BF16, shape(1, 1, 70, 1760), silu, true),
+        few(WeightType::Q8_0, shape(2, 2, 37, 64), Epilogue::Scale(0.3), true),
+        few(WeightType::Q8_0, shape(1, 1, 37, 64), Epilogue::AddScaled(-1.7), true),
+        few(WeightType::Q8_0, shape(3, 4, 5, 96), Epilogue::Cap(2.5), true),
+        few(WeightType::Q8_0, shape(1, 1, 46, 96), Epilogue::Gated(Activation::ClampedSilu), true),
+        few(WeightType::F16, shape(2, 2, 34, 64), Epilogue::Gated(Activation::ReluSquared), false),
+        few(WeightType::F16, shape(1, 1, 33, 64), Epilogue::Activate(Activation::Gelu), true),
     ];
     let folded = [
         few(WeightType::Q4_K, shape(1, 1, 33, 1280), Epilogue::Store, false).folded(5),

@@ -25,12 +25,20 @@ pub(super) const PLAIN_TILES: u32 = 32;
 const PLAIN_ROWS: u32 = 8;
 
 /// What becomes of the dot products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Epilogue {
     /// `out = sum`.
     Store,
     /// `out += sum`: the residual stream.
     Add,
+    /// `out = factor * sum`.
+    Scale(f32),
+    /// `out += factor * sum`.
+    AddScaled(f32),
+    /// `out = cap * tanh(sum / cap)`: logits that stay within `±cap`.
+    Cap(f32),
+    /// `out = act(sum)`.
+    Activate(Activation),
     /// The shard's first half of rows are gates, the second half ups: `out[n] = act(gate n) * up n`, half as many outputs.
     Gated(Activation),
 }
@@ -100,16 +108,21 @@ impl Matmul {
     }
 
     fn constants(&self) -> Vec<(&'static str, f64)> {
-        let mode = match self.epilogue {
-            Epilogue::Store => 0,
-            Epilogue::Add => 1,
-            Epilogue::Gated(Activation::Silu) => 2,
-            Epilogue::Gated(Activation::GeluTanh) => 3,
+        // The mode, and its number: a factor, a bound, or which activation.
+        let (mode, with) = match self.epilogue {
+            Epilogue::Store => (0, 1.0),
+            Epilogue::Add => (1, 1.0),
+            Epilogue::Scale(factor) => (0, factor.into()),
+            Epilogue::AddScaled(factor) => (1, factor.into()),
+            Epilogue::Cap(cap) => (2, cap.into()),
+            Epilogue::Activate(activation) => (3, activation.code()),
+            Epilogue::Gated(activation) => (4, activation.code()),
         };
         vec![
             ("ROWS", self.weights.rows.into()),
             ("CHUNKS", self.weights.chunks().into()),
             ("MODE", mode.into()),
+            ("WITH", with),
             ("OUT_STRIDE", self.out_stride.into()),
             ("OUT_OFFSET", self.out_offset.into()),
         ]

@@ -29,6 +29,7 @@ pub mod gated_activation;
 pub mod gemm;
 pub mod gemv;
 pub mod kv;
+pub mod layer_norm;
 pub mod logprobs;
 pub mod matmul;
 mod operands;

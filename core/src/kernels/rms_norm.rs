@@ -7,10 +7,30 @@ use crate::gpu::{AdapterInfo, RequiredFeatures};
 use serde::{Deserialize, Serialize};
 
 const BODY: &str = wgsl!("rms_norm");
-const SUM_ONE: &str = wgsl!("shared/sum_one");
-const SUM_SHARED: &str = wgsl!("shared/sum_shared");
+pub(super) const SUM_ONE: &str = wgsl!("shared/sum_one");
+pub(super) const SUM_SHARED: &str = wgsl!("shared/sum_shared");
+/// Where the rows of a norm go.
+pub(super) const OUT: &str = wgsl!("shared/norm_out");
 
-/// `out[r] = x[r] / sqrt(mean(x[r]²) + eps) * weight`.
+/// Where the rows of a norm go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NormTarget {
+    /// Values from one row of `out` to the next; a multiple of 4.
+    pub stride: u32,
+    /// Values of a row of `out` before the norm's; a multiple of 4.
+    pub offset: u32,
+    /// Whether the norm is added to what is there: the residual stream.
+    pub adds: bool,
+}
+
+impl NormTarget {
+    /// Rows of `cols` values that are nothing but the norm.
+    pub const fn rows(cols: u32) -> NormTarget {
+        NormTarget { stride: cols, offset: 0, adds: false }
+    }
+}
+
+/// `out[r] (+)= x[r] / sqrt(mean(x[r]²) + eps) * weight`.
 #[derive(Serialize, Deserialize)]
 pub struct RmsNorm {
     /// The batch.
@@ -22,9 +42,11 @@ pub struct RmsNorm {
     /// f32 `[cols]`.
     #[serde(skip)]
     pub weight: TensorRef,
-    /// f32 `[rows, cols]`.
+    /// f32 `[rows, to.stride]`.
     #[serde(skip)]
     pub out: TensorRef,
+    /// Where in `out`.
+    pub to: NormTarget,
     /// Rows at most.
     pub rows: u32,
     /// Columns; a multiple of 4.
@@ -57,8 +79,11 @@ impl Kernel for RmsNorm {
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
         let sum = if variant == Variant::Plain { SUM_ONE } else { SUM_SHARED };
         LaunchConfig {
-            text: [batch::WGSL, sum, BODY].concat(),
-            constants: vec![("COLS", self.cols.into()), ("EPS", self.eps.into())],
+            text: [batch::WGSL, sum, OUT, BODY].concat(),
+            constants: [("COLS", self.cols.into()), ("EPS", self.eps.into())]
+                .into_iter()
+                .chain(self.to.constants())
+                .collect(),
             workgroups: [self.rows, 1, 1],
             needs: RequiredFeatures::default(),
         }
@@ -74,7 +99,7 @@ impl Kernel for RmsNorm {
     }
 
     fn guard(&self) -> KernelTest {
-        case(2, 256)
+        case(2, 256, self.to.adds)
     }
 }
 
@@ -82,29 +107,54 @@ impl RmsNorm {
     fn run_by(&self, arguments: &Arguments, norm: impl FnOnce(&[f32], &[f32], &mut [f32])) {
         let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
         let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
-        norm(&x[..used], &weight, &mut out[..used]);
+        if self.to == NormTarget::rows(self.cols) {
+            return norm(&x[..used], &weight, &mut out[..used]);
+        }
+        let mut normed = vec![0.0; used];
+        norm(&x[..used], &weight, &mut normed);
+        self.to.put(&normed, self.cols, &mut out);
+    }
+}
+
+impl NormTarget {
+    pub(super) fn constants(&self) -> [(&'static str, f64); 3] {
+        [("OUT_STRIDE", self.stride.into()), ("OUT_OFFSET", self.offset.into()), ("ADDS", self.adds.into())]
+    }
+
+    /// Puts rows of `cols` values where they belong.
+    pub(super) fn put(&self, rows: &[f32], cols: u32, out: &mut [f32]) {
+        let places = out.chunks_mut(self.stride as usize).map(|row| &mut row[self.offset as usize..]);
+        for (row, out) in rows.chunks_exact(cols as usize).zip(places) {
+            match self.adds {
+                true => out.iter_mut().zip(row).for_each(|(out, value)| *out += value),
+                false => out[..row.len()].copy_from_slice(row),
+            }
+        }
     }
 }
 
 /// Cases at awkward shapes, one row skipped.
 pub fn cases() -> Vec<KernelTest> {
-    [(1, 4), (3, 60), (2, 1760), (31, 256)].into_iter().map(|(rows, cols)| case(rows, cols)).collect()
+    let shapes = [(1, 4), (3, 60), (2, 1760), (31, 256)];
+    shapes.into_iter().flat_map(|(rows, cols)| [false, true].map(|adds| case(rows, cols, adds))).collect()
 }
 
-fn case(rows: u32, cols: u32) -> KernelTest {
+/// Norms that are added stand in wider rows, so that a wrong stride shows.
+fn case(rows: u32, cols: u32, adds: bool) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
+    let to = if adds { NormTarget { stride: cols + 12, offset: 8, adds } } else { NormTarget::rows(cols) };
     KernelTest::new(
-        format!("rms_norm {rows}x{cols}"),
+        format!("rms_norm {rows}x{cols} {to:?}"),
         vec![
             batch::words(&valid),
             random_f32s(1, (rows + 1) * cols),
             random_f32s(2, cols),
-            vec![0; ((rows + 1) * cols) as usize],
+            random_f32s(3, (rows + 1) * to.stride),
         ],
         vec![Output::f32(3)],
         move |places| {
             let [batch, x, weight, out] = places.try_into().expect("four inputs");
-            Box::new(RmsNorm { batch, x, weight, out, rows: rows + 1, cols, eps: 1e-5 })
+            Box::new(RmsNorm { batch, x, weight, out, to, rows: rows + 1, cols, eps: 1e-5 })
         },
     )
 }

@@ -28,12 +28,48 @@ pub enum RopeStyle {
 pub struct RopeShape {
     /// Query heads.
     pub heads: u32,
-    /// Dimensions of a head that are rotated; even.
+    /// Dimensions of a head that are rotated; even, and 0 where positions play no part.
     pub dims: u32,
     /// Pairing.
     pub style: RopeStyle,
-    /// Epsilon of the query and key norms, where there are some.
-    pub norm: Option<f32>,
+    /// The norms of query and key heads, where there are some.
+    pub norm: Option<HeadNorm>,
+    /// Epsilon of the norm of value heads, which has no weights, where there is one.
+    pub value_norm: Option<f32>,
+    /// How queries grow with their position, if they do.
+    pub temperature: Option<Temperature>,
+}
+
+impl RopeShape {
+    /// Rotation alone.
+    pub const fn plain(heads: u32, dims: u32, style: RopeStyle) -> RopeShape {
+        RopeShape { heads, dims, style, norm: None, value_norm: None, temperature: None }
+    }
+}
+
+/// Root-mean-square norms over each query head and each key head.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeadNorm {
+    /// Added to mean squares.
+    pub eps: f32,
+    /// Whether heads are normed after they are rotated, as in Hunyuan.
+    pub after: bool,
+}
+
+/// Queries at position `p` are multiplied by `1 + slope · ln(1 + ⌊p / length⌋)`, as in Ministral 3.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Temperature {
+    /// How fast.
+    pub slope: f32,
+    /// Positions up to which nothing changes.
+    pub length: u32,
+}
+
+impl Temperature {
+    /// What queries at a position are multiplied by.
+    pub fn at(self, position: u32) -> f32 {
+        1.0 + self.slope * ((1 + position / self.length.max(1)) as f32).ln()
+    }
 }
 
 /// Rotates queries and keys and writes keys and values into the cache.
@@ -82,9 +118,12 @@ impl Kernel for RopeKv {
     }
 
     fn class(&self) -> String {
-        let norm = if self.rope.norm.is_some() { "norm" } else { "" };
-        let segments = kv::class(self.cache.len());
-        format!("{:?} {:?} {norm}{segments}", self.rope.style, self.kv.ty)
+        let RopeShape { dims, style, norm, value_norm, temperature, .. } = self.rope;
+        let norm = norm.map_or("", |norm| if norm.after { "norm after" } else { "norm" });
+        let besides =
+            [(dims == 0, " unrotated"), (value_norm.is_some(), " values"), (temperature.is_some(), " temperature")];
+        let besides: String = besides.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
+        format!("{style:?} {:?} {norm}{besides}{}", self.kv.ty, kv::class(self.cache.len()))
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -98,8 +137,11 @@ impl Kernel for RopeKv {
             ("HEADS", rope.heads.into()),
             ("ROPE_DIMS", rope.dims.into()),
             ("INTERLEAVED", f64::from(u8::from(rope.style == RopeStyle::Interleaved))),
-            ("NORM", f64::from(u8::from(rope.norm.is_some()))),
-            ("EPS", rope.norm.unwrap_or(0.0).into()),
+            ("NORM", rope.norm.map_or(0, |norm| if norm.after { 2 } else { 1 }).into()),
+            ("EPS", rope.norm.map(|norm| norm.eps).or(rope.value_norm).unwrap_or(0.0).into()),
+            ("VALUE_NORM", rope.value_norm.is_some().into()),
+            ("TEMPERATURE", rope.temperature.map_or(0.0, |temperature| temperature.slope).into()),
+            ("TEMPERATURE_LENGTH", rope.temperature.map_or(1, |temperature| temperature.length.max(1)).into()),
         ]);
         LaunchConfig {
             text: [batch::WGSL, kv::WGSL, &kv::writes(self.cache.len()), STORE, BODY].concat(),
@@ -120,7 +162,8 @@ impl Kernel for RopeKv {
 
     fn guard(&self) -> KernelTest {
         let segments = self.cache.len() as u32;
-        segmented("guard", &ODD_ROWS, self.rope.style, self.rope.norm.is_some(), (self.kv.ty, 80), segments)
+        let dims = if self.rope.dims == 0 { 0 } else { 16 };
+        shaped("guard", &ODD_ROWS, RopeShape { heads: 6, dims, ..self.rope }, (self.kv.ty, 80), segments)
     }
 }
 
@@ -176,6 +219,21 @@ pub fn cases() -> Vec<KernelTest> {
             cases.push(case("far rows", &FAR_ROWS, RopeStyle::HalfSplit, false, (ty, head_dim)));
         }
     }
+    // What some architectures do beside.
+    let plain = RopeShape::plain(6, 16, RopeStyle::HalfSplit);
+    let norm = Some(HeadNorm { eps: 1e-5, after: true });
+    let temperature = Some(Temperature { slope: 0.3, length: 50 });
+    for rope in [
+        RopeShape { dims: 0, ..plain },
+        RopeShape { norm, ..plain },
+        RopeShape { value_norm: Some(1e-5), ..plain },
+        RopeShape { temperature, ..plain },
+    ] {
+        for ty in [KvType::F32, KvType::Q8_0] {
+            cases.push(shaped("far rows", &FAR_ROWS, rope, (ty, 40), 1));
+            cases.push(shaped("odd rows", &ODD_ROWS, rope, (ty, 24), 1));
+        }
+    }
     for segments in [2, 3] {
         for ty in KvType::ALL {
             cases.push(segmented("far rows", &FAR_ROWS, RopeStyle::HalfSplit, false, (ty, 80), segments));
@@ -195,17 +253,21 @@ fn segmented(
     valid: &[Row],
     style: RopeStyle,
     norm: bool,
-    (ty, head_dim): (KvType, u32),
+    kind: (KvType, u32),
     segments: u32,
 ) -> KernelTest {
+    let norm = norm.then_some(HeadNorm { eps: 1e-5, after: false });
+    shaped(name, valid, RopeShape { norm, ..RopeShape::plain(6, 16, style) }, kind, segments)
+}
+
+fn shaped(name: &str, valid: &[Row], rope: RopeShape, (ty, head_dim): (KvType, u32), segments: u32) -> KernelTest {
     let segment_pages = (2 * PAGES).div_ceil(segments);
     let kv = KvShape { kv_heads: 3, head_dim, pages_per_sequence: PAGES, ty, segment_pages };
-    let rope = RopeShape { heads: 6, dims: 16, style, norm: norm.then_some(1e-5) };
     let rows = valid.len() as u32 + 1;
     let pages: Vec<u32> = (0..2 * PAGES).map(|page| (page * 7 + 3) % (2 * PAGES)).collect();
     let cache = vec![0; (kv.page_bytes() / 4) as usize * pages.len()];
     let width = (rope.heads + 2 * kv.kv_heads) * kv.head_dim;
-    let angles: Vec<u32> = (0..(FINE + 2) * rope.dims / 2)
+    let angles: Vec<u32> = (0..(FINE + 2) * rope.dims.max(2) / 2)
         .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
         .collect();
     let mut inputs = vec![batch::words(valid), random_f32s(1, rows * width), random_f32s(2, 2 * kv.head_dim), angles];
@@ -213,7 +275,7 @@ fn segmented(
     inputs.push(pages);
     let of_segments = (4..).take(segments as usize).map(|binding| Output { binding, kind: Kind::Cache(kv) });
     let outputs = std::iter::once(Output::f32(1)).chain(of_segments).collect();
-    let name = format!("rope_kv {name} {style:?} {ty:?} {head_dim} norm {norm} segments {segments}");
+    let name = format!("rope_kv {name} {rope:?} {ty:?} {head_dim} segments {segments}");
     KernelTest::new(name, inputs, outputs, move |mut places| {
         let mut cache = places.split_off(4);
         let pages = cache.pop().expect("the page table is the last");

@@ -373,6 +373,7 @@ pub fn all_cases() -> Vec<KernelTest> {
     [
         super::copy::cases(),
         super::rms_norm::cases(),
+        super::layer_norm::cases(),
         super::rope::cases(),
         super::attention::cases(),
         super::embed::cases(),

@@ -1,66 +1,60 @@
 //! What a file says of its model, checked: sizes, RoPE, context.
 
+use super::arch::Architecture;
+use super::blocks::NormKind;
 use super::error::ModelError;
 use super::keys::Keys;
 use super::layer_kind::{AttentionKind, LayerKind};
-use super::rope::Rope;
+use super::rope::{Rope, Scaling};
 use super::windows;
+use crate::kernels::Activation;
+use crate::kernels::rope::Temperature;
 use crate::kv::groups::Lifetime;
 use inglenook_format::gguf::Gguf;
-
-/// Architectures that inglenook runs, under GGUF's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// Llama 2 and 3, Mistral, SmolLM2 and all that share their layout.
-    Llama,
-    /// Qwen2 and 2.5.
-    Qwen2,
-    /// Qwen3, dense.
-    Qwen3,
-}
-
-impl Architecture {
-    const ALL: [(&'static str, Architecture); 3] =
-        [("llama", Architecture::Llama), ("qwen2", Architecture::Qwen2), ("qwen3", Architecture::Qwen3)];
-
-    fn from_name(name: &str) -> Result<Architecture, ModelError> {
-        Architecture::ALL.iter().find(|(known, _)| *known == name).map(|(_, architecture)| *architecture).ok_or_else(
-            || ModelError::Architecture {
-                found: name.into(),
-                supported: Architecture::ALL.map(|(known, _)| known).join(", "),
-            },
-        )
-    }
-}
 
 /// Sizes and constants of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The architecture.
-    pub architecture: Architecture,
+    pub architecture: &'static Architecture,
     /// `general.name`, or empty.
     pub name: String,
     /// Width of the residual stream.
     pub hidden: u32,
-    /// Number of layers.
+    /// Number of layers, without those that predict further tokens.
     pub layers: u32,
     /// What each layer is.
     pub layer_kinds: Vec<LayerKind>,
-    /// Query heads.
+    /// Query heads of the first layer.
     pub heads: u32,
-    /// Key/value heads; divides `heads`.
+    /// Key/value heads of the first layer.
     pub kv_heads: u32,
-    /// Width of a head; a multiple of 8.
+    /// Width of a head of the first layer.
     pub head_dim: u32,
-    /// Width of the feed-forward layer.
-    pub ffn: u32,
+    /// Width of each layer's feed-forward layer.
+    pub ffn: Vec<u32>,
+    /// Its nonlinearity.
+    pub activation: Activation,
+    /// Whether a gate has it.
+    pub is_gated: bool,
     /// Rows of the embedding: tokens of the vocabulary, and perhaps padding behind them.
     pub vocab: u32,
+    /// What norms compute.
+    pub norm: NormKind,
     /// The norms' epsilon.
     pub eps: f32,
-    /// How queries and keys are rotated.
-    pub rope: Rope,
+    /// The ways in which queries and keys are rotated; the first is that of layers that see everything.
+    pub ropes: Vec<Rope>,
+    /// How queries grow with their position, if they do.
+    pub temperature: Option<Temperature>,
+    /// What embeddings are multiplied by.
+    pub embedding_scale: f32,
+    /// What branches are multiplied by before they are added to the residual stream.
+    pub residual_scale: f32,
+    /// What logits are multiplied by.
+    pub logit_scale: f32,
+    /// Within what logits stay, if they are bounded.
+    pub logit_cap: Option<f32>,
     /// The context up to which the model is right, where the file does not say which layers have a sliding window.
     pub window: Option<u32>,
     /// Tokens of context the model was trained for.
@@ -83,62 +77,97 @@ impl Config {
         let architecture = Architecture::from_name(prefix)?;
         let keys = Keys { meta, prefix };
         let hidden = keys.size("embedding_length", 1 << 16)?;
-        let heads = keys.size("attention.head_count", 1 << 10)?;
+        let blocks = keys.size("block_count", 1 << 10)?;
+        let layers = match blocks.saturating_sub(keys.optional("nextn_predict_layers")?.unwrap_or(0)) {
+            0 => return Err(ModelError::size(format!("none of its {blocks} layers is part of the main pass"))),
+            layers => layers,
+        };
+        let context = keys.size("context_length", 1 << 24)?;
+        let heads = keys.of_layers("attention.head_count", blocks, 1 << 10)?;
+        let kv_heads = match keys.meta.get(&keys.key("attention.head_count_kv")) {
+            Some(_) => keys.of_layers("attention.head_count_kv", blocks, 1 << 10)?,
+            None => heads.clone(),
+        };
         let head_dim = match keys.optional("attention.key_length")? {
             Some(length) => length,
-            None => hidden / heads,
+            None => hidden / heads[0].max(1),
         };
         let embedding = gguf.tensor("token_embd.weight")?;
-        let context = keys.size("context_length", 1 << 24)?;
-        let layers = keys.size("block_count", 1 << 10)?;
-        let kv_heads = keys.optional("attention.head_count_kv")?.unwrap_or(heads);
-        let windows = windows::read(&keys, architecture, layers, context)?;
-        let kind =
-            |window| LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime: Lifetime { window, keep: 0 } });
-        let config = Config {
+        let windows = windows::read(&keys, architecture.windows, layers, context)?;
+        let kind = |(window, (heads, kv_heads)): (_, (&u32, &u32))| {
+            LayerKind::Attention(AttentionKind {
+                heads: *heads,
+                kv_heads: *kv_heads,
+                head_dim,
+                lifetime: Lifetime { window, keep: 0 },
+                rope: Some(0),
+                scale: 1.0 / (head_dim as f32).sqrt(),
+                cap: None,
+            })
+        };
+        let mut config = Config {
             architecture,
             name: meta.text("general.name").unwrap_or_default().to_string(),
             hidden,
             layers,
-            layer_kinds: windows.layers.into_iter().map(kind).collect(),
-            heads,
-            kv_heads,
+            layer_kinds: windows.layers.into_iter().zip(heads.iter().zip(&kv_heads)).map(kind).collect(),
+            heads: heads[0],
+            kv_heads: kv_heads[0],
             head_dim,
-            ffn: keys.size("feed_forward_length", 1 << 18)?,
+            ffn: keys.of_layers("feed_forward_length", blocks, 1 << 18)?,
+            activation: activation(&keys)?,
+            is_gated: true,
             vocab: u32::try_from(embedding.rows())
                 .map_err(|_| ModelError::size("its vocabulary has over 2^32 tokens"))?,
-            eps: meta.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
-            rope: Rope::read(&keys, architecture.rope_style(), head_dim, context)?,
+            norm: NormKind::Rms,
+            eps: epsilon(&keys)?,
+            ropes: vec![Rope::read(&keys, architecture.rope, head_dim, context)?],
+            temperature: None,
+            embedding_scale: 1.0,
+            residual_scale: 1.0,
+            logit_scale: 1.0,
+            logit_cap: None,
             window: windows.context,
             context,
         };
+        (architecture.configure)(&mut config, &keys)?;
         config.check(&keys)?;
         Ok(config)
     }
 
     fn check(&self, keys: &Keys<'_>) -> Result<(), ModelError> {
-        let Config { hidden, heads, kv_heads, head_dim, ffn, .. } = *self;
-        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-            return Err(ModelError::size(format!("{heads} query heads share {kv_heads} key/value heads")));
-        }
-        if head_dim == 0 || head_dim > 512 || !head_dim.is_multiple_of(8) {
-            return Err(ModelError::size(format!("its heads are {head_dim} wide")));
+        for LayerKind::Attention(AttentionKind { heads, kv_heads, head_dim, .. }) in self.layer_kinds.iter().copied() {
+            if kv_heads == 0 || heads == 0 || !heads.is_multiple_of(kv_heads) {
+                return Err(ModelError::size(format!("{heads} query heads share {kv_heads} key/value heads")));
+            }
+            if head_dim == 0 || head_dim > 512 || !head_dim.is_multiple_of(8) {
+                return Err(ModelError::size(format!("its heads are {head_dim} wide")));
+            }
+            if !(heads * head_dim).is_multiple_of(32) {
+                return Err(ModelError::feature(format!("rows of {} weights, no multiple of 32", heads * head_dim)));
+            }
         }
         for name in ["attention.value_length", "attention.key_length_swa", "attention.value_length_swa"] {
-            keys.refuse(name, "heads of several widths", &[f64::from(head_dim)])?;
+            keys.refuse(name, "heads of several widths", &[f64::from(self.head_dim)])?;
         }
-        if !hidden.is_multiple_of(32) || !ffn.is_multiple_of(32) || !(heads * head_dim).is_multiple_of(32) {
-            return Err(ModelError::feature(format!("rows of {hidden} or {ffn} weights, no multiple of 32")));
+        for width in self.ffn.iter().chain([&self.hidden]) {
+            if *width == 0 || !width.is_multiple_of(32) {
+                return Err(ModelError::feature(format!("rows of {width} weights, no multiple of 32")));
+            }
         }
         if !self.eps.is_finite() || self.eps <= 0.0 {
             return Err(ModelError::size("its norms' epsilon is not a positive number"));
         }
-        let scale = 1.0 / f64::from(head_dim).sqrt();
-        keys.refuse("attention.scale", "attention scores of another scale", &[0.0, scale])?;
-        if let Some(activation) = keys.text("hidden_activation")?.filter(|name| !["silu", "swish"].contains(name)) {
-            return Err(ModelError::feature(format!("the activation `{activation}`")));
+        let reads = self.architecture.reads;
+        if !reads.contains(&"attention.scale") {
+            let scale = 1.0 / f64::from(self.head_dim).sqrt();
+            keys.refuse("attention.scale", "attention scores of another scale", &[0.0, scale])?;
         }
-        keys.refuse_changes()
+        if !reads.contains(&"rope.freq_base_swa") {
+            let base = f64::from(self.ropes[0].base);
+            keys.refuse("rope.freq_base_swa", "two bases for RoPE", &[0.0, base])?;
+        }
+        keys.refuse_changes(reads)
     }
 
     /// Refuses a run over more positions than attention would see.
@@ -154,23 +183,58 @@ impl Config {
         }
     }
 
-    /// What layer `index` is.
-    pub fn kind(&self, index: u32) -> LayerKind {
-        self.layer_kinds[index as usize]
+    /// The attention of layer `index`.
+    pub fn attention(&self, index: u32) -> &AttentionKind {
+        let LayerKind::Attention(kind) = &self.layer_kinds[index as usize];
+        kind
     }
 
-    /// Columns of the query projection.
-    pub fn q_width(&self) -> u32 {
-        self.heads * self.head_dim
+    /// The attention of every layer, to be changed.
+    pub(super) fn attentions_mut(&mut self) -> impl Iterator<Item = &mut AttentionKind> {
+        self.layer_kinds.iter_mut().map(|LayerKind::Attention(kind)| kind)
     }
 
-    /// Columns of the key projection, and of the value projection.
-    pub fn kv_width(&self) -> u32 {
-        self.kv_heads * self.head_dim
+    /// Lets layers that see a window rotate by this base, not stretched; the others stay as they are.
+    ///
+    /// # Errors
+    /// A base that is no positive number.
+    pub(super) fn turn_windows_by(&mut self, base: f32) -> Result<(), ModelError> {
+        if !base.is_finite() || base <= 0.0 {
+            return Err(ModelError::size("the base of its windowed layers' RoPE is not a positive number"));
+        }
+        let local =
+            Rope { base, scaling: Scaling::None, attention_factor: 1.0, has_factors: false, ..self.ropes[0].clone() };
+        let number = self.ropes.len();
+        self.ropes.push(local);
+        self.attentions_mut().filter(|kind| kind.lifetime.window.is_some()).for_each(|kind| kind.rope = Some(number));
+        Ok(())
     }
 
-    /// Columns of query, key and value side by side.
-    pub fn qkv_width(&self) -> u32 {
-        self.q_width() + 2 * self.kv_width()
+    /// Width of the feed-forward layer of layer `index`.
+    pub fn ffn(&self, index: u32) -> u32 {
+        self.ffn[index as usize]
+    }
+}
+
+/// The nonlinearity that a file names, or SiLU.
+fn activation(keys: &Keys<'_>) -> Result<Activation, ModelError> {
+    match keys.text("hidden_activation")? {
+        None | Some("silu" | "swish") => Ok(Activation::Silu),
+        Some("gelu") => Ok(Activation::Gelu),
+        Some("gelu_pytorch_tanh" | "gelu_new" | "gelu_tanh") => Ok(Activation::GeluTanh),
+        Some("relu2") => Ok(Activation::ReluSquared),
+        Some(other) => Err(ModelError::feature(format!("the activation `{other}`"))),
+    }
+}
+
+/// The epsilon of norms, of either kind.
+fn epsilon(keys: &Keys<'_>) -> Result<f32, ModelError> {
+    match keys.number("attention.layer_norm_rms_epsilon")? {
+        Some(eps) => Ok(eps),
+        None => match keys.number("attention.layer_norm_epsilon")? {
+            Some(eps) => Ok(eps),
+            // The error of a missing key.
+            None => Ok(keys.meta.f32(&keys.key("attention.layer_norm_rms_epsilon"))?),
+        },
     }
 }

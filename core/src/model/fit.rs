@@ -95,8 +95,11 @@ impl MemoryNeeds {
         let kv_windows = windows.map(|pool| pool.bytes(options, options.tokens())).sum();
         // What lives at once in a layer: the residual stream and its norm, then either attention's tensors or the fused
         // feed-forward layer's. One row has logits.
-        let attention = config.qkv_width() + config.q_width();
-        let row = 2 * u64::from(config.hidden) + u64::from(attention.max(config.ffn));
+        let widths = (0..config.layers).map(|layer| {
+            let kind = config.attention(layer);
+            (kind.qkv_width() + kind.q_width()).max(config.ffn(layer))
+        });
+        let row = 2 * u64::from(config.hidden) + u64::from(widths.max().unwrap_or(0));
         let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));
         MemoryNeeds { weights, kv_per_token: page / u64::from(PAGE), kv_windows, activations }
     }

@@ -1,7 +1,7 @@
 //! The keys of one architecture: what is read, and what would change the computation and is refused.
 //!
 //! A key that is not known here is taken for a remark. So every key that is known to change what a model computes must either
-//! be read in `config.rs` or `rope.rs` or stand in [`CHANGES`].
+//! be read in `config.rs`, in `rope.rs` or by its architecture, or stand in [`CHANGES`].
 
 use super::error::ModelError;
 use inglenook_format::gguf::{Array, Metadata, Value};
@@ -12,7 +12,6 @@ const CHANGES: &[(&str, &str, &[f64])] = &[
     ("attention.causal", "attention that sees what follows (an embedding model)", &[1.0]),
     ("pooling_type", "pooling (a model for embeddings or ranking)", &[0.0]),
     ("expert_count", "a mixture of experts", &[0.0]),
-    ("nextn_predict_layers", "layers that predict several tokens", &[0.0]),
     ("use_parallel_residual", "attention and feed-forward layers side by side", &[0.0]),
     ("logit_scale", "scaled logits", &[0.0, 1.0]),
     ("embedding_scale", "scaled embeddings", &[0.0, 1.0]),
@@ -64,6 +63,41 @@ impl Keys<'_> {
         fits.map(Some).ok_or_else(|| ModelError::size(format!("`{key}` is out of range")))
     }
 
+    /// A number for each of so many layers, of `max` at most: one for all, or one for each.
+    pub fn of_layers(&self, name: &str, layers: u32, max: u32) -> Result<Vec<u32>, ModelError> {
+        let key = self.key(name);
+        let values = match self.meta.get(&key) {
+            Some(Value::Array(array)) => {
+                let values = array.integers().map(Iterator::collect::<Vec<i128>>);
+                values.filter(|values| values.len() == layers as usize).ok_or_else(|| {
+                    ModelError::size(format!("`{key}` is not a number for each of its {layers} layers"))
+                })?
+            }
+            _ => vec![self.meta.u32(&key)?.into(); layers as usize],
+        };
+        let fitting = values.into_iter().map(|value| u32::try_from(value).ok().filter(|value| *value <= max));
+        fitting.collect::<Option<_>>().ok_or_else(|| ModelError::size(format!("`{key}` is out of range")))
+    }
+
+    /// A positive number, or `default` where there is none; of 0, none.
+    pub fn bound(&self, name: &str, default: f32) -> Result<Option<f32>, ModelError> {
+        let value = self.number(name)?.unwrap_or(default);
+        match value.is_finite() && value >= 0.0 {
+            true => Ok(Some(value).filter(|value| *value > 0.0)),
+            false => Err(ModelError::size(format!("`{}` is {value}", self.key(name)))),
+        }
+    }
+
+    /// A truth value.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ModelError> {
+        let key = self.key(name);
+        match self.meta.get(&key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(ModelError::size(format!("`{key}` is neither true nor false"))),
+        }
+    }
+
     /// A size between 1 and `max`.
     pub fn size(&self, name: &str, max: u32) -> Result<u32, ModelError> {
         match self.optional(name)? {
@@ -99,9 +133,10 @@ impl Keys<'_> {
         }
     }
 
-    /// Refuses whatever of [`CHANGES`] would change something.
-    pub fn refuse_changes(&self) -> Result<(), ModelError> {
-        CHANGES.iter().try_for_each(|(name, what, neutral)| self.refuse(name, what, neutral))
+    /// Refuses whatever of [`CHANGES`] would change something, but for what the architecture `reads`.
+    pub fn refuse_changes(&self, reads: &[&str]) -> Result<(), ModelError> {
+        let unread = CHANGES.iter().filter(|(name, ..)| !reads.contains(name));
+        unread.into_iter().try_for_each(|(name, what, neutral)| self.refuse(name, what, neutral))
     }
 }
 

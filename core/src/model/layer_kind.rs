@@ -3,27 +3,52 @@
 use crate::kv::groups::{KvGroupSpec, Lifetime};
 
 /// What mixes positions in a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LayerKind {
     /// Causal attention over cached keys and values.
     Attention(AttentionKind),
 }
 
-/// The sizes of an attention layer, as far as the cache knows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The sizes and constants of an attention layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionKind {
-    /// Key/value heads.
+    /// Query heads.
+    pub heads: u32,
+    /// Key/value heads; divides `heads`.
     pub kv_heads: u32,
-    /// Width of a head.
+    /// Width of a head; a multiple of 8.
     pub head_dim: u32,
     /// Which positions a token sees.
     pub lifetime: Lifetime,
+    /// Which of the model's ways to rotate queries and keys is this layer's; none where positions play no part.
+    pub rope: Option<usize>,
+    /// What scores are multiplied by.
+    pub scale: f32,
+    /// Within what they stay, if they are bounded.
+    pub cap: Option<f32>,
+}
+
+impl AttentionKind {
+    /// Columns of the query projection.
+    pub fn q_width(&self) -> u32 {
+        self.heads * self.head_dim
+    }
+
+    /// Columns of the key projection, and of the value projection.
+    pub fn kv_width(&self) -> u32 {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Columns of query, key and value side by side.
+    pub fn qkv_width(&self) -> u32 {
+        self.q_width() + 2 * self.kv_width()
+    }
 }
 
 /// The groups of these layers, in the order of their first layers.
 pub fn kv_groups(layers: &[LayerKind]) -> Vec<KvGroupSpec> {
     let mut groups: Vec<KvGroupSpec> = Vec::new();
-    for (layer, LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime })) in
+    for (layer, LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime, .. })) in
         (0..).zip(layers.iter().copied())
     {
         let is_same = |group: &&mut KvGroupSpec| {
@@ -44,7 +69,9 @@ mod tests {
     #[test]
     fn kv_groups_join_layers_of_one_shape_and_lifetime() {
         let layer = |kv_heads, window| {
-            LayerKind::Attention(AttentionKind { kv_heads, head_dim: 64, lifetime: Lifetime { window, keep: 0 } })
+            let (heads, head_dim, rope, scale, cap) = (4, 64, Some(0), 0.125, None);
+            let lifetime = Lifetime { window, keep: 0 };
+            LayerKind::Attention(AttentionKind { heads, kv_heads, head_dim, lifetime, rope, scale, cap })
         };
         let layers = [layer(2, Some(37)), layer(2, None), layer(2, Some(37)), layer(1, None), layer(2, None)];
         let groups = kv_groups(&layers);
@@ -52,5 +79,9 @@ mod tests {
         let expected: [(&[u32], u32, Option<u32>); 3] = [(&[0, 2], 2, Some(37)), (&[1, 4], 2, None), (&[3], 1, None)];
         assert_eq!(found, expected);
         assert_eq!(kv_groups(&[]), []);
+        // Whatever else differs.
+        let LayerKind::Attention(other) = layers[1];
+        let other = LayerKind::Attention(AttentionKind { rope: None, scale: 1.0, ..other });
+        assert_eq!(kv_groups(&[layers[1], other]).len(), 1);
     }
 }

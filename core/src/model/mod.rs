@@ -14,8 +14,9 @@ pub mod rope;
 pub mod weights;
 mod windows;
 
+pub use arch::Architecture;
 pub use blocks::Forward;
-pub use config::{Architecture, Config};
+pub use config::Config;
 pub use error::ModelError;
 pub use fit::{FitError, FitOptions, MemoryNeeds};
 pub use layer_kind::LayerKind;
@@ -23,24 +24,24 @@ pub use weights::LoadError;
 
 use crate::device::Device;
 use crate::gpu::Limits;
+use crate::kernels::matmul::Epilogue;
 use crate::kernels::{Tensor, TensorRef};
 use crate::kv::groups::KvGroupSpec;
-use arch::Decoder;
-use blocks::RopeTable;
+use blocks::{Layer, Norm, RopeTable};
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
-use weights::{Matrix, Vector, WeightRegistry};
+use weights::{Matrix, WeightRegistry};
 
 /// A loaded model: configuration and weights.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
     embedding: Matrix,
-    decoder: Decoder,
-    norm: Vector,
+    layers: Vec<Layer>,
+    norm: Norm,
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
-    rope: RopeTable,
+    ropes: Vec<RopeTable>,
     weight_bytes: u64,
 }
 
@@ -60,7 +61,8 @@ impl Model {
         let mut registry = WeightRegistry::new(gguf, device.clone());
         let model = Model::register(&mut registry, context)?;
         registry.load(source, progress).await?;
-        model.rope.upload(device, &model.config, context);
+        let ropes = model.ropes.iter().zip(&model.config.ropes);
+        ropes.for_each(|(table, rope)| table.upload(device, rope, context));
         Ok(model)
     }
 
@@ -93,19 +95,23 @@ impl Model {
         let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
+        let layer = |index| (config.architecture.layer)(registry, &config, index);
         let model = Model {
-            decoder: Decoder::register(registry, &config)?,
-            norm: registry.vector(&[("output_norm.weight", config.hidden)])?,
+            layers: (0..config.layers).map(layer).collect::<Result<_, _>>()?,
+            norm: Norm::register(registry, &config, config.architecture.final_norm, config.hidden)?,
             lm_head: match registry.has("output.weight") {
                 true => Some(registry.matrix("output", config.vocab, config.hidden)?),
                 false => None,
             },
-            rope: RopeTable::register(registry, &config, context)?,
+            ropes: (config.ropes.iter())
+                .map(|rope| RopeTable::register(registry, rope, context))
+                .collect::<Result<_, _>>()?,
             weight_bytes: registry.bytes(),
             embedding,
             config,
         };
-        registry.check_unused()?;
+        // What predicts further tokens is not run.
+        registry.check_unused(model.config.layers)?;
         Ok(model)
     }
 
@@ -134,14 +140,19 @@ impl Model {
     pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
         let x = pass.embed(&self.embedding);
         pass.recorder.tap("embed", x);
-        self.decoder.forward(pass, x, &self.rope);
-        let out = pass.rms_norm(x, &self.norm);
+        self.layers.iter().enumerate().for_each(|(index, layer)| layer.forward(pass, index, x, &self.ropes));
+        let out = pass.norm(x, &self.norm);
         pass.recorder.tap("final_norm", out);
         out
     }
 
     /// Records the head: logits, `[rows, vocab]`.
     pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>) -> Tensor {
-        pass.linear(hidden, self.lm_head.as_ref().unwrap_or(&self.embedding))
+        let epilogue = match (self.config.logit_cap, self.config.logit_scale) {
+            (Some(cap), _) => Epilogue::Cap(cap),
+            (None, 1.0) => Epilogue::Store,
+            (None, factor) => Epilogue::Scale(factor),
+        };
+        pass.finished(hidden, self.lm_head.as_ref().unwrap_or(&self.embedding), epilogue)
     }
 }

@@ -33,6 +33,8 @@ pub struct Rope {
     pub attention_factor: f32,
     /// Tokens of context before it was extended.
     pub original_context: u32,
+    /// Whether a tensor of factors, where there is one, divides these frequencies.
+    pub has_factors: bool,
 }
 
 /// How a context is extended.
@@ -81,6 +83,7 @@ impl Rope {
                 None | Some(0) => context,
                 Some(original) => original,
             },
+            has_factors: true,
         };
         rope.check(keys, head_dim)?;
         Ok(rope)
@@ -108,12 +111,14 @@ impl Rope {
             _ => 1.0,
         };
         let what = "a magnitude of its own for rotated queries and keys";
-        keys.refuse("rope.scaling.yarn_attn_factor", what, &[0.0, 1.0, -1.0, derived])?;
-        keys.refuse("rope.freq_base_swa", "two bases for RoPE", &[0.0, f64::from(self.base)])
+        keys.refuse("rope.scaling.yarn_attn_factor", what, &[0.0, 1.0, -1.0, derived])
     }
 
     /// Which tensor holds factors, for a model that runs with so much context, if one does: [`FACTORS`] before the others.
     pub fn factors(&self, has: impl Fn(&str) -> bool, context: u32) -> Option<&'static str> {
+        if !self.has_factors {
+            return None;
+        }
         if has(FACTORS) {
             return Some(FACTORS);
         }
@@ -310,7 +315,7 @@ mod tests {
 
     #[test]
     fn scalings_that_change_nothing_pass() {
-        let none: [&[(&str, Value)]; 8] = [
+        let none: [&[(&str, Value)]; 7] = [
             &[("rope.scaling.alpha", 0f32.into())],
             &[("rope.scaling.alpha", 1f32.into())],
             &[("rope.scaling.type", "none".into()), ("rope.scaling.factor", 8f32.into())],
@@ -318,7 +323,6 @@ mod tests {
             &[("rope.scale_linear", 0f32.into())],
             &[("rope.scaling.type", "linear".into())],
             &[("rope.scaling.attn_factor", 1f32.into())],
-            &[("rope.freq_base_swa", 10_000f32.into())],
         ];
         for keys in none {
             let rope = of(keys).unwrap();

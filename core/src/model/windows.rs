@@ -1,9 +1,19 @@
 //! Sliding windows: how far layers see back, as files say it.
 
-use super::config::Architecture;
 use super::error::ModelError;
 use super::keys::Keys;
 use inglenook_format::gguf::{Array, Value};
+
+/// Which layers of an architecture have the window of a file that does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WindowPattern {
+    /// All of them.
+    All,
+    /// Of each so many all but the last.
+    Every(u32),
+    /// transformers leaves the first layers without, and no key says how many.
+    Unknown,
+}
 
 /// The windows of a model's layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +26,7 @@ pub(super) struct Windows {
 
 /// Reads `attention.sliding_window`, and `attention.sliding_window_pattern` where there is one. A window as long as the
 /// context is none.
-pub(super) fn read(
-    keys: &Keys<'_>,
-    architecture: Architecture,
-    layers: u32,
-    context: u32,
-) -> Result<Windows, ModelError> {
+pub(super) fn read(keys: &Keys<'_>, default: WindowPattern, layers: u32, context: u32) -> Result<Windows, ModelError> {
     let window = keys.optional("attention.sliding_window")?.filter(|window| (1..context).contains(window));
     let of = |is_windowed: &dyn Fn(u32) -> bool| Windows {
         layers: (0..layers).map(|layer| window.filter(|_| is_windowed(layer))).collect(),
@@ -29,11 +34,10 @@ pub(super) fn read(
     };
     let name = "attention.sliding_window_pattern";
     let Some(pattern) = keys.meta.get(&keys.key(name)).filter(|_| window.is_some()) else {
-        return Ok(match architecture {
-            // Mistral 7B v0.1 and its kin: all of them.
-            Architecture::Llama => of(&|_| true),
-            // transformers leaves the first layers without, and no key says how many.
-            Architecture::Qwen2 | Architecture::Qwen3 => Windows { context: window, ..of(&|_| false) },
+        return Ok(match default {
+            WindowPattern::All => of(&|_| true),
+            WindowPattern::Every(period) => of(&|layer| layer % period != period - 1),
+            WindowPattern::Unknown => Windows { context: window, ..of(&|_| false) },
         });
     };
     let flags: Option<Vec<bool>> = match pattern {
@@ -57,28 +61,30 @@ mod tests {
     use super::*;
     use inglenook_format::gguf::Metadata;
 
-    fn of(architecture: Architecture, entries: &[(&str, Value)]) -> Result<Windows, ModelError> {
+    fn of(default: WindowPattern, entries: &[(&str, Value)]) -> Result<Windows, ModelError> {
         let entries = entries.iter().map(|(key, value)| (format!("x.attention.{key}"), value.clone())).collect();
         let meta = Metadata::new(entries).unwrap();
-        read(&Keys { meta: &meta, prefix: "x" }, architecture, 4, 1024)
+        read(&Keys { meta: &meta, prefix: "x" }, default, 4, 1024)
     }
 
     const W: Option<u32> = Some(37);
 
     #[test]
-    fn window_without_a_pattern_is_every_layers_in_llama_files() {
+    fn window_without_a_pattern_is_that_of_the_architectures_layers() {
         let window = ("sliding_window", 37u32.into());
         let all = Windows { layers: vec![W; 4], context: None };
-        assert_eq!(of(Architecture::Llama, std::slice::from_ref(&window)).unwrap(), all);
+        assert_eq!(of(WindowPattern::All, std::slice::from_ref(&window)).unwrap(), all);
         let unknown = Windows { layers: vec![None; 4], context: W };
-        assert_eq!(of(Architecture::Qwen2, &[window]).unwrap(), unknown);
+        assert_eq!(of(WindowPattern::Unknown, std::slice::from_ref(&window)).unwrap(), unknown);
+        let three = Windows { layers: vec![W, W, None, W], context: None };
+        assert_eq!(of(WindowPattern::Every(3), &[window]).unwrap(), three);
     }
 
     #[test]
     fn window_pattern_says_which_layers_have_one() {
         let with = |pattern: Value| {
             let window = ("sliding_window", 37u32.into());
-            of(Architecture::Qwen3, &[window, ("sliding_window_pattern", pattern)]).map(|windows| windows.layers)
+            of(WindowPattern::Unknown, &[window, ("sliding_window_pattern", pattern)]).map(|windows| windows.layers)
         };
         assert_eq!(with(vec![true, false, false, true].into()).unwrap(), [W, None, None, W]);
         assert_eq!(with(vec![0u32, 1, 1, 0].into()).unwrap(), [None, W, W, None]);
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn window_as_long_as_the_context_is_none() {
         for window in [0u32, 1024, 4096] {
-            let windows = of(Architecture::Llama, &[("sliding_window", window.into())]).unwrap();
+            let windows = of(WindowPattern::All, &[("sliding_window", window.into())]).unwrap();
             assert_eq!(windows, Windows { layers: vec![None; 4], context: None }, "{window}");
         }
     }

@@ -17,6 +17,7 @@ struct Case {
     window: Option<u32>,
     keep: u32,
     sinks: bool,
+    cap: Option<f32>,
     rows: Vec<Row>,
     /// Entries of a sequence's row in the page table.
     pages: u32,
@@ -37,6 +38,7 @@ impl Case {
             window: None,
             keep: 0,
             sinks: false,
+            cap: None,
             rows,
             pages: last / PAGE + 1,
             segments: 1,
@@ -90,6 +92,11 @@ impl Case {
         Case { sinks: true, ..self }
     }
 
+    /// The same with scores within ±1.5.
+    fn capped(self) -> Case {
+        Case { cap: Some(1.5), ..self }
+    }
+
     /// The page table. What no row sees has entries that lead nowhere: such pages may be gone.
     fn table(&self, shape: &AttentionShape) -> Vec<u32> {
         let count = 2 * self.pages;
@@ -109,6 +116,7 @@ impl Case {
             heads,
             qkv_width: (heads + 2 * kv.kv_heads) * self.head_dim,
             scale: 1.7 / (self.head_dim as f32).sqrt(),
+            cap: self.cap,
             kv_splits: self.kv_splits,
             is_prefill: self.is_prefill,
             window: self.window,
@@ -126,6 +134,7 @@ impl Case {
         };
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
         let sinks = if self.sinks { " sinks" } else { "" };
+        let sinks = if self.cap.is_some() { format!("{sinks} capped") } else { sinks.to_string() };
         let segments = kv::class(self.segments as usize);
         format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
     }
@@ -187,6 +196,7 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     case.window = kernel.shape.window.map(|_| last / 2);
     case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
     case.sinks = kernel.sinks.is_some();
+    case.cap = kernel.shape.cap.map(|_| 1.5);
     case.segments = kernel.cache.len() as u32;
     case.split(kv_splits).test()
 }
@@ -236,6 +246,11 @@ fn window_cases() -> Vec<Case> {
         Case::prefill(8, 64, KvType::F16, 200, 33).with_sinks().windowed(128, 0),
         Case::prefill(8, 64, KvType::Q8_0, 90, 91).with_sinks().windowed(30, 5).split(4),
         Case::odd_rows(2, 64, KvType::F16).windowed(20, 2),
+        Case::decode(4, 64, KvType::F16, 70).capped(),
+        Case::decode(1, 256, KvType::F16, 90).capped().windowed(40, 0).split(4),
+        Case::prefill(4, 256, KvType::F32, 60, 33).capped().with_sinks(),
+        Case::prefill(2, 512, KvType::F16, 40, 9),
+        Case::decode(8, 512, KvType::Q8_0, 40).split(4),
     ]);
     cases
 }
@@ -356,18 +371,19 @@ mod tests {
         let sees = |p: &u32| case.window.is_none_or(|w| *p as i64 > position as i64 - w as i64) || *p < case.keep;
         let seen: Vec<u32> = (0..=position).filter(sees).collect();
         let score = |p: &u32| query.iter().zip(&cache[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
-        let weights: Vec<f64> = seen.iter().map(|p| (score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
+        let capped = |score: f64| case.cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
+        let weights: Vec<f64> = seen.iter().map(|p| capped(score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
         let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
         let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();
         (0..dim).map(|d| sum(d) / total).collect()
     }
 
     #[test]
-    fn attention_twin_follows_the_definition_of_windows_kept_positions_and_sinks() {
+    fn attention_twin_follows_the_definition_of_windows_kept_positions_sinks_and_caps() {
         let case = Case::decode(2, 8, KvType::F32, 90);
         for (window, keep) in [(None, 0), (Some(1), 0), (Some(45), 3), (Some(90), 1), (Some(91), 0), (Some(50), 70)] {
-            for (sinks, kv_splits) in [(false, 1), (true, 1), (true, 7)] {
-                let case = Case { window, keep, sinks, kv_splits, ..case.clone() };
+            for (sinks, cap, kv_splits) in [(false, None, 1), (true, None, 1), (true, Some(1.5), 7)] {
+                let case = Case { window, keep, sinks, cap, kv_splits, ..case.clone() };
                 for (row, head) in [(0, 0), (0, 3), (1, 2)] {
                     let found = &row_of(&case, row)[head * 8..][..8];
                     let wanted = by_definition(&case, row, head);

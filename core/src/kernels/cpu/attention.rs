@@ -112,7 +112,7 @@ impl Tile<'_> {
             let sinks = sinks.filter(|_| split == 0);
             let mut outs: Vec<&mut [f32]> =
                 outs.iter_mut().skip(split).step_by(kv_splits).map(|out| &mut **out).collect();
-            let question = Question { queries: &queries, places, seen, sinks, scale: shape.scale };
+            let question = Question { queries: &queries, places, seen, sinks, scale: shape.scale, cap: shape.cap };
             let ends = question.answer(segments, kv, way, &mut outs);
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {
@@ -137,6 +137,8 @@ pub struct Question<'a> {
     pub sinks: Option<&'a [f32]>,
     /// What scores are multiplied by.
     pub scale: f32,
+    /// Within what they stay.
+    pub cap: Option<f32>,
 }
 
 impl Question<'_> {
@@ -153,7 +155,7 @@ impl Question<'_> {
             let queries = self.queries.chunks_exact(heads * kv.head_dim as usize);
             let rows = queries.zip(self.seen).zip(outs.chunks_mut(heads));
             rows.flat_map(|((queries, seen), outs)| {
-                attend(queries, &self.places[seen.clone()], (self.sinks, self.scale), segments, kv, outs)
+                attend(queries, &self.places[seen.clone()], (self.sinks, self.scale, self.cap), segments, kv, outs)
             })
             .collect()
         })
@@ -164,7 +166,7 @@ impl Question<'_> {
 fn attend(
     queries: &[f32],
     places: &[usize],
-    (sinks, scale): (Option<&[f32]>, f32),
+    (sinks, scale, cap): (Option<&[f32]>, f32, Option<f32>),
     segments: &[&[u32]],
     kv: &KvShape,
     outs: &mut [&mut [f32]],
@@ -177,7 +179,8 @@ fn attend(
         let vector = &mut vectors[..dim];
         load_from(segments, kv, *place, vector);
         for (g, query) in queries.chunks_exact(dim).enumerate() {
-            scores[g * places.len() + p] = dot(query, vector) * scale;
+            let score = dot(query, vector) * scale;
+            scores[g * places.len() + p] = cap.map_or(score, |cap| cap * (score / cap).tanh());
         }
     }
     let mut ends = Vec::with_capacity(outs.len());

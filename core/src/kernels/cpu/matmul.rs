@@ -2,7 +2,7 @@
 
 use super::products::{PAIR, products_of_one, products_of_two};
 use super::threads::{ALL_THREADS, pieces_of, spread, threads_for};
-use super::{WeightRows, activate};
+use super::{WeightRows, activate, gate_one};
 use crate::kernels::matmul::Epilogue;
 
 /// `sums[n * m_count + m] = weights[n] · x[m]` for the first `rows` weight rows; `x`: `[m_count, cols]`. What is computed beside a
@@ -56,8 +56,12 @@ pub fn finish(sums: &[f32], bias: Option<&[f32]>, epilogue: Epilogue, m_count: u
         match epilogue {
             Epilogue::Store => (0..rows).for_each(|n| out[n] = sum(n, m)),
             Epilogue::Add => (0..rows).for_each(|n| out[n] += sum(n, m)),
+            Epilogue::Scale(factor) => (0..rows).for_each(|n| out[n] = factor * sum(n, m)),
+            Epilogue::AddScaled(factor) => (0..rows).for_each(|n| out[n] += factor * sum(n, m)),
+            Epilogue::Cap(cap) => (0..rows).for_each(|n| out[n] = cap * (sum(n, m) / cap).tanh()),
+            Epilogue::Activate(activation) => (0..rows).for_each(|n| out[n] = activate(sum(n, m), activation)),
             Epilogue::Gated(activation) => {
-                (0..rows / 2).for_each(|n| out[n] = activate(sum(n, m), activation) * sum(n + rows / 2, m))
+                (0..rows / 2).for_each(|n| out[n] = gate_one(sum(n, m), sum(n + rows / 2, m), activation))
             }
         }
     }

@@ -9,6 +9,7 @@ mod fast;
 mod filter_draw;
 mod gated_activation;
 pub(super) mod kv;
+mod layer_norm;
 mod logprobs;
 mod matmul;
 mod products;
@@ -29,7 +30,8 @@ pub use fast::{FastWay, Precision, Processor, fast_products, fast_rms_norm};
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;
-pub use gated_activation::{activate, gated_activation};
+pub use gated_activation::{activate, gate_one, gated_activation};
+pub use layer_norm::layer_norm;
 pub use logprobs::logprobs;
 pub use matmul::{Strided, dot_products, finish};
 pub use rms_norm::rms_norm;

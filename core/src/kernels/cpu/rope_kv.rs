@@ -5,7 +5,7 @@ use super::kv::store_into;
 use super::threads::{ALL_THREADS, spread, threads_for};
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
-use crate::kernels::rope::{FINE, RopeShape, RopeStyle};
+use crate::kernels::rope::{FINE, HeadNorm, RopeShape, RopeStyle};
 
 /// Norms, rotates and, for a quantised cache, mixes queries and keys of `qkv` in place, and writes keys and values into the cache. `norms` holds the
 /// query norm's weights, then the key norm's. Rows without a place in the cache are left alone.
@@ -38,16 +38,31 @@ fn rotate_row(row: &Row, qkv: &mut [f32], norms: &[f32], angles: &[f32], (rope, 
     let (dim, heads) = (kv.head_dim as usize, rope.heads as usize);
     let turned = heads + kv.kv_heads as usize;
     let [cos, sin] = turn_of(row.position, angles, rope);
-    for (index, head) in qkv.chunks_exact_mut(dim).take(turned).enumerate() {
+    let (turning, values) = qkv.split_at_mut(turned * dim);
+    for (index, head) in turning.chunks_exact_mut(dim).enumerate() {
         let is_key = index >= heads;
-        if let Some(eps) = rope.norm {
-            normalise(head, &norms[if is_key { dim } else { 0 }..][..dim], eps);
+        let weight = || &norms[if is_key { dim } else { 0 }..][..dim];
+        if let Some(HeadNorm { eps, after: false }) = rope.norm {
+            normalise(head, weight(), eps);
         }
         rotate(head, [&cos, &sin], rope.style);
+        if let Some(HeadNorm { eps, after: true }) = rope.norm {
+            normalise(head, weight(), eps);
+        }
+        if let Some(temperature) = rope.temperature.filter(|_| !is_key) {
+            let factor = temperature.at(row.position);
+            head.iter_mut().for_each(|v| *v *= factor);
+        }
         if kv.ty.is_quantised() {
             let block = kv.block() as usize;
             head.chunks_exact_mut(block)
                 .for_each(|block| mix(block, if is_key { 1.0 } else { 1.0 / block.len() as f32 }));
+        }
+    }
+    if let Some(eps) = rope.value_norm {
+        for value in values.chunks_exact_mut(dim) {
+            let scale = root_mean_square(value, eps);
+            value.iter_mut().for_each(|v| *v *= scale);
         }
     }
 }
@@ -63,9 +78,14 @@ fn store_row(row: &Row, qkv: &[f32], segments: &mut [&mut [u32]], pages: &[u32],
     }
 }
 
-fn normalise(head: &mut [f32], weight: &[f32], eps: f32) {
+/// What a norm multiplies a head by.
+fn root_mean_square(head: &[f32], eps: f32) -> f32 {
     let mean = head.iter().map(|v| v * v).sum::<f32>() / head.len() as f32;
-    let scale = 1.0 / (mean + eps).sqrt();
+    1.0 / (mean + eps).sqrt()
+}
+
+fn normalise(head: &mut [f32], weight: &[f32], eps: f32) {
+    let scale = root_mean_square(head, eps);
     head.iter_mut().zip(weight).for_each(|(v, w)| *v *= scale * w);
 }
 

@@ -3,12 +3,30 @@
 //! `rope_freqs.weight`. Qwen2 and 2.5 are the same but for RoPE on half-split pairs, and biases of query, key and value, which are taken
 //! wherever a file has some.
 
-use crate::model::blocks::{AttentionBlock, PreNormLayer};
+use super::{Architecture, DECODER};
+use crate::kernels::rope::RopeStyle;
+use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, WeightRegistry};
+use crate::model::windows::WindowPattern;
 
-/// Registers layer `index`.
-pub fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<PreNormLayer, LoadError> {
+/// Llama and its kin.
+pub const LLAMA: Architecture = Architecture {
+    name: "llama",
+    models: "Llama 2 and 3, Mistral 7B, Nemo and Small 24B, SmolLM2 and others of their layout",
+    rope: RopeStyle::Interleaved,
+    // Mistral 7B v0.1 and its kin.
+    windows: WindowPattern::All,
+    ..DECODER
+};
+
+/// Qwen2 and 2.5.
+pub const QWEN2: Architecture =
+    Architecture { name: "qwen2", models: "Qwen2, Qwen2.5, DeepSeek R1 distills", ..DECODER };
+
+/// A pre-norm layer.
+pub fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?;
-    PreNormLayer::register(registry, config, index, attention)
+    let mlp = Mlp::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PRE, attention, mlp)
 }

@@ -1,47 +1,126 @@
-//! The architectures, a file each: what its layers are made of.
+//! The architectures, a file each: what is special about its configuration, and what its layers are made of.
 //!
-//! To add one: a file here (where no other has such layers), a line in each `match` below, and in `Architecture::ALL`. The compiler finds what is missing.
+//! To add one: a file here, and its name in [`ALL`].
 
+mod bitnet;
+mod cohere;
+mod exaone4;
+mod gemma2;
+mod gemma3;
+mod glm4;
+mod granite;
+mod hunyuan;
 mod llama;
+mod mistral3;
+mod olmo2;
+mod phi3;
 mod qwen3;
+mod seed_oss;
+mod smollm3;
 
-use super::blocks::{Forward, PreNormLayer, RopeTable};
-use super::config::{Architecture, Config};
+use super::blocks::Layer;
+use super::config::Config;
+use super::error::ModelError;
+use super::keys::Keys;
 use super::weights::{LoadError, WeightRegistry};
-use crate::kernels::Tensor;
+use super::windows::WindowPattern;
 use crate::kernels::rope::RopeStyle;
 
-/// The layers of a model, by their kind.
-#[derive(Debug)]
-pub(super) enum Decoder {
-    /// Pre-norm layers, all alike.
-    PreNorm(Vec<PreNormLayer>),
+/// All that inglenook runs.
+pub static ALL: &[&Architecture] = &[
+    &llama::LLAMA,
+    &llama::QWEN2,
+    &qwen3::QWEN3,
+    &gemma3::GEMMA3,
+    &gemma2::GEMMA2,
+    &phi3::PHI3,
+    &glm4::GLM4,
+    &glm4::CHATGLM,
+    &mistral3::MISTRAL3,
+    &granite::GRANITE,
+    &smollm3::SMOLLM3,
+    &olmo2::OLMO2,
+    &cohere::COHERE2,
+    &cohere::COMMAND_R,
+    &exaone4::EXAONE4,
+    &hunyuan::HUNYUAN_DENSE,
+    &seed_oss::SEED_OSS,
+    &bitnet::BITNET,
+];
+
+/// An architecture, as data: what a file of it may say, and what its layers are.
+pub struct Architecture {
+    /// `general.architecture` of its files.
+    pub name: &'static str,
+    /// The models that have it, for people.
+    pub models: &'static str,
+    /// Which dimensions its files' queries and keys rotate together.
+    pub(super) rope: RopeStyle,
+    /// Which layers have a sliding window where the file does not say it.
+    pub(super) windows: WindowPattern,
+    /// Keys beside those of every model that [`Architecture::configure`] reads.
+    pub(super) reads: &'static [&'static str],
+    /// The last norm, without `.weight`.
+    pub(super) final_norm: &'static str,
+    /// Changes what every model's keys have given.
+    pub(super) configure: fn(&mut Config, &Keys<'_>) -> Result<(), ModelError>,
+    /// Registers a layer.
+    pub(super) layer: fn(&mut WeightRegistry<'_>, &Config, u32) -> Result<Layer, LoadError>,
 }
 
-impl Decoder {
-    /// Registers the weights of all layers.
-    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config) -> Result<Decoder, LoadError> {
-        let layer = match config.architecture {
-            Architecture::Llama | Architecture::Qwen2 => llama::layer,
-            Architecture::Qwen3 => qwen3::layer,
-        };
-        let layers = (0..config.layers).map(|index| layer(registry, config, index));
-        Ok(Decoder::PreNorm(layers.collect::<Result<_, _>>()?))
-    }
-
-    /// Records the layers, which add to the residual stream `x`.
-    pub fn forward(&self, pass: &mut Forward<'_>, x: Tensor, rope: &RopeTable) {
-        let Decoder::PreNorm(layers) = self;
-        layers.iter().enumerate().for_each(|(index, layer)| layer.forward(pass, index, x, rope));
-    }
-}
+/// What most architectures have, as a base for theirs.
+const DECODER: Architecture = Architecture {
+    name: "",
+    models: "",
+    rope: RopeStyle::HalfSplit,
+    windows: WindowPattern::Unknown,
+    reads: &[],
+    final_norm: "output_norm",
+    configure: |_, _| Ok(()),
+    layer: llama::layer,
+};
 
 impl Architecture {
-    /// Which dimensions its files' queries and keys rotate together.
-    pub(super) fn rope_style(self) -> RopeStyle {
-        match self {
-            Architecture::Llama => RopeStyle::Interleaved,
-            Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::HalfSplit,
+    /// The architecture of this name.
+    ///
+    /// # Errors
+    /// [`ModelError::Architecture`], which tells what there is.
+    pub(super) fn from_name(name: &str) -> Result<&'static Architecture, ModelError> {
+        ALL.iter().copied().find(|architecture| architecture.name == name).ok_or_else(|| ModelError::Architecture {
+            found: name.into(),
+            supported: ALL.iter().map(|architecture| architecture.name).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// Its name: there is one of each.
+impl std::fmt::Debug for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Architecture {
+    fn eq(&self, other: &Architecture) -> bool {
+        self.name == other.name
+    }
+}
+
+impl serde::Serialize for Architecture {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn architectures_have_names_of_their_own() {
+        for (index, architecture) in ALL.iter().enumerate() {
+            assert!(!architecture.name.is_empty() && !architecture.models.is_empty(), "number {index}");
+            assert!(ALL[..index].iter().all(|other| other.name != architecture.name), "{}", architecture.name);
         }
     }
 }

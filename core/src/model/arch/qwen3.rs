@@ -1,11 +1,15 @@
 //! Qwen3, dense: as Llama, with a norm over each query and key head before RoPE on half-split pairs.
 
-use crate::model::blocks::{AttentionBlock, PreNormLayer};
+use super::{Architecture, DECODER};
+use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, WeightRegistry};
 
-/// Registers layer `index`.
-pub fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<PreNormLayer, LoadError> {
+/// Qwen3.
+pub const QWEN3: Architecture = Architecture { name: "qwen3", models: "Qwen3, dense", layer, ..DECODER };
+
+fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;
-    PreNormLayer::register(registry, config, index, attention)
+    let mlp = Mlp::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PRE, attention, mlp)
 }

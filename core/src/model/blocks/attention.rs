@@ -1,13 +1,14 @@
 //! Attention in four calls: project, rotate, write, attend. An architecture may leave one out or do another thing in between.
 
-use super::{Forward, RopeTable};
+use super::{Forward, Norm, RopeTable};
 use crate::device::Slice;
 use crate::kernels::Tensor;
 use crate::kernels::attention::{Attention, AttentionReduce, AttentionShape};
 use crate::kernels::matmul::Epilogue;
-use crate::kernels::rope::{RopeKv, RopeShape};
+use crate::kernels::rms_norm::NormTarget;
+use crate::kernels::rope::{HeadNorm, RopeKv, RopeShape, RopeStyle};
 use crate::model::config::Config;
-use crate::model::layer_kind::{AttentionKind, LayerKind};
+use crate::model::layer_kind::AttentionKind;
 use crate::model::weights::{LoadError, Matrix, Vector, WeightRegistry};
 
 /// The attention of a layer: its sizes, its cache and its weights.
@@ -20,9 +21,13 @@ pub struct AttentionBlock {
     /// Query, key and value projections: each matrix with the column it begins at.
     pub qkv: Vec<(u32, Matrix)>,
     /// f32 `[2, head_dim]`: norms over each query head and each key head.
-    pub head_norms: Option<Vector>,
+    pub head_norms: Option<(Vector, HeadNorm)>,
+    /// Norms over all query heads together, and all key heads together.
+    pub whole_norms: Option<[Norm; 2]>,
     /// f32 `[heads]`: logits that join each softmax without a value, as gpt-oss learns them.
     pub sinks: Option<Vector>,
+    /// A norm of what goes into the output projection.
+    pub out_norm: Option<Norm>,
     /// The output projection.
     pub out: Matrix,
 }
@@ -45,19 +50,50 @@ impl AttentionBlock {
         index: u32,
     ) -> Result<AttentionBlock, LoadError> {
         let name = |part: &str| format!("blk.{index}.attn_{part}");
-        let (q, kv) = (config.q_width(), config.kv_width());
+        let kind = *config.attention(index);
+        let (q, kv) = (kind.q_width(), kind.kv_width());
         let qkv = match registry.has(&name("qkv.weight")) {
-            true => vec![(0, registry.matrix(&name("qkv"), config.qkv_width(), config.hidden)?)],
+            true => vec![(0, registry.matrix(&name("qkv"), kind.qkv_width(), config.hidden)?)],
             false => registry.fused_qkv(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
         };
-        let out = registry.matrix(&name("output"), config.hidden, q)?;
+        AttentionBlock::with_projections(registry, config, index, qkv)
+    }
+
+    /// Registers the attention of layer `index` where all query heads have one norm, and all key heads.
+    pub fn register_with_whole_norms(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<AttentionBlock, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}");
+        let kind = *config.attention(index);
+        let (q, kv) = (kind.q_width(), kind.kv_width());
+        let mut apart = Vec::new();
+        for (part, first, rows) in [("q", 0, q), ("k", q, kv), ("v", q + kv, kv)] {
+            apart.push((first, registry.matrix(&name(part), rows, config.hidden)?));
+        }
+        let mut block = AttentionBlock::with_projections(registry, config, index, apart)?;
+        let mut norm = |part, width| Norm::register(registry, config, &name(part), width);
+        block.whole_norms = Some([norm("q_norm", q)?, norm("k_norm", kv)?]);
+        Ok(block)
+    }
+
+    fn with_projections(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+        qkv: Vec<(u32, Matrix)>,
+    ) -> Result<AttentionBlock, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}");
+        let kind = *config.attention(index);
+        let out = registry.matrix(&name("output"), config.hidden, kind.q_width())?;
         let sinks = name("sinks.weight");
         let sinks = match registry.has(&sinks) {
-            true => Some(registry.vector(&[(&sinks, config.heads)])?),
+            true => Some(registry.vector(&[(&sinks, kind.heads)])?),
             false => None,
         };
-        let LayerKind::Attention(kind) = config.kind(index);
-        Ok(AttentionBlock { kind, cache_layer: index, qkv, head_norms: None, sinks, out })
+        let (head_norms, whole_norms, out_norm) = (None, None, None);
+        Ok(AttentionBlock { kind, cache_layer: index, qkv, head_norms, whole_norms, sinks, out_norm, out })
     }
 
     /// With a norm over each query and key head.
@@ -68,35 +104,77 @@ impl AttentionBlock {
         index: u32,
     ) -> Result<Self, LoadError> {
         let name = |part: &str| format!("blk.{index}.attn_{part}_norm.weight");
-        let dim = config.head_dim;
-        self.head_norms = Some(registry.vector(&[(&name("q"), dim), (&name("k"), dim)])?);
+        let dim = self.kind.head_dim;
+        let weights = registry.vector(&[(&name("q"), dim), (&name("k"), dim)])?;
+        self.head_norms = Some((weights, HeadNorm { eps: config.eps, after: false }));
+        Ok(self)
+    }
+
+    /// With these norms behind the rotation, where there are some.
+    pub fn norms_after_rope(mut self) -> Self {
+        self.head_norms = self.head_norms.map(|(weights, norm)| (weights, HeadNorm { after: true, ..norm }));
+        self
+    }
+
+    /// With a norm of what goes into the output projection.
+    pub fn with_out_norm(
+        mut self,
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<Self, LoadError> {
+        let name = format!("blk.{index}.attn_sub_norm");
+        self.out_norm = Some(Norm::register(registry, config, &name, self.kind.q_width())?);
         Ok(self)
     }
 }
 
 impl Forward<'_> {
+    /// All of it but the output projection: `[rows, heads · head_dim]`.
+    pub fn attention(&mut self, x: Tensor, block: &AttentionBlock, ropes: &[RopeTable]) -> Tensor {
+        let qkv = self.project(x, block);
+        let rotated = self.rotate(qkv, block, ropes);
+        self.write(&rotated, block);
+        let attended = self.attend(&rotated, block);
+        block.out_norm.as_ref().map_or(attended, |norm| self.norm(attended, norm))
+    }
+
     /// Queries, keys and values side by side, `[rows, qkv_width]`.
     pub fn project(&mut self, x: Tensor, block: &AttentionBlock) -> Tensor {
-        let qkv = self.recorder.tensor(self.rows, self.config.qkv_width());
+        let stride = block.kind.qkv_width();
+        let qkv = self.recorder.tensor(self.rows, stride);
+        let mut norms = block.whole_norms.iter().flatten();
         for (first, matrix) in &block.qkv {
-            self.matmul(&x.into(), matrix, (qkv, *first), Epilogue::Store);
+            match norms.next() {
+                None => self.matmul(&x.into(), matrix, (qkv, *first), Epilogue::Store),
+                Some(norm) => {
+                    let raw = self.linear(x, matrix);
+                    self.norm_into(raw, norm, qkv, NormTarget { stride, offset: *first, adds: false });
+                }
+            }
         }
         qkv
     }
 
     /// How queries and keys are normed and rotated; this happens in the dispatch of [`Forward::write`].
-    pub fn rotate(&mut self, qkv: Tensor, block: &AttentionBlock, rope: &RopeTable) -> Rotated {
-        let angles = rope.angles();
+    pub fn rotate(&mut self, qkv: Tensor, block: &AttentionBlock, ropes: &[RopeTable]) -> Rotated {
+        let number = block.kind.rope;
+        let angles = ropes[number.unwrap_or(0)].angles();
+        let rope = number.map(|number| &self.config.ropes[number]);
+        let norm = block.head_norms.as_ref();
         Rotated {
             qkv,
             // A kernel without norms binds any memory in their place.
-            norms: block.head_norms.as_ref().map_or_else(|| angles.storage.slice(0, 4), |norms| norms.slice.clone()),
+            norms: norm.map_or_else(|| angles.storage.slice(0, 4), |(weights, _)| weights.slice.clone()),
             angles,
             shape: RopeShape {
-                heads: self.config.heads,
-                dims: self.config.rope.dims,
-                style: self.config.rope.style,
-                norm: block.head_norms.as_ref().map(|_| self.config.eps),
+                norm: norm.map(|(_, norm)| *norm),
+                temperature: self.config.temperature,
+                ..RopeShape::plain(
+                    block.kind.heads,
+                    rope.map_or(0, |rope| rope.dims),
+                    rope.map_or(RopeStyle::HalfSplit, |rope| rope.style),
+                )
             },
         }
     }
@@ -119,15 +197,16 @@ impl Forward<'_> {
 
     /// Attention over the positions that the cache holds, before the output projection: `[rows, heads · head_dim]`.
     pub fn attend(&mut self, rotated: &Rotated, block: &AttentionBlock) -> Tensor {
-        let (config, cache) = (self.config, self.kv.layer(block.cache_layer));
+        let (kind, cache) = (&block.kind, self.kv.layer(block.cache_layer));
         let shape = AttentionShape {
-            heads: config.heads,
-            qkv_width: config.qkv_width(),
-            scale: 1.0 / (block.kind.head_dim as f32).sqrt(),
+            heads: kind.heads,
+            qkv_width: kind.qkv_width(),
+            scale: kind.scale,
+            cap: kind.cap,
             kv_splits: self.kv_splits(block),
             is_prefill: self.is_prefill,
-            window: block.kind.lifetime.window,
-            keep: block.kind.lifetime.keep,
+            window: kind.lifetime.window,
+            keep: kind.lifetime.keep,
         };
         let parts = self.recorder.tensor(self.rows, shape.out_cols(&cache.shape));
         self.recorder.push(Attention {
@@ -144,14 +223,14 @@ impl Forward<'_> {
         if shape.kv_splits == 1 {
             return parts;
         }
-        let out = self.recorder.tensor(self.rows, config.q_width());
+        let out = self.recorder.tensor(self.rows, kind.q_width());
         self.recorder.push(AttentionReduce {
             batch: self.batch(),
             parts: parts.into(),
             out: out.into(),
             rows: self.rows,
-            heads: config.heads,
-            head_dim: block.kind.head_dim,
+            heads: kind.heads,
+            head_dim: kind.head_dim,
             kv_splits: shape.kv_splits,
         });
         out

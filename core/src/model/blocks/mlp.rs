@@ -1,53 +1,76 @@
-//! The gated feed-forward layer of dense decoders.
+//! The feed-forward layer of dense decoders.
 
-use super::Forward;
+use super::{Forward, Norm};
+use crate::kernels::Tensor;
 use crate::kernels::gated_activation::GatedActivation;
 use crate::kernels::matmul::Epilogue;
-use crate::kernels::{Activation, Tensor};
 use crate::model::config::Config;
-use crate::model::weights::{LoadError, Matrix, WeightRegistry};
+use crate::model::weights::{LoadError, Matrix, Rows, WeightRegistry};
 
-/// `down · (silu(gate · x) * (up · x))`.
+/// `down · (act(gate · x) * (up · x))`, or without a gate `down · act(up · x)`.
 #[derive(Debug)]
-pub struct GatedMlp {
-    gate_up: GateUp,
+pub struct Mlp {
+    up: Up,
+    /// A norm of what goes into `down`.
+    inner_norm: Option<Norm>,
     /// The projection back to the residual stream.
     pub down: Matrix,
 }
 
 #[derive(Debug)]
-enum GateUp {
+enum Up {
     Fused(Matrix),
     Apart { gate: Matrix, up: Matrix },
+    Ungated(Matrix),
 }
 
-impl GatedMlp {
-    /// Registers the feed-forward layer of layer `index`.
-    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<GatedMlp, LoadError> {
+impl Mlp {
+    /// Registers the feed-forward layer of layer `index`. Files hold gate and up apart or, as Phi-3's, in one tensor.
+    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Mlp, LoadError> {
         let name = |part: &str| format!("blk.{index}.ffn_{part}");
-        let (gate, up) = (name("gate"), name("up"));
-        let gate_up = match registry.fused_gate_up(&gate, &up, config.ffn, config.hidden)? {
-            Some(fused) => GateUp::Fused(fused),
-            None => GateUp::Apart {
-                gate: registry.matrix(&gate, config.ffn, config.hidden)?,
-                up: registry.matrix(&up, config.ffn, config.hidden)?,
-            },
+        let (gate, up, ffn, hidden) = (name("gate"), name("up"), config.ffn(index), config.hidden);
+        let up = match config.is_gated {
+            false => Up::Ungated(registry.matrix(&up, ffn, hidden)?),
+            true => {
+                let [gate, up] = match registry.has(&format!("{gate}.weight")) {
+                    true => [Rows::all(&gate, ffn), Rows::all(&up, ffn)],
+                    false => [0, ffn].map(|first| Rows { name: &up, of: 2 * ffn, first, rows: ffn }),
+                };
+                match registry.fused_gate_up(gate, up, hidden)? {
+                    Some(fused) => Up::Fused(fused),
+                    None => Up::Apart { gate: registry.rows(gate, hidden)?, up: registry.rows(up, hidden)? },
+                }
+            }
         };
-        let down = registry.matrix(&name("down"), config.hidden, config.ffn)?;
-        Ok(GatedMlp { gate_up, down })
+        Ok(Mlp { up, inner_norm: None, down: registry.matrix(&name("down"), hidden, ffn)? })
+    }
+
+    /// With a norm of what goes into the last projection.
+    pub fn with_inner_norm(
+        mut self,
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<Self, LoadError> {
+        let name = format!("blk.{index}.ffn_sub_norm");
+        self.inner_norm = Some(Norm::register(registry, config, &name, config.ffn(index))?);
+        Ok(self)
     }
 }
 
 impl Forward<'_> {
-    /// `silu(x · gateᵀ) · (x · upᵀ)`, `[rows, ffn]`.
-    pub fn gated(&mut self, x: Tensor, mlp: &GatedMlp) -> Tensor {
-        match &mlp.gate_up {
-            GateUp::Fused(matrix) => {
-                let out = self.recorder.tensor(self.rows, matrix.outputs);
-                self.matmul(&x.into(), matrix, (out, 0), Epilogue::Gated(Activation::Silu));
-                out
-            }
-            GateUp::Apart { gate, up } => {
+    /// What goes into the last projection, `[rows, ffn]`.
+    pub fn mlp(&mut self, x: Tensor, mlp: &Mlp) -> Tensor {
+        let inner = self.activated(x, &mlp.up);
+        mlp.inner_norm.as_ref().map_or(inner, |norm| self.norm(inner, norm))
+    }
+
+    fn activated(&mut self, x: Tensor, up: &Up) -> Tensor {
+        let activation = self.config.activation;
+        match up {
+            Up::Fused(matrix) => self.finished(x, matrix, Epilogue::Gated(activation)),
+            Up::Ungated(matrix) => self.finished(x, matrix, Epilogue::Activate(activation)),
+            Up::Apart { gate, up } => {
                 let (gate, up) = (self.linear(x, gate), self.linear(x, up));
                 let out = self.recorder.tensor(self.rows, gate.cols);
                 self.recorder.push(GatedActivation {
@@ -57,7 +80,7 @@ impl Forward<'_> {
                     out: out.into(),
                     rows: self.rows,
                     cols: gate.cols,
-                    activation: Activation::Silu,
+                    activation,
                 });
                 out
             }

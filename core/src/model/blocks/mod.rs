@@ -1,23 +1,24 @@
 //! The blocks that architectures are made of: what a `forward()` calls, and the weights behind each call.
 
 mod attention;
+mod layer;
 mod mlp;
-mod pre_norm;
+mod norm;
 
 pub use attention::{AttentionBlock, Rotated};
-pub use mlp::GatedMlp;
-pub use pre_norm::PreNormLayer;
+pub use layer::{Layer, NormNames};
+pub use mlp::Mlp;
+pub use norm::{Norm, NormKind};
 
 use super::config::Config;
-use super::rope::{FACTORS, LONG_FACTORS, SHORT_FACTORS};
-use super::weights::{HostVector, LoadError, Matrix, Vector, WeightRegistry};
+use super::rope::{FACTORS, LONG_FACTORS, Rope, SHORT_FACTORS};
+use super::weights::{HostVector, LoadError, Matrix, WeightRegistry};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::AdapterInfo;
 use crate::kernels::embed::Embed;
 use crate::kernels::gemm::Gemm;
 use crate::kernels::gemv::{Gemv, MAX_ROWS};
 use crate::kernels::matmul::{Epilogue, Matmul};
-use crate::kernels::rms_norm::RmsNorm;
 use crate::kernels::{Tensor, TensorRef};
 use crate::kv::KvCache;
 use crate::plan::Recorder;
@@ -31,20 +32,20 @@ pub struct RopeTable {
 
 impl RopeTable {
     /// Registers the factors, where the file has some, and allocates the table for `context` positions.
-    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, context: u32) -> Result<RopeTable, LoadError> {
-        let name = config.rope.factors(|name| registry.has(name), context);
-        let factors = name.map(|name| registry.host(name, config.rope.dims / 2)).transpose()?;
+    pub fn register(registry: &mut WeightRegistry<'_>, rope: &Rope, context: u32) -> Result<RopeTable, LoadError> {
+        let name = rope.factors(|name| registry.has(name), context);
+        let factors = name.map(|name| registry.host(name, rope.dims / 2)).transpose()?;
         // Of LongRoPE's factors one set is for shorter contexts and one for longer.
         if name != Some(FACTORS) {
             registry.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
         }
-        Ok(RopeTable { storage: registry.memory("angles", config.rope.table_len(context) * 4)?, factors })
+        Ok(RopeTable { storage: registry.memory("angles", rope.table_len(context) * 4)?, factors })
     }
 
     /// Computes and uploads the table, once the file has been read.
-    pub fn upload(&self, device: &Device, config: &Config, context: u32) {
+    pub fn upload(&self, device: &Device, rope: &Rope, context: u32) {
         let factors = self.factors.as_ref().map(|factors| factors.borrow().clone()).unwrap_or_default();
-        device.write(&self.storage, 0, bytemuck::cast_slice(&config.rope.table(&factors, context)));
+        device.write(&self.storage, 0, bytemuck::cast_slice(&rope.table(&factors, context)));
     }
 
     fn angles(&self) -> Slice {
@@ -80,7 +81,7 @@ impl Forward<'_> {
         self.recorder.tap(format!("layer{layer}.{stage}"), tensor);
     }
 
-    /// Rows of the embedding matrix, `[rows, hidden]`.
+    /// Rows of the embedding matrix by the model's factor, `[rows, hidden]`.
     pub fn embed(&mut self, table: &Matrix) -> Tensor {
         let out = self.recorder.tensor(self.rows, table.cols);
         for shard in &table.shards {
@@ -90,37 +91,31 @@ impl Forward<'_> {
                 first_row: shard.first,
                 out: out.into(),
                 rows: self.rows,
-                scale: 1.0,
+                scale: self.config.embedding_scale,
             });
         }
         out
     }
 
-    /// The norm of each row, `[rows, hidden]`.
-    pub fn rms_norm(&mut self, x: Tensor, weight: &Vector) -> Tensor {
-        let out = self.recorder.tensor(self.rows, x.cols);
-        self.recorder.push(RmsNorm {
-            batch: self.batch(),
-            x: x.into(),
-            weight: weight.slice.clone().into(),
-            out: out.into(),
-            rows: self.rows,
-            cols: x.cols,
-            eps: self.config.eps,
-        });
-        out
-    }
-
     /// `x · matrixᵀ`, `[rows, outputs]`; as all products here, with the bias that the matrix has, if any.
     pub fn linear(&mut self, x: impl Into<TensorRef>, matrix: &Matrix) -> Tensor {
+        self.finished(x, matrix, Epilogue::Store)
+    }
+
+    /// The same, finished so.
+    pub fn finished(&mut self, x: impl Into<TensorRef>, matrix: &Matrix, epilogue: Epilogue) -> Tensor {
         let out = self.recorder.tensor(self.rows, matrix.outputs);
-        self.matmul(&x.into(), matrix, (out, 0), Epilogue::Store);
+        self.matmul(&x.into(), matrix, (out, 0), epilogue);
         out
     }
 
-    /// `residual += x · matrixᵀ`.
+    /// `residual += x · matrixᵀ`, by the model's factor of what branches add.
     pub fn add_linear(&mut self, x: Tensor, matrix: &Matrix, residual: Tensor) {
-        self.matmul(&x.into(), matrix, (residual, 0), Epilogue::Add);
+        let epilogue = match self.config.residual_scale {
+            1.0 => Epilogue::Add,
+            factor => Epilogue::AddScaled(factor),
+        };
+        self.matmul(&x.into(), matrix, (residual, 0), epilogue);
     }
 
     /// One dispatch for each shard: into the columns of `out` from `first` on.

@@ -7,7 +7,7 @@ mod loader;
 mod registry;
 mod unused;
 
-pub use registry::WeightRegistry;
+pub use registry::{Rows, WeightRegistry};
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -19,10 +19,32 @@ const WHOLE_GROUPS: u32 = GROUP as u32;
 /// Alignment of a binding's offset, bytes.
 const ALIGN: u64 = 256;
 
-/// A matrix of the file.
+/// Some rows of a matrix of the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'n> {
+    /// The matrix, without `.weight`.
+    pub name: &'n str,
+    /// Rows that the matrix has.
+    pub of: u32,
+    /// The first of them.
+    pub first: u32,
+    /// How many.
+    pub rows: u32,
+}
+
+impl<'n> Rows<'n> {
+    /// All rows of a matrix.
+    pub fn all(name: &'n str, rows: u32) -> Rows<'n> {
+        Rows { name, of: rows, first: 0, rows }
+    }
+}
+
+/// Rows of a matrix of the file.
 struct FileMatrix {
     info: TensorInfo,
     ty: WeightType,
+    first: u64,
+    rows: u64,
     /// Name of its bias.
     bias: Option<String>,
 }
@@ -30,6 +52,7 @@ struct FileMatrix {
 /// Rows of a matrix of the file that stand together in a shard.
 struct Run<'m> {
     matrix: &'m FileMatrix,
+    /// Counted in the file's matrix.
     from: u64,
     rows: u64,
 }
@@ -83,7 +106,15 @@ impl<'a> WeightRegistry<'a> {
     /// # Errors
     /// A missing tensor, a wrong shape, no memory.
     pub fn matrix(&mut self, name: &str, rows: u32, cols: u32) -> Result<Matrix, LoadError> {
-        let matrix = self.file_matrix(name, rows, cols)?;
+        self.rows(Rows::all(name, rows), cols)
+    }
+
+    /// Rows of a matrix and of its bias, as a matrix.
+    ///
+    /// # Errors
+    /// As [`WeightRegistry::matrix`].
+    pub fn rows(&mut self, rows: Rows<'_>, cols: u32) -> Result<Matrix, LoadError> {
+        let matrix = self.file_matrix(rows, cols)?;
         self.stack(&[matrix])
     }
 
@@ -94,7 +125,7 @@ impl<'a> WeightRegistry<'a> {
     pub fn table(&mut self, name: &str, rows: u32, cols: u32) -> Result<Matrix, LoadError> {
         let info = self.tensor(name, &[cols, rows])?;
         let ty = info.weight_type().map_err(ModelError::from)?;
-        self.stack(&[FileMatrix { info, ty, bias: None }])
+        self.stack(&[FileMatrix { info, ty, first: 0, rows: rows.into(), bias: None }])
     }
 
     /// Matrices of equal width, one below the other. Neighbours of the same type become one matrix, whose product is one
@@ -103,11 +134,13 @@ impl<'a> WeightRegistry<'a> {
     /// # Errors
     /// As [`WeightRegistry::matrix`].
     pub fn fused_qkv(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
-        let files: Vec<FileMatrix> =
-            names.iter().map(|(name, rows)| self.file_matrix(name, *rows, cols)).collect::<Result<_, _>>()?;
+        let files: Vec<FileMatrix> = names
+            .iter()
+            .map(|(name, rows)| self.file_matrix(Rows::all(name, *rows), cols))
+            .collect::<Result<_, _>>()?;
         let mut first = 0;
         let mut matrices = Vec::new();
-        for run in files.chunk_by(|a, b| a.ty == b.ty && a.info.rows().is_multiple_of(WHOLE_GROUPS.into())) {
+        for run in files.chunk_by(|a, b| a.ty == b.ty && a.rows.is_multiple_of(WHOLE_GROUPS.into())) {
             let matrix = self.stack(run)?;
             let outputs = matrix.outputs;
             matrices.push((first, matrix));
@@ -116,12 +149,13 @@ impl<'a> WeightRegistry<'a> {
         Ok(matrices)
     }
 
-    /// A gate and an up matrix of the same type as one, paired shard by shard so that one dispatch can gate.
+    /// Gate rows and as many up rows of the same type as one matrix, paired shard by shard so that one dispatch can gate.
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`]. `None` where the types differ, or rows are no whole groups.
-    pub fn fused_gate_up(&mut self, gate: &str, up: &str, rows: u32, cols: u32) -> Result<Option<Matrix>, LoadError> {
-        let pair = [self.file_matrix(gate, rows, cols)?, self.file_matrix(up, rows, cols)?];
+    pub fn fused_gate_up(&mut self, gate: Rows<'_>, up: Rows<'_>, cols: u32) -> Result<Option<Matrix>, LoadError> {
+        let rows = gate.rows;
+        let pair = [self.file_matrix(gate, cols)?, self.file_matrix(up, cols)?];
         if pair[0].ty != pair[1].ty || !rows.is_multiple_of(WHOLE_GROUPS) {
             return Ok(None);
         }
@@ -129,7 +163,8 @@ impl<'a> WeightRegistry<'a> {
         let step = self.shard_rows(pair[0].ty, cols, 2)?;
         let mut shards = Vec::new();
         for from in (0..rows).step_by(step as usize) {
-            let runs = pair.each_ref().map(|matrix| Run { matrix, from, rows: step.min(rows - from) });
+            let run = |matrix| Run { matrix, from: matrix.first + from, rows: step.min(rows - from) };
+            let runs = pair.each_ref().map(run);
             shards.push(self.shard(from, &runs)?);
         }
         Ok(Some(Matrix { outputs: rows as u32, cols, shards }))
@@ -188,14 +223,14 @@ impl<'a> WeightRegistry<'a> {
         loader::load(&self.device, source, &with_destinations.collect::<Vec<_>>(), progress).await
     }
 
-    fn file_matrix(&self, name: &str, rows: u32, cols: u32) -> Result<FileMatrix, LoadError> {
-        let info = self.tensor(&format!("{name}.weight"), &[cols, rows])?;
+    fn file_matrix(&self, Rows { name, of, first, rows }: Rows<'_>, cols: u32) -> Result<FileMatrix, LoadError> {
+        let info = self.tensor(&format!("{name}.weight"), &[cols, of])?;
         let ty = info.weight_type().map_err(ModelError::from)?;
         let bias = Some(format!("{name}.bias")).filter(|bias| self.has(bias));
         if let Some(bias) = &bias {
-            self.floats(bias, rows)?;
+            self.floats(bias, of)?;
         }
-        Ok(FileMatrix { info, ty, bias })
+        Ok(FileMatrix { info, ty, first: first.into(), rows: rows.into(), bias })
     }
 
     /// Checks that there is a vector of `len` numbers.
@@ -223,7 +258,7 @@ impl<'a> WeightRegistry<'a> {
 
     fn stack(&mut self, matrices: &[FileMatrix]) -> Result<Matrix, LoadError> {
         let (ty, cols) = (matrices[0].ty, matrices[0].info.row_len() as u32);
-        let rows: u64 = matrices.iter().map(|matrix| matrix.info.rows()).sum();
+        let rows: u64 = matrices.iter().map(|matrix| matrix.rows).sum();
         let step = self.shard_rows(ty, cols, 1)?;
         let mut shards = Vec::new();
         for first in (0..rows).step_by(step as usize) {
@@ -231,11 +266,11 @@ impl<'a> WeightRegistry<'a> {
             let mut begin = 0;
             let mut runs = Vec::new();
             for matrix in matrices {
-                let (from, to) = (first.max(begin), end.min(begin + matrix.info.rows()));
+                let (from, to) = (first.max(begin), end.min(begin + matrix.rows));
                 if from < to {
-                    runs.push(Run { matrix, from: from - begin, rows: to - from });
+                    runs.push(Run { matrix, from: matrix.first + from - begin, rows: to - from });
                 }
-                begin += matrix.info.rows();
+                begin += matrix.rows;
             }
             shards.push(self.shard(first, &runs)?);
         }

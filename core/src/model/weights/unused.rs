@@ -8,12 +8,13 @@ use inglenook_format::gguf::TensorInfo;
 const TOLD: usize = 3;
 
 impl WeightRegistry<'_> {
-    /// Refuses what the file has and nobody has registered.
+    /// Refuses what the file has and nobody has registered, but for the layers behind the first `layers`.
     ///
     /// # Errors
     /// [`ModelError::UnusedTensors`].
-    pub fn check_unused(&self) -> Result<(), ModelError> {
-        let used = |name: &str| self.destinations.contains_key(name) || self.ignored.contains(&name);
+    pub fn check_unused(&self, layers: u32) -> Result<(), ModelError> {
+        let is_behind = |name: &str| layer_of(name).is_some_and(|layer| layer >= layers);
+        let used = |name: &str| self.destinations.contains_key(name) || self.ignored.contains(&name) || is_behind(name);
         let mut unused =
             self.gguf.tensors().iter().filter(|tensor| !used(&tensor.name) && !is_harmless(tensor)).peekable();
         if unused.peek().is_none() {
@@ -27,6 +28,11 @@ impl WeightRegistry<'_> {
         let architecture = self.gguf.metadata.text("general.architecture").unwrap_or_default().to_owned();
         Err(ModelError::UnusedTensors { architecture, names: told.join(", ") + &more })
     }
+}
+
+/// The layer that a tensor is of.
+fn layer_of(name: &str) -> Option<u32> {
+    name.strip_prefix("blk.")?.split('.').next()?.parse().ok()
 }
 
 /// Whether a tensor that nobody has registered changes nothing of a text model's answers.

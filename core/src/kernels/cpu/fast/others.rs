@@ -33,8 +33,8 @@ pub fn fast_attend(
         KvType::Q4_0 => KvNumbers::Q4,
     };
     let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
-    let Question { queries, places: keys, seen, sinks, scale } = *question;
-    let question = inglenook_cpu::Question { queries, scale, sinks, keys, seen, to_value: kv.value_word(0) };
+    let Question { queries, places: keys, seen, sinks, scale, cap } = *question;
+    let question = inglenook_cpu::Question { queries, scale, cap, sinks, keys, seen, to_value: kv.value_word(0) };
     let cache = KvVectors { segments, segment_words, numbers, head_dim };
     let whole = !kv.ty.is_quantised() || head_dim.is_multiple_of(32);
     whole.then(|| attend(processor, cache, question, outs))

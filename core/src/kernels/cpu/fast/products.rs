@@ -8,7 +8,7 @@ use inglenook_format::quant::WeightType;
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::Activation;
 use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
-use crate::kernels::cpu::{Strided, WeightRows, gated_activation};
+use crate::kernels::cpu::{Strided, WeightRows, activate, gated_activation};
 use crate::kernels::matmul::Epilogue;
 
 /// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
@@ -94,6 +94,14 @@ impl Products {
                 match epilogue {
                     Epilogue::Store => self.parts(m, bias, out).for_each(|(sums, bias, out)| store(sums, bias, out)),
                     Epilogue::Add => self.parts(m, bias, out).for_each(|(sums, bias, out)| add(sums, bias, out)),
+                    Epilogue::Scale(factor) => self.store_by(m, bias, out, |sum| factor * sum),
+                    Epilogue::Cap(cap) => self.store_by(m, bias, out, |sum| cap * (sum / cap).tanh()),
+                    Epilogue::Activate(activation) => self.store_by(m, bias, out, |sum| activate(sum, activation)),
+                    Epilogue::AddScaled(factor) => {
+                        gathered.resize(self.rows, 0.0);
+                        self.store_by(m, bias, &mut gathered, |sum| factor * sum);
+                        add(&gathered, None, &mut out[..self.rows]);
+                    }
                     Epilogue::Gated(activation) => {
                         let is_whole = bias.is_none() && (m_count == 1 || self.piece >= self.rows);
                         let sums = if is_whole {
@@ -126,6 +134,14 @@ impl Products {
             bias = bias.map(|bias| &bias[rows..]);
             (&piece[m * rows..][..rows], of_part, part)
         })
+    }
+
+    /// What `finish` makes of each product of row `m`.
+    fn store_by(&self, m: usize, bias: Option<&[f32]>, out: &mut [f32], finish: impl Fn(f32) -> f32) {
+        self.parts(m, bias, out).for_each(|(sums, bias, out)| {
+            store(sums, bias, out);
+            out.iter_mut().for_each(|value| *value = finish(*value));
+        });
     }
 
     fn gate(&self, sums: &[f32], activation: Activation, out: &mut [f32]) {

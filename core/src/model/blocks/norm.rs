@@ -1,0 +1,66 @@
+//! Norms of rows, of either kind.
+
+use super::Forward;
+use crate::kernels::Tensor;
+use crate::kernels::layer_norm::LayerNorm;
+use crate::kernels::rms_norm::{NormTarget, RmsNorm};
+use crate::model::config::Config;
+use crate::model::weights::{LoadError, Vector, WeightRegistry};
+
+/// What a model's norms compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormKind {
+    /// Division by the root mean square.
+    Rms,
+    /// The mean taken off, then division by the standard deviation.
+    Layer,
+}
+
+/// A norm over rows of some width.
+#[derive(Debug)]
+pub struct Norm {
+    kind: NormKind,
+    weight: Vector,
+    bias: Option<Vector>,
+}
+
+impl Norm {
+    /// Registers `NAME.weight`, and `NAME.bias` where the file has one.
+    pub fn register(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        name: &str,
+        width: u32,
+    ) -> Result<Norm, LoadError> {
+        let kind = config.norm;
+        let weight = registry.vector(&[(&format!("{name}.weight"), width)])?;
+        let bias = format!("{name}.bias");
+        let bias = match kind == NormKind::Layer && registry.has(&bias) {
+            true => Some(registry.vector(&[(&bias, width)])?),
+            false => None,
+        };
+        Ok(Norm { kind, weight, bias })
+    }
+}
+
+impl Forward<'_> {
+    /// The norm of each row.
+    pub fn norm(&mut self, x: Tensor, norm: &Norm) -> Tensor {
+        let out = self.recorder.tensor(self.rows, x.cols);
+        self.norm_into(x, norm, out, NormTarget::rows(x.cols));
+        out
+    }
+
+    /// The norm of each row, put `to` where it belongs.
+    pub fn norm_into(&mut self, x: Tensor, norm: &Norm, out: Tensor, to: NormTarget) {
+        let (batch, rows, cols, eps) = (self.batch(), self.rows, x.cols, self.config.eps);
+        let (x, out, weight) = (x.into(), out.into(), norm.weight.slice.clone().into());
+        match norm.kind {
+            NormKind::Rms => self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, cols, eps }),
+            NormKind::Layer => {
+                let bias = norm.bias.as_ref().map(|bias| bias.slice.clone().into());
+                self.recorder.push(LayerNorm { batch, x, weight, bias, out, to, rows, cols, eps });
+            }
+        }
+    }
+}
