@@ -1,13 +1,15 @@
 """Makes every golden file under tests/goldens from reference implementations.
 
-    python generate.py                  all parts
-    python generate.py models quants    some of them
+    python generate.py                         all parts
+    python generate.py models quants           some of them
+    python generate.py models --only gemma3    some checkpoints of a part
+    python generate.py models --hf FOLDER      these also in Hugging Face's form, a folder each
 
 The output is committed, so the tests need no Python. Run this again only to change the goldens; see README.md.
 """
 
+import argparse
 import importlib
-import sys
 from pathlib import Path
 
 # Each part is a module of `generator` with a function `generate(folder)`, and owns one output folder.
@@ -23,16 +25,20 @@ PARTS = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Makes the golden files of tests/goldens.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all of them, or some of {', '.join(PARTS)}")
+    parser.add_argument("--only", metavar="NAMES", help="checkpoints of `models`, with commas between them")
+    parser.add_argument("--hf", metavar="FOLDER", type=Path, help="where checkpoints go in Hugging Face's form")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"no part named {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     here = Path(__file__).resolve().parent
-    names = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        sys.exit(f"no part named {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
-    for name in names:
+    for name in options.parts or PARTS:
         folder = here / PARTS[name]
         folder.mkdir(exist_ok=True)
         print(f"{name} -> {folder.name}/")
-        importlib.import_module(f"generator.{name}").generate(folder)
+        settings = {"only": options.only and set(options.only.split(",")), "hf": options.hf}
+        importlib.import_module(f"generator.{name}").generate(folder, **(settings if name == "models" else {}))
 
 
 if __name__ == "__main__":

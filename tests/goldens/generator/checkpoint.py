@@ -251,14 +251,13 @@ def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
     return weight.reshape(heads, 2, len(weight) // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
-def llama3_rope_factors(shape: Shape) -> np.ndarray:
+def llama3_rope_factors(scaling: dict, theta: float, head_dim: int) -> np.ndarray:
     """What each frequency is divided by, [head_dim / 2]: the tensor rope_freqs.weight."""
-    scaling = shape.rope_scaling
     low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
     original = scaling["original_max_position_embeddings"]
     factors = []
-    for i in range(0, shape.head_dim, 2):
-        wavelength = 2 * math.pi * shape.rope_theta ** (i / shape.head_dim)
+    for i in range(0, head_dim, 2):
+        wavelength = 2 * math.pi * theta ** (i / head_dim)
         if wavelength < original / high:
             factors.append(1.0)
         elif wavelength > original / low:
@@ -295,7 +294,8 @@ def write_gguf(path: Path, shape: Shape, model: transformers.PreTrainedModel) ->
 
     match shape.rope_scaling.get("rope_type"):
         case "llama3":
-            writer.add_tensor("rope_freqs.weight", llama3_rope_factors(shape))
+            factors = llama3_rope_factors(shape.rope_scaling, shape.rope_theta, shape.head_dim)
+            writer.add_tensor("rope_freqs.weight", factors)
         case "yarn":
             writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
             writer.add_rope_scaling_factor(shape.rope_scaling["factor"])

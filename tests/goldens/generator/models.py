@@ -1,5 +1,7 @@
 """Logits, greedy tokens and intermediate vectors of the tiny checkpoints, by transformers in float32.
 
+The checkpoints of `archs` are made by architectures.py, those of checkpoint.py here.
+
 For each shape of `checkpoint.py` this writes
 
     NAME.gguf        the checkpoint
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 import transformers
 
-from . import check
+from . import architectures, check
 from .checkpoint import SHAPES, VOCAB_SIZE, Shape, build, write_gguf
 from .output import write_json
 
@@ -149,9 +151,13 @@ def find_seed(shape: Shape, path: Path) -> tuple[int, transformers.PreTrainedMod
     raise SystemExit(f"no seed below {MAX_SEED} makes a golden of {shape.name}: adjust its scales in checkpoint.py")
 
 
-def generate(folder: Path) -> None:
+def generate(folder: Path, only: set[str] | None = None, hf: Path | None = None) -> None:
+    """Writes the checkpoints named in `only`, or all; `hf` is a folder for those of `archs` in Hugging Face's form."""
     torch.set_num_threads(1)  # the order of summation, and so the last bits, depend on it
+    architectures.generate(folder, only, hf)
     for shape in SHAPES:
+        if only and shape.name not in only:
+            continue
         path = folder / f"{shape.name}.gguf"
         seed, model, run = find_seed(shape, path)
         (folder / f"{shape.name}.logits.f32").write_bytes(run.logits.astype("<f4").tobytes())

@@ -1,0 +1,23 @@
+"""One module an architecture or family, each with a list `CHECKPOINTS`."""
+
+import importlib
+
+MODULES = [
+    "gemma3",
+    "gemma2",
+    "phi3",
+    "glm4",
+    "mistral3",
+    "smollm3",
+    "granite",
+    "olmo",
+    "cohere",
+    "exaone4",
+    "hunyuan",
+    "seed_oss",
+    "bitnet",
+]
+
+CHECKPOINTS = [
+    checkpoint for name in MODULES for checkpoint in importlib.import_module(f"{__name__}.{name}").CHECKPOINTS
+]
