@@ -12,8 +12,8 @@ const ONE: &str = wgsl!("chunk_argmax/one");
 const MANY: &str = wgsl!("chunk_argmax/many");
 const SUM_ONE: &str = wgsl!("shared/sum_one");
 const SUM_SHARED: &str = wgsl!("shared/sum_shared");
-const BEST_ONE: &str = wgsl!("shared/best_one");
-const BEST_SHARED: &str = wgsl!("shared/best_shared");
+pub(super) const BEST_ONE: &str = wgsl!("shared/best_one");
+pub(super) const BEST_SHARED: &str = wgsl!("shared/best_shared");
 
 /// Chunks in a workgroup of the plain variant.
 const PLAIN_GROUP: u32 = 32;

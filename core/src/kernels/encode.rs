@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
-use super::{attention, chunk_argmax, commit, copy, dry, embed, filter_draw, gated_activation, gemm, gemv};
+use super::{attention, chunk_argmax, commit, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv};
 use super::{layer_norm, logprobs, rms_norm, rope};
 use crate::device::{Slice, Storage};
 
@@ -41,6 +41,11 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "copy" => read::<copy::Copy>(fields),
         "dry" => read::<dry::Dry>(fields),
         "embed" => read::<embed::Embed>(fields),
+        "expert_count" => read::<experts::sort::ExpertCount>(fields),
+        "expert_gemm" => read::<experts::matmul::ExpertGemm>(fields),
+        "expert_gemv" => read::<experts::matmul::ExpertGemv>(fields),
+        "expert_sort" => read::<experts::sort::ExpertSort>(fields),
+        "expert_sum" => read::<experts::sum::ExpertSum>(fields),
         "filter_draw" => read::<filter_draw::FilterDraw>(fields),
         "gated_activation" => read::<gated_activation::GatedActivation>(fields),
         "gemm" => read::<gemm::Gemm>(fields),
@@ -48,6 +53,7 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "layer_norm" => read::<layer_norm::LayerNorm>(fields),
         "logprobs" => read::<logprobs::Logprobs>(fields),
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
+        "route" => read::<experts::route::Route>(fields),
         "rope_kv" => read::<rope::RopeKv>(fields),
         name => Err(serde::de::Error::custom(format!("there is no kernel `{name}`"))),
     }

@@ -9,10 +9,10 @@ use inglenook_format::quant::WeightType;
 use serde::{Deserialize, Serialize};
 
 const TILE: &str = wgsl!("gemm/tile");
-const FLOATS: &str = wgsl!("gemm/floats");
-const SCALED: &str = wgsl!("gemm/scaled");
-const DOT4: &str = wgsl!("gemm/dot4");
-const F16: &str = wgsl!("gemm/f16");
+pub(super) const FLOATS: &str = wgsl!("gemm/floats");
+pub(super) const SCALED: &str = wgsl!("gemm/scaled");
+pub(super) const DOT4: &str = wgsl!("gemm/dot4");
+pub(super) const F16: &str = wgsl!("gemm/f16");
 
 /// Row tiles and rows of x that a workgroup computes where its invocations share memory.
 const TILE_SIZE: [u32; 2] = [16, 64];

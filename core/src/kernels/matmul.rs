@@ -10,9 +10,9 @@ use inglenook_format::quant::WeightType;
 use serde::{Deserialize, Serialize};
 
 const BIAS: &str = wgsl!("shared/matmul/bias");
-const NO_BIAS: &str = wgsl!("shared/matmul/no_bias");
-const EPILOGUE: &str = wgsl!("shared/matmul/epilogue");
-const DOTS: &str = wgsl!("shared/matmul/dots");
+pub(super) const NO_BIAS: &str = wgsl!("shared/matmul/no_bias");
+pub(super) const EPILOGUE: &str = wgsl!("shared/matmul/epilogue");
+pub(super) const DOTS: &str = wgsl!("shared/matmul/dots");
 const PLAIN: &str = wgsl!("shared/matmul/plain");
 /// Every invocation loads its own inputs.
 pub(super) const INPUTS: &str = wgsl!("shared/matmul/inputs");
@@ -41,6 +41,21 @@ pub enum Epilogue {
     Activate(Activation),
     /// The shard's first half of rows are gates, the second half ups: `out[n] = act(gate n) * up n`, half as many outputs.
     Gated(Activation),
+}
+
+impl Epilogue {
+    /// Its number in `shaders/shared/matmul/epilogue.wgsl`, and what goes with it: a factor, a bound, or which activation.
+    pub(super) fn mode(self) -> (u32, f64) {
+        match self {
+            Epilogue::Store => (0, 1.0),
+            Epilogue::Add => (1, 1.0),
+            Epilogue::Scale(factor) => (0, factor.into()),
+            Epilogue::AddScaled(factor) => (1, factor.into()),
+            Epilogue::Cap(cap) => (2, cap.into()),
+            Epilogue::Activate(activation) => (3, activation.code()),
+            Epilogue::Gated(activation) => (4, activation.code()),
+        }
+    }
 }
 
 /// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight shard.
@@ -108,16 +123,7 @@ impl Matmul {
     }
 
     fn constants(&self) -> Vec<(&'static str, f64)> {
-        // The mode, and its number: a factor, a bound, or which activation.
-        let (mode, with) = match self.epilogue {
-            Epilogue::Store => (0, 1.0),
-            Epilogue::Add => (1, 1.0),
-            Epilogue::Scale(factor) => (0, factor.into()),
-            Epilogue::AddScaled(factor) => (1, factor.into()),
-            Epilogue::Cap(cap) => (2, cap.into()),
-            Epilogue::Activate(activation) => (3, activation.code()),
-            Epilogue::Gated(activation) => (4, activation.code()),
-        };
+        let (mode, with) = self.epilogue.mode();
         vec![
             ("ROWS", self.weights.rows.into()),
             ("CHUNKS", self.weights.chunks().into()),
@@ -131,13 +137,13 @@ impl Matmul {
     /// The twin.
     pub(super) fn run(&self, arguments: &Arguments) {
         let m_count = batch::count(&arguments.u32s("batch"));
-        let products = self.with_inputs(arguments, cpu::dot_products);
+        let products = self.with_inputs(arguments, |weights, rows, x| cpu::dot_products(weights, 0..rows, x));
         self.with_outputs(arguments, |bias, out| cpu::finish(&products, bias, self.epilogue, m_count, out));
     }
 
     /// The same the fast way.
     pub(super) fn run_fast(&self, arguments: &Arguments, way: FastWay) {
-        let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, rows, x));
+        let products = self.with_inputs(arguments, |weights, rows, x| cpu::fast_products(way, weights, 0..rows, x));
         self.with_outputs(arguments, |bias, out| products.finish(bias, self.epilogue, out));
     }
 

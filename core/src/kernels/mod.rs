@@ -4,7 +4,7 @@
 //!
 //! Kernels know slices of memory and shapes. They must never know models, requests or where weights came from.
 //!
-//! Every kernel (but `copy`) reads at binding 0 the *batch* (`shaders/shared/batch.wgsl`): how many rows are valid in this step and, for
+//! Every kernel (but `copy` and `expert_gemm`, which has its rows from a list) reads at binding 0 the *batch* (`shaders/shared/batch.wgsl`): how many rows are valid in this step and, for
 //! each row, its token, position and sequence. Rows beyond the count are skipped, so one plan serves every length up to
 //! its own, and a finished batch (count 0) makes the steps still queued behind it nearly free.
 
@@ -24,6 +24,7 @@ pub mod cpu;
 pub mod dry;
 pub mod embed;
 pub mod encode;
+pub mod experts;
 pub mod filter_draw;
 pub mod gated_activation;
 pub mod gemm;

@@ -53,6 +53,8 @@ pub enum Kind {
     Bits,
     /// Pairs of a word, equal bit for bit, and an f32 value, by normalised mean square error at most this.
     Pairs(f64),
+    /// Rows of so many experts, equal, and as many f32 weights that are near.
+    Choices(u32),
 }
 
 impl Output {
@@ -67,6 +69,11 @@ impl Output {
             (Kind::F32(limit), Variant::Dot4 | Variant::F16) => Output { kind: Kind::F32(limit.max(5e-4)), ..self },
             _ => self,
         }
+    }
+
+    /// Choices of so many experts a row: equal experts, and weights that are near.
+    pub fn choices(binding: usize, used: u32) -> Output {
+        Output { binding, kind: Kind::Choices(used) }
     }
 
     /// Words and f32 values by turns; the values sharp to about 1e-5 of their size.
@@ -282,6 +289,15 @@ fn compare(output: &Output, expected: &[u32], found: &[u32]) -> Result<(), Wrong
         Kind::Bits => compare_bits(binding, expected, found),
         Kind::F32(limit) => compare_floats(binding, limit, &f32s(expected), &f32s(found)),
         Kind::Cache(kv) => compare_floats(binding, cache_limit(kv.ty), &vectors(&kv, expected), &vectors(&kv, found)),
+        Kind::Choices(used) => {
+            let half = |words: &[u32], skip: bool| {
+                let rows = words.chunks_exact(2 * used as usize);
+                rows.flat_map(|row| row[if skip { used as usize } else { 0 }..][..used as usize].to_vec())
+                    .collect::<Vec<u32>>()
+            };
+            compare_bits(binding, &half(expected, false), &half(found, false))?;
+            compare_floats(binding, 1e-8, &f32s(&half(expected, true)), &f32s(&half(found, true)))
+        }
         Kind::Pairs(limit) => {
             let every_second =
                 |words: &[u32], start| words.iter().skip(start).step_by(2).copied().collect::<Vec<u32>>();
@@ -385,6 +401,10 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::dry::cases(),
         super::logprobs::cases(),
         super::commit::cases(),
+        super::experts::route::cases(),
+        super::experts::sort::cases(),
+        super::experts::matmul::cases(),
+        super::experts::sum::cases(),
     ]
     .into_iter()
     .flatten()

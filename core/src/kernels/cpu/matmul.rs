@@ -1,22 +1,24 @@
 //! Twin of the matmul kernels, for few rows and for many.
 
+use std::ops::Range;
+
 use super::products::{PAIR, products_of_one, products_of_two};
 use super::threads::{ALL_THREADS, pieces_of, spread, threads_for};
 use super::{WeightRows, activate, gate_one};
 use crate::kernels::matmul::Epilogue;
 
-/// `sums[n * m_count + m] = weights[n] · x[m]` for the first `rows` weight rows; `x`: `[m_count, cols]`. What is computed beside a
+/// `sums[n * m_count + m] = weights[rows.start + n] · x[m]` for these weight rows; `x`: `[m_count, cols]`. What is computed beside a
 /// product changes no bit of it.
-pub fn dot_products(weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Vec<f32> {
+pub fn dot_products(weights: WeightRows<'_>, rows: Range<usize>, x: &[f32]) -> Vec<f32> {
     let m_count = x.len() / weights.cols();
-    let mut sums = vec![0.0; rows * m_count];
+    let mut sums = vec![0.0; rows.len() * m_count];
     if sums.is_empty() {
         return sums;
     }
     let threads = threads_for(sums.len() * weights.cols(), ALL_THREADS);
-    let piece = pieces_of(rows, threads).next_multiple_of(PAIR);
+    let piece = pieces_of(rows.len(), threads).next_multiple_of(PAIR);
     let pieces = sums.chunks_mut(piece * m_count).enumerate();
-    spread(threads, pieces, |(number, sums)| rows_from(weights, number * piece, x, sums, m_count));
+    spread(threads, pieces, |(number, sums)| rows_from(weights, rows.start + number * piece, x, sums, m_count));
     sums
 }
 
@@ -92,9 +94,9 @@ mod tests {
             let planes = laid_out_for_cpu(ty, k / ty.block_len(), planes);
             let weights = WeightRows::new(ty, k, planes.as_ref());
             let x: Vec<f32> = random_f32s(2, 9 * k as u32).into_iter().map(f32::from_bits).collect();
-            let alone: Vec<Vec<f32>> = x.chunks_exact(k).map(|x| dot_products(weights, n, x)).collect();
+            let alone: Vec<Vec<f32>> = x.chunks_exact(k).map(|x| dot_products(weights, 0..n, x)).collect();
             for m_count in 2..=9 {
-                let together = dot_products(weights, n, &x[..m_count * k]);
+                let together = dot_products(weights, 0..n, &x[..m_count * k]);
                 for (m, alone) in alone.iter().take(m_count).enumerate() {
                     let found: Vec<f32> = together.iter().skip(m).step_by(m_count).copied().collect();
                     assert!(

@@ -5,6 +5,7 @@ mod chunk_argmax;
 mod commit;
 mod dry;
 mod embed;
+mod experts;
 mod fast;
 mod filter_draw;
 mod gated_activation;
@@ -24,6 +25,9 @@ pub use chunk_argmax::{Past, Peaks, Sampled, chunk_argmax};
 pub use commit::{SequenceState, commit};
 pub use dry::dry;
 pub use embed::embed;
+pub use experts::{
+    ExpertProducts, PairsOfExpert, count_pairs, pairs_of_choices, pairs_of_list, route, sort_pairs, sum_of_experts,
+};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use fast::{Activations, Products, activations};
 pub use fast::{FastWay, Precision, Processor, fast_products, fast_rms_norm};

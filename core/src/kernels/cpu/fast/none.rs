@@ -1,5 +1,7 @@
 //! Where there is no fast way.
 
+use std::ops::Range;
+
 use super::FastWay;
 use crate::kernels::cpu::Strided;
 use crate::kernels::cpu::WeightRows;
@@ -44,7 +46,7 @@ impl Products {
 }
 
 /// Never called.
-pub fn fast_products(way: FastWay, _: WeightRows<'_>, _: usize, _: &[f32]) -> Products {
+pub fn fast_products(way: FastWay, _: WeightRows<'_>, _: Range<usize>, _: &[f32]) -> Products {
     match way.processor {}
 }
 

@@ -1,5 +1,6 @@
 //! Matmuls: a piece of the weight rows at a time, on several threads.
 
+use std::ops::Range;
 use std::slice::ChunksMut;
 
 use inglenook_cpu::{Activations, TILE, gate_by_silu, products};
@@ -25,15 +26,15 @@ pub struct Products {
     sums: Vec<f32>,
 }
 
-/// What [`crate::kernels::cpu::dot_products`] computes.
-pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: usize, x: &[f32]) -> Products {
+/// What [`crate::kernels::cpu::dot_products`] computes; the first row begins a group.
+pub fn fast_products(way: FastWay, weights: WeightRows<'_>, rows: Range<usize>, x: &[f32]) -> Products {
     let weights = weights.planes();
     let x = activations(way, weights.ty, weights.cols, x);
-    let threads = threads_for(rows * x.rows() * weights.cols, way.threads);
-    let mut all = Products::new(way, rows, x.rows(), pieces_of(rows, threads));
+    let threads = threads_for(rows.len() * x.rows() * weights.cols, way.threads);
+    let mut all = Products::new(way, rows.len(), x.rows(), pieces_of(rows.len(), threads));
     let piece = all.piece;
     spread(threads, all.pieces().enumerate(), |(number, sums)| {
-        products(way.processor, weights, number * piece, &x, sums);
+        products(way.processor, weights, rows.start + number * piece, &x, sums);
     });
     all
 }
