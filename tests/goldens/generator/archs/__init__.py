@@ -16,6 +16,15 @@ MODULES = [
     "hunyuan",
     "seed_oss",
     "bitnet",
+    "mixtral",
+    "qwen3moe",
+    "gpt_oss",
+    "granitemoe",
+    "glm4moe",
+    "gemma4",
+    "gemma3n",
+    "qwen35",
+    "lfm2",
 ]
 
 CHECKPOINTS = [

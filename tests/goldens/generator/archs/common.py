@@ -43,7 +43,8 @@ class Checkpoint:
     config: transformers.PreTrainedConfig
     # GGUF keys in place of or besides those of `generic_keys`; one that is None is left out.
     keys: dict = field(default_factory=dict)
-    # The tensors of a parameter, by GGUF's names or by transformers' where gguf's table has them.
+    # The tensors of a parameter, by GGUF's names or by transformers' where gguf's table has them. A name that ends in [i] is
+    # item i of a stacked tensor.
     tensors: Callable[[str, np.ndarray], Tensors] = unchanged
     # Tensors that are computed from the configuration.
     extra: Tensors = field(default_factory=dict)
@@ -74,13 +75,13 @@ class Checkpoint:
         """The tensors of one parameter under the names of the file."""
         if self.shifted_norms(name):
             weight = weight + np.float32(1)
-        found = self.tensors(name, weight)
+        found = self.tensors(name.replace("e_score_correction_bias", "e_score_correction.bias"), weight)
         found = {self.names.get_name(key, (".weight", ".bias")) or key: data for key, data in found.items()}
         assert all(re.match(r"blk[.]|token_embd|output|per_layer_|altup_", key) for key in found), f"{name} has no name"
         return found
 
     def stored_type(self, name: str, data: np.ndarray) -> gguf.GGMLQuantizationType:
-        if data.ndim < 2 or FLOAT32.search(name):
+        if data.ndim < 2 or FLOAT32.search(name.split("[")[0]):
             return gguf.GGMLQuantizationType.F32
         if self.mxfp4 and self.mxfp4.search(name):
             return gguf.GGMLQuantizationType.MXFP4
@@ -90,6 +91,7 @@ class Checkpoint:
 def build(checkpoint: Checkpoint, seed: int) -> transformers.PreTrainedModel:
     """The float32 model with weights drawn from `seed`, and rounded to what the file can hold."""
     checkpoint.config._attn_implementation = "eager"
+    checkpoint.config._experts_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(checkpoint.config, dtype=torch.float32).eval()
     rng = np.random.default_rng(seed)
     with torch.no_grad():
@@ -122,6 +124,8 @@ def random_weight(checkpoint: Checkpoint, name: str, noise: np.ndarray) -> np.nd
         return 0.2 * noise if checkpoint.shifted_norms(name) else 1.0 + 0.2 * noise
     if name.endswith("bias"):
         return 0.2 * noise
+    if name.endswith(("scale", "scalar")):
+        return 1.0 + 0.2 * noise
     if "embed_tokens" in name or "lm_head" in name:
         values = checkpoint.embedding_scale * noise
         values[checkpoint.ordinary :] /= 2
@@ -157,6 +161,16 @@ def block(name: str) -> str:
     return f"blk.{re.search(r'layers[.]([0-9]+)[.]', name)[1]}."
 
 
+def stacked_experts(name: str, weight: np.ndarray) -> Tensors:
+    """The matrices of all experts, [experts, rows, columns], of which transformers keeps gate and up in one."""
+    if name.endswith("experts.gate_up_proj"):
+        gate, up = halves(weight, axis=1)
+        return {f"{block(name)}ffn_gate_exps.weight": gate, f"{block(name)}ffn_up_exps.weight": up}
+    if name.endswith("experts.down_proj"):
+        return {f"{block(name)}ffn_down_exps.weight": weight}
+    return {name: weight}
+
+
 def halves(weight: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.split(weight, 2, axis=axis)
     return first, second
@@ -180,8 +194,13 @@ def generic_keys(config: transformers.PreTrainedConfig) -> dict:
         "attention.layer_norm_rms_epsilon": "rms_norm_eps",
         "attention.key_length": "head_dim",
         "attention.value_length": "head_dim",
+        "expert_used_count": "num_experts_per_tok",
+        "expert_group_count": "n_group",
+        "expert_group_used_count": "topk_group",
     }
     keys = {key: getattr(config, name, None) for key, name in fields.items()}
+    counts = (getattr(config, name, None) for name in ("num_local_experts", "num_experts", "n_routed_experts"))
+    keys["expert_count"] = next((count for count in counts if count is not None), None)
     keys["rope.freq_base"] = rope.get("rope_theta")
     keys["rope.freq_base_swa"] = all_layers.get("sliding_attention", {}).get("rope_theta")
     if rope.get("rope_type") in ("linear", "yarn"):
@@ -207,16 +226,27 @@ def write_gguf(path: Path, checkpoint: Checkpoint, model: transformers.PreTraine
 
     for name, data in checkpoint.extra.items():
         writer.add_tensor(name, data.astype(np.float32))
-    for name, weight in parameters(model).items():
-        for key, data in checkpoint.file_tensors(name, weight).items():
-            stored = checkpoint.stored_type(key, data)
-            packed = gguf.quants.quantize(np.ascontiguousarray(data), stored)
-            assert np.array_equal(gguf.quants.dequantize(packed, stored), data), f"{key} does not fit in {stored.name}"
-            writer.add_tensor(key, packed, raw_dtype=stored)
+    for key, data in all_tensors(checkpoint, model).items():
+        stored = checkpoint.stored_type(key, data)
+        packed = gguf.quants.quantize(np.ascontiguousarray(data), stored)
+        assert np.array_equal(gguf.quants.dequantize(packed, stored), data), f"{key} does not fit in {stored.name}"
+        writer.add_tensor(key, packed, raw_dtype=stored)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def all_tensors(checkpoint: Checkpoint, model: transformers.PreTrainedModel) -> Tensors:
+    """The tensors of the file, those with a number behind the name stacked."""
+    found: Tensors = {}
+    for name, weight in parameters(model).items():
+        for key, data in checkpoint.file_tensors(name, weight).items():
+            stacked, is_item, _ = key.partition("[")
+            if is_item:
+                data = np.concatenate([found.get(stacked, data[None][:0]), data[None]])
+            found[stacked] = data
+    return found
 
 
 def add_key(writer: gguf.GGUFWriter, key: str, value: object) -> None:
