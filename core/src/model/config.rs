@@ -3,6 +3,7 @@
 use super::arch::Architecture;
 use super::blocks::NormKind;
 use super::error::ModelError;
+use super::experts::ExpertConfig;
 use super::keys::Keys;
 use super::layer_kind::{AttentionKind, LayerKind};
 use super::rope::{Rope, Scaling};
@@ -33,6 +34,8 @@ pub struct Config {
     pub head_dim: u32,
     /// Width of each layer's feed-forward layer.
     pub ffn: Vec<u32>,
+    /// The experts that most layers have in its place, if any.
+    pub experts: Option<ExpertConfig>,
     /// Its nonlinearity.
     pub activation: Activation,
     /// Whether a gate has it.
@@ -94,6 +97,7 @@ impl Config {
         };
         let embedding = gguf.tensor("token_embd.weight")?;
         let windows = windows::read(&keys, architecture.windows, layers, context)?;
+        let ffn = keys.of_layers("feed_forward_length", blocks, 1 << 18)?;
         let kind = |(window, (heads, kv_heads)): (_, (&u32, &u32))| {
             LayerKind::Attention(AttentionKind {
                 heads: *heads,
@@ -114,7 +118,11 @@ impl Config {
             heads: heads[0],
             kv_heads: kv_heads[0],
             head_dim,
-            ffn: keys.of_layers("feed_forward_length", blocks, 1 << 18)?,
+            experts: match architecture.reads.contains(&"expert_count") {
+                true => ExpertConfig::read(&keys, ffn[0])?,
+                false => None,
+            },
+            ffn,
             activation: activation(&keys)?,
             is_gated: true,
             vocab: u32::try_from(embedding.rows())

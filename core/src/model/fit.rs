@@ -97,7 +97,8 @@ impl MemoryNeeds {
         // feed-forward layer's. One row has logits.
         let widths = (0..config.layers).map(|layer| {
             let kind = config.attention(layer);
-            (kind.qkv_width() + kind.q_width()).max(config.ffn(layer))
+            let pairs = config.experts.map_or(0, |experts| experts.routing.used * (experts.ffn + config.hidden));
+            (kind.qkv_width() + kind.q_width()).max(config.ffn(layer)).max(pairs)
         });
         let row = 2 * u64::from(config.hidden) + u64::from(widths.max().unwrap_or(0));
         let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));

@@ -7,6 +7,7 @@ mod arch;
 pub mod blocks;
 pub mod config;
 pub mod error;
+pub mod experts;
 pub mod fit;
 mod keys;
 pub mod layer_kind;
@@ -130,10 +131,12 @@ impl Model {
         self.weight_bytes
     }
 
-    /// Bytes of weights that a decode step reads: all but the embedding's, of which it reads a row, unless it is the head.
+    /// Bytes of weights that a decode step reads: all but the embedding's, of which it reads a row, unless it is the head, and those of
+    /// experts that a token does not go to.
     pub fn step_bytes(&self) -> u64 {
         let embedding: u64 = self.embedding.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum();
-        if self.lm_head.is_some() { self.weight_bytes - embedding } else { self.weight_bytes }
+        let unread: u64 = self.layers.iter().map(Layer::unread_bytes).sum();
+        self.weight_bytes - unread - if self.lm_head.is_some() { embedding } else { 0 }
     }
 
     /// Records the model up to its last norm: `[rows, hidden]`.

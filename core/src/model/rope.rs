@@ -65,6 +65,8 @@ pub struct Yarn {
     pub beta_slow: f32,
     /// `mscale_all_dim` of transformers, or 0.
     pub log_multiplier: f32,
+    /// Whether the pairs between which frequencies go over are whole numbers.
+    pub rounds: bool,
 }
 
 impl Rope {
@@ -99,7 +101,7 @@ impl Rope {
             Scaling::None | Scaling::LongRope => true,
             Scaling::Linear(factor) => sane(factor),
             Scaling::Ntk(factor) | Scaling::DynamicNtk(factor) => sane(factor) && factor >= 1.0 && dims > 2,
-            Scaling::Yarn(Yarn { factor, beta_fast, beta_slow, log_multiplier }) => {
+            Scaling::Yarn(Yarn { factor, beta_fast, beta_slow, log_multiplier, .. }) => {
                 sane(factor) && sane(beta_fast) && sane(beta_slow) && log_multiplier.is_finite() && self.base > 1.0
             }
         };
@@ -169,7 +171,9 @@ impl Rope {
             let wavelength = f64::from(self.original_context) / (f64::from(turns) * std::f64::consts::TAU);
             dims * wavelength.ln() / (2.0 * f64::from(self.base).ln())
         };
-        (pair_of(yarn.beta_fast).floor().max(0.0), pair_of(yarn.beta_slow).ceil().min(dims - 1.0))
+        let (low, high) = (pair_of(yarn.beta_fast), pair_of(yarn.beta_slow));
+        let (low, high) = if yarn.rounds { (low.floor(), high.ceil()) } else { (low, high) };
+        (low.max(0.0), high.min(dims - 1.0))
     }
 
     /// What cosines and sines are multiplied by.
@@ -229,6 +233,7 @@ fn scaling(keys: &Keys<'_>) -> Result<Scaling, ModelError> {
             beta_fast: or("rope.scaling.yarn_beta_fast", 32.0)?,
             beta_slow: or("rope.scaling.yarn_beta_slow", 1.0)?,
             log_multiplier: or("rope.scaling.yarn_log_multiplier", 0.0)?,
+            rounds: true,
         })),
         Some("longrope") if factor.is_none_or(|factor| factor == 1.0) => Ok(Scaling::LongRope),
         Some("longrope") => Err(ModelError::feature("RoPE scaling of the type `longrope` with a factor beside it")),

@@ -2,7 +2,7 @@
 
 use super::{Architecture, DECODER};
 use crate::kernels::Activation;
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, Mlp, NormNames};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
@@ -23,5 +23,5 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_out_norm(registry, config, index)?;
     let mlp = Mlp::register(registry, config, index)?.with_inner_norm(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::PRE, attention, mlp)
+    Layer::register(registry, config, index, NormNames::PRE, attention, FeedForward::Dense(mlp))
 }

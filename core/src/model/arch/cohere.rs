@@ -3,7 +3,7 @@
 
 use super::{Architecture, DECODER};
 use crate::kernels::rope::RopeStyle;
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormKind, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormKind, NormNames};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
@@ -41,6 +41,6 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::PARALLEL, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PARALLEL, attention, feed_forward)
 }

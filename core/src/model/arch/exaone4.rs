@@ -2,7 +2,7 @@
 //! all and rotates nothing.
 
 use super::{Architecture, DECODER};
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
@@ -22,6 +22,6 @@ fn configure(config: &mut Config, _: &Keys<'_>) -> Result<(), ModelError> {
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::POST, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::POST, attention, feed_forward)
 }

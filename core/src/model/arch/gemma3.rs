@@ -3,7 +3,7 @@
 
 use super::{Architecture, DECODER};
 use crate::kernels::Activation;
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
@@ -38,6 +38,6 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::SANDWICH, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::SANDWICH, attention, feed_forward)
 }

@@ -1,4 +1,4 @@
-//! Granite 3 and 4, dense: as Llama, with factors for embeddings, branches, attention scores and logits.
+//! Granite 3 and 4: as Llama, with factors for embeddings, branches, attention scores and logits.
 
 use super::{Architecture, DECODER};
 use crate::kernels::rope::RopeStyle;
@@ -16,11 +16,15 @@ pub const GRANITE: Architecture = Architecture {
     ..DECODER
 };
 
-/// Keys of the factors.
-pub const FACTORS: &[&str] = &["embedding_scale", "residual_scale", "attention.scale", "logit_scale"];
+/// Granite with experts.
+pub const GRANITE_MOE: Architecture =
+    Architecture { name: "granitemoe", models: "Granite 3 and 4 with experts", ..GRANITE };
+
+/// Keys of the factors, and of experts.
+const FACTORS: &[&str] = &["embedding_scale", "residual_scale", "attention.scale", "logit_scale", "expert_count"];
 
 /// Reads the factors, of which 0 is none. Logits are divided by theirs.
-pub fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
+fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
     let factor = |name| Ok::<_, ModelError>(keys.bound(name, 0.0)?.unwrap_or(1.0));
     config.embedding_scale = factor("embedding_scale")?;
     config.residual_scale = factor("residual_scale")?;

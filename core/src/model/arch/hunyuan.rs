@@ -1,7 +1,7 @@
 //! Hunyuan, dense: as Qwen3, with the norms of query and key heads behind RoPE.
 
 use super::{Architecture, DECODER};
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, WeightRegistry};
 
@@ -11,6 +11,6 @@ pub const HUNYUAN_DENSE: Architecture =
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::PRE, attention.norms_after_rope(), mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PRE, attention.norms_after_rope(), feed_forward)
 }

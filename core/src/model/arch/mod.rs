@@ -8,6 +8,8 @@ mod exaone4;
 mod gemma2;
 mod gemma3;
 mod glm4;
+mod glm4moe;
+mod gpt_oss;
 mod granite;
 mod hunyuan;
 mod llama;
@@ -15,6 +17,7 @@ mod mistral3;
 mod olmo2;
 mod phi3;
 mod qwen3;
+mod qwen3moe;
 mod seed_oss;
 mod smollm3;
 
@@ -31,13 +34,17 @@ pub static ALL: &[&Architecture] = &[
     &llama::LLAMA,
     &llama::QWEN2,
     &qwen3::QWEN3,
+    &qwen3moe::QWEN3_MOE,
+    &gpt_oss::GPT_OSS,
     &gemma3::GEMMA3,
     &gemma2::GEMMA2,
     &phi3::PHI3,
     &glm4::GLM4,
     &glm4::CHATGLM,
+    &glm4moe::GLM4_MOE,
     &mistral3::MISTRAL3,
     &granite::GRANITE,
+    &granite::GRANITE_MOE,
     &smollm3::SMOLLM3,
     &olmo2::OLMO2,
     &cohere::COHERE2,

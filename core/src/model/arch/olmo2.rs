@@ -2,7 +2,7 @@
 //! each four layers see a window, and their frequencies are not stretched.
 
 use super::{Architecture, DECODER};
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
@@ -29,6 +29,6 @@ fn configure(config: &mut Config, _: &Keys<'_>) -> Result<(), ModelError> {
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register_with_whole_norms(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::POST, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::POST, attention, feed_forward)
 }

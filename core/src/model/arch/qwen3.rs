@@ -1,7 +1,7 @@
 //! Qwen3, dense: as Llama, with a norm over each query and key head before RoPE on half-split pairs.
 
 use super::{Architecture, DECODER};
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, WeightRegistry};
 
@@ -10,6 +10,6 @@ pub const QWEN3: Architecture = Architecture { name: "qwen3", models: "Qwen3, de
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::PRE, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PRE, attention, feed_forward)
 }

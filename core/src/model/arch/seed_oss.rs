@@ -1,7 +1,7 @@
 //! Seed-OSS: as Llama, with biases of query, key and value, and the feed-forward layer's norm under the name of one behind attention.
 
 use super::{Architecture, DECODER};
-use crate::model::blocks::{AttentionBlock, Layer, Mlp, NormNames};
+use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, WeightRegistry};
 
@@ -10,6 +10,6 @@ pub const SEED_OSS: Architecture = Architecture { name: "seed_oss", models: "See
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    Layer::register(registry, config, index, NormNames::PRE_MISNAMED, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    Layer::register(registry, config, index, NormNames::PRE_MISNAMED, attention, feed_forward)
 }

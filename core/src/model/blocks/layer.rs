@@ -1,6 +1,6 @@
 //! A layer: attention and a feed-forward layer, each a branch that adds to the residual stream, with norms where the architecture has them.
 
-use super::{AttentionBlock, Forward, Mlp, Norm, RopeTable};
+use super::{AttentionBlock, Experts, Forward, Mlp, Norm, RopeTable};
 use crate::kernels::Tensor;
 use crate::kernels::rms_norm::NormTarget;
 use crate::model::config::Config;
@@ -54,8 +54,29 @@ pub struct Layer {
     attention: AttentionBlock,
     after_attention: Option<Norm>,
     mlp_input: MlpInput,
-    mlp: Mlp,
+    feed_forward: FeedForward,
     after_mlp: Option<Norm>,
+}
+
+/// What follows attention.
+#[derive(Debug)]
+pub enum FeedForward {
+    /// A layer that every token goes through.
+    Dense(Mlp),
+    /// Many, of which a token goes through a few.
+    Experts(Experts),
+}
+
+impl FeedForward {
+    /// Registers what layer `index` has: experts, where the model has some and this layer is not one of the first without.
+    pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<FeedForward, LoadError> {
+        match &config.experts {
+            Some(experts) if index >= experts.leading_dense => {
+                Ok(FeedForward::Experts(Experts::register(registry, config, index, experts)?))
+            }
+            _ => Ok(FeedForward::Dense(Mlp::register(registry, config, index)?)),
+        }
+    }
 }
 
 /// What goes into the feed-forward layer.
@@ -75,7 +96,7 @@ impl Layer {
         index: u32,
         names: NormNames,
         attention: AttentionBlock,
-        mlp: Mlp,
+        feed_forward: FeedForward,
     ) -> Result<Layer, LoadError> {
         let mut norm = |name| Norm::register(registry, config, &format!("blk.{index}.{name}"), config.hidden);
         Ok(Layer {
@@ -87,7 +108,7 @@ impl Layer {
                 MlpNorm::None => MlpInput::Stream,
                 MlpNorm::Shared => MlpInput::Shared,
             },
-            mlp,
+            feed_forward,
             after_mlp: names.after_mlp.map(&mut norm).transpose()?,
         })
     }
@@ -98,24 +119,36 @@ impl Layer {
         pass.tap(index, "attn_norm", attention_input);
         let attended = pass.attention(attention_input, &self.attention, ropes);
         pass.tap(index, "attended", attended);
-        // A branch that reads the stream as attention found it comes first.
-        let shared = match self.mlp_input {
-            MlpInput::Shared => Some(pass.mlp(attention_input, &self.mlp)),
-            _ => None,
-        };
         pass.add_branch(x, attended, &self.attention.out, self.after_attention.as_ref());
         pass.tap(index, "attn_residual", x);
-        let inner = shared.unwrap_or_else(|| {
-            let input = match &self.mlp_input {
-                MlpInput::Normed(norm) => pass.norm(x, norm),
-                _ => x,
-            };
-            pass.tap(index, "ffn_norm", input);
-            pass.mlp(input, &self.mlp)
-        });
-        pass.tap(index, "gated", inner);
-        pass.add_branch(x, inner, &self.mlp.down, self.after_mlp.as_ref());
+        let input = match &self.mlp_input {
+            MlpInput::Normed(norm) => pass.norm(x, norm),
+            MlpInput::Stream => x,
+            MlpInput::Shared => attention_input,
+        };
+        pass.tap(index, "ffn_norm", input);
+        match (&self.feed_forward, &self.after_mlp) {
+            (FeedForward::Dense(mlp), norm) => {
+                let inner = pass.mlp(input, mlp);
+                pass.tap(index, "gated", inner);
+                pass.add_branch(x, inner, &mlp.down, norm.as_ref());
+            }
+            (FeedForward::Experts(experts), None) => pass.experts(input, experts, x, true),
+            (FeedForward::Experts(experts), Some(norm)) => {
+                let branch = pass.recorder.tensor(pass.rows, x.cols);
+                pass.experts(input, experts, branch, false);
+                pass.norm_into(branch, norm, x, NormTarget { adds: true, ..NormTarget::rows(x.cols) });
+            }
+        }
         pass.tap(index, "out", x);
+    }
+
+    /// Bytes of weights that a token does not read.
+    pub fn unread_bytes(&self) -> u64 {
+        match &self.feed_forward {
+            FeedForward::Dense(_) => 0,
+            FeedForward::Experts(experts) => experts.unread_bytes(),
+        }
     }
 }
 

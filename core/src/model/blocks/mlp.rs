@@ -27,8 +27,17 @@ enum Up {
 impl Mlp {
     /// Registers the feed-forward layer of layer `index`. Files hold gate and up apart or, as Phi-3's, in one tensor.
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Mlp, LoadError> {
-        let name = |part: &str| format!("blk.{index}.ffn_{part}");
-        let (gate, up, ffn, hidden) = (name("gate"), name("up"), config.ffn(index), config.hidden);
+        Mlp::register_named(registry, config, |part| format!("blk.{index}.ffn_{part}"), config.ffn(index))
+    }
+
+    /// Registers one of `ffn` columns, whose `gate`, `up` and `down` have these names.
+    pub fn register_named(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        name: impl Fn(&str) -> String,
+        ffn: u32,
+    ) -> Result<Mlp, LoadError> {
+        let (gate, up, hidden) = (name("gate"), name("up"), config.hidden);
         let up = match config.is_gated {
             false => Up::Ungated(registry.matrix(&up, ffn, hidden)?),
             true => {

@@ -1,12 +1,14 @@
 //! The blocks that architectures are made of: what a `forward()` calls, and the weights behind each call.
 
 mod attention;
+mod experts;
 mod layer;
 mod mlp;
 mod norm;
 
 pub use attention::{AttentionBlock, Rotated};
-pub use layer::{Layer, NormNames};
+pub use experts::Experts;
+pub use layer::{FeedForward, Layer, NormNames};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormKind};
 

@@ -58,6 +58,31 @@ pub struct Shard {
     pub bias: Option<Slice>,
 }
 
+/// The same matrix of each of many experts.
+#[derive(Debug, Clone)]
+pub struct ExpertMatrix {
+    /// Its shards.
+    pub shards: Vec<ExpertShard>,
+}
+
+/// The matrices of some experts, one below the other.
+#[derive(Debug, Clone)]
+pub struct ExpertShard {
+    /// The first expert, and how many there are.
+    pub experts: (u32, u32),
+    /// The weights.
+    pub weights: WeightShard,
+    /// f32 `[weights.rows]`, where the file has biases.
+    pub bias: Option<Slice>,
+}
+
+impl ExpertMatrix {
+    /// Device memory of its weights.
+    pub fn bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum()
+    }
+}
+
 /// f32 values on a device.
 #[derive(Debug, Clone)]
 pub struct Vector {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::loader::{self, Destination};
-use super::{HostVector, LoadError, Matrix, Shard, Vector};
+use super::{ExpertMatrix, ExpertShard, HostVector, LoadError, Matrix, Shard, Vector};
 use crate::device::{Device, Storage};
 use crate::gpu::{GpuError, Limits};
 use crate::kernels::weights::WeightShard;
@@ -170,6 +170,45 @@ impl<'a> WeightRegistry<'a> {
         Ok(Some(Matrix { outputs: rows as u32, cols, shards }))
     }
 
+    /// The same rows of each of so many experts, part below part and expert below expert, in shards of whole experts. Files have all experts
+    /// of a part in one tensor.
+    ///
+    /// # Errors
+    /// As [`WeightRegistry::matrix`]; parts of several types, and rows that are no whole groups.
+    pub fn experts(&mut self, parts: &[Rows<'_>], experts: u32, cols: u32) -> Result<ExpertMatrix, LoadError> {
+        let matrices: Vec<FileMatrix> =
+            parts.iter().map(|part| self.expert_matrix(*part, experts, cols)).collect::<Result<_, _>>()?;
+        let ty = matrices[0].ty;
+        if let Some(other) = matrices.iter().find(|matrix| matrix.ty != ty) {
+            let (one, two) = (&matrices[0].info.name, &other.info.name);
+            return Err(ModelError::feature(format!("`{one}` of the type {ty} and `{two}` of {}", other.ty)).into());
+        }
+        let rows: u32 = parts.iter().map(|part| part.rows).sum();
+        if !parts.iter().all(|part| part.rows.is_multiple_of(WHOLE_GROUPS)) {
+            return Err(ModelError::feature(format!("experts of {rows} rows, no multiple of {WHOLE_GROUPS}")).into());
+        }
+        let most = (self.shard_rows(ty, cols, 1)? / u64::from(rows)) as u32;
+        if most == 0 {
+            let wanted = ty.plane_bytes(Plane::Quants, cols as usize / ty.block_len()) as u64 * u64::from(rows);
+            return Err(GpuError::TooSmall { what: "bindings", limit: self.binding, wanted }.into());
+        }
+        let mut shards = Vec::new();
+        for first in (0..experts).step_by(most as usize) {
+            let count = most.min(experts - first);
+            let of_expert = |expert: u32| {
+                let run = move |(matrix, part): (_, &Rows<'_>)| {
+                    let from = u64::from(expert) * u64::from(part.of) + u64::from(part.first);
+                    Run { matrix, from, rows: part.rows.into() }
+                };
+                matrices.iter().zip(parts).map(run)
+            };
+            let runs: Vec<Run<'_>> = (first..first + count).flat_map(of_expert).collect();
+            let Shard { weights, bias, .. } = self.shard(0, &runs)?;
+            shards.push(ExpertShard { experts: (first, count), weights, bias });
+        }
+        Ok(ExpertMatrix { shards })
+    }
+
     /// Vectors side by side, as f32.
     ///
     /// # Errors
@@ -229,6 +268,17 @@ impl<'a> WeightRegistry<'a> {
         let bias = Some(format!("{name}.bias")).filter(|bias| self.has(bias));
         if let Some(bias) = &bias {
             self.floats(bias, of)?;
+        }
+        Ok(FileMatrix { info, ty, first: first.into(), rows: rows.into(), bias })
+    }
+
+    fn expert_matrix(&self, part: Rows<'_>, experts: u32, cols: u32) -> Result<FileMatrix, LoadError> {
+        let Rows { name, of, first, rows } = part;
+        let info = self.tensor(&format!("{name}.weight"), &[cols, of, experts])?;
+        let ty = info.weight_type().map_err(ModelError::from)?;
+        let bias = Some(format!("{name}.bias")).filter(|bias| self.has(bias));
+        if let Some(bias) = &bias {
+            self.tensor(bias, &[of, experts])?.weight_type().map_err(ModelError::from)?;
         }
         Ok(FileMatrix { info, ty, first: first.into(), rows: rows.into(), bias })
     }

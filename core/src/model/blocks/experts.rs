@@ -1,0 +1,159 @@
+//! A feed-forward layer of many experts, of which each token goes to a few.
+
+use super::{Forward, Mlp};
+use crate::kernels::Tensor;
+use crate::kernels::experts::matmul::{ExpertGemm, ExpertGemv, ExpertMatmul};
+use crate::kernels::experts::route::Route;
+use crate::kernels::experts::sort::{ExpertCount, ExpertSort, ListShape};
+use crate::kernels::experts::sum::ExpertSum;
+use crate::kernels::gemv::MAX_ROWS;
+use crate::kernels::matmul::Epilogue;
+use crate::model::config::Config;
+use crate::model::experts::ExpertConfig;
+use crate::model::weights::{ExpertMatrix, LoadError, Matrix, Rows, Vector, WeightRegistry};
+
+/// Experts, what chooses among them, and what every token goes to beside.
+#[derive(Debug)]
+pub struct Experts {
+    config: ExpertConfig,
+    /// A logit for each expert.
+    router: Matrix,
+    /// What experts are chosen by beside.
+    selection_bias: Option<Vector>,
+    gate_up: ExpertMatrix,
+    down: ExpertMatrix,
+    shared: Option<Mlp>,
+}
+
+/// Where the pairs of rows and experts stand in a step.
+struct Pairs {
+    choices: Tensor,
+    /// Where there are many.
+    list: Option<Tensor>,
+    shape: ListShape,
+}
+
+impl Experts {
+    /// Registers the experts of layer `index`. Files hold gates and ups apart or in one tensor.
+    pub fn register(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+        experts: &ExpertConfig,
+    ) -> Result<Experts, LoadError> {
+        let name = |part: &str| format!("blk.{index}.ffn_{part}");
+        let (ffn, hidden, count) = (experts.ffn, config.hidden, experts.routing.experts);
+        let (gate, up, both) = (name("gate_exps"), name("up_exps"), name("gate_up_exps"));
+        let gate_up = match registry.has(&format!("{both}.weight")) {
+            true => registry.experts(&[Rows::all(&both, 2 * ffn)], count, hidden)?,
+            false => registry.experts(&[Rows::all(&gate, ffn), Rows::all(&up, ffn)], count, hidden)?,
+        };
+        let bias = format!("blk.{index}.exp_probs_b.bias");
+        let selection_bias = match registry.has(&bias) {
+            true => Some(registry.vector(&[(&bias, count)])?),
+            false => None,
+        };
+        let shared = match experts.shared_ffn {
+            0 => None,
+            shared => Some(Mlp::register_named(registry, config, |part| name(&format!("{part}_shexp")), shared)?),
+        };
+        Ok(Experts {
+            config: *experts,
+            router: registry.matrix(&name("gate_inp"), count, hidden)?,
+            selection_bias,
+            gate_up,
+            down: registry.experts(&[Rows::all(&name("down_exps"), hidden)], count, ffn)?,
+            shared,
+        })
+    }
+
+    /// Bytes of weights that a token does not read.
+    pub fn unread_bytes(&self) -> u64 {
+        let all = self.gate_up.bytes() + self.down.bytes();
+        let routing = &self.config.routing;
+        all - all / u64::from(routing.experts) * u64::from(routing.used)
+    }
+}
+
+impl Forward<'_> {
+    /// What the experts of each row of `x` make of it, by their weights, and the shared one: added to `out`, or in its place.
+    pub fn experts(&mut self, x: Tensor, experts: &Experts, out: Tensor, adds: bool) {
+        let used = experts.config.routing.used;
+        let pairs = self.route(x, experts);
+        let gated = Epilogue::Gated(self.config.activation);
+        let inner = self.recorder.tensor(pairs.shape.pairs(), experts.config.ffn);
+        self.expert_matmul(x, &pairs, &experts.gate_up, false, gated, inner);
+        let parts = self.recorder.tensor(pairs.shape.pairs(), self.config.hidden);
+        self.expert_matmul(inner, &pairs, &experts.down, true, Epilogue::Store, parts);
+        self.recorder.push(ExpertSum {
+            batch: self.batch(),
+            parts: parts.into(),
+            choices: pairs.choices.into(),
+            out: out.into(),
+            rows: self.rows,
+            cols: out.cols,
+            used,
+            scale: self.config.residual_scale,
+            adds,
+        });
+        if let Some(shared) = &experts.shared {
+            let inner = self.mlp(x, shared);
+            self.add_linear(inner, &shared.down, out);
+        }
+    }
+
+    /// Chooses experts; for many rows, lists pairs by expert.
+    fn route(&mut self, x: Tensor, experts: &Experts) -> Pairs {
+        let (rows, routing) = (self.rows, experts.config.routing);
+        let logits = self.linear(x, &experts.router);
+        let choices = self.recorder.tensor(rows, 2 * routing.used);
+        self.recorder.push(Route {
+            batch: self.batch(),
+            logits: logits.into(),
+            bias: experts.selection_bias.as_ref().map(|bias| bias.slice.clone().into()),
+            choices: choices.into(),
+            rows,
+            routing,
+        });
+        let shape = ListShape { rows, used: routing.used, experts: routing.experts };
+        if rows <= MAX_ROWS {
+            return Pairs { choices, list: None, shape };
+        }
+        let counts = self.recorder.tensor(1, shape.experts);
+        let list = self.recorder.tensor(1, shape.words());
+        let (batch, choices_ref) = (self.batch(), choices.into());
+        self.recorder.push(ExpertCount { batch, choices: choices_ref, counts: counts.into(), shape });
+        let (batch, choices_ref) = (self.batch(), choices.into());
+        self.recorder.push(ExpertSort { batch, choices: choices_ref, counts: counts.into(), list: list.into(), shape });
+        Pairs { choices, list: Some(list), shape }
+    }
+
+    fn expert_matmul(
+        &mut self,
+        x: Tensor,
+        pairs: &Pairs,
+        matrix: &ExpertMatrix,
+        x_of_pairs: bool,
+        epilogue: Epilogue,
+        out: Tensor,
+    ) {
+        for shard in &matrix.shards {
+            let matmul = ExpertMatmul {
+                batch: self.batch(),
+                x: x.into(),
+                pairs: pairs.list.unwrap_or(pairs.choices).into(),
+                weights: shard.weights.clone(),
+                bias: shard.bias.clone().map(Into::into),
+                out: out.into(),
+                shape: pairs.shape,
+                experts: shard.experts,
+                x_of_pairs,
+                epilogue,
+            };
+            match pairs.list {
+                None => self.recorder.push(ExpertGemv(matmul)),
+                Some(_) => self.recorder.push(ExpertGemm(matmul)),
+            }
+        }
+    }
+}
