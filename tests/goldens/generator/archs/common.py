@@ -59,6 +59,8 @@ class Checkpoint:
     smallest: float = 0.0
     # Tensors (by GGUF's names) that are stored in MXFP4, the rows rounded to it.
     mxfp4: re.Pattern | None = None
+    # Changes the Hugging Face folder to the form that checkpoints are published in.
+    publish: Callable[[Path], None] = lambda folder: None
     family: vocab.Family = field(default_factory=lambda: vocab.QWEN2)
     # Modules of the taps, where they are not those of `runs.stages`; a tap that is None is left out.
     taps: dict[str, str | None] = field(default_factory=dict)
@@ -293,3 +295,4 @@ def write_hf(folder: Path, checkpoint: Checkpoint, model: transformers.PreTraine
         if gguf.GGMLQuantizationType.F16 in types:
             weight.data = weight.data.half()
     model.save_pretrained(folder)
+    checkpoint.publish(folder)

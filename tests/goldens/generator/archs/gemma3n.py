@@ -7,9 +7,10 @@ import transformers
 
 from .common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, rope_parameters
 
-LAYERS = ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+# The third layer takes the keys of the first, the fourth those of the second.
+LAYERS = ["sliding_attention", "full_attention"] * 2
 # The models' own 0.95 would leave three of 64 values, and sometimes nearly none, which the next norm would blow up.
-SPARSITY = [0.75, 0.75, 0.0, 0.0, 0.0]
+SPARSITY = [0.75, 0.75, 0.0, 0.0]
 # Tokens behind these have no input a layer; the file's table has zeros for them.
 VOCAB_SIZE_PER_LAYER = 320
 

@@ -16,18 +16,18 @@ from .common import (
     stacked_experts,
 )
 
-LAYERS = ["linear_attention", "linear_attention", "full_attention", "linear_attention"]
+MAMBA, ATTENTION = "linear_attention", "full_attention"
 HEADS, STATE = 4, 16
 
 
-def checkpoint(name: str, experts: int, shared: int, groups: int, kv_heads: int) -> Checkpoint:
+def checkpoint(name: str, layers: list[str], experts: int, shared: int, groups: int, kv_heads: int) -> Checkpoint:
     config = transformers.GraniteMoeHybridConfig(
         vocab_size=VOCAB_SIZE,
         hidden_size=64,
         intermediate_size=32,
         shared_intermediate_size=shared,
-        num_hidden_layers=len(LAYERS),
-        layer_types=LAYERS,
+        num_hidden_layers=len(layers),
+        layer_types=layers,
         num_attention_heads=4,
         num_key_value_heads=kv_heads,
         num_local_experts=experts,
@@ -72,7 +72,7 @@ def checkpoint(name: str, experts: int, shared: int, groups: int, kv_heads: int)
             "context_length": 2**20,
             "rope.dimension_count": 16,
             "rope.scaling.finetuned": False,
-            "attention.head_count_kv": [kv_heads if kind == "full_attention" else 0 for kind in LAYERS],
+            "attention.head_count_kv": [kv_heads if kind == ATTENTION else 0 for kind in layers],
             "expert_shared_feed_forward_length": shared,
             "embedding_scale": 6.0,
             "attention.scale": 0.3,
@@ -88,6 +88,6 @@ def checkpoint(name: str, experts: int, shared: int, groups: int, kv_heads: int)
 
 
 CHECKPOINTS = [
-    checkpoint("granitehybrid", experts=0, shared=96, groups=2, kv_heads=2),
-    checkpoint("granitehybrid-moe", experts=4, shared=32, groups=1, kv_heads=1),
+    checkpoint("granitehybrid", [MAMBA, MAMBA, ATTENTION, MAMBA], experts=0, shared=96, groups=2, kv_heads=2),
+    checkpoint("granitehybrid-moe", [MAMBA, ATTENTION, MAMBA], experts=4, shared=32, groups=1, kv_heads=1),
 ]

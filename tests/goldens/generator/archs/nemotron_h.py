@@ -31,10 +31,10 @@ def keys(layers: list[str], ffn: int, kv_heads: int) -> dict:
         "vocab_size": VOCAB_SIZE,
         "context_length": 2**20,
         "attention.layer_norm_epsilon": 1e-5,
-        "attention.layer_norm_rms_epsilon": 1e-5,
         "attention.head_count_kv": [kv_heads if kind == "full_attention" else 0 for kind in layers],
         "feed_forward_length": [ffn if kind in ("mlp", "moe") else 0 for kind in layers],
-        "rope.dimension_count": 32,
+        # What the converter would have for a head, which knows nothing of `head_dim` here; nothing turns.
+        "rope.dimension_count": 16,
         "rope.scaling.finetuned": False,
         **mamba2.keys(inner=HEADS * HEAD_DIM, state=STATE, heads=HEADS, groups=GROUPS, kernel=4),
     }
@@ -102,7 +102,10 @@ CHECKPOINTS = [
         ["linear_attention", "mlp", "full_attention", "mlp", "linear_attention", "mlp"],
         ffn=96,
         kv_heads=1,
-        more_keys={"expert_count": None, "expert_used_count": None},
+        # transformers has these for all Nemotrons.
+        more_keys=dict.fromkeys(
+            ["expert_count", "expert_used_count", "expert_group_count", "expert_group_used_count"]
+        ),
         intermediate_size=96,
     ),
     checkpoint(
@@ -112,6 +115,7 @@ CHECKPOINTS = [
         ffn=64,
         kv_heads=2,
         more_keys={
+            "attention.layer_norm_rms_epsilon": 1e-5,
             "expert_feed_forward_length": 64,
             "expert_shared_feed_forward_length": 96,
             "expert_shared_count": 1,
