@@ -25,6 +25,9 @@ MODULES = [
     "gemma3n",
     "qwen35",
     "lfm2",
+    "granitehybrid",
+    "nemotron_h",
+    "falcon_h1",
 ]
 
 CHECKPOINTS = [

@@ -55,8 +55,12 @@ class Checkpoint:
     # Standard deviations of the embeddings, and of the Q and K projections times sqrt(hidden); see checkpoint.py.
     embedding_scale: float = 0.05
     query_scale: float = 1.0
+    # Random numbers nearer to 0 are taken for 0: what is multiplied into F16 weights must leave them all their digits.
+    smallest: float = 0.0
     # Tensors (by GGUF's names) that are stored in MXFP4, the rows rounded to it.
     mxfp4: re.Pattern | None = None
+    # Changes the Hugging Face folder to the form that checkpoints are published in.
+    publish: Callable[[Path], None] = lambda folder: None
     family: vocab.Family = field(default_factory=lambda: vocab.QWEN2)
     # Modules of the taps, where they are not those of `runs.stages`; a tap that is None is left out.
     taps: dict[str, str | None] = field(default_factory=dict)
@@ -99,6 +103,7 @@ def build(checkpoint: Checkpoint, seed: int) -> transformers.PreTrainedModel:
         saved = model.state_dict(keep_vars=True)
         for name, weight in {**dict(model.named_parameters()), **buffers(model, saved)}.items():
             noise = rng.standard_normal(tuple(weight.shape)).astype(np.float32)
+            noise[np.abs(noise) < checkpoint.smallest] = 0
             values = checkpoint.initial(name, noise)
             values = random_weight(checkpoint, name, noise) if values is None else values
             weight.copy_(torch.from_numpy(rounded(checkpoint, name, values.astype(np.float32))))
@@ -126,10 +131,12 @@ def random_weight(checkpoint: Checkpoint, name: str, noise: np.ndarray) -> np.nd
         return 0.2 * noise
     if name.endswith(("scale", "scalar")):
         return 1.0 + 0.2 * noise
-    if "embed_tokens" in name or "lm_head" in name:
+    if re.search("embed_tokens|embeddings|lm_head", name):
         values = checkpoint.embedding_scale * noise
         values[checkpoint.ordinary :] /= 2
         return values
+    if "conv1d" in name:
+        return 0.5 * noise
     assert noise.ndim > 1, f"no rule for the vector {name}"
     scale = checkpoint.query_scale if re.search(r"\b(q|k|qkv)_proj\b", name) else 1.0
     return noise * np.float32(scale / math.sqrt(noise.shape[-1]))
@@ -182,9 +189,10 @@ def rope_parameters(theta: float, **scaling) -> dict:
 
 def generic_keys(config: transformers.PreTrainedConfig) -> dict:
     """The keys that the converter writes for every architecture whose configuration has the field."""
-    all_layers = getattr(config, "rope_parameters", None) or {}
+    fields = config.to_dict()
+    all_layers = fields.get("rope_parameters") or {}
     rope = all_layers.get("full_attention", all_layers)
-    fields = {
+    sources = {
         "block_count": "num_hidden_layers",
         "context_length": "max_position_embeddings",
         "embedding_length": "hidden_size",
@@ -198,8 +206,8 @@ def generic_keys(config: transformers.PreTrainedConfig) -> dict:
         "expert_group_count": "n_group",
         "expert_group_used_count": "topk_group",
     }
-    keys = {key: getattr(config, name, None) for key, name in fields.items()}
-    counts = (getattr(config, name, None) for name in ("num_local_experts", "num_experts", "n_routed_experts"))
+    keys = {key: fields.get(name) for key, name in sources.items()}
+    counts = (fields.get(name) for name in ("num_local_experts", "num_experts", "n_routed_experts"))
     keys["expert_count"] = next((count for count in counts if count is not None), None)
     keys["rope.freq_base"] = rope.get("rope_theta")
     keys["rope.freq_base_swa"] = all_layers.get("sliding_attention", {}).get("rope_theta")
@@ -287,3 +295,4 @@ def write_hf(folder: Path, checkpoint: Checkpoint, model: transformers.PreTraine
         if gguf.GGMLQuantizationType.F16 in types:
             weight.data = weight.data.half()
     model.save_pretrained(folder)
+    checkpoint.publish(folder)

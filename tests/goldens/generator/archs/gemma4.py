@@ -58,7 +58,8 @@ def tensors(name: str, weight: np.ndarray) -> Tensors:
         return {f"{block(name)}ffn_gate_inp.scale": weight}
     if name.endswith("router.per_expert_scale"):
         return {f"{block(name)}ffn_down_exps.scale": weight}
-    return {f"{name}.weight" if name.endswith(("layer_scalar", "experts.gate_up_proj", "experts.down_proj")) else name: weight}
+    has_no_suffix = name.endswith(("layer_scalar", "experts.gate_up_proj", "experts.down_proj"))
+    return {f"{name}.weight" if has_no_suffix else name: weight}
 
 
 CHECKPOINTS = [

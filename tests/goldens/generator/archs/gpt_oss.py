@@ -1,14 +1,19 @@
 """gpt-oss: attention sinks, windows in each other layer, YaRN, and experts with biases and a clamped SwiGLU."""
 
+import json
 import math
 import re
+from pathlib import Path
 
 import gguf
 import numpy as np
+import safetensors.numpy
 import transformers
 
 from .common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, block, rope_parameters
 
+MXFP4 = gguf.GGMLQuantizationType.MXFP4
+EXPERTS = re.compile("experts.(gate_up|down)_proj$")
 # transformers takes the ends of YaRN's ramp as they come, and llama.cpp rounds them down and up. With this base they are
 # 0 and nearly 6, where both do the same.
 THETA = (64 / (2 * math.pi)) ** (32 / (2 * (6 - 1e-5)))
@@ -40,11 +45,28 @@ def initial(name: str, noise: np.ndarray) -> np.ndarray | None:
 
 def initial_in_mxfp4(name: str, noise: np.ndarray) -> np.ndarray | None:
     values = initial(name, noise)
-    if not re.search("experts.(gate_up|down)_proj$", name):
+    if not EXPERTS.search(name):
         return values
-    kind = gguf.GGMLQuantizationType.MXFP4
     rows = np.ascontiguousarray(values.swapaxes(1, 2).astype(np.float32))
-    return gguf.quants.dequantize(gguf.quants.quantize(rows, kind), kind).swapaxes(1, 2)
+    return gguf.quants.dequantize(gguf.quants.quantize(rows, MXFP4), MXFP4).swapaxes(1, 2)
+
+
+def publish_in_mxfp4(folder: Path) -> None:
+    """As OpenAI's files have experts: rows with their scales apart, and neighbours in a byte."""
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    for name in [name for name in tensors if EXPERTS.search(name)]:
+        rows = np.ascontiguousarray(tensors.pop(name).swapaxes(1, 2))
+        packed = gguf.quants.quantize(rows, MXFP4).reshape(*rows.shape[:2], -1, 17)
+        codes = np.concatenate([packed[..., 1:] & 15, packed[..., 1:] >> 4], axis=-1)
+        tensors[f"{name}_blocks"] = codes[..., ::2] | codes[..., 1::2] << 4
+        tensors[f"{name}_scales"] = packed[..., 0].copy()
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {
+        "quant_method": "mxfp4",
+        "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"],
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def checkpoint(name: str, **options) -> Checkpoint:
@@ -81,5 +103,10 @@ def checkpoint(name: str, **options) -> Checkpoint:
 
 CHECKPOINTS = [
     checkpoint("gpt-oss", initial=initial),
-    checkpoint("gpt-oss-mxfp4", initial=initial_in_mxfp4, mxfp4=re.compile("ffn_(gate|up|down)_exps.weight")),
+    checkpoint(
+        "gpt-oss-mxfp4",
+        initial=initial_in_mxfp4,
+        mxfp4=re.compile("ffn_(gate|up|down)_exps.weight"),
+        publish=publish_in_mxfp4,
+    ),
 ]

@@ -94,7 +94,7 @@ CHECKPOINTS = [
         config=transformers.Qwen3_5MoeTextConfig(
             moe_intermediate_size=32,
             shared_expert_intermediate_size=32,
-            num_experts=4,
+            num_experts=3,
             num_experts_per_tok=2,
             **{**SIZES, "num_hidden_layers": 4, "layer_types": LAYERS[:4]},
         ),

@@ -82,12 +82,11 @@ def reference(checkpoint: Checkpoint, model: transformers.PreTrainedModel, promp
         logits=output.logits[0].numpy(),
         greedy=greedy,
         lead=float(leads_of_tokens[PROMPT_TOKENS - 1 : -1].min()),
-        rounding=deviation(single, double),
+        rounding=max(deviation(single, double), deviation(output.logits[0].numpy(), double[:PROMPT_TOKENS])),
         f16_cache=deviation(halved, single),
         expert_lead=min(leads, default=None),
     )
     require(greedy == double.argmax(axis=1)[PROMPT_TOKENS - 1 : -1].tolist(), "tokens differ without a cache")
-    require(deviation(run.logits, double[:PROMPT_TOKENS]) < MAX_ROUNDING, "float32 is {:.1e} away", deviation(run.logits, double[:PROMPT_TOKENS]))
     require(run.lead >= MIN_LEAD, "two tokens are only {:.1e} apart", run.lead)
     require(run.rounding < MAX_ROUNDING, "float32 is {:.1e} away from float64", run.rounding)
     require(run.f16_cache < MAX_F16_CACHE, "an f16 cache moves the logits by {:.1e}", run.f16_cache)
