@@ -1,16 +1,21 @@
 // Root-mean-square norm: out[r] = or += x[r] / sqrt(mean(x[r]^2) + EPS) * weight.
 //
-// x: [rows, COLS] f32; weight: [COLS] f32; out: see shared/norm_out.wgsl. COLS is a multiple of 4.
-// Dispatch: one workgroup of LANES invocations a row. Rows are few and short (at most 8192 columns), so that one workgroup
+// x: [rows * PARTS, COLS] f32; weight: [COLS] f32; out: see shared/norm_out.wgsl. COLS is a multiple of 4.
+// Dispatch: one workgroup of LANES invocations a row, numbered through x and y. Rows are few and short (at most 8192 columns), so that one workgroup
 // holds a row's sum without a second pass over memory; with LANES = 1 there is no barrier, which software adapters need.
 
 override COLS: u32;
 override EPS: f32;
+override PARTS: u32;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x;
-    if row >= batch.count {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if row >= batch.count * PARTS {
         return;
     }
     let first = row * (COLS / 4u);

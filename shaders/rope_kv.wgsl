@@ -17,6 +17,7 @@ override HEADS: u32;
 override ROPE_DIMS: u32;
 override INTERLEAVED: bool;
 override NORM: u32;         // of queries and keys: 0 none, 1 before they are rotated, 2 after
+override HAS_KEYS: bool;     // else there are queries alone, and the layer reads the cache of another
 override VALUE_NORM: bool;
 override EPS: f32;
 override TEMPERATURE: f32;  // see `Temperature` in kernels/rope.rs; 0 for none
@@ -28,14 +29,15 @@ const FINE: u32 = 256u;
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let head = id.x;
     let r = id.y;
-    if r >= batch.count || head >= HEADS + 2u * KV_HEADS {
+    let heads = HEADS + select(0u, 2u * KV_HEADS, HAS_KEYS);
+    if r >= batch.count || head >= heads {
         return;
     }
     let row = batch.rows[r];
     if !has_place(row) {
         return;
     }
-    let first = (r * (HEADS + 2u * KV_HEADS) + head) * HEAD_DIM;
+    let first = (r * heads + head) * HEAD_DIM;
     if head >= HEADS + KV_HEADS {
         if VALUE_NORM {
             scale_by(first, root_mean_square(first));

@@ -136,7 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let divides = NORMALISES || GATING == SOFTMAX_OF_CHOSEN;
         let factor = select(1.0, 1.0 / max(sum, select(LEAST_SUM, 0x1p-126, GATING == SOFTMAX_OF_CHOSEN)), divides) * WEIGHT_SCALE;
         for (var n = 0u; n < USED; n++) {
-            let weight = bitcast<u32>(bitcast<f32>(choices[at + USED + n]) * factor);
+            let weight = bitcast<u32>(bitcast<f32>(choices[at + USED + n]) * factor * factor_of(choices[at + n]));
             choices[at + USED + n] = select(weight, 0x7fc00000u, is_faulty);
         }
     }

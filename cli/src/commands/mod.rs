@@ -6,6 +6,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod gpu_check;
 pub mod inspect;
+pub mod models;
 pub mod render;
 pub mod run;
 pub mod synth;

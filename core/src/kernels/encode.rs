@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
 use super::{attention, chunk_argmax, commit, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv};
-use super::{layer_norm, logprobs, rms_norm, rope};
+use super::{layer_norm, logprobs, rms_norm, rope, scale};
 use crate::device::{Slice, Storage};
 
 /// A kernel as its fields.
@@ -55,6 +55,7 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
         "route" => read::<experts::route::Route>(fields),
         "rope_kv" => read::<rope::RopeKv>(fields),
+        "scale" => read::<scale::Scale>(fields),
         name => Err(serde::de::Error::custom(format!("there is no kernel `{name}`"))),
     }
 }

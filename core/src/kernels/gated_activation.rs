@@ -45,9 +45,13 @@ pub struct GatedActivation {
     /// f32 `[rows, cols]`.
     #[serde(skip)]
     pub gate: TensorRef,
-    /// f32 `[rows, cols]`.
+    /// f32 `[rows, up_stride]`, of which columns from `up_offset` on.
     #[serde(skip)]
     pub up: TensorRef,
+    /// Values from one row of `up` to the next; a multiple of 4.
+    pub up_stride: u32,
+    /// Values of a row of `up` before those that count; a multiple of 4.
+    pub up_offset: u32,
     /// f32 `[rows, cols]`.
     #[serde(skip)]
     pub out: TensorRef,
@@ -80,7 +84,12 @@ impl Kernel for GatedActivation {
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         LaunchConfig {
             text: [batch::WGSL, ACTIVATE, BODY].concat(),
-            constants: vec![("COLS", self.cols.into()), ("ACTIVATION", self.activation.code())],
+            constants: vec![
+                ("COLS", self.cols.into()),
+                ("UP_STRIDE", self.up_stride.into()),
+                ("UP_OFFSET", self.up_offset.into()),
+                ("ACTIVATION", self.activation.code()),
+            ],
             workgroups: [(self.cols / 4).div_ceil(64), self.rows, 1],
             needs: RequiredFeatures::default(),
         }
@@ -91,9 +100,12 @@ impl Kernel for GatedActivation {
     }
 
     fn run(&self, arguments: &Arguments) {
-        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let (rows, cols) = (batch::count(&arguments.u32s("batch")), self.cols as usize);
         let (gate, up, mut out) = (arguments.f32s("gate"), arguments.f32s("up"), arguments.f32s_mut("out"));
-        cpu::gated_activation(&gate[..used], &up[..used], self.activation, &mut out[..used]);
+        let ups = up.chunks(self.up_stride as usize).map(|up| &up[self.up_offset as usize..][..cols]);
+        for ((gate, up), out) in gate.chunks_exact(cols).zip(ups).zip(out.chunks_exact_mut(cols)).take(rows) {
+            cpu::gated_activation(gate, up, self.activation, out);
+        }
     }
 }
 
@@ -105,15 +117,16 @@ pub fn cases() -> Vec<KernelTest> {
 
 fn case(rows: u32, cols: u32, activation: Activation) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
-    let len = (rows + 1) * cols;
+    // The ups stand in wider rows, so that a wrong stride shows.
+    let (len, up_stride, up_offset) = ((rows + 1) * cols, cols + 12, 8);
     let gate = random_f32s(1, len).into_iter().map(|word| (f32::from_bits(word).powi(3) * 100.0).to_bits()).collect();
     KernelTest::new(
         format!("gated_activation {activation:?} {rows}x{cols}"),
-        vec![batch::words(&valid), gate, random_f32s(2, len), vec![0; len as usize]],
+        vec![batch::words(&valid), gate, random_f32s(2, (rows + 1) * up_stride), vec![0; len as usize]],
         vec![Output::f32(3)],
         move |places| {
             let [batch, gate, up, out] = places.try_into().expect("four inputs");
-            Box::new(GatedActivation { batch, gate, up, out, rows: rows + 1, cols, activation })
+            Box::new(GatedActivation { batch, gate, up, up_stride, up_offset, out, rows: rows + 1, cols, activation })
         },
     )
 }

@@ -37,6 +37,7 @@ mod operands;
 pub mod rms_norm;
 pub mod rope;
 pub mod sampling;
+pub mod scale;
 pub mod verify;
 pub mod weights;
 

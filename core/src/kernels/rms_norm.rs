@@ -2,7 +2,7 @@
 
 use super::cpu::FastWay;
 use super::verify::{KernelTest, Output, random_f32s};
-use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
+use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub(super) const SUM_SHARED: &str = wgsl!("shared/sum_shared");
 pub(super) const OUT: &str = wgsl!("shared/norm_out");
 
 /// Where the rows of a norm go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NormTarget {
     /// Values from one row of `out` to the next; a multiple of 4.
     pub stride: u32,
@@ -21,12 +21,14 @@ pub struct NormTarget {
     pub offset: u32,
     /// Whether the norm is added to what is there: the residual stream.
     pub adds: bool,
+    /// What the norm is multiplied by.
+    pub factor: f32,
 }
 
 impl NormTarget {
     /// Rows of `cols` values that are nothing but the norm.
     pub const fn rows(cols: u32) -> NormTarget {
-        NormTarget { stride: cols, offset: 0, adds: false }
+        NormTarget { stride: cols, offset: 0, adds: false, factor: 1.0 }
     }
 }
 
@@ -36,19 +38,21 @@ pub struct RmsNorm {
     /// The batch.
     #[serde(skip)]
     pub batch: TensorRef,
-    /// f32 `[rows, cols]`.
+    /// f32 `[rows · parts, cols]`.
     #[serde(skip)]
     pub x: TensorRef,
     /// f32 `[cols]`.
     #[serde(skip)]
     pub weight: TensorRef,
-    /// f32 `[rows, to.stride]`.
+    /// f32 `[rows · parts, to.stride]`.
     #[serde(skip)]
     pub out: TensorRef,
     /// Where in `out`.
     pub to: NormTarget,
-    /// Rows at most.
+    /// Rows of the batch at most.
     pub rows: u32,
+    /// Rows of x, and of `out`, that each of them has.
+    pub parts: u32,
     /// Columns; a multiple of 4.
     pub cols: u32,
     /// Added to the mean square.
@@ -76,15 +80,15 @@ impl Kernel for RmsNorm {
         }
     }
 
-    fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
+    fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig {
         let sum = if variant == Variant::Plain { SUM_ONE } else { SUM_SHARED };
         LaunchConfig {
             text: [batch::WGSL, sum, OUT, BODY].concat(),
-            constants: [("COLS", self.cols.into()), ("EPS", self.eps.into())]
+            constants: [("COLS", self.cols.into()), ("EPS", self.eps.into()), ("PARTS", self.parts.into())]
                 .into_iter()
                 .chain(self.to.constants())
                 .collect(),
-            workgroups: [self.rows, 1, 1],
+            workgroups: grid_2d(self.rows * self.parts, facts),
             needs: RequiredFeatures::default(),
         }
     }
@@ -99,13 +103,13 @@ impl Kernel for RmsNorm {
     }
 
     fn guard(&self) -> KernelTest {
-        case(2, 256, self.to.adds)
+        case(2, 256, self.to.adds, 1)
     }
 }
 
 impl RmsNorm {
     fn run_by(&self, arguments: &Arguments, norm: impl FnOnce(&[f32], &[f32], &mut [f32])) {
-        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let used = batch::count(&arguments.u32s("batch")) * (self.parts * self.cols) as usize;
         let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
         if self.to == NormTarget::rows(self.cols) {
             return norm(&x[..used], &weight, &mut out[..used]);
@@ -117,8 +121,14 @@ impl RmsNorm {
 }
 
 impl NormTarget {
-    pub(super) fn constants(&self) -> [(&'static str, f64); 3] {
-        [("OUT_STRIDE", self.stride.into()), ("OUT_OFFSET", self.offset.into()), ("ADDS", self.adds.into())]
+    pub(super) fn constants(&self) -> [(&'static str, f64); 4] {
+        let NormTarget { stride, offset, adds, factor } = *self;
+        [
+            ("OUT_STRIDE", stride.into()),
+            ("OUT_OFFSET", offset.into()),
+            ("ADDS", adds.into()),
+            ("OUT_FACTOR", factor.into()),
+        ]
     }
 
     /// Puts rows of `cols` values where they belong.
@@ -126,8 +136,8 @@ impl NormTarget {
         let places = out.chunks_mut(self.stride as usize).map(|row| &mut row[self.offset as usize..]);
         for (row, out) in rows.chunks_exact(cols as usize).zip(places) {
             match self.adds {
-                true => out.iter_mut().zip(row).for_each(|(out, value)| *out += value),
-                false => out[..row.len()].copy_from_slice(row),
+                true => out.iter_mut().zip(row).for_each(|(out, value)| *out += self.factor * value),
+                false => out.iter_mut().zip(row).for_each(|(out, value)| *out = self.factor * value),
             }
         }
     }
@@ -136,25 +146,29 @@ impl NormTarget {
 /// Cases at awkward shapes, one row skipped.
 pub fn cases() -> Vec<KernelTest> {
     let shapes = [(1, 4), (3, 60), (2, 1760), (31, 256)];
-    shapes.into_iter().flat_map(|(rows, cols)| [false, true].map(|adds| case(rows, cols, adds))).collect()
+    shapes
+        .into_iter()
+        .flat_map(|(rows, cols)| [false, true].map(|adds| case(rows, cols, adds, 1)))
+        .chain([case(3, 32, true, 5)])
+        .collect()
 }
 
 /// Norms that are added stand in wider rows, so that a wrong stride shows.
-fn case(rows: u32, cols: u32, adds: bool) -> KernelTest {
+fn case(rows: u32, cols: u32, adds: bool, parts: u32) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
-    let to = if adds { NormTarget { stride: cols + 12, offset: 8, adds } } else { NormTarget::rows(cols) };
+    let to = if adds { NormTarget { stride: cols + 12, offset: 8, adds, factor: 0.7 } } else { NormTarget::rows(cols) };
     KernelTest::new(
-        format!("rms_norm {rows}x{cols} {to:?}"),
+        format!("rms_norm {rows}x{parts}x{cols} {to:?}"),
         vec![
             batch::words(&valid),
-            random_f32s(1, (rows + 1) * cols),
+            random_f32s(1, (rows + 1) * parts * cols),
             random_f32s(2, cols),
-            random_f32s(3, (rows + 1) * to.stride),
+            random_f32s(3, (rows + 1) * parts * to.stride),
         ],
         vec![Output::f32(3)],
         move |places| {
             let [batch, x, weight, out] = places.try_into().expect("four inputs");
-            Box::new(RmsNorm { batch, x, weight, out, to, rows: rows + 1, cols, eps: 1e-5 })
+            Box::new(RmsNorm { batch, x, weight, out, to, rows: rows + 1, parts, cols, eps: 1e-5 })
         },
     )
 }

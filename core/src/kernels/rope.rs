@@ -78,7 +78,7 @@ pub struct RopeKv {
     /// The batch.
     #[serde(skip)]
     pub batch: TensorRef,
-    /// f32 `[rows, (heads + 2 kv_heads) · head_dim]`; queries and keys are rotated in place.
+    /// f32 `[rows, (heads + 2 kv_heads) · head_dim]`, or of queries alone; queries and keys are rotated in place.
     #[serde(skip)]
     pub qkv: TensorRef,
     /// f32 `[2, head_dim]`, query norm then key norm; any memory of 4 bytes where `rope.norm` is none.
@@ -96,6 +96,8 @@ pub struct RopeKv {
     pub rows: u32,
     /// What is rotated.
     pub rope: RopeShape,
+    /// Whether there are keys and values behind the queries; else the layer reads the cache of another.
+    pub has_keys: bool,
     /// The cache.
     pub kv: KvShape,
 }
@@ -139,6 +141,7 @@ impl Kernel for RopeKv {
             ("INTERLEAVED", f64::from(u8::from(rope.style == RopeStyle::Interleaved))),
             ("NORM", rope.norm.map_or(0, |norm| if norm.after { 2 } else { 1 }).into()),
             ("EPS", rope.norm.map(|norm| norm.eps).or(rope.value_norm).unwrap_or(0.0).into()),
+            ("HAS_KEYS", self.has_keys.into()),
             ("VALUE_NORM", rope.value_norm.is_some().into()),
             ("TEMPERATURE", rope.temperature.map_or(0.0, |temperature| temperature.slope).into()),
             ("TEMPERATURE_LENGTH", rope.temperature.map_or(1, |temperature| temperature.length.max(1)).into()),
@@ -146,7 +149,7 @@ impl Kernel for RopeKv {
         LaunchConfig {
             text: [batch::WGSL, kv::WGSL, &kv::writes(self.cache.len()), STORE, BODY].concat(),
             constants,
-            workgroups: [(rope.heads + 2 * self.kv.kv_heads).div_ceil(32), self.rows, 1],
+            workgroups: [(rope.heads + 2 * self.kv.kv_heads * u32::from(self.has_keys)).div_ceil(32), self.rows, 1],
             needs: RequiredFeatures::default(),
         }
     }
@@ -178,6 +181,7 @@ impl RopeKv {
             &mut segments.iter_mut().map(|segment| &mut **segment).collect::<Vec<_>>(),
             &arguments.u32s("pages"),
             (&self.rope, &self.kv),
+            self.has_keys,
             way,
         );
     }
@@ -232,6 +236,7 @@ pub fn cases() -> Vec<KernelTest> {
         for ty in [KvType::F32, KvType::Q8_0] {
             cases.push(shaped("far rows", &FAR_ROWS, rope, (ty, 40), 1));
             cases.push(shaped("odd rows", &ODD_ROWS, rope, (ty, 24), 1));
+            cases.push(with_keys("queries alone", &ODD_ROWS, rope, false, (ty, 24), 1));
         }
     }
     for segments in [2, 3] {
@@ -260,13 +265,24 @@ fn segmented(
     shaped(name, valid, RopeShape { norm, ..RopeShape::plain(6, 16, style) }, kind, segments)
 }
 
-fn shaped(name: &str, valid: &[Row], rope: RopeShape, (ty, head_dim): (KvType, u32), segments: u32) -> KernelTest {
+fn shaped(name: &str, valid: &[Row], rope: RopeShape, kind: (KvType, u32), segments: u32) -> KernelTest {
+    with_keys(name, valid, rope, true, kind, segments)
+}
+
+fn with_keys(
+    name: &str,
+    valid: &[Row],
+    rope: RopeShape,
+    has_keys: bool,
+    (ty, head_dim): (KvType, u32),
+    segments: u32,
+) -> KernelTest {
     let segment_pages = (2 * PAGES).div_ceil(segments);
     let kv = KvShape { kv_heads: 3, head_dim, pages_per_sequence: PAGES, ty, segment_pages };
     let rows = valid.len() as u32 + 1;
     let pages: Vec<u32> = (0..2 * PAGES).map(|page| (page * 7 + 3) % (2 * PAGES)).collect();
     let cache = vec![0; (kv.page_bytes() / 4) as usize * pages.len()];
-    let width = (rope.heads + 2 * kv.kv_heads) * kv.head_dim;
+    let width = (rope.heads + if has_keys { 2 * kv.kv_heads } else { 0 }) * kv.head_dim;
     let angles: Vec<u32> = (0..(FINE + 2) * rope.dims.max(2) / 2)
         .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
         .collect();
@@ -275,12 +291,12 @@ fn shaped(name: &str, valid: &[Row], rope: RopeShape, (ty, head_dim): (KvType, u
     inputs.push(pages);
     let of_segments = (4..).take(segments as usize).map(|binding| Output { binding, kind: Kind::Cache(kv) });
     let outputs = std::iter::once(Output::f32(1)).chain(of_segments).collect();
-    let name = format!("rope_kv {name} {rope:?} {ty:?} {head_dim} segments {segments}");
+    let name = format!("rope_kv {name} {rope:?} {has_keys} {ty:?} {head_dim} segments {segments}");
     KernelTest::new(name, inputs, outputs, move |mut places| {
         let mut cache = places.split_off(4);
         let pages = cache.pop().expect("the page table is the last");
         let [batch, qkv, norms, angles] = places.try_into().expect("four inputs before the cache");
-        Box::new(RopeKv { batch, qkv, norms, angles, cache, pages, rows, rope, kv })
+        Box::new(RopeKv { batch, qkv, norms, angles, cache, pages, rows, rope, has_keys, kv })
     })
 }
 

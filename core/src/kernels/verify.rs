@@ -401,6 +401,7 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::dry::cases(),
         super::logprobs::cases(),
         super::commit::cases(),
+        super::scale::cases(),
         super::experts::route::cases(),
         super::experts::sort::cases(),
         super::experts::matmul::cases(),

@@ -50,6 +50,8 @@ pub struct Config {
     pub ropes: Vec<Rope>,
     /// How queries grow with their position, if they do.
     pub temperature: Option<Temperature>,
+    /// Columns of the inputs that each layer has of its own; 0 for none.
+    pub per_layer_width: u32,
     /// What embeddings are multiplied by.
     pub embedding_scale: f32,
     /// What branches are multiplied by before they are added to the residual stream.
@@ -107,6 +109,8 @@ impl Config {
                 rope: Some(0),
                 scale: 1.0 / (head_dim as f32).sqrt(),
                 cap: None,
+                norms_values: false,
+                cache_of: None,
             })
         };
         let mut config = Config {
@@ -131,6 +135,7 @@ impl Config {
             eps: epsilon(&keys)?,
             ropes: vec![Rope::read(&keys, architecture.rope, head_dim, context)?],
             temperature: None,
+            per_layer_width: 0,
             embedding_scale: 1.0,
             residual_scale: 1.0,
             logit_scale: 1.0,
@@ -155,9 +160,7 @@ impl Config {
                 return Err(ModelError::feature(format!("rows of {} weights, no multiple of 32", heads * head_dim)));
             }
         }
-        for name in ["attention.value_length", "attention.key_length_swa", "attention.value_length_swa"] {
-            keys.refuse(name, "heads of several widths", &[f64::from(self.head_dim)])?;
-        }
+        keys.refuse("attention.value_length", "values of another width", &[f64::from(self.head_dim)])?;
         for width in self.ffn.iter().chain([&self.hidden]) {
             if *width == 0 || !width.is_multiple_of(32) {
                 return Err(ModelError::feature(format!("rows of {width} weights, no multiple of 32")));
@@ -170,6 +173,11 @@ impl Config {
         if !reads.contains(&"attention.scale") {
             let scale = 1.0 / f64::from(self.head_dim).sqrt();
             keys.refuse("attention.scale", "attention scores of another scale", &[0.0, scale])?;
+        }
+        if !reads.contains(&"attention.key_length_swa") {
+            for name in ["attention.key_length_swa", "attention.value_length_swa"] {
+                keys.refuse(name, "heads of several widths", &[f64::from(self.head_dim)])?;
+            }
         }
         if !reads.contains(&"rope.freq_base_swa") {
             let base = f64::from(self.ropes[0].base);
@@ -215,6 +223,24 @@ impl Config {
         let number = self.ropes.len();
         self.ropes.push(local);
         self.attentions_mut().filter(|kind| kind.lifetime.window.is_some()).for_each(|kind| kind.rope = Some(number));
+        Ok(())
+    }
+
+    /// Lets each of the last `readers` layers read the keys and values of the last layer before them that sees as far.
+    ///
+    /// # Errors
+    /// No such layer.
+    pub(super) fn share_keys(&mut self, readers: u32) -> Result<(), ModelError> {
+        let own = self.layers.saturating_sub(readers);
+        for reader in own..self.layers {
+            let window = self.attention(reader).lifetime.window;
+            let owner = (0..own).rev().find(|owner| self.attention(*owner).lifetime.window == window);
+            let Some(owner) = owner else {
+                return Err(ModelError::size(format!("no layer has keys and values for layer {reader}")));
+            };
+            let LayerKind::Attention(kind) = &mut self.layer_kinds[reader as usize];
+            kind.cache_of = Some(owner);
+        }
         Ok(())
     }
 

@@ -26,6 +26,10 @@ pub struct AttentionKind {
     pub scale: f32,
     /// Within what they stay, if they are bounded.
     pub cap: Option<f32>,
+    /// Whether value heads are normed, without weights.
+    pub norms_values: bool,
+    /// The layer whose keys and values it reads, if it has none of its own.
+    pub cache_of: Option<u32>,
 }
 
 impl AttentionKind {
@@ -48,9 +52,11 @@ impl AttentionKind {
 /// The groups of these layers, in the order of their first layers.
 pub fn kv_groups(layers: &[LayerKind]) -> Vec<KvGroupSpec> {
     let mut groups: Vec<KvGroupSpec> = Vec::new();
-    for (layer, LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime, .. })) in
-        (0..).zip(layers.iter().copied())
-    {
+    for (layer, LayerKind::Attention(kind)) in (0..).zip(layers.iter().copied()) {
+        let AttentionKind { kv_heads, head_dim, lifetime, .. } = kind;
+        if kind.cache_of.is_some() {
+            continue;
+        }
         let is_same = |group: &&mut KvGroupSpec| {
             (group.kv_heads, group.head_dim, group.lifetime) == (kv_heads, head_dim, lifetime)
         };
@@ -71,7 +77,18 @@ mod tests {
         let layer = |kv_heads, window| {
             let (heads, head_dim, rope, scale, cap) = (4, 64, Some(0), 0.125, None);
             let lifetime = Lifetime { window, keep: 0 };
-            LayerKind::Attention(AttentionKind { heads, kv_heads, head_dim, lifetime, rope, scale, cap })
+            let (norms_values, cache_of) = (false, None);
+            LayerKind::Attention(AttentionKind {
+                heads,
+                kv_heads,
+                head_dim,
+                lifetime,
+                rope,
+                scale,
+                cap,
+                norms_values,
+                cache_of,
+            })
         };
         let layers = [layer(2, Some(37)), layer(2, None), layer(2, Some(37)), layer(1, None), layer(2, None)];
         let groups = kv_groups(&layers);
@@ -81,7 +98,10 @@ mod tests {
         assert_eq!(kv_groups(&[]), []);
         // Whatever else differs.
         let LayerKind::Attention(other) = layers[1];
-        let other = LayerKind::Attention(AttentionKind { rope: None, scale: 1.0, ..other });
-        assert_eq!(kv_groups(&[layers[1], other]).len(), 1);
+        let same = LayerKind::Attention(AttentionKind { rope: None, scale: 1.0, ..other });
+        assert_eq!(kv_groups(&[layers[1], same]).len(), 1);
+        // A layer that reads another's cache has none.
+        let reader = LayerKind::Attention(AttentionKind { cache_of: Some(0), ..other });
+        assert_eq!(kv_groups(&[layers[1], reader])[0].layers, [0]);
     }
 }

@@ -6,6 +6,7 @@
 mod arch;
 pub mod blocks;
 pub mod config;
+mod decoder;
 pub mod error;
 pub mod experts;
 pub mod fit;
@@ -15,7 +16,7 @@ pub mod rope;
 pub mod weights;
 mod windows;
 
-pub use arch::Architecture;
+pub use arch::{ALL as ARCHITECTURES, Architecture};
 pub use blocks::Forward;
 pub use config::Config;
 pub use error::ModelError;
@@ -28,7 +29,8 @@ use crate::gpu::Limits;
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::{Tensor, TensorRef};
 use crate::kv::groups::KvGroupSpec;
-use blocks::{Layer, Norm, RopeTable};
+use blocks::{Norm, RopeTable};
+use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
 use weights::{Matrix, WeightRegistry};
@@ -38,7 +40,7 @@ use weights::{Matrix, WeightRegistry};
 pub struct Model {
     config: Config,
     embedding: Matrix,
-    layers: Vec<Layer>,
+    decoder: Box<dyn Decoder>,
     norm: Norm,
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
@@ -96,9 +98,8 @@ impl Model {
         let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
-        let layer = |index| (config.architecture.layer)(registry, &config, index);
         let model = Model {
-            layers: (0..config.layers).map(layer).collect::<Result<_, _>>()?,
+            decoder: (config.architecture.decoder)(registry, &config)?,
             norm: Norm::register(registry, &config, config.architecture.final_norm, config.hidden)?,
             lm_head: match registry.has("output.weight") {
                 true => Some(registry.matrix("output", config.vocab, config.hidden)?),
@@ -135,15 +136,14 @@ impl Model {
     /// experts that a token does not go to.
     pub fn step_bytes(&self) -> u64 {
         let embedding: u64 = self.embedding.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum();
-        let unread: u64 = self.layers.iter().map(Layer::unread_bytes).sum();
-        self.weight_bytes - unread - if self.lm_head.is_some() { embedding } else { 0 }
+        self.weight_bytes - self.decoder.unread_bytes() - if self.lm_head.is_some() { embedding } else { 0 }
     }
 
     /// Records the model up to its last norm: `[rows, hidden]`.
     pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
-        let x = pass.embed(&self.embedding);
+        let x = pass.embed(&self.embedding, self.config.embedding_scale);
         pass.recorder.tap("embed", x);
-        self.layers.iter().enumerate().for_each(|(index, layer)| layer.forward(pass, index, x, &self.ropes));
+        let x = self.decoder.forward(pass, x, &self.ropes);
         let out = pass.norm(x, &self.norm);
         pass.recorder.tap("final_norm", out);
         out

@@ -33,6 +33,9 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
 const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
+/// A whole `tokenizer.json`, where a file has that in place of the other keys.
+const WHOLE: &str = "tokenizer.huggingface.json";
+
 /// A longer word is unknown to BERT's vocabularies. Source: `max_input_chars_per_word` of their `tokenizer.json`.
 const MAX_WORD_CHARS: usize = 100;
 
@@ -214,7 +217,27 @@ impl Tokenizer {
     /// # Errors
     /// Whatever is missing or does not hold together: see [`TokenizerError`].
     pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
-        Self::new(&Parts::from_gguf(metadata)?)
+        match metadata.text(WHOLE).filter(|_| metadata.get("tokenizer.ggml.model").is_none()) {
+            Some(json) => Self::from_whole(json, metadata),
+            None => Self::new(&Parts::from_gguf(metadata)?),
+        }
+    }
+
+    /// Builds that of a `tokenizer.json`, with the special tokens that the metadata names.
+    fn from_whole(json: &str, metadata: &Metadata) -> Result<Self, TokenizerError> {
+        let mut tokenizer = Tokenizer::from_json(json.as_bytes(), None)?;
+        let (found, size) = (tokenizer.ids, tokenizer.vocab_size());
+        let named = |key| optional_id(metadata, key, size);
+        tokenizer.ids = SpecialIds {
+            bos: named(BOS).or(found.bos),
+            eos: named(EOS).or(found.eos),
+            eot: named(EOT),
+            eom: named(EOM),
+            unknown: named(UNKNOWN).or(found.unknown),
+            separator: named(SEPARATOR),
+        };
+        tokenizer.stop_ids = stops::stop_ids(&tokenizer.vocab, &tokenizer.ids);
+        Ok(tokenizer)
     }
 
     /// Builds a tokenizer from its parts.

@@ -429,6 +429,24 @@ fn a_whole_text_has_what_the_model_wants_around_it() {
 }
 
 #[test]
+fn metadata_may_hold_a_whole_tokenizer_json_and_name_its_special_tokens() {
+    let json = r#"{"added_tokens": [{"id": 1, "content": "[x]", "special": true}, {"id": 2, "content": "[y]", "special": true}],
+        "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
+    let entry = |key: &str, value: Value| (format!("tokenizer.{key}"), value);
+    let entries = vec![
+        entry("huggingface.json", json.into()),
+        entry("ggml.bos_token_id", 1u32.into()),
+        entry("ggml.eot_token_id", 2u32.into()),
+        entry("ggml.eos_token_id", 900u32.into()),
+    ];
+    let tokenizer = Tokenizer::from_gguf(&Metadata::new(entries).unwrap()).unwrap();
+    let ids = tokenizer.special_ids();
+    assert_eq!((ids.bos, ids.eos, ids.eot), (Some(1), None, Some(2)));
+    assert!(tokenizer.stop_ids().contains(&2));
+    assert_eq!(tokenizer.encode("a", Special::AsText, false), [0]);
+}
+
+#[test]
 fn no_merge_makes_a_control_token() {
     let mut vocab = Gpt2::new(&[("a", "b")]);
     let ab = vocab.id("ab");

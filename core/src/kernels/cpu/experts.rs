@@ -11,11 +11,16 @@ use crate::kernels::matmul::Epilogue;
 const LEAST_SUM: f32 = 6.103_515_6e-5;
 
 /// The experts of each row of `logits`, `[rows, experts]`, and their weights: `choices` is `[rows, 2 · used]`.
-pub fn route(logits: &[f32], bias: Option<&[f32]>, routing: Routing, choices: &mut [u32]) {
+pub fn route(logits: &[f32], bias: Option<&[f32]>, scales: Option<&[f32]>, routing: Routing, choices: &mut [u32]) {
     let (experts, used) = (routing.experts as usize, routing.used as usize);
     for (logits, choices) in logits.chunks_exact(experts).zip(choices.chunks_exact_mut(2 * used)) {
         let (chosen, weights) = choices.split_at_mut(used);
         route_row(logits, bias, routing, chosen, weights);
+        if let Some(scales) = scales {
+            for (weight, expert) in weights.iter_mut().zip(chosen) {
+                *weight = (f32::from_bits(*weight) * scales[*expert as usize]).to_bits();
+            }
+        }
     }
 }
 
@@ -105,8 +110,8 @@ pub fn sort_pairs(choices: &[u32], counts: &[u32], rows: usize, shape: ListShape
     }
 }
 
-/// `sums[r] = scale · Σ_j weight(r, j) · parts[r · used + j]`.
-pub fn sum_of_experts(parts: &[f32], choices: &[u32], used: usize, scale: f32, sums: &mut [f32]) {
+/// `sums[r] = Σ_j weight(r, j) · parts[r · used + j]`.
+pub fn sum_of_experts(parts: &[f32], choices: &[u32], used: usize, sums: &mut [f32]) {
     let rows = choices.len() / (2 * used);
     let cols = sums.len().checked_div(rows).unwrap_or(0);
     for ((choices, parts), sum) in
@@ -116,7 +121,6 @@ pub fn sum_of_experts(parts: &[f32], choices: &[u32], used: usize, scale: f32, s
             let weight = f32::from_bits(*weight);
             sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += weight * part);
         }
-        sum.iter_mut().for_each(|sum| *sum *= scale);
     }
 }
 

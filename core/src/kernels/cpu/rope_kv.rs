@@ -18,14 +18,19 @@ pub fn rope_kv(
     segments: &mut [&mut [u32]],
     pages: &[u32],
     (rope, kv): (&RopeShape, &KvShape),
+    has_keys: bool,
     way: Option<FastWay>,
 ) {
-    let width = (rope.heads + 2 * kv.kv_heads) as usize * kv.head_dim as usize;
+    let kv_heads = if has_keys { kv.kv_heads } else { 0 };
+    let width = (rope.heads + 2 * kv_heads) as usize * kv.head_dim as usize;
     let in_cache = |(row, _): &(&Row, &mut [f32])| kv.has_place(row);
     let threads = threads_for(rows.len() * width * WORK_OF_A_VALUE, way.map_or(ALL_THREADS, |way| way.threads));
     spread(threads, rows.iter().zip(qkv.chunks_exact_mut(width)).filter(in_cache), |(row, qkv)| {
-        rotate_row(row, qkv, norms, angles, (rope, kv));
+        rotate_row(row, qkv, norms, angles, (rope, kv), kv_heads);
     });
+    if !has_keys {
+        return;
+    }
     for (row, qkv) in rows.iter().zip(qkv.chunks_exact_mut(width)).filter(in_cache) {
         store_row(row, qkv, segments, pages, (rope, kv));
     }
@@ -34,9 +39,16 @@ pub fn rope_kv(
 /// What rotating a value takes, in multiplications.
 const WORK_OF_A_VALUE: usize = 8;
 
-fn rotate_row(row: &Row, qkv: &mut [f32], norms: &[f32], angles: &[f32], (rope, kv): (&RopeShape, &KvShape)) {
+fn rotate_row(
+    row: &Row,
+    qkv: &mut [f32],
+    norms: &[f32],
+    angles: &[f32],
+    (rope, kv): (&RopeShape, &KvShape),
+    kv_heads: u32,
+) {
     let (dim, heads) = (kv.head_dim as usize, rope.heads as usize);
-    let turned = heads + kv.kv_heads as usize;
+    let turned = heads + kv_heads as usize;
     let [cos, sin] = turn_of(row.position, angles, rope);
     let (turning, values) = qkv.split_at_mut(turned * dim);
     for (index, head) in turning.chunks_exact_mut(dim).enumerate() {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const BODY: &str = wgsl!("experts/route");
 const BIAS: &str = wgsl!("experts/bias");
 const NO_BIAS: &str = wgsl!("experts/no_bias");
+const SCALES: &str = wgsl!("experts/scales");
+const NO_SCALES: &str = wgsl!("experts/no_scales");
 
 /// Groups of experts at most: a bit each.
 pub const MAX_GROUPS: u32 = 32;
@@ -55,6 +57,8 @@ pub struct Route {
     pub logits: TensorRef,
     /// f32 `[experts]`, added to what experts are chosen by, and not to their weights.
     pub bias: Option<TensorRef>,
+    /// f32 `[experts]`, what weights are multiplied by.
+    pub scales: Option<TensorRef>,
     /// `[rows, 2 · used]`: numbers of experts as u32, then f32 weights.
     #[serde(skip)]
     pub choices: TensorRef,
@@ -76,12 +80,13 @@ impl Kernel for Route {
             Operand::write("choices", "array<u32>", &self.choices),
         ];
         operands.extend(self.bias.iter().map(|bias| Operand::read("bias", "array<f32>", bias)));
+        operands.extend(self.scales.iter().map(|scales| Operand::read("scales", "array<f32>", scales)));
         operands
     }
 
     fn class(&self) -> String {
         let Routing { gating, normalises, groups, .. } = self.routing;
-        format!("{gating:?} {normalises} {} {}", groups > 1, self.bias.is_some())
+        format!("{gating:?} {normalises} {} {} {}", groups > 1, self.bias.is_some(), self.scales.is_some())
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -95,8 +100,9 @@ impl Kernel for Route {
         let Routing { experts, used, gating, normalises, scale, groups, groups_used } = self.routing;
         let [sum, best] = if variant == Variant::Plain { [SUM_ONE, BEST_ONE] } else { [SUM_SHARED, BEST_SHARED] };
         let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
+        let scales = if self.scales.is_some() { SCALES } else { NO_SCALES };
         LaunchConfig {
-            text: [batch::WGSL, sum, best, bias, BODY].concat(),
+            text: [batch::WGSL, sum, best, bias, scales, BODY].concat(),
             constants: vec![
                 ("EXPERTS", experts.into()),
                 ("USED", used.into()),
@@ -114,10 +120,12 @@ impl Kernel for Route {
     fn run(&self, arguments: &Arguments) {
         let count = batch::count(&arguments.u32s("batch"));
         let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
+        let scales = self.scales.is_some().then(|| arguments.f32s("scales"));
         let logits = arguments.f32s("logits");
         cpu::route(
             &logits[..count * self.routing.experts as usize],
             bias.as_deref(),
+            scales.as_deref(),
             self.routing,
             &mut arguments.u32s_mut("choices"),
         );
@@ -126,7 +134,7 @@ impl Kernel for Route {
     fn guard(&self) -> KernelTest {
         let groups = if self.routing.groups > 1 { 4 } else { 1 };
         let routing = Routing { experts: 140, used: 6, groups, groups_used: groups.min(2), ..self.routing };
-        case(3, routing, self.bias.is_some())
+        case(3, routing, self.bias.is_some(), self.scales.is_some())
     }
 }
 
@@ -143,19 +151,21 @@ pub fn cases() -> Vec<KernelTest> {
     };
     let sigmoid = Routing { gating: Gating::Sigmoid, scale: 2.5, ..plain };
     vec![
-        case(1, plain, false),
-        case(7, Routing { normalises: false, experts: 8, used: 2, ..plain }, false),
-        case(3, Routing { experts: 300, used: 8, ..plain }, true),
-        case(3, sigmoid, true),
-        case(3, Routing { experts: 160, groups: 8, groups_used: 3, used: 7, ..sigmoid }, true),
-        case(3, Routing { experts: 32, groups: 4, groups_used: 1, used: 3, ..sigmoid }, false),
-        case(3, Routing { gating: Gating::SoftmaxOfChosen, normalises: false, ..plain }, true),
-        case(2, Routing { experts: 4, used: 4, ..plain }, false),
-        case(2, Routing { experts: 16, used: 1, ..plain }, false),
+        case(1, plain, false, false),
+        case(7, Routing { normalises: false, experts: 8, used: 2, ..plain }, false, false),
+        case(3, Routing { experts: 300, used: 8, ..plain }, true, false),
+        case(3, sigmoid, true, false),
+        case(3, Routing { experts: 160, groups: 8, groups_used: 3, used: 7, ..sigmoid }, true, false),
+        case(3, Routing { experts: 32, groups: 4, groups_used: 1, used: 3, ..sigmoid }, false, false),
+        case(3, Routing { gating: Gating::SoftmaxOfChosen, normalises: false, ..plain }, true, false),
+        case(2, Routing { experts: 4, used: 4, ..plain }, false, false),
+        case(2, Routing { experts: 16, used: 1, ..plain }, false, false),
+        case(3, plain, false, true),
+        case(2, sigmoid, true, true),
     ]
 }
 
-fn case(rows: u32, routing: Routing, biased: bool) -> KernelTest {
+fn case(rows: u32, routing: Routing, biased: bool, scaled: bool) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
     // Logits of several units, so that weights differ.
     let logits: Vec<u32> =
@@ -164,10 +174,15 @@ fn case(rows: u32, routing: Routing, biased: bool) -> KernelTest {
     if biased {
         inputs.push(random_f32s(2, routing.experts));
     }
-    let name = format!("route {rows} rows {routing:?}{}", if biased { " biased" } else { "" });
+    if scaled {
+        inputs.push(random_f32s(3, routing.experts));
+    }
+    let name = format!("route {rows} rows {routing:?}{}", if biased { " biased" } else { "" })
+        + if scaled { " scaled" } else { "" };
     KernelTest::new(name, inputs, vec![Output::choices(2, routing.used)], move |mut places| {
+        let scales = scaled.then(|| places.pop().expect("scales"));
         let bias = biased.then(|| places.pop().expect("a bias"));
         let [batch, logits, choices] = places.try_into().expect("three inputs before the bias");
-        Box::new(Route { batch, logits, bias, choices, rows: rows + 1, routing })
+        Box::new(Route { batch, logits, bias, scales, choices, rows: rows + 1, routing })
     })
 }

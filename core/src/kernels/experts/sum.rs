@@ -54,9 +54,8 @@ impl Kernel for ExpertSum {
     }
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let mut constants =
-            vec![("COLS", self.cols.into()), ("USED", self.used.into()), ("SUM_SCALE", self.scale.into())];
-        constants.extend(NormTarget { adds: self.adds, ..NormTarget::rows(self.cols) }.constants());
+        let mut constants = vec![("COLS", self.cols.into()), ("USED", self.used.into())];
+        constants.extend(self.target().constants());
         LaunchConfig {
             text: [batch::WGSL, OUT, BODY].concat(),
             constants,
@@ -70,16 +69,18 @@ impl Kernel for ExpertSum {
         let (parts, choices) = (arguments.f32s("parts"), arguments.u32s("choices"));
         let used = self.used as usize;
         let mut sums = vec![0.0; rows * self.cols as usize];
-        cpu::sum_of_experts(&parts, &choices[..rows * 2 * used], used, self.scale, &mut sums);
-        NormTarget { adds: self.adds, ..NormTarget::rows(self.cols) }.put(
-            &sums,
-            self.cols,
-            &mut arguments.f32s_mut("out"),
-        );
+        cpu::sum_of_experts(&parts, &choices[..rows * 2 * used], used, &mut sums);
+        self.target().put(&sums, self.cols, &mut arguments.f32s_mut("out"));
     }
 
     fn guard(&self) -> KernelTest {
         case(3, 260, 4, self.adds)
+    }
+}
+
+impl ExpertSum {
+    fn target(&self) -> NormTarget {
+        NormTarget { adds: self.adds, factor: self.scale, ..NormTarget::rows(self.cols) }
     }
 }
 

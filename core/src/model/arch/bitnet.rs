@@ -4,12 +4,19 @@ use super::{Architecture, DECODER};
 use crate::kernels::Activation;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, Mlp, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::weights::{LoadError, WeightRegistry};
 
 /// BitNet b1.58.
-pub const BITNET: Architecture = Architecture { name: "bitnet", models: "BitNet b1.58", configure, layer, ..DECODER };
+pub const BITNET: Architecture = Architecture {
+    name: "bitnet",
+    models: "BitNet b1.58",
+    configure,
+    decoder: |registry, config| stack(registry, config, layer),
+    ..DECODER
+};
 
 /// No key says how gates act: Microsoft's 2B4T, which has Llama 3's tokenizer, squares what is positive, and the older reproductions, which
 /// have Llama 2's, have SiLU.

@@ -5,6 +5,7 @@ use super::{Architecture, DECODER};
 use crate::kernels::rope::RopeStyle;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormKind, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::weights::{LoadError, WeightRegistry};
@@ -29,7 +30,7 @@ pub const COMMAND_R: Architecture = Architecture {
     rope: RopeStyle::Interleaved,
     reads: &["logit_scale"],
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -4,14 +4,21 @@
 use super::{Architecture, DECODER};
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::weights::{LoadError, WeightRegistry};
 use crate::model::windows::WindowPattern;
 
 /// EXAONE 4.
-pub const EXAONE4: Architecture =
-    Architecture { name: "exaone4", models: "EXAONE 4", windows: WindowPattern::Every(4), configure, layer, ..DECODER };
+pub const EXAONE4: Architecture = Architecture {
+    name: "exaone4",
+    models: "EXAONE 4",
+    windows: WindowPattern::Every(4),
+    configure,
+    decoder: |registry, config| stack(registry, config, layer),
+    ..DECODER
+};
 
 fn configure(config: &mut Config, _: &Keys<'_>) -> Result<(), ModelError> {
     if config.attentions_mut().any(|kind| kind.lifetime.window.is_some()) {

@@ -4,6 +4,7 @@ use super::{Architecture, DECODER};
 use crate::kernels::Activation;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::weights::{LoadError, WeightRegistry};
@@ -16,7 +17,7 @@ pub const GEMMA2: Architecture = Architecture {
     windows: WindowPattern::Every(2),
     reads: &["attn_logit_softcapping", "final_logit_softcapping"],
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -5,6 +5,7 @@ use super::{Architecture, DECODER};
 use crate::kernels::Activation;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::weights::{LoadError, WeightRegistry};
@@ -17,7 +18,7 @@ pub const GEMMA3: Architecture = Architecture {
     windows: WindowPattern::Every(6),
     reads: &["final_logit_softcapping", "rope.freq_base_swa"],
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -5,6 +5,7 @@ use super::{Architecture, DECODER};
 use crate::kernels::rope::RopeStyle;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::weights::{LoadError, WeightRegistry};
 
 /// GLM-4-0414.
@@ -12,7 +13,7 @@ pub const GLM4: Architecture = Architecture {
     name: "glm4",
     models: "GLM-4-9B-0414, GLM-4-32B-0414, GLM-Z1",
     rope: RopeStyle::Interleaved,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -5,6 +5,7 @@ use super::{Architecture, DECODER};
 use crate::kernels::experts::route::Gating;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::experts::EXPERT_KEYS;
 use crate::model::keys::Keys;
@@ -16,7 +17,7 @@ pub const GLM4_MOE: Architecture = Architecture {
     models: "GLM-4.5, GLM-4.5-Air, GLM-4.6",
     reads: EXPERT_KEYS,
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -6,6 +6,7 @@ use crate::kernels::Activation;
 use crate::kernels::experts::route::Gating;
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::experts::EXPERT_KEYS;
 use crate::model::keys::Keys;
@@ -20,7 +21,7 @@ pub const GPT_OSS: Architecture = Architecture {
     windows: WindowPattern::Every(2),
     reads: EXPERT_KEYS,
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

@@ -7,6 +7,7 @@ mod cohere;
 mod exaone4;
 mod gemma2;
 mod gemma3;
+mod gemma4;
 mod glm4;
 mod glm4moe;
 mod gpt_oss;
@@ -21,8 +22,8 @@ mod qwen3moe;
 mod seed_oss;
 mod smollm3;
 
-use super::blocks::Layer;
 use super::config::Config;
+use super::decoder::{Decoder, stack};
 use super::error::ModelError;
 use super::keys::Keys;
 use super::weights::{LoadError, WeightRegistry};
@@ -37,6 +38,7 @@ pub static ALL: &[&Architecture] = &[
     &qwen3moe::QWEN3_MOE,
     &gpt_oss::GPT_OSS,
     &gemma3::GEMMA3,
+    &gemma4::GEMMA4,
     &gemma2::GEMMA2,
     &phi3::PHI3,
     &glm4::GLM4,
@@ -71,8 +73,8 @@ pub struct Architecture {
     pub(super) final_norm: &'static str,
     /// Changes what every model's keys have given.
     pub(super) configure: fn(&mut Config, &Keys<'_>) -> Result<(), ModelError>,
-    /// Registers a layer.
-    pub(super) layer: fn(&mut WeightRegistry<'_>, &Config, u32) -> Result<Layer, LoadError>,
+    /// Registers the layers.
+    pub(super) decoder: fn(&mut WeightRegistry<'_>, &Config) -> Result<Box<dyn Decoder>, LoadError>,
 }
 
 /// What most architectures have, as a base for theirs.
@@ -84,7 +86,7 @@ const DECODER: Architecture = Architecture {
     reads: &[],
     final_norm: "output_norm",
     configure: |_, _| Ok(()),
-    layer: llama::layer,
+    decoder: |registry, config| stack(registry, config, llama::layer),
 };
 
 impl Architecture {

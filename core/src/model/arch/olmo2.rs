@@ -4,6 +4,7 @@
 use super::{Architecture, DECODER};
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
 use crate::model::rope::Scaling;
@@ -16,7 +17,7 @@ pub const OLMO2: Architecture = Architecture {
     models: "OLMo 2, OLMo 3",
     windows: WindowPattern::Every(4),
     configure,
-    layer,
+    decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 

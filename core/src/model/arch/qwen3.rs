@@ -3,10 +3,16 @@
 use super::{Architecture, DECODER};
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::weights::{LoadError, WeightRegistry};
 
 /// Qwen3.
-pub const QWEN3: Architecture = Architecture { name: "qwen3", models: "Qwen3, dense", layer, ..DECODER };
+pub const QWEN3: Architecture = Architecture {
+    name: "qwen3",
+    models: "Qwen3, dense",
+    decoder: |registry, config| stack(registry, config, layer),
+    ..DECODER
+};
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?;

@@ -3,10 +3,16 @@
 use super::{Architecture, DECODER};
 use crate::model::blocks::{AttentionBlock, FeedForward, Layer, NormNames};
 use crate::model::config::Config;
+use crate::model::decoder::stack;
 use crate::model::weights::{LoadError, WeightRegistry};
 
 /// Seed-OSS.
-pub const SEED_OSS: Architecture = Architecture { name: "seed_oss", models: "Seed-OSS 36B", layer, ..DECODER };
+pub const SEED_OSS: Architecture = Architecture {
+    name: "seed_oss",
+    models: "Seed-OSS 36B",
+    decoder: |registry, config| stack(registry, config, layer),
+    ..DECODER
+};
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let attention = AttentionBlock::register(registry, config, index)?;

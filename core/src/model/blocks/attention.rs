@@ -59,6 +59,28 @@ impl AttentionBlock {
         AttentionBlock::with_projections(registry, config, index, qkv)
     }
 
+    /// Registers the attention of layer `index` where it may lack values, whose place its raw keys then take, or read the cache of another
+    /// layer, so that it has queries alone; files may hold keys nobody reads.
+    pub fn register_with_shared_keys(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<AttentionBlock, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}");
+        let kind = *config.attention(index);
+        let (q, kv) = (kind.q_width(), kind.kv_width());
+        let (query, key, value) = (name("q"), name("k"), name("v"));
+        let qkv = match (kind.cache_of, registry.has(&name("v.weight"))) {
+            (Some(_), _) => {
+                ["k.weight", "v.weight", "k_norm.weight"].iter().for_each(|part| registry.ignore(name(part)));
+                vec![(0, registry.matrix(&query, q, config.hidden)?)]
+            }
+            (None, true) => registry.fused_qkv(&[(&query, q), (&key, kv), (&value, kv)], config.hidden)?,
+            (None, false) => registry.fused_qkv(&[(&query, q), (&key, kv), (&key, kv)], config.hidden)?,
+        };
+        AttentionBlock::with_projections(registry, config, index, qkv)
+    }
+
     /// Registers the attention of layer `index` where all query heads have one norm, and all key heads.
     pub fn register_with_whole_norms(
         registry: &mut WeightRegistry<'_>,
@@ -93,7 +115,13 @@ impl AttentionBlock {
             false => None,
         };
         let (head_norms, whole_norms, out_norm) = (None, None, None);
-        Ok(AttentionBlock { kind, cache_layer: index, qkv, head_norms, whole_norms, sinks, out_norm, out })
+        let cache_layer = kind.cache_of.unwrap_or(index);
+        Ok(AttentionBlock { kind, cache_layer, qkv, head_norms, whole_norms, sinks, out_norm, out })
+    }
+
+    /// Columns of what is projected.
+    fn projected_width(&self) -> u32 {
+        if self.kind.cache_of.is_some() { self.kind.q_width() } else { self.kind.qkv_width() }
     }
 
     /// With a norm over each query and key head.
@@ -105,7 +133,10 @@ impl AttentionBlock {
     ) -> Result<Self, LoadError> {
         let name = |part: &str| format!("blk.{index}.attn_{part}_norm.weight");
         let dim = self.kind.head_dim;
-        let weights = registry.vector(&[(&name("q"), dim), (&name("k"), dim)])?;
+        let weights = match self.kind.cache_of {
+            None => registry.vector(&[(&name("q"), dim), (&name("k"), dim)])?,
+            Some(_) => registry.vector(&[(&name("q"), dim)])?,
+        };
         self.head_norms = Some((weights, HeadNorm { eps: config.eps, after: false }));
         Ok(self)
     }
@@ -141,7 +172,7 @@ impl Forward<'_> {
 
     /// Queries, keys and values side by side, `[rows, qkv_width]`.
     pub fn project(&mut self, x: Tensor, block: &AttentionBlock) -> Tensor {
-        let stride = block.kind.qkv_width();
+        let stride = block.projected_width();
         let qkv = self.recorder.tensor(self.rows, stride);
         let mut norms = block.whole_norms.iter().flatten();
         for (first, matrix) in &block.qkv {
@@ -149,7 +180,7 @@ impl Forward<'_> {
                 None => self.matmul(&x.into(), matrix, (qkv, *first), Epilogue::Store),
                 Some(norm) => {
                     let raw = self.linear(x, matrix);
-                    self.norm_into(raw, norm, qkv, NormTarget { stride, offset: *first, adds: false });
+                    self.norm_into(raw, norm, qkv, NormTarget { offset: *first, ..NormTarget::rows(stride) });
                 }
             }
         }
@@ -169,6 +200,7 @@ impl Forward<'_> {
             angles,
             shape: RopeShape {
                 norm: norm.map(|(_, norm)| *norm),
+                value_norm: block.kind.norms_values.then_some(self.config.eps),
                 temperature: self.config.temperature,
                 ..RopeShape::plain(
                     block.kind.heads,
@@ -179,7 +211,7 @@ impl Forward<'_> {
         }
     }
 
-    /// Puts keys and values of these rows into the cache.
+    /// Norms and rotates queries and keys, and puts keys and values of these rows into the cache.
     pub fn write(&mut self, rotated: &Rotated, block: &AttentionBlock) {
         let cache = self.kv.layer(block.cache_layer);
         self.recorder.push(RopeKv {
@@ -191,6 +223,7 @@ impl Forward<'_> {
             pages: cache.table.into(),
             rows: self.rows,
             rope: rotated.shape,
+            has_keys: block.kind.cache_of.is_none(),
             kv: cache.shape,
         });
     }
@@ -200,7 +233,7 @@ impl Forward<'_> {
         let (kind, cache) = (&block.kind, self.kv.layer(block.cache_layer));
         let shape = AttentionShape {
             heads: kind.heads,
-            qkv_width: kind.qkv_width(),
+            qkv_width: block.projected_width(),
             scale: kind.scale,
             cap: kind.cap,
             kv_splits: self.kv_splits(block),

@@ -20,6 +20,8 @@ pub struct Experts {
     router: Matrix,
     /// What experts are chosen by beside.
     selection_bias: Option<Vector>,
+    /// What each expert's weight is multiplied by.
+    scales: Option<Vector>,
     gate_up: ExpertMatrix,
     down: ExpertMatrix,
     shared: Option<Mlp>,
@@ -48,11 +50,12 @@ impl Experts {
             true => registry.experts(&[Rows::all(&both, 2 * ffn)], count, hidden)?,
             false => registry.experts(&[Rows::all(&gate, ffn), Rows::all(&up, ffn)], count, hidden)?,
         };
-        let bias = format!("blk.{index}.exp_probs_b.bias");
-        let selection_bias = match registry.has(&bias) {
-            true => Some(registry.vector(&[(&bias, count)])?),
-            false => None,
+        let mut optional = |vector: String| match registry.has(&vector) {
+            true => registry.vector(&[(&vector, count)]).map(Some),
+            false => Ok(None),
         };
+        let selection_bias = optional(format!("blk.{index}.exp_probs_b.bias"))?;
+        let scales = optional(name("down_exps.scale"))?;
         let shared = match experts.shared_ffn {
             0 => None,
             shared => Some(Mlp::register_named(registry, config, |part| name(&format!("{part}_shexp")), shared)?),
@@ -61,6 +64,7 @@ impl Experts {
             config: *experts,
             router: registry.matrix(&name("gate_inp"), count, hidden)?,
             selection_bias,
+            scales,
             gate_up,
             down: registry.experts(&[Rows::all(&name("down_exps"), hidden)], count, ffn)?,
             shared,
@@ -78,8 +82,13 @@ impl Experts {
 impl Forward<'_> {
     /// What the experts of each row of `x` make of it, by their weights, and the shared one: added to `out`, or in its place.
     pub fn experts(&mut self, x: Tensor, experts: &Experts, out: Tensor, adds: bool) {
+        self.experts_routed_by(x, x, experts, out, adds);
+    }
+
+    /// The same where experts are chosen by something else than what goes into them.
+    pub fn experts_routed_by(&mut self, by: Tensor, x: Tensor, experts: &Experts, out: Tensor, adds: bool) {
         let used = experts.config.routing.used;
-        let pairs = self.route(x, experts);
+        let pairs = self.route(by, experts);
         let gated = Epilogue::Gated(self.config.activation);
         let inner = self.recorder.tensor(pairs.shape.pairs(), experts.config.ffn);
         self.expert_matmul(x, &pairs, &experts.gate_up, false, gated, inner);
@@ -111,6 +120,7 @@ impl Forward<'_> {
             batch: self.batch(),
             logits: logits.into(),
             bias: experts.selection_bias.as_ref().map(|bias| bias.slice.clone().into()),
+            scales: experts.scales.as_ref().map(|scales| scales.slice.clone().into()),
             choices: choices.into(),
             rows,
             routing,

@@ -115,17 +115,24 @@ impl Layer {
 
     /// Records layer `index`, which adds to the residual stream `x`.
     pub fn forward(&self, pass: &mut Forward<'_>, index: usize, x: Tensor, ropes: &[RopeTable]) {
-        let attention_input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
-        pass.tap(index, "attn_norm", attention_input);
-        let attended = pass.attention(attention_input, &self.attention, ropes);
+        let attention_input = self.attend(pass, index, x, ropes);
+        self.feed_forward(pass, index, x, attention_input);
+    }
+
+    /// Records its attention, which adds to `x`; gives what went into it.
+    pub fn attend(&self, pass: &mut Forward<'_>, index: usize, x: Tensor, ropes: &[RopeTable]) -> Tensor {
+        let input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
+        pass.tap(index, "attn_norm", input);
+        let attended = pass.attention(input, &self.attention, ropes);
         pass.tap(index, "attended", attended);
         pass.add_branch(x, attended, &self.attention.out, self.after_attention.as_ref());
         pass.tap(index, "attn_residual", x);
-        let input = match &self.mlp_input {
-            MlpInput::Normed(norm) => pass.norm(x, norm),
-            MlpInput::Stream => x,
-            MlpInput::Shared => attention_input,
-        };
+        input
+    }
+
+    /// Records what follows, which adds to `x`, too.
+    pub fn feed_forward(&self, pass: &mut Forward<'_>, index: usize, x: Tensor, attention_input: Tensor) {
+        let input = self.feed_forward_input(pass, x, attention_input);
         pass.tap(index, "ffn_norm", input);
         match (&self.feed_forward, &self.after_mlp) {
             (FeedForward::Dense(mlp), norm) => {
@@ -134,13 +141,44 @@ impl Layer {
                 pass.add_branch(x, inner, &mlp.down, norm.as_ref());
             }
             (FeedForward::Experts(experts), None) => pass.experts(input, experts, x, true),
-            (FeedForward::Experts(experts), Some(norm)) => {
+            (FeedForward::Experts(experts), Some(_)) => {
                 let branch = pass.recorder.tensor(pass.rows, x.cols);
                 pass.experts(input, experts, branch, false);
-                pass.norm_into(branch, norm, x, NormTarget { adds: true, ..NormTarget::rows(x.cols) });
+                self.add_normed(pass, branch, x);
             }
         }
         pass.tap(index, "out", x);
+    }
+
+    /// What a dense layer gives, neither normed nor added.
+    pub fn feed_forward_alone(&self, pass: &mut Forward<'_>, x: Tensor) -> Tensor {
+        let input = self.feed_forward_input(pass, x, x);
+        match &self.feed_forward {
+            FeedForward::Dense(mlp) => {
+                let inner = pass.mlp(input, mlp);
+                pass.linear(inner, &mlp.down)
+            }
+            FeedForward::Experts(experts) => {
+                let branch = pass.recorder.tensor(pass.rows, x.cols);
+                pass.experts(input, experts, branch, false);
+                branch
+            }
+        }
+    }
+
+    /// Adds a branch to `x` by the norm behind the feed-forward layer, if there is one.
+    pub fn add_normed(&self, pass: &mut Forward<'_>, branch: Tensor, x: Tensor) {
+        if let Some(norm) = &self.after_mlp {
+            pass.norm_into(branch, norm, x, NormTarget { adds: true, ..NormTarget::rows(x.cols) });
+        }
+    }
+
+    fn feed_forward_input(&self, pass: &mut Forward<'_>, x: Tensor, attention_input: Tensor) -> Tensor {
+        match &self.mlp_input {
+            MlpInput::Normed(norm) => pass.norm(x, norm),
+            MlpInput::Stream => x,
+            MlpInput::Shared => attention_input,
+        }
     }
 
     /// Bytes of weights that a token does not read.

@@ -86,6 +86,8 @@ impl Forward<'_> {
                     batch: self.batch(),
                     gate: gate.into(),
                     up: up.into(),
+                    up_stride: up.cols,
+                    up_offset: 0,
                     out: out.into(),
                     rows: self.rows,
                     cols: gate.cols,

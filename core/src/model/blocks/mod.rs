@@ -5,12 +5,14 @@ mod experts;
 mod layer;
 mod mlp;
 mod norm;
+mod per_layer;
 
 pub use attention::{AttentionBlock, Rotated};
 pub use experts::Experts;
 pub use layer::{FeedForward, Layer, NormNames};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormKind};
+pub use per_layer::{PerLayerGate, PerLayerInputs};
 
 use super::config::Config;
 use super::rope::{FACTORS, LONG_FACTORS, Rope, SHORT_FACTORS};
@@ -39,7 +41,7 @@ impl RopeTable {
         let factors = name.map(|name| registry.host(name, rope.dims / 2)).transpose()?;
         // Of LongRoPE's factors one set is for shorter contexts and one for longer.
         if name != Some(FACTORS) {
-            registry.ignore(&[LONG_FACTORS, SHORT_FACTORS]);
+            [LONG_FACTORS, SHORT_FACTORS].into_iter().for_each(|name| registry.ignore(name));
         }
         Ok(RopeTable { storage: registry.memory("angles", rope.table_len(context) * 4)?, factors })
     }
@@ -74,7 +76,8 @@ pub struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    fn batch(&self) -> TensorRef {
+    /// The batch, as an operand.
+    pub fn batch(&self) -> TensorRef {
         self.batch.clone().into()
     }
 
@@ -83,8 +86,8 @@ impl Forward<'_> {
         self.recorder.tap(format!("layer{layer}.{stage}"), tensor);
     }
 
-    /// Rows of the embedding matrix by the model's factor, `[rows, hidden]`.
-    pub fn embed(&mut self, table: &Matrix) -> Tensor {
+    /// Rows of an embedding matrix by a factor, `[rows, cols]`.
+    pub fn embed(&mut self, table: &Matrix, scale: f32) -> Tensor {
         let out = self.recorder.tensor(self.rows, table.cols);
         for shard in &table.shards {
             self.recorder.push(Embed {
@@ -93,7 +96,7 @@ impl Forward<'_> {
                 first_row: shard.first,
                 out: out.into(),
                 rows: self.rows,
-                scale: self.config.embedding_scale,
+                scale,
             });
         }
         out

@@ -43,7 +43,26 @@ impl Norm {
     }
 }
 
+impl Norm {
+    /// Registers a norm whose weights are the vector `name`.
+    pub fn of_vector(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        name: &str,
+        width: u32,
+    ) -> Result<Norm, LoadError> {
+        Ok(Norm { kind: config.norm, weight: registry.vector(&[(name, width)])?, bias: None })
+    }
+}
+
 impl Forward<'_> {
+    /// The norm of each of the parts of each row of `x`, root mean square alone: so many, of so many columns.
+    pub fn norm_parts_into(&mut self, (x, parts, cols): (Tensor, u32, u32), norm: &Norm, out: Tensor, to: NormTarget) {
+        let (batch, rows, eps) = (self.batch(), self.rows, self.config.eps);
+        let (x, out, weight) = (x.into(), out.into(), norm.weight.slice.clone().into());
+        self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts, cols, eps });
+    }
+
     /// The norm of each row.
     pub fn norm(&mut self, x: Tensor, norm: &Norm) -> Tensor {
         let out = self.recorder.tensor(self.rows, x.cols);
@@ -56,7 +75,7 @@ impl Forward<'_> {
         let (batch, rows, cols, eps) = (self.batch(), self.rows, x.cols, self.config.eps);
         let (x, out, weight) = (x.into(), out.into(), norm.weight.slice.clone().into());
         match norm.kind {
-            NormKind::Rms => self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, cols, eps }),
+            NormKind::Rms => self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts: 1, cols, eps }),
             NormKind::Layer => {
                 let bias = norm.bias.as_ref().map(|bias| bias.slice.clone().into());
                 self.recorder.push(LayerNorm { batch, x, weight, bias, out, to, rows, cols, eps });

@@ -68,7 +68,7 @@ pub struct WeightRegistry<'a> {
     /// False where nothing is to be loaded.
     allocates: bool,
     pub(super) destinations: HashMap<String, Vec<Destination>>,
-    pub(super) ignored: Vec<&'static str>,
+    pub(super) ignored: Vec<String>,
     bytes: u64,
 }
 
@@ -126,6 +126,15 @@ impl<'a> WeightRegistry<'a> {
         let info = self.tensor(name, &[cols, rows])?;
         let ty = info.weight_type().map_err(ModelError::from)?;
         self.stack(&[FileMatrix { info, ty, first: 0, rows: rows.into(), bias: None }])
+    }
+
+    /// Rows of a tensor.
+    ///
+    /// # Errors
+    /// A missing tensor, or more rows than can be counted.
+    pub fn row_count(&self, name: &str) -> Result<u32, LoadError> {
+        let rows = self.gguf.tensor(name).map_err(ModelError::from)?.rows();
+        Ok(u32::try_from(rows).map_err(|_| ModelError::size(format!("`{name}` has over 2^32 rows")))?)
     }
 
     /// Matrices of equal width, one below the other. Neighbours of the same type become one matrix, whose product is one
@@ -236,9 +245,9 @@ impl<'a> WeightRegistry<'a> {
         Ok(vector)
     }
 
-    /// Lets tensors be in the file that this run does not need.
-    pub fn ignore(&mut self, names: &[&'static str]) {
-        self.ignored.extend(names);
+    /// Lets a tensor be in the file that this run does not need.
+    pub fn ignore(&mut self, name: impl Into<String>) {
+        self.ignored.push(name.into());
     }
 
     /// Zero-filled memory for what a model computes itself.

@@ -14,7 +14,11 @@ impl WeightRegistry<'_> {
     /// [`ModelError::UnusedTensors`].
     pub fn check_unused(&self, layers: u32) -> Result<(), ModelError> {
         let is_behind = |name: &str| layer_of(name).is_some_and(|layer| layer >= layers);
-        let used = |name: &str| self.destinations.contains_key(name) || self.ignored.contains(&name) || is_behind(name);
+        let used = |name: &str| {
+            self.destinations.contains_key(name)
+                || self.ignored.iter().any(|ignored| ignored == name)
+                || is_behind(name)
+        };
         let mut unused =
             self.gguf.tensors().iter().filter(|tensor| !used(&tensor.name) && !is_harmless(tensor)).peekable();
         if unused.peek().is_none() {

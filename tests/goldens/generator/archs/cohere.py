@@ -1,4 +1,4 @@
-"""Command R and R+ (`command-r`), and Command R7B and A (`cohere2`): LayerNorm without biases, attention and MLP side by side.
+"""Command R (`command-r`), and Command R7B and A (`cohere2`): LayerNorm without biases, attention and MLP side by side.
 
 RoPE turns neighbours, in transformers as in GGUF.
 """
@@ -23,26 +23,20 @@ LAYERS = ["sliding_attention"] * 3 + ["full_attention", "sliding_attention"]
 TAPS = {"layer0.ffn_norm": None}
 
 
-def command_r(name: str, qk_norm: bool, kv_heads: int) -> Checkpoint:
-    return Checkpoint(
-        name=name,
+CHECKPOINTS = [
+    Checkpoint(
+        name="command-r",
         arch="command-r",
         config=transformers.CohereConfig(
             num_hidden_layers=2,
             num_attention_heads=6,
-            num_key_value_heads=kv_heads,
+            num_key_value_heads=1,
             logit_scale=0.25,
-            use_qk_norm=qk_norm,
             **SIZES,
         ),
         keys={"attention.layer_norm_epsilon": 1e-5, "logit_scale": 0.25, "rope.scaling.type": "none"},
         taps=TAPS,
-    )
-
-
-CHECKPOINTS = [
-    command_r("command-r", qk_norm=False, kv_heads=1),
-    command_r("command-r-plus", qk_norm=True, kv_heads=2),
+    ),
     Checkpoint(
         name="cohere2",
         arch="cohere2",
