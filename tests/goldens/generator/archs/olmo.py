@@ -39,15 +39,18 @@ CHECKPOINTS = [
             max_position_embeddings=CONTEXT_LENGTH,
             sliding_window=41,
             layer_types=LAYERS,
-            rope_parameters=rope_parameters(
-                1e4,
-                rope_type="yarn",
-                factor=8.0,
-                original_max_position_embeddings=128,
-                attention_factor=1.2079441541679836,  # 0.1 ln 8 + 1
-                beta_fast=32.0,
-                beta_slow=1.0,
-            ),
+            rope_parameters={
+                "full_attention": rope_parameters(
+                    1e4,
+                    rope_type="yarn",
+                    factor=8.0,
+                    original_max_position_embeddings=128,
+                    attention_factor=1.2079441541679836,  # 0.1 ln 8 + 1
+                    beta_fast=32.0,
+                    beta_slow=1.0,
+                ),
+                "sliding_attention": rope_parameters(1e4),
+            },
             tie_word_embeddings=False,
             pad_token_id=None,
         ),

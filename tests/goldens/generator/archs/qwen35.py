@@ -70,6 +70,11 @@ def initial(name: str, noise: np.ndarray) -> np.ndarray | None:
         return noise - 2.0
     if name.endswith("dt_bias"):
         return 0.5 * noise - 1.0
+    if "in_proj_qkv" in name:
+        # Large values, since what the first tokens read is small and then normalised.
+        weight = noise / np.float32(noise.shape[1] ** 0.5)
+        weight[2 * STATE * KEY_HEADS :] *= 6
+        return weight
     return None
 
 
