@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
-use super::{attention, chunk_argmax, commit, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv};
+use super::{
+    attention, chunk_argmax, commit, conv, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv,
+};
 use super::{layer_norm, logprobs, rms_norm, rope, scale};
 use crate::device::{Slice, Storage};
 
@@ -38,6 +40,8 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "attention_reduce" => read::<attention::AttentionReduce>(fields),
         "chunk_argmax" => read::<chunk_argmax::ChunkArgmax>(fields),
         "commit" => read::<commit::Commit>(fields),
+        "conv" => read::<conv::Conv>(fields),
+        "conv_store" => read::<conv::ConvStore>(fields),
         "copy" => read::<copy::Copy>(fields),
         "dry" => read::<dry::Dry>(fields),
         "embed" => read::<embed::Embed>(fields),

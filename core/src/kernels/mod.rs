@@ -19,6 +19,7 @@ pub mod attention;
 pub mod batch;
 pub mod chunk_argmax;
 pub mod commit;
+pub mod conv;
 pub mod copy;
 pub mod cpu;
 pub mod dry;

@@ -402,6 +402,7 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::logprobs::cases(),
         super::commit::cases(),
         super::scale::cases(),
+        super::conv::cases(),
         super::experts::route::cases(),
         super::experts::sort::cases(),
         super::experts::matmul::cases(),

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::pages::PageId;
-use crate::kernels::kv::PAGE;
+use crate::kernels::kv::{KvType, PAGE};
 
 const PAGE_TOKENS: usize = PAGE as usize;
 
@@ -34,6 +34,8 @@ pub struct KvGroupSpec {
     pub head_dim: u32,
     /// How long its positions are needed.
     pub lifetime: Lifetime,
+    /// How its numbers are stored, whatever the cache's type is.
+    pub ty: Option<KvType>,
 }
 
 impl Lifetime {

@@ -70,7 +70,7 @@ impl KvOptions {
             kv_heads: group.kv_heads,
             head_dim: group.head_dim,
             pages_per_sequence: self.context.div_ceil(PAGE).max(1),
-            ty: self.ty,
+            ty: group.ty.unwrap_or(self.ty),
             segment_pages: u32::MAX,
         })
     }

@@ -26,11 +26,11 @@ pub struct Config {
     pub layers: u32,
     /// What each layer is.
     pub layer_kinds: Vec<LayerKind>,
-    /// Query heads of the first layer.
+    /// Query heads of the first layer that attends.
     pub heads: u32,
-    /// Key/value heads of the first layer.
+    /// Key/value heads of the first layer that attends.
     pub kv_heads: u32,
-    /// Width of a head of the first layer.
+    /// Width of a head of the first layer that attends.
     pub head_dim: u32,
     /// Width of each layer's feed-forward layer.
     pub ffn: Vec<u32>,
@@ -144,12 +144,21 @@ impl Config {
             context,
         };
         (architecture.configure)(&mut config, &keys)?;
-        config.check(&keys)?;
+        let first = config.attentions_mut().next().copied();
+        if let Some(AttentionKind { heads, kv_heads, head_dim, .. }) = first {
+            (config.heads, config.kv_heads, config.head_dim) = (heads, kv_heads, head_dim);
+        }
+        config.check(&keys, head_dim)?;
         Ok(config)
     }
 
-    fn check(&self, keys: &Keys<'_>) -> Result<(), ModelError> {
-        for LayerKind::Attention(AttentionKind { heads, kv_heads, head_dim, .. }) in self.layer_kinds.iter().copied() {
+    /// `length` is the width of heads that the file gives for layers that see everything.
+    fn check(&self, keys: &Keys<'_>, length: u32) -> Result<(), ModelError> {
+        for kind in &self.layer_kinds {
+            let AttentionKind { heads, kv_heads, head_dim, .. } = match kind {
+                LayerKind::Attention(kind) => *kind,
+                LayerKind::Conv(_) => continue,
+            };
             if kv_heads == 0 || heads == 0 || !heads.is_multiple_of(kv_heads) {
                 return Err(ModelError::size(format!("{heads} query heads share {kv_heads} key/value heads")));
             }
@@ -160,7 +169,7 @@ impl Config {
                 return Err(ModelError::feature(format!("rows of {} weights, no multiple of 32", heads * head_dim)));
             }
         }
-        keys.refuse("attention.value_length", "values of another width", &[f64::from(self.head_dim)])?;
+        keys.refuse("attention.value_length", "values of another width", &[f64::from(length)])?;
         for width in self.ffn.iter().chain([&self.hidden]) {
             if *width == 0 || !width.is_multiple_of(32) {
                 return Err(ModelError::feature(format!("rows of {width} weights, no multiple of 32")));
@@ -171,12 +180,12 @@ impl Config {
         }
         let reads = self.architecture.reads;
         if !reads.contains(&"attention.scale") {
-            let scale = 1.0 / f64::from(self.head_dim).sqrt();
+            let scale = 1.0 / f64::from(length).sqrt();
             keys.refuse("attention.scale", "attention scores of another scale", &[0.0, scale])?;
         }
         if !reads.contains(&"attention.key_length_swa") {
             for name in ["attention.key_length_swa", "attention.value_length_swa"] {
-                keys.refuse(name, "heads of several widths", &[f64::from(self.head_dim)])?;
+                keys.refuse(name, "heads of several widths", &[f64::from(length)])?;
             }
         }
         if !reads.contains(&"rope.freq_base_swa") {
@@ -201,13 +210,18 @@ impl Config {
 
     /// The attention of layer `index`.
     pub fn attention(&self, index: u32) -> &AttentionKind {
-        let LayerKind::Attention(kind) = &self.layer_kinds[index as usize];
-        kind
+        match &self.layer_kinds[index as usize] {
+            LayerKind::Attention(kind) => kind,
+            LayerKind::Conv(_) => unreachable!("its architecture knows which layers attend"),
+        }
     }
 
-    /// The attention of every layer, to be changed.
+    /// The attention of every layer that has some, to be changed.
     pub(super) fn attentions_mut(&mut self) -> impl Iterator<Item = &mut AttentionKind> {
-        self.layer_kinds.iter_mut().map(|LayerKind::Attention(kind)| kind)
+        self.layer_kinds.iter_mut().filter_map(|kind| match kind {
+            LayerKind::Attention(kind) => Some(kind),
+            LayerKind::Conv(_) => None,
+        })
     }
 
     /// Lets layers that see a window rotate by this base, not stretched; the others stay as they are.
@@ -238,8 +252,9 @@ impl Config {
             let Some(owner) = owner else {
                 return Err(ModelError::size(format!("no layer has keys and values for layer {reader}")));
             };
-            let LayerKind::Attention(kind) = &mut self.layer_kinds[reader as usize];
-            kind.cache_of = Some(owner);
+            if let LayerKind::Attention(kind) = &mut self.layer_kinds[reader as usize] {
+                kind.cache_of = Some(owner);
+            }
         }
         Ok(())
     }

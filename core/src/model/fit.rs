@@ -1,6 +1,6 @@
 //! Whether a model and its context fit a device, from the file's header alone: before any weight is read or downloaded.
 
-use super::layer_kind::kv_groups;
+use super::layer_kind::{LayerKind, kv_groups};
 use super::weights::LoadError;
 use super::{Config, Model};
 use crate::device::Device;
@@ -96,9 +96,12 @@ impl MemoryNeeds {
         // What lives at once in a layer: the residual stream and its norm, then either attention's tensors or the fused
         // feed-forward layer's. One row has logits.
         let widths = (0..config.layers).map(|layer| {
-            let kind = config.attention(layer);
+            let mixer = match &config.layer_kinds[layer as usize] {
+                LayerKind::Attention(kind) => kind.qkv_width() + kind.q_width(),
+                LayerKind::Conv(kind) => 4 * kind.channels,
+            };
             let pairs = config.experts.map_or(0, |experts| experts.routing.used * (experts.ffn + config.hidden));
-            (kind.qkv_width() + kind.q_width()).max(config.ffn(layer)).max(pairs)
+            mixer.max(config.ffn(layer)).max(pairs)
         });
         let row = 2 * u64::from(config.hidden) + u64::from(widths.max().unwrap_or(0));
         let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));
@@ -228,7 +231,9 @@ impl Pool {
 }
 
 fn pools(config: &Config, ty: KvType) -> impl Iterator<Item = Pool> {
-    kv_groups(&config.layer_kinds).into_iter().map(move |KvGroupSpec { layers, kv_heads, head_dim, lifetime }| {
+    kv_groups(&config.layer_kinds).into_iter().map(move |group| {
+        let KvGroupSpec { layers, kv_heads, head_dim, lifetime, ty: own } = group;
+        let ty = own.unwrap_or(ty);
         let shape = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty, segment_pages: 1 };
         Pool { lifetime, shape, page: shape.page_bytes() * layers.len() as u64 }
     })

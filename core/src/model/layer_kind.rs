@@ -1,5 +1,6 @@
 //! What each layer of a model is, as data: from this follow the cache it needs and the group that it shares one with.
 
+use crate::kernels::kv::KvType;
 use crate::kv::groups::{KvGroupSpec, Lifetime};
 
 /// What mixes positions in a layer.
@@ -7,6 +8,17 @@ use crate::kv::groups::{KvGroupSpec, Lifetime};
 pub enum LayerKind {
     /// Causal attention over cached keys and values.
     Attention(AttentionKind),
+    /// A short causal convolution of each channel.
+    Conv(ConvKind),
+}
+
+/// The sizes of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvKind {
+    /// Channels; a multiple of 8.
+    pub channels: u32,
+    /// Positions that a channel sees, its own included.
+    pub length: u32,
 }
 
 /// The sizes and constants of an attention layer.
@@ -52,17 +64,35 @@ impl AttentionKind {
 /// The groups of these layers, in the order of their first layers.
 pub fn kv_groups(layers: &[LayerKind]) -> Vec<KvGroupSpec> {
     let mut groups: Vec<KvGroupSpec> = Vec::new();
-    for (layer, LayerKind::Attention(kind)) in (0..).zip(layers.iter().copied()) {
-        let AttentionKind { kv_heads, head_dim, lifetime, .. } = kind;
-        if kind.cache_of.is_some() {
-            continue;
-        }
+    for (layer, kind) in (0..).zip(layers) {
+        let mut spec = match kind {
+            LayerKind::Attention(kind) if kind.cache_of.is_some() => continue,
+            LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime, .. }) => KvGroupSpec {
+                layers: Vec::new(),
+                kv_heads: *kv_heads,
+                head_dim: *head_dim,
+                lifetime: *lifetime,
+                ty: None,
+            },
+            // Half of the channels in place of a key, half of a value; see `kernels/conv.rs`.
+            LayerKind::Conv(ConvKind { channels, length }) => KvGroupSpec {
+                layers: Vec::new(),
+                kv_heads: 1,
+                head_dim: channels / 2,
+                lifetime: Lifetime { window: Some(*length), keep: 0 },
+                ty: Some(KvType::F32),
+            },
+        };
         let is_same = |group: &&mut KvGroupSpec| {
-            (group.kv_heads, group.head_dim, group.lifetime) == (kv_heads, head_dim, lifetime)
+            (group.kv_heads, group.head_dim, group.lifetime, group.ty)
+                == (spec.kv_heads, spec.head_dim, spec.lifetime, spec.ty)
         };
         match groups.iter_mut().find(is_same) {
             Some(group) => group.layers.push(layer),
-            None => groups.push(KvGroupSpec { layers: vec![layer], kv_heads, head_dim, lifetime }),
+            None => {
+                spec.layers.push(layer);
+                groups.push(spec);
+            }
         }
     }
     groups
@@ -97,11 +127,19 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(kv_groups(&[]), []);
         // Whatever else differs.
-        let LayerKind::Attention(other) = layers[1];
+        let LayerKind::Attention(other) = layers[1] else { unreachable!("all are attention") };
         let same = LayerKind::Attention(AttentionKind { rope: None, scale: 1.0, ..other });
         assert_eq!(kv_groups(&[layers[1], same]).len(), 1);
         // A layer that reads another's cache has none.
         let reader = LayerKind::Attention(AttentionKind { cache_of: Some(0), ..other });
         assert_eq!(kv_groups(&[layers[1], reader])[0].layers, [0]);
+        // Convolutions keep their channels in f32, for as long as they are seen.
+        let conv = LayerKind::Conv(ConvKind { channels: 96, length: 3 });
+        let groups = kv_groups(&[conv, layers[1], conv]);
+        assert_eq!(
+            (groups[0].layers.as_slice(), groups[0].head_dim, groups[0].ty),
+            (&[0, 2][..], 48, Some(KvType::F32))
+        );
+        assert_eq!(groups[0].lifetime.window, Some(3));
     }
 }

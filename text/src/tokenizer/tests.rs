@@ -11,6 +11,7 @@ use super::pre_tokenizer;
 use super::split::{Piece, Pieces};
 use super::{Parts, Special, SpecialIds, Tokenizer, TokenizerError};
 use crate::StreamDecoder;
+use inglenook_format::gguf::{Metadata, Value};
 
 /// How GPT-2's alphabet writes a byte, derived as its source does: printable bytes as themselves, the rest numbered on.
 fn written(byte: u8) -> String {

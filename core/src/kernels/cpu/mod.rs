@@ -3,6 +3,7 @@
 mod attention;
 mod chunk_argmax;
 mod commit;
+mod conv;
 mod dry;
 mod embed;
 mod experts;
@@ -23,6 +24,7 @@ mod weights;
 pub use attention::{attention, attention_reduce};
 pub use chunk_argmax::{Past, Peaks, Sampled, chunk_argmax};
 pub use commit::{SequenceState, commit};
+pub use conv::{conv, conv_store};
 pub use dry::dry;
 pub use embed::embed;
 pub use experts::{

@@ -13,6 +13,7 @@ mod glm4moe;
 mod gpt_oss;
 mod granite;
 mod hunyuan;
+mod lfm2;
 mod llama;
 mod mistral3;
 mod olmo2;
@@ -40,6 +41,8 @@ pub static ALL: &[&Architecture] = &[
     &gemma3::GEMMA3,
     &gemma4::GEMMA4,
     &gemma2::GEMMA2,
+    &lfm2::LFM2,
+    &lfm2::LFM2_MOE,
     &phi3::PHI3,
     &glm4::GLM4,
     &glm4::CHATGLM,

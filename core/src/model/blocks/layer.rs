@@ -1,6 +1,6 @@
 //! A layer: attention and a feed-forward layer, each a branch that adds to the residual stream, with norms where the architecture has them.
 
-use super::{AttentionBlock, Experts, Forward, Mlp, Norm, RopeTable};
+use super::{AttentionBlock, Experts, Forward, Mlp, Norm, RopeTable, ShortConv};
 use crate::kernels::Tensor;
 use crate::kernels::rms_norm::NormTarget;
 use crate::model::config::Config;
@@ -51,11 +51,32 @@ impl NormNames {
 #[derive(Debug)]
 pub struct Layer {
     before_attention: Option<Norm>,
-    attention: AttentionBlock,
+    mixer: Mixer,
     after_attention: Option<Norm>,
     mlp_input: MlpInput,
     feed_forward: FeedForward,
     after_mlp: Option<Norm>,
+}
+
+/// What mixes positions.
+#[derive(Debug)]
+pub enum Mixer {
+    /// Attention.
+    Attention(AttentionBlock),
+    /// A short convolution.
+    Conv(ShortConv),
+}
+
+impl From<AttentionBlock> for Mixer {
+    fn from(block: AttentionBlock) -> Mixer {
+        Mixer::Attention(block)
+    }
+}
+
+impl From<ShortConv> for Mixer {
+    fn from(block: ShortConv) -> Mixer {
+        Mixer::Conv(block)
+    }
 }
 
 /// What follows attention.
@@ -95,13 +116,13 @@ impl Layer {
         config: &Config,
         index: u32,
         names: NormNames,
-        attention: AttentionBlock,
+        mixer: impl Into<Mixer>,
         feed_forward: FeedForward,
     ) -> Result<Layer, LoadError> {
         let mut norm = |name| Norm::register(registry, config, &format!("blk.{index}.{name}"), config.hidden);
         Ok(Layer {
             before_attention: names.before_attention.map(&mut norm).transpose()?,
-            attention,
+            mixer: mixer.into(),
             after_attention: names.after_attention.map(&mut norm).transpose()?,
             mlp_input: match names.before_mlp {
                 MlpNorm::Named(name) => MlpInput::Normed(norm(name)?),
@@ -123,9 +144,12 @@ impl Layer {
     pub fn attend(&self, pass: &mut Forward<'_>, index: usize, x: Tensor, ropes: &[RopeTable]) -> Tensor {
         let input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
         pass.tap(index, "attn_norm", input);
-        let attended = pass.attention(input, &self.attention, ropes);
-        pass.tap(index, "attended", attended);
-        pass.add_branch(x, attended, &self.attention.out, self.after_attention.as_ref());
+        let (mixed, out) = match &self.mixer {
+            Mixer::Attention(block) => (pass.attention(input, block, ropes), &block.out),
+            Mixer::Conv(block) => (pass.short_conv(input, block), &block.out),
+        };
+        pass.tap(index, "attended", mixed);
+        pass.add_branch(x, mixed, out, self.after_attention.as_ref());
         pass.tap(index, "attn_residual", x);
         input
     }

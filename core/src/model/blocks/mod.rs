@@ -1,6 +1,7 @@
 //! The blocks that architectures are made of: what a `forward()` calls, and the weights behind each call.
 
 mod attention;
+mod conv;
 mod experts;
 mod layer;
 mod mlp;
@@ -8,8 +9,9 @@ mod norm;
 mod per_layer;
 
 pub use attention::{AttentionBlock, Rotated};
+pub use conv::ShortConv;
 pub use experts::Experts;
-pub use layer::{FeedForward, Layer, NormNames};
+pub use layer::{FeedForward, Layer, Mixer, NormNames};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormKind};
 pub use per_layer::{PerLayerGate, PerLayerInputs};

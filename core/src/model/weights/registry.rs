@@ -234,6 +234,18 @@ impl<'a> WeightRegistry<'a> {
         Ok(Vector { slice: storage.all() })
     }
 
+    /// A tensor of these dimensions, the first contiguous, as f32.
+    ///
+    /// # Errors
+    /// As [`WeightRegistry::matrix`].
+    pub fn numbers(&mut self, name: &str, dims: &[u32]) -> Result<Vector, LoadError> {
+        self.tensor(name, dims)?.weight_type().map_err(ModelError::from)?;
+        let len: u64 = dims.iter().map(|dim| u64::from(*dim)).product();
+        let storage = self.memory(name, len * 4)?;
+        self.send(name, Destination::Floats { from: 0, len, storage: storage.clone(), offset: 0 });
+        Ok(Vector { slice: storage.all() })
+    }
+
     /// A small tensor for the host's own use.
     ///
     /// # Errors
