@@ -1,0 +1,71 @@
+//! The architectures: for each type of model, the rules for its tensors and the keys of its GGUF file.
+//!
+//! Source of both: what llama.cpp's `convert_hf_to_gguf` writes for the same checkpoint, to which the goldens hold this.
+
+mod common;
+mod gemma;
+mod llama;
+mod qwen;
+
+use super::config::{Config, Default};
+use super::error::HfError;
+use super::keys::Keys;
+use super::rope::Rope;
+use super::rules::Rule;
+use super::tensor::Tensor;
+
+/// Tensors that no checkpoint has, by their names.
+pub(super) type Extras = Vec<(&'static str, Tensor)>;
+
+/// One architecture.
+pub(super) struct Arch {
+    /// Its name in GGUF files.
+    pub name: &'static str,
+    /// What becomes of its tensors.
+    pub rules: &'static [&'static [Rule]],
+    /// Keys besides those that all have.
+    pub keys: fn(&Config, &Rope, &mut Keys) -> Result<(), HfError>,
+    /// Tensors made of the configuration.
+    pub extras: fn(&Config, &Rope) -> Result<Extras, HfError>,
+    /// Layers that predict further tokens, behind the last one.
+    pub extra_layers: fn(&Config) -> Result<u64, HfError>,
+    /// Another name for a tensor, before rules are asked.
+    pub rename: fn(&Config, &str) -> Option<String>,
+    /// Numbers for keys that may be missing.
+    pub defaults: &'static [Default],
+    /// The base of RoPE where it is missing.
+    pub theta: f64,
+}
+
+/// What an architecture is where it says nothing.
+const PLAIN: Arch = Arch {
+    name: "",
+    rules: &[common::ENDS, common::PRE_NORMS, common::ATTENTION, common::GATED],
+    keys: |_, _, _| Ok(()),
+    extras: |_, _| Ok(Vec::new()),
+    extra_layers: |_| Ok(0),
+    rename: |_, _| None,
+    defaults: &[],
+    theta: 10_000.0,
+};
+
+impl Arch {
+    /// The architecture of a configuration.
+    pub fn of(config: &Config) -> Result<&'static Arch, HfError> {
+        let arch = match config.model_type() {
+            "llama" | "mistral" | "mixtral" => llama::choose(config),
+            "qwen2" => &qwen::QWEN2,
+            "qwen3" => &qwen::QWEN3,
+            other => return Err(HfError::ModelType { model_type: other.chars().take(60).collect() }),
+        };
+        Ok(arch)
+    }
+
+    /// All keys of a model.
+    pub fn all_keys(&self, config: &Config, rope: &Rope) -> Result<Keys, HfError> {
+        let mut keys = Keys::new(self.name);
+        common::keys(config, rope, &mut keys)?;
+        (self.keys)(config, rope, &mut keys)?;
+        Ok(keys)
+    }
+}
