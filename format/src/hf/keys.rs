@@ -31,6 +31,12 @@ impl Keys {
         self.whole(&format!("{}.{name}", self.arch), value);
     }
 
+    /// Takes `{arch}.{name}` out.
+    pub fn remove(&mut self, name: &str) {
+        let key = format!("{}.{name}", self.arch);
+        self.entries.retain(|(other, _)| *other != key);
+    }
+
     /// Sets `{arch}.{name}` where there is a value.
     pub fn set_some<T: Into<Value>>(&mut self, name: &str, value: Option<T>) {
         if let Some(value) = value {

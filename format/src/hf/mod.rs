@@ -35,7 +35,7 @@ use config::Config;
 use keys::Keys;
 use rope::Rope;
 use rules::Rules;
-use tensor::Tensor;
+use tensor::{Slice, Tensor};
 use view::Placed;
 
 /// The largest `config.json` accepted.
@@ -60,16 +60,29 @@ pub async fn open(directory: &dyn Directory) -> Result<HfModel, HfError> {
     let arch = Arch::of(&config)?;
     let config = config.with_defaults(arch.defaults);
     let rope = Rope::read(&config, arch.theta)?;
-    let mut keys = arch.all_keys(&config, &rope)?;
-    tokenizer::keys(directory, &config, &mut keys).await?;
     let checkpoint = Checkpoint::open(directory).await?;
-    let layers = config.layers()? + (arch.extra_layers)(&config)?;
     let slices = stored::slices(checkpoint.tensors, |name| (arch.rename)(&config, name))?;
+    let mut keys = arch.all_keys(&config, &rope)?;
+    let layers = all_layers(arch, &config, &slices, &mut keys)?;
+    tokenizer::keys(directory, &config, &mut keys).await?;
     let rules = Rules { tables: arch.rules, config: &config, layers };
     let mut tensors = rules.apply(slices)?;
     let extras = (arch.extras)(&config, &rope)?;
     tensors.extend(extras.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)));
     assemble(keys, tensors, checkpoint.shards).await
+}
+
+/// Number of layers, with those that predict further tokens where the checkpoint has them: transformers saves models without.
+fn all_layers(arch: &Arch, config: &Config, slices: &[Slice], keys: &mut Keys) -> Result<u64, HfError> {
+    let trunk = config.layers()?;
+    let more = (arch.extra_layers)(config)?;
+    let is_behind = |slice: &Slice| names::parse(&slice.name).is_some_and(|name| name.layer >= Some(trunk));
+    let more = if slices.iter().any(is_behind) { more } else { 0 };
+    if more > 0 {
+        keys.set("block_count", (trunk + more) as u32);
+        keys.set("nextn_predict_layers", more as u32);
+    }
+    Ok(trunk + more)
 }
 
 /// Writes the header, and gives each tensor its place.

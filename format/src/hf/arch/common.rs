@@ -84,3 +84,16 @@ pub(in super::super) fn windows(config: &Config, keys: &mut Keys) -> Result<(), 
     keys.set_some("attention.sliding_window_pattern", config.layers_are("layer_types", "sliding_attention")?);
     Ok(())
 }
+
+/// Which layers have a window, where that differs from what a GGUF file without the key means.
+pub(in super::super) fn windows_unless(
+    config: &Config,
+    keys: &mut Keys,
+    is_usual: impl Fn(usize) -> bool,
+) -> Result<(), HfError> {
+    let Some(windowed) = config.layers_are("layer_types", "sliding_attention")? else { return Ok(()) };
+    if !windowed.iter().enumerate().all(|(layer, is_windowed)| *is_windowed == is_usual(layer)) {
+        keys.set("attention.sliding_window_pattern", windowed);
+    }
+    Ok(())
+}

@@ -28,17 +28,32 @@ pub(super) const LLAMA: Arch =
     Arch { name: "llama", rules: &[ENDS, PRE_NORMS, PAIRED, GATED, EXPERTS], keys, extras, ..PLAIN };
 
 /// Mistral's third generation, whose GGUF files have a name of their own.
-pub(super) const MISTRAL3: Arch = Arch { name: "mistral3", keys: mistral3_keys, ..LLAMA };
+pub(super) const MISTRAL3: Arch = Arch {
+    name: "mistral3",
+    keys: mistral3_keys,
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 14_336.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 8.0),
+        ("vocab_size", 131_072.0),
+    ],
+    ..LLAMA
+};
 
 /// The architecture of a model of Llama's kind.
 pub(super) fn choose(config: &Config) -> &'static Arch {
-    if config.architecture().starts_with("Mistral3") { &MISTRAL3 } else { &LLAMA }
+    if config.model_type() == "ministral3" || config.architecture().starts_with("Mistral3") { &MISTRAL3 } else { &LLAMA }
 }
 
 /// What a model of Llama's kind has besides what all have.
 pub(super) fn keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     keys.set("vocab_size", config.uint("vocab_size")?);
     keys.set("rope.dimension_count", config.head_dim()? as u32);
+    // llama.cpp's converter leaves out the window of the first Mistral, which counts beyond its 4096 tokens.
+    if config.model_type() == "mistral" {
+        keys.set_some("attention.sliding_window", config.opt_uint(&["sliding_window"])?);
+    }
     Ok(())
 }
 

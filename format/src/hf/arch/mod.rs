@@ -3,8 +3,12 @@
 //! Source of both: what llama.cpp's `convert_hf_to_gguf` writes for the same checkpoint, to which the goldens hold this.
 
 mod common;
+mod dense;
 mod gemma;
+mod glm;
 mod llama;
+mod moe;
+mod nextn;
 mod qwen;
 
 use super::config::{Config, Default};
@@ -53,9 +57,30 @@ impl Arch {
     /// The architecture of a configuration.
     pub fn of(config: &Config) -> Result<&'static Arch, HfError> {
         let arch = match config.model_type() {
-            "llama" | "mistral" | "mixtral" => llama::choose(config),
+            "llama" | "mistral" | "mixtral" | "ministral3" => llama::choose(config),
             "qwen2" => &qwen::QWEN2,
             "qwen3" => &qwen::QWEN3,
+            "qwen3_moe" => &moe::QWEN3_MOE,
+            "qwen3_5_text" | "qwen3_5" => &qwen::QWEN35,
+            "qwen3_5_moe_text" | "qwen3_5_moe" => &qwen::QWEN35_MOE,
+            "gemma2" => &gemma::GEMMA2,
+            "gemma3_text" | "gemma3" => &gemma::GEMMA3,
+            "gemma3n_text" | "gemma3n" => &gemma::GEMMA3N,
+            "gemma4_text" | "gemma4" => &gemma::GEMMA4,
+            "phi3" => &dense::PHI3,
+            "smollm3" => &dense::SMOLLM3,
+            "olmo2" | "olmo3" => &dense::OLMO2,
+            "exaone4" => &dense::EXAONE4,
+            "cohere" => &dense::COMMAND_R,
+            "cohere2" => &dense::COHERE2,
+            "hunyuan_v1_dense" => &dense::HUNYUAN,
+            "seed_oss" => &dense::SEED_OSS,
+            "glm" | "chatglm" => &glm::CHATGLM,
+            "glm4" => &glm::GLM4,
+            "glm4_moe" => &glm::GLM4_MOE,
+            "gpt_oss" => &moe::GPT_OSS,
+            "granite" => &moe::GRANITE,
+            "granitemoe" | "granitemoeshared" => &moe::GRANITE_MOE,
             other => return Err(HfError::ModelType { model_type: other.chars().take(60).collect() }),
         };
         Ok(arch)
