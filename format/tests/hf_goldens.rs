@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use inglenook_format::gguf::{Gguf, TensorInfo, Value};
 use inglenook_format::hf::{Directory, HfModel, open};
-use inglenook_format::quant::{TensorType, WeightType, dequantise};
+use inglenook_format::quant::{TensorType, dequantise};
 use inglenook_format::source::{LocalFuture, ReadAt, Source, SourceError};
 
 struct Disk(PathBuf);
@@ -30,10 +30,22 @@ fn bytes(source: &dyn Source, info: &TensorInfo) -> Vec<u8> {
 }
 
 fn floats(ty: TensorType, raw: &[u8]) -> Vec<f32> {
-    let TensorType::Weights(ty) = ty else { return raw.iter().map(|byte| f32::from(*byte)).collect() };
+    let TensorType::Weights(ty) = ty else { return mxfp4(raw) };
     let mut values = vec![0.0; raw.len() / ty.block_bytes() * ty.block_len()];
     dequantise(ty, raw, &mut values).unwrap();
     values
+}
+
+/// Numbers of blocks of MXFP4: number `j` is in the low half of byte `j`, and number `j + 16` in the high one.
+fn mxfp4(raw: &[u8]) -> Vec<f32> {
+    const VALUES: [f32; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+    let number = |code: u8| if code & 8 == 0 { VALUES[usize::from(code & 7)] } else { -VALUES[usize::from(code & 7)] };
+    let block = |block: &[u8]| {
+        let scale = f32::from_bits(u32::from(block[0]) << 23);
+        let (low, high) = (block[1..].iter().map(|byte| byte & 15), block[1..].iter().map(|byte| byte >> 4));
+        low.chain(high).map(|code| number(code) * scale).collect::<Vec<f32>>()
+    };
+    raw.chunks_exact(17).flat_map(block).collect()
 }
 
 /// What is wrong with a view, in lines.
@@ -58,8 +70,11 @@ fn differences(view: &HfModel, golden: &Gguf, file: &dyn Source) -> Vec<String> 
         let (left, right) = (bytes(&view.source, ours), bytes(file, info));
         let is_same =
             if ours.ty == info.ty { left == right } else { floats(ours.ty, &left) == floats(info.ty, &right) };
-        if !is_same {
-            let (left, right) = (floats(ours.ty, &left), floats(info.ty, &right));
+        let (left, right) = (floats(ours.ty, &left), floats(info.ty, &right));
+        // What a library's exponential or power makes is the same but for its last bits.
+        let is_computed = info.name.ends_with("ssm_a") || info.name.starts_with("rope_f");
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 4e-7 * b.abs();
+        if !is_same && !(is_computed && left.iter().zip(&right).all(near)) {
             let worst = left.iter().zip(&right).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             let at = left.iter().zip(&right).position(|(a, b)| a != b).unwrap_or(0);
             let types = (ours.ty.name(), info.ty.name());

@@ -106,15 +106,15 @@ impl Config {
         self.get(key).map(|value| floats(key, value)).transpose()
     }
 
-    /// For each layer, whether the key's list has this text there; `None` where there is no list.
-    pub fn layers_are(&self, key: &str, text: &str) -> Result<Option<Vec<bool>>, HfError> {
+    /// For each layer, whether the key's list has one of these texts there; `None` where there is no list.
+    pub fn layers_are(&self, key: &str, texts: &[&str]) -> Result<Option<Vec<bool>>, HfError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let wanted = "a list with a text for each layer";
         let list = value.as_array().ok_or_else(|| bad(key, value, wanted))?;
         if list.len() as u64 != self.layers()? {
             return Err(bad(key, value, wanted));
         }
-        Ok(Some(list.iter().map(|kind| kind.as_str() == Some(text)).collect()))
+        Ok(Some(list.iter().map(|kind| kind.as_str().is_some_and(|kind| texts.contains(&kind))).collect()))
     }
 
     /// Number of layers.
@@ -122,7 +122,11 @@ impl Config {
         const MAX_LAYERS: u32 = 4096;
         let keys = ["n_layers", "num_hidden_layers", "n_layer", "num_layers"];
         match self.opt_uint(&keys)? {
-            None => Err(missing("num_hidden_layers")),
+            // A hybrid may have a list of its layers alone.
+            None => match self.get("layers_block_type").and_then(Value::as_array) {
+                Some(layers) if layers.len() <= MAX_LAYERS as usize => Ok(layers.len() as u64),
+                _ => Err(missing("num_hidden_layers")),
+            },
             Some(layers) if layers > MAX_LAYERS => Err(bad("num_hidden_layers", &Value::from(layers), "fewer layers")),
             Some(layers) => Ok(layers.into()),
         }

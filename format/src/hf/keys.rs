@@ -49,6 +49,17 @@ impl Keys {
         self.set_some(name, value.map(|value| value as f32));
     }
 
+    /// Lengthens lists of a layer each by layers that have what is not true of them.
+    pub fn lengthen(&mut self, from: usize, to: usize) {
+        for (_, value) in &mut self.entries {
+            if let Value::Array(Array::Bool(layers)) = value
+                && layers.len() == from
+            {
+                layers.resize(to, false);
+            }
+        }
+    }
+
     /// Sets integers, one for each layer.
     pub fn per_layer(&mut self, name: &str, values: impl Iterator<Item = u32>) {
         self.set(name, Value::Array(Array::I32(values.map(|value| value as i32).collect())));

@@ -13,6 +13,7 @@ mod error;
 mod keys;
 mod leaf;
 mod names;
+mod pooling;
 mod read;
 mod rope;
 mod rules;
@@ -65,6 +66,7 @@ pub async fn open(directory: &dyn Directory) -> Result<HfModel, HfError> {
     let mut keys = arch.all_keys(&config, &rope)?;
     let layers = all_layers(arch, &config, &slices, &mut keys)?;
     tokenizer::keys(directory, &config, &mut keys).await?;
+    pooling::keys(directory, &config, &mut keys).await?;
     let rules = Rules { tables: arch.rules, config: &config, layers };
     let mut tensors = rules.apply(slices)?;
     let extras = (arch.extras)(&config, &rope)?;
@@ -81,6 +83,7 @@ fn all_layers(arch: &Arch, config: &Config, slices: &[Slice], keys: &mut Keys) -
     if more > 0 {
         keys.set("block_count", (trunk + more) as u32);
         keys.set("nextn_predict_layers", more as u32);
+        keys.lengthen(trunk as usize, (trunk + more) as usize);
     }
     Ok(trunk + more)
 }

@@ -67,12 +67,36 @@ async fn convert(
     let failed = |error: crate::quant::QuantError| SourceError::Transport { message: error.to_string() };
     dequantise(stored, &raw, &mut values).map_err(failed)?;
     for op in &tensor.ops {
+        if let Op::Ternary(mean) = op
+            && mean.get().is_none()
+        {
+            let found = mean_magnitude(shards, slice).await?;
+            mean.get_or_init(|| found);
+        }
         apply(op, at, &mut values);
     }
     let mut encoded = Vec::with_capacity(out.len());
     quantise(weight_type(ty)?, &values, &mut encoded).map_err(failed)?;
     out.copy_from_slice(&encoded);
     Ok(())
+}
+
+/// The mean of a slice's absolute values, by reading it once.
+async fn mean_magnitude(shards: &Shards, slice: &Slice) -> Result<f32, SourceError> {
+    let ty = weight_type(slice.leaf.ty())?;
+    let all = slice.elements();
+    let (mut sum, mut at) = (0.0f64, 0);
+    let (mut raw, mut values) = (Vec::new(), Vec::new());
+    while at < all {
+        let count = CHUNK.min(all - at);
+        raw.resize(count as usize / ty.block_len() * ty.block_bytes(), 0);
+        values.resize(count as usize, 0.0);
+        gather(shards, slice, at, &mut raw).await?;
+        dequantise(ty, &raw, &mut values).map_err(|error| SourceError::Transport { message: error.to_string() })?;
+        sum += values.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+        at += count;
+    }
+    Ok((sum / all as f64) as f32)
 }
 
 fn weight_type(ty: TensorType) -> Result<WeightType, SourceError> {
@@ -88,13 +112,20 @@ fn apply(op: &Op, at: u64, values: &mut [f32]) {
     match op {
         Op::Add(number) => values.iter_mut().for_each(|value| *value += number),
         Op::Scale(factor) => values.iter_mut().for_each(|value| *value *= factor),
-        Op::NegExp => values.iter_mut().for_each(|value| *value = -value.exp()),
+        // In f64, so that every platform's function rounds to the same f32.
+        Op::NegExp => values.iter_mut().for_each(|value| *value = -f64::from(*value).exp() as f32),
         Op::ScaleRanges(ranges) => {
             for (index, value) in values.iter_mut().enumerate() {
                 let element = at + index as u64;
                 let range = ranges.partition_point(|(end, _)| *end <= element);
                 *value *= ranges.get(range).map_or(1.0, |(_, factor)| *factor);
             }
+        }
+        Op::Ternary(mean) => {
+            // By the inverse, twice, as the model's authors do.
+            let inverse = 1.0 / mean.get().copied().unwrap_or(1.0).max(1e-5);
+            let ternary = |value: f32| (value * inverse).round_ties_even().clamp(-1.0, 1.0) / inverse;
+            values.iter_mut().for_each(|value| *value = ternary(*value));
         }
     }
 }

@@ -17,7 +17,6 @@ pub(super) type Rule = (&'static str, &'static str, Make);
 /// What a function may ask for besides the tensor.
 pub(super) struct Context<'a> {
     pub config: &'a Config,
-    pub layer: Option<u64>,
 }
 
 /// A rule's new name for a tensor that no computation needs.
@@ -51,7 +50,7 @@ impl Rules<'_> {
                 if to == DROPPED {
                     continue;
                 }
-                let context = Context { config: self.config, layer: name.layer };
+                let context = Context { config: self.config };
                 let tensor = make(&context, slice.clone())?;
                 let Some(index) = name.index else {
                     tensors.push((to, tensor));
@@ -135,7 +134,18 @@ pub(super) fn up_half(_: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> 
     Ok(slice.half(1)?.into())
 }
 
-/// Without dimensions of 1: a convolution of one channel each.
+/// A convolution of one channel each, `[channels, 1, kernel]`, without the dimension of 1.
 pub(super) fn squeezed(_: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> {
     Ok(slice.squeeze().into())
+}
+
+/// Numbers in a column of their own, `[n, 1]`.
+pub(super) fn column(_: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> {
+    let shape = [slice.elements(), 1];
+    Ok(slice.reshape(&shape)?.into())
+}
+
+/// How fast states decay, from the logarithm that is stored.
+pub(super) fn decay(context: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> {
+    Ok(column(context, slice)?.op(Op::NegExp))
 }

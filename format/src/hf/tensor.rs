@@ -1,5 +1,6 @@
 //! Tensors of the virtual file while they are put together: slices of what is stored, one after the other, and what is done to their numbers.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::error::HfError;
@@ -25,6 +26,8 @@ pub(super) enum Op {
     NegExp,
     /// Elements before each of these ends, behind the one before, times a factor.
     ScaleRanges(Vec<(u64, f32)>),
+    /// To -1, 0 or 1 times the mean of all absolute values, which is found when it is first needed.
+    Ternary(Rc<OnceCell<f32>>),
 }
 
 /// A tensor of the virtual file.
@@ -77,9 +80,11 @@ impl Slice {
         Ok(self)
     }
 
-    /// Without dimensions of 1.
+    /// Without the dimension of 1 in the middle of three.
     pub fn squeeze(mut self) -> Slice {
-        self.shape.retain(|dim| *dim != 1);
+        if let [_, 1, _] = self.shape[..] {
+            self.shape.remove(1);
+        }
         self
     }
 

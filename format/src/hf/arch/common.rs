@@ -81,7 +81,7 @@ fn gating(config: &Config, keys: &mut Keys) -> Result<(), HfError> {
 /// The keys of windows: a size, and which layers have one.
 pub(in super::super) fn windows(config: &Config, keys: &mut Keys) -> Result<(), HfError> {
     keys.set_some("attention.sliding_window", config.opt_uint(&["sliding_window"])?);
-    keys.set_some("attention.sliding_window_pattern", config.layers_are("layer_types", "sliding_attention")?);
+    keys.set_some("attention.sliding_window_pattern", config.layers_are("layer_types", &["sliding_attention"])?);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub(in super::super) fn windows_unless(
     keys: &mut Keys,
     is_usual: impl Fn(usize) -> bool,
 ) -> Result<(), HfError> {
-    let Some(windowed) = config.layers_are("layer_types", "sliding_attention")? else { return Ok(()) };
+    let Some(windowed) = config.layers_are("layer_types", &["sliding_attention"])? else { return Ok(()) };
     if !windowed.iter().enumerate().all(|(layer, is_windowed)| *is_windowed == is_usual(layer)) {
         keys.set("attention.sliding_window_pattern", windowed);
     }

@@ -1,11 +1,15 @@
 //! Dense models that differ from Llama in a norm, a key or a name.
 
+use std::rc::Rc;
+
+use serde_json::Value;
+
 use super::super::config::Config;
 use super::super::error::HfError;
 use super::super::keys::Keys;
 use super::super::rope::Rope;
-use super::super::rules::{DROPPED, Rule, copy};
-use super::super::tensor::Tensor;
+use super::super::rules::{Context, DROPPED, Rule, copy};
+use super::super::tensor::{Op, Slice, Tensor};
 use super::common::{ATTENTION, ENDS, FUSED_GATE, GATED, PRE_NORMS, windows, windows_unless};
 use super::llama::LLAMA;
 use super::{Arch, Extras, PLAIN};
@@ -84,6 +88,45 @@ pub(super) const SEED_OSS: Arch = Arch {
     ..PLAIN
 };
 
+/// Weights that are -1, 0 or 1 times a scale; norms within attention and the feed-forward layer.
+pub(super) const BITNET: Arch = Arch {
+    name: "bitnet",
+    rules: &[
+        PARALLEL,
+        &[
+            ("post_attention_layernorm", "ffn_norm", copy),
+            ("self_attn.q_proj", "attn_q", ternary),
+            ("self_attn.k_proj", "attn_k", ternary),
+            ("self_attn.v_proj", "attn_v", ternary),
+            ("self_attn.o_proj", "attn_output", ternary),
+            ("self_attn.attn_sub_norm", "attn_sub_norm", copy),
+            ("self_attn.inner_attn_ln", "attn_sub_norm", copy),
+            ("mlp.gate_proj", "ffn_gate", ternary),
+            ("mlp.up_proj", "ffn_up", ternary),
+            ("mlp.down_proj", "ffn_down", ternary),
+            ("mlp.ffn_sub_norm", "ffn_sub_norm", copy),
+            ("mlp.ffn_layernorm", "ffn_sub_norm", copy),
+        ],
+    ],
+    keys: |_, _, keys| {
+        keys.set("rope.scaling.type", "linear");
+        keys.float("rope.scaling.factor", Some(1.0));
+        Ok(())
+    },
+    ..PLAIN
+};
+
+/// Weights of a model that rounds them as it runs. Others are used as they are stored.
+fn ternary(context: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> {
+    let quantised = context.config.object("quantization_config");
+    let is_online = quantised.is_some_and(|how| how.get("quantization_mode").and_then(Value::as_str) == Some("online"));
+    let rounds = is_online || context.config.architecture() == ROUNDING;
+    Ok(if rounds { Tensor::from(slice).op(Op::Ternary(Rc::default())) } else { slice.into() })
+}
+
+/// The class of the first BitNet, whose model type is Llama's.
+pub(super) const ROUNDING: &str = "BitnetForCausalLM";
+
 fn phi3_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     let turning = (rope.partial(1.0)? * config.float("hidden_size")?) as u64 / config.heads()?;
     keys.set("rope.dimension_count", turning as u32);
@@ -142,7 +185,7 @@ fn smollm3_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), HfE
 fn olmo_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     let Some(window) = config.opt_uint(&["sliding_window"])? else { return Ok(()) };
     keys.set("attention.sliding_window", window);
-    let windowed = config.layers_are("layer_types", "sliding_attention")?;
+    let windowed = config.layers_are("layer_types", &["sliding_attention"])?;
     let each_fourth = (0..config.layers()?).map(|layer| (layer + 1) % 4 != 0).collect();
     keys.set("attention.sliding_window_pattern", windowed.unwrap_or(each_fourth));
     Ok(())
@@ -157,10 +200,10 @@ fn exaone4_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfErro
     if config.get("layer_types").is_none() {
         let layers = config.layers()? as usize;
         let pattern: Option<Vec<bool>> = match config.get("sliding_window_pattern") {
-            Some(serde_json::Value::String(letters)) if !letters.is_empty() => {
+            Some(Value::String(letters)) if !letters.is_empty() => {
                 Some(letters.bytes().cycle().take(layers).map(|letter| letter == b'L').collect())
             }
-            Some(serde_json::Value::Number(_)) => {
+            Some(Value::Number(_)) => {
                 let each = config.size("sliding_window_pattern")? as usize;
                 Some((1..=layers).map(|layer| layer % each != 0).collect())
             }

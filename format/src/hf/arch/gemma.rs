@@ -72,6 +72,20 @@ pub(super) const GEMMA3: Arch = Arch {
     ..PLAIN
 };
 
+/// The same as an encoder: it sees both ways.
+const GEMMA_EMBEDDING: Arch = Arch { name: "gemma-embedding", keys: embedding_keys, ..GEMMA3 };
+
+/// A model without a head is an encoder.
+pub(super) fn choose(config: &Config) -> &'static Arch {
+    if config.architecture() == "Gemma3TextModel" { &GEMMA_EMBEDDING } else { &GEMMA3 }
+}
+
+fn embedding_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), HfError> {
+    gemma3_keys(config, rope, keys)?;
+    keys.set("attention.causal", false);
+    Ok(())
+}
+
 pub(super) const GEMMA3N: Arch = Arch {
     name: "gemma3n",
     rules: &[
@@ -185,7 +199,7 @@ fn gemma3n_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfErro
         Err(_) => vec![config.float("activation_sparsity_pattern")?; layers],
     };
     keys.set("activation_sparsity_scale", sparsity.into_iter().map(quantile).collect::<Vec<f32>>());
-    let windowed = config.layers_are("layer_types", "sliding_attention")?;
+    let windowed = config.layers_are("layer_types", &["sliding_attention"])?;
     let pattern = windowed.unwrap_or_else(|| (0..layers).map(|layer| layer % 5 != 4).collect());
     keys.set("attention.sliding_window_pattern", pattern);
     per_layer_ffn(config, keys)
@@ -249,7 +263,7 @@ fn gemma4_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError
     keys.set("attention.shared_kv_layers", shared);
     let per_layer = config.get("hidden_size_per_layer_input").map(|_| config.uint("hidden_size_per_layer_input"));
     keys.set("embedding_length_per_layer_input", per_layer.transpose()?.unwrap_or(0));
-    let windowed = config.layers_are("layer_types", "sliding_attention")?;
+    let windowed = config.layers_are("layer_types", &["sliding_attention"])?;
     // The last layer always sees everything.
     let windowed = windowed.unwrap_or_else(|| (0..layers).map(|layer| layer % 6 != 5 && layer + 1 != layers).collect());
     keys.set("attention.sliding_window_pattern", windowed.clone());

@@ -1,6 +1,6 @@
 //! GLM: chatglm (also of GLM-4-9B-chat), glm4 and glm4moe.
 
-use super::super::config::{Config, Default};
+use super::super::config::Config;
 use super::super::error::HfError;
 use super::super::keys::Keys;
 use super::super::rope::Rope;
@@ -54,11 +54,8 @@ pub(super) const GLM4_MOE: Arch = Arch {
     ],
     keys: glm4_moe_keys,
     extra_layers: |config| Ok(config.opt_uint(&["num_nextn_predict_layers"])?.unwrap_or(0).into()),
-    defaults: GLM4_MOE_DEFAULTS,
     ..PLAIN
 };
-
-const GLM4_MOE_DEFAULTS: &[Default] = &[];
 
 /// How many numbers of a head turn: half of them, where nothing is said.
 fn turning(config: &Config, rope: &Rope) -> Result<u32, HfError> {
@@ -94,6 +91,8 @@ fn glm4_moe_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), Hf
     keys.set_some("expert_shared_count", config.opt_uint(&["n_shared_experts"])?);
     keys.set_some("leading_dense_block_count", config.opt_uint(&["first_k_dense_replace"])?);
     keys.set("expert_gating_func", 2u32);
+    // Set again where the checkpoint has such layers.
+    keys.set_some("nextn_predict_layers", config.opt_uint(&["num_nextn_predict_layers"])?.map(|_| 0u32));
     keys.float("expert_weights_scale", config.opt_float(&["routed_scaling_factor"])?);
     keys.set_some("expert_weights_norm", config.get("norm_topk_prob").and_then(serde_json::Value::as_bool));
     Ok(())

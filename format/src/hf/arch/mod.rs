@@ -4,8 +4,10 @@
 
 mod common;
 mod dense;
+mod encoder;
 mod gemma;
 mod glm;
+mod hybrid;
 mod llama;
 mod moe;
 mod nextn;
@@ -57,6 +59,7 @@ impl Arch {
     /// The architecture of a configuration.
     pub fn of(config: &Config) -> Result<&'static Arch, HfError> {
         let arch = match config.model_type() {
+            _ if config.architecture() == dense::ROUNDING => &dense::BITNET,
             "llama" | "mistral" | "mixtral" | "ministral3" => llama::choose(config),
             "qwen2" => &qwen::QWEN2,
             "qwen3" => &qwen::QWEN3,
@@ -64,7 +67,7 @@ impl Arch {
             "qwen3_5_text" | "qwen3_5" => &qwen::QWEN35,
             "qwen3_5_moe_text" | "qwen3_5_moe" => &qwen::QWEN35_MOE,
             "gemma2" => &gemma::GEMMA2,
-            "gemma3_text" | "gemma3" => &gemma::GEMMA3,
+            "gemma3_text" | "gemma3" => gemma::choose(config),
             "gemma3n_text" | "gemma3n" => &gemma::GEMMA3N,
             "gemma4_text" | "gemma4" => &gemma::GEMMA4,
             "phi3" => &dense::PHI3,
@@ -81,6 +84,15 @@ impl Arch {
             "gpt_oss" => &moe::GPT_OSS,
             "granite" => &moe::GRANITE,
             "granitemoe" | "granitemoeshared" => &moe::GRANITE_MOE,
+            "granitemoehybrid" | "bamba" => hybrid::choose_granite(config)?,
+            "nemotron_h" => hybrid::choose_nemotron(config)?,
+            "falcon_h1" => &hybrid::FALCON_H1,
+            "lfm2" => &hybrid::LFM2,
+            "lfm2_moe" => &hybrid::LFM2_MOE,
+            "bert" | "distilbert" | "roberta" | "xlm-roberta" | "camembert" => encoder::choose_bert(config)?,
+            "nomic_bert" => encoder::choose_nomic(config),
+            "modernbert" => &encoder::MODERN_BERT,
+            "bitnet" => &dense::BITNET,
             other => return Err(HfError::ModelType { model_type: other.chars().take(60).collect() }),
         };
         Ok(arch)

@@ -82,7 +82,7 @@ pub(super) const GRANITE: Arch = Arch {
 };
 
 pub(super) const GRANITE_MOE: Arch =
-    Arch { name: "granitemoe", rules: &[ENDS, PRE_NORMS, PAIRED, GRANITE_EXPERTS], ..GRANITE };
+    Arch { name: "granitemoe", rules: &[ENDS, PRE_NORMS, PAIRED, GRANITE_EXPERTS], keys: granite_moe_keys, ..GRANITE };
 
 fn expert_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     keys.set_some("expert_feed_forward_length", config.opt_uint(&["moe_intermediate_size"])?);
@@ -113,10 +113,14 @@ pub(super) fn granite_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Res
     for (from, to) in factors {
         keys.float(to, config.opt_float(&[from])?.filter(|factor| *factor != 0.0));
     }
-    if config.opt_uint(&["num_local_experts"])?.is_some_and(|experts| experts > 0) {
-        let shared = config.opt_uint(&["shared_intermediate_size"])?.filter(|width| *width > 0);
-        keys.set_some("expert_shared_feed_forward_length", shared);
-    }
+    Ok(())
+}
+
+/// What a Granite with experts has besides.
+pub(super) fn granite_moe_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), HfError> {
+    granite_keys(config, rope, keys)?;
+    let shared = config.opt_uint(&["shared_intermediate_size"])?.filter(|width| *width > 0);
+    keys.set_some("expert_shared_feed_forward_length", shared);
     Ok(())
 }
 

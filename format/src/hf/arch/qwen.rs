@@ -90,7 +90,7 @@ fn qwen35_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), HfEr
     keys.set("ssm.time_step_rank", config.uint("linear_num_value_heads")?);
     let heads = config.uint("linear_num_value_heads")?;
     keys.set("ssm.inner_size", config.uint("linear_value_head_dim")?.saturating_mul(heads));
-    keys.set_some("attention.recurrent_layers", config.layers_are("layer_types", "linear_attention")?);
+    keys.set_some("attention.recurrent_layers", config.layers_are("layer_types", &["linear_attention"])?);
     keys.set("full_attention_interval", config.uint("full_attention_interval")?);
     keys.set("rope.dimension_count", (config.head_dim()? as f64 * rope.partial(0.25)?) as u32);
     keys.set_some("expert_feed_forward_length", config.opt_uint(&["moe_intermediate_size"])?);
