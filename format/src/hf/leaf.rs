@@ -1,7 +1,7 @@
 //! What the tensors of the virtual file are made of: stored tensors as they are, turned round, or decoded.
 
 use super::checkpoint::{Shards, Stored};
-use super::decode::Decoded;
+use super::decode::{Decoded, Rectangle, read_rectangle};
 use super::error::HfError;
 use crate::quant::{TensorType, WeightType};
 use crate::safetensors::Dtype;
@@ -92,28 +92,27 @@ async fn transposed(
     from: u64,
     out: &mut [u8],
 ) -> Result<(), SourceError> {
-    let end = from + (out.len() / element) as u64;
+    let size = element as u64;
+    let end = from + out.len() as u64 / size;
     let mut position = from;
-    let mut strip = Vec::new();
     while position < end {
         let matrix = position / (rows * cols);
-        let first = position % (rows * cols) / rows;
+        let begin = matrix * rows * cols;
         // Columns of this matrix that the range touches.
-        let last = (end.min((matrix + 1) * rows * cols) - 1 - matrix * rows * cols) / rows;
-        let width = (last - first + 1) as usize * element;
-        strip.resize(width, 0);
-        let begin = matrix * rows * cols + first * rows;
-        for row in 0..rows {
-            let offset = at.offset + (matrix * rows * cols + row * cols + first) * element as u64;
-            shards.read(at.shard, offset, &mut strip).await?;
+        let first = (position - begin) / rows;
+        let last = (end.min(begin + rows * cols) - 1 - begin) / rows;
+        let width = last - first + 1;
+        let part = Rectangle { row: cols * size, first: 0, count: rows, from: first * size, width: width * size };
+        let strip = read_rectangle(shards, at.plus(begin * size), part).await?;
+        for (row, strip) in strip.chunks_exact((width * size) as usize).enumerate() {
             for (col, bytes) in strip.chunks_exact(element).enumerate() {
-                let to = begin + col as u64 * rows + row;
+                let to = begin + (first + col as u64) * rows + row as u64;
                 if (from..end).contains(&to) {
                     out[(to - from) as usize * element..][..element].copy_from_slice(bytes);
                 }
             }
         }
-        position = begin + (last - first + 1) * rows;
+        position = begin + (last + 1) * rows;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub async fn open(directory: &dyn Directory) -> Result<HfModel, HfError> {
     let config = config.with_defaults(arch.defaults);
     let rope = Rope::read(&config, arch.theta)?;
     let checkpoint = Checkpoint::open(directory).await?;
-    let slices = stored::slices(checkpoint.tensors, |name| (arch.rename)(&config, name))?;
+    let slices = stored::slices(checkpoint.tensors, &config, |name| (arch.rename)(&config, name))?;
     let mut keys = arch.all_keys(&config, &rope)?;
     let layers = all_layers(arch, &config, &slices, &mut keys)?;
     tokenizer::keys(directory, &config, &mut keys).await?;

@@ -16,7 +16,9 @@ pub(super) async fn keys(directory: &dyn Directory, config: &Config, keys: &mut 
         let known = pooling_type(pooling).ok_or_else(|| unknown(pooling))?;
         keys.set("classifier.pooling_type", known);
     }
-    let Some(modules) = read_json::<Vec<Map<String, Value>>>(directory, MODULES, MAX_TEXT).await? else { return Ok(()) };
+    let Some(modules) = read_json::<Vec<Map<String, Value>>>(directory, MODULES, MAX_TEXT).await? else {
+        return Ok(());
+    };
     let text = |module: &Map<String, Value>, key: &str| module.get(key).and_then(Value::as_str).map(str::to_owned);
     let pooling = modules.iter().find(|module| text(module, "type").is_some_and(|kind| kind.ends_with("Pooling")));
     let Some(folder) = pooling.and_then(|module| text(module, "path")) else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! What most architectures share: names of tensors, and keys that follow from the configuration alone.
 
-use super::super::config::Config;
+use super::super::config::{Config, floats};
 use super::super::error::HfError;
 use super::super::keys::Keys;
 use super::super::rope::Rope;
@@ -41,7 +41,10 @@ pub(in super::super) fn keys(config: &Config, rope: &Rope, keys: &mut Keys) -> R
     keys.set("block_count", config.layers()? as u32);
     keys.set_some("context_length", config.opt_uint(&context)?);
     keys.set_some("embedding_length", config.opt_uint(&["hidden_size", "n_embd", "dim"])?);
-    keys.set_some("feed_forward_length", config.opt_uint(&ffn)?);
+    match config.get("intermediate_size").filter(|widths| widths.is_array()) {
+        Some(widths) => ffn_of_each_layer(floats("intermediate_size", widths)?, keys),
+        None => keys.set_some("feed_forward_length", config.opt_uint(&ffn)?),
+    }
     keys.set_some("attention.head_count", config.opt_uint(&["num_attention_heads", "n_head", "n_heads"])?);
     keys.set_some("attention.head_count_kv", config.opt_uint(&["num_key_value_heads", "n_kv_heads"])?);
     if config.get("is_causal").and_then(serde_json::Value::as_bool) == Some(false) {
@@ -62,6 +65,14 @@ pub(in super::super) fn keys(config: &Config, rope: &Rope, keys: &mut Keys) -> R
         keys.set("attention.value_length", head);
     }
     Ok(())
+}
+
+/// The width of each layer's feed-forward network.
+fn ffn_of_each_layer(widths: Vec<f64>, keys: &mut Keys) {
+    match widths.first() {
+        Some(first) if widths.iter().all(|width| width == first) => keys.set("feed_forward_length", *first as u32),
+        _ => keys.per_layer("feed_forward_length", widths.iter().map(|width| *width as u32)),
+    }
 }
 
 /// How a router's numbers become weights, where the configuration says so.

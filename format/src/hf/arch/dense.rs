@@ -31,10 +31,8 @@ pub(super) const PHI3: Arch = Arch {
 pub(super) const SMOLLM3: Arch = Arch { name: "smollm3", keys: smollm3_keys, theta: 2_000_000.0, ..LLAMA };
 
 /// Norms behind attention and the feed-forward layer, and none before.
-const POST_NORMS: &[Rule] = &[
-    ("post_attention_layernorm", "post_attention_norm", copy),
-    ("post_feedforward_layernorm", "post_ffw_norm", copy),
-];
+const POST_NORMS: &[Rule] =
+    &[("post_attention_layernorm", "post_attention_norm", copy), ("post_feedforward_layernorm", "post_ffw_norm", copy)];
 
 pub(super) const OLMO2: Arch =
     Arch { name: "olmo2", rules: &[ENDS, POST_NORMS, ATTENTION, GATED], keys: olmo_keys, ..PLAIN };
@@ -168,7 +166,10 @@ fn phi3_extras(config: &Config, rope: &Rope) -> Result<Extras, HfError> {
         }
         Ok(Some(Tensor::given(numbers.into_iter().map(|number| number as f32).collect())))
     };
-    let named = [("rope_factors_long.weight", factors("long_factor")?), ("rope_factors_short.weight", factors("short_factor")?)];
+    let named = [
+        ("rope_factors_long.weight", factors("long_factor")?),
+        ("rope_factors_short.weight", factors("short_factor")?),
+    ];
     Ok(named.into_iter().filter_map(|(name, tensor)| Some((name, tensor?))).collect())
 }
 

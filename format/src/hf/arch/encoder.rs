@@ -86,7 +86,9 @@ const NOMIC_LAYERS: &[Rule] = &[
     ("mlp.fc2", "ffn_down", copy),
     ("mlp.router.layer", "ffn_gate_inp", copy),
     ("mlp.experts.mlp.w1", "ffn_up_exps.weight", experts),
-    ("mlp.experts.mlp.w2", "ffn_down_exps.weight", |context, slice| Ok(shaped_experts(context, slice)?.transpose()?.into())),
+    ("mlp.experts.mlp.w2", "ffn_down_exps.weight", |context, slice| {
+        Ok(shaped_experts(context, slice)?.transpose()?.into())
+    }),
     ("mlp.experts.bias", DROPPED, copy),
 ];
 
@@ -125,7 +127,9 @@ pub(super) const MODERN_BERT: Arch = Arch {
 };
 
 fn bert_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
-    for (from, to) in [("dim", "embedding_length"), ("hidden_dim", "feed_forward_length"), ("n_heads", "attention.head_count")] {
+    for (from, to) in
+        [("dim", "embedding_length"), ("hidden_dim", "feed_forward_length"), ("n_heads", "attention.head_count")]
+    {
         if config.model_type() == "distilbert" {
             keys.set(to, config.uint(from)?);
         }
@@ -145,7 +149,8 @@ fn bert_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> 
 fn encoder_keys(config: &Config, keys: &mut Keys) -> Result<(), HfError> {
     keys.set("attention.causal", false);
     keys.whole("tokenizer.ggml.token_type_count", config.opt_uint(&["type_vocab_size"])?.unwrap_or(1));
-    let Some(labels) = config.object("id2label").filter(|_| config.architecture().ends_with("SequenceClassification")) else {
+    let Some(labels) = config.object("id2label").filter(|_| config.architecture().ends_with("SequenceClassification"))
+    else {
         return Ok(());
     };
     // Two labels that are none are transformers' own words.
@@ -196,7 +201,9 @@ fn modern_bert_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), Hf
 /// Rows before the first position of RoBERTa's kind, which counts from behind the padding token's number.
 fn padding(config: &Config) -> Result<u64, HfError> {
     match config.model_type() {
-        "roberta" | "xlm-roberta" | "camembert" => Ok(config.opt_uint(&["pad_token_id"])?.map_or(0, |pad| u64::from(pad) + 1)),
+        "roberta" | "xlm-roberta" | "camembert" => {
+            Ok(config.opt_uint(&["pad_token_id"])?.map_or(0, |pad| u64::from(pad) + 1))
+        }
         _ => Ok(0),
     }
 }

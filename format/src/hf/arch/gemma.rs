@@ -154,7 +154,6 @@ pub(super) const GEMMA4: Arch = Arch {
         ("num_attention_heads", 8.0),
         ("num_key_value_heads", 4.0),
         ("head_dim", 256.0),
-        ("global_head_dim", 512.0),
         ("rms_norm_eps", 1e-6),
         ("sliding_window", 512.0),
         ("num_kv_shared_layers", 0.0),
@@ -202,18 +201,6 @@ fn gemma3n_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfErro
     let windowed = config.layers_are("layer_types", &["sliding_attention"])?;
     let pattern = windowed.unwrap_or_else(|| (0..layers).map(|layer| layer % 5 != 4).collect());
     keys.set("attention.sliding_window_pattern", pattern);
-    per_layer_ffn(config, keys)
-}
-
-/// The width of each layer's feed-forward network, where the configuration has a list of them.
-fn per_layer_ffn(config: &Config, keys: &mut Keys) -> Result<(), HfError> {
-    let Some(widths) = config.get("intermediate_size").filter(|value| value.is_array()) else { return Ok(()) };
-    let numbers = config.opt_floats("intermediate_size")?.unwrap_or_default();
-    match numbers.first() {
-        Some(first) if numbers.iter().all(|width| width == first) => keys.set("feed_forward_length", *first as u32),
-        Some(_) => keys.per_layer("feed_forward_length", numbers.iter().map(|width| *width as u32)),
-        None => return Err(bad("intermediate_size", widths, "a number for each layer")),
-    }
     Ok(())
 }
 
@@ -267,30 +254,61 @@ fn gemma4_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError
     // The last layer always sees everything.
     let windowed = windowed.unwrap_or_else(|| (0..layers).map(|layer| layer % 6 != 5 && layer + 1 != layers).collect());
     keys.set("attention.sliding_window_pattern", windowed.clone());
-    let (full, window) = (config.uint("global_head_dim")?, config.uint("head_dim")?);
-    for (name, value) in [("key_length", full), ("value_length", full), ("key_length_swa", window), ("value_length_swa", window)] {
+    let (full, window) = (full_head(config)?, config.uint("head_dim")?);
+    for (name, value) in
+        [("key_length", full), ("value_length", full), ("key_length_swa", window), ("value_length_swa", window)]
+    {
         keys.set(&format!("attention.{name}"), value);
     }
-    keys.set_some("expert_feed_forward_length", config.opt_uint(&["expert_intermediate_size", "moe_intermediate_size"])?);
+    keys.set_some(
+        "expert_feed_forward_length",
+        config.opt_uint(&["expert_intermediate_size", "moe_intermediate_size"])?,
+    );
     if config.is_true("use_double_wide_mlp") {
         let ffn = config.uint("intermediate_size")?;
         let first_shared = layers.saturating_sub(shared as usize);
         let width = |layer| if layer < first_shared { ffn } else { ffn.saturating_mul(2) };
         keys.per_layer("feed_forward_length", (0..layers).map(width));
     }
-    if let Some(full) = config.opt_uint(&["num_global_key_value_heads"])? {
+    if let Some(full) = of_full_layers(config, "num_global_key_value_heads", "num_key_value_heads")? {
         let window = config.uint("num_key_value_heads")?;
-        keys.per_layer("attention.head_count_kv", windowed.iter().map(|is_windowed| if *is_windowed { window } else { full }));
+        keys.per_layer(
+            "attention.head_count_kv",
+            windowed.iter().map(|is_windowed| if *is_windowed { window } else { full }),
+        );
     }
     keys.set("rope.dimension_count", full);
     keys.set("rope.dimension_count_swa", window);
     Ok(())
 }
 
+/// Width of a head in layers that see everything.
+fn full_head(config: &Config) -> Result<u32, HfError> {
+    Ok(of_full_layers(config, "global_head_dim", "head_dim")?.unwrap_or(512))
+}
+
+/// A number of layers that see everything: by a key of its own, or where the configuration has each layer apart.
+fn of_full_layers(config: &Config, key: &str, of_layer: &str) -> Result<Option<u32>, HfError> {
+    if let Some(number) = config.opt_uint(&[key])? {
+        return Ok(Some(number));
+    }
+    let full = config.layers_are("layer_types", &["full_attention"])?.unwrap_or_default();
+    let layers = config.object("per_layer_config").into_iter().flatten();
+    let mut numbers = layers.filter_map(|(layer, differs)| {
+        let is_full = layer.parse().ok().and_then(|layer: usize| full.get(layer)).copied().unwrap_or(false);
+        differs.get(of_layer).filter(|_| is_full)
+    });
+    let number = numbers.next().map(|number| {
+        let fits = number.as_u64().and_then(|number| u32::try_from(number).ok());
+        fits.ok_or_else(|| bad(of_layer, number, "a whole number"))
+    });
+    number.transpose()
+}
+
 /// Pairs of a full layer that do not turn have a frequency of nearly 0.
 fn gemma4_extras(config: &Config, rope: &Rope) -> Result<Extras, HfError> {
     const MAX_HEAD: u32 = 4096;
-    let head = config.uint("global_head_dim")?;
+    let head = full_head(config)?;
     if head > MAX_HEAD {
         return Err(bad("global_head_dim", &head.into(), "a size of a head"));
     }

@@ -71,8 +71,7 @@ const GRANITE_HYBRID: Arch = Arch {
 };
 
 /// The same without experts.
-const GRANITE_HYBRID_DENSE: Arch =
-    Arch { rules: &[ENDS, PRE_NORMS, PAIRED, MAMBA, GRANITE_SHARED], ..GRANITE_HYBRID };
+const GRANITE_HYBRID_DENSE: Arch = Arch { rules: &[ENDS, PRE_NORMS, PAIRED, MAMBA, GRANITE_SHARED], ..GRANITE_HYBRID };
 
 /// The architecture of a Granite 4: one with attention in all layers has the name of its predecessors.
 pub(super) fn choose_granite(config: &Config) -> Result<&'static Arch, HfError> {
@@ -169,7 +168,8 @@ pub(super) const FALCON_H1: Arch = Arch {
 
 fn lfm2_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     short_convolution_keys(config, keys)?;
-    let mut width = config.opt_float(&["block_ff_dim", "intermediate_size"])?.ok_or_else(|| missing("intermediate_size"))?;
+    let mut width =
+        config.opt_float(&["block_ff_dim", "intermediate_size"])?.ok_or_else(|| missing("intermediate_size"))?;
     // Where the key is missing, transformers adjusts.
     if config.get("block_auto_adjust_ff_dim").is_none() || config.is_true("block_auto_adjust_ff_dim") {
         let multiple = config.opt_float(&["block_multiple_of"])?.unwrap_or(256.0).max(1.0);
@@ -207,7 +207,8 @@ fn short_convolution_keys(config: &Config, keys: &mut Keys) -> Result<(), HfErro
 /// Whether each layer of a Granite 4 or a Bamba attends.
 fn attends(config: &Config) -> Result<Vec<bool>, HfError> {
     let names = ["attention", "full_attention"];
-    if let Some(attends) = config.layers_are("layer_types", &names)?.or(config.layers_are("layers_block_type", &names)?) {
+    if let Some(attends) = config.layers_are("layer_types", &names)?.or(config.layers_are("layers_block_type", &names)?)
+    {
         return Ok(attends);
     }
     let layers = config.layers()?;
@@ -316,19 +317,21 @@ fn nemotron_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<(), Hf
     mamba_keys(config, keys, u64::from(heads) * u64::from(head))?;
     keys.set("rope.scaling.finetuned", false);
     keys.set("context_length", WITHOUT_POSITIONS);
+    keys.float("attention.layer_norm_rms_epsilon", config.opt_float(&["layer_norm_epsilon", "rms_norm_eps"])?);
     let head_dim = config.opt_uint(&["head_dim", "attention_head_dim"])?.ok_or_else(|| missing("head_dim"))?;
     keys.set("attention.key_length", head_dim);
     keys.set("attention.value_length", head_dim);
     let of = |kind: NemotronLayer, number: u32| layers.iter().map(move |layer| if *layer == kind { number } else { 0 });
     keys.per_layer("attention.head_count_kv", of(NemotronLayer::Attention, config.kv_heads()? as u32));
     if !layers.contains(&NemotronLayer::Experts) {
-        for name in ["expert_count", "expert_used_count", "expert_group_count", "expert_group_used_count"] {
+        for name in ["expert_count", "expert_used_count"] {
             keys.remove(name);
         }
         keys.per_layer("feed_forward_length", of(NemotronLayer::Dense, config.uint("intermediate_size")?));
         return Ok(());
     }
-    let (dense, experts) = (config.opt_uint(&["intermediate_size"])?.unwrap_or(0), config.uint("moe_intermediate_size")?);
+    let (dense, experts) =
+        (config.opt_uint(&["intermediate_size"])?.unwrap_or(0), config.uint("moe_intermediate_size")?);
     let width = |layer: &NemotronLayer| match layer {
         NemotronLayer::Experts => experts,
         NemotronLayer::Dense => dense,
@@ -379,7 +382,14 @@ fn scaled_input(context: &Context<'_>, slice: Slice) -> Result<Tensor, HfError> 
     let (inner, row) = (config.size("mamba_d_ssm")?, slice.row());
     let state = groups(config)?.saturating_mul(config.size("mamba_d_state")?);
     // Sizes of 32 bits, whose sums 64 bits can count.
-    let ends = [inner, 2 * inner, (2 * inner).saturating_add(state), (2 * inner).saturating_add(state.saturating_mul(2)), u64::MAX];
-    let ranges = ends.iter().zip([z, x, b, c, dt]).map(|(end, factor)| (end.saturating_mul(row), factor as f32)).collect();
+    let ends = [
+        inner,
+        2 * inner,
+        (2 * inner).saturating_add(state),
+        (2 * inner).saturating_add(state.saturating_mul(2)),
+        u64::MAX,
+    ];
+    let ranges =
+        ends.iter().zip([z, x, b, c, dt]).map(|(end, factor)| (end.saturating_mul(row), factor as f32)).collect();
     Ok(scaled(context, slice, "ssm_in_multiplier")?.op(Op::ScaleRanges(ranges)))
 }

@@ -43,7 +43,11 @@ pub(super) const MISTRAL3: Arch = Arch {
 
 /// The architecture of a model of Llama's kind.
 pub(super) fn choose(config: &Config) -> &'static Arch {
-    if config.model_type() == "ministral3" || config.architecture().starts_with("Mistral3") { &MISTRAL3 } else { &LLAMA }
+    if config.model_type() == "ministral3" || config.architecture().starts_with("Mistral3") {
+        &MISTRAL3
+    } else {
+        &LLAMA
+    }
 }
 
 /// What a model of Llama's kind has besides what all have.
