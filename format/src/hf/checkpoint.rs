@@ -84,6 +84,10 @@ impl Checkpoint {
 
     async fn add(&mut self, directory: &dyn Directory, file: String) -> Result<(), HfError> {
         let source = open(directory, &file).await?.ok_or_else(|| HfError::MissingFile { file: file.clone() })?;
+        // Sizes in a header are checked against the file's length, and ranges are read in any order.
+        if source.len().is_none() {
+            return Err(HfError::UnknownLength { file });
+        }
         let entries = read_header(&*source).await;
         let entries = entries.map_err(|error| HfError::Safetensors { file: file.clone(), error })?;
         if self.tensors.len() + entries.len() > MAX_TENSORS {

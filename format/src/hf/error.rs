@@ -21,6 +21,12 @@ pub enum HfError {
         /// The file's name.
         file: String,
     },
+    /// A shard whose length is not known beforehand.
+    #[error("{file} comes without its length, so that no part of it can be asked for; use a server that answers range requests, or a file")]
+    UnknownLength {
+        /// The file's name.
+        file: String,
+    },
     /// A text file beyond anything a model has.
     #[error("{file} has more than the {max} bytes allowed; it is damaged or not what its name says")]
     LargeFile {

@@ -104,6 +104,8 @@ async fn assemble(keys: Keys, tensors: Vec<(String, Tensor)>, shards: Shards) ->
     let mut header = Vec::new();
     let written = writer.start(&mut header).map(drop);
     written.map_err(|error| HfError::unsupported(error.to_string()))?;
+    // A tokenizer of many megabytes is in both.
+    drop(writer);
     let mut view = View { len: header.len() as u64, header, shards, tensors: Vec::new() };
     for ((name, tensor), ty) in tensors.into_iter().zip(types) {
         let (block, block_bytes) = ty.block().unwrap_or((1, 1));

@@ -16,6 +16,9 @@ use crate::safetensors::Dtype;
 
 type Tensors = BTreeMap<String, Stored>;
 
+/// The longest side of a matrix that is decoded: rows are decoded whole.
+const MAX_SIDE: u64 = 1 << 20;
+
 /// Scales of activations and of the cache, which nothing here needs.
 const UNUSED: [&str; 6] = [".input_scale", "activation_scale", ".k_scale", ".v_scale", ".qscale_act", ".kv_scale"];
 
@@ -89,8 +92,11 @@ fn mismatch(name: &str, stored: &Stored, wanted: impl Into<String>) -> HfError {
     HfError::Shape { name: name.into(), found: stored.shape.clone(), wanted: wanted.into() }
 }
 
-fn decoded(name: &str, at: Place, decoded: Decoded, shape: Vec<u64>) -> (Place, Slice) {
-    (at, Slice::new(name, Leaf::Decoded(Box::new(decoded)), shape))
+fn decoded(name: &str, at: Place, decoded: Decoded, shape: Vec<u64>) -> Result<(Place, Slice), HfError> {
+    if shape.iter().any(|side| *side > MAX_SIDE) {
+        return Err(HfError::Shape { name: name.into(), found: shape, wanted: "a matrix of a model".into() });
+    }
+    Ok((at, Slice::new(name, Leaf::Decoded(Box::new(decoded)), shape)))
 }
 
 /// `[.., blocks, 16]` codes and `[.., blocks]` exponents.
@@ -105,7 +111,7 @@ fn mxfp4(tensors: &mut Tensors, base: &str) -> Result<(Place, Slice), HfError> {
         return Err(HfError::unsupported(format!("blocks of the type {} (`{name}`)", codes.dtype)));
     }
     let at = Place::of(&codes);
-    Ok(decoded(base, at, Decoded::Mxfp4(Mxfp4 { codes: at, exponents: Place::of(&exponents) }), shape))
+    decoded(base, at, Decoded::Mxfp4(Mxfp4 { codes: at, exponents: Place::of(&exponents) }), shape)
 }
 
 fn fp8(tensors: &mut Tensors, name: &str, how: &Map<String, Value>) -> Result<(Place, Slice), HfError> {
@@ -131,7 +137,7 @@ fn fp8(tensors: &mut Tensors, name: &str, how: &Map<String, Value>) -> Result<(P
         block.ok_or_else(|| mismatch(scale_name, &scale, format!("weights of the shape {:?}", weight.shape)))?;
     let scales = Scales { at: Place::of(&scale), ty: float_type(scale_name, scale.dtype)?, block: [high, wide] };
     let at = Place::of(&weight);
-    Ok(decoded(name, at, Decoded::Fp8(Fp8 { at, rows, cols, scales }), weight.shape))
+    decoded(name, at, Decoded::Fp8(Fp8 { at, rows, cols, scales }), weight.shape)
 }
 
 /// GPTQ and AWQ.
@@ -182,7 +188,7 @@ fn by_group(tensors: &mut Tensors, base: &str, how: &Map<String, Value>) -> Resu
         ty: served(is_q4_0, group, cols),
     };
     let at = int4.codes;
-    Ok(decoded(&format!("{base}.weight"), at, Decoded::Int4(int4), vec![rows, cols]))
+    decoded(&format!("{base}.weight"), at, Decoded::Int4(int4), vec![rows, cols])
 }
 
 /// compressed-tensors' form of four-bit integers.
@@ -228,7 +234,7 @@ fn packed(tensors: &mut Tensors, base: &str, how: &Map<String, Value>) -> Result
         ty: served(!has_zeros, group, cols),
     };
     let shape = vec![*rows, cols];
-    Ok(decoded(base, int4.codes, Decoded::Int4(int4), shape))
+    decoded(base, int4.codes, Decoded::Int4(int4), shape)
 }
 
 /// BitNet's two bits, as Q4_0.
@@ -255,7 +261,7 @@ fn ternary(tensors: &mut Tensors, name: &str) -> Result<(Place, Slice), HfError>
         ty: served(true, cols, cols),
     };
     let at = int4.codes;
-    Ok(decoded(name, at, Decoded::Int4(int4), vec![rows, cols]))
+    decoded(name, at, Decoded::Int4(int4), vec![rows, cols])
 }
 
 /// Q4_0 where that is exact: all zeros are 8, and groups are whole blocks.

@@ -149,7 +149,8 @@ impl Slice {
         let Leaf::Stored { at, ty } = *self.leaf else {
             return Err(HfError::unsupported(format!("`{}` in the type {}", self.name, self.leaf.ty().name())));
         };
-        if self.shape.len() < 2 || !self.steps.is_empty() || rows * cols == 0 {
+        const MAX_SIDE: u64 = 1 << 20;
+        if self.shape.len() < 2 || !self.steps.is_empty() || rows.max(cols) > MAX_SIDE {
             return Err(self.mismatch("matrices"));
         }
         let last = self.shape.len() - 1;

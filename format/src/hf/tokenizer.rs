@@ -87,6 +87,13 @@ fn special_tokens(
             keys.whole(&format!("tokenizer.ggml.{key}_token_id"), id);
         }
     }
+    // Further tokens that end an answer.
+    let eos = named("eos_token").or_else(|| number("eos_token_id"));
+    let ends = generation.get("eos_token_id").and_then(Value::as_array);
+    let others = ends.into_iter().flatten().filter_map(first).filter(|id| Some(*id) != eos);
+    for (key, id) in ["eot", "eom"].into_iter().zip(others) {
+        keys.whole(&format!("tokenizer.ggml.{key}_token_id"), id);
+    }
     for (name, key) in [("add_bos_token", "add_bos_token"), ("add_eos_token", "add_eos_token")] {
         if let Some(Value::Bool(adds)) = described.get(name) {
             keys.whole(&format!("tokenizer.ggml.{key}"), *adds);

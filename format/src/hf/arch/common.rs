@@ -42,7 +42,10 @@ pub(in super::super) fn keys(config: &Config, rope: &Rope, keys: &mut Keys) -> R
     keys.set_some("context_length", config.opt_uint(&context)?);
     keys.set_some("embedding_length", config.opt_uint(&["hidden_size", "n_embd", "dim"])?);
     match config.get("intermediate_size").filter(|widths| widths.is_array()) {
-        Some(widths) => ffn_of_each_layer(floats("intermediate_size", widths)?, keys),
+        Some(widths) => {
+            let widths = floats("intermediate_size", widths)?;
+            keys.per_layer("feed_forward_length", widths.iter().map(|width| *width as u32));
+        }
         None => keys.set_some("feed_forward_length", config.opt_uint(&ffn)?),
     }
     keys.set_some("attention.head_count", config.opt_uint(&["num_attention_heads", "n_head", "n_heads"])?);
@@ -65,14 +68,6 @@ pub(in super::super) fn keys(config: &Config, rope: &Rope, keys: &mut Keys) -> R
         keys.set("attention.value_length", head);
     }
     Ok(())
-}
-
-/// The width of each layer's feed-forward network.
-fn ffn_of_each_layer(widths: Vec<f64>, keys: &mut Keys) {
-    match widths.first() {
-        Some(first) if widths.iter().all(|width| width == first) => keys.set("feed_forward_length", *first as u32),
-        _ => keys.per_layer("feed_forward_length", widths.iter().map(|width| *width as u32)),
-    }
 }
 
 /// How a router's numbers become weights, where the configuration says so.
