@@ -22,7 +22,9 @@ pub enum HfError {
         file: String,
     },
     /// A shard whose length is not known beforehand.
-    #[error("{file} comes without its length, so that no part of it can be asked for; use a server that answers range requests, or a file")]
+    #[error(
+        "{file} comes without its length, so that no part of it can be asked for; use a server that answers range requests, or a file"
+    )]
     UnknownLength {
         /// The file's name.
         file: String,

@@ -98,6 +98,9 @@ async fn assemble(keys: Keys, tensors: Vec<(String, Tensor)>, shards: Shards) ->
     for (name, tensor) in &tensors {
         let ty = served_type(name, tensor);
         let dims: Vec<u64> = tensor.shape.iter().rev().copied().collect();
+        if dims.len() > MAX_DIMS {
+            return Err(malformed(name, tensor, ty));
+        }
         writer.tensor(name, &dims, ty).map_err(|_| malformed(name, tensor, ty))?;
         types.push(ty);
     }
@@ -121,6 +124,8 @@ async fn assemble(keys: Keys, tensors: Vec<(String, Tensor)>, shards: Shards) ->
     Ok(HfModel { gguf, source: view })
 }
 
+/// The most dimensions of a tensor in a GGUF file.
+const MAX_DIMS: usize = 4;
 /// Alignment of the virtual file's data, bytes: GGUF's own where it names none.
 const ALIGNMENT: u64 = 32;
 

@@ -12,13 +12,23 @@ const MAX_TOKENIZER: usize = 100 << 20;
 /// The largest of the other files.
 const MAX_TEXT: usize = 8 << 20;
 
-/// Reads the tokenizer's files and sets its keys.
+/// What `generation_config.json` recommends for sampling, and GGUF's names for it.
+const SAMPLING: [(&str, &str); 4] =
+    [("temperature", "temp"), ("top_k", "top_k"), ("top_p", "top_p"), ("min_p", "min_p")];
+
+/// Reads the tokenizer's files and sets its keys, and what is recommended for sampling.
 pub(super) async fn keys(directory: &dyn Directory, config: &Config, keys: &mut Keys) -> Result<(), HfError> {
+    let generation: Option<Map<String, Value>> = read_json(directory, "generation_config.json", MAX_TEXT).await?;
+    let generation = generation.unwrap_or_default();
+    for (from, to) in SAMPLING {
+        if let Some(number) = generation.get(from).and_then(Value::as_f64) {
+            let key = format!("general.sampling.{to}");
+            if from == "top_k" { keys.whole(&key, number as i32) } else { keys.whole(&key, number as f32) }
+        }
+    }
     let Some(tokenizer) = read_text(directory, "tokenizer.json", MAX_TOKENIZER).await? else { return Ok(()) };
     let described: Option<Map<String, Value>> = read_json(directory, "tokenizer_config.json", MAX_TEXT).await?;
-    let generation: Option<Map<String, Value>> = read_json(directory, "generation_config.json", MAX_TEXT).await?;
     let described = described.unwrap_or_default();
-    let generation = generation.unwrap_or_default();
     special_tokens(&tokenizer, &described, &generation, config, keys)?;
     let template = match read_text(directory, "chat_template.jinja", MAX_TEXT).await? {
         Some(template) => Some(template),
