@@ -28,7 +28,7 @@ const PREFIXES: [&str; 12] = [
 ];
 
 /// What stands before a layer's number.
-const LAYERS: [&str; 5] = ["layers.", "encoder.layers.", "encoder.layer.", "transformer.layer.", "h."];
+const LAYERS: [&str; 6] = ["layers.", "encoder.layers.", "encoder.layer.", "transformer.layer.", "layer.", "h."];
 
 /// What stands before the number of one of several matrices of a layer or a model.
 const STACKS: [&str; 3] = ["experts.", "altup_projections.", "altup_unembed_projections."];

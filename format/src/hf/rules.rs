@@ -10,8 +10,9 @@ use super::tensor::{Op, Slice, Tensor};
 /// What becomes of a stored tensor.
 pub(super) type Make = fn(&Context<'_>, Slice) -> Result<Tensor, HfError>;
 
-/// One tensor: its name behind the layer's number, its name in a GGUF file, and what is done to it. Where the first name lacks its
-/// ending `.weight` or `.bias`, so does the second, and the rule serves both. Several rules may make tensors of the same one.
+/// One tensor: its name behind the layer's number, its name in a GGUF file, and what is done to it. A name that begins with `/` is one of
+/// a tensor outside of layers. Where the first name lacks its ending `.weight` or `.bias`, so does the second, and the rule serves both.
+/// Several rules may make tensors of the same one.
 pub(super) type Rule = (&'static str, &'static str, Make);
 
 /// What a function may ask for besides the tensor.
@@ -78,7 +79,11 @@ impl Rules<'_> {
 
 /// The name that a rule gives to a tensor, where it is about that one.
 fn renamed((from, to, make): &Rule, name: &Name) -> Option<(String, Make)> {
-    let ending = name.rest.strip_prefix(from)?;
+    let outside = from.strip_prefix('/');
+    if outside.is_some() != name.layer.is_none() {
+        return None;
+    }
+    let ending = name.rest.strip_prefix(outside.unwrap_or(from))?;
     if !matches!(ending, "" | ".weight" | ".bias") {
         return None;
     }

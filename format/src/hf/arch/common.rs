@@ -8,7 +8,7 @@ use super::super::rules::{Rule, copy};
 
 /// Embeddings, the last norm and the head.
 pub(in super::super) const ENDS: &[Rule] =
-    &[("embed_tokens", "token_embd", copy), ("norm", "output_norm", copy), ("lm_head", "output", copy)];
+    &[("/embed_tokens", "token_embd", copy), ("/norm", "output_norm", copy), ("/lm_head", "output", copy)];
 
 /// Attention without rows that change places.
 pub(in super::super) const ATTENTION: &[Rule] = &[

@@ -50,9 +50,9 @@ pub(super) const EXAONE4: Arch = Arch {
 
 /// One norm for attention and the feed-forward layer, which lie side by side. The head is always the embeddings' matrix.
 const PARALLEL: &[Rule] = &[
-    ("embed_tokens", "token_embd", copy),
-    ("lm_head", DROPPED, copy),
-    ("norm", "output_norm", copy),
+    ("/embed_tokens", "token_embd", copy),
+    ("/lm_head", DROPPED, copy),
+    ("/norm", "output_norm", copy),
     ("input_layernorm", "attn_norm", copy),
 ];
 

@@ -12,26 +12,26 @@ use super::{Arch, PLAIN};
 
 /// Embeddings and heads. Weights of norms were once named gamma and beta.
 const ENDS: &[Rule] = &[
-    ("embeddings.word_embeddings", "token_embd", copy),
-    ("embeddings.token_type_embeddings", "token_types", copy),
-    ("embeddings.position_embeddings", "position_embd", behind_padding),
-    ("embeddings.LayerNorm", "token_embd_norm", copy),
-    ("embeddings.LayerNorm.gamma", "token_embd_norm.weight", copy),
-    ("embeddings.LayerNorm.beta", "token_embd_norm.bias", copy),
-    ("emb_ln", "token_embd_norm", copy),
-    ("pooler.dense", DROPPED, copy),
-    ("cls.predictions.bias", DROPPED, copy),
-    ("cls.predictions.decoder", DROPPED, copy),
-    ("cls.predictions.transform.dense", DROPPED, copy),
-    ("cls.predictions.transform.LayerNorm", DROPPED, copy),
-    ("cls.seq_relationship", DROPPED, copy),
-    ("lm_head.bias", DROPPED, copy),
-    ("lm_head.decoder", DROPPED, copy),
-    ("lm_head.dense", DROPPED, copy),
-    ("lm_head.layer_norm", DROPPED, copy),
-    ("classifier.dense", "cls", copy),
-    ("classifier.out_proj", "cls.output", copy),
-    ("classifier", "cls.output", copy),
+    ("/embeddings.word_embeddings", "token_embd", copy),
+    ("/embeddings.token_type_embeddings", "token_types", copy),
+    ("/embeddings.position_embeddings", "position_embd", behind_padding),
+    ("/embeddings.LayerNorm", "token_embd_norm", copy),
+    ("/embeddings.LayerNorm.gamma", "token_embd_norm.weight", copy),
+    ("/embeddings.LayerNorm.beta", "token_embd_norm.bias", copy),
+    ("/emb_ln", "token_embd_norm", copy),
+    ("/pooler.dense", DROPPED, copy),
+    ("/cls.predictions.bias", DROPPED, copy),
+    ("/cls.predictions.decoder", DROPPED, copy),
+    ("/cls.predictions.transform.dense", DROPPED, copy),
+    ("/cls.predictions.transform.LayerNorm", DROPPED, copy),
+    ("/cls.seq_relationship", DROPPED, copy),
+    ("/lm_head.bias", DROPPED, copy),
+    ("/lm_head.decoder", DROPPED, copy),
+    ("/lm_head.dense", DROPPED, copy),
+    ("/lm_head.layer_norm", DROPPED, copy),
+    ("/classifier.dense", "cls", copy),
+    ("/classifier.out_proj", "cls.output", copy),
+    ("/classifier", "cls.output", copy),
 ];
 
 const LAYERS: &[Rule] = &[
@@ -59,9 +59,9 @@ const DISTILLED: &[Rule] = &[
     ("ffn.lin1", "ffn_up", copy),
     ("ffn.lin2", "ffn_down", copy),
     ("output_layer_norm", "layer_output_norm", copy),
-    ("vocab_transform", DROPPED, copy),
-    ("vocab_layer_norm", DROPPED, copy),
-    ("vocab_projector", DROPPED, copy),
+    ("/vocab_transform", DROPPED, copy),
+    ("/vocab_layer_norm", DROPPED, copy),
+    ("/vocab_projector", DROPPED, copy),
 ];
 
 const BERT: Arch = Arch { name: "bert", rules: &[ENDS, LAYERS, DISTILLED], keys: bert_keys, ..PLAIN };
@@ -107,19 +107,19 @@ pub(super) fn choose_nomic(config: &Config) -> &'static Arch {
 pub(super) const MODERN_BERT: Arch = Arch {
     name: "modern-bert",
     rules: &[&[
-        ("embeddings.tok_embeddings", "token_embd", copy),
-        ("embeddings.norm", "token_embd_norm", copy),
-        ("final_norm", "output_norm", copy),
+        ("/embeddings.tok_embeddings", "token_embd", copy),
+        ("/embeddings.norm", "token_embd_norm", copy),
+        ("/final_norm", "output_norm", copy),
         ("attn_norm", "attn_norm", copy),
         ("attn.Wqkv", "attn_qkv", copy),
         ("attn.Wo", "attn_output", copy),
         ("mlp_norm", "ffn_norm", copy),
         ("mlp.Wi", "ffn_up", copy),
         ("mlp.Wo", "ffn_down", copy),
-        ("head.dense", "cls", copy),
-        ("head.norm", "cls.norm", copy),
-        ("classifier", "cls.output", copy),
-        ("decoder", DROPPED, copy),
+        ("/head.dense", "cls", copy),
+        ("/head.norm", "cls.norm", copy),
+        ("/classifier", "cls.output", copy),
+        ("/decoder", DROPPED, copy),
     ]],
     keys: modern_bert_keys,
     theta: 160_000.0,
@@ -165,7 +165,9 @@ fn encoder_keys(config: &Config, keys: &mut Keys) -> Result<(), HfError> {
 
 fn nomic_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     // Both versions state what they can reach with other positions, not what they were trained for.
-    let context = match (config.uint("n_positions")?, config.opt_uint(&["max_trained_positions"])?.unwrap_or(2048)) {
+    let positions =
+        config.opt_uint(&["n_positions", "max_position_embeddings"])?.ok_or_else(|| missing("n_positions"))?;
+    let context = match (positions, config.opt_uint(&["max_trained_positions"])?.unwrap_or(2048)) {
         (8192, 2048) => 2048,
         (2048, 2048) => 512,
         (positions, trained) => positions.min(trained),
@@ -188,7 +190,6 @@ fn modern_bert_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), Hf
         super::common::windows_unless(config, keys, |layer| layer % 3 != 0)?;
     }
     keys.float("attention.layer_norm_epsilon", config.opt_float(&["norm_eps", "layer_norm_eps"])?);
-    keys.remove("attention.layer_norm_rms_epsilon");
     keys.set("rope.scaling.type", "none");
     keys.set("vocab_size", config.uint("vocab_size")?);
     keys.set_some("hidden_activation", config.str("hidden_activation"));

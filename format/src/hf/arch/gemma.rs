@@ -19,7 +19,7 @@ const PROJECTIONS: &[Rule] = &[
 ];
 
 const NORMS_FROM_ZERO: &[Rule] = &[
-    ("norm", "output_norm", add_one),
+    ("/norm", "output_norm", add_one),
     ("input_layernorm", "attn_norm", add_one),
     ("post_attention_layernorm", "post_attention_norm", add_one),
     ("pre_feedforward_layernorm", "ffn_norm", add_one),
@@ -29,7 +29,7 @@ const NORMS_FROM_ZERO: &[Rule] = &[
 ];
 
 const NORMS: &[Rule] = &[
-    ("norm", "output_norm", copy),
+    ("/norm", "output_norm", copy),
     ("input_layernorm", "attn_norm", copy),
     ("post_attention_layernorm", "post_attention_norm", copy),
     ("pre_feedforward_layernorm", "ffn_norm", copy),
@@ -38,15 +38,15 @@ const NORMS: &[Rule] = &[
     ("self_attn.k_norm", "attn_k_norm", copy),
 ];
 
-const EMBEDDINGS: &[Rule] = &[("embed_tokens", "token_embd", copy), ("lm_head", "output", copy)];
+const EMBEDDINGS: &[Rule] = &[("/embed_tokens", "token_embd", copy), ("/lm_head", "output", copy)];
 
 /// Embeddings of a model whose head is always the same matrix.
-const TIED: &[Rule] = &[("embed_tokens", "token_embd", copy), ("lm_head", DROPPED, copy)];
+const TIED: &[Rule] = &[("/embed_tokens", "token_embd", copy), ("/lm_head", DROPPED, copy)];
 
 /// What each layer adds from a second table of embeddings.
 const PER_LAYER: &[Rule] = &[
-    ("per_layer_model_projection", "per_layer_model_proj", copy),
-    ("per_layer_projection_norm", "per_layer_proj_norm", copy),
+    ("/per_layer_model_projection", "per_layer_model_proj", copy),
+    ("/per_layer_projection_norm", "per_layer_proj_norm", copy),
     ("per_layer_input_gate", "inp_gate", copy),
     ("per_layer_projection", "proj", copy),
     ("post_per_layer_input_norm", "post_norm", copy),
@@ -90,11 +90,11 @@ pub(super) const GEMMA3N: Arch = Arch {
     name: "gemma3n",
     rules: &[
         &[
-            ("embed_tokens", "token_embd", padded),
-            ("embed_tokens_per_layer", "per_layer_token_embd", padded),
-            ("lm_head", "output", copy),
-            ("altup_projections.*", "altup_proj", copy),
-            ("altup_unembed_projections.*", "altup_unembd_proj", copy),
+            ("/embed_tokens", "token_embd", padded),
+            ("/embed_tokens_per_layer", "per_layer_token_embd", padded),
+            ("/lm_head", "output", copy),
+            ("/altup_projections.*", "altup_proj", copy),
+            ("/altup_unembed_projections.*", "altup_unembd_proj", copy),
             ("altup.correction_coefs", "altup_correct_coef", copy),
             ("altup.correct_output_scale", "altup_correct_scale.weight", copy),
             ("altup.prediction_coefs", "altup_predict_coef", copy),
@@ -130,7 +130,7 @@ pub(super) const GEMMA4: Arch = Arch {
     name: "gemma4",
     rules: &[
         &[
-            ("embed_tokens_per_layer", "per_layer_token_embd", copy),
+            ("/embed_tokens_per_layer", "per_layer_token_embd", copy),
             ("layer_scalar", "layer_output_scale.weight", copy),
             ("router.proj", "ffn_gate_inp", copy),
             ("router.scale", "ffn_gate_inp.scale", copy),

@@ -12,9 +12,9 @@ use super::{Arch, PLAIN};
 
 /// Names of models that bring their own code.
 const OLD_NAMES: &[Rule] = &[
-    ("embedding.word_embeddings", "token_embd", copy),
-    ("encoder.final_layernorm", "output_norm", copy),
-    ("output_layer", "output", copy),
+    ("/embedding.word_embeddings", "token_embd", copy),
+    ("/encoder.final_layernorm", "output_norm", copy),
+    ("/output_layer", "output", copy),
     ("self_attention.query_key_value", "attn_qkv", copy),
     ("self_attention.dense", "attn_output", copy),
     ("mlp.dense_h_to_4h", "ffn_up", copy),

@@ -14,9 +14,9 @@ use super::moe::{self, GRANITE, GRANITE_EXPERTS, GRANITE_MOE, GRANITE_SHARED};
 use super::{Arch, PLAIN};
 
 const SHORT_CONVOLUTIONS: &[Rule] = &[
-    ("embed_tokens", "token_embd", copy),
-    ("embedding_norm", "token_embd_norm", copy),
-    ("lm_head", "output", copy),
+    ("/embed_tokens", "token_embd", copy),
+    ("/embedding_norm", "token_embd_norm", copy),
+    ("/lm_head", "output", copy),
     ("operator_norm", "attn_norm", copy),
     ("ffn_norm", "ffn_norm", copy),
     ("self_attn.q_proj", "attn_q", copy),
@@ -86,10 +86,10 @@ pub(super) fn choose_granite(config: &Config) -> Result<&'static Arch, HfError> 
 }
 
 const NEMOTRON: &[Rule] = &[
-    ("embeddings", "token_embd", copy),
-    ("embed_tokens", "token_embd", copy),
-    ("norm_f", "output_norm", copy),
-    ("lm_head", "output", copy),
+    ("/embeddings", "token_embd", copy),
+    ("/embed_tokens", "token_embd", copy),
+    ("/norm_f", "output_norm", copy),
+    ("/lm_head", "output", copy),
     ("norm", "attn_norm", copy),
     ("mixer.in_proj", "ssm_in", copy),
     ("mixer.conv1d", "ssm_conv1d", squeezed),
@@ -138,9 +138,9 @@ pub(super) fn choose_nemotron(config: &Config) -> Result<&'static Arch, HfError>
 pub(super) const FALCON_H1: Arch = Arch {
     name: "falcon-h1",
     rules: &[&[
-        ("embed_tokens", "token_embd", |context, slice| scaled(context, slice, "embedding_multiplier")),
-        ("final_layernorm", "output_norm", copy),
-        ("lm_head", "output", |context, slice| scaled(context, slice, "lm_head_multiplier")),
+        ("/embed_tokens", "token_embd", |context, slice| scaled(context, slice, "embedding_multiplier")),
+        ("/final_layernorm", "output_norm", copy),
+        ("/lm_head", "output", |context, slice| scaled(context, slice, "lm_head_multiplier")),
         ("input_layernorm", "attn_norm", copy),
         ("pre_ff_layernorm.weight", "ffn_norm", copy),
         ("self_attn.q_proj", "attn_q", |context, slice| scaled(context, slice, "attention_in_multiplier")),

@@ -4,6 +4,7 @@ use super::super::rules::{Rule, copy};
 
 /// What such a layer has besides what layers have.
 pub(super) const NEXTN: &[Rule] = &[
+    ("embed_tokens", "nextn.embed_tokens", copy),
     ("eh_proj", "nextn.eh_proj", copy),
     ("enorm", "nextn.enorm", copy),
     ("hnorm", "nextn.hnorm", copy),

@@ -15,9 +15,9 @@ pub(super) const QWEN2: Arch = Arch { name: "qwen2", keys: window_keys, ..PLAIN 
 pub(super) const QWEN3: Arch = Arch { name: "qwen3", keys: window_keys, ..PLAIN };
 
 const FULL: &[Rule] = &[
-    ("embed_tokens", "token_embd", copy),
-    ("norm", "output_norm", add_one),
-    ("lm_head", "output", copy),
+    ("/embed_tokens", "token_embd", copy),
+    ("/norm", "output_norm", add_one),
+    ("/lm_head", "output", copy),
     ("input_layernorm", "attn_norm", add_one),
     ("post_attention_layernorm", "post_attention_norm", add_one),
     ("self_attn.q_proj", "attn_q", copy),
