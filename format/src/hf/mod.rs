@@ -61,7 +61,8 @@ pub async fn open(directory: &dyn Directory) -> Result<HfModel, HfError> {
     let arch = Arch::of(&config)?;
     let config = config.with_defaults(arch.defaults);
     let rope = Rope::read(&config, arch.theta)?;
-    let checkpoint = Checkpoint::open(directory).await?;
+    let mut checkpoint = Checkpoint::open(directory).await?;
+    checkpoint.tensors.retain(|name, _| !arch.leaves_out.iter().any(|begin| name.starts_with(begin)));
     let slices = stored::slices(checkpoint.tensors, &config, |name| (arch.rename)(&config, name))?;
     let mut keys = arch.all_keys(&config, &rope)?;
     let layers = all_layers(arch, &config, &slices, &mut keys)?;

@@ -1,4 +1,4 @@
-//! Tensors of the virtual file while they are put together: slices of what is stored, one after the other, and what is done to their numbers.
+//! Tensors of the virtual file while they are put together: slices of what is stored, and what is done to their numbers.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

@@ -6,10 +6,13 @@ mod common;
 mod dense;
 mod encoder;
 mod gemma;
+mod gemma_later;
 mod glm;
-mod hybrid;
+mod lfm2;
 mod llama;
+mod mamba;
 mod moe;
+mod nemotron;
 mod nextn;
 mod qwen;
 
@@ -37,6 +40,8 @@ pub(super) struct Arch {
     pub extra_layers: fn(&Config) -> Result<u64, HfError>,
     /// Another name for a tensor, before rules are asked.
     pub rename: fn(&Config, &str) -> Option<String>,
+    /// How names of tensors begin that are left out.
+    pub leaves_out: &'static [&'static str],
     /// Numbers for keys that may be missing.
     pub defaults: &'static [Default],
     /// The base of RoPE where it is missing.
@@ -51,6 +56,7 @@ const PLAIN: Arch = Arch {
     extras: |_, _| Ok(Vec::new()),
     extra_layers: |_| Ok(0),
     rename: |_, _| None,
+    leaves_out: &[],
     defaults: &[],
     theta: 10_000.0,
 };
@@ -68,8 +74,8 @@ impl Arch {
             "qwen3_5_moe_text" | "qwen3_5_moe" => &qwen::QWEN35_MOE,
             "gemma2" => &gemma::GEMMA2,
             "gemma3_text" | "gemma3" => gemma::choose(config),
-            "gemma3n_text" | "gemma3n" => &gemma::GEMMA3N,
-            "gemma4_text" | "gemma4" => &gemma::GEMMA4,
+            "gemma3n_text" | "gemma3n" => &gemma_later::GEMMA3N,
+            "gemma4_text" | "gemma4" => &gemma_later::GEMMA4,
             "phi3" => &dense::PHI3,
             "smollm3" => &dense::SMOLLM3,
             "olmo2" | "olmo3" => &dense::OLMO2,
@@ -84,11 +90,11 @@ impl Arch {
             "gpt_oss" => &moe::GPT_OSS,
             "granite" => &moe::GRANITE,
             "granitemoe" | "granitemoeshared" => &moe::GRANITE_MOE,
-            "granitemoehybrid" | "bamba" => hybrid::choose_granite(config)?,
-            "nemotron_h" => hybrid::choose_nemotron(config)?,
-            "falcon_h1" => &hybrid::FALCON_H1,
-            "lfm2" => &hybrid::LFM2,
-            "lfm2_moe" => &hybrid::LFM2_MOE,
+            "granitemoehybrid" | "bamba" => mamba::choose_granite(config)?,
+            "nemotron_h" => nemotron::choose(config)?,
+            "falcon_h1" => &mamba::FALCON_H1,
+            "lfm2" => &lfm2::LFM2,
+            "lfm2_moe" => &lfm2::LFM2_MOE,
             "bert" | "distilbert" | "roberta" | "xlm-roberta" | "camembert" => encoder::choose_bert(config)?,
             "nomic_bert" => encoder::choose_nomic(config),
             "modernbert" => &encoder::MODERN_BERT,

@@ -30,25 +30,35 @@ impl Fp8 {
     pub const TYPE: WeightType = WeightType::BF16;
 
     pub(super) async fn read(&self, shards: &Shards, from: u64, out: &mut [u8]) -> Result<(), SourceError> {
-        const PIECE: u64 = 256 << 10;
+        const PIECE: usize = 256 << 10;
         let [block_rows, block_cols] = self.scales.block;
         let across = self.cols.div_ceil(block_cols);
         // Scales of the rows of one matrix begin anew.
         let down = self.rows.div_ceil(block_rows);
+        let numbers: [f32; 256] = std::array::from_fn(|byte| e4m3(byte as u8));
         let (mut raw, mut at) = (Vec::new(), from);
-        let mut row_scales = (u64::MAX, Vec::new());
-        for piece in out.chunks_mut(2 * PIECE as usize) {
+        let (mut line, mut scales) = (u64::MAX, Vec::new());
+        for piece in out.chunks_mut(2 * PIECE) {
             raw.resize(piece.len() / 2, 0);
             shards.read(self.at.shard, self.at.offset + at, &mut raw).await?;
-            for (byte, to) in raw.iter().zip(piece.as_chunks_mut::<2>().0) {
+            let (mut raw, mut to) = (&raw[..], piece.as_chunks_mut::<2>().0);
+            while !raw.is_empty() {
                 let (row, col) = (at / self.cols, at % self.cols);
-                let line = row / self.rows * down + row % self.rows / block_rows;
-                if row_scales.0 != line {
-                    row_scales = (line, floats(shards, self.scales.at, self.scales.ty, line * across, across).await?);
+                let wanted = row / self.rows * down + row % self.rows / block_rows;
+                if line != wanted {
+                    (line, scales) =
+                        (wanted, floats(shards, self.scales.at, self.scales.ty, wanted * across, across).await?);
                 }
-                let scale = row_scales.1[(col / block_cols) as usize];
-                *to = bf16::from_f32(e4m3(*byte) * scale).to_le_bytes();
-                at += 1;
+                // What is left of the row and of the columns that share a scale.
+                let shared = (self.cols - col).min(block_cols - col % block_cols).min(raw.len() as u64) as usize;
+                let scale = scales[(col / block_cols) as usize];
+                let (bytes, raw_rest) = raw.split_at(shared);
+                let (these, rest) = to.split_at_mut(shared);
+                for (byte, to) in bytes.iter().zip(these) {
+                    *to = bf16::from_f32(numbers[usize::from(*byte)] * scale).to_le_bytes();
+                }
+                (raw, to) = (raw_rest, rest);
+                at += shared as u64;
             }
         }
         Ok(())
