@@ -203,10 +203,15 @@ impl Tensor {
         self
     }
 
-    /// The type that all slices have, or floats where they differ.
+    /// The type that all slices have, and floats where they differ, or where blocks would have to be made anew.
     pub fn ty(&self) -> TensorType {
         let mut types = self.slices.iter().map(|slice| slice.leaf.ty());
         let first = types.next().unwrap_or(WeightType::F32.into());
-        if types.all(|ty| ty == first) { first } else { WeightType::F32.into() }
+        let is_block = first.block().is_some_and(|(len, _)| len > 1);
+        match types.all(|ty| ty == first) {
+            true if is_block && !self.ops.is_empty() => WeightType::F16.into(),
+            true => first,
+            false => WeightType::F32.into(),
+        }
     }
 }

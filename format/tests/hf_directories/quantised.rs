@@ -4,6 +4,7 @@ use half::{bf16, f16};
 use inglenook_format::hf::HfError;
 use inglenook_format::quant::{TensorType, WeightType};
 use inglenook_format::source::Source;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::files::{Stored, config, directory, stored, tensors, values};
@@ -257,4 +258,41 @@ fn quantised_weights_are_refused_by_name_when_their_form_is_not_known() {
     let how = json!({ "quant_method": "gptq", "bits": 4, "group_size": GROUP });
     let missing = open(how, weights()[..2].to_vec()).unwrap_err();
     assert_eq!(missing, HfError::MissingTensor { name: format!("{NAME}.scales") });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn weights_are_read_or_refused_whatever_their_shapes_are(
+        method in prop::sample::select(vec!["gptq", "awq", "compressed-tensors", "fp8", "bitnet"]),
+        group in prop::sample::select(vec![-1i64, 0, 1, 7, 8, 32]),
+        flags in any::<[bool; 3]>(),
+        parts in prop::collection::vec((
+            prop::sample::select(vec![
+                (".qweight", "I32"), (".qzeros", "I32"), (".scales", "F16"), (".g_idx", "I32"), (".weight", "F8_E4M3"), (".weight", "U8"),
+                (".weight_scale", "F32"), (".weight_scale_inv", "BF16"), (".weight_packed", "I32"), (".weight_zero_point", "I32"), ("_blocks", "U8"),
+                ("_scales", "U8"),
+            ]),
+            prop::collection::vec(prop::sample::select(vec![0u64, 1, 2, 4, 8, 16, 32]), 0..4),
+            any::<u8>(),
+        ), 1..5),
+    ) {
+        let mut config = config();
+        config["quantization_config"] = json!({ "quant_method": method, "bits": 4, "group_size": group, "sym": flags[0], "desc_act": flags[1],
+            "format": "pack-quantized", "weight_block_size": if flags[2] { json!([4, 8]) } else { Value::Null },
+            "config_groups": { "group_0": { "weights": { "num_bits": 4 } } } });
+        let mut weights: Vec<Stored> = Vec::new();
+        for ((ending, dtype), shape, byte) in parts {
+            let name = format!("{NAME}{ending}");
+            let size = match dtype { "I32" | "F32" => 4, "F16" | "BF16" => 2, _ => 1 };
+            if weights.iter().all(|(other, ..)| *other != name) {
+                weights.push(stored(&name, dtype, &shape, vec![byte; shape.iter().product::<u64>() as usize * size]));
+            }
+        }
+        if let Ok(model) = directory(&config, &weights).open() {
+            let mut whole = vec![0; model.source.len().unwrap() as usize];
+            // A zero point that is not what the configuration says is an error here.
+            let _ = pollster::block_on(model.source.read_at(0, &mut whole));
+        }
+    }
 }

@@ -77,19 +77,10 @@ pub(super) const FALCON_H1: Arch = Arch {
     ..PLAIN
 };
 
-/// Whether each layer of a Granite 4 or a Bamba attends.
+/// Whether each layer of a Granite 4 attends.
 fn attends(config: &Config) -> Result<Vec<bool>, HfError> {
     let names = ["attention", "full_attention"];
-    if let Some(attends) = config.layers_are("layer_types", &names)?.or(config.layers_are("layers_block_type", &names)?)
-    {
-        return Ok(attends);
-    }
-    let layers = config.layers()?;
-    if let Some(indices) = config.opt_floats("attn_layer_indices")? {
-        return Ok((0..layers).map(|layer| indices.contains(&(layer as f64))).collect());
-    }
-    let (period, offset) = (config.size("attn_layer_period")?, u64::from(config.uint("attn_layer_offset")?));
-    Ok((0..layers).map(|layer| layer % period == offset).collect())
+    config.layers_are("layer_types", &names)?.ok_or_else(|| missing("layer_types"))
 }
 
 /// Norms of Mamba 2, a row for each group.
@@ -130,11 +121,8 @@ fn granite_hybrid_keys(config: &Config, rope: &Rope, keys: &mut Keys) -> Result<
     let attends = attends(config)?;
     keys.per_layer("attention.head_count_kv", attends.iter().map(|attends| if *attends { kv_heads } else { 0 }));
     keys.set_some("rope.dimension_count", config.opt_uint(&["attn_rotary_emb"])?);
-    let has_positions = config.architecture().starts_with("Bamba");
-    keys.set("rope.scaling.finetuned", has_positions);
-    if !has_positions {
-        keys.set("context_length", WITHOUT_POSITIONS);
-    }
+    keys.set("rope.scaling.finetuned", false);
+    keys.set("context_length", WITHOUT_POSITIONS);
     Ok(())
 }
 

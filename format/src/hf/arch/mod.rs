@@ -90,7 +90,7 @@ impl Arch {
             "gpt_oss" => &moe::GPT_OSS,
             "granite" => &moe::GRANITE,
             "granitemoe" | "granitemoeshared" => &moe::GRANITE_MOE,
-            "granitemoehybrid" | "bamba" => mamba::choose_granite(config)?,
+            "granitemoehybrid" => mamba::choose_granite(config)?,
             "nemotron_h" => nemotron::choose(config)?,
             "falcon_h1" => &mamba::FALCON_H1,
             "lfm2" => &lfm2::LFM2,
