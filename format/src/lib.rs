@@ -1,8 +1,12 @@
-//! Model files: where their bytes come from, GGUF headers, quantised blocks: untrusted bytes in, typed metadata out.
+//! Model files: where their bytes come from, GGUF headers, safetensors, quantised blocks: untrusted bytes in, typed metadata out.
 //!
 //! Everything here treats its input as hostile: arithmetic on declared sizes is checked, memory grows with bytes that
 //! really came, and every refusal is a typed error.
 
 pub mod gguf;
+#[cfg(feature = "hf")]
+pub mod hf;
 pub mod quant;
+#[cfg(feature = "hf")]
+pub mod safetensors;
 pub mod source;
