@@ -1,6 +1,6 @@
 //! Makes blocks: plain rounding for tests and comparisons, and random blocks for synthetic models.
 
-mod superblocks;
+pub(super) mod superblocks;
 
 use half::{bf16, f16};
 
@@ -34,8 +34,8 @@ pub fn quantise(ty: WeightType, weights: &[f32], out: &mut Vec<u8>) -> Result<()
 }
 
 /// The largest number of so many bits.
-const FOUR_BITS: u8 = 15;
-const FIVE_BITS: u8 = 31;
+pub(super) const FOUR_BITS: u8 = 15;
+pub(super) const FIVE_BITS: u8 = 31;
 
 fn q8_0(weights: &[f32; 32], out: &mut Vec<u8>) {
     let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
@@ -61,7 +61,7 @@ fn from_minimum(weights: &[f32; 32], top: u8, out: &mut Vec<u8>) {
 }
 
 /// The numbers of a block: their fifth bits, where they have such, and nibbles.
-fn numbers(numbers: [u8; 32], top: u8, out: &mut Vec<u8>) {
+pub(super) fn numbers(numbers: [u8; 32], top: u8, out: &mut Vec<u8>) {
     if top == FIVE_BITS {
         out.extend(
             numbers.as_chunks::<8>().0.iter().map(|eight| eight.iter().rev().fold(0, |bits, n| bits << 1 | n >> 4)),

@@ -6,6 +6,7 @@ mod blocks;
 mod encode;
 pub mod interleaved;
 pub mod planes;
+pub mod quantise;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ pub use blocks::dequantise;
 pub use encode::{quantise, random_blocks};
 pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave, laid_out_for_cpu};
 pub use planes::{Plane, Planes, PlanesRef, dequantise_row, repack};
+pub use quantise::{QuantiseError, quantise_rows};
 
 /// Why a type's bytes could not be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

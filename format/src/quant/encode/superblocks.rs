@@ -16,10 +16,14 @@ pub(super) fn q4_k(weights: &[f32; 256], out: &mut Vec<u8>) {
 
 pub(super) fn q5_k(weights: &[f32; 256], out: &mut Vec<u8>) {
     let numbers = scales_and_numbers(weights, FIVE_BITS, out);
-    let groups = numbers.as_chunks::<32>().0;
-    // Bit `j` is that of group `j`.
-    out.extend((0..32).map(|i| groups.iter().rev().fold(0, |bits, group| bits << 1 | group[i] >> 4)));
+    fifth_bits(&numbers, out);
     nibbles(&numbers, out);
+}
+
+/// Byte `i` has that of weight `i` of each group: bit `j` is that of group `j`.
+pub(in crate::quant) fn fifth_bits(numbers: &[u8; 256], out: &mut Vec<u8>) {
+    let groups = numbers.as_chunks::<32>().0;
+    out.extend((0..32).map(|i| groups.iter().rev().fold(0, |bits, group| bits << 1 | group[i] >> 4)));
 }
 
 /// Writes the scales of eight groups of 32, and returns the weights as multiples of them, above minima that are never positive.
@@ -30,10 +34,7 @@ fn scales_and_numbers(weights: &[f32; 256], top: u8, out: &mut Vec<u8>) -> [u8; 
     let (d, scales) = multiples(std::array::from_fn(|j| (heights[j] + depths[j]) / f32::from(top)));
     let (d_min, minima) = multiples(depths);
     out.extend([d, d_min].iter().flat_map(|half| half.to_le_bytes()));
-    // The last four groups have their upper two bits in the bytes of the first four.
-    out.extend((0..4).map(|j| scales[j] | scales[j + 4] >> 4 << 6));
-    out.extend((0..4).map(|j| minima[j] | minima[j + 4] >> 4 << 6));
-    out.extend((4..8).map(|j| scales[j] & 15 | (minima[j] & 15) << 4));
+    six_bits(scales, minima, out);
     std::array::from_fn(|i| {
         let [scale, minimum] = [(d, scales), (d_min, minima)].map(|(d, of)| d.to_f32() * f32::from(of[i / 32]));
         nearest((weights[i] + minimum) * inverse(scale), top)
@@ -46,8 +47,15 @@ fn multiples(values: [f32; 8]) -> (f16, [u8; 8]) {
     (d, values.map(|value| nearest(value * inverse(d.to_f32()), SIX_BITS)))
 }
 
+/// Scales and minima of eight groups in twelve bytes: the last four have their upper two bits in the bytes of the first four.
+pub(in crate::quant) fn six_bits(scales: [u8; 8], minima: [u8; 8], out: &mut Vec<u8>) {
+    out.extend((0..4).map(|j| scales[j] | scales[j + 4] >> 4 << 6));
+    out.extend((0..4).map(|j| minima[j] | minima[j + 4] >> 4 << 6));
+    out.extend((4..8).map(|j| scales[j] & 15 | (minima[j] & 15) << 4));
+}
+
 /// Each 32 bytes hold two groups of 32: low nibbles, then high.
-fn nibbles(numbers: &[u8; 256], out: &mut Vec<u8>) {
+pub(in crate::quant) fn nibbles(numbers: &[u8; 256], out: &mut Vec<u8>) {
     for two in numbers.as_chunks::<64>().0 {
         out.extend((0..32).map(|i| two[i] & 15 | (two[i + 32] & 15) << 4));
     }
@@ -63,7 +71,14 @@ pub(super) fn q6_k(weights: &[f32; 256], out: &mut Vec<u8>) {
         let scale = d.to_f32() * f32::from(scales[i / 16]);
         nearest(weights[i] * inverse(scale) + 32.0, SIX_BITS)
     });
-    // Halves of 128 are four runs of 32: the first two have the low nibbles, and each byte of high bits has a pair of every run.
+    nibbles_and_pairs(&numbers, out);
+    out.extend(scales.map(|scale| scale as u8));
+    out.extend(d.to_le_bytes());
+}
+
+/// Six-bit numbers. Halves of 128 are four runs of 32: the first two have the low nibbles, and each byte of high bits has a pair of
+/// every run.
+pub(in crate::quant) fn nibbles_and_pairs(numbers: &[u8; 256], out: &mut Vec<u8>) {
     let halves = numbers.as_chunks::<128>().0;
     for half in halves {
         out.extend((0..64).map(|i| half[i] & 15 | (half[i + 64] & 15) << 4));
@@ -71,6 +86,4 @@ pub(super) fn q6_k(weights: &[f32; 256], out: &mut Vec<u8>) {
     for half in halves {
         out.extend((0..32).map(|i| (0..4).rev().fold(0, |bits, run| bits << 2 | half[i + 32 * run] >> 4)));
     }
-    out.extend(scales.map(|scale| scale as u8));
-    out.extend(d.to_le_bytes());
 }
