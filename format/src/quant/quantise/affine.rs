@@ -1,10 +1,10 @@
-//! Groups whose numbers are multiples of a scale above a minimum: which scale and minimum lose least.
+//! Groups whose weights are a scale times numbers from 0 up, above a minimum: which scale and minimum lose least.
 
 use super::lanes::{inverse, nearest_within, sums};
 use super::symmetric::Group;
 
 /// Weights as `scale · q + min`.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     pub scale: f32,
     pub min: f32,
@@ -15,7 +15,7 @@ pub(super) struct Line {
 pub(super) struct Numbers {
     /// The highest; the lowest is 0.
     pub top: f32,
-    /// What the highest weight may become, of which it is cut down to `top`.
+    /// What the highest weight may be before it is rounded and cut.
     pub tops: &'static [f32],
     /// Whether minima above 0 can be written.
     pub any_min: bool,
@@ -29,7 +29,7 @@ pub(super) fn best_line<const N: usize>(group: Group<'_, N>, numbers: Numbers) -
     if high <= low {
         return Line { scale: 0.0, min: low };
     }
-    // Sums that all candidates share. Weights count from the lowest, so that little is lost where they are far from 0.
+    // Weights count from the lowest, so that sums keep their digits where all are far from 0.
     let [sum_w, sum_x] = sums::<N, 2>(|i| [w[i], w[i] * (x[i] - low)]);
     let totals = Totals { sum_w, sum_x, low };
     let mut best = Fit { line: Line { scale: 0.0, min: low }, explained: f32::NEG_INFINITY };
@@ -51,9 +51,11 @@ pub(super) fn best_line<const N: usize>(group: Group<'_, N>, numbers: Numbers) -
 
 struct Fit {
     line: Line,
+    /// What the line explains of Σwx², with x from the lowest weight.
     explained: f32,
 }
 
+/// Sums that all lines of a group share.
 #[derive(Clone, Copy)]
 struct Totals {
     sum_w: f32,
@@ -72,8 +74,7 @@ fn refit<const N: usize>(group: Group<'_, N>, numbers: Numbers, totals: Totals, 
         [wq, wq * q, wq * (x[i] - low)]
     });
     let determinant = sum_w * qq - q * q;
-    let mut scale = 0.0;
-    let mut min = sum_x / sum_w;
+    let (mut scale, mut min) = (0.0, sum_x / sum_w);
     if determinant > 0.0 {
         scale = (sum_w * xq - sum_x * q) / determinant;
         min = (qq * sum_x - q * xq) / determinant;
@@ -82,8 +83,7 @@ fn refit<const N: usize>(group: Group<'_, N>, numbers: Numbers, totals: Totals, 
         min = -low;
         scale = (xq + low * q) / qq;
     }
-    // Σw(x² − (x − scale·q − min)²) for weights above the lowest.
-    let explained = 2.0 * (scale * xq + min * sum_x) - scale * scale * qq - 2.0 * scale * min * q - min * min * sum_w;
+    let explained = 2.0 * (scale * xq + min * sum_x) - scale * (scale * qq + 2.0 * min * q) - min * min * sum_w;
     Fit { line: Line { scale, min: min + low }, explained }
 }
 
@@ -97,4 +97,9 @@ pub(super) fn error<const N: usize>(group: Group<'_, N>, top: f32, line: Line) -
         [w[i] * difference * difference]
     });
     error
+}
+
+/// The number of a weight on a line.
+pub(super) fn number(x: f32, top: f32, line: Line) -> u8 {
+    nearest_within((x - line.min) * inverse(line.scale), 0.0, top) as u8
 }

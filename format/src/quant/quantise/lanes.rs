@@ -22,8 +22,9 @@ pub(super) fn sums<const N: usize, const K: usize>(terms: impl Fn(usize) -> [f32
     let mut lanes = [[0f32; LANES]; K];
     for start in (0..N).step_by(LANES) {
         for lane in 0..LANES {
-            for (lanes, term) in lanes.iter_mut().zip(terms(start + lane)) {
-                lanes[lane] += term;
+            let terms = terms(start + lane);
+            for (k, lanes) in lanes.iter_mut().enumerate() {
+                lanes[lane] += terms[k];
             }
         }
     }

@@ -7,8 +7,11 @@
 mod affine;
 mod blocks;
 mod lanes;
-mod superblocks;
+mod lined_groups;
+mod scaled_groups;
 mod symmetric;
+mod tops;
+mod values;
 
 use half::{bf16, f16};
 
@@ -21,6 +24,12 @@ mod tests;
 /// Why rows cannot be quantised.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum QuantiseError {
+    /// A type that is read, and not made.
+    #[error("weights cannot be quantised to {ty}; choose Q4_K, Q6_K or Q8_0")]
+    Unsupported {
+        /// The type asked for.
+        ty: WeightType,
+    },
     /// Rows that are not whole blocks, or a piece that is not whole rows.
     #[error("{weights} weights are not whole rows of {row_len}, of which each is whole {ty} blocks of {} weights", ty.block_len())]
     Length {
@@ -87,7 +96,7 @@ pub fn quantise_rows(
     let importance = relative_importance(importance, row_len)?;
     out.reserve(weights.len() / ty.block_len() * ty.block_bytes());
     for row in weights.chunks_exact(row_len) {
-        quantise_row(ty, row, &importance, out);
+        quantise_row(ty, row, &importance, out)?;
     }
     Ok(())
 }
@@ -118,7 +127,7 @@ fn relative_importance(importance: Option<&[f32]>, row_len: usize) -> Result<Vec
     Ok(importance.iter().map(|&value| ((f64::from(value) / mean) as f32).max(LEAST)).collect())
 }
 
-fn quantise_row(ty: WeightType, row: &[f32], importance: &[f32], out: &mut Vec<u8>) {
+fn quantise_row(ty: WeightType, row: &[f32], importance: &[f32], out: &mut Vec<u8>) -> Result<(), QuantiseError> {
     match ty {
         WeightType::F32 => row.iter().for_each(|x| out.extend(x.to_le_bytes())),
         WeightType::F16 => row.iter().for_each(|&x| out.extend(f16::from_f32(x).to_le_bytes())),
@@ -128,10 +137,17 @@ fn quantise_row(ty: WeightType, row: &[f32], importance: &[f32], out: &mut Vec<u
         WeightType::Q5_0 => each(row, importance, |group| blocks::q5_0(group, out)),
         WeightType::Q4_1 => each(row, importance, |group| blocks::q4_1(group, out)),
         WeightType::Q5_1 => each(row, importance, |group| blocks::q5_1(group, out)),
-        WeightType::Q4_K => each(row, importance, |group| superblocks::q4_k(group, out)),
-        WeightType::Q5_K => each(row, importance, |group| superblocks::q5_k(group, out)),
-        WeightType::Q6_K => each(row, importance, |group| superblocks::q6_k(group, out)),
+        WeightType::IQ4_NL => each(row, importance, |group| blocks::iq4_nl(group, out)),
+        WeightType::MXFP4 => each(row, importance, |group| blocks::mxfp4(group, out)),
+        WeightType::Q2_K => each(row, importance, |group| lined_groups::q2_k(group, out)),
+        WeightType::Q4_K => each(row, importance, |group| lined_groups::q4_k(group, out)),
+        WeightType::Q5_K => each(row, importance, |group| lined_groups::q5_k(group, out)),
+        WeightType::Q3_K => each(row, importance, |group| scaled_groups::q3_k(group, out)),
+        WeightType::Q6_K => each(row, importance, |group| scaled_groups::q6_k(group, out)),
+        WeightType::IQ4_XS => each(row, importance, |group| scaled_groups::iq4_xs(group, out)),
+        _ => return Err(QuantiseError::Unsupported { ty }),
     }
+    Ok(())
 }
 
 /// Calls `block` with the weights of each block and their importances.
@@ -139,6 +155,13 @@ fn each<const N: usize>(row: &[f32], importance: &[f32], mut block: impl FnMut(G
     for (x, w) in row.as_chunks().0.iter().zip(importance.as_chunks().0) {
         block(Group { x, w });
     }
+}
+
+/// The groups of a superblock.
+fn groups<const N: usize, const COUNT: usize>(block: Group<'_, 256>) -> [Group<'_, N>; COUNT] {
+    const { assert!(N * COUNT == 256) };
+    let (x, w) = (block.x.as_chunks().0, block.w.as_chunks().0);
+    std::array::from_fn(|j| Group { x: &x[j], w: &w[j] })
 }
 
 /// A scale as it is written: never beyond f16's range, and 0 for 0 alone, since weights by the smallest scale are nearer than zeros.

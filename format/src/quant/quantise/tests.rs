@@ -5,6 +5,26 @@ use crate::quant::dequantise;
 
 const ROW: usize = 512;
 
+/// Types that can be made.
+const MADE: [WeightType; 16] = [
+    WeightType::F32,
+    WeightType::F16,
+    WeightType::BF16,
+    WeightType::Q8_0,
+    WeightType::Q4_0,
+    WeightType::Q4_1,
+    WeightType::Q5_0,
+    WeightType::Q5_1,
+    WeightType::IQ4_NL,
+    WeightType::MXFP4,
+    WeightType::Q2_K,
+    WeightType::Q3_K,
+    WeightType::Q4_K,
+    WeightType::Q5_K,
+    WeightType::Q6_K,
+    WeightType::IQ4_XS,
+];
+
 /// Uniform numbers below 1, the same on every machine.
 struct Random(u64);
 
@@ -49,15 +69,20 @@ fn loss(ty: WeightType, weights: &[f32], importance: Option<&[f32]>) -> f64 {
 
 /// What each type loses of normal and heavy-tailed weights, without and with importances, in thousandths; beside it what llama.cpp
 /// (`ggml_quantize_chunk` of llama-cpp-python 0.3.36) loses of the same weights.
-const LOSSES: [(WeightType, [f64; 4], [f64; 4]); 8] = [
+const LOSSES: [(WeightType, [f64; 4], [f64; 4]); 13] = [
     (WeightType::Q8_0, [4.712, 3.544, 7.462, 6.687], [5.246, 5.274, 8.075, 8.635]),
     (WeightType::Q4_0, [79.138, 61.535, 123.787, 112.434], [84.035, 64.801, 128.031, 119.667]),
     (WeightType::Q4_1, [68.498, 47.443, 92.623, 70.922], [76.830, 48.224, 103.060, 72.930]),
     (WeightType::Q5_0, [39.391, 30.274, 62.026, 56.946], [42.286, 32.399, 64.044, 60.466]),
     (WeightType::Q5_1, [33.163, 23.036, 44.633, 34.983], [37.277, 23.450, 49.943, 35.904]),
+    (WeightType::IQ4_NL, [72.525, 53.152, 97.114, 82.266], [75.411, 57.602, 100.652, 86.925]),
+    (WeightType::MXFP4, [110.185, 108.808, 136.062, 129.751], [112.816, 112.098, 139.964, 138.974]),
+    (WeightType::Q2_K, [257.828, 161.912, 298.638, 205.129], [291.520, 169.474, 363.564, 233.660]),
+    (WeightType::Q3_K, [141.773, 102.960, 191.531, 159.445], [149.223, 107.383, 200.003, 168.281]),
     (WeightType::Q4_K, [68.739, 48.123, 93.295, 72.184], [70.228, 49.593, 95.701, 76.519]),
-    (WeightType::Q5_K, [33.985, 24.534, 45.870, 36.816], [35.552, 26.548, 48.334, 41.614]),
-    (WeightType::Q6_K, [16.702, 12.355, 24.492, 22.283], [17.496, 13.320, 25.424, 23.238]),
+    (WeightType::Q5_K, [33.985, 24.536, 45.873, 36.816], [35.552, 26.548, 48.334, 41.614]),
+    (WeightType::Q6_K, [16.698, 12.284, 24.445, 22.080], [17.496, 13.320, 25.424, 23.238]),
+    (WeightType::IQ4_XS, [73.143, 53.932, 98.044, 83.229], [76.051, 58.561, 101.592, 88.932]),
 ];
 
 #[test]
@@ -74,7 +99,7 @@ fn quantised_rows_lose_what_is_recorded_and_less_than_those_of_llama_cpp() {
 }
 
 fn block_types() -> impl Iterator<Item = WeightType> {
-    WeightType::ALL.into_iter().filter(|ty| ty.block_len() > 1)
+    MADE.into_iter().filter(|ty| ty.block_len() > 1)
 }
 
 fn back(ty: WeightType, weights: &[f32]) -> Vec<f32> {
@@ -86,7 +111,7 @@ fn back(ty: WeightType, weights: &[f32]) -> Vec<f32> {
 
 #[test]
 fn quantised_rows_stay_zero_where_all_is_zero() {
-    for ty in WeightType::ALL {
+    for ty in MADE {
         assert_eq!(back(ty, &[0.0; 256]), [0.0; 256], "{ty}");
         assert_eq!(back(ty, &[-0.0; 256]), [0.0; 256], "{ty}");
     }
@@ -109,9 +134,15 @@ fn quantised_rows_keep_an_outlier_and_what_is_beside_its_group() {
     weights[5] = -20.0;
     for ty in block_types() {
         let back = back(ty, &weights);
-        assert!((back[5] / -20.0 - 1.0).abs() < 0.04, "{ty}: {}", back[5]);
+        // Floats of four bits have nothing between 16 and 24.
+        let bound = if ty == WeightType::MXFP4 { 0.2 } else { 0.04 };
+        assert!((back[5] / -20.0 - 1.0).abs() <= bound, "{ty}: {}", back[5]);
         // In superblocks the outlier's group sets the step of all scales.
-        let bound = if ty.block_len() == 32 { 0.001 } else { 0.025 };
+        let bound = match ty {
+            WeightType::MXFP4 => 0.002,
+            _ if ty.block_len() == 32 => 0.001,
+            _ => 0.025,
+        };
         for weight in &back[32..] {
             assert!((weight - 0.01).abs() < bound, "{ty}: {weight}");
         }
@@ -135,7 +166,7 @@ fn quantised_rows_are_never_farther_than_zeros_where_weights_are_tiny() {
 #[test]
 fn quantise_rows_rejects_what_no_type_holds() {
     let mut out = vec![1, 2];
-    for ty in WeightType::ALL {
+    for ty in MADE {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 65505.0] {
             let mut weights = vec![1.0; 512];
             weights[300] = value;
@@ -188,7 +219,7 @@ proptest! {
         let mut random = Random(seed);
         let weights: Vec<f32> =
             sizes.iter().flat_map(|&size| (0..256).map(|_| random.normal() * 2f32.powi(size)).collect::<Vec<_>>()).collect();
-        for ty in WeightType::ALL {
+        for ty in MADE {
             let (mut together, mut apart) = (Vec::new(), Vec::new());
             quantise_rows(ty, &weights, 256, None, &mut together).unwrap();
             for row in weights.chunks(256) {
