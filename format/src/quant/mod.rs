@@ -7,6 +7,7 @@ mod chunks;
 mod encode;
 mod grids;
 pub mod interleaved;
+pub mod mix;
 pub mod planes;
 pub mod quantise;
 
