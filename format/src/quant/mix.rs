@@ -111,7 +111,11 @@ impl Mix {
 impl Rule {
     /// The layers for which it is, in order.
     fn layers(&self, tensors: &[TensorInfo]) -> Vec<u32> {
-        let mut all: Vec<u32> = called(tensors, self.names).filter_map(|tensor| layer(&tensor.name)).collect();
+        let mut all: Vec<u32> = tensors
+            .iter()
+            .filter(|tensor| is_called(&tensor.name, self.names))
+            .filter_map(|tensor| layer(&tensor.name))
+            .collect();
         all.sort_unstable();
         all.dedup();
         let (count, eighth) = (all.len(), all.len() / 8);
@@ -127,7 +131,7 @@ impl Rule {
 
 /// Whether a model of these tensors is such a one.
 fn is(tensors: &[TensorInfo], when: When) -> bool {
-    let rows = |name: &str| called(tensors, &[name]).next().map(TensorInfo::rows);
+    let rows = |name| tensors.iter().find(|tensor| is_called(&tensor.name, &[name])).map(TensorInfo::rows);
     match when {
         When::Always => true,
         When::Tied => rows("output.weight").is_none(),
@@ -137,10 +141,6 @@ fn is(tensors: &[TensorInfo], when: When) -> bool {
             _ => false,
         },
     }
-}
-
-fn called(tensors: &[TensorInfo], names: &[&str]) -> impl Iterator<Item = &TensorInfo> {
-    tensors.iter().filter(move |tensor| is_called(&tensor.name, names))
 }
 
 /// Whether a name, or what follows a dot in it, begins with one of `names`.
