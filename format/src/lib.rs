@@ -4,5 +4,6 @@
 //! really came, and every refusal is a typed error.
 
 pub mod gguf;
+pub mod imatrix;
 pub mod quant;
 pub mod source;
