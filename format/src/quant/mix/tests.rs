@@ -127,3 +127,18 @@ fn mixes_are_told_apart_by_names_and_numbers() {
     }
     assert_eq!(Mix::by_name("Q9"), None);
 }
+
+#[test]
+fn mixes_have_only_types_that_can_be_made() {
+    let mut tensors = dense(32, 256);
+    tensors.push(tensor("blk.0.ffn_down_exps.weight", &[768, 1024, 8], BF16));
+    tensors.push(tensor("blk.0.ffn_up_exps.weight", &[32, 1024, 8], BF16));
+    for mix in &MIXES {
+        for (ty, tensor) in mix.types(&tensors).into_iter().zip(&tensors) {
+            let TensorType::Weights(ty) = ty else { panic!("{}", tensor.name) };
+            let row = vec![0.0; tensor.row_len() as usize];
+            let made = crate::quant::quantise_rows(ty, &row, row.len(), None, &mut Vec::new());
+            assert_eq!(made, Ok(()), "{} of {}", tensor.name, mix.name);
+        }
+    }
+}
