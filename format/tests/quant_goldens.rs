@@ -1,6 +1,7 @@
-//! Dequantised weights equal those of the PyPI package `gguf`, bit for bit: as they stand in a file, and repacked.
+//! Dequantised weights equal those of the PyPI package `gguf`, bit for bit: as they stand in a file, and repacked. So do the lists that
+//! types look up.
 
-use inglenook_format::quant::{Planes, WeightType, dequantise, dequantise_row, repack};
+use inglenook_format::quant::{Grid, Planes, WeightType, dequantise, dequantise_row, repack};
 
 /// Blocks as in a GGUF file, and the weights that they stand for: 8 rows of 512.
 fn golden(ty: WeightType) -> (Vec<u8>, Vec<u32>) {
@@ -37,6 +38,28 @@ fn every_type_equals_the_reference() {
             let mut weights = vec![0.0; 512];
             dequantise_row(ty, planes.as_ref(), row * row_blocks..(row + 1) * row_blocks, &mut weights).unwrap();
             assert_same(ty, "repacked", &weights, &expected[row * 512..(row + 1) * 512]);
+        }
+    }
+}
+
+#[test]
+fn every_grid_equals_the_reference() {
+    let types = [
+        (WeightType::IQ2_XXS, 256),
+        (WeightType::IQ2_XS, 512),
+        (WeightType::IQ2_S, 1024),
+        (WeightType::IQ3_XXS, 256),
+        (WeightType::IQ3_S, 512),
+        (WeightType::IQ1_S, 2048),
+    ];
+    for (ty, entries) in types {
+        let path = format!("{}/../tests/goldens/quant/{ty}.grid", env!("CARGO_MANIFEST_DIR"));
+        let expected = std::fs::read(path).expect("tests/goldens/quant");
+        let grid = Grid::of(ty).expect("a type with a grid");
+        assert_eq!(grid.codes().len(), entries, "{ty}");
+        let width = expected.len() / entries;
+        for (index, expected) in expected.chunks(width).enumerate() {
+            assert_eq!(grid.entry(index as u32).to_le_bytes()[..width], *expected, "{ty} {index}");
         }
     }
 }

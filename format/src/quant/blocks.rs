@@ -6,6 +6,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
+use super::chunks::{Block, CHUNK, Share};
 use super::planes::Plane;
 use super::{QuantError, WeightType};
 
@@ -56,6 +57,7 @@ pub(super) fn dequantise_blocks(ty: WeightType, view: View<'_>, out: &mut [f32])
         WeightType::Q4_K => each(view, out, |q, _: &[u8; 0], s, out| q4_k(q, s, out)),
         WeightType::Q5_K => each(view, out, q5_k),
         WeightType::Q6_K => each(view, out, q6_k),
+        _ => chunks(ty, view, out),
     }
 }
 
@@ -73,6 +75,27 @@ fn each<const Q: usize, const H: usize, const S: usize, const L: usize>(
             bytes_at(view.scales, b * s_stride),
             out,
         );
+    }
+}
+
+/// Types whose numbers and scales come by chunks.
+fn chunks(ty: WeightType, view: View<'_>, out: &mut [f32]) {
+    let View { quants, high_bits, scales, strides } = view;
+    for (b, out) in out.chunks_exact_mut(ty.block_len()).enumerate() {
+        let share = |plane: usize, bytes| Share::plain(bytes, b * strides[plane]);
+        let block = Block { ty, quants: share(0, quants), high_bits: share(1, high_bits), scales: share(2, scales) };
+        for (chunk, out) in out.as_chunks_mut::<CHUNK>().0.iter_mut().enumerate() {
+            let numbers: [i8; CHUNK] = bytemuck::cast(block.numbers(chunk));
+            let (scales, minima) = (block.scales(chunk), block.minima(chunk));
+            for (i, (out, number)) in out.iter_mut().zip(numbers).enumerate() {
+                let half = i / (CHUNK / 2);
+                *out = f32::from(number) * scales[half];
+                // Zeros keep their sign where there are no minima.
+                if ty == WeightType::Q2_K {
+                    *out += minima[half];
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Makes blocks: plain rounding for tests and comparisons, and random blocks for synthetic models.
 
-mod superblocks;
+mod grids;
+pub(super) mod looked_up;
+pub(super) mod superblocks;
+mod ternary;
 
 use half::{bf16, f16};
 
@@ -29,13 +32,30 @@ pub fn quantise(ty: WeightType, weights: &[f32], out: &mut Vec<u8>) -> Result<()
         WeightType::Q4_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q4_k(block, out)),
         WeightType::Q5_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q5_k(block, out)),
         WeightType::Q6_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q6_k(block, out)),
+        WeightType::Q2_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q2_k(block, out)),
+        WeightType::Q3_K => weights.as_chunks().0.iter().for_each(|block| superblocks::q3_k(block, out)),
+        WeightType::IQ4_NL => weights.as_chunks().0.iter().for_each(|block| looked_up::iq4_nl(block, out)),
+        WeightType::IQ4_XS => weights.as_chunks().0.iter().for_each(|block| looked_up::iq4_xs(block, out)),
+        WeightType::MXFP4 => weights.as_chunks().0.iter().for_each(|block| looked_up::mxfp4(block, out)),
+        WeightType::NVFP4 => weights.as_chunks().0.iter().for_each(|block| looked_up::nvfp4(block, out)),
+        WeightType::TQ1_0 => weights.as_chunks().0.iter().for_each(|block| ternary::tq1_0(block, out)),
+        WeightType::TQ2_0 => weights.as_chunks().0.iter().for_each(|block| ternary::tq2_0(block, out)),
+        WeightType::Q1_0 => weights.as_chunks().0.iter().for_each(|block| ternary::q1_0(block, out)),
+        WeightType::Q2_0 => weights.as_chunks().0.iter().for_each(|block| ternary::q2_0(block, out)),
+        WeightType::IQ2_XXS => weights.as_chunks().0.iter().for_each(|block| grids::iq2_xxs(block, out)),
+        WeightType::IQ2_XS => weights.as_chunks().0.iter().for_each(|block| grids::iq2_xs(block, out)),
+        WeightType::IQ2_S => weights.as_chunks().0.iter().for_each(|block| grids::iq2_s(block, out)),
+        WeightType::IQ3_XXS => weights.as_chunks().0.iter().for_each(|block| grids::iq3_xxs(block, out)),
+        WeightType::IQ3_S => weights.as_chunks().0.iter().for_each(|block| grids::iq3_s(block, out)),
+        WeightType::IQ1_S => weights.as_chunks().0.iter().for_each(|block| grids::iq1_s(block, out)),
+        WeightType::IQ1_M => weights.as_chunks().0.iter().for_each(|block| grids::iq1_m(block, out)),
     }
     Ok(())
 }
 
 /// The largest number of so many bits.
-const FOUR_BITS: u8 = 15;
-const FIVE_BITS: u8 = 31;
+pub(super) const FOUR_BITS: u8 = 15;
+pub(super) const FIVE_BITS: u8 = 31;
 
 fn q8_0(weights: &[f32; 32], out: &mut Vec<u8>) {
     let largest = weights.iter().fold(0f32, |largest, w| largest.max(w.abs()));
@@ -61,7 +81,7 @@ fn from_minimum(weights: &[f32; 32], top: u8, out: &mut Vec<u8>) {
 }
 
 /// The numbers of a block: their fifth bits, where they have such, and nibbles.
-fn numbers(numbers: [u8; 32], top: u8, out: &mut Vec<u8>) {
+pub(super) fn numbers(numbers: [u8; 32], top: u8, out: &mut Vec<u8>) {
     if top == FIVE_BITS {
         out.extend(
             numbers.as_chunks::<8>().0.iter().map(|eight| eight.iter().rev().fold(0, |bits, n| bits << 1 | n >> 4)),
@@ -121,6 +141,32 @@ fn set_scales(ty: WeightType, block: &mut [u8], rms: f32, random: &mut SplitMix)
         WeightType::Q4_K => scale_and_min(258.0, -7.5),
         WeightType::Q5_K => scale_and_min(526.0, -15.5),
         WeightType::Q6_K => half(208, rms / 1370.0),
+        WeightType::Q2_K => {
+            half(80, rms / 13.9);
+            half(82, rms * 1.5 / 13.9);
+        }
+        WeightType::Q3_K => half(108, rms / 43.4),
+        WeightType::IQ4_NL => half(0, rms / 67.3),
+        WeightType::IQ4_XS => half(0, rms / 1242.0),
+        // The nearest power of two, by its logarithm.
+        WeightType::MXFP4 => block[0] = ((rms / 5.85 * std::f32::consts::SQRT_2).to_bits() >> 23) as u8 + 1,
+        WeightType::NVFP4 => block[..4].fill(looked_up::e4m3(rms * 2.0 / 5.85)),
+        WeightType::TQ1_0 => half(52, rms / 0.82),
+        // Numbers are not around 0, but scales may be.
+        WeightType::TQ2_0 => half(64, rms.copysign(random.spread()) / 1.22),
+        WeightType::Q2_0 => half(0, rms.copysign(random.spread()) / 1.22),
+        WeightType::Q1_0 => half(0, rms),
+        WeightType::IQ2_XXS => half(0, rms / 53.1),
+        WeightType::IQ2_XS | WeightType::IQ2_S => half(0, rms / 56.3),
+        WeightType::IQ3_XXS => half(0, rms / 142.2),
+        WeightType::IQ3_S => half(0, rms / 140.6),
+        WeightType::IQ1_S => half(0, rms / 7.2),
+        WeightType::IQ1_M => {
+            let d = f16::from_f32(rms / 7.2).to_bits();
+            for (k, half) in block[48..].as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                *half = (u16::from_le_bytes(*half) & 0xfff | d >> (4 * k) << 12).to_le_bytes();
+            }
+        }
     }
 }
 
@@ -208,6 +254,19 @@ mod tests {
                 (WeightType::Q5_K, 1.0 / 31.0 + 1.5 / 63.0),
                 // Scales are off by a 128th of the largest where it is cut as weights are.
                 (WeightType::Q6_K, 1.0 / 32.0 + 1.0 / 128.0 + 1.0 / 1024.0),
+                // As Q4_K's, with three steps, and 15th parts.
+                (WeightType::Q2_K, 1.0 / 3.0 + 1.5 / 15.0),
+                (WeightType::Q3_K, 1.0 / 4.0 + 1.0 / 32.0 + 1.0 / 1024.0),
+                // The farthest value on the other side is 113.
+                (WeightType::IQ4_NL, 14.0 / 127.0 + 1.0 / 1024.0),
+                (WeightType::IQ4_XS, 14.0 / 127.0 + 1.0 / 32.0 + 1.0 / 1024.0),
+                // All from 1.5 times a power of two on are cut.
+                (WeightType::MXFP4, 1.0 / 4.0),
+                (WeightType::NVFP4, 1.0 / 6.0 + 1.0 / 16.0),
+                (WeightType::TQ1_0, 1.0 / 2.0 + 1.0 / 1024.0),
+                (WeightType::TQ2_0, 1.0 / 2.0 + 1.0 / 1024.0),
+                (WeightType::Q1_0, 1.0),
+                (WeightType::Q2_0, 1.0 / 2.0 + 1.0 / 1024.0),
             ];
             for (ty, bound) in bounds {
                 let (mut raw, mut back) = (Vec::new(), [0f32; 256]);
@@ -217,6 +276,30 @@ mod tests {
                 for (w, b) in weights.iter().zip(&back) {
                     prop_assert!((w - b).abs() <= largest * bound, "{}: {} became {}", ty, w, b);
                 }
+            }
+        }
+
+        /// Lists lack most combinations of numbers, and types of even signs half of those of signs, so that single weights may be far off;
+        /// here as shares of the root mean square of all.
+        #[test]
+        fn quantised_weights_of_lists_come_back_on_the_whole(weights in proptest::collection::vec(-4f32..4.0, 256)) {
+            let bounds = [
+                (WeightType::IQ2_XXS, 0.42),
+                (WeightType::IQ2_XS, 0.38),
+                (WeightType::IQ2_S, 0.32),
+                (WeightType::IQ3_XXS, 0.27),
+                (WeightType::IQ3_S, 0.2),
+                (WeightType::IQ1_S, 0.57),
+                (WeightType::IQ1_M, 0.53),
+            ];
+            for (ty, bound) in bounds {
+                let (mut raw, mut back) = (Vec::new(), [0f32; 256]);
+                quantise(ty, &weights, &mut raw).unwrap();
+                prop_assert_eq!(raw.len(), ty.block_bytes());
+                dequantise(ty, &raw, &mut back).unwrap();
+                let size = weights.iter().map(|w| w * w).sum::<f32>();
+                let off = weights.iter().zip(&back).map(|(w, b)| (w - b).powi(2)).sum::<f32>();
+                prop_assert!((off / size).sqrt() <= bound, "{}: {}", ty, (off / size).sqrt());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Weights as a CPU reads them: planes in which 16 rows lie side by side, so that a vector has the same word of several rows.
 //!
 //! Rows stand in groups of [`GROUP`], the last filled up with rows of zeros. What a row has in a plane is parted into units, which stay whole:
-//! words, and in the plane of scales a half for each f16. The units of a group that have the same place in their rows follow one another, so
+//! words, and in the plane of scales a half for each f16, and a byte for each exponent alone. The units of a group that have the same place in their rows follow one another, so
 //! that a unit of `w` bytes that begins at byte `p` of row `r` of a group begins at byte `16 * p + w * r` of the group. A group of rows takes
 //! as many bytes as these rows one below the other.
 
@@ -39,6 +39,9 @@ const fn units(ty: WeightType, plane: Plane) -> &'static [usize] {
     match (plane, ty) {
         (Plane::Scales, WeightType::Q4_K | WeightType::Q5_K) => &[2, 2, 4, 4, 4],
         (Plane::Scales, WeightType::Q6_K) => &[4, 4, 4, 4, 2, 2],
+        (Plane::Scales, WeightType::Q3_K) => &[4, 4, 4, 2, 2],
+        (Plane::Scales, WeightType::IQ4_XS) => &[2, 2, 4],
+        (Plane::Scales, WeightType::MXFP4) => &[1],
         (Plane::Scales, _) => &[2],
         _ => &[4],
     }
@@ -187,7 +190,7 @@ mod tests {
         /// Whatever the bits and wherever the cuts, interleaved rows dequantise to what those one below the other do.
         #[test]
         fn interleaved_in_pieces_equals_rows(
-            which in 0..8usize, seed: u64, rows in 1usize..40, blocks in 1usize..6, groups in 1usize..3,
+            which in 0..25usize, seed: u64, rows in 1usize..40, blocks in 1usize..6, groups in 1usize..3,
         ) {
             let interleaved = |ty: &WeightType| Layout::for_cpu(*ty) == Layout::Interleaved;
             let ty = WeightType::ALL.into_iter().filter(interleaved).nth(which).unwrap();

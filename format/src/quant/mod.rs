@@ -3,16 +3,23 @@
 //! The layouts of blocks are those of ggml (`ggml-common.h`); [`planes`] describes ours. Values never change on the way.
 
 mod blocks;
+mod chunks;
 mod encode;
+mod grids;
 pub mod interleaved;
+pub mod mix;
 pub mod planes;
+pub mod quantise;
 
 use std::borrow::Cow;
 
 pub use blocks::dequantise;
+pub use chunks::{Block, CHUNK, E2M1, Share, UNEVEN};
 pub use encode::{quantise, random_blocks};
+pub use grids::Grid;
 pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave, laid_out_for_cpu};
 pub use planes::{Plane, Planes, PlanesRef, dequantise_row, repack};
+pub use quantise::{QuantiseError, quantise_rows};
 
 /// Why a type's bytes could not be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,9 +42,9 @@ pub enum QuantError {
         /// How many weights were given or asked for.
         weights: usize,
     },
-    /// A piece that begins at an odd block, where two blocks may share a word of scales.
-    #[error("a piece of {ty} weights must begin at an even block, not at block {first_block}")]
-    OddPiece {
+    /// A piece that begins at a block which shares a word of scales with the one before.
+    #[error("a piece of {ty} weights must begin at a multiple of {} blocks, not at block {first_block}", ty.blocks_of_words())]
+    SplitWord {
         /// The type of the weights.
         ty: WeightType,
         /// The block at which the piece begins.
@@ -79,6 +86,40 @@ pub enum WeightType {
     Q5_K,
     /// 256 six-bit numbers around 32 in 16 groups with eight-bit scales.
     Q6_K,
+    /// 256 two-bit numbers in 16 groups with four-bit scales and minima.
+    Q2_K,
+    /// 256 three-bit numbers around 4 in 16 groups with six-bit scales.
+    Q3_K,
+    /// 32 nibbles that stand for 16 uneven values, and a scale.
+    IQ4_NL,
+    /// The same values: 256 in 8 groups with six-bit scales.
+    IQ4_XS,
+    /// 32 floats of four bits, and a power of two.
+    MXFP4,
+    /// 64 floats of four bits in 4 groups with eight-bit floats for scales.
+    NVFP4,
+    /// 256 of -1, 0 and 1, five in a byte, and a scale.
+    TQ1_0,
+    /// 256 of -1, 0 and 1 in two bits each, and a scale.
+    TQ2_0,
+    /// 128 signs, and a scale.
+    Q1_0,
+    /// 64 of -1, 0, 1 and 2, and a scale.
+    Q2_0,
+    /// 256 in eights from a list of 256, with signs, in 8 groups with four-bit scales.
+    IQ2_XXS,
+    /// 256 in eights from a list of 512, with signs, in 16 groups with four-bit scales.
+    IQ2_XS,
+    /// 256 in eights from a list of 1024, with signs, in 16 groups with four-bit scales.
+    IQ2_S,
+    /// 256 in fours from a list of 256, with signs, in 8 groups with four-bit scales.
+    IQ3_XXS,
+    /// 256 in fours from a list of 512, with signs, in 8 groups with four-bit scales.
+    IQ3_S,
+    /// 256 in eights from a list of 2048, in 8 groups with three-bit scales and a shift of an eighth.
+    IQ1_S,
+    /// 256 in eights from the same list, each with its shift, in 16 groups with three-bit scales.
+    IQ1_M,
 }
 
 /// What is fixed for a type: name, ggml's number, weights a block, bytes a block.
@@ -86,7 +127,7 @@ struct Facts(&'static str, u32, usize, usize);
 
 impl WeightType {
     /// All types, in the order of their declaration.
-    pub const ALL: [WeightType; 11] = [
+    pub const ALL: [WeightType; 28] = [
         WeightType::F32,
         WeightType::F16,
         WeightType::BF16,
@@ -98,6 +139,23 @@ impl WeightType {
         WeightType::Q4_K,
         WeightType::Q5_K,
         WeightType::Q6_K,
+        WeightType::Q2_K,
+        WeightType::Q3_K,
+        WeightType::IQ4_NL,
+        WeightType::IQ4_XS,
+        WeightType::MXFP4,
+        WeightType::NVFP4,
+        WeightType::TQ1_0,
+        WeightType::TQ2_0,
+        WeightType::Q1_0,
+        WeightType::Q2_0,
+        WeightType::IQ2_XXS,
+        WeightType::IQ2_XS,
+        WeightType::IQ2_S,
+        WeightType::IQ3_XXS,
+        WeightType::IQ3_S,
+        WeightType::IQ1_S,
+        WeightType::IQ1_M,
     ];
 
     const fn facts(self) -> Facts {
@@ -113,6 +171,23 @@ impl WeightType {
             WeightType::Q4_K => Facts("Q4_K", 12, 256, 144),
             WeightType::Q5_K => Facts("Q5_K", 13, 256, 176),
             WeightType::Q6_K => Facts("Q6_K", 14, 256, 210),
+            WeightType::Q2_K => Facts("Q2_K", 10, 256, 84),
+            WeightType::Q3_K => Facts("Q3_K", 11, 256, 110),
+            WeightType::IQ4_NL => Facts("IQ4_NL", 20, 32, 18),
+            WeightType::IQ4_XS => Facts("IQ4_XS", 23, 256, 136),
+            WeightType::MXFP4 => Facts("MXFP4", 39, 32, 17),
+            WeightType::NVFP4 => Facts("NVFP4", 40, 64, 36),
+            WeightType::TQ1_0 => Facts("TQ1_0", 34, 256, 54),
+            WeightType::TQ2_0 => Facts("TQ2_0", 35, 256, 66),
+            WeightType::Q1_0 => Facts("Q1_0", 41, 128, 18),
+            WeightType::Q2_0 => Facts("Q2_0", 42, 64, 18),
+            WeightType::IQ2_XXS => Facts("IQ2_XXS", 16, 256, 66),
+            WeightType::IQ2_XS => Facts("IQ2_XS", 17, 256, 74),
+            WeightType::IQ2_S => Facts("IQ2_S", 22, 256, 82),
+            WeightType::IQ3_XXS => Facts("IQ3_XXS", 18, 256, 98),
+            WeightType::IQ3_S => Facts("IQ3_S", 21, 256, 110),
+            WeightType::IQ1_S => Facts("IQ1_S", 19, 256, 50),
+            WeightType::IQ1_M => Facts("IQ1_M", 29, 256, 56),
         }
     }
 
@@ -126,7 +201,7 @@ impl WeightType {
         self.facts().1
     }
 
-    /// Weights in a block: 1, 32 or 256.
+    /// Weights in a block: 1, or a power of two from 32 to 256.
     pub const fn block_len(self) -> usize {
         self.facts().2
     }
@@ -158,39 +233,22 @@ pub enum TensorType {
 }
 
 /// ggml's types that inglenook does not compute with: number, name, elements a block, bytes a block.
-const OTHERS: [(u32, &str, usize, usize); 32] = [
+const OTHERS: [(u32, &str, usize, usize); 15] = [
     (4, "Q4_2", 16, 10),
     (5, "Q4_3", 16, 12),
     (9, "Q8_1", 32, 36),
-    (10, "Q2_K", 256, 84),
-    (11, "Q3_K", 256, 110),
     (15, "Q8_K", 256, 292),
-    (16, "IQ2_XXS", 256, 66),
-    (17, "IQ2_XS", 256, 74),
-    (18, "IQ3_XXS", 256, 98),
-    (19, "IQ1_S", 256, 50),
-    (20, "IQ4_NL", 32, 18),
-    (21, "IQ3_S", 256, 110),
-    (22, "IQ2_S", 256, 82),
-    (23, "IQ4_XS", 256, 136),
     (24, "I8", 1, 1),
     (25, "I16", 1, 2),
     (26, "I32", 1, 4),
     (27, "I64", 1, 8),
     (28, "F64", 1, 8),
-    (29, "IQ1_M", 256, 56),
     (31, "Q4_0_4_4", 32, 18),
     (32, "Q4_0_4_8", 32, 18),
     (33, "Q4_0_8_8", 32, 18),
-    (34, "TQ1_0", 256, 54),
-    (35, "TQ2_0", 256, 66),
     (36, "IQ4_NL_4_4", 32, 18),
     (37, "IQ4_NL_4_8", 32, 18),
     (38, "IQ4_NL_8_8", 32, 18),
-    (39, "MXFP4", 32, 17),
-    (40, "NVFP4", 64, 36),
-    (41, "Q1_0", 128, 18),
-    (42, "Q2_0", 64, 18),
 ];
 
 impl TensorType {
@@ -254,7 +312,7 @@ mod tests {
             assert_eq!(TensorType::from_ggml_id(ty.ggml_id()), TensorType::Weights(ty));
         }
         let named = |id| (TensorType::from_ggml_id(id).name().into_owned(), TensorType::from_ggml_id(id).block());
-        assert_eq!(named(23), ("IQ4_XS".into(), Some((256, 136))));
+        assert_eq!(named(15), ("Q8_K".into(), Some((256, 292))));
         assert_eq!(named(1000), ("type 1000".into(), None));
     }
 }

@@ -15,8 +15,25 @@
 //! | Q4_K | 128 | – | 16: d low, dmin high; the 12 scale bytes |
 //! | Q5_K | 128 | 32 | 16: as Q4_K |
 //! | Q6_K | 128 | 64 | 20: 16 signed scales; d in the low half of the fifth word |
+//! | Q2_K | 64 | 16: scales and minima, a nibble each | 4: d low, dmin high |
+//! | Q3_K | 64 | 32 | 16: the 12 scale bytes; d in the low half of the fourth word |
+//! | IQ4_NL | 16 | – | 2: d |
+//! | IQ4_XS | 128 | – | 8: d, the scales' high bits, their nibbles |
+//! | MXFP4 | 16 | – | 1: an exponent (four blocks a word) |
+//! | NVFP4 | 32 | – | 4: a scale for each 16 |
+//! | TQ1_0 | 52 | – | 2: d |
+//! | TQ2_0 | 64 | – | 2: d |
+//! | Q1_0, Q2_0 | 16 | – | 2: d |
+//! | IQ2_XXS | 64 | – | 2: d |
+//! | IQ2_XS | 64 | 8: scales | 2: d |
+//! | IQ2_S | 64: indices, then signs | 16: high bits, then scales | 2: d |
+//! | IQ3_XXS | 96: indices, then signs with scales | – | 2: d |
+//! | IQ3_S | 64 | 44: high bits, signs, scales | 2: d |
+//! | IQ1_S | 32 | 16: high bits with scales | 2: d |
+//! | IQ1_M | 32 | 16 | 8: scales, with d in their top nibbles |
 //!
-//! Blocks follow one another in each plane, and the last word is filled up with zeros.
+//! Blocks follow one another in each plane, and the last word is filled up with zeros. What scales have beside d is in `high_bits` where a file
+//! has it apart from d.
 
 use std::ops::Range;
 
@@ -101,6 +118,22 @@ impl WeightType {
             WeightType::Q4_K => [part(16, 128), NONE, part(0, 16)],
             WeightType::Q5_K => [part(48, 128), part(16, 32), part(0, 16)],
             WeightType::Q6_K => [part(0, 128), part(128, 64), Part { from: 192, len: 18, stride: 20 }],
+            WeightType::Q2_K => [part(16, 64), part(0, 16), part(80, 4)],
+            WeightType::Q3_K => [part(32, 64), part(0, 32), Part { from: 96, len: 14, stride: 16 }],
+            WeightType::IQ4_NL => [part(2, 16), NONE, part(0, 2)],
+            WeightType::IQ4_XS => [part(8, 128), NONE, part(0, 8)],
+            WeightType::MXFP4 => [part(1, 16), NONE, part(0, 1)],
+            WeightType::NVFP4 => [part(4, 32), NONE, part(0, 4)],
+            WeightType::TQ1_0 => [part(0, 52), NONE, part(52, 2)],
+            WeightType::TQ2_0 => [part(0, 64), NONE, part(64, 2)],
+            WeightType::Q1_0 | WeightType::Q2_0 => [part(2, 16), NONE, part(0, 2)],
+            WeightType::IQ2_XXS => [part(2, 64), NONE, part(0, 2)],
+            WeightType::IQ2_XS => [part(2, 64), part(66, 8), part(0, 2)],
+            WeightType::IQ2_S => [part(2, 64), part(66, 16), part(0, 2)],
+            WeightType::IQ3_XXS => [part(2, 96), NONE, part(0, 2)],
+            WeightType::IQ3_S => [part(2, 64), part(66, 44), part(0, 2)],
+            WeightType::IQ1_S => [part(2, 32), part(34, 16), part(0, 2)],
+            WeightType::IQ1_M => [part(0, 32), part(32, 16), part(48, 8)],
         };
         match plane {
             Plane::Quants => quants,
@@ -116,36 +149,48 @@ impl WeightType {
 
     /// Bytes of `plane` for a matrix of `blocks` blocks, a multiple of 4; 0 where the type does not have the plane.
     ///
-    /// For an even number of blocks this is also where the block of that number begins in the plane.
+    /// For a multiple of [`WeightType::blocks_of_words`] this is also where the block of that number begins in the plane.
     #[inline]
     pub const fn plane_bytes(self, plane: Plane, blocks: usize) -> usize {
         (self.part(plane).stride * blocks).next_multiple_of(4)
     }
 
-    /// The largest even number of blocks in at most `max_bytes` of a GGUF file, for cutting a tensor into pieces; at
-    /// least 2.
+    /// How many blocks have whole words in every plane: 1, 2 or 4.
+    pub const fn blocks_of_words(self) -> usize {
+        let strides =
+            self.part(Plane::Quants).stride | self.part(Plane::HighBits).stride | self.part(Plane::Scales).stride;
+        match strides % 4 {
+            0 => 1,
+            2 => 2,
+            _ => 4,
+        }
+    }
+
+    /// The most blocks in at most `max_bytes` of a GGUF file that have whole words in every plane, for cutting a tensor into pieces; at
+    /// least [`WeightType::blocks_of_words`].
     pub const fn piece_blocks(self, max_bytes: usize) -> usize {
-        let pairs = max_bytes / (2 * self.block_bytes());
-        if pairs == 0 { 2 } else { 2 * pairs }
+        let step = self.blocks_of_words();
+        let steps = max_bytes / (step * self.block_bytes());
+        if steps == 0 { step } else { step * steps }
     }
 }
 
 /// Appends the blocks in `raw` to `planes`.
 ///
 /// Made for streaming: pieces come in order, `first_block` being the number of blocks before this one. Every piece must
-/// begin at an even block (so every piece but the last has an even number of blocks, see [`WeightType::piece_blocks`]),
-/// since two 16-bit scales share a word. The caller may upload and [`Planes::clear`] after each piece: its words belong at
+/// begin at a multiple of [`WeightType::blocks_of_words`] (see [`WeightType::piece_blocks`]), since scales of two or four blocks
+/// may share a word. The caller may upload and [`Planes::clear`] after each piece: its words belong at
 /// [`WeightType::plane_bytes`]`(plane, first_block)`.
 ///
 /// # Errors
-/// [`QuantError::PartBlock`], [`QuantError::OddPiece`].
+/// [`QuantError::PartBlock`], [`QuantError::SplitWord`].
 pub fn repack(ty: WeightType, raw: &[u8], first_block: usize, planes: &mut Planes) -> Result<(), QuantError> {
     let block = ty.block_bytes();
     if !raw.len().is_multiple_of(block) {
         return Err(QuantError::PartBlock { ty, bytes: raw.len() });
     }
-    if !first_block.is_multiple_of(2) {
-        return Err(QuantError::OddPiece { ty, first_block });
+    if !first_block.is_multiple_of(ty.blocks_of_words()) {
+        return Err(QuantError::SplitWord { ty, first_block });
     }
     append(ty, Plane::Quants, raw, &mut planes.quants);
     append(ty, Plane::HighBits, raw, &mut planes.high_bits);
@@ -265,7 +310,7 @@ mod tests {
         let mut planes = Planes::default();
         let ty = WeightType::Q4_0;
         assert_eq!(repack(ty, &[0; 19], 0, &mut planes), Err(QuantError::PartBlock { ty, bytes: 19 }));
-        assert_eq!(repack(ty, &[0; 18], 3, &mut planes), Err(QuantError::OddPiece { ty, first_block: 3 }));
+        assert_eq!(repack(ty, &[0; 18], 3, &mut planes), Err(QuantError::SplitWord { ty, first_block: 3 }));
         repack(ty, &[0; 36], 0, &mut planes).unwrap();
         let mut out = [0.0; 64];
         assert_eq!(dequantise_row(ty, planes.as_ref(), 0..2, &mut out), Ok(()));
@@ -277,12 +322,15 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_even_and_within_their_limit() {
+    fn pieces_have_whole_words_and_keep_their_limit() {
         for ty in WeightType::ALL {
-            let blocks = ty.piece_blocks(4 << 20);
-            assert_eq!(blocks % 2, 0);
+            let (blocks, step) = (ty.piece_blocks(4 << 20), ty.blocks_of_words());
+            assert!(blocks.is_multiple_of(step), "{ty}");
+            for plane in [Plane::Quants, Plane::HighBits, Plane::Scales] {
+                assert!((ty.part(plane).stride * step).is_multiple_of(4), "{ty}");
+            }
             let bytes = blocks * ty.block_bytes();
-            assert!(bytes <= 4 << 20 && bytes + 2 * ty.block_bytes() > 4 << 20, "{ty}");
+            assert!(bytes <= 4 << 20 && bytes + step * ty.block_bytes() > 4 << 20, "{ty}");
         }
     }
 
@@ -290,7 +338,7 @@ mod tests {
         /// Whatever the bits and wherever the cuts, planes dequantise to what the file's blocks do.
         #[test]
         fn repacked_in_pieces_equals_raw(
-            which in 0..WeightType::ALL.len(), seed: u64, blocks in 1usize..40, pairs in 1usize..8,
+            which in 0..WeightType::ALL.len(), seed: u64, blocks in 1usize..40, steps in 1usize..8,
             from in 0usize..40, take in 0usize..40,
         ) {
             let ty = WeightType::ALL[which];
@@ -298,8 +346,9 @@ mod tests {
             let mut expected = vec![0.0; blocks * ty.block_len()];
             dequantise(ty, &raw, &mut expected).unwrap();
             let mut planes = Planes::default();
-            for (at, piece) in raw.chunks(2 * pairs * ty.block_bytes()).enumerate() {
-                repack(ty, piece, at * 2 * pairs, &mut planes).unwrap();
+            let of_piece = steps * ty.blocks_of_words();
+            for (at, piece) in raw.chunks(of_piece * ty.block_bytes()).enumerate() {
+                repack(ty, piece, at * of_piece, &mut planes).unwrap();
             }
             let from = from.min(blocks);
             let to = (from + take).min(blocks);

@@ -33,7 +33,7 @@ fn tensors_of_other_types_are_described_and_refused_as_weights() {
     let of = |dims: &[u64], ty| read(&Raw::new().tensor("t", dims, ty, 0).data(512).bytes()).unwrap();
     let unsupported = |name: &'static str| Err(tensor(P::UnsupportedType(name.into())));
     for (ty, name, dims, bytes) in
-        [(23, "IQ4_XS", 256, 136), (24, "I8", 1, 1), (39, "MXFP4", 64, 34), (28, "F64", 3, 24)]
+        [(15, "Q8_K", 256, 292), (24, "I8", 1, 1), (36, "IQ4_NL_4_4", 64, 36), (28, "F64", 3, 24)]
     {
         let gguf = of(&[dims], ty);
         let info = gguf.tensor("t").unwrap();

@@ -1,0 +1,156 @@
+use inglenook::format::gguf::write::GgufWriter;
+use inglenook::format::gguf::{Gguf, Strings};
+use inglenook::format::imatrix::Imatrix;
+use inglenook::format::quant::mix::Mix;
+use inglenook::format::quant::{WeightType, quantise_rows};
+use inglenook::source::{Memory, Source};
+
+use super::weights::Conversion;
+use crate::interrupt::Interrupted;
+
+/// A tensor to write: name, dimensions, type and data.
+type Tensor<'a> = (&'a str, &'a [u64], WeightType, Vec<u8>);
+
+fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
+    values.into_iter().flat_map(f32::to_le_bytes).collect()
+}
+
+/// Numbers around 0 that do not repeat.
+fn some(count: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * i) as f32 * 0.37).sin() * 0.1).collect()
+}
+
+fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
+    let mut writer = GgufWriter::new();
+    let words: Strings = ["a", "b"].iter().collect();
+    writer.entry("general.architecture", "llama").entry("general.file_type", 32u32).entry("words", words);
+    writer.entry("split.count", 0u16).entry("general.alignment", 64u32);
+    for (name, dims, ty, _) in tensors {
+        writer.tensor(name, dims, *ty).unwrap();
+    }
+    let mut data = writer.start(Vec::new()).unwrap();
+    for (.., bytes) in tensors {
+        data.write(bytes).unwrap();
+    }
+    data.finish().unwrap()
+}
+
+fn header(bytes: &[u8]) -> Gguf {
+    pollster::block_on(Gguf::read(&Memory(bytes))).unwrap()
+}
+
+/// The converted file, or why there is none.
+fn converted(bytes: &[u8], mix: &str, imatrix: Option<&(String, Imatrix)>) -> anyhow::Result<Vec<u8>> {
+    let (source, gguf) = (Memory(bytes), header(bytes));
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(3).build()?;
+    let conversion = Conversion::new(&gguf, Mix::by_name(mix).unwrap(), imatrix)?;
+    let (mut out, mut done) = (Vec::new(), 0);
+    let mut progress = |bytes| {
+        done += bytes;
+        Ok(())
+    };
+    conversion.write(&source, &mut out, &threads, &mut progress)?;
+    assert_eq!(done, conversion.bytes());
+    Ok(out)
+}
+
+fn data<'a>(bytes: &'a [u8], gguf: &Gguf, name: &str) -> &'a [u8] {
+    let info = gguf.tensor(name).unwrap();
+    &bytes[info.offset as usize..info.end() as usize]
+}
+
+#[test]
+fn convert_writes_each_tensor_in_the_type_of_the_mix() {
+    let weights = some(512 * 300);
+    let q8_0 = {
+        let mut out = Vec::new();
+        quantise_rows(WeightType::Q8_0, &weights[..64 * 40], 64, None, &mut out).unwrap();
+        out
+    };
+    let halves: Vec<u8> = weights[..512].iter().flat_map(|&x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect();
+    let input = file(&[
+        ("blk.0.attn_q.weight", &[512, 300], WeightType::F32, floats(weights.clone())),
+        ("blk.0.attn_norm.weight", &[512], WeightType::BF16, halves),
+        ("blk.0.attn_k.weight", &[64, 40], WeightType::Q8_0, q8_0.clone()),
+        ("output.weight", &[256, 3], WeightType::F32, floats(some(768))),
+    ]);
+    let output = converted(&input, "q4_k_m", None).unwrap();
+    let gguf = header(&output);
+    let types: Vec<_> = gguf.tensors().iter().map(|tensor| (tensor.name.as_str(), tensor.ty.name())).collect();
+    let wanted = [
+        ("blk.0.attn_q.weight", "Q4_K"),
+        ("blk.0.attn_norm.weight", "F32"),
+        ("blk.0.attn_k.weight", "Q5_0"),
+        ("output.weight", "Q6_K"),
+    ];
+    assert_eq!(types, wanted.map(|(name, ty)| (name, ty.into())));
+    let mut blocks = Vec::new();
+    quantise_rows(WeightType::Q4_K, &weights, 512, None, &mut blocks).unwrap();
+    assert_eq!(data(&output, &gguf, "blk.0.attn_q.weight"), blocks);
+    let norm = weights[..512].iter().map(|x| f32::from_bits(x.to_bits() & 0xffff_0000));
+    assert_eq!(data(&output, &gguf, "blk.0.attn_norm.weight"), floats(norm));
+    assert_eq!(gguf.metadata.opt_u32("general.file_type"), Ok(Some(15)));
+    assert_eq!(gguf.metadata.opt_u32("general.quantization_version"), Ok(Some(2)));
+    assert_eq!(gguf.metadata.strings("words").unwrap().get(1), Some("b"));
+    assert_eq!((gguf.alignment, gguf.metadata.get("split.count")), (64, None));
+    // What has the type already stays, bit for bit.
+    let output = converted(&input, "q8_0", None).unwrap();
+    assert_eq!(data(&output, &header(&output), "blk.0.attn_k.weight"), q8_0);
+}
+
+#[test]
+fn convert_weighs_each_expert_by_its_own_importances() {
+    let weights = some(256 * 5 * 3);
+    let name = "blk.0.ffn_down_exps.weight";
+    let input = file(&[(name, &[256, 5, 3], WeightType::F32, floats(weights.clone()))]);
+    let importance: Vec<f32> = (0..768).map(|i| 1.0 + (i * 37 % 101) as f32).collect();
+    let mut dat = 1i32.to_le_bytes().to_vec();
+    dat.extend((name.len() as i32).to_le_bytes());
+    dat.extend(name.as_bytes());
+    dat.extend([1i32, 768].map(i32::to_le_bytes).concat());
+    dat.extend(floats(importance.clone()));
+    let imatrix = ("some.dat".to_string(), pollster::block_on(Imatrix::read(&Memory(dat))).unwrap());
+    let output = converted(&input, "q5_k_m", Some(&imatrix)).unwrap();
+    let gguf = header(&output);
+    let ty = gguf.tensor(name).unwrap().weight_type().unwrap();
+    let mut blocks = Vec::new();
+    for (rows, importance) in weights.chunks(256 * 5).zip(importance.chunks(256)) {
+        quantise_rows(ty, rows, 256, Some(importance), &mut blocks).unwrap();
+    }
+    assert_eq!(data(&output, &gguf, name), blocks);
+    assert_eq!(gguf.metadata.text("quantize.imatrix.file"), Some("some.dat"));
+    let other = file(&[("blk.0.ffn_up.weight", &[256, 5], WeightType::F32, floats(some(1280)))]);
+    let error = converted(&other, "q5_k_m", Some(&imatrix)).unwrap_err();
+    assert!(error.to_string().contains("another model's"), "{error:#}");
+}
+
+#[test]
+fn convert_cuts_rows_that_are_too_long_to_hold() {
+    let weights = some(2 * 131_328);
+    let input = file(&[("blk.0.ffn_up.weight", &[131_328, 2], WeightType::F32, floats(weights.clone()))]);
+    let output = converted(&input, "q8_0", None).unwrap();
+    let mut blocks = Vec::new();
+    quantise_rows(WeightType::Q8_0, &weights, 131_328, None, &mut blocks).unwrap();
+    assert_eq!(data(&output, &header(&output), "blk.0.ffn_up.weight"), blocks);
+}
+
+#[test]
+fn convert_names_the_weight_that_is_no_number() {
+    // In the second piece of rows.
+    let mut weights = some(256 * 300);
+    weights[256 * 290 + 7] = f32::NAN;
+    let input = file(&[("blk.0.ffn_up.weight", &[256, 300], WeightType::F32, floats(weights))]);
+    let error = format!("{:#}", converted(&input, "q6_k", None).unwrap_err());
+    assert!(error.contains("blk.0.ffn_up.weight") && error.contains("row 290, column 7 is NaN"), "{error}");
+}
+
+#[test]
+fn convert_ends_where_progress_says_so() {
+    let bytes = file(&[("blk.0.ffn_up.weight", &[256, 300], WeightType::F32, floats(some(256 * 300)))]);
+    let (source, gguf) = (Memory(&bytes), header(&bytes));
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let conversion = Conversion::new(&gguf, Mix::by_name("q4_0").unwrap(), None).unwrap();
+    let stop = &mut |_| Err(Interrupted.into());
+    let error = conversion.write(&source as &dyn Source, Vec::new(), &threads, stop).unwrap_err();
+    assert!(error.is::<Interrupted>(), "{error:#}");
+}
