@@ -32,12 +32,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let w = chunk((token - FIRST) * (COLS / 32u) + id.x);
     let low = LOW_SPREAD * w.scale.x;
     let high = HIGH_SPREAD * w.scale.y;
-    out[at] = (low_numbers(w.words[0]) * low + w.offset) * SCALE;
-    out[at + 1u] = (low_numbers(w.words[1]) * low + w.offset) * SCALE;
-    out[at + 2u] = (low_numbers(w.words[2]) * low + w.offset) * SCALE;
-    out[at + 3u] = (low_numbers(w.words[3]) * low + w.offset) * SCALE;
-    out[at + 4u] = (high_numbers(w.words[4]) * high + w.offset) * SCALE;
-    out[at + 5u] = (high_numbers(w.words[5]) * high + w.offset) * SCALE;
-    out[at + 6u] = (high_numbers(w.words[6]) * high + w.offset) * SCALE;
-    out[at + 7u] = (high_numbers(w.words[7]) * high + w.offset) * SCALE;
+    out[at] = (low_numbers(w.words[0]) * low + low_offset(w.offset)) * SCALE;
+    out[at + 1u] = (low_numbers(w.words[1]) * low + low_offset(w.offset)) * SCALE;
+    out[at + 2u] = (low_numbers(w.words[2]) * low + low_offset(w.offset)) * SCALE;
+    out[at + 3u] = (low_numbers(w.words[3]) * low + low_offset(w.offset)) * SCALE;
+    out[at + 4u] = (high_numbers(w.words[4]) * high + high_offset(w.offset)) * SCALE;
+    out[at + 5u] = (high_numbers(w.words[5]) * high + high_offset(w.offset)) * SCALE;
+    out[at + 6u] = (high_numbers(w.words[6]) * high + high_offset(w.offset)) * SCALE;
+    out[at + 7u] = (high_numbers(w.words[7]) * high + high_offset(w.offset)) * SCALE;
 }

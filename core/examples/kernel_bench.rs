@@ -12,7 +12,7 @@ use inglenook::gpu::{Binding, Dispatch, Gpu, GpuError, GpuOptions};
 use inglenook::kernels::gemm::Gemm;
 use inglenook::kernels::gemv::Gemv;
 use inglenook::kernels::matmul::{Epilogue, Matmul};
-use inglenook::kernels::weights::WeightShard;
+use inglenook::kernels::weights::{WeightShard, grid_words};
 use inglenook::kernels::{Kernel, Operand, TensorRef, Variant, batch, shader};
 
 /// Rows of x, weight rows, columns: decoding and prefill of a small model and of a large one.
@@ -67,6 +67,7 @@ fn kernel(gpu: &Gpu, ty: WeightType, [m, n, k]: [u32; 3]) -> Result<(Box<dyn Ker
         quants,
         high_bits: plane(&planes.high_bits)?,
         scales: plane(&planes.scales)?,
+        grid: plane(&grid_words(ty).unwrap_or_default())?,
     };
     let rows: Vec<_> = (0..m).map(|r| batch::Row::new(0, r, 0)).collect();
     let x: Vec<u32> = (0..m * k).map(|i| ((i % 97) as f32 / 48.0 - 1.0).to_bits()).collect();

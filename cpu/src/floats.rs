@@ -86,6 +86,10 @@ impl<N: Numbers> Floats for Scaled<N> {
         let scales = &row.scales[chunk * N::SCALES..][..N::SCALES];
         let numbers = isa.widen(isa.minus(N::chunk(isa, row.bytes, chunk), row.offset));
         let weights = isa.times(numbers, [scales[0], scales[N::SCALES - 1]]);
-        if row.minima.is_empty() { weights } else { isa.plus(weights, row.minima[chunk]) }
+        if !N::HAS_MINIMA || row.minima.is_empty() {
+            return weights;
+        }
+        let minima = &row.minima[chunk * N::SCALES..][..N::SCALES];
+        isa.plus(weights, [minima[0], minima[N::SCALES - 1]])
     }
 }

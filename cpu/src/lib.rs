@@ -20,6 +20,7 @@ mod row;
 mod scales;
 mod scan;
 mod tiles;
+mod unpacked;
 
 pub use activation::gate_by_silu;
 pub use activations::{ActivationPart, Activations, Form, Precision, TILE};

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use inglenook_format::quant::{GROUP, Layout, Plane, PlanesRef, WeightType};
+use inglenook_format::quant::{E2M1, GROUP, Layout, Plane, PlanesRef, UNEVEN, WeightType};
 
 use crate::activations::{Activations, Form, Precision, TILE};
 use crate::exact::{Exact, FEW};
@@ -44,12 +44,33 @@ impl<'a> Weights<'a> {
             let group = words.get(self.words_of(plane, n / GROUP * GROUP)..)?.get(..self.words_of(plane, GROUP))?;
             Some(group.get(n % GROUP..).unwrap_or_default())
         };
-        Some(RowWords { quants: words(Plane::Quants, quants)?, high_bits: words(Plane::HighBits, high_bits)? })
+        let (quants, high_bits) = (words(Plane::Quants, quants)?, words(Plane::HighBits, high_bits)?);
+        Some(RowWords { quants, high_bits: self.of_numbers(high_bits), values: self.values() })
     }
 
-    /// The words of the scales of the group that row `first` begins.
-    pub(crate) fn scales(&self, first: usize) -> &'a [u32] {
-        &self.planes.scales[self.words_of(Plane::Scales, first)..][..self.words_of(Plane::Scales, GROUP)]
+    /// The words of the group that row `first` begins.
+    pub(crate) fn group(&self, first: usize) -> PlanesRef<'a> {
+        let words = |plane, words: &'a [u32]| &words[self.words_of(plane, first)..][..self.words_of(plane, GROUP)];
+        let PlanesRef { quants, high_bits, scales } = self.planes;
+        PlanesRef {
+            quants: words(Plane::Quants, quants),
+            high_bits: words(Plane::HighBits, high_bits),
+            scales: words(Plane::Scales, scales),
+        }
+    }
+
+    /// The plane of high bits, where it has bits of numbers.
+    pub(crate) fn of_numbers<'w>(&self, high_bits: &'w [u32]) -> &'w [u32] {
+        if self.ty == WeightType::Q2_K { &[] } else { high_bits }
+    }
+
+    /// What numbers stand for, where they stand for values.
+    pub(crate) fn values(&self) -> [i8; 16] {
+        match self.ty {
+            WeightType::IQ4_NL | WeightType::IQ4_XS => UNEVEN,
+            WeightType::MXFP4 => E2M1,
+            _ => [0; 16],
+        }
     }
 
     /// Words of so many rows: of whole groups, where rows lie side by side.
@@ -203,7 +224,7 @@ mod tests {
         for ty in WeightType::ALL {
             // Odd numbers of blocks where the type has small ones; numbers of rows that fill no panel, and more than one; rows of x that fill
             // no tile, one, and more than one; and so many that they meet weights in matrices, where the processor has these.
-            let cols = if ty.block_len() == 256 { 768 } else { 224 };
+            let cols = [224, 384, 768][usize::from(ty.block_len() > 32) + usize::from(ty.block_len() == 256)];
             for (rows, m_count) in [(5, 1), (7, 2), (5, 3), (35, 4), (3, 7), (19, 15), (35, 23)] {
                 let case = Case::new(ty, rows, cols, m_count);
                 for way in ways(ty) {
@@ -217,7 +238,7 @@ mod tests {
     fn products_do_not_depend_on_companions() {
         for ty in WeightType::ALL {
             // More chunks than a run has, and not whole runs.
-            let case = Case::new(ty, 61, if ty.block_len() == 256 { 768 } else { 608 }, 23);
+            let case = Case::new(ty, 61, if ty.block_len() > 32 { 768 } else { 608 }, 23);
             for way in ways(ty) {
                 let together = case.products(way, 0, 61, &case.x);
                 for (m, x) in case.x.chunks(case.cols).enumerate() {

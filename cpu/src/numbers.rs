@@ -3,6 +3,10 @@
 //! The order of bits is ggml's; `inglenook_format::quant::planes` has the layout. Numbers of a type whose minima follow from its scales are
 //! unsigned here: `scales` has what is to be taken from them.
 
+mod small;
+
+pub use small::{LookedUp, Threes, Unpacked};
+
 use inglenook_format::quant::GROUP;
 
 use crate::activations::{FEW, MANY};
@@ -15,6 +19,8 @@ pub struct RowBytes<'a> {
     pub quants: &'a [u8],
     /// Their high bits.
     pub high_bits: &'a [u8],
+    /// What numbers stand for, where they stand for values.
+    pub values: [i8; 16],
 }
 
 /// Words of rows in the planes of their type, each row's in its lane: word `k` begins at `16 * k`.
@@ -24,6 +30,8 @@ pub struct RowWords<'a> {
     pub quants: &'a [u32],
     /// Their high bits.
     pub high_bits: &'a [u32],
+    /// What numbers stand for, where they stand for values.
+    pub values: [i8; 16],
 }
 
 impl<'a> RowWords<'a> {
@@ -40,6 +48,10 @@ pub trait Numbers {
     const SCALES: usize = 1;
     /// What is to be taken from the numbers of [`Numbers::pairs`] and [`Numbers::fours`], beside what `scales` says.
     const OFFSET: u8 = 0;
+    /// Whether some types have minima of their own.
+    const HAS_MINIMA: bool;
+    /// Whether words are those of [`crate::unpacked`].
+    const IS_UNPACKED: bool = false;
     /// Bits of a number; only those of 8 are signed.
     const BITS: u32;
 
@@ -71,7 +83,7 @@ pub fn in_tiles<I: Isa>(isa: I, rows: usize) -> bool {
 macro_rules! with_numbers {
     ($ty:expr, $numbers:ident => $run:expr) => {{
         use inglenook_format::quant::WeightType;
-        use $crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Sixes};
+        use $crate::numbers::{Bytes, Fives, Fives256, LookedUp, Nibbles, Nibbles64, Sixes, Threes, Unpacked};
         match $ty {
             WeightType::Q8_0 => {
                 type $numbers = Bytes;
@@ -97,8 +109,20 @@ macro_rules! with_numbers {
                 type $numbers = Sixes;
                 $run
             }
+            WeightType::Q2_K | WeightType::Q3_K | WeightType::TQ2_0 => {
+                type $numbers = Threes;
+                $run
+            }
+            WeightType::IQ4_NL | WeightType::IQ4_XS | WeightType::MXFP4 => {
+                type $numbers = LookedUp;
+                $run
+            }
             WeightType::F32 | WeightType::F16 | WeightType::BF16 => {
                 unreachable!("types without blocks have no numbers")
+            }
+            _ => {
+                type $numbers = Unpacked;
+                $run
             }
         }
     }};
@@ -186,6 +210,7 @@ pub struct Fives256;
 pub struct Sixes;
 
 impl Numbers for Bytes {
+    const HAS_MINIMA: bool = false;
     const BITS: u32 = 8;
 
     #[inline(always)]
@@ -206,6 +231,7 @@ impl Numbers for Bytes {
 }
 
 impl Numbers for Nibbles {
+    const HAS_MINIMA: bool = true;
     const BITS: u32 = 4;
 
     #[inline(always)]
@@ -227,6 +253,7 @@ impl Numbers for Nibbles {
 }
 
 impl Numbers for Fives {
+    const HAS_MINIMA: bool = true;
     const BITS: u32 = 5;
 
     #[inline(always)]
@@ -274,6 +301,7 @@ fn fifths_of_bytes<I: Isa>(isa: I, words: I::Pairs) -> I::Pairs {
 }
 
 impl Numbers for Nibbles64 {
+    const HAS_MINIMA: bool = true;
     const BITS: u32 = 4;
 
     #[inline(always)]
@@ -293,6 +321,7 @@ impl Numbers for Nibbles64 {
 }
 
 impl Numbers for Fives256 {
+    const HAS_MINIMA: bool = true;
     const BITS: u32 = 5;
 
     #[inline(always)]
@@ -319,6 +348,7 @@ impl Numbers for Fives256 {
 impl Numbers for Sixes {
     const SCALES: usize = 2;
     const OFFSET: u8 = 32;
+    const HAS_MINIMA: bool = false;
     const BITS: u32 = 6;
 
     #[inline(always)]

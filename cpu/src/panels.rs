@@ -13,6 +13,7 @@ use crate::isa::{Isa, Task, TileSums, Tiles};
 use crate::matmul::{Column, Operands, Weights};
 use crate::numbers::{Numbers, RowWords, by_fours, in_tiles};
 use crate::scales::Scales;
+use crate::unpacked::unpack;
 
 /// Lanes of the widest vector.
 const MOST_LANES: usize = GROUP;
@@ -61,7 +62,7 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
         };
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
-            panel.read_scales(isa, first + start, end - start);
+            panel.read::<I, N>(isa, first + start, end - start);
             let mut ahead = Ahead(weights.words(first + end..first + rows.min(end + step)));
             for from in (start..end).step_by(V * I::LANES) {
                 panel.take::<I>(first + from, from - start);
@@ -133,6 +134,8 @@ struct Panel<'a, const V: usize> {
     chunks: usize,
     /// The packed words of each vector: word `k` begins at `16 * k`.
     words: [RowWords<'a>; V],
+    /// The words of types that are unpacked first: `[groups, words, 16]`.
+    bytes: Vec<u32>,
     /// Of all groups that the panel is a part of.
     scales: Scales,
     /// Group and lane in which each vector begins.
@@ -162,15 +165,31 @@ impl<'a, const V: usize> Panel<'a, V> {
             }
         }
         let words = [RowWords::default(); V];
-        Panel { weights, chunks, words, scales, places: [(0, 0); V], starts, unpacked: Vec::new() }
+        let [bytes, unpacked] = [const { Vec::new() }; 2];
+        Panel { weights, chunks, words, bytes, scales, places: [(0, 0); V], starts, unpacked }
     }
 
-    /// Reads the scales of `count` rows from `first` on, which begins a group.
+    /// Reads the scales of `count` rows from `first` on, which begins a group, and unpacks what is unpacked first.
     #[inline(always)]
-    fn read_scales<I: Isa>(&mut self, isa: I, first: usize, count: usize) {
+    fn read<I: Isa, N: Numbers>(&mut self, isa: I, first: usize, count: usize) {
+        self.bytes.clear();
         for group in 0..count.div_ceil(GROUP) {
-            self.scales.read(isa, group, self.weights.scales(first + group * GROUP));
+            let words = self.weights.group(first + group * GROUP);
+            self.scales.read(isa, group, words);
+            if N::IS_UNPACKED {
+                unpack(self.weights.ty, words, self.chunks, &mut self.bytes);
+            }
         }
+    }
+
+    /// The packed words of vector `v`.
+    #[inline(always)]
+    fn words<N: Numbers>(&self, v: usize) -> RowWords<'_> {
+        if !N::IS_UNPACKED {
+            return self.words[v];
+        }
+        let (group, lane) = self.places[v];
+        RowWords { quants: &self.bytes[group * self.chunks * WORDS * GROUP + lane..], ..RowWords::default() }
     }
 
     /// Takes the rows from `first` on, which are `at` behind those whose scales were read.
@@ -197,11 +216,11 @@ impl<'a, const V: usize> Panel<'a, V> {
                 for v in 0..V {
                     let to = &mut unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..4 * I::LANES];
                     if by_fours::<I, N>(isa, TILE) {
-                        let [a, b] = N::fours(isa, self.words[v], c, k);
+                        let [a, b] = N::fours(isa, self.words::<N>(v), c, k);
                         isa.store_pairs(a, to);
                         isa.store_pairs(b, &mut to[I::LANES..]);
                     } else {
-                        let pairs = N::pairs(isa, self.words[v], c, k);
+                        let pairs = N::pairs(isa, self.words::<N>(v), c, k);
                         for (to, pairs) in to.chunks_exact_mut(I::LANES).zip(pairs) {
                             isa.store_pairs(pairs, to);
                         }
@@ -246,7 +265,7 @@ impl<'a, const V: usize> Panel<'a, V> {
             let chunk = &mut unpacked[c * WORDS * V * I::LANES..][..WORDS * V * I::LANES];
             for v in 0..V {
                 for k in 0..4 {
-                    let fours = N::fours(isa, self.words[v], c, k);
+                    let fours = N::fours(isa, self.words::<N>(v), c, k);
                     // The second are those of the other scale, or the other words of the same.
                     let first = v * words + k;
                     let second = first + if N::SCALES == 2 { V * words } else { 4 };
@@ -316,7 +335,7 @@ impl<'a, const V: usize> Panel<'a, V> {
             for i in 0..M {
                 let [high, low] = [isa.pairs(&products[v][2 * i]), isa.pairs(&products[v][2 * i + 1])];
                 let ints = isa.joined(isa.ints(high), isa.ints(low));
-                self.add_scaled::<I>(isa, (c, step), v, &x_scales[i], ints, &mut sums[i][v]);
+                self.add_scaled::<I, N>(isa, (c, step), v, &x_scales[i], ints, &mut sums[i][v]);
             }
         }
     }
@@ -340,14 +359,14 @@ impl<'a, const V: usize> Panel<'a, V> {
         };
         for i in 0..M {
             for v in 0..V {
-                self.add_scaled::<I>(isa, (c, c * N::SCALES + HALF), v, &x_scales[i], ints[i][v], &mut sums[i][v]);
+                self.add_scaled::<I, N>(isa, (c, c * N::SCALES + HALF), v, &x_scales[i], ints[i][v], &mut sums[i][v]);
             }
         }
     }
 
-    /// Adds whole numbers of vector `v`, scaled by scale `number`, and with the minima of chunk `c`.
+    /// Adds whole numbers of vector `v` of chunk `c`, scaled by scale `number`, and with the minima that belong to it.
     #[inline(always)]
-    fn add_scaled<I: Isa>(
+    fn add_scaled<I: Isa, N: Numbers>(
         &self,
         isa: I,
         (c, number): (usize, usize),
@@ -358,8 +377,9 @@ impl<'a, const V: usize> Panel<'a, V> {
     ) {
         let (group, lane) = self.places[v];
         let scales = isa.lanes(self.scales.lanes(group, lane, number));
-        if self.scales.has_minima() {
-            *sum = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, c)), isa.all(x.sum), *sum);
+        if N::HAS_MINIMA && self.scales.has_minima() {
+            let x_sum = if N::SCALES == 1 { x.sum } else { x.scale * x.totals[number - c * N::SCALES] as f32 };
+            *sum = isa.multiply_add(isa.lanes(self.scales.minima(group, lane, number)), isa.all(x_sum), *sum);
         }
         *sum = isa.multiply_add(isa.multiply(isa.floats(ints), isa.all(x.scale)), scales, *sum);
     }
@@ -386,7 +406,7 @@ impl<'a, const V: usize> Panel<'a, V> {
                         pairs[j] = isa.pairs(&from[j * I::LANES..]);
                     }
                 } else {
-                    *pairs = N::pairs(isa, self.words[v], c, k);
+                    *pairs = N::pairs(isa, self.words::<N>(v), c, k);
                 }
             }
             // Written out, so that sums stay in registers.
@@ -421,7 +441,7 @@ impl<'a, const V: usize> Panel<'a, V> {
                     let from = &self.unpacked[((c * 4 + k) * V + v) * 4 * I::LANES..][..2 * I::LANES];
                     [isa.pairs(from), isa.pairs(&from[I::LANES..])]
                 } else {
-                    N::fours(isa, self.words[v], c, k)
+                    N::fours(isa, self.words::<N>(v), c, k)
                 };
                 for i in 0..M {
                     let (high_x, low_x) = values[i].0.split_at(CHUNK / 4);

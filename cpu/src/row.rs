@@ -3,10 +3,11 @@
 use inglenook_format::quant::{GROUP, Layout};
 
 use crate::activations::CHUNK;
-use crate::isa::Isa;
+use crate::isa::{Isa, Task};
 use crate::matmul::Weights;
 use crate::numbers::RowBytes;
 use crate::scales::Scales;
+use crate::unpacked::{is_unpacked, unpack};
 
 /// Words that are turned at once.
 const TURNED: usize = 16;
@@ -17,6 +18,8 @@ pub struct RowReader<'a> {
     /// The group that was turned last.
     group: Option<usize>,
     of_group: Scales,
+    /// Its numbers, where they are unpacked first.
+    unpacked: Vec<u32>,
     /// What it has, one row below the other.
     quants: Vec<u32>,
     high_bits: Vec<u32>,
@@ -33,7 +36,7 @@ pub struct Row<'r> {
     pub offset: u8,
     /// Its scales, for each 32 weights one or two.
     pub scales: &'r [f32],
-    /// Its minima, for each 32 weights; empty for types that have none of their own.
+    /// Its minima, as many; empty for types that have none of their own.
     pub minima: &'r [f32],
 }
 
@@ -42,8 +45,8 @@ impl<'a> RowReader<'a> {
     pub fn new(weights: Weights<'a>) -> RowReader<'a> {
         let groups = usize::from(Layout::for_cpu(weights.ty) == Layout::Interleaved);
         let of_group = Scales::new(weights.ty, groups, weights.cols / CHUNK);
-        let [quants, high_bits, scales, minima] = [const { Vec::new() }; 4];
-        RowReader { weights, group: None, of_group, quants, high_bits, scales, minima }
+        let [unpacked, quants, high_bits, scales, minima] = [const { Vec::new() }; 5];
+        RowReader { weights, group: None, of_group, unpacked, quants, high_bits, scales, minima }
     }
 
     /// Row `n`.
@@ -56,28 +59,46 @@ impl<'a> RowReader<'a> {
             }
             Layout::Interleaved => {
                 if self.group != Some(n / GROUP) {
-                    self.turn(isa, n / GROUP);
+                    isa.apart(Turn { reader: self, group: n / GROUP });
                 }
                 let RowReader { quants, high_bits, scales, minima, .. } = self;
                 [lane(quants, n), lane(high_bits, n), lane(scales, n), lane(minima, n)]
             }
         };
         let [quants, high_bits, scales, minima] = words;
-        let bytes = RowBytes { quants: bytemuck::cast_slice(quants), high_bits: bytemuck::cast_slice(high_bits) };
+        let [quants, high_bits] = [bytemuck::cast_slice(quants), bytemuck::cast_slice(high_bits)];
+        let bytes = RowBytes { quants, high_bits, values: self.weights.values() };
         let [scales, minima] = [bytemuck::cast_slice(scales), bytemuck::cast_slice(minima)];
         Row { bytes, offset: self.of_group.offset, scales, minima }
     }
+}
+
+/// A group to be turned.
+struct Turn<'r, 'a> {
+    reader: &'r mut RowReader<'a>,
+    group: usize,
+}
+
+impl Task for Turn<'_, '_> {
+    type Output = ();
 
     #[inline(always)]
-    fn turn<I: Isa>(&mut self, isa: I, group: usize) {
-        let RowReader { weights, of_group, .. } = self;
-        let [quants, high_bits] = weights.words(group * GROUP..(group + 1) * GROUP);
-        of_group.read(isa, 0, weights.scales(group * GROUP));
-        turn(isa, quants, &mut self.quants);
-        turn(isa, high_bits, &mut self.high_bits);
-        turn(isa, bytemuck::cast_slice(&of_group.scales), &mut self.scales);
-        turn(isa, bytemuck::cast_slice(&of_group.minima), &mut self.minima);
-        self.group = Some(group);
+    fn run<I: Isa>(self, isa: I) {
+        let Turn { reader, group } = self;
+        let RowReader { weights, of_group, unpacked, quants, high_bits, scales, minima, group: turned } = reader;
+        let words = weights.group(group * GROUP);
+        of_group.read(isa, 0, words);
+        if is_unpacked(weights.ty) {
+            unpacked.clear();
+            unpack(weights.ty, words, weights.cols / CHUNK, unpacked);
+            turn(isa, unpacked, quants);
+        } else {
+            turn(isa, words.quants, quants);
+            turn(isa, weights.of_numbers(words.high_bits), high_bits);
+        }
+        turn(isa, bytemuck::cast_slice(&of_group.scales), scales);
+        turn(isa, bytemuck::cast_slice(&of_group.minima), minima);
+        *turned = Some(group);
     }
 }
 

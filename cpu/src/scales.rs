@@ -1,8 +1,12 @@
 //! The scales of groups of rows: a weight is `number * scale + minimum`.
 
-use inglenook_format::quant::{GROUP, WeightType};
+mod small;
 
-use crate::isa::Isa;
+use inglenook_format::quant::{GROUP, PlanesRef, WeightType};
+
+use crate::isa::{Isa, Task};
+use crate::numbers::{Numbers, with_numbers};
+use crate::unpacked::is_unpacked;
 
 /// One of each row of a group.
 type Lanes<T> = [T; GROUP];
@@ -13,43 +17,36 @@ pub struct Scales {
     ty: WeightType,
     /// What a row has.
     of_row: usize,
-    /// `[groups, of_row, 16]`: for each 32 weights one, for those of Q6_K two.
+    /// `[groups, of_row, 16]`: for each 32 weights one, or two for 16 each.
     pub scales: Vec<f32>,
     /// What is taken from each number before it is scaled.
     pub offset: u8,
-    /// `[groups, chunks, 16]`: one for each 32 weights; empty for types that have none of their own.
+    /// As many; empty for types that have none of their own.
     pub minima: Vec<f32>,
 }
 
 impl Scales {
     /// Memory for `groups` groups of rows of `ty` with `chunks` times 32 weights.
     pub fn new(ty: WeightType, groups: usize, chunks: usize) -> Scales {
-        let of_row = if ty == WeightType::Q6_K { 2 * chunks } else { chunks };
-        let has_minima = matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K);
+        let of_chunk = if ty.block_len() == 1 { 1 } else { with_numbers!(ty, N => N::SCALES) };
+        let of_row = of_chunk * chunks;
+        let has_minima =
+            matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K | WeightType::Q2_K);
         let offset = match ty {
             WeightType::Q4_0 => 8,
             WeightType::Q5_0 => 16,
+            WeightType::Q3_K => 4,
+            WeightType::TQ2_0 => 1,
             _ => 0,
         };
         let room = |has_any| vec![0.0; if has_any { groups * of_row * GROUP } else { 0 }];
         Scales { ty, of_row, scales: room(true), offset, minima: room(has_minima) }
     }
 
-    /// Reads those of group `group` from its part of the plane.
+    /// Reads those of group `group` from its words.
     #[inline(always)]
-    pub fn read<I: Isa>(&mut self, isa: I, group: usize, plane: &[u32]) {
-        let of_group = group * self.of_row * GROUP..(group + 1) * self.of_row * GROUP;
-        let scales = self.scales[of_group.clone()].as_chunks_mut().0;
-        match self.ty {
-            WeightType::Q4_1 | WeightType::Q5_1 => {
-                read_pairs(isa, plane, scales, self.minima[of_group].as_chunks_mut().0);
-            }
-            WeightType::Q4_K | WeightType::Q5_K => {
-                read_k(isa, plane, scales, self.minima[of_group].as_chunks_mut().0);
-            }
-            WeightType::Q6_K => read_6(isa, plane, scales),
-            _ => read_halves(isa, plane, scales),
-        }
+    pub fn read<I: Isa>(&mut self, isa: I, group: usize, words: PlanesRef<'_>) {
+        isa.apart(Read { scales: self, group, words });
     }
 
     /// Scale `number` of rows of a group, those from `lane` on.
@@ -63,10 +60,42 @@ impl Scales {
         !self.minima.is_empty()
     }
 
-    /// The minima of chunk `chunk` of rows of a group, those from `lane` on.
+    /// Minima `number` of rows of a group, those from `lane` on.
     #[inline(always)]
-    pub fn minima(&self, group: usize, lane: usize, chunk: usize) -> &[f32] {
-        &self.minima[(group * self.of_row + chunk) * GROUP + lane..]
+    pub fn minima(&self, group: usize, lane: usize, number: usize) -> &[f32] {
+        &self.minima[(group * self.of_row + number) * GROUP + lane..]
+    }
+}
+
+/// The scales of a group, to be read from its words.
+struct Read<'s, 'w> {
+    scales: &'s mut Scales,
+    group: usize,
+    words: PlanesRef<'w>,
+}
+
+impl Task for Read<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Read { scales, group, words } = self;
+        let Scales { ty, of_row, scales, minima, .. } = scales;
+        let (plane, of_group) = (words.scales, group * *of_row * GROUP..(group + 1) * *of_row * GROUP);
+        let scales = scales[of_group.clone()].as_chunks_mut().0;
+        let minima = minima.get_mut(of_group).unwrap_or_default().as_chunks_mut().0;
+        match *ty {
+            WeightType::Q4_1 | WeightType::Q5_1 => read_pairs(isa, plane, scales, minima),
+            WeightType::Q4_K | WeightType::Q5_K => read_k(isa, plane, scales, minima),
+            WeightType::Q6_K => read_6(isa, plane, scales),
+            WeightType::Q2_K => small::read_2(isa, words, scales, minima),
+            WeightType::Q3_K => small::read_3(isa, plane, scales),
+            WeightType::IQ4_XS => small::read_4(isa, plane, scales),
+            WeightType::MXFP4 => small::read_exponents(plane, scales),
+            WeightType::TQ2_0 => small::read_chunks(*ty, words, scales),
+            ty if is_unpacked(ty) => small::read_chunks(ty, words, scales),
+            _ => read_halves(isa, plane, scales),
+        }
     }
 }
 

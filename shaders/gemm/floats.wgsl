@@ -9,14 +9,14 @@ fn keep_weights(row: u32, index: u32) {
     let w = chunk(index);
     let low = LOW_SPREAD * w.scale.x;
     let high = HIGH_SPREAD * w.scale.y;
-    keep_four_weights(row, low_numbers(w.words[0]) * low + w.offset);
-    keep_four_weights(row + 4u * SIDE, low_numbers(w.words[1]) * low + w.offset);
-    keep_four_weights(row + 8u * SIDE, low_numbers(w.words[2]) * low + w.offset);
-    keep_four_weights(row + 12u * SIDE, low_numbers(w.words[3]) * low + w.offset);
-    keep_four_weights(row + 16u * SIDE, high_numbers(w.words[4]) * high + w.offset);
-    keep_four_weights(row + 20u * SIDE, high_numbers(w.words[5]) * high + w.offset);
-    keep_four_weights(row + 24u * SIDE, high_numbers(w.words[6]) * high + w.offset);
-    keep_four_weights(row + 28u * SIDE, high_numbers(w.words[7]) * high + w.offset);
+    keep_four_weights(row, low_numbers(w.words[0]) * low + low_offset(w.offset));
+    keep_four_weights(row + 4u * SIDE, low_numbers(w.words[1]) * low + low_offset(w.offset));
+    keep_four_weights(row + 8u * SIDE, low_numbers(w.words[2]) * low + low_offset(w.offset));
+    keep_four_weights(row + 12u * SIDE, low_numbers(w.words[3]) * low + low_offset(w.offset));
+    keep_four_weights(row + 16u * SIDE, high_numbers(w.words[4]) * high + high_offset(w.offset));
+    keep_four_weights(row + 20u * SIDE, high_numbers(w.words[5]) * high + high_offset(w.offset));
+    keep_four_weights(row + 24u * SIDE, high_numbers(w.words[6]) * high + high_offset(w.offset));
+    keep_four_weights(row + 28u * SIDE, high_numbers(w.words[7]) * high + high_offset(w.offset));
 }
 
 fn keep_four_weights(at: u32, v: vec4<f32>) {

@@ -6,9 +6,17 @@
 // Word j of the step's rows: [j * SIDE + row], four numbers each.
 var<workgroup> tile_w: array<Packed, 8u * SIDE>;
 var<workgroup> tile_x: array<Packed, 8u * SIDE>;
-// Of each weight row: the scales of its halves and its offset. Of each row of x: its scale and its sum.
-var<workgroup> scales_w: array<vec4<f32>, SIDE>;
-var<workgroup> scales_x: array<vec2<f32>, SIDE>;
+// The scales of the halves of a weight row and its offset; the scale of a row of x and its sums.
+struct WeightScales {
+    scale: vec2<f32>,
+    offset: Offset,
+}
+struct InputScales {
+    scale: f32,
+    sums: Offset,
+}
+var<workgroup> scales_w: array<WeightScales, SIDE>;
+var<workgroup> scales_x: array<InputScales, SIDE>;
 
 fn keep_weights(row: u32, index: u32) {
     let w = chunk(index);
@@ -20,7 +28,7 @@ fn keep_weights(row: u32, index: u32) {
     tile_w[5u * SIDE + row] = pack_high(w.words[5]);
     tile_w[6u * SIDE + row] = pack_high(w.words[6]);
     tile_w[7u * SIDE + row] = pack_high(w.words[7]);
-    scales_w[row] = vec4<f32>(w.scale, w.offset, 0.0);
+    scales_w[row] = WeightScales(w.scale, w.offset);
 }
 
 fn keep_inputs(row: u32, chunk_of_x: u32) {
@@ -31,13 +39,13 @@ fn keep_inputs(row: u32, chunk_of_x: u32) {
     let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
     // Zeros stay zeros; the smallest normal number keeps the quotient finite.
     let scale = max(most / RANGE, 0x1p-126);
-    var sum = 0.0;
+    var sums = vec2<f32>();
     for (var j = 0u; j < 8u; j++) {
         let packed = pack_inputs(x[chunk_of_x * 8u + j] / scale);
         tile_x[j * SIDE + row] = packed;
-        sum += sum_of(packed);
+        sums[j / 4u] += sum_of(packed);
     }
-    scales_x[row] = vec2<f32>(scale, scale * sum);
+    scales_x[row] = InputScales(scale, scale * input_sums(vec4<f32>(sums.x, 0.0, 0.0, 0.0), vec4<f32>(sums.y, 0.0, 0.0, 0.0)));
 }
 
 fn multiply(first_w: u32, first_x: u32, sums: ptr<function, array<vec4<f32>, 8>>) {
@@ -45,9 +53,8 @@ fn multiply(first_w: u32, first_x: u32, sums: ptr<function, array<vec4<f32>, 8>>
     let b = scales_w[first_w + 1u];
     let d = scales_w[first_w + 2u];
     let e = scales_w[first_w + 3u];
-    let offsets = vec4<f32>(a.z, b.z, d.z, e.z);
     for (var half = 0u; half < 2u; half++) {
-        let scales = vec4<f32>(a[half], b[half], d[half], e[half]);
+        let scales = vec4<f32>(a.scale[half], b.scale[half], d.scale[half], e.scale[half]);
         var parts = array<vec4<Sum>, 8>();
         for (var j = half * 4u; j < half * 4u + 4u; j++) {
             let at = j * SIDE + first_w;
@@ -61,10 +68,10 @@ fn multiply(first_w: u32, first_x: u32, sums: ptr<function, array<vec4<f32>, 8>>
             }
         }
         for (var m = 0u; m < 8u; m++) {
-            (*sums)[m] += vec4<f32>(parts[m]) * (scales * scales_x[first_x + m].x);
+            (*sums)[m] += vec4<f32>(parts[m]) * (scales * scales_x[first_x + m].scale);
         }
     }
     for (var m = 0u; m < 8u; m++) {
-        (*sums)[m] += offsets * scales_x[first_x + m].y;
+        (*sums)[m] += offset_products(a.offset, b.offset, d.offset, e.offset, scales_x[first_x + m].sums);
     }
 }

@@ -79,7 +79,7 @@ impl Kernel for Embed {
 /// A part of 130 tokens from the 40th on, for each weight type, and such a part as the first: tokens at its edges and
 /// outside of it.
 pub fn cases() -> Vec<KernelTest> {
-    let later = WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() == 256 { 512 } else { 1760 }, 40));
+    let later = WeightType::ALL.into_iter().map(|ty| case(ty, if ty.block_len() > 32 { 512 } else { 1760 }, 40));
     later.chain([case(WeightType::Q4_0, 96, 0), case(WeightType::F32, 1056, 0)]).collect()
 }
 

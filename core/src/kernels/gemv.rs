@@ -28,7 +28,8 @@ impl Gemv {
         if self.0.rows > 1 {
             return self.0.plain(inputs, needs);
         }
-        let rows = if self.0.weights.high_bits.is_some() { ROWS_IN_LOOP } else { ROWS_IN_LINE };
+        let is_long = self.0.weights.high_bits.is_some() || self.0.weights.ty.has_chunks();
+        let rows = if is_long { ROWS_IN_LOOP } else { ROWS_IN_LINE };
         let workgroups = [self.0.row_tiles().div_ceil(PLAIN_TILES), 1, 1];
         self.0.launch(&[inputs, rows, PLAIN], workgroups, needs)
     }

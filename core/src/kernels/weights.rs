@@ -3,7 +3,7 @@
 use super::verify::random_words;
 use super::{Operand, TensorRef};
 use crate::device::{Device, Slice};
-use inglenook_format::quant::{Plane, Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
+use inglenook_format::quant::{Grid, Plane, Planes, WeightType, laid_out_for_cpu, random_blocks, repack};
 use serde::{Deserialize, Serialize};
 
 /// Weights that a type's shader unpacks at once.
@@ -18,7 +18,7 @@ pub struct WeightShard {
     pub ty: WeightType,
     /// Rows in this shard.
     pub rows: u32,
-    /// Columns; a multiple of 32 (of 256 for the K types).
+    /// Columns; a multiple of 32, and of a block's.
     pub cols: u32,
     /// The numbers, or their low bits.
     pub quants: Slice,
@@ -26,6 +26,8 @@ pub struct WeightShard {
     pub high_bits: Option<Slice>,
     /// Scales, where the type has them.
     pub scales: Option<Slice>,
+    /// The list that the type looks up on GPUs, where it has one: see [`grid_words`].
+    pub grid: Option<Slice>,
 }
 
 impl WeightShard {
@@ -34,19 +36,21 @@ impl WeightShard {
         self.cols / CHUNK
     }
 
-    /// The planes that the type has.
+    /// The planes that the type has, and its list.
     pub fn operands(&self) -> Vec<Operand> {
         let planes = [Some(&self.quants), self.high_bits.as_ref(), self.scales.as_ref()];
         let declared = PLANES.into_iter().zip(elements(self.ty)).zip(planes);
         let operand = |((name, wgsl_type), plane): (_, Option<&Slice>)| {
             plane.map(|slice| Operand::read(name, wgsl_type, &TensorRef::Fixed(slice.clone())))
         };
-        declared.filter_map(operand).collect()
+        let grid = self.grid.as_ref().map(|grid| (("weight_grid", "array<u32>"), Some(grid)));
+        declared.chain(grid).filter_map(operand).collect()
     }
 
     /// WGSL that unpacks chunks by `chunk(index)`.
     pub fn wgsl(&self) -> String {
-        fragments(self.ty).concat()
+        let offset = if self.ty == WeightType::Q2_K { TWO_OFFSETS } else { ONE_OFFSET };
+        [&[offset], fragments(self.ty)].concat().concat()
     }
 
     /// A shard over `places`, in the order of [`WeightShard::operands`].
@@ -58,17 +62,19 @@ impl WeightShard {
         let mut next = |plane| ty.has_plane(plane).then(|| slices.next().expect("a place for each plane"));
         let (quants, high_bits, scales) =
             (next(Plane::Quants).expect("every type has numbers"), next(Plane::HighBits), next(Plane::Scales));
-        WeightShard { ty, rows, cols, quants, high_bits, scales }
+        let grid = if grid_words(ty).is_some() { slices.next() } else { None };
+        WeightShard { ty, rows, cols, quants, high_bits, scales, grid }
     }
 }
 
-/// Random planes of a matrix for known-answer cases: weights of about 0.5 in size, in binding order.
+/// Random planes of a matrix for known-answer cases, and the list of its type: weights of about 0.5 in size, in binding order.
 pub(super) fn random_planes(ty: WeightType, seed: u64, rows: u32, cols: u32) -> Vec<Vec<u32>> {
     let seed = u64::from(random_words(seed, 1)[0]);
     let blocks = (rows * cols) as usize / ty.block_len();
     let mut planes = Planes::default();
     repack(ty, &random_blocks(ty, seed, blocks, 0.5), 0, &mut planes).expect("whole blocks from the first on");
-    [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty()).collect()
+    let planes = [planes.quants, planes.high_bits, planes.scales].into_iter().filter(|plane| !plane.is_empty());
+    planes.chain(grid_words(ty)).collect()
 }
 
 /// Planes among the inputs of a known-answer case, which has them row by row.
@@ -106,13 +112,28 @@ impl CaseWeights {
 /// The names of the planes as operands.
 pub(super) const PLANES: [&str; 3] = ["weight_quants", "weight_high_bits", "weight_scales"];
 
+const ONE_OFFSET: &str = wgsl!("shared/weights/one_offset");
+const TWO_OFFSETS: &str = wgsl!("shared/weights/two_offsets");
+
+/// The list that a type looks up, where it has one: 16 bits an entry, two in a word. It is memory and no constant of the shader, since of an
+/// array that is indexed some compilers make memory of each invocation.
+pub fn grid_words(ty: WeightType) -> Option<Vec<u32>> {
+    let words = |grid: &Grid| {
+        grid.codes().as_chunks::<2>().0.iter().map(|[a, b]| u32::from(*a) | u32::from(*b) << 16).collect()
+    };
+    Grid::of(ty).map(words)
+}
+
 /// Arrays of the widest element that divides a block's share of each plane.
 fn elements(ty: WeightType) -> [&'static str; 3] {
     const WORDS: &str = "array<u32>";
     const FOURS: &str = "array<vec4<u32>>";
     match ty {
         WeightType::Q4_K | WeightType::Q5_K => [FOURS, FOURS, FOURS],
-        WeightType::Q6_K => [FOURS, FOURS, WORDS],
+        WeightType::Q6_K | WeightType::Q2_K => [FOURS, FOURS, WORDS],
+        WeightType::Q3_K => [FOURS, FOURS, FOURS],
+        WeightType::TQ1_0 | WeightType::Q1_0 | WeightType::Q2_0 => [WORDS, WORDS, WORDS],
+        ty if Grid::of(ty).is_some() => [WORDS, WORDS, WORDS],
         _ => [FOURS, WORDS, WORDS],
     }
 }
@@ -120,6 +141,12 @@ fn elements(ty: WeightType) -> [&'static str; 3] {
 macro_rules! fragments {
     ($($name:literal),+) => {
         &[$(wgsl!(concat!("shared/weights/", $name))),+]
+    };
+}
+
+macro_rules! small {
+    ($($name:literal),+) => {
+        fragments!["chunk", "bytes", "signed_bytes", "byte_bits", $($name),+]
     };
 }
 
@@ -137,5 +164,22 @@ fn fragments(ty: WeightType) -> &'static [&'static str] {
         WeightType::Q4_K => fragments!["chunk", "bytes", "nibble_numbers", "group_scale", "q4_k"],
         WeightType::Q5_K => fragments!["chunk", "bytes", "signed_bytes", "group_scale", "q5_k"],
         WeightType::Q6_K => fragments!["chunk", "bytes", "signed_bytes", "q6_k"],
+        WeightType::Q2_K => fragments!["chunk", "bytes", "unsigned_bytes", "two_bits", "q2_k"],
+        WeightType::Q3_K => small!["two_bits", "q3_k"],
+        WeightType::IQ4_NL => small!["uneven", "split_values", "iq4_nl"],
+        WeightType::IQ4_XS => small!["uneven", "split_values", "iq4_xs"],
+        WeightType::MXFP4 => small!["e2m1", "split_values", "mxfp4"],
+        WeightType::NVFP4 => small!["e2m1", "nvfp4"],
+        WeightType::TQ1_0 => small!["tq1_0"],
+        WeightType::TQ2_0 => small!["two_bits", "tq2_0"],
+        WeightType::Q1_0 => small!["q1_0"],
+        WeightType::Q2_0 => small!["q2_0"],
+        WeightType::IQ2_XXS => small!["grid", "signs", "signed_eights", "iq2_xxs"],
+        WeightType::IQ2_XS => small!["grid", "signs", "signed_eights", "iq2_xs"],
+        WeightType::IQ2_S => small!["grid", "signs", "signed_eights", "iq2_s"],
+        WeightType::IQ3_XXS => small!["grid", "signs", "fours", "iq3_xxs"],
+        WeightType::IQ3_S => small!["grid", "signs", "fours", "iq3_s"],
+        WeightType::IQ1_S => small!["grid", "shifted_eights", "iq1_s"],
+        WeightType::IQ1_M => small!["grid", "shifted_eights", "iq1_m"],
     }
 }

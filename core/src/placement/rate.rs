@@ -60,6 +60,7 @@ async fn matmuls(device: &Device) -> Result<Plan, PlanError> {
             quants: filled(ROWS * COLS / 8)?.all(),
             high_bits: None,
             scales: Some(filled(ROWS * COLS / 64)?.all()),
+            grid: None,
         };
         let out = recorder.tensor(1, ROWS);
         recorder.push(Gemv(Matmul {

@@ -19,6 +19,7 @@ impl<const VNNI: bool> Avx2<VNNI> {
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma,f16c")]
         fn run<T: Task, const VNNI: bool>(isa: Avx2<VNNI>, task: T) -> T::Output {
             task.run(isa)
@@ -105,6 +106,10 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
 
     const LANES: usize = 8;
 
+    fn apart<T: Task>(self, task: T) -> T::Output {
+        self.run(task)
+    }
+
     #[inline(always)]
     fn prefetch(self, word: &u32) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(word).cast()) }
@@ -168,6 +173,14 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     #[inline(always)]
     fn or(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_or_si256(a, b) }
+    }
+
+    #[inline(always)]
+    fn looked_up(self, values: &[i8; 16], bytes: __m256i) -> __m256i {
+        unsafe {
+            let values = _mm256_broadcastsi128_si256(_mm_loadu_si128(values.as_ptr().cast()));
+            _mm256_shuffle_epi8(values, bytes)
+        }
     }
 
     #[inline(always)]
@@ -240,9 +253,9 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn plus(self, a: [__m256; 4], amount: f32) -> [__m256; 4] {
-        let amount = self.all(amount);
-        [self.add(a[0], amount), self.add(a[1], amount), self.add(a[2], amount), self.add(a[3], amount)]
+    fn plus(self, a: [__m256; 4], amounts: [f32; 2]) -> [__m256; 4] {
+        let [first, last] = [self.all(amounts[0]), self.all(amounts[1])];
+        [self.add(a[0], first), self.add(a[1], first), self.add(a[2], last), self.add(a[3], last)]
     }
 
     #[inline(always)]
@@ -303,6 +316,11 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     #[inline(always)]
     fn either(self, a: __m256i, b: __m256i) -> __m256i {
         unsafe { _mm256_or_si256(a, b) }
+    }
+
+    #[inline(always)]
+    fn looked_up_fours(self, values: &[i8; 16], fours: __m256i) -> __m256i {
+        self.looked_up(values, fours)
     }
 
     #[inline(always)]

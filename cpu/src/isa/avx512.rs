@@ -32,6 +32,7 @@ impl Avx512 {
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[inline(never)]
         #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
         fn run<T: Task>(isa: Avx512, task: T) -> T::Output {
             task.run(isa)
@@ -90,6 +91,10 @@ impl Isa for Avx512 {
     // Its bytes of weights have no sign.
     const FOURS: u32 = 7;
 
+    fn apart<T: Task>(self, task: T) -> T::Output {
+        self.run(task)
+    }
+
     #[inline(always)]
     fn prefetch(self, word: &u32) {
         self.avx2.prefetch(word);
@@ -133,6 +138,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn or(self, a: __m256i, b: __m256i) -> __m256i {
         self.avx2.or(a, b)
+    }
+
+    #[inline(always)]
+    fn looked_up(self, values: &[i8; 16], bytes: __m256i) -> __m256i {
+        self.avx2.looked_up(values, bytes)
     }
 
     #[inline(always)]
@@ -187,9 +197,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn plus(self, a: [__m512; 2], amount: f32) -> [__m512; 2] {
-        let amount = self.all(amount);
-        [self.add(a[0], amount), self.add(a[1], amount)]
+    fn plus(self, a: [__m512; 2], amounts: [f32; 2]) -> [__m512; 2] {
+        [self.add(a[0], self.all(amounts[0])), self.add(a[1], self.all(amounts[1]))]
     }
 
     #[inline(always)]
@@ -271,6 +280,14 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn either(self, a: __m512i, b: __m512i) -> __m512i {
         unsafe { _mm512_or_si512(a, b) }
+    }
+
+    #[inline(always)]
+    fn looked_up_fours(self, values: &[i8; 16], fours: __m512i) -> __m512i {
+        unsafe {
+            let values = _mm512_broadcast_i32x4(_mm_loadu_si128(values.as_ptr().cast()));
+            _mm512_shuffle_epi8(values, fours)
+        }
     }
 
     #[inline(always)]

@@ -48,6 +48,9 @@ pub struct TileSums(pub [[[u32; 16]; 16]; 2]);
 
 /// What kernels need of an instruction set. Methods are inlined into a [`Task`], which is compiled for the set as a whole.
 pub trait Isa: Copy {
+    /// Runs a task of a task, which becomes a function of its own: code that many tasks have in common.
+    fn apart<T: Task>(self, task: T) -> T::Output;
+
     /// 32 bytes.
     type Bytes: Copy;
     /// 32 of f32.
@@ -87,6 +90,8 @@ pub trait Isa: Copy {
     fn minus(self, bytes: Self::Bytes, amount: u8) -> Self::Bytes;
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// The value of each byte, which is below 16.
+    fn looked_up(self, values: &[i8; 16], bytes: Self::Bytes) -> Self::Bytes;
 
     /// Signed bytes as floats.
     fn widen(self, bytes: Self::Bytes) -> Self::Wide;
@@ -102,8 +107,8 @@ pub trait Isa: Copy {
     fn store(self, floats: Self::Wide, to: &mut [f32; 32]);
     /// The first 16 of `a` times the first scale, the others times the second.
     fn times(self, a: Self::Wide, scales: [f32; 2]) -> Self::Wide;
-    /// `a + amount`.
-    fn plus(self, a: Self::Wide, amount: f32) -> Self::Wide;
+    /// The first 16 of `a` plus the first amount, the others plus the second.
+    fn plus(self, a: Self::Wide, amounts: [f32; 2]) -> Self::Wide;
     /// 32 sums of products: zeros.
     fn no_products(self) -> Self::Wide;
     /// `sums + a * x`, each as [`Isa::multiply_add`].
@@ -125,6 +130,8 @@ pub trait Isa: Copy {
     fn mask(self, pairs: Self::Pairs, mask: u32) -> Self::Pairs;
     /// Bits of either.
     fn either(self, a: Self::Pairs, b: Self::Pairs) -> Self::Pairs;
+    /// The value of each byte of words, which is below 16.
+    fn looked_up_fours(self, values: &[i8; 16], fours: Self::Pairs) -> Self::Pairs;
     /// The low byte of each number, signed.
     fn low_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
     /// The high byte of each number, signed.

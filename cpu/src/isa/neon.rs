@@ -18,6 +18,7 @@ impl<const DOT: bool> Neon<DOT> {
 
     /// Runs `task`, compiled for these instructions.
     pub fn run<T: Task>(self, task: T) -> T::Output {
+        #[inline(never)]
         #[target_feature(enable = "neon")]
         fn run<T: Task, const DOT: bool>(isa: Neon<DOT>, task: T) -> T::Output {
             task.run(isa)
@@ -42,6 +43,10 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     const VECTORS: usize = if DOT { 1 } else { 2 };
     const FOURS: u32 = if DOT { 8 } else { 0 };
     const FOURS_OF_MANY: bool = DOT;
+
+    fn apart<T: Task>(self, task: T) -> T::Output {
+        self.run(task)
+    }
 
     #[inline(always)]
     fn prefetch(self, word: &u32) {
@@ -109,6 +114,14 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn or(self, a: [uint8x16_t; 2], b: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
         unsafe { [vorrq_u8(a[0], b[0]), vorrq_u8(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn looked_up(self, values: &[i8; 16], bytes: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
+        unsafe {
+            let values = vreinterpretq_u8_s8(vld1q_s8(values.as_ptr()));
+            [vqtbl1q_u8(values, bytes[0]), vqtbl1q_u8(values, bytes[1])]
+        }
     }
 
     #[inline(always)]
@@ -181,10 +194,10 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn plus(self, mut a: [float32x4_t; 8], amount: f32) -> [float32x4_t; 8] {
-        let amount = self.all(amount);
-        for a in &mut a {
-            *a = self.add(*a, amount);
+    fn plus(self, mut a: [float32x4_t; 8], amounts: [f32; 2]) -> [float32x4_t; 8] {
+        let amounts = [self.all(amounts[0]), self.all(amounts[1])];
+        for i in 0..8 {
+            a[i] = self.add(a[i], amounts[i / 4]);
         }
         a
     }
@@ -266,6 +279,14 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn either(self, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
         unsafe { vorrq_u32(a, b) }
+    }
+
+    #[inline(always)]
+    fn looked_up_fours(self, values: &[i8; 16], fours: uint32x4_t) -> uint32x4_t {
+        unsafe {
+            let values = vreinterpretq_u8_s8(vld1q_s8(values.as_ptr()));
+            vreinterpretq_u32_u8(vqtbl1q_u8(values, vreinterpretq_u8_u32(fours)))
+        }
     }
 
     #[inline(always)]

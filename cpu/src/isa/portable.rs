@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::Isa;
+use super::{Isa, Task};
 
 /// No instructions but those that every target has.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,11 @@ impl Isa for Portable {
     type Pairs = [u32; 8];
 
     const LANES: usize = 8;
+
+    #[inline(never)]
+    fn apart<T: Task>(self, task: T) -> T::Output {
+        task.run(self)
+    }
 
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [u8; 32] {
@@ -58,6 +63,11 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn looked_up(self, values: &[i8; 16], bytes: [u8; 32]) -> [u8; 32] {
+        bytes.map(|byte| values[usize::from(byte & 15)] as u8)
+    }
+
+    #[inline(always)]
     fn widen(self, bytes: [u8; 32]) -> [f32; 32] {
         bytes.map(|byte| f32::from(byte as i8))
     }
@@ -93,8 +103,8 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn plus(self, a: [f32; 32], amount: f32) -> [f32; 32] {
-        a.map(|a| a + amount)
+    fn plus(self, a: [f32; 32], amounts: [f32; 2]) -> [f32; 32] {
+        std::array::from_fn(|i| a[i] + amounts[i / 16])
     }
 
     #[inline(always)]
@@ -149,6 +159,11 @@ impl Isa for Portable {
     #[inline(always)]
     fn either(self, a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
         std::array::from_fn(|i| a[i] | b[i])
+    }
+
+    #[inline(always)]
+    fn looked_up_fours(self, values: &[i8; 16], fours: [u32; 8]) -> [u32; 8] {
+        bytemuck::cast(self.looked_up(values, bytemuck::cast(fours)))
     }
 
     #[inline(always)]

@@ -46,6 +46,10 @@ impl Isa for Simd128 {
     // Of a whole byte, processors make different things.
     const FOURS: u32 = if cfg!(target_feature = "relaxed-simd") { 7 } else { 0 };
 
+    fn apart<T: Task>(self, task: T) -> T::Output {
+        self.run(task)
+    }
+
     #[inline(always)]
     fn load(self, bytes: &[u8; 32]) -> [v128; 2] {
         both(|i| unsafe { v128_load(bytes.as_chunks::<16>().0[i].as_ptr().cast()) })
@@ -96,6 +100,11 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn or(self, a: [v128; 2], b: [v128; 2]) -> [v128; 2] {
         both(|i| v128_or(a[i], b[i]))
+    }
+
+    #[inline(always)]
+    fn looked_up(self, values: &[i8; 16], bytes: [v128; 2]) -> [v128; 2] {
+        bytes.map(|bytes| self.looked_up_fours(values, bytes))
     }
 
     #[inline(always)]
@@ -164,8 +173,9 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn plus(self, a: [v128; 8], amount: f32) -> [v128; 8] {
-        a.map(|a| f32x4_add(a, f32x4_splat(amount)))
+    fn plus(self, a: [v128; 8], amounts: [f32; 2]) -> [v128; 8] {
+        let amounts = amounts.map(|amount| f32x4_splat(amount));
+        std::array::from_fn(|i| f32x4_add(a[i], amounts[i / 4]))
     }
 
     #[inline(always)]
@@ -233,6 +243,11 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn either(self, a: v128, b: v128) -> v128 {
         v128_or(a, b)
+    }
+
+    #[inline(always)]
+    fn looked_up_fours(self, values: &[i8; 16], fours: v128) -> v128 {
+        u8x16_swizzle(unsafe { v128_load(values.as_ptr().cast()) }, fours)
     }
 
     #[inline(always)]

@@ -7,14 +7,15 @@ use half::f16;
 
 use super::WeightType;
 use super::grids::Grid;
-use super::interleaved::GROUP;
+use super::interleaved::{GROUP, units};
+use super::planes::{Plane, PlanesRef};
 
 /// Weights of a chunk.
 pub const CHUNK: usize = 32;
 
 /// What a block has in a plane: one byte behind the other, or in units beside those of other rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Share<'a> {
+pub(super) struct Share<'a> {
     bytes: &'a [u8],
     from: usize,
     /// Rows side by side, as a power of two.
@@ -28,12 +29,6 @@ impl<'a> Share<'a> {
     /// Bytes one behind the other, from `from` on.
     pub(super) fn plain(bytes: &'a [u8], from: usize) -> Share<'a> {
         Share { bytes, from, rows: 0, within: 0, lane: 0 }
-    }
-
-    /// Those of the block that begins at byte `from` of a row, in a group whose units are `unit` bytes, a power of two.
-    pub fn interleaved(group: &'a [u32], from: usize, unit: usize, row: usize) -> Share<'a> {
-        let bytes = bytemuck::cast_slice(group);
-        Share { bytes, from, rows: GROUP.ilog2(), within: unit - 1, lane: row % GROUP * unit }
     }
 
     /// The bytes from `at` on, which a unit holds.
@@ -75,13 +70,10 @@ impl<'a> Share<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
     /// The type of its weights, one of those that have chunks.
-    pub ty: WeightType,
-    /// In [`Plane::Quants`](super::Plane::Quants).
-    pub quants: Share<'a>,
-    /// In [`Plane::HighBits`](super::Plane::HighBits).
-    pub high_bits: Share<'a>,
-    /// In [`Plane::Scales`](super::Plane::Scales).
-    pub scales: Share<'a>,
+    pub(super) ty: WeightType,
+    pub(super) quants: Share<'a>,
+    pub(super) high_bits: Share<'a>,
+    pub(super) scales: Share<'a>,
 }
 
 /// The values of IQ4_NL and IQ4_XS.
@@ -117,7 +109,23 @@ impl WeightType {
     }
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    /// Block `number` of row `row` in a group of rows that lie side by side, by the words that the group has in each plane.
+    pub fn of_group(ty: WeightType, group: PlanesRef<'a>, number: usize, row: usize) -> Block<'a> {
+        let share = |plane, words: &'a [u32]| {
+            let unit = units(ty, plane)[0];
+            let (from, lane) = (number * ty.part(plane).stride, row % GROUP * unit);
+            Share { bytes: bytemuck::cast_slice(words), from, rows: GROUP.ilog2(), within: unit - 1, lane }
+        };
+        let PlanesRef { quants, high_bits, scales } = group;
+        Block {
+            ty,
+            quants: share(Plane::Quants, quants),
+            high_bits: share(Plane::HighBits, high_bits),
+            scales: share(Plane::Scales, scales),
+        }
+    }
+
     /// The numbers of chunk `chunk`, signed bytes, four in a word.
     pub fn numbers(&self, chunk: usize) -> [Four; CHUNK / 4] {
         let Block { quants, high_bits, .. } = self;

@@ -35,7 +35,7 @@ impl Layout {
 }
 
 /// The bytes of the units of a block in a plane: as long as these, over and over.
-const fn units(ty: WeightType, plane: Plane) -> &'static [usize] {
+pub(super) const fn units(ty: WeightType, plane: Plane) -> &'static [usize] {
     match (plane, ty) {
         (Plane::Scales, WeightType::Q4_K | WeightType::Q5_K) => &[2, 2, 4, 4, 4],
         (Plane::Scales, WeightType::Q6_K) => &[4, 4, 4, 4, 2, 2],

@@ -14,7 +14,7 @@ pub mod quantise;
 use std::borrow::Cow;
 
 pub use blocks::dequantise;
-pub use chunks::{Block, CHUNK, E2M1, Share, UNEVEN};
+pub use chunks::{Block, E2M1, UNEVEN};
 pub use encode::{quantise, random_blocks};
 pub use grids::Grid;
 pub use interleaved::{GROUP, Layout, dequantise_interleaved, interleave, laid_out_for_cpu};

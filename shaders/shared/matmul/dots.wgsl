@@ -1,8 +1,8 @@
-// The activations that meet a chunk of weights: 32 values of a row of x, with the spreads applied, and their sum (where OFFSET asks
-// for it). inputs.wgsl and quad_inputs.wgsl are two ways to load them: inputs(chunk of x, lane).
+// The activations that meet a chunk of weights: 32 values of a row of x, with the spreads applied, and their sums (where OFFSET asks
+// for them). inputs.wgsl and quad_inputs.wgsl are two ways to load them: inputs(chunk of x, lane).
 struct Inputs {
     v: array<vec4<f32>, 8>,
-    sum: f32,
+    sums: Offset,
 }
 
 // Words are unpacked one by one, each beside its use: that needs few registers.
@@ -17,7 +17,7 @@ fn dot_chunk(w: Chunk, i: Inputs) -> f32 {
     high += dot(high_numbers(w.words[7]), i.v[7]);
     let scaled = dot(vec2<f32>(low, high), w.scale);
     if OFFSET {
-        return scaled + w.offset * i.sum;
+        return scaled + offset_product(w.offset, i.sums);
     }
     return scaled;
 }
@@ -26,7 +26,7 @@ fn dot_chunk(w: Chunk, i: Inputs) -> f32 {
 struct Numbers {
     v: array<vec4<f32>, 8>,
     scale: vec2<f32>,
-    offset: f32,
+    offset: Offset,
 }
 
 fn numbers(w: Chunk) -> Numbers {
@@ -42,7 +42,7 @@ fn dot_numbers(w: Numbers, i: Inputs) -> f32 {
     let high = dot(w.v[4], i.v[4]) + dot(w.v[5], i.v[5]) + dot(w.v[6], i.v[6]) + dot(w.v[7], i.v[7]);
     let scaled = dot(vec2<f32>(low, high), w.scale);
     if OFFSET {
-        return scaled + w.offset * i.sum;
+        return scaled + offset_product(w.offset, i.sums);
     }
     return scaled;
 }

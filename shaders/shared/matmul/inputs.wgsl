@@ -9,12 +9,12 @@ fn inputs(chunk_of_x: u32, lane: u32) -> Inputs {
     let f = x[at + 5u];
     let g = x[at + 6u];
     let h = x[at + 7u];
-    var sum = 0.0;
+    var sums = Offset();
     if OFFSET {
-        sum = dot(((a + b) + (c + d)) + ((e + f) + (g + h)), vec4<f32>(1.0));
+        sums = input_sums((a + b) + (c + d), (e + f) + (g + h));
     }
     return Inputs(array<vec4<f32>, 8>(
         a * LOW_SPREAD, b * LOW_SPREAD, c * LOW_SPREAD, d * LOW_SPREAD,
         e * HIGH_SPREAD, f * HIGH_SPREAD, g * HIGH_SPREAD, h * HIGH_SPREAD,
-    ), sum);
+    ), sums);
 }

@@ -4,11 +4,11 @@
 fn inputs(chunk_of_x: u32, lane: u32) -> Inputs {
     let low = x[chunk_of_x * 8u + lane % 4u];
     let high = x[chunk_of_x * 8u + 4u + lane % 4u];
-    var sum = 0.0;
+    var sums = Offset();
     if OFFSET {
-        sum = dot(low + high, vec4<f32>(1.0));
-        sum += quadSwapX(sum);
-        sum += quadSwapY(sum);
+        sums = input_sums(low, high);
+        sums += quadSwapX(sums);
+        sums += quadSwapY(sums);
     }
     let spread_low = low * LOW_SPREAD;
     let spread_high = high * HIGH_SPREAD;
@@ -17,5 +17,5 @@ fn inputs(chunk_of_x: u32, lane: u32) -> Inputs {
         quadBroadcast(spread_low, 2u), quadBroadcast(spread_low, 3u),
         quadBroadcast(spread_high, 0u), quadBroadcast(spread_high, 1u),
         quadBroadcast(spread_high, 2u), quadBroadcast(spread_high, 3u),
-    ), sum);
+    ), sums);
 }

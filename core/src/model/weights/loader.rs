@@ -3,7 +3,7 @@
 
 use super::{HostVector, LoadError};
 use crate::device::{Device, Storage};
-use crate::kernels::weights::WeightShard;
+use crate::kernels::weights::{WeightShard, grid_words};
 use crate::model::error::ModelError;
 use inglenook_format::gguf::TensorInfo;
 use inglenook_format::quant::{GROUP, Layout, Plane, Planes, WeightType, dequantise, interleave, repack};
@@ -124,6 +124,9 @@ impl Loader<'_> {
             (Plane::HighBits, shard.high_bits.as_ref(), &laid_out.high_bits),
             (Plane::Scales, shard.scales.as_ref(), &laid_out.scales),
         ];
+        if let (Some(slice), Some(words), 0) = (&shard.grid, grid_words(ty), at) {
+            self.device.write(&slice.storage, slice.offset, bytemuck::cast_slice(&words));
+        }
         for (plane, slice, words) in planes {
             if let Some(slice) = slice {
                 let offset = slice.offset + ty.plane_bytes(plane, at) as u64;

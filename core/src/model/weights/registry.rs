@@ -6,7 +6,7 @@ use super::loader::{self, Destination};
 use super::{ExpertMatrix, ExpertShard, HostVector, LoadError, Matrix, Shard, Vector};
 use crate::device::{Device, Storage};
 use crate::gpu::{GpuError, Limits};
-use crate::kernels::weights::WeightShard;
+use crate::kernels::weights::{WeightShard, grid_words};
 use crate::model::error::ModelError;
 use inglenook_format::gguf::{Gguf, TensorInfo};
 use inglenook_format::quant::{GROUP, Plane, WeightType};
@@ -385,14 +385,16 @@ impl<'a> WeightRegistry<'a> {
         Ok(Shard { first: first as u32, weights, bias: bias.map(|storage| storage.all()) })
     }
 
-    /// Memory for the weights of a shard: its planes in one buffer.
+    /// Memory for the weights of a shard: its planes and its type's list in one buffer.
     fn planes(&mut self, ty: WeightType, rows: u64, cols: u32) -> Result<WeightShard, LoadError> {
         let blocks = self.device.layout(ty).rows(rows as usize) * (cols as usize / ty.block_len());
         let bytes = |plane| if ty.has_plane(plane) { ty.plane_bytes(plane, blocks) as u64 } else { 0 };
         let [quants, high_bits, scales] = [Plane::Quants, Plane::HighBits, Plane::Scales].map(bytes);
         let high_bits_at = quants.next_multiple_of(ALIGN);
         let scales_at = (high_bits_at + high_bits).next_multiple_of(ALIGN);
-        let storage = self.memory("weights", scales_at + scales)?;
+        let grid = grid_words(ty).map_or(0, |words| words.len() as u64 * 4);
+        let grid_at = (scales_at + scales).next_multiple_of(ALIGN);
+        let storage = self.memory("weights", if grid > 0 { grid_at + grid } else { scales_at + scales })?;
         Ok(WeightShard {
             ty,
             rows: rows as u32,
@@ -400,6 +402,7 @@ impl<'a> WeightRegistry<'a> {
             quants: storage.slice(0, quants),
             high_bits: (high_bits > 0).then(|| storage.slice(high_bits_at, high_bits)),
             scales: (scales > 0).then(|| storage.slice(scales_at, scales)),
+            grid: (grid > 0).then(|| storage.slice(grid_at, grid)),
         })
     }
 }

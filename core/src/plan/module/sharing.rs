@@ -39,7 +39,7 @@ impl SharedWeights {
     /// Those of a step, whose operands are at `places`, in the order of their declaration: planes follow batch, x and out.
     fn of(matmul: &Matmul, places: &[Place]) -> SharedWeights {
         let weights = &matmul.weights;
-        let planes = places[3..][..weights.operands().len()].to_vec();
+        let planes = places[3..][..planes_of(weights.ty).count()].to_vec();
         SharedWeights { ty: weights.ty, rows: weights.rows as usize, cols: weights.cols as usize, planes }
     }
 
