@@ -99,9 +99,7 @@ def build(checkpoint: Checkpoint, seed: int) -> transformers.PreTrainedModel:
     model = transformers.AutoModelForCausalLM.from_config(checkpoint.config, dtype=torch.float32).eval()
     rng = np.random.default_rng(seed)
     with torch.no_grad():
-        # Buffers are state that checkpoints carry too, such as the biases of a router; those of RoPE are computed.
-        saved = model.state_dict(keep_vars=True)
-        for name, weight in {**dict(model.named_parameters()), **buffers(model, saved)}.items():
+        for name, weight in parameters(model).items():
             noise = rng.standard_normal(tuple(weight.shape)).astype(np.float32)
             noise[np.abs(noise) < checkpoint.smallest] = 0
             values = checkpoint.initial(name, noise)
@@ -110,14 +108,11 @@ def build(checkpoint: Checkpoint, seed: int) -> transformers.PreTrainedModel:
     return model
 
 
-def buffers(model: transformers.PreTrainedModel, saved: dict) -> dict[str, torch.Tensor]:
-    return {name: buffer for name, buffer in model.named_buffers() if name in saved}
-
-
-def parameters(model: transformers.PreTrainedModel) -> Tensors:
-    """All that the checkpoint's file holds, by transformers' names; shared matrices once."""
-    found = {**dict(model.named_parameters()), **buffers(model, model.state_dict(keep_vars=True))}
-    return {name: weight.detach().float().numpy() for name, weight in found.items()}
+def parameters(model: transformers.PreTrainedModel) -> dict[str, torch.Tensor]:
+    """All that a checkpoint holds, by transformers' names; shared matrices once."""
+    saved = model.state_dict()
+    # Some are buffers, such as the biases of a router. Those that are computed, as for RoPE, are not saved.
+    return dict(model.named_parameters()) | {name: data for name, data in model.named_buffers() if name in saved}
 
 
 def random_weight(checkpoint: Checkpoint, name: str, noise: np.ndarray) -> np.ndarray:
@@ -249,7 +244,7 @@ def all_tensors(checkpoint: Checkpoint, model: transformers.PreTrainedModel) -> 
     """The tensors of the file, those with a number behind the name stacked."""
     found: Tensors = {}
     for name, weight in parameters(model).items():
-        for key, data in checkpoint.file_tensors(name, weight).items():
+        for key, data in checkpoint.file_tensors(name, weight.detach().numpy()).items():
             stacked, is_item, _ = key.partition("[")
             if is_item:
                 data = np.concatenate([found.get(stacked, data[None][:0]), data[None]])
@@ -288,9 +283,8 @@ def write_hf(folder: Path, checkpoint: Checkpoint, model: transformers.PreTraine
     ).save_pretrained(folder)
     model.config.eos_token_id, model.config.bos_token_id, model.config.pad_token_id = eos, bos, None
     model.generation_config = transformers.GenerationConfig(eos_token_id=eos, bos_token_id=bos)
-    for name, weight in {**dict(model.named_parameters()), **buffers(model, model.state_dict())}.items():
-        if not np.array_equal(rounded(checkpoint, name, (values := weight.detach().numpy()) + 0.0), values):
-            raise AssertionError(f"{name} was not rounded")
+    for name, weight in parameters(model).items():
+        values = weight.detach().numpy()
         types = {checkpoint.stored_type(key, data) for key, data in checkpoint.file_tensors(name, values).items()}
         if gguf.GGMLQuantizationType.F16 in types:
             weight.data = weight.data.half()

@@ -4,7 +4,6 @@ import numpy as np
 import transformers
 
 from .common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, block, rope_parameters
-from .gemma3n import initial
 
 WINDOWED, FULL = "sliding_attention", "full_attention"
 HEAD_DIM, FULL_HEAD_DIM = 16, 32
@@ -51,6 +50,15 @@ def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoin
         embedding_scale=0.03,
         taps={"layer0.ffn_norm": "layers.0.pre_feedforward_layernorm"},
     )
+
+
+def initial(name: str, noise: np.ndarray) -> np.ndarray | None:
+    if "embed_tokens_per_layer" in name:
+        return 0.2 * noise
+    # Scores are not divided by the root of the head's size.
+    if name.endswith(("q_norm.weight", "k_norm.weight")):
+        return 0.5 + 0.1 * noise
+    return None
 
 
 def tensors(name: str, weight: np.ndarray) -> Tensors:

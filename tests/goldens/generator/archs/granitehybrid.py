@@ -24,7 +24,7 @@ def checkpoint(name: str, layers: list[str], experts: int, shared: int, groups: 
     config = transformers.GraniteMoeHybridConfig(
         vocab_size=VOCAB_SIZE,
         hidden_size=64,
-        intermediate_size=32,
+        intermediate_size=32 if experts else shared,
         shared_intermediate_size=shared,
         num_hidden_layers=len(layers),
         layer_types=layers,
