@@ -16,14 +16,16 @@ pub const OLMO2: Architecture = Architecture {
     name: "olmo2",
     models: "OLMo 2, OLMo 3",
     windows: WindowPattern::Every(4),
+    reads: &["rope.freq_base_swa"],
     configure,
     decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };
 
-fn configure(config: &mut Config, _: &Keys<'_>) -> Result<(), ModelError> {
-    if config.ropes[0].scaling != Scaling::None {
-        config.turn_windows_by(config.ropes[0].base)?;
+fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
+    let base = keys.bound("rope.freq_base_swa", 0.0)?.unwrap_or(config.ropes[0].base);
+    if config.ropes[0].scaling != Scaling::None || base != config.ropes[0].base {
+        config.turn_windows_by(base)?;
     }
     Ok(())
 }
