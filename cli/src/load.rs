@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::engine::page_store::{FolderStore, PageStore};
 use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, PromptBuilder};
@@ -17,6 +17,7 @@ use inglenook::source::{Memory, ReadAt, Source, SourceError};
 use inglenook::text::Tokenizer;
 
 use crate::arguments::ModelArguments;
+use crate::folder;
 use crate::interrupt::{self, Interrupted};
 use crate::show;
 
@@ -28,14 +29,14 @@ pub fn name(model: Option<&Path>) -> String {
     model.map_or_else(|| "the built-in model ember".to_string(), |path| path.display().to_string())
 }
 
-/// The file, or the built-in model.
+/// The file, the model in a folder, or the built-in model.
 ///
 /// # Errors
 /// When the file cannot be opened.
 pub fn source(model: Option<&Path>) -> Result<Box<dyn Source>> {
     let Some(path) = model else { return Ok(Box::new(Memory(EMBER))) };
     if path.is_dir() {
-        bail!("{} is a folder; name the .gguf file in it", path.display());
+        return folder::source(path);
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let source = ReadAt::new(file).with_context(|| format!("cannot read {}", path.display()))?;

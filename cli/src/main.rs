@@ -8,6 +8,7 @@ mod answer;
 mod arguments;
 mod commands;
 mod completion;
+mod folder;
 mod interrupt;
 mod load;
 mod printer;
@@ -22,7 +23,7 @@ use crate::interrupt::Interrupted;
 
 /// Language models on your own GPU.
 ///
-/// With no model named, the tiny built-in model `ember` answers. Models are GGUF files. Nothing leaves this machine.
+/// With no model named, the tiny built-in model `ember` answers. Models are GGUF files, or folders as Hugging Face keeps them. Nothing leaves this machine.
 #[derive(Parser)]
 #[command(name = "inglenook", version, max_term_width = 100)]
 struct Cli {

@@ -26,7 +26,7 @@ pub use sampling::SamplingArguments;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model and device")]
 pub struct ModelArguments {
-    /// A GGUF file; without one, the built-in model ember
+    /// A GGUF file, or a folder as Hugging Face keeps models; without one, the built-in model ember
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     #[command(flatten)]
