@@ -60,6 +60,7 @@ fn recipes_name_files_and_tests_that_exist() {
         "npm/src/openai",
         "format/src/quant",
         "cpu/src",
+        "cli/src/commands",
     ]
     .map(|folder| root().join(folder));
     let files = places.iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder of tests"));

@@ -24,7 +24,12 @@ pub fn ignored(meta: &Metadata) -> Vec<String> {
     let mut notes = Vec::new();
     let not_text = |key: &str| meta.get(key).is_some_and(|value| !matches!(value, Value::String(_)));
     let size = meta.strings("tokenizer.ggml.tokens").map_or(0, |tokens| tokens.iter().count());
-    for name in ["eot", "eom", "unknown", "seperator"] {
+    // A whole `tokenizer.json` has its tokens for itself.
+    let named: &[&str] = match meta.get("tokenizer.ggml.tokens") {
+        Some(_) => &["eot", "eom", "unknown", "seperator"],
+        None => &[],
+    };
+    for name in named {
         let key = format!("tokenizer.ggml.{name}_token_id");
         let is_token = |value: &Value| value.as_integer().is_some_and(|id| (0..size as i128).contains(&id));
         if meta.get(&key).is_some_and(|value| !is_token(value)) {
