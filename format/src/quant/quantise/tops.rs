@@ -27,11 +27,11 @@ const fn both<const N: usize>(below: f32, above: f32, step: f32) -> [f32; N] {
 }
 
 pub(super) const Q8_0: [f32; 16] = down(127.0, 0.5);
-pub(super) const Q4_0: [f32; 38] = both(9.2, 8.4, 0.2);
-pub(super) const Q5_0: [f32; 38] = both(17.2, 16.4, 0.2);
-pub(super) const Q6_K: [f32; 20] = both(33.0, 32.0, 0.2);
-pub(super) const Q3_K: [f32; 30] = both(5.2, 4.4, 0.15);
-pub(super) const UNEVEN: [f32; 24] = both(140.0, 126.0, 4.0);
-pub(super) const FOUR_BITS_ABOVE: [f32; 20] = down(16.0, 0.1);
-pub(super) const FIVE_BITS_ABOVE: [f32; 20] = down(32.0, 0.1);
-pub(super) const TWO_BITS_ABOVE: [f32; 24] = down(4.4, 0.1);
+pub(super) const Q4_0: [f32; 26] = both(9.2, 8.4, 0.3);
+pub(super) const Q5_0: [f32; 26] = both(17.4, 16.6, 0.3);
+pub(super) const Q6_K: [f32; 16] = both(33.0, 32.0, 0.3);
+pub(super) const Q3_K: [f32; 22] = both(5.2, 4.4, 0.2);
+pub(super) const UNEVEN: [f32; 20] = both(140.0, 126.0, 4.8);
+pub(super) const FOUR_BITS_ABOVE: [f32; 14] = down(16.0, 0.15);
+pub(super) const FIVE_BITS_ABOVE: [f32; 14] = down(32.0, 0.2);
+pub(super) const TWO_BITS_ABOVE: [f32; 16] = down(4.4, 0.15);
