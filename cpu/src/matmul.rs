@@ -13,7 +13,7 @@ use inglenook_format::quant::{E2M1, GROUP, Layout, Plane, PlanesRef, UNEVEN, Wei
 use crate::activations::{Activations, Form, Precision, TILE};
 use crate::exact::{Exact, FEW};
 use crate::floats::with_floats;
-use crate::numbers::{RowWords, with_numbers};
+use crate::numbers::{Numbers, RowWords, with_numbers};
 use crate::panels::Panels;
 use crate::processor::Processor;
 use crate::tiles::tiled;
@@ -123,6 +123,8 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
             assert_eq!(form, expected, "activations have the form in which they meet these weights");
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
             match x.rows() {
+                // One function is enough for these.
+                _ if N::IS_UNPACKED => processor.run(Panels::<N, TILE>(operands)),
                 1 => processor.run(Panels::<N, 1>(operands)),
                 2 => processor.run(Panels::<N, 2>(operands)),
                 _ => processor.run(Panels::<N, TILE>(operands)),

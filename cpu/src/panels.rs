@@ -60,6 +60,8 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
             true => Some(InTiles { tiles: None, products: Default::default(), fours: [[[isa.zero(); V]; TILE]; 4] }),
             false => None,
         };
+        // Bytes need no more than shifts.
+        let is_kept = m_count > TILE && !N::IS_UNPACKED;
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
             panel.read::<I, N>(isa, first + start, end - start);
@@ -69,7 +71,7 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                 let mut column = Column { sums, rows, from, count: (V * I::LANES).min(end - from) };
                 if in_tiles.is_some() {
                     panel.unpack_for_tiles::<I, N>(isa);
-                } else if m_count > TILE {
+                } else if is_kept {
                     panel.unpack::<I, N>(isa);
                 }
                 for m in (0..m_count).step_by(TILE) {
@@ -86,7 +88,7 @@ impl<N: Numbers, const MOST: usize> Panels<'_, N, MOST> {
                             (_, Some(tiles)) => panel.meet_in_tiles::<I, N, 1>(isa, rows, &mut column, ahead, tiles),
                             _ if MOST == 1 => panel.meet::<I, N, 1, OF_FEW>(isa, rows, &mut column, ahead),
                             _ if MOST == 2 => panel.meet::<I, N, 2, OF_FEW>(isa, rows, &mut column, ahead),
-                            (TILE.., None) if m_count > TILE => {
+                            (TILE.., None) if is_kept => {
                                 panel.meet::<I, N, TILE, UNPACKED>(isa, rows, &mut column, ahead)
                             }
                             (TILE.., None) => panel.meet::<I, N, TILE, PACKED>(isa, rows, &mut column, ahead),

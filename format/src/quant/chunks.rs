@@ -56,11 +56,6 @@ impl<'a> Share<'a> {
     }
 
     #[inline]
-    fn float(&self, number: usize) -> f32 {
-        f16::from_bits(self.half(number)).to_f32()
-    }
-
-    #[inline]
     fn nibble(&self, number: usize) -> u8 {
         self.byte(number / 2) >> (4 * (number % 2)) & 15
     }
@@ -171,14 +166,14 @@ impl<'a> Block<'a> {
 
     /// The scales of chunk `chunk`, of its first half and of its last.
     pub fn scales(&self, chunk: usize) -> [f32; 2] {
-        let Block { quants, high_bits, scales, .. } = self;
-        let four_bits = |d: f32, s: u32| d * (0.5 + s as f32);
+        let (Block { quants, high_bits, scales, .. }, d) = (self, self.d());
+        let four_bits = |s: u32| d * (0.5 + s as f32);
         match self.ty {
-            WeightType::Q2_K => [0, 1].map(|half| scales.float(0) * f32::from(high_bits.byte(2 * chunk + half) & 15)),
-            WeightType::Q3_K => [0, 1].map(|half| scales.float(6) * f32::from(self.q3_k_scale(2 * chunk + half))),
+            WeightType::Q2_K => [0, 1].map(|half| d * f32::from(high_bits.byte(2 * chunk + half) & 15)),
+            WeightType::Q3_K => [0, 1].map(|half| d * f32::from(self.q3_k_scale(2 * chunk + half))),
             WeightType::IQ4_XS => {
                 let s = scales.nibble(8 + chunk) | ((scales.half(1) >> (2 * chunk) & 3) as u8) << 4;
-                [scales.float(0) * f32::from(s as i8 - 32); 2]
+                [d * f32::from(s as i8 - 32); 2]
             }
             WeightType::MXFP4 => {
                 // 2^(e - 128), of which the least two are subnormal.
@@ -186,31 +181,40 @@ impl<'a> Block<'a> {
                 [f32::from_bits(if e < 2 { 0x0020_0000 << e } else { (e - 1) << 23 }); 2]
             }
             WeightType::NVFP4 => [0, 1].map(|half| e4m3(scales.byte(2 * chunk + half)) * 0.5),
-            WeightType::IQ2_XXS => [four_bits(scales.float(0), quants.word(2 * chunk + 1) >> 28) * 0.25; 2],
-            WeightType::IQ2_XS => {
-                [0, 1].map(|half| four_bits(scales.float(0), high_bits.nibble(2 * chunk + half).into()) * 0.25)
-            }
-            WeightType::IQ2_S => {
-                [0, 1].map(|half| four_bits(scales.float(0), high_bits.nibble(16 + 2 * chunk + half).into()) * 0.25)
-            }
-            WeightType::IQ3_XXS => [four_bits(scales.float(0), quants.word(16 + chunk) >> 28) * 0.5; 2],
-            WeightType::IQ3_S => [scales.float(0) * f32::from(1 + 2 * high_bits.nibble(80 + chunk)); 2],
+            WeightType::IQ2_XXS => [four_bits(quants.word(2 * chunk + 1) >> 28) * 0.25; 2],
+            WeightType::IQ2_XS => [0, 1].map(|half| four_bits(high_bits.nibble(2 * chunk + half).into()) * 0.25),
+            WeightType::IQ2_S => [0, 1].map(|half| four_bits(high_bits.nibble(16 + 2 * chunk + half).into()) * 0.25),
+            WeightType::IQ3_XXS => [four_bits(quants.word(16 + chunk) >> 28) * 0.5; 2],
+            WeightType::IQ3_S => [d * f32::from(1 + 2 * high_bits.nibble(80 + chunk)); 2],
             // The numbers are eight times the reference's.
-            WeightType::IQ1_S => [scales.float(0) * f32::from(2 * (high_bits.half(chunk) >> 12 & 7) + 1) * 0.125; 2],
+            WeightType::IQ1_S => [d * f32::from(2 * (high_bits.half(chunk) >> 12 & 7) + 1) * 0.125; 2],
             WeightType::IQ1_M => {
-                let d = (0..4).fold(0, |bits, k| bits | (scales.half(k) & 0xf000) >> (12 - 4 * k));
-                let d = f16::from_bits(d).to_f32();
                 let three_bits = |k: usize| scales.half(k / 4) >> (3 * (k % 4)) & 7;
                 [0, 1].map(|half| d * f32::from(2 * three_bits(2 * chunk + half) + 1) * 0.125)
             }
-            _ => [scales.float(0); 2],
+            _ => [d; 2],
         }
+    }
+
+    /// The f16 that all scales of the block are multiplied with, where there is one.
+    fn d(&self) -> f32 {
+        let scales = &self.scales;
+        let bits = match self.ty {
+            WeightType::MXFP4 | WeightType::NVFP4 => 0,
+            WeightType::Q3_K => scales.half(6),
+            WeightType::IQ1_M => (0..4).fold(0, |bits, k| bits | (scales.half(k) & 0xf000) >> (12 - 4 * k)),
+            _ => scales.half(0),
+        };
+        f16::from_bits(bits).to_f32()
     }
 
     /// The minima of the halves of chunk `chunk`; zeros but for Q2_K.
     pub fn minima(&self, chunk: usize) -> [f32; 2] {
-        let minimum = |half| -(self.scales.float(1) * f32::from(self.high_bits.byte(2 * chunk + half) >> 4));
-        if self.ty == WeightType::Q2_K { [0, 1].map(minimum) } else { [0.0; 2] }
+        if self.ty != WeightType::Q2_K {
+            return [0.0; 2];
+        }
+        let d = f16::from_bits(self.scales.half(1)).to_f32();
+        [0, 1].map(|half| -(d * f32::from(self.high_bits.byte(2 * chunk + half) >> 4)))
     }
 
     /// Each 32 bytes hold four chunks, the first in the lowest bits.

@@ -123,50 +123,51 @@ pub fn random_blocks(ty: WeightType, seed: u64, blocks: usize, rms: f32) -> Vec<
 
 /// Overwrites what random bits must not decide. The divisors are the spread of the type's numbers, uniformly random.
 fn set_scales(ty: WeightType, block: &mut [u8], rms: f32, random: &mut SplitMix) {
-    let mut half = |at: usize, value: f32| block[at..at + 2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
-    let mut scale_and_min = |spread: f32, middle: f32| {
-        half(0, rms / spread);
-        half(2, -middle * rms / spread);
-    };
-    match ty {
-        WeightType::F32 => block.copy_from_slice(&(rms * random.spread()).to_le_bytes()),
-        WeightType::F16 => half(0, rms * random.spread()),
-        WeightType::BF16 => block.copy_from_slice(&bf16::from_f32(rms * random.spread()).to_le_bytes()),
-        WeightType::Q8_0 => half(0, rms / 74.0),
-        WeightType::Q4_0 => half(0, rms / 4.6),
-        WeightType::Q5_0 => half(0, rms / 9.2),
+    let one = |at: usize, value: f32| [(at, value); 2];
+    let scale_and_min = |spread: f32, middle: f32| [(0, rms / spread), (2, -middle * rms / spread)];
+    let halves = match ty {
+        WeightType::F32 => return block.copy_from_slice(&(rms * random.spread()).to_le_bytes()),
+        WeightType::F16 => one(0, rms * random.spread()),
+        WeightType::BF16 => return block.copy_from_slice(&bf16::from_f32(rms * random.spread()).to_le_bytes()),
+        WeightType::Q8_0 => one(0, rms / 74.0),
+        WeightType::Q4_0 => one(0, rms / 4.6),
+        WeightType::Q5_0 => one(0, rms / 9.2),
         WeightType::Q4_1 => scale_and_min(4.6, 7.5),
         WeightType::Q5_1 => scale_and_min(9.2, 15.5),
         // Minima are subtracted here, and groups have scales of their own.
         WeightType::Q4_K => scale_and_min(258.0, -7.5),
         WeightType::Q5_K => scale_and_min(526.0, -15.5),
-        WeightType::Q6_K => half(208, rms / 1370.0),
-        WeightType::Q2_K => {
-            half(80, rms / 13.9);
-            half(82, rms * 1.5 / 13.9);
-        }
-        WeightType::Q3_K => half(108, rms / 43.4),
-        WeightType::IQ4_NL => half(0, rms / 67.3),
-        WeightType::IQ4_XS => half(0, rms / 1242.0),
+        WeightType::Q6_K => one(208, rms / 1370.0),
+        WeightType::Q2_K => [(80, rms / 13.9), (82, rms * 1.5 / 13.9)],
+        WeightType::Q3_K => one(108, rms / 43.4),
+        WeightType::IQ4_NL => one(0, rms / 67.3),
+        WeightType::IQ4_XS => one(0, rms / 1242.0),
         // The nearest power of two, by its logarithm.
-        WeightType::MXFP4 => block[0] = ((rms / 5.85 * std::f32::consts::SQRT_2).to_bits() >> 23) as u8 + 1,
-        WeightType::NVFP4 => block[..4].fill(looked_up::e4m3(rms * 2.0 / 5.85)),
-        WeightType::TQ1_0 => half(52, rms / 0.82),
+        WeightType::MXFP4 => {
+            block[0] = ((rms / 5.85 * std::f32::consts::SQRT_2).to_bits() >> 23) as u8 + 1;
+            return;
+        }
+        WeightType::NVFP4 => return block[..4].fill(looked_up::e4m3(rms * 2.0 / 5.85)),
+        WeightType::TQ1_0 => one(52, rms / 0.82),
         // Numbers are not around 0, but scales may be.
-        WeightType::TQ2_0 => half(64, rms.copysign(random.spread()) / 1.22),
-        WeightType::Q2_0 => half(0, rms.copysign(random.spread()) / 1.22),
-        WeightType::Q1_0 => half(0, rms),
-        WeightType::IQ2_XXS => half(0, rms / 53.1),
-        WeightType::IQ2_XS | WeightType::IQ2_S => half(0, rms / 56.3),
-        WeightType::IQ3_XXS => half(0, rms / 142.2),
-        WeightType::IQ3_S => half(0, rms / 140.6),
-        WeightType::IQ1_S => half(0, rms / 7.2),
+        WeightType::TQ2_0 => one(64, rms.copysign(random.spread()) / 1.22),
+        WeightType::Q2_0 => one(0, rms.copysign(random.spread()) / 1.22),
+        WeightType::Q1_0 => one(0, rms),
+        WeightType::IQ2_XXS => one(0, rms / 53.1),
+        WeightType::IQ2_XS | WeightType::IQ2_S => one(0, rms / 56.3),
+        WeightType::IQ3_XXS => one(0, rms / 142.2),
+        WeightType::IQ3_S => one(0, rms / 140.6),
+        WeightType::IQ1_S => one(0, rms / 7.2),
         WeightType::IQ1_M => {
             let d = f16::from_f32(rms / 7.2).to_bits();
             for (k, half) in block[48..].as_chunks_mut::<2>().0.iter_mut().enumerate() {
                 *half = (u16::from_le_bytes(*half) & 0xfff | d >> (4 * k) << 12).to_le_bytes();
             }
+            return;
         }
+    };
+    for (at, value) in halves {
+        block[at..at + 2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
     }
 }
 
