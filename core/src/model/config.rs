@@ -83,10 +83,7 @@ impl Config {
         let keys = Keys { meta, prefix };
         let hidden = keys.size("embedding_length", 1 << 16)?;
         let blocks = keys.size("block_count", 1 << 10)?;
-        let layers = match blocks.saturating_sub(keys.optional("nextn_predict_layers")?.unwrap_or(0)) {
-            0 => return Err(ModelError::size(format!("none of its {blocks} layers is part of the main pass"))),
-            layers => layers,
-        };
+        let layers = main_layers(gguf, &keys, blocks)?;
         let context = keys.size("context_length", 1 << 24)?;
         let heads = keys.of_layers("attention.head_count", blocks, 1 << 10)?;
         let kv_heads = match keys.meta.get(&keys.key("attention.head_count_kv")) {
@@ -263,6 +260,24 @@ impl Config {
     pub fn ffn(&self, index: u32) -> u32 {
         self.ffn[index as usize]
     }
+}
+
+/// How many of the layers are part of the main pass: those that predict further tokens come behind, or are left out of the file.
+fn main_layers(gguf: &Gguf, keys: &Keys<'_>, blocks: u32) -> Result<u32, ModelError> {
+    let predicting = keys.optional("nextn_predict_layers")?.unwrap_or(0);
+    let layers = blocks.saturating_sub(predicting);
+    if layers == 0 {
+        return Err(ModelError::size(format!("none of its {blocks} layers is part of the main pass")));
+    }
+    for layer in layers..blocks {
+        let of_layer = format!("blk.{layer}.");
+        let is_main = gguf.find(&format!("{of_layer}attn_norm.weight")).is_some()
+            && !gguf.tensors().iter().any(|tensor| tensor.name.starts_with(&format!("{of_layer}nextn.")));
+        if is_main {
+            keys.refuse("nextn_predict_layers", "layers that predict further tokens without their parts", &[0.0])?;
+        }
+    }
+    Ok(layers)
 }
 
 /// The nonlinearity that a file names, or SiLU.

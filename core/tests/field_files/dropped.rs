@@ -193,12 +193,12 @@ fn keys_that_change_the_computation_are_refused_by_name() {
         ("rope.dimension_sections", Value::Array(Array::I32(vec![11, 11, 10, 0]))),
         ("rope.freq_base_swa", 1e6f32.into()),
         ("activation_sparsity_scale", floats(&[0.0, 1.6])),
-        ("hidden_activation", "gelu".into()),
-        ("attention.head_count", Value::Array(Array::U32(vec![4, 8, 4]))),
+        ("hidden_activation", "tanh".into()),
+        ("attention.key_length", Value::Array(Array::U32(vec![64, 32, 64]))),
         ("rope.scaling.type", "su".into()),
     ];
     for (name, value) in cases {
-        let named = if name.starts_with("hidden") { "gelu".to_owned() } else { key(name) };
+        let named = if name.starts_with("hidden") { "tanh".to_owned() } else { key(name) };
         let named = if name == "rope.scaling.type" { "`su`".to_owned() } else { named };
         unsupported(&File::ember().set(&key(name), value), &named);
     }
