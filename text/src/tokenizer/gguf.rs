@@ -34,6 +34,7 @@ const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
 const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
 /// A whole `tokenizer.json`, where a file has that in place of the other keys.
+#[cfg(feature = "hf")]
 const WHOLE: &str = "tokenizer.huggingface.json";
 
 /// A longer word is unknown to BERT's vocabularies. Source: `max_input_chars_per_word` of their `tokenizer.json`.
@@ -217,13 +218,15 @@ impl Tokenizer {
     /// # Errors
     /// Whatever is missing or does not hold together: see [`TokenizerError`].
     pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
-        match metadata.text(WHOLE).filter(|_| metadata.get("tokenizer.ggml.model").is_none()) {
-            Some(json) => Self::from_whole(json, metadata),
-            None => Self::new(&Parts::from_gguf(metadata)?),
+        #[cfg(feature = "hf")]
+        if let Some(json) = metadata.text(WHOLE).filter(|_| metadata.get("tokenizer.ggml.model").is_none()) {
+            return Self::from_whole(json, metadata);
         }
+        Self::new(&Parts::from_gguf(metadata)?)
     }
 
     /// Builds that of a `tokenizer.json`, with the special tokens that the metadata names.
+    #[cfg(feature = "hf")]
     fn from_whole(json: &str, metadata: &Metadata) -> Result<Self, TokenizerError> {
         let mut tokenizer = Tokenizer::from_json(json.as_bytes(), None)?;
         let (found, size) = (tokenizer.ids, tokenizer.vocab_size());

@@ -11,7 +11,6 @@ use super::pre_tokenizer;
 use super::split::{Piece, Pieces};
 use super::{Parts, Special, SpecialIds, Tokenizer, TokenizerError};
 use crate::StreamDecoder;
-use inglenook_format::gguf::{Metadata, Value};
 
 /// How GPT-2's alphabet writes a byte, derived as its source does: printable bytes as themselves, the rest numbered on.
 fn written(byte: u8) -> String {
@@ -430,7 +429,10 @@ fn a_whole_text_has_what_the_model_wants_around_it() {
 }
 
 #[test]
+#[cfg(feature = "hf")]
 fn metadata_may_hold_a_whole_tokenizer_json_and_name_its_special_tokens() {
+    use inglenook_format::gguf::{Metadata, Value};
+
     let json = r#"{"added_tokens": [{"id": 1, "content": "[x]", "special": true}, {"id": 2, "content": "[y]", "special": true}],
         "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
     let entry = |key: &str, value: Value| (format!("tokenizer.{key}"), value);
