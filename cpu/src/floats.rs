@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::isa::Isa;
-use crate::numbers::{Numbers, at};
+use crate::numbers::{RowNumbers, at};
 use crate::row::Row;
 
 /// How a type's weights become floats.
@@ -33,7 +33,11 @@ macro_rules! with_floats {
                 type $floats = UpperHalves;
                 $run
             }
-            _ => $crate::numbers::with_numbers!($ty, Packed => {
+            ty if ty.has_chunks() => {
+                type $floats = Scaled<$crate::numbers::Unpacked>;
+                $run
+            }
+            ty => $crate::numbers::with_row_numbers!(ty, Packed => {
                 type $floats = Scaled<Packed>;
                 $run
             }),
@@ -78,7 +82,7 @@ impl Floats for UpperHalves {
     }
 }
 
-impl<N: Numbers> Floats for Scaled<N> {
+impl<N: RowNumbers> Floats for Scaled<N> {
     const LINES: usize = 0;
 
     #[inline(always)]
@@ -86,7 +90,7 @@ impl<N: Numbers> Floats for Scaled<N> {
         let scales = &row.scales[chunk * N::SCALES..][..N::SCALES];
         let numbers = isa.widen(isa.minus(N::chunk(isa, row.bytes, chunk), row.offset));
         let weights = isa.times(numbers, [scales[0], scales[N::SCALES - 1]]);
-        if !N::HAS_MINIMA || row.minima.is_empty() {
+        if row.minima.is_empty() {
             return weights;
         }
         let minima = &row.minima[chunk * N::SCALES..][..N::SCALES];

@@ -19,8 +19,6 @@ pub struct RowBytes<'a> {
     pub quants: &'a [u8],
     /// Their high bits.
     pub high_bits: &'a [u8],
-    /// What numbers stand for, where they stand for values.
-    pub values: [i8; 16],
 }
 
 /// Words of rows in the planes of their type, each row's in its lane: word `k` begins at `16 * k`.
@@ -55,9 +53,6 @@ pub trait Numbers {
     /// Bits of a number; only those of 8 are signed.
     const BITS: u32;
 
-    /// The numbers of weights `32 * chunk..32 * (chunk + 1)`.
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes;
-
     /// Pairs of numbers of a chunk: `4 * k` and `4 * k + 2`; those 16 further on; those next to the first, and next to the second.
     ///
     /// What lies in a word by bytes comes out so by shifts alone.
@@ -65,6 +60,12 @@ pub trait Numbers {
 
     /// The same as bytes: the numbers from `4 * k` on, and those 16 further on.
     fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2];
+}
+
+/// How a type packs the numbers of one row.
+pub trait RowNumbers: Numbers {
+    /// The numbers of weights `32 * chunk..32 * (chunk + 1)`.
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes;
 }
 
 /// Whether numbers of this packing meet so many rows of x as bytes.
@@ -79,11 +80,11 @@ pub fn in_tiles<I: Isa>(isa: I, rows: usize) -> bool {
     rows >= MANY && isa.has_tiles()
 }
 
-/// Runs `$run` with `$numbers` for how a type packs its numbers.
-macro_rules! with_numbers {
+/// Runs `$run` with `$numbers` for how a type packs its numbers, one whose rows can be read one by one.
+macro_rules! with_row_numbers {
     ($ty:expr, $numbers:ident => $run:expr) => {{
         use inglenook_format::quant::WeightType;
-        use $crate::numbers::{Bytes, Fives, Fives256, LookedUp, Nibbles, Nibbles64, Sixes, Threes, Unpacked};
+        use $crate::numbers::{Bytes, Fives, Fives256, Nibbles, Nibbles64, Sixes};
         match $ty {
             WeightType::Q8_0 => {
                 type $numbers = Bytes;
@@ -109,6 +110,18 @@ macro_rules! with_numbers {
                 type $numbers = Sixes;
                 $run
             }
+            _ => unreachable!("types without blocks have no numbers, and those of chunks are unpacked"),
+        }
+    }};
+}
+pub(crate) use with_row_numbers;
+
+/// The same for any type that has blocks.
+macro_rules! with_numbers {
+    ($ty:expr, $numbers:ident => $run:expr) => {{
+        use inglenook_format::quant::WeightType;
+        use $crate::numbers::{LookedUp, Threes, Unpacked};
+        match $ty {
             WeightType::Q2_K | WeightType::Q3_K | WeightType::TQ2_0 => {
                 type $numbers = Threes;
                 $run
@@ -117,13 +130,11 @@ macro_rules! with_numbers {
                 type $numbers = LookedUp;
                 $run
             }
-            WeightType::F32 | WeightType::F16 | WeightType::BF16 => {
-                unreachable!("types without blocks have no numbers")
-            }
-            _ => {
+            ty if ty.has_chunks() => {
                 type $numbers = Unpacked;
                 $run
             }
+            ty => $crate::numbers::with_row_numbers!(ty, $numbers => $run),
         }
     }};
 }
@@ -209,14 +220,16 @@ pub struct Fives256;
 /// Q6_K: 128 weights in 64 bytes of low nibbles and 32 of high bits.
 pub struct Sixes;
 
-impl Numbers for Bytes {
-    const HAS_MINIMA: bool = false;
-    const BITS: u32 = 8;
-
+impl RowNumbers for Bytes {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load(at(row.quants, 32 * chunk))
     }
+}
+
+impl Numbers for Bytes {
+    const HAS_MINIMA: bool = false;
+    const BITS: u32 = 8;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
@@ -230,14 +243,16 @@ impl Numbers for Bytes {
     }
 }
 
-impl Numbers for Nibbles {
-    const HAS_MINIMA: bool = true;
-    const BITS: u32 = 4;
-
+impl RowNumbers for Nibbles {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.load_nibbles(at(row.quants, 16 * chunk))
     }
+}
+
+impl Numbers for Nibbles {
+    const HAS_MINIMA: bool = true;
+    const BITS: u32 = 4;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
@@ -252,15 +267,17 @@ impl Numbers for Nibbles {
     }
 }
 
-impl Numbers for Fives {
-    const HAS_MINIMA: bool = true;
-    const BITS: u32 = 5;
-
+impl RowNumbers for Fives {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         let fifth = u32::from_le_bytes(*at(row.high_bits, 4 * chunk));
         isa.or(Nibbles::chunk(isa, row, chunk), isa.sixteens(fifth))
     }
+}
+
+impl Numbers for Fives {
+    const HAS_MINIMA: bool = true;
+    const BITS: u32 = 5;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
@@ -300,14 +317,16 @@ fn fifths_of_bytes<I: Isa>(isa: I, words: I::Pairs) -> I::Pairs {
     isa.mask(isa.either(two, isa.shift_left(two, 7)), 0x1010_1010)
 }
 
-impl Numbers for Nibbles64 {
-    const HAS_MINIMA: bool = true;
-    const BITS: u32 = 4;
-
+impl RowNumbers for Nibbles64 {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         isa.bits(isa.load(at(row.quants, 32 * (chunk / 2))), 4 * (chunk as u32 % 2), 15)
     }
+}
+
+impl Numbers for Nibbles64 {
+    const HAS_MINIMA: bool = true;
+    const BITS: u32 = 4;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
@@ -320,15 +339,17 @@ impl Numbers for Nibbles64 {
     }
 }
 
-impl Numbers for Fives256 {
-    const HAS_MINIMA: bool = true;
-    const BITS: u32 = 5;
-
+impl RowNumbers for Fives256 {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         let fifth = isa.bits(isa.load(at(row.high_bits, 32 * (chunk / 8))), chunk as u32 % 8, 1);
         isa.or(Nibbles64::chunk(isa, row, chunk), isa.times_16(fifth))
     }
+}
+
+impl Numbers for Fives256 {
+    const HAS_MINIMA: bool = true;
+    const BITS: u32 = 5;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
@@ -345,12 +366,7 @@ impl Numbers for Fives256 {
     }
 }
 
-impl Numbers for Sixes {
-    const SCALES: usize = 2;
-    const OFFSET: u8 = 32;
-    const HAS_MINIMA: bool = false;
-    const BITS: u32 = 6;
-
+impl RowNumbers for Sixes {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
         let (half, quarter) = (chunk / 4, chunk as u32 % 4);
@@ -358,6 +374,13 @@ impl Numbers for Sixes {
         let high = isa.load(at(row.high_bits, 32 * half));
         isa.minus(isa.or(isa.bits(low, 4 * (quarter / 2), 15), isa.times_16(isa.bits(high, 2 * quarter, 3))), 32)
     }
+}
+
+impl Numbers for Sixes {
+    const SCALES: usize = 2;
+    const OFFSET: u8 = 32;
+    const HAS_MINIMA: bool = false;
+    const BITS: u32 = 6;
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {

@@ -7,7 +7,7 @@ use crate::isa::{Isa, Task};
 use crate::matmul::Weights;
 use crate::numbers::RowBytes;
 use crate::scales::Scales;
-use crate::unpacked::{is_unpacked, unpack};
+use crate::unpacked::unpack;
 
 /// Words that are turned at once.
 const TURNED: usize = 16;
@@ -18,7 +18,7 @@ pub struct RowReader<'a> {
     /// The group that was turned last.
     group: Option<usize>,
     of_group: Scales,
-    /// Its numbers, where they are unpacked first.
+    /// Its numbers, where they are unpacked first: of all types that have chunks.
     unpacked: Vec<u32>,
     /// What it has, one row below the other.
     quants: Vec<u32>,
@@ -44,7 +44,7 @@ impl<'a> RowReader<'a> {
     /// A reader of these rows.
     pub fn new(weights: Weights<'a>) -> RowReader<'a> {
         let groups = usize::from(Layout::for_cpu(weights.ty) == Layout::Interleaved);
-        let of_group = Scales::new(weights.ty, groups, weights.cols / CHUNK);
+        let of_group = Scales::of_rows(weights.ty, groups, weights.cols / CHUNK);
         let [unpacked, quants, high_bits, scales, minima] = [const { Vec::new() }; 5];
         RowReader { weights, group: None, of_group, unpacked, quants, high_bits, scales, minima }
     }
@@ -67,7 +67,7 @@ impl<'a> RowReader<'a> {
         };
         let [quants, high_bits, scales, minima] = words;
         let [quants, high_bits] = [bytemuck::cast_slice(quants), bytemuck::cast_slice(high_bits)];
-        let bytes = RowBytes { quants, high_bits, values: self.weights.values() };
+        let bytes = RowBytes { quants, high_bits };
         let [scales, minima] = [bytemuck::cast_slice(scales), bytemuck::cast_slice(minima)];
         Row { bytes, offset: self.of_group.offset, scales, minima }
     }
@@ -88,13 +88,13 @@ impl Task for Turn<'_, '_> {
         let RowReader { weights, of_group, unpacked, quants, high_bits, scales, minima, group: turned } = reader;
         let words = weights.group(group * GROUP);
         of_group.read(isa, 0, words);
-        if is_unpacked(weights.ty) {
+        if weights.ty.has_chunks() {
             unpacked.clear();
             unpack(weights.ty, words, weights.cols / CHUNK, unpacked);
             turn(isa, unpacked, quants);
         } else {
             turn(isa, words.quants, quants);
-            turn(isa, weights.of_numbers(words.high_bits), high_bits);
+            turn(isa, words.high_bits, high_bits);
         }
         turn(isa, bytemuck::cast_slice(&of_group.scales), scales);
         turn(isa, bytemuck::cast_slice(&of_group.minima), minima);

@@ -17,6 +17,8 @@ pub struct Scales {
     ty: WeightType,
     /// What a row has.
     of_row: usize,
+    /// Whether they are those of chunks, two each, whatever the type.
+    are_of_chunks: bool,
     /// `[groups, of_row, 16]`: for each 32 weights one, or two for 16 each.
     pub scales: Vec<f32>,
     /// What is taken from each number before it is scaled.
@@ -26,12 +28,9 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Memory for `groups` groups of rows of `ty` with `chunks` times 32 weights.
+    /// Memory for `groups` groups of rows of `ty` with `chunks` times 32 weights, as panels have their numbers.
     pub fn new(ty: WeightType, groups: usize, chunks: usize) -> Scales {
-        let of_chunk = if ty.block_len() == 1 { 1 } else { with_numbers!(ty, N => N::SCALES) };
-        let of_row = of_chunk * chunks;
-        let has_minima =
-            matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K | WeightType::Q2_K);
+        let of_chunk = with_numbers!(ty, N => N::SCALES);
         let offset = match ty {
             WeightType::Q4_0 => 8,
             WeightType::Q5_0 => 16,
@@ -39,8 +38,24 @@ impl Scales {
             WeightType::TQ2_0 => 1,
             _ => 0,
         };
+        let are_of_chunks = is_unpacked(ty) || ty == WeightType::TQ2_0;
+        Scales { offset, are_of_chunks, ..Scales::with_room(ty, groups, of_chunk * chunks) }
+    }
+
+    /// The same for rows that are read one by one, whose numbers are unpacked where they have chunks.
+    pub fn of_rows(ty: WeightType, groups: usize, chunks: usize) -> Scales {
+        match ty {
+            ty if ty.has_chunks() => Scales { are_of_chunks: true, ..Scales::with_room(ty, groups, 2 * chunks) },
+            ty if ty.block_len() == 1 => Scales::with_room(ty, 0, 0),
+            ty => Scales::new(ty, groups, chunks),
+        }
+    }
+
+    fn with_room(ty: WeightType, groups: usize, of_row: usize) -> Scales {
+        let has_minima =
+            matches!(ty, WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K | WeightType::Q2_K);
         let room = |has_any| vec![0.0; if has_any { groups * of_row * GROUP } else { 0 }];
-        Scales { ty, of_row, scales: room(true), offset, minima: room(has_minima) }
+        Scales { ty, of_row, are_of_chunks: false, scales: room(true), offset: 0, minima: room(has_minima) }
     }
 
     /// Reads those of group `group` from its words.
@@ -80,11 +95,12 @@ impl Task for Read<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Read { scales, group, words } = self;
-        let Scales { ty, of_row, scales, minima, .. } = scales;
+        let Scales { ty, of_row, are_of_chunks, scales, minima, .. } = scales;
         let (plane, of_group) = (words.scales, group * *of_row * GROUP..(group + 1) * *of_row * GROUP);
         let scales = scales[of_group.clone()].as_chunks_mut().0;
         let minima = minima.get_mut(of_group).unwrap_or_default().as_chunks_mut().0;
         match *ty {
+            ty if *are_of_chunks => small::read_chunks(ty, words, scales, minima),
             WeightType::Q4_1 | WeightType::Q5_1 => read_pairs(isa, plane, scales, minima),
             WeightType::Q4_K | WeightType::Q5_K => read_k(isa, plane, scales, minima),
             WeightType::Q6_K => read_6(isa, plane, scales),
@@ -92,8 +108,6 @@ impl Task for Read<'_, '_> {
             WeightType::Q3_K => small::read_3(isa, plane, scales),
             WeightType::IQ4_XS => small::read_4(isa, plane, scales),
             WeightType::MXFP4 => small::read_exponents(plane, scales),
-            WeightType::TQ2_0 => small::read_chunks(*ty, words, scales),
-            ty if is_unpacked(ty) => small::read_chunks(ty, words, scales),
             _ => read_halves(isa, plane, scales),
         }
     }

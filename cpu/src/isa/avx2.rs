@@ -176,14 +176,6 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn looked_up(self, values: &[i8; 16], bytes: __m256i) -> __m256i {
-        unsafe {
-            let values = _mm256_broadcastsi128_si256(_mm_loadu_si128(values.as_ptr().cast()));
-            _mm256_shuffle_epi8(values, bytes)
-        }
-    }
-
-    #[inline(always)]
     fn widen(self, bytes: __m256i) -> [__m256; 4] {
         // No closures: they are not compiled for the set.
         let eights = self.eights(bytes);
@@ -319,8 +311,11 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn looked_up_fours(self, values: &[i8; 16], fours: __m256i) -> __m256i {
-        self.looked_up(values, fours)
+    fn looked_up(self, values: &[i8; 16], fours: __m256i) -> __m256i {
+        unsafe {
+            let values = _mm256_broadcastsi128_si256(_mm_loadu_si128(values.as_ptr().cast()));
+            _mm256_shuffle_epi8(values, fours)
+        }
     }
 
     #[inline(always)]

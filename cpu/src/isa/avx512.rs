@@ -141,11 +141,6 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn looked_up(self, values: &[i8; 16], bytes: __m256i) -> __m256i {
-        self.avx2.looked_up(values, bytes)
-    }
-
-    #[inline(always)]
     fn widen(self, bytes: __m256i) -> [__m512; 2] {
         // No closures: they are not compiled for the set.
         unsafe {
@@ -283,7 +278,7 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn looked_up_fours(self, values: &[i8; 16], fours: __m512i) -> __m512i {
+    fn looked_up(self, values: &[i8; 16], fours: __m512i) -> __m512i {
         unsafe {
             let values = _mm512_broadcast_i32x4(_mm_loadu_si128(values.as_ptr().cast()));
             _mm512_shuffle_epi8(values, fours)

@@ -90,8 +90,6 @@ pub trait Isa: Copy {
     fn minus(self, bytes: Self::Bytes, amount: u8) -> Self::Bytes;
     /// Bits of either.
     fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
-    /// The value of each byte, which is below 16.
-    fn looked_up(self, values: &[i8; 16], bytes: Self::Bytes) -> Self::Bytes;
 
     /// Signed bytes as floats.
     fn widen(self, bytes: Self::Bytes) -> Self::Wide;
@@ -131,7 +129,7 @@ pub trait Isa: Copy {
     /// Bits of either.
     fn either(self, a: Self::Pairs, b: Self::Pairs) -> Self::Pairs;
     /// The value of each byte of words, which is below 16.
-    fn looked_up_fours(self, values: &[i8; 16], fours: Self::Pairs) -> Self::Pairs;
+    fn looked_up(self, values: &[i8; 16], fours: Self::Pairs) -> Self::Pairs;
     /// The low byte of each number, signed.
     fn low_bytes(self, pairs: Self::Pairs) -> Self::Pairs;
     /// The high byte of each number, signed.

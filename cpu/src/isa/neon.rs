@@ -117,14 +117,6 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn looked_up(self, values: &[i8; 16], bytes: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
-        unsafe {
-            let values = vreinterpretq_u8_s8(vld1q_s8(values.as_ptr()));
-            [vqtbl1q_u8(values, bytes[0]), vqtbl1q_u8(values, bytes[1])]
-        }
-    }
-
-    #[inline(always)]
     fn widen(self, bytes: [uint8x16_t; 2]) -> [float32x4_t; 8] {
         let mut floats = self.no_products();
         let numbers = unsafe {
@@ -282,7 +274,7 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn looked_up_fours(self, values: &[i8; 16], fours: uint32x4_t) -> uint32x4_t {
+    fn looked_up(self, values: &[i8; 16], fours: uint32x4_t) -> uint32x4_t {
         unsafe {
             let values = vreinterpretq_u8_s8(vld1q_s8(values.as_ptr()));
             vreinterpretq_u32_u8(vqtbl1q_u8(values, vreinterpretq_u8_u32(fours)))

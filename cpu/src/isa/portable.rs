@@ -63,11 +63,6 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn looked_up(self, values: &[i8; 16], bytes: [u8; 32]) -> [u8; 32] {
-        bytes.map(|byte| values[usize::from(byte & 15)] as u8)
-    }
-
-    #[inline(always)]
     fn widen(self, bytes: [u8; 32]) -> [f32; 32] {
         bytes.map(|byte| f32::from(byte as i8))
     }
@@ -162,8 +157,9 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn looked_up_fours(self, values: &[i8; 16], fours: [u32; 8]) -> [u32; 8] {
-        bytemuck::cast(self.looked_up(values, bytemuck::cast(fours)))
+    fn looked_up(self, values: &[i8; 16], fours: [u32; 8]) -> [u32; 8] {
+        let bytes = bytemuck::cast::<_, [u8; 32]>(fours);
+        bytemuck::cast(bytes.map(|byte| values[usize::from(byte & 15)]))
     }
 
     #[inline(always)]

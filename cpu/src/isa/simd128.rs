@@ -103,11 +103,6 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn looked_up(self, values: &[i8; 16], bytes: [v128; 2]) -> [v128; 2] {
-        bytes.map(|bytes| self.looked_up_fours(values, bytes))
-    }
-
-    #[inline(always)]
     fn widen(self, bytes: [v128; 2]) -> [v128; 8] {
         std::array::from_fn(|i| {
             let bytes = bytes[i / 4];
@@ -246,7 +241,7 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn looked_up_fours(self, values: &[i8; 16], fours: v128) -> v128 {
+    fn looked_up(self, values: &[i8; 16], fours: v128) -> v128 {
         u8x16_swizzle(unsafe { v128_load(values.as_ptr().cast()) }, fours)
     }
 

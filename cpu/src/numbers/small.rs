@@ -1,18 +1,18 @@
 //! Numbers of two and three bits, nibbles that stand for values, and bytes that others were unpacked to.
 
-use super::{Bytes, Nibbles, Numbers, RowBytes, RowWords, at, both, either, shifted, two_words};
+use super::{Bytes, Nibbles, Numbers, RowBytes, RowNumbers, RowWords, both, either, shifted, two_words};
 use crate::isa::Isa;
 
 /// Q2_K, Q3_K, TQ2_0: 128 weights in 32 bytes; those of Q3_K have third bits in 32 bytes for 256 weights.
 pub struct Threes;
 /// IQ4_NL, IQ4_XS, MXFP4: 16 bytes, low nibbles first, each of which stands for a value.
 pub struct LookedUp;
-/// What `crate::unpacked` makes of all other types: 32 bytes.
+/// What `crate::unpacked` makes of all other types, and of the rows of these: 32 bytes.
 pub struct Unpacked;
 
 /// Whether there are third bits.
-fn has_third_bits<T>(high_bits: &[T]) -> bool {
-    !high_bits.is_empty()
+fn has_third_bits(rows: RowWords<'_>) -> bool {
+    !rows.high_bits.is_empty()
 }
 
 impl Numbers for Threes {
@@ -21,20 +21,10 @@ impl Numbers for Threes {
     const BITS: u32 = 3;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
-        let low = isa.bits(isa.load(at(row.quants, 32 * (chunk / 4))), 2 * (chunk as u32 % 4), 3);
-        if !has_third_bits(row.high_bits) {
-            return low;
-        }
-        let third = isa.bits(isa.load(at(row.high_bits, 32 * (chunk / 8))), chunk as u32 % 8, 1);
-        isa.or(low, isa.bits(isa.times_16(third), 2, 4))
-    }
-
-    #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
         let [a, b] = shifted(isa, two_words(isa, rows.quants, 8 * (chunk / 4), k), 2 * (chunk as u32 % 4));
         let low = [both(isa, a, 0, 3), both(isa, b, 0, 3), both(isa, a, 8, 3), both(isa, b, 8, 3)];
-        if !has_third_bits(rows.high_bits) {
+        if !has_third_bits(rows) {
             return low;
         }
         let [a, b] = third_bits(isa, rows, chunk, k);
@@ -45,7 +35,7 @@ impl Numbers for Threes {
     fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
         let [a, b] = shifted(isa, two_words(isa, rows.quants, 8 * (chunk / 4), k), 2 * (chunk as u32 % 4));
         let low = [isa.mask(a, 0x0303_0303), isa.mask(b, 0x0303_0303)];
-        if !has_third_bits(rows.high_bits) {
+        if !has_third_bits(rows) {
             return low;
         }
         let [a, b] = third_bits(isa, rows, chunk, k);
@@ -65,11 +55,6 @@ impl Numbers for LookedUp {
     const BITS: u32 = 8;
 
     #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
-        isa.looked_up(&row.values, Nibbles::chunk(isa, row, chunk))
-    }
-
-    #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {
         let [a, b] = Self::fours(isa, rows, chunk, k);
         [isa.low_bytes(a), isa.low_bytes(b), isa.high_bytes(a), isa.high_bytes(b)]
@@ -78,7 +63,14 @@ impl Numbers for LookedUp {
     #[inline(always)]
     fn fours<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 2] {
         let [a, b] = Nibbles::fours(isa, rows, chunk, k);
-        [isa.looked_up_fours(&rows.values, a), isa.looked_up_fours(&rows.values, b)]
+        [isa.looked_up(&rows.values, a), isa.looked_up(&rows.values, b)]
+    }
+}
+
+impl RowNumbers for Unpacked {
+    #[inline(always)]
+    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
+        Bytes::chunk(isa, row, chunk)
     }
 }
 
@@ -87,11 +79,6 @@ impl Numbers for Unpacked {
     const HAS_MINIMA: bool = false;
     const IS_UNPACKED: bool = true;
     const BITS: u32 = 8;
-
-    #[inline(always)]
-    fn chunk<I: Isa>(isa: I, row: RowBytes<'_>, chunk: usize) -> I::Bytes {
-        Bytes::chunk(isa, row, chunk)
-    }
 
     #[inline(always)]
     fn pairs<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I::Pairs; 4] {

@@ -6,9 +6,6 @@ use super::{Lanes, halves};
 use crate::isa::Isa;
 use crate::unpacked::each_chunk;
 
-/// Eight words of a group: a half of each row.
-const HALF: usize = GROUP / 2;
-
 /// Q2_K: sixteen scales in low nibbles, sixteen minima in high ones, and an f16 for either.
 #[inline(always)]
 pub fn read_2<I: Isa>(isa: I, words: PlanesRef<'_>, scales: &mut [Lanes<f32>], minima: &mut [Lanes<f32>]) {
@@ -36,13 +33,13 @@ pub fn read_2<I: Isa>(isa: I, words: PlanesRef<'_>, scales: &mut [Lanes<f32>], m
 }
 
 /// Q3_K: sixteen scales around 32 whose low four bits are nibbles of two words, low nibbles first, and whose high bits are in a third, those
-/// of each fourth scale in a byte; then an f16.
+/// of each fourth scale in a byte; the low half of a fourth word is an f16.
 #[inline(always)]
 pub fn read_3<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
     let of_blocks = scales.as_chunks_mut::<16>().0;
     for (block, scales) in plane.as_chunks::<GROUP>().0.as_chunks::<4>().0.iter().zip(of_blocks) {
         let [first, second, high, floats] = block;
-        let [scale, _] = halves(isa, floats);
+        let scale = low_halves(isa, floats);
         for lane in (0..GROUP).step_by(I::LANES) {
             let low = [isa.pairs(&first[lane..]), isa.pairs(&second[lane..])];
             let (high, scale) = (isa.pairs(&high[lane..]), isa.lanes(&scale[lane..]));
@@ -55,26 +52,32 @@ pub fn read_3<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
     }
 }
 
-/// IQ4_XS: an f16, a half of the high bits of eight scales around 32, and their nibbles.
+/// IQ4_XS: an f16, and above it the high bits of eight scales around 32; then a word of their nibbles.
 #[inline(always)]
 pub fn read_4<I: Isa>(isa: I, plane: &[u32], scales: &mut [Lanes<f32>]) {
     let of_blocks = scales.as_chunks_mut::<8>().0;
     for (block, scales) in plane.as_chunks::<GROUP>().0.as_chunks::<2>().0.iter().zip(of_blocks) {
-        let [floats, low] = block;
-        let [scale, _] = halves(isa, floats);
-        let mut high = [0; GROUP];
-        for (lane, high) in high.iter_mut().enumerate() {
-            *high = floats[HALF + lane / 2] >> (16 * (lane % 2));
-        }
+        let [high, low] = block;
+        let scale = low_halves(isa, high);
         for lane in (0..GROUP).step_by(I::LANES) {
-            let (low, high) = (isa.pairs(&low[lane..]), isa.pairs(&high[lane..]));
+            let (high, low) = (isa.pairs(&high[lane..]), isa.pairs(&low[lane..]));
             let scale = isa.lanes(&scale[lane..]);
             for k in 0..8 {
-                let (low, high) = (isa.shift_right(low, 4 * k), isa.shift_right(high, 2 * k));
+                let (low, high) = (isa.shift_right(low, 4 * k), isa.shift_right(high, 16 + 2 * k));
                 scaled_around_32(isa, low, high, scale, &mut scales[k as usize][lane..]);
             }
         }
     }
+}
+
+/// The low halves of words, as floats.
+#[inline(always)]
+fn low_halves<I: Isa>(isa: I, words: &Lanes<u32>) -> Lanes<f32> {
+    let mut packed = [0; GROUP];
+    for (packed, [low, high]) in packed.iter_mut().zip(words.as_chunks::<2>().0) {
+        *packed = low & 0xffff | high << 16;
+    }
+    halves(isa, &packed)[0]
 }
 
 /// Whole numbers times `scale`.
@@ -103,11 +106,16 @@ pub fn read_exponents(plane: &[u32], scales: &mut [Lanes<f32>]) {
     }
 }
 
-/// Two scales of each chunk, one by one.
-pub fn read_chunks(ty: WeightType, words: PlanesRef<'_>, scales: &mut [Lanes<f32>]) {
+/// Two scales of each chunk, one by one, and minima where there are any.
+pub fn read_chunks(ty: WeightType, words: PlanesRef<'_>, scales: &mut [Lanes<f32>], minima: &mut [Lanes<f32>]) {
     each_chunk(ty, words, scales.len() / 2, |row, block, chunk, at| {
         for (half, scale) in block.scales(chunk).into_iter().enumerate() {
             scales[2 * at + half][row] = scale;
+        }
+        if !minima.is_empty() {
+            for (half, minimum) in block.minima(chunk).into_iter().enumerate() {
+                minima[2 * at + half][row] = minimum;
+            }
         }
     });
 }

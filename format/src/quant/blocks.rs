@@ -103,6 +103,8 @@ fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     bytes[at..].first_chunk().expect("a view holds the blocks asked for")
 }
 
+/// A function of its own where that takes more than an instruction.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
 fn half_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }

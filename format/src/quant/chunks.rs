@@ -108,6 +108,7 @@ impl<'a> Block<'a> {
     /// Block `number` of row `row` in a group of rows that lie side by side, by the words that the group has in each plane.
     pub fn of_group(ty: WeightType, group: PlanesRef<'a>, number: usize, row: usize) -> Block<'a> {
         let share = |plane, words: &'a [u32]| {
+            // Units of these types are alike.
             let unit = units(ty, plane)[0];
             let (from, lane) = (number * ty.part(plane).stride, row % GROUP * unit);
             Share { bytes: bytemuck::cast_slice(words), from, rows: GROUP.ilog2(), within: unit - 1, lane }

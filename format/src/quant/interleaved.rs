@@ -39,8 +39,7 @@ pub(super) const fn units(ty: WeightType, plane: Plane) -> &'static [usize] {
     match (plane, ty) {
         (Plane::Scales, WeightType::Q4_K | WeightType::Q5_K) => &[2, 2, 4, 4, 4],
         (Plane::Scales, WeightType::Q6_K) => &[4, 4, 4, 4, 2, 2],
-        (Plane::Scales, WeightType::Q3_K) => &[4, 4, 4, 2, 2],
-        (Plane::Scales, WeightType::IQ4_XS) => &[2, 2, 4],
+        (Plane::Scales, WeightType::Q3_K | WeightType::IQ4_XS) => &[4],
         (Plane::Scales, WeightType::MXFP4) => &[1],
         (Plane::Scales, _) => &[2],
         _ => &[4],
