@@ -23,7 +23,7 @@ execFileSync(fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url))
   cwd: root,
   stdio: 'inherit',
 });
-eachScript('../dist/', withoutDocs);
+eachScript('../dist/', short);
 // Written by wasm-bindgen, and nobody's to read.
 for (const folder of ['../wasm/', '../wasm-grammar/']) eachScript(folder, minified);
 mkdirSync(assets, { recursive: true });
@@ -48,6 +48,11 @@ function eachScript(path, rewrite) {
 function withoutDocs(text) {
   // Whole lines alone: what bundlers are told stands within lines.
   return text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, '');
+}
+
+/** Short, since a page may load these as they are; but as written where bundlers look for addresses. */
+function short(text) {
+  return text.includes('import.meta') ? withoutDocs(text) : minified(text);
 }
 
 function minified(text) {

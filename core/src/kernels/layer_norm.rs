@@ -107,7 +107,7 @@ fn case(rows: u32, cols: u32, adds: bool, biased: bool) -> KernelTest {
     if biased {
         inputs.push(random_f32s(4, cols));
     }
-    let name = format!("layer_norm {rows}x{cols} {to:?}{}", if biased { " biased" } else { "" });
+    let name = format!("layer_norm {rows}x{cols} adds {adds}{}", if biased { " biased" } else { "" });
     KernelTest::new(name, inputs, vec![Output::f32(3)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
         let [batch, x, weight, out] = places.try_into().expect("four inputs before the bias");

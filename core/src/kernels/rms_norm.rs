@@ -158,7 +158,7 @@ fn case(rows: u32, cols: u32, adds: bool, parts: u32) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
     let to = if adds { NormTarget { stride: cols + 12, offset: 8, adds, factor: 0.7 } } else { NormTarget::rows(cols) };
     KernelTest::new(
-        format!("rms_norm {rows}x{parts}x{cols} {to:?}"),
+        format!("rms_norm {rows}x{parts}x{cols} adds {adds}"),
         vec![
             batch::words(&valid),
             random_f32s(1, (rows + 1) * parts * cols),

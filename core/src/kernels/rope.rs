@@ -291,7 +291,10 @@ fn with_keys(
     inputs.push(pages);
     let of_segments = (4..).take(segments as usize).map(|binding| Output { binding, kind: Kind::Cache(kv) });
     let outputs = std::iter::once(Output::f32(1)).chain(of_segments).collect();
-    let name = format!("rope_kv {name} {rope:?} {has_keys} {ty:?} {head_dim} segments {segments}");
+    let RopeShape { dims, style, norm, value_norm, temperature, .. } = rope;
+    let beside =
+        [norm.is_some(), norm.is_some_and(|norm| norm.after), value_norm.is_some(), temperature.is_some(), has_keys];
+    let name = format!("rope_kv {name} {dims} {style:?} {beside:?} {ty:?} {head_dim} segments {segments}");
     KernelTest::new(name, inputs, outputs, move |mut places| {
         let mut cache = places.split_off(4);
         let pages = cache.pop().expect("the page table is the last");

@@ -39,25 +39,18 @@ fn route_row(logits: &[f32], bias: Option<&[f32]>, routing: Routing, chosen: &mu
         // What is no number is chosen last.
         .map(|score| if score.is_nan() { f32::MIN } else { score })
         .collect();
-    let best_first = |numbers: &mut Vec<usize>, scores: &[f32]| {
-        numbers.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-    };
-    let mut experts: Vec<usize> = (0..logits.len()).collect();
+    let mut open = vec![true; logits.len()];
     if routing.groups > 1 {
         let size = logits.len() / routing.groups as usize;
-        let of_group = |group: &[f32]| {
-            let mut group = group.to_vec();
-            group.sort_by(|a, b| b.total_cmp(a));
-            group.iter().take(2).sum::<f32>()
+        let of_group = |group: &[f32]| -> f32 {
+            let mut open = vec![true; group.len()];
+            best(group, &mut open, 2).into_iter().map(|expert| group[expert]).sum()
         };
         let of_groups: Vec<f32> = scores.chunks_exact(size).map(of_group).collect();
-        let mut groups: Vec<usize> = (0..of_groups.len()).collect();
-        best_first(&mut groups, &of_groups);
-        groups.truncate(routing.groups_used as usize);
-        experts.retain(|expert| groups.contains(&(expert / size)));
+        let groups = best(&of_groups, &mut vec![true; of_groups.len()], routing.groups_used as usize);
+        open.iter_mut().enumerate().for_each(|(expert, open)| *open = groups.contains(&(expert / size)));
     }
-    best_first(&mut experts, &scores);
-    experts.truncate(chosen.len());
+    let experts = best(&scores, &mut open, chosen.len());
     let of_chosen: Vec<f32> = experts
         .iter()
         .map(|expert| match routing.gating {
@@ -76,6 +69,17 @@ fn route_row(logits: &[f32], bias: Option<&[f32]>, routing: Routing, chosen: &mu
         *chosen = expert as u32;
         *weight = if is_faulty { f32::NAN.to_bits() } else { (value / divisor * routing.scale).to_bits() };
     }
+}
+
+/// The places of the `count` best scores among those that are open, best first, the lower place among equals; they are open no longer.
+fn best(scores: &[f32], open: &mut [bool], count: usize) -> Vec<usize> {
+    let next = |open: &mut [bool]| {
+        let left = (0..scores.len()).filter(|place| open[*place]);
+        let best = left.reduce(|best, place| if scores[place] > scores[best] { place } else { best })?;
+        open[best] = false;
+        Some(best)
+    };
+    (0..count).map_while(|_| next(open)).collect()
 }
 
 /// How many pairs each expert has among the first `rows` rows of `choices`, `[rows, 2 · used]`.

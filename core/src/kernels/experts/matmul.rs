@@ -350,7 +350,10 @@ fn case(
     if biased {
         inputs.push(random_f32s(4, shard.1 * n));
     }
-    let name = format!("{kernel} {ty} {shape:?} {epilogue:?}{}", if biased { " biased" } else { "" });
+    let name = format!(
+        "{kernel} {ty} {valid}/{rows} rows, {used} of {experts} {n}x{k} {epilogue:?}{}",
+        if biased { " biased" } else { "" }
+    );
     let case = KernelTest::new(name, inputs, vec![Output::f32(3)], move |mut places| {
         let bias = biased.then(|| places.pop().expect("a bias"));
         let weights = WeightShard::over(ty, shard.1 * n, k, &places[4..]);

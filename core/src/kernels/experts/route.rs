@@ -177,8 +177,10 @@ fn case(rows: u32, routing: Routing, biased: bool, scaled: bool) -> KernelTest {
     if scaled {
         inputs.push(random_f32s(3, routing.experts));
     }
-    let name = format!("route {rows} rows {routing:?}{}", if biased { " biased" } else { "" })
-        + if scaled { " scaled" } else { "" };
+    let Routing { experts, used, gating, groups, .. } = routing;
+    let name =
+        format!("route {rows} rows {used} of {experts} in {groups} {gating:?}{}", if biased { " biased" } else { "" })
+            + if scaled { " scaled" } else { "" };
     KernelTest::new(name, inputs, vec![Output::choices(2, routing.used)], move |mut places| {
         let scales = scaled.then(|| places.pop().expect("scales"));
         let bias = biased.then(|| places.pop().expect("a bias"));

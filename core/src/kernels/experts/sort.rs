@@ -193,7 +193,8 @@ fn case(valid: u32, shape: ListShape, sorts: bool) -> KernelTest {
         cpu::count_pairs(&choices, (valid as usize, shape.used as usize), &mut counts);
     }
     let inputs = vec![batch::words(&rows), choices, counts, vec![9; shape.words() as usize]];
-    let name = format!("expert_{} {valid} rows {shape:?}", if sorts { "sort" } else { "count" });
+    let name =
+        format!("expert_{} {valid} rows {} of {}", if sorts { "sort" } else { "count" }, shape.used, shape.experts);
     KernelTest::new(name, inputs, vec![Output::bits(if sorts { 3 } else { 2 })], move |places| {
         let [batch, choices, counts, list] = places.try_into().expect("four inputs");
         match sorts {
