@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn products_of_a_group_with_others_behind_it_are_its_own() {
+        for ty in WeightType::ALL {
+            let case = Case::new(ty, 80, if ty.block_len() > 32 { 256 } else { 64 }, 9);
+            for way in ways(ty) {
+                for m_count in [1, 2, 5, 9] {
+                    let x = &case.x[..m_count * case.cols];
+                    let (all, group) = (case.products(way, 0, 80, x), case.products(way, 32, 16, x));
+                    for m in 0..m_count {
+                        assert_eq!(
+                            bits(&group[16 * m..][..16]),
+                            bits(&all[80 * m + 32..][..16]),
+                            "{ty} {m_count} {way:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn least_number_of_signed_bytes_keeps_its_value() {
         let cols = 64;
         let block: Vec<u8> = [0x00, 0x3c].into_iter().chain([0x80; 32]).collect();

@@ -140,6 +140,8 @@ struct Panel<'a, const V: usize> {
     bytes: Vec<u32>,
     /// Of all groups that the panel is a part of.
     scales: Scales,
+    /// Rows whose scales were read, in whole groups.
+    read: usize,
     /// Group and lane in which each vector begins.
     places: [(usize, usize); V],
     /// What the sums of each half of 32 columns begin with, for weights to lose their offset: `[tiles, chunks, rows of the tile]`.
@@ -168,13 +170,14 @@ impl<'a, const V: usize> Panel<'a, V> {
         }
         let words = [RowWords::default(); V];
         let [bytes, unpacked] = [const { Vec::new() }; 2];
-        Panel { weights, chunks, words, bytes, scales, places: [(0, 0); V], starts, unpacked }
+        Panel { weights, chunks, words, bytes, scales, read: 0, places: [(0, 0); V], starts, unpacked }
     }
 
     /// Reads the scales of `count` rows from `first` on, which begins a group, and unpacks what is unpacked first.
     #[inline(always)]
     fn read<I: Isa, N: Numbers>(&mut self, isa: I, first: usize, count: usize) {
         self.bytes.clear();
+        self.read = count.next_multiple_of(GROUP);
         for group in 0..count.div_ceil(GROUP) {
             let words = self.weights.group(first + group * GROUP);
             self.scales.read(isa, group, words);
@@ -198,8 +201,9 @@ impl<'a, const V: usize> Panel<'a, V> {
     #[inline(always)]
     fn take<I: Isa>(&mut self, first: usize, at: usize) {
         for v in 0..V {
-            // A vector without rows meets those of the one before it.
-            if let Some(words) = self.weights.lanes(first + v * I::LANES) {
+            // A vector without rows meets those of the one before it. (There may be rows that are none of these.)
+            let lanes = self.weights.lanes(first + v * I::LANES).filter(|_| at + v * I::LANES < self.read);
+            if let Some(words) = lanes {
                 self.words[v] = words;
                 self.places[v] = ((at + v * I::LANES) / GROUP, (at + v * I::LANES) % GROUP);
             } else {
