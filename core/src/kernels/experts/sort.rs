@@ -192,7 +192,9 @@ fn case(valid: u32, shape: ListShape, sorts: bool) -> KernelTest {
     if sorts {
         cpu::count_pairs(&choices, (valid as usize, shape.used as usize), &mut counts);
     }
-    let inputs = vec![batch::words(&rows), choices, counts, vec![9; shape.words() as usize]];
+    let mut words = batch::words(&rows);
+    words.resize(batch::bytes(shape.rows) as usize / 4, 0);
+    let inputs = vec![words, choices, counts, vec![9; shape.words() as usize]];
     let name =
         format!("expert_{} {valid} rows {} of {}", if sorts { "sort" } else { "count" }, shape.used, shape.experts);
     KernelTest::new(name, inputs, vec![Output::bits(if sorts { 3 } else { 2 })], move |places| {
