@@ -126,7 +126,7 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
                 // One function is enough for these.
                 _ if N::IS_UNPACKED => processor.run(Panels::<N, TILE>(operands)),
                 1 => processor.run(Panels::<N, 1>(operands)),
-                2 => processor.run(Panels::<N, 2>(operands)),
+                2 if N::HAS_PAIRS_OF_ROWS => processor.run(Panels::<N, 2>(operands)),
                 _ => processor.run(Panels::<N, TILE>(operands)),
             }
         }),

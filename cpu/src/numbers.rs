@@ -50,6 +50,8 @@ pub trait Numbers {
     const HAS_MINIMA: bool;
     /// Whether words are those of [`crate::unpacked`].
     const IS_UNPACKED: bool = false;
+    /// Whether two rows of x have a function of their own.
+    const HAS_PAIRS_OF_ROWS: bool = true;
     /// Bits of a number; only those of 8 are signed.
     const BITS: u32;
 

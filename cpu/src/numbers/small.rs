@@ -3,6 +3,9 @@
 use super::{Bytes, Nibbles, Numbers, RowBytes, RowNumbers, RowWords, both, either, shifted, two_words};
 use crate::isa::Isa;
 
+/// A page downloads a function less for each of these types.
+const HAS_PAIRS_OF_ROWS: bool = !cfg!(target_arch = "wasm32");
+
 /// Q2_K, Q3_K, TQ2_0: 128 weights in 32 bytes; those of Q3_K have third bits in 32 bytes for 256 weights.
 pub struct Threes;
 /// IQ4_NL, IQ4_XS, MXFP4: 16 bytes, low nibbles first, each of which stands for a value.
@@ -18,6 +21,7 @@ fn has_third_bits(rows: RowWords<'_>) -> bool {
 impl Numbers for Threes {
     const SCALES: usize = 2;
     const HAS_MINIMA: bool = true;
+    const HAS_PAIRS_OF_ROWS: bool = HAS_PAIRS_OF_ROWS;
     const BITS: u32 = 3;
 
     #[inline(always)]
@@ -52,6 +56,7 @@ fn third_bits<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I:
 
 impl Numbers for LookedUp {
     const HAS_MINIMA: bool = false;
+    const HAS_PAIRS_OF_ROWS: bool = HAS_PAIRS_OF_ROWS;
     const BITS: u32 = 8;
 
     #[inline(always)]
