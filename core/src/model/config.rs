@@ -24,6 +24,8 @@ pub struct Config {
     pub hidden: u32,
     /// Number of layers, without those that predict further tokens.
     pub layers: u32,
+    /// Layers behind them that predict further tokens, and are not run.
+    pub predicting_layers: u32,
     /// What each layer is.
     pub layer_kinds: Vec<LayerKind>,
     /// Query heads of the first layer that attends.
@@ -115,6 +117,7 @@ impl Config {
             name: meta.text("general.name").unwrap_or_default().to_string(),
             hidden,
             layers,
+            predicting_layers: blocks - layers,
             layer_kinds: windows.layers.into_iter().zip(heads.iter().zip(&kv_heads)).map(kind).collect(),
             heads: heads[0],
             kv_heads: kv_heads[0],

@@ -69,9 +69,17 @@ impl Keys<'_> {
         let values = match self.meta.get(&key) {
             Some(Value::Array(array)) => {
                 let values = array.integers().map(Iterator::collect::<Vec<i128>>);
-                values.filter(|values| values.len() == layers as usize).ok_or_else(|| {
-                    ModelError::size(format!("`{key}` is not a number for each of its {layers} layers"))
-                })?
+                match values.as_deref() {
+                    // What is the same in all layers counts for all, however many files name.
+                    Some([first, rest @ ..]) if rest.iter().all(|other| other == first) => {
+                        vec![*first; layers as usize]
+                    }
+                    Some(values) if values.len() == layers as usize => values.to_vec(),
+                    _ => {
+                        let what = format!("`{key}` is not a number for each of its {layers} layers");
+                        return Err(ModelError::size(what));
+                    }
+                }
             }
             _ => vec![self.meta.u32(&key)?.into(); layers as usize],
         };

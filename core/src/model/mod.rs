@@ -113,7 +113,8 @@ impl Model {
             config,
         };
         // What predicts further tokens is not run.
-        registry.check_unused(model.config.layers)?;
+        let Config { layers, predicting_layers, .. } = model.config;
+        registry.check_unused(layers..layers + predicting_layers)?;
         Ok(model)
     }
 

@@ -1,5 +1,7 @@
 //! Tensors that the file has and nobody registered: refused, unless they are known to change nothing.
 
+use std::ops::Range;
+
 use super::WeightRegistry;
 use crate::model::error::ModelError;
 use inglenook_format::gguf::TensorInfo;
@@ -8,12 +10,12 @@ use inglenook_format::gguf::TensorInfo;
 const TOLD: usize = 3;
 
 impl WeightRegistry<'_> {
-    /// Refuses what the file has and nobody has registered, but for the layers behind the first `layers`.
+    /// Refuses what the file has and nobody has registered, but for these layers.
     ///
     /// # Errors
     /// [`ModelError::UnusedTensors`].
-    pub fn check_unused(&self, layers: u32) -> Result<(), ModelError> {
-        let is_behind = |name: &str| layer_of(name).is_some_and(|layer| layer >= layers);
+    pub fn check_unused(&self, layers: Range<u32>) -> Result<(), ModelError> {
+        let is_behind = |name: &str| layer_of(name).is_some_and(|layer| layers.contains(&layer));
         let used = |name: &str| {
             self.destinations.contains_key(name)
                 || self.ignored.iter().any(|ignored| ignored == name)
