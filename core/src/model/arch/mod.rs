@@ -60,6 +60,9 @@ pub static ALL: &[&Architecture] = &[
     &bitnet::BITNET,
 ];
 
+/// What registers the layers of a model.
+type RegisterDecoder = fn(&mut WeightRegistry<'_>, &Config) -> Result<Box<dyn Decoder>, LoadError>;
+
 /// An architecture, as data: what a file of it may say, and what its layers are.
 pub struct Architecture {
     /// `general.architecture` of its files.
@@ -77,7 +80,7 @@ pub struct Architecture {
     /// Changes what every model's keys have given.
     pub(super) configure: fn(&mut Config, &Keys<'_>) -> Result<(), ModelError>,
     /// Registers the layers.
-    pub(super) decoder: fn(&mut WeightRegistry<'_>, &Config) -> Result<Box<dyn Decoder>, LoadError>,
+    pub(super) decoder: RegisterDecoder,
 }
 
 /// What most architectures have, as a base for theirs.

@@ -62,14 +62,14 @@ pub struct Layer {
 #[derive(Debug)]
 pub enum Mixer {
     /// Attention.
-    Attention(AttentionBlock),
+    Attention(Box<AttentionBlock>),
     /// A short convolution.
     Conv(ShortConv),
 }
 
 impl From<AttentionBlock> for Mixer {
     fn from(block: AttentionBlock) -> Mixer {
-        Mixer::Attention(block)
+        Mixer::Attention(Box::new(block))
     }
 }
 
