@@ -10,9 +10,8 @@ use crate::packages;
 use crate::shell::read;
 use crate::workspace::Workspace;
 
-/// The limit on the text path of the npm package, in bytes after brotli. It is to be 800 KB again once the kernels' twins are in the module
-/// for the CPU alone, which has them as well: they take some 16 KB here.
-const LIMIT: u64 = 815_000;
+/// The limit on the text path of the npm package, in bytes after brotli.
+const LIMIT: u64 = 800_000;
 
 /// The same on each module that computes on the CPU: a page loads one of them.
 const CPU_LIMIT: u64 = 250_000;
