@@ -30,6 +30,11 @@ impl NormTarget {
     pub const fn rows(cols: u32) -> NormTarget {
         NormTarget { stride: cols, offset: 0, adds: false, factor: 1.0 }
     }
+
+    /// The same, added to what is there.
+    pub const fn added(cols: u32) -> NormTarget {
+        NormTarget { adds: true, ..NormTarget::rows(cols) }
+    }
 }
 
 /// `out[r] (+)= x[r] / sqrt(mean(x[r]²) + eps) * weight`.

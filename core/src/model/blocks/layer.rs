@@ -193,7 +193,7 @@ impl Layer {
     /// Adds a branch to `x` by the norm behind the feed-forward layer, if there is one.
     pub fn add_normed(&self, pass: &mut Forward<'_>, branch: Tensor, x: Tensor) {
         if let Some(norm) = &self.after_mlp {
-            pass.norm_into(branch, norm, x, NormTarget { adds: true, ..NormTarget::rows(x.cols) });
+            pass.norm_into(branch, norm, x, NormTarget::added(x.cols));
         }
     }
 
@@ -221,7 +221,7 @@ impl Forward<'_> {
             None => self.add_linear(input, matrix, x),
             Some(norm) => {
                 let branch = self.linear(input, matrix);
-                self.norm_into(branch, norm, x, NormTarget { adds: true, ..NormTarget::rows(x.cols) });
+                self.norm_into(branch, norm, x, NormTarget::added(x.cols));
             }
         }
     }

@@ -92,6 +92,6 @@ impl Forward<'_> {
             activation: self.config.activation,
         });
         let branch = self.linear(inner, &gate.projection);
-        self.norm_into(branch, &gate.norm, out, NormTarget { adds: true, ..NormTarget::rows(out.cols) });
+        self.norm_into(branch, &gate.norm, out, NormTarget::added(out.cols));
     }
 }

@@ -10,32 +10,10 @@ pub const MIXES: [Mix; 16] = [
     Mix { name: "F16", file_type: 1, base: F16, rules: &[] },
     Mix { name: "Q8_0", file_type: 7, base: Q8_0, rules: &[] },
     Mix { name: "Q6_K", file_type: 18, base: Q6_K, rules: &[] },
-    Mix {
-        name: "Q5_K_M",
-        file_type: 17,
-        base: Q5_K,
-        rules: &[
-            rule(OUTPUT, Q6_K),
-            rule(EMBEDDINGS, Q6_K).when(When::Tied),
-            rule(KEYS_AND_VALUES, Q8_0).when(When::Experts),
-            rule(VALUES, Q6_K).in_layers(Layers::Half),
-            rule(DOWN, Q6_K).in_layers(Layers::Half),
-        ],
-    },
+    Mix { name: "Q5_K_M", file_type: 17, base: Q5_K, rules: MEDIUM },
     Mix { name: "Q5_1", file_type: 9, base: Q5_1, rules: EVEN },
     Mix { name: "Q5_0", file_type: 8, base: Q5_0, rules: EVEN },
-    Mix {
-        name: "Q4_K_M",
-        file_type: 15,
-        base: Q4_K,
-        rules: &[
-            rule(OUTPUT, Q6_K),
-            rule(EMBEDDINGS, Q6_K).when(When::Tied),
-            rule(KEYS_AND_VALUES, Q8_0).when(When::Experts),
-            rule(VALUES, Q6_K).in_layers(Layers::Half),
-            rule(DOWN, Q6_K).in_layers(Layers::Half),
-        ],
-    },
+    Mix { name: "Q4_K_M", file_type: 15, base: Q4_K, rules: MEDIUM },
     Mix { name: "Q4_1", file_type: 3, base: Q4_1, rules: EVEN },
     Mix { name: "Q4_0", file_type: 2, base: Q4_0, rules: EVEN },
     Mix { name: "IQ4_NL", file_type: 25, base: IQ4_NL, rules: UNEVEN },
@@ -80,6 +58,14 @@ pub const MIXES: [Mix; 16] = [
             rule(ATTENTION_OUTPUT, Q3_K),
         ],
     },
+];
+
+const MEDIUM: &[Rule] = &[
+    rule(OUTPUT, Q6_K),
+    rule(EMBEDDINGS, Q6_K).when(When::Tied),
+    rule(KEYS_AND_VALUES, Q8_0).when(When::Experts),
+    rule(VALUES, Q6_K).in_layers(Layers::Half),
+    rule(DOWN, Q6_K).in_layers(Layers::Half),
 ];
 
 const EVEN: &[Rule] = &[rule(OUTPUT, Q6_K), rule(EMBEDDINGS, Q6_K).when(When::Tied)];
