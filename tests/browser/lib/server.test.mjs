@@ -47,13 +47,15 @@ test("files are served whole and in part, and nothing above the folder", async (
 test("what is not allowed is answered as if the server were down, and every request is told", async () => {
   /** @type {string[]} */
   const asked = [];
-  const server = await serve(tmpdir(), {}, (path) => asked.push(path) > 1);
+  const folder = mkdtempSync(join(tmpdir(), "serve-"));
+  const server = await serve(folder, {}, (path) => asked.push(path) > 1);
   try {
     assert.equal((await fetch(`${server.address}/a.wasm`)).status, 503);
     assert.equal((await fetch(`${server.address}/a.wasm`)).status, 404);
     assert.deepEqual(asked, ["/a.wasm", "/a.wasm"]);
   } finally {
     await server.close();
+    rmSync(folder, { recursive: true });
   }
 });
 
