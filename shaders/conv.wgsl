@@ -18,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if !has_place(row) {
         return;
     }
-    var sum = 0.0;
+    var sum = bias_of(channel);
     for (var j = 0u; j < LENGTH; j++) {
         let back = LENGTH - 1u - j;
         if back <= row.position {

@@ -5,6 +5,7 @@ const GELU_TANH = 1u;  // Hendrycks and Gimpel, 2016
 const GELU = 2u;
 const RELU_SQUARED = 3u;
 const CLAMPED_SILU = 4u;  // gpt-oss
+const SIGMOID = 5u;
 
 fn sigmoid(v: f32) -> f32 {
     return 1.0 / (1.0 + exp(min(-v, 80.0)));
@@ -32,6 +33,9 @@ fn activate(v: f32, activation: u32) -> f32 {
         }
         case CLAMPED_SILU: {
             return min(v, 7.0) * sigmoid(1.702 * min(v, 7.0));
+        }
+        case SIGMOID: {
+            return sigmoid(v);
         }
         default: {
             return v / (1.0 + exp(min(-v, 80.0)));

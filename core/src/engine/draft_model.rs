@@ -36,6 +36,15 @@ pub enum DraftError {
         /// Tokens of the model.
         model: usize,
     },
+    /// Its states cannot be taken back from what is not accepted.
+    #[error(
+        "the draft model is recurrent ({architecture}), and its states cannot be taken back where a draft is not accepted; take a smaller \
+         model of the same family that attends in all layers"
+    )]
+    Recurrent {
+        /// Its architecture.
+        architecture: &'static str,
+    },
     /// A token is not the same in both.
     #[error(
         "token {token} is {draft:?} to the draft model and {model:?} to the model; take a smaller model of the same family, whose \
@@ -84,6 +93,10 @@ impl DraftModel {
     /// # Errors
     /// [`DraftError`].
     pub fn check(draft: &Model, model: &Tokenizer) -> Result<(), DraftError> {
+        let config = draft.weights().config();
+        if kv_groups(&config.layer_kinds).iter().any(|group| group.lifetime.is_state) {
+            return Err(DraftError::Recurrent { architecture: config.architecture.name });
+        }
         let draft = draft.tokenizer();
         let sizes = [draft.vocab_size(), model.vocab_size()];
         if sizes[0] != sizes[1] || draft.choosable() != model.choosable() {

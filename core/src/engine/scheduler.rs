@@ -56,6 +56,8 @@ struct Track {
     namespace: Namespace,
     /// Leading tokens whose keys and values were computed. Behind the windows of a group they are gone.
     computed: usize,
+    /// Leading positions that recurrent states may have gone through: those of steps that are void now, too.
+    seen: usize,
     /// Its pages in each group.
     tables: Vec<BlockTable>,
     /// Leading tokens that the prefix index knows.
@@ -105,6 +107,14 @@ impl Track {
     /// Leading tokens that may be taken from elsewhere. The last is decoded.
     fn reusable(&self) -> &[u32] {
         &self.tokens[..self.prefill.0.min(self.prefix())]
+    }
+
+    /// A state cannot be taken back: where steps were void that it may have gone through, the sequence goes on from the last end of a page.
+    fn settle(&mut self) {
+        if self.in_flight == 0 && self.is_stale && self.seen > self.computed {
+            self.computed = self.computed / PAGE as usize * PAGE as usize;
+            self.seen = self.computed;
+        }
     }
 
     /// Whether a part of its tokens can be computed now.
@@ -179,6 +189,11 @@ impl Scheduler {
             counts: Counts::default(),
             options,
         }
+    }
+
+    /// Whether a group of layers keeps a recurrent state.
+    fn has_state(&self) -> bool {
+        self.options.groups.iter().any(|group| group.lifetime.is_state)
     }
 
     /// Adds tokens that now stand behind a sequence's others. `computed`: how many of all have their keys and values.

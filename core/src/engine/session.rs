@@ -164,7 +164,7 @@ impl Engine {
             let (kv, config) = (&resources.kv, resources.model.config());
             let groups = kv.options().groups.iter().zip(kv.page_bytes());
             let windows = groups.filter_map(|(group, page_bytes)| {
-                let Lifetime { window, keep } = group.lifetime;
+                let Lifetime { window, keep, .. } = group.lifetime;
                 Some(WindowLayout { layers: group.layers.len() as u32, window: window?, keep, page_bytes })
             });
             KvLayout {

@@ -79,7 +79,7 @@ pub struct WindowLayout {
 
 impl WindowLayout {
     fn lifetime(&self) -> Lifetime {
-        Lifetime { window: Some(self.window), keep: self.keep }
+        Lifetime { window: Some(self.window), keep: self.keep, is_state: false }
     }
 }
 

@@ -47,7 +47,7 @@ pub struct ConvStore {
     pub kv: KvShape,
 }
 
-/// `out[r, c] = act(Σ_j weights[c, j] · kept[position − length + 1 + j, c])`, by columns of `gates` if there are some.
+/// `out[r, c] = act(Σ_j weights[c, j] · kept[position − length + 1 + j, c] + bias[c])`, by columns of `gates` if there are some.
 #[derive(Serialize, Deserialize)]
 pub struct Conv {
     /// The batch.
@@ -61,6 +61,8 @@ pub struct Conv {
     /// f32 `[channels, length]`.
     #[serde(skip)]
     pub weights: TensorRef,
+    /// f32 `[channels]`.
+    pub bias: Option<TensorRef>,
     /// f32 `[rows, gate_columns.stride]`.
     pub gates: Option<(TensorRef, Columns)>,
     /// f32 `[rows, channels]`.
@@ -104,7 +106,7 @@ impl Kernel for ConvStore {
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let mut constants = self.kv.constants_of(self.cache.len());
-        constants.retain(|(name, _)| !UNUSED.contains(name));
+        constants.retain(|(name, _)| !kv::OF_NUMBERS.contains(name));
         constants.extend([
             ("STRIDE", self.columns.stride.into()),
             ("OFFSET", self.columns.offset.into()),
@@ -148,12 +150,14 @@ impl Kernel for Conv {
             Operand::read("weights", "array<f32>", &self.weights),
             Operand::write("out", "array<f32>", &self.out),
         ]);
+        operands.extend(self.bias.iter().map(|bias| Operand::read("bias", "array<f32>", bias)));
         operands.extend(self.gates.iter().map(|(gates, _)| Operand::read("gates", "array<f32>", gates)));
         operands
     }
 
     fn class(&self) -> String {
-        format!("{} {:?}{}", self.gates.is_some(), self.activation, kv::class(self.cache.len()))
+        let (gated, biased) = (self.gates.is_some(), self.bias.is_some());
+        format!("{gated} {biased} {:?}{}", self.activation, kv::class(self.cache.len()))
     }
 
     fn variants(&self, _: &AdapterInfo) -> Vec<Variant> {
@@ -162,8 +166,9 @@ impl Kernel for Conv {
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
         let gate = if self.gates.is_some() { wgsl!("conv/gate") } else { wgsl!("conv/no_gate") };
+        let bias = if self.bias.is_some() { wgsl!("conv/bias") } else { wgsl!("conv/no_bias") };
         let mut constants = self.kv.constants_of(self.cache.len());
-        constants.retain(|(name, _)| !UNUSED.contains(name));
+        constants.retain(|(name, _)| !kv::OF_NUMBERS.contains(name));
         constants.extend([
             ("LENGTH", self.length.into()),
             ("ACTIVATES", self.activation.is_some().into()),
@@ -173,7 +178,7 @@ impl Kernel for Conv {
             constants.extend([("GATE_STRIDE", stride.into()), ("GATE_OFFSET", offset.into())]);
         }
         LaunchConfig {
-            text: [batch::WGSL, kv::WGSL, &kv::reads(self.cache.len()), CACHE, ACTIVATE, gate, BODY].concat(),
+            text: [batch::WGSL, kv::WGSL, &kv::reads(self.cache.len()), CACHE, ACTIVATE, bias, gate, BODY].concat(),
             constants,
             workgroups: [channels(&self.kv).div_ceil(64), self.rows, 1],
             needs: RequiredFeatures::default(),
@@ -182,24 +187,22 @@ impl Kernel for Conv {
 
     fn run(&self, arguments: &Arguments) {
         let segments: Vec<_> = kv::names(self.cache.len()).map(|name| arguments.u32s(name)).collect();
+        let bias = self.bias.as_ref().map(|_| arguments.f32s("bias"));
         let gates = self.gates.as_ref().map(|(_, columns)| (arguments.f32s("gates"), *columns));
         cpu::conv(
             batch::rows(&arguments.u32s("batch")),
             (&segments.iter().map(|segment| &**segment).collect::<Vec<_>>(), &arguments.u32s("pages")),
             &self.kv,
-            (&arguments.f32s("weights"), self.length, self.activation),
+            (&arguments.f32s("weights"), bias.as_deref(), self.length, self.activation),
             gates.as_ref().map(|(gates, columns)| (&**gates, *columns)),
             &mut arguments.f32s_mut("out"),
         );
     }
 
     fn guard(&self) -> KernelTest {
-        case(4, self.activation, self.gates.is_some(), self.cache.len() as u32)
+        case(4, self.activation, (self.bias.is_some(), self.gates.is_some()), self.cache.len() as u32)
     }
 }
-
-/// Constants of a cache that channels do not need.
-const UNUSED: [&str; 3] = ["KV_TYPE", "KV_BLOCK", "KV_NUMBER_WORDS"];
 
 /// Entries of a sequence's row in the page table of the cases.
 const PAGES: u32 = 3;
@@ -222,10 +225,11 @@ pub fn cases() -> Vec<KernelTest> {
         store_case(false, 1),
         store_case(true, 1),
         store_case(true, 3),
-        case(3, None, true, 1),
-        case(4, Some(Activation::Silu), false, 1),
-        case(1, None, false, 2),
-        case(7, Some(Activation::Silu), true, 3),
+        case(3, None, (false, true), 1),
+        case(4, Some(Activation::Silu), (false, false), 1),
+        case(1, None, (false, false), 2),
+        case(4, Some(Activation::Silu), (true, false), 3),
+        case(7, Some(Activation::Silu), (false, true), 3),
     ]
 }
 
@@ -264,7 +268,7 @@ fn store_case(multiplies: bool, segments: u32) -> KernelTest {
     )
 }
 
-fn case(length: u32, activation: Option<Activation>, gated: bool, segments: u32) -> KernelTest {
+fn case(length: u32, activation: Option<Activation>, (biased, gated): (bool, bool), segments: u32) -> KernelTest {
     let kv = shape(segments);
     let gate = Columns { stride: channels(&kv) + 9, offset: 5 };
     let rows = ROWS.len() as u32 + 1;
@@ -276,14 +280,15 @@ fn case(length: u32, activation: Option<Activation>, gated: bool, segments: u32)
         random_f32s(2, channels(&kv) * length),
         vec![0; (rows * channels(&kv)) as usize],
         random_f32s(3, rows * gate.stride),
+        random_f32s(4, channels(&kv)),
     ]);
     let out = 3 + segments as usize;
-    let name = format!("conv of {length} {activation:?} gated {gated} segments {segments}");
+    let name = format!("conv of {length} {activation:?} biased {biased} gated {gated} segments {segments}");
     KernelTest::new(name, inputs, vec![Output::f32(out)], move |mut places| {
         let behind = places.split_off(1 + segments as usize);
-        let [pages, weights, out, gates] = behind.try_into().expect("four inputs behind the cache");
+        let [pages, weights, out, gates, bias] = behind.try_into().expect("five inputs behind the cache");
         let batch = places.remove(0);
-        let gates = gated.then_some((gates, gate));
-        Box::new(Conv { batch, cache: places, pages, weights, gates, out, rows, length, activation, kv })
+        let (bias, gates) = (biased.then_some(bias), gated.then_some((gates, gate)));
+        Box::new(Conv { batch, cache: places, pages, weights, bias, gates, out, rows, length, activation, kv })
     })
 }

@@ -7,9 +7,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
 use super::{
-    attention, chunk_argmax, commit, conv, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv,
+    altup, attention, blend, chunk_argmax, commit, conv, copy, dry, embed, experts, filter_draw, gated_activation,
+    gemm, gemv,
 };
-use super::{layer_norm, logprobs, rms_norm, rope, scale};
+use super::{layer_norm, logprobs, rms_norm, rope, row_scale, scale, scan, scan_gates};
 use crate::device::{Slice, Storage};
 
 /// A kernel as its fields.
@@ -36,8 +37,10 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         Ok(Box::new(serde_json::from_str::<K>(fields)?))
     }
     match name {
+        "altup" => read::<altup::Altup>(fields),
         "attention" => read::<attention::Attention>(fields),
         "attention_reduce" => read::<attention::AttentionReduce>(fields),
+        "blend" => read::<blend::Blend>(fields),
         "chunk_argmax" => read::<chunk_argmax::ChunkArgmax>(fields),
         "commit" => read::<commit::Commit>(fields),
         "conv" => read::<conv::Conv>(fields),
@@ -59,7 +62,10 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
         "route" => read::<experts::route::Route>(fields),
         "rope_kv" => read::<rope::RopeKv>(fields),
+        "row_scale" => read::<row_scale::RowScale>(fields),
         "scale" => read::<scale::Scale>(fields),
+        "scan" => read::<scan::Scan>(fields),
+        "scan_gates" => read::<scan_gates::ScanGates>(fields),
         name => Err(serde::de::Error::custom(format!("there is no kernel `{name}`"))),
     }
 }

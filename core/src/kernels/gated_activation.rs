@@ -23,12 +23,20 @@ pub enum Activation {
     ReluSquared,
     /// `g * sigmoid(1.702 g) * (u + 1)` with `g` at most 7 and `u` within ±7, as gpt-oss gates. By itself, `u` is 0.
     ClampedSilu,
+    /// `sigmoid(v)`.
+    Sigmoid,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Activation; 5] =
-        [Activation::Silu, Activation::GeluTanh, Activation::Gelu, Activation::ReluSquared, Activation::ClampedSilu];
+    pub const ALL: [Activation; 6] = [
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::Gelu,
+        Activation::ReluSquared,
+        Activation::ClampedSilu,
+        Activation::Sigmoid,
+    ];
 
     /// Its number in `shaders/shared/activate.wgsl`.
     pub(super) fn code(self) -> f64 {

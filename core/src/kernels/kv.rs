@@ -214,6 +214,9 @@ pub(super) fn names(segments: usize) -> impl Iterator<Item = &'static str> {
     SEGMENTS.into_iter().take(segments)
 }
 
+/// Constants of a cache that kernels do not need which read words of it as they are.
+pub(super) const OF_NUMBERS: [&str; 3] = ["KV_TYPE", "KV_BLOCK", "KV_NUMBER_WORDS"];
+
 /// What a cache of several segments adds to the class of a kernel.
 pub(super) fn class(segments: usize) -> String {
     if segments > 1 { format!(" {segments} segments") } else { String::new() }
@@ -221,20 +224,34 @@ pub(super) fn class(segments: usize) -> String {
 
 /// WGSL of `kv_read`, the word of a cache of so many segments.
 pub(super) fn reads(segments: usize) -> String {
-    by_segment("fn kv_read(at: u32) -> u32", segments, |segment, at| format!("return {segment}[{at}];"))
+    segment_words(segments).to_owned() + &read(segments)
 }
 
 /// WGSL of `kv_write`, which sets a word.
 pub(super) fn writes(segments: usize) -> String {
+    segment_words(segments).to_owned() + &write(segments)
+}
+
+/// WGSL of both.
+pub(super) fn reads_and_writes(segments: usize) -> String {
+    [segment_words(segments), &read(segments), &write(segments)].concat()
+}
+
+fn segment_words(segments: usize) -> &'static str {
+    if segments > 1 { "override SEGMENT_WORDS: u32;\n" } else { "" }
+}
+
+fn read(segments: usize) -> String {
+    by_segment("fn kv_read(at: u32) -> u32", segments, |segment, at| format!("return {segment}[{at}];"))
+}
+
+fn write(segments: usize) -> String {
     by_segment("fn kv_write(at: u32, word: u32)", segments, |segment, at| format!("{segment}[{at}] = word; return;"))
 }
 
 /// A function whose body asks in which segment the word `at` is.
 fn by_segment(signature: &str, segments: usize, access: impl Fn(&str, &str) -> String) -> String {
-    let mut text = match segments {
-        1 => format!("{signature} {{\n"),
-        _ => format!("override SEGMENT_WORDS: u32;\n{signature} {{\n"),
-    };
+    let mut text = format!("{signature} {{\n");
     for (number, segment) in SEGMENTS[..segments].iter().enumerate() {
         let at = if number == 0 { "at".to_string() } else { format!("at - {number}u * SEGMENT_WORDS") };
         let access = access(segment, &at);

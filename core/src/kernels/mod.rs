@@ -15,8 +15,10 @@ macro_rules! wgsl {
     };
 }
 
+pub mod altup;
 pub mod attention;
 pub mod batch;
+pub mod blend;
 pub mod chunk_argmax;
 pub mod commit;
 pub mod conv;
@@ -37,8 +39,11 @@ pub mod matmul;
 mod operands;
 pub mod rms_norm;
 pub mod rope;
+pub mod row_scale;
 pub mod sampling;
 pub mod scale;
+pub mod scan;
+pub mod scan_gates;
 pub mod verify;
 pub mod weights;
 

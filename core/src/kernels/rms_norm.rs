@@ -46,7 +46,7 @@ pub struct RmsNorm {
     /// f32 `[rows · parts, cols]`.
     #[serde(skip)]
     pub x: TensorRef,
-    /// f32 `[cols]`.
+    /// f32 `[cols]`, or `[parts, cols]`.
     #[serde(skip)]
     pub weight: TensorRef,
     /// f32 `[rows · parts, to.stride]`.
@@ -58,6 +58,8 @@ pub struct RmsNorm {
     pub rows: u32,
     /// Rows of x, and of `out`, that each of them has.
     pub parts: u32,
+    /// Whether each part has weights of its own.
+    pub weights_of_parts: bool,
     /// Columns; a multiple of 4.
     pub cols: u32,
     /// Added to the mean square.
@@ -89,10 +91,15 @@ impl Kernel for RmsNorm {
         let sum = if variant == Variant::Plain { SUM_ONE } else { SUM_SHARED };
         LaunchConfig {
             text: [batch::WGSL, sum, OUT, BODY].concat(),
-            constants: [("COLS", self.cols.into()), ("EPS", self.eps.into()), ("PARTS", self.parts.into())]
-                .into_iter()
-                .chain(self.to.constants())
-                .collect(),
+            constants: [
+                ("COLS", self.cols.into()),
+                ("EPS", self.eps.into()),
+                ("PARTS", self.parts.into()),
+                ("WEIGHTS_OF_PARTS", self.weights_of_parts.into()),
+            ]
+            .into_iter()
+            .chain(self.to.constants())
+            .collect(),
             workgroups: grid_2d(self.rows * self.parts, facts),
             needs: RequiredFeatures::default(),
         }
@@ -108,19 +115,26 @@ impl Kernel for RmsNorm {
     }
 
     fn guard(&self) -> KernelTest {
-        case(2, 256, self.to.adds, 1)
+        case(2, 256, self.to.adds, (if self.weights_of_parts { 2 } else { 1 }, self.weights_of_parts))
     }
 }
 
 impl RmsNorm {
-    fn run_by(&self, arguments: &Arguments, norm: impl FnOnce(&[f32], &[f32], &mut [f32])) {
+    fn run_by(&self, arguments: &Arguments, norm: impl Fn(&[f32], &[f32], &mut [f32])) {
         let used = batch::count(&arguments.u32s("batch")) * (self.parts * self.cols) as usize;
         let (x, weight, mut out) = (arguments.f32s("x"), arguments.f32s("weight"), arguments.f32s_mut("out"));
-        if self.to == NormTarget::rows(self.cols) {
+        if self.to == NormTarget::rows(self.cols) && !self.weights_of_parts {
             return norm(&x[..used], &weight, &mut out[..used]);
         }
         let mut normed = vec![0.0; used];
-        norm(&x[..used], &weight, &mut normed);
+        match self.weights_of_parts {
+            false => norm(&x[..used], &weight, &mut normed),
+            true => {
+                let cols = self.cols as usize;
+                let parts = x[..used].chunks_exact(cols).zip(normed.chunks_exact_mut(cols));
+                parts.zip(weight.chunks_exact(cols).cycle()).for_each(|((x, normed), weight)| norm(x, weight, normed));
+            }
+        }
         self.to.put(&normed, self.cols, &mut out);
     }
 }
@@ -153,27 +167,27 @@ pub fn cases() -> Vec<KernelTest> {
     let shapes = [(1, 4), (3, 60), (2, 1760), (31, 256)];
     shapes
         .into_iter()
-        .flat_map(|(rows, cols)| [false, true].map(|adds| case(rows, cols, adds, 1)))
-        .chain([case(3, 32, true, 5)])
+        .flat_map(|(rows, cols)| [false, true].map(|adds| case(rows, cols, adds, (1, false))))
+        .chain([case(3, 32, true, (5, false)), case(3, 36, false, (5, true))])
         .collect()
 }
 
 /// Norms that are added stand in wider rows, so that a wrong stride shows.
-fn case(rows: u32, cols: u32, adds: bool, parts: u32) -> KernelTest {
+fn case(rows: u32, cols: u32, adds: bool, (parts, weights_of_parts): (u32, bool)) -> KernelTest {
     let valid: Vec<_> = (0..rows).map(|r| batch::Row::new(0, r, 0)).collect();
     let to = if adds { NormTarget { stride: cols + 12, offset: 8, adds, factor: 0.7 } } else { NormTarget::rows(cols) };
     KernelTest::new(
-        format!("rms_norm {rows}x{parts}x{cols} adds {adds}"),
+        format!("rms_norm {rows}x{parts}x{cols} adds {adds} weights of parts {weights_of_parts}"),
         vec![
             batch::words(&valid),
             random_f32s(1, (rows + 1) * parts * cols),
-            random_f32s(2, cols),
+            random_f32s(2, cols * if weights_of_parts { parts } else { 1 }),
             random_f32s(3, (rows + 1) * parts * to.stride),
         ],
         vec![Output::f32(3)],
         move |places| {
             let [batch, x, weight, out] = places.try_into().expect("four inputs");
-            Box::new(RmsNorm { batch, x, weight, out, to, rows: rows + 1, parts, cols, eps: 1e-5 })
+            Box::new(RmsNorm { batch, x, weight, out, to, rows: rows + 1, parts, weights_of_parts, cols, eps: 1e-5 })
         },
     )
 }

@@ -5,6 +5,11 @@
 //! computed. Such a page leaves a hole in the block table. On the device its entry stays as it was: attention visits visible positions
 //! by number, so that nothing reads it.
 //!
+//! A recurrent state is kept in pages, too: what it was behind the last position of a page, or behind the last that was computed in it. A
+//! full page is a checkpoint. A row reads the state behind the position before it, and a sequence that is called back goes on from the
+//! end of a page, so that it needs the page before its own as well. Where many rows are computed at once, most of the pages between
+//! are left out.
+//!
 //! A prefix of a sequence can be gone on with if each group has the pages that the next position needs, whatever else is gone.
 
 use std::ops::Range;
@@ -14,6 +19,9 @@ use crate::kernels::kv::{KvType, PAGE};
 
 const PAGE_TOKENS: usize = PAGE as usize;
 
+/// Pages of a state that a sequence holds at most: two before its steps in flight, theirs, and checkpoints for other sequences.
+const STATE_PAGES: u64 = 5;
+
 /// Which positions a token's attention sees, and so how long keys and values are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Lifetime {
@@ -21,13 +29,28 @@ pub struct Lifetime {
     pub window: Option<u32>,
     /// Leading positions that the window does not hide.
     pub keep: u32,
+    /// Whether pages hold a state instead of positions.
+    pub is_state: bool,
 }
 
-/// Layers that share a page pool: their keys and values have one shape, and one lifetime.
+/// What a layer keeps of the positions before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CachePart {
+    /// Keys and values.
+    Attention,
+    /// The channels of a convolution.
+    Conv,
+    /// A recurrent state.
+    State,
+}
+
+/// Layers that share a page pool: what they keep has one shape, and one lifetime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvGroupSpec {
     /// Its layers, in order.
     pub layers: Vec<u32>,
+    /// What they keep in it.
+    pub part: CachePart,
     /// Key/value heads.
     pub kv_heads: u32,
     /// Width of a head.
@@ -39,6 +62,16 @@ pub struct KvGroupSpec {
 }
 
 impl Lifetime {
+    /// Of a recurrent state: the page before a row's own, and its own.
+    pub const STATE: Lifetime = Lifetime { window: Some(PAGE + 1), keep: 0, is_state: true };
+
+    /// Numbers of the pages that rows at positions `rows` need which are computed in one pass: of a state those at whose end it is kept.
+    pub fn pages_of_pass(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + use<> {
+        let (is_state, Range { start, end }) = (self.is_state, rows.clone());
+        let is_between = move |page: usize| page * PAGE_TOKENS >= start && (page + 2) * PAGE_TOKENS <= end;
+        self.pages(rows).filter(move |page| !(is_state && is_between(*page)))
+    }
+
     /// Numbers of the pages that rows at positions `rows` read or write. Where they end before they begin: those before the end that a row
     /// at the beginning reads.
     pub fn pages(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + use<> {
@@ -60,6 +93,9 @@ impl Lifetime {
 
     /// Pages of a group that a sequence holds at most while it computes `rows` positions at once.
     pub fn most_pages(&self, rows: u32) -> Option<u64> {
+        if self.is_state {
+            return Some(STATE_PAGES);
+        }
         let span = u64::from(self.window?.max(1) - 1) + u64::from(rows.max(PAGE));
         Some((span - 1).div_ceil(u64::from(PAGE)) + 1 + self.kept_pages() as u64)
     }
@@ -120,11 +156,11 @@ impl BlockTable {
         self.pages.iter().enumerate().filter_map(|(number, page)| Some((number, (*page)?)))
     }
 
-    /// Numbers of the pages that rows at these positions need and that are not there.
-    pub fn lacking(&self, lifetime: &Lifetime, rows: Range<usize>) -> Vec<usize> {
+    /// Those of the pages that rows need which are not there.
+    pub fn lacking(&self, lifetime: &Lifetime, pages: impl Iterator<Item = usize>) -> Vec<usize> {
         // Without a window there are no holes.
         let standing = if lifetime.window.is_none() { self.len() } else { 0 };
-        lifetime.pages(rows).skip(standing).filter(|number| self.get(*number).is_none()).collect()
+        pages.skip(standing).filter(|number| self.get(*number).is_none()).collect()
     }
 
     /// Takes out the pages that no row at `position` or behind it sees.
@@ -152,14 +188,12 @@ mod tests {
         other <= position && (in_window || other < lifetime.keep as usize)
     }
 
-    const LIFETIMES: [Lifetime; 6] = [
-        Lifetime { window: None, keep: 0 },
-        Lifetime { window: Some(1), keep: 0 },
-        Lifetime { window: Some(37), keep: 0 },
-        Lifetime { window: Some(32), keep: 4 },
-        Lifetime { window: Some(33), keep: 33 },
-        Lifetime { window: Some(100), keep: 64 },
-    ];
+    const fn of(window: Option<u32>, keep: u32) -> Lifetime {
+        Lifetime { window, keep, is_state: false }
+    }
+
+    const LIFETIMES: [Lifetime; 6] =
+        [of(None, 0), of(Some(1), 0), of(Some(37), 0), of(Some(32), 4), of(Some(33), 33), of(Some(100), 64)];
 
     #[test]
     fn lifetime_names_the_pages_that_rows_see_and_no_other() {
@@ -195,7 +229,7 @@ mod tests {
                 let mut all: Vec<PageId> = table.iter().map(|(_, page)| page).chain(gone.iter().copied()).collect();
                 all.sort_unstable();
                 assert_eq!(all, (0..8).collect::<Vec<_>>(), "each page is there or gone");
-                assert!(table.lacking(&lifetime, position..250).is_empty());
+                assert!(table.lacking(&lifetime, lifetime.pages(position..250)).is_empty());
                 let held = table.iter().filter(|(number, _)| *number <= position / PAGE_TOKENS).count();
                 assert_eq!(held, lifetime.pages(position..position + 1).count(), "{lifetime:?} at {position}");
             }
@@ -203,15 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn pass_over_many_rows_leaves_out_most_pages_of_a_state() {
+        let pages = |rows: Range<usize>| Lifetime::STATE.pages_of_pass(rows).collect::<Vec<_>>();
+        assert_eq!(pages(0..1), [0]);
+        assert_eq!(pages(0..300), [8, 9], "the last border, and the end");
+        assert_eq!(pages(40..300), [0, 1, 8, 9], "and the page before, and that which is gone on with");
+        assert_eq!(pages(64..320), [1, 9]);
+        assert_eq!(pages(64..96), [1, 2]);
+        assert_eq!(pages(63..65), [0, 1, 2]);
+        assert!(Lifetime::STATE.pages(40..300).eq(0..10));
+        assert!(LIFETIMES.iter().all(|lifetime| lifetime.pages_of_pass(40..300).eq(lifetime.pages(40..300))));
+        assert_eq!(Lifetime::STATE.pool_pages(1 << 20, 2, 512), 12);
+    }
+
+    #[test]
     fn pool_of_a_windowed_group_does_not_grow_with_the_context() {
-        let windowed = Lifetime { window: Some(512), keep: 0 };
+        let windowed = of(Some(512), 0);
         let pages = windowed.pool_pages(8192, 1, 256);
         assert_eq!(pages, (512 + 256) / PAGE + 2, "a window, a chunk, two cut pages");
         assert_eq!(windowed.pool_pages(1 << 24, 1, 256), pages);
         assert_eq!(windowed.pool_pages(1 << 24, 4, 256), 4 * pages);
         assert_eq!(windowed.pool_pages(64, 1, 256), 3, "a context shorter than the window");
         assert_eq!(Lifetime::default().pool_pages(8192, 4, 256), 8192 / PAGE + 4);
-        let absurd = Lifetime { window: Some(u32::MAX), keep: u32::MAX };
+        let absurd = of(Some(u32::MAX), u32::MAX);
         assert_eq!(absurd.pool_pages(u32::MAX, u32::MAX, u32::MAX), u32::MAX);
     }
 }

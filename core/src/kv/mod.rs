@@ -14,7 +14,7 @@ pub mod tiers;
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
 use crate::kernels::kv::{KvShape, KvType, PAGE};
-use groups::KvGroupSpec;
+use groups::{CachePart, KvGroupSpec};
 
 /// The cache of all layers.
 #[derive(Debug)]
@@ -144,12 +144,12 @@ impl KvCache {
         }
     }
 
-    /// The cache of a layer.
-    pub fn layer(&self, layer: u32) -> LayerCache {
-        let places = self.options.groups.iter().zip(&self.groups);
+    /// The cache of what a layer keeps, which it does.
+    pub fn layer(&self, layer: u32, part: CachePart) -> LayerCache {
+        let places = self.options.groups.iter().zip(&self.groups).filter(|(spec, _)| spec.part == part);
         let mut places =
             places.filter_map(|(spec, cache)| Some((cache, spec.layers.iter().position(|l| *l == layer)?)));
-        let Some((group, at)) = places.next() else { unreachable!("each layer is in a group") };
+        let Some((group, at)) = places.next() else { unreachable!("what each layer keeps is in a group") };
         let segments = group.layers[at].iter().map(Storage::all).collect();
         LayerCache { segments, table: group.table.all(), shape: group.shape }
     }

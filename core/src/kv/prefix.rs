@@ -132,7 +132,10 @@ impl PrefixIndex {
         let (nodes, sources) = self.sources(namespace, tokens, stored);
         let longest = sources.iter().map(Vec::len).max().unwrap_or(0);
         let parent = nodes.last().map_or(Parent::Root(namespace), |id| Parent::Node(*id));
-        let partial = self.partial(parent, &tokens[nodes.len() * PAGE_TOKENS..]).filter(|_| nodes.len() == longest);
+        // A state is known behind whole pages alone.
+        let has_state = self.lifetimes.iter().any(|lifetime| lifetime.is_state);
+        let partial = self.partial(parent, &tokens[nodes.len() * PAGE_TOKENS..]);
+        let partial = partial.filter(|_| nodes.len() == longest && !has_state);
         // Whether `position` can be computed next, with what is there of the first `depth` pages.
         let serves = |depth: usize, position: usize| {
             let mut of_windows = self.lifetimes.iter().zip(&sources).filter(|(lifetime, _)| lifetime.window.is_some());

@@ -5,7 +5,7 @@ use super::blocks::NormKind;
 use super::error::ModelError;
 use super::experts::ExpertConfig;
 use super::keys::Keys;
-use super::layer_kind::{AttentionKind, LayerKind};
+use super::layer_kind::{AttentionKind, LayerKind, RecurrentKind};
 use super::rope::{Rope, Scaling};
 use super::windows;
 use crate::kernels::Activation;
@@ -52,6 +52,8 @@ pub struct Config {
     pub ropes: Vec<Rope>,
     /// How queries grow with their position, if they do.
     pub temperature: Option<Temperature>,
+    /// How many standard deviations above their mean gates of each layer must be, where that is asked of them; empty: of none.
+    pub sparsity: Vec<Option<f32>>,
     /// Columns of the inputs that each layer has of its own; 0 for none.
     pub per_layer_width: u32,
     /// What embeddings are multiplied by.
@@ -98,13 +100,16 @@ impl Config {
         };
         let embedding = gguf.tensor("token_embd.weight")?;
         let windows = windows::read(&keys, architecture.windows, layers, context)?;
-        let ffn = keys.of_layers("feed_forward_length", blocks, 1 << 18)?;
+        // Where all layers have experts, files may leave out the width of dense ones.
+        let (dense, of_experts) = ("feed_forward_length", "expert_feed_forward_length");
+        let has = |name| keys.meta.get(&keys.key(name)).is_some();
+        let ffn = keys.of_layers(if has(of_experts) && !has(dense) { of_experts } else { dense }, blocks, 1 << 18)?;
         let kind = |(window, (heads, kv_heads)): (_, (&u32, &u32))| {
             LayerKind::Attention(AttentionKind {
                 heads: *heads,
                 kv_heads: *kv_heads,
                 head_dim,
-                lifetime: Lifetime { window, keep: 0 },
+                lifetime: Lifetime { window, ..Lifetime::default() },
                 rope: Some(0),
                 scale: 1.0 / (head_dim as f32).sqrt(),
                 cap: None,
@@ -135,6 +140,7 @@ impl Config {
             eps: epsilon(&keys)?,
             ropes: vec![Rope::read(&keys, architecture.rope, head_dim, context)?],
             temperature: None,
+            sparsity: Vec::new(),
             per_layer_width: 0,
             embedding_scale: 1.0,
             residual_scale: 1.0,
@@ -156,8 +162,8 @@ impl Config {
     fn check(&self, keys: &Keys<'_>, length: u32) -> Result<(), ModelError> {
         for kind in &self.layer_kinds {
             let AttentionKind { heads, kv_heads, head_dim, .. } = match kind {
-                LayerKind::Attention(kind) => *kind,
-                LayerKind::Conv(_) => continue,
+                LayerKind::Attention(kind) | LayerKind::Parallel(kind, _) => *kind,
+                LayerKind::Conv(_) | LayerKind::Recurrent(_) | LayerKind::FeedForward => continue,
             };
             if kv_heads == 0 || heads == 0 || !heads.is_multiple_of(kv_heads) {
                 return Err(ModelError::size(format!("{heads} query heads share {kv_heads} key/value heads")));
@@ -170,7 +176,9 @@ impl Config {
             }
         }
         keys.refuse("attention.value_length", "values of another width", &[f64::from(length)])?;
-        for width in self.ffn.iter().chain([&self.hidden]) {
+        // Where layers may be without, that is 0.
+        let optional = self.architecture.reads.contains(&"feed_forward_length");
+        for width in self.ffn.iter().filter(|width| !optional || **width > 0).chain([&self.hidden]) {
             if *width == 0 || !width.is_multiple_of(32) {
                 return Err(ModelError::feature(format!("rows of {width} weights, no multiple of 32")));
             }
@@ -211,17 +219,26 @@ impl Config {
     /// The attention of layer `index`.
     pub fn attention(&self, index: u32) -> &AttentionKind {
         match &self.layer_kinds[index as usize] {
-            LayerKind::Attention(kind) => kind,
-            LayerKind::Conv(_) => unreachable!("its architecture knows which layers attend"),
+            LayerKind::Attention(kind) | LayerKind::Parallel(kind, _) => kind,
+            _ => unreachable!("its architecture knows which layers attend"),
         }
     }
 
     /// The attention of every layer that has some, to be changed.
     pub(super) fn attentions_mut(&mut self) -> impl Iterator<Item = &mut AttentionKind> {
         self.layer_kinds.iter_mut().filter_map(|kind| match kind {
-            LayerKind::Attention(kind) => Some(kind),
-            LayerKind::Conv(_) => None,
+            LayerKind::Attention(kind) | LayerKind::Parallel(kind, _) => Some(kind),
+            LayerKind::Conv(_) | LayerKind::Recurrent(_) | LayerKind::FeedForward => None,
         })
+    }
+
+    /// Makes a recurrence of each layer that would attend to no key heads.
+    pub(super) fn recur_without_keys(&mut self, recurrent: RecurrentKind) {
+        for kind in &mut self.layer_kinds {
+            if matches!(kind, LayerKind::Attention(attention) if attention.kv_heads == 0) {
+                *kind = LayerKind::Recurrent(recurrent);
+            }
+        }
     }
 
     /// Lets layers that see a window rotate by this base, not stretched; the others stay as they are.

@@ -13,6 +13,8 @@ pub struct ExpertConfig {
     pub ffn: u32,
     /// Width of what every token goes to beside; 0 for nothing.
     pub shared_ffn: u32,
+    /// Columns of what experts work on, where that is a projection of the stream; else 0.
+    pub latent: u32,
     /// Layers at the front that have none.
     pub leading_dense: u32,
 }
@@ -54,6 +56,7 @@ impl ExpertConfig {
             },
             ffn,
             shared_ffn,
+            latent: size("moe_latent_size")?,
             leading_dense: size("leading_dense_block_count")?,
         };
         config.check()?;
@@ -71,7 +74,7 @@ impl ExpertConfig {
                 "{used} of {experts} experts are chosen from {groups_used} of {groups} groups"
             )));
         }
-        for width in [self.ffn, self.shared_ffn] {
+        for width in [self.ffn, self.shared_ffn, self.latent] {
             if width > 1 << 18 || !width.is_multiple_of(32) {
                 return Err(ModelError::feature(format!("experts of {width} columns, no multiple of 32")));
             }

@@ -1,6 +1,6 @@
 //! Whether a model and its context fit a device, from the file's header alone: before any weight is read or downloaded.
 
-use super::layer_kind::{LayerKind, kv_groups};
+use super::layer_kind::{AttentionKind, LayerKind, RecurrentKind, kv_groups};
 use super::weights::LoadError;
 use super::{Config, Model};
 use crate::device::Device;
@@ -96,9 +96,14 @@ impl MemoryNeeds {
         // What lives at once in a layer: the residual stream and its norm, then either attention's tensors or the fused
         // feed-forward layer's. One row has logits.
         let widths = (0..config.layers).map(|layer| {
+            let recurrent = |kind: &RecurrentKind| 2 * kind.conv.channels + 3 * kind.scan.width() + 4 * kind.scan.heads;
+            let attention = |kind: &AttentionKind| kind.qkv_width() + kind.q_width();
             let mixer = match &config.layer_kinds[layer as usize] {
-                LayerKind::Attention(kind) => kind.qkv_width() + kind.q_width(),
+                LayerKind::Attention(kind) => attention(kind),
                 LayerKind::Conv(kind) => 4 * kind.channels,
+                LayerKind::Recurrent(kind) => recurrent(kind),
+                LayerKind::Parallel(kind, beside) => attention(kind) + recurrent(beside),
+                LayerKind::FeedForward => 0,
             };
             let pairs = config.experts.map_or(0, |experts| experts.routing.used * (experts.ffn + config.hidden));
             mixer.max(config.ffn(layer)).max(pairs)
@@ -232,7 +237,7 @@ impl Pool {
 
 fn pools(config: &Config, ty: KvType) -> impl Iterator<Item = Pool> {
     kv_groups(&config.layer_kinds).into_iter().map(move |group| {
-        let KvGroupSpec { layers, kv_heads, head_dim, lifetime, ty: own } = group;
+        let KvGroupSpec { layers, kv_heads, head_dim, lifetime, ty: own, .. } = group;
         let ty = own.unwrap_or(ty);
         let shape = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty, segment_pages: 1 };
         Pool { lifetime, shape, page: shape.page_bytes() * layers.len() as u64 }

@@ -1,7 +1,8 @@
 //! What each layer of a model is, as data: from this follow the cache it needs and the group that it shares one with.
 
 use crate::kernels::kv::KvType;
-use crate::kv::groups::{KvGroupSpec, Lifetime};
+use crate::kernels::scan::ScanShape;
+use crate::kv::groups::{CachePart, KvGroupSpec, Lifetime};
 
 /// What mixes positions in a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,6 +11,21 @@ pub enum LayerKind {
     Attention(AttentionKind),
     /// A short causal convolution of each channel.
     Conv(ConvKind),
+    /// A recurrence over the positions, behind a short convolution.
+    Recurrent(RecurrentKind),
+    /// Both attention and a recurrence, over the same.
+    Parallel(AttentionKind, RecurrentKind),
+    /// Nothing: the layer is a feed-forward layer alone.
+    FeedForward,
+}
+
+/// The sizes of a recurrence, and of the convolution before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecurrentKind {
+    /// Sizes of the recurrence, and what it does.
+    pub scan: ScanShape,
+    /// Sizes of the convolution.
+    pub conv: ConvKind,
 }
 
 /// The sizes of a convolution.
@@ -65,37 +81,65 @@ impl AttentionKind {
 pub fn kv_groups(layers: &[LayerKind]) -> Vec<KvGroupSpec> {
     let mut groups: Vec<KvGroupSpec> = Vec::new();
     for (layer, kind) in (0..).zip(layers) {
-        let mut spec = match kind {
-            LayerKind::Attention(kind) if kind.cache_of.is_some() => continue,
-            LayerKind::Attention(AttentionKind { kv_heads, head_dim, lifetime, .. }) => KvGroupSpec {
-                layers: Vec::new(),
-                kv_heads: *kv_heads,
-                head_dim: *head_dim,
-                lifetime: *lifetime,
-                ty: None,
-            },
-            // Half of the channels in place of a key, half of a value; see `kernels/conv.rs`.
-            LayerKind::Conv(ConvKind { channels, length }) => KvGroupSpec {
-                layers: Vec::new(),
-                kv_heads: 1,
-                head_dim: channels / 2,
-                lifetime: Lifetime { window: Some(*length), keep: 0 },
-                ty: Some(KvType::F32),
-            },
+        let specs = match kind {
+            LayerKind::Attention(kind) => vec![kind.cache()],
+            LayerKind::Conv(kind) => vec![Some(kind.cache())],
+            LayerKind::Recurrent(kind) => vec![Some(kind.conv.cache()), Some(kind.scan.cache())],
+            LayerKind::Parallel(attention, kind) => {
+                vec![attention.cache(), Some(kind.conv.cache()), Some(kind.scan.cache())]
+            }
+            LayerKind::FeedForward => Vec::new(),
         };
-        let is_same = |group: &&mut KvGroupSpec| {
-            (group.kv_heads, group.head_dim, group.lifetime, group.ty)
-                == (spec.kv_heads, spec.head_dim, spec.lifetime, spec.ty)
-        };
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.layers.push(layer),
-            None => {
-                spec.layers.push(layer);
-                groups.push(spec);
+        for mut spec in specs.into_iter().flatten() {
+            let is_same = |group: &&mut KvGroupSpec| KvGroupSpec { layers: Vec::new(), ..(*group).clone() } == spec;
+            match groups.iter_mut().find(is_same) {
+                Some(group) => group.layers.push(layer),
+                None => {
+                    spec.layers.push(layer);
+                    groups.push(spec);
+                }
             }
         }
     }
     groups
+}
+
+impl AttentionKind {
+    /// What a layer keeps, if it has keys of its own.
+    fn cache(&self) -> Option<KvGroupSpec> {
+        let AttentionKind { kv_heads, head_dim, lifetime, .. } = *self;
+        let spec =
+            KvGroupSpec { layers: Vec::new(), part: CachePart::Attention, kv_heads, head_dim, lifetime, ty: None };
+        self.cache_of.is_none().then_some(spec)
+    }
+}
+
+impl ConvKind {
+    /// Half of the channels in place of a key, half of a value; see `kernels/conv.rs`.
+    fn cache(&self) -> KvGroupSpec {
+        KvGroupSpec {
+            layers: Vec::new(),
+            part: CachePart::Conv,
+            kv_heads: 1,
+            head_dim: self.channels / 2,
+            lifetime: Lifetime { window: Some(self.length), ..Lifetime::default() },
+            ty: Some(KvType::F32),
+        }
+    }
+}
+
+impl ScanShape {
+    /// The state in place of a page's keys and values; see `kernels/scan.rs`.
+    fn cache(&self) -> KvGroupSpec {
+        KvGroupSpec {
+            layers: Vec::new(),
+            part: CachePart::State,
+            kv_heads: 1,
+            head_dim: self.head_dim(),
+            lifetime: Lifetime::STATE,
+            ty: Some(KvType::F32),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +150,7 @@ mod tests {
     fn kv_groups_join_layers_of_one_shape_and_lifetime() {
         let layer = |kv_heads, window| {
             let (heads, head_dim, rope, scale, cap) = (4, 64, Some(0), 0.125, None);
-            let lifetime = Lifetime { window, keep: 0 };
+            let lifetime = Lifetime { window, ..Lifetime::default() };
             let (norms_values, cache_of) = (false, None);
             LayerKind::Attention(AttentionKind {
                 heads,

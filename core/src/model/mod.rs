@@ -12,6 +12,7 @@ pub mod experts;
 pub mod fit;
 mod keys;
 pub mod layer_kind;
+mod recurrent;
 pub mod rope;
 pub mod weights;
 mod windows;

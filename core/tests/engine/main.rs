@@ -3,6 +3,7 @@
 
 mod activations;
 mod answers;
+mod architectures;
 mod chat_session;
 mod clients;
 mod cpu_module;
@@ -12,9 +13,11 @@ mod encoders;
 mod kv_types;
 mod metrics;
 mod model_goldens;
+mod oracle;
 mod page_store;
 mod permutations;
 mod reasoning;
+mod recurrent;
 mod sessions;
 mod slow_grammars;
 #[path = "../support/mod.rs"]

@@ -83,7 +83,7 @@ fn best(logits: &[f32]) -> u32 {
 }
 
 /// Every checkpoint of an architecture that there is, by name.
-fn names() -> Vec<String> {
+pub fn names() -> Vec<String> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/models");
     let files = std::fs::read_dir(folder).expect("the goldens").map(|entry| entry.expect("an entry").file_name());
     let names = files.filter_map(|name| Some(name.to_str()?.strip_suffix(".gguf")?.to_owned()));

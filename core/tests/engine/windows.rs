@@ -1,27 +1,15 @@
 //! Models with sliding windows give back the pages behind them, and answer as if nothing was given back, shared, evicted or restored.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
-use inglenook::engine::event::{Event, Usage};
+use inglenook::Device;
 use inglenook::engine::page_store::FolderStore;
 use inglenook::engine::request::Request;
-use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
-use inglenook::engine::{Answer, Engine, EngineOptions};
-use inglenook::plan::KernelCache;
-use inglenook::source::Memory;
-use inglenook::{Device, KvType};
+use inglenook::engine::{Engine, EngineOptions};
 use pollster::block_on;
-use serde_json::json;
 
 use crate::gpu;
-
-const CONTEXT: u32 = 400;
-
-fn golden(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/goldens/models/{name}.gguf"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use crate::oracle::{Oracle, answer, golden, load, options, read, request, text};
 
 /// The model whose two layers have windows of 37 tokens, where of each `period` layers the last has none; 0: all have one.
 fn windowed(period: u32) -> Vec<u8> {
@@ -42,74 +30,6 @@ fn windowed(period: u32) -> Vec<u8> {
 /// Windows in all layers, in one of two, and in all beside sinks.
 fn models() -> [Vec<u8>; 3] {
     [windowed(0), windowed(2), golden("sinks")]
-}
-
-fn options(slots: u32) -> EngineOptions {
-    EngineOptions {
-        context: Some(CONTEXT),
-        max_sequences: Some(slots),
-        kv_type: KvType::F32,
-        host_cache_bytes: Some(0),
-        ..EngineOptions::default()
-    }
-}
-
-fn load(device: Device, model: &[u8], options: &EngineOptions) -> Engine {
-    block_on(Engine::load(device, &Memory(model), options, &mut |_| true)).expect("a golden model loads")
-}
-
-/// A text of about `len` tokens that begins as all of this `seed` do.
-fn text(seed: usize, len: usize) -> String {
-    let words = ["answer", "gardener", "harbour", "print", "ember", "one"];
-    (0..len).map(|at| words[(at * (seed + 3) + at / 5) % words.len()]).collect::<Vec<_>>().join(" ")
-}
-
-fn request(engine: &Engine, prompt: &str, max_tokens: u32) -> Request {
-    let never = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
-    let bias = serde_json::Map::from_iter(never);
-    let fields = json!({"prompt": prompt, "temperature": 0, "max_tokens": max_tokens, "logit_bias": bias});
-    Request::from_json(&fields.to_string()).expect("a request")
-}
-
-async fn read(mut answer: Answer) -> (Vec<u32>, Usage) {
-    loop {
-        if let Event::Done { usage, .. } = answer.next().await.expect("generates").expect("an end") {
-            return (answer.tokens(0), usage);
-        }
-    }
-}
-
-fn answer(engine: &Engine, request: &Request) -> (Vec<u32>, Usage) {
-    block_on(read(engine.submit(request.clone()).expect("a good request")))
-}
-
-/// What the model says greedily, where every page is kept and nothing is shared.
-struct Oracle {
-    scorer: LogitsEvaluator,
-    never: Vec<u32>,
-}
-
-impl Oracle {
-    fn new(model: &[u8], engine: &Engine) -> Oracle {
-        let options = ScoreOptions { chunk: 64, context: CONTEXT, kv: KvType::F32 };
-        let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(model), options));
-        let never = engine.tokenizer().stop_ids().to_vec();
-        Oracle { scorer: scorer.expect("a golden model loads"), never }
-    }
-
-    fn answer(&self, engine: &Engine, request: &Request) -> Vec<u32> {
-        let prompt = engine.prompt_tokens(request).expect("a good request");
-        let mut logits = block_on(self.scorer.logits(&prompt)).expect("computes");
-        let mut tokens = Vec::new();
-        for position in prompt.len() as u32..prompt.len() as u32 + request.max_tokens.expect("a limit") {
-            let last = &logits[logits.len() - self.scorer.model().config().vocab as usize..];
-            let allowed = (0..last.len() as u32).filter(|id| !self.never.contains(id));
-            let token = allowed.max_by(|a, b| last[*a as usize].total_cmp(&last[*b as usize])).expect("some");
-            tokens.push(token);
-            logits = block_on(self.scorer.extend(position, &[token])).expect("computes");
-        }
-        tokens
-    }
 }
 
 #[test]
@@ -135,16 +55,16 @@ fn answers_from_a_cache_of_several_segments_equal_those_from_one() {
         for device in [Device::Cpu, gpu()] {
             let engine = load(device.client(), &model, &segmented);
             let whole = load(device, &model, &options(1));
-            let request = request(&engine, &text(1, 90), 290);
-            let (said, usage) = answer(&engine, &request);
+            let long = request(&engine, &text(1, 90), 290);
+            let (said, usage) = answer(&engine, &long);
             assert!(usage.prompt_tokens + usage.completion_tokens > 11 * 32, "{usage:?}");
-            assert_eq!(said, answer(&whole, &request).0);
+            assert_eq!(said, answer(&whole, &long).0);
             // What goes on from the end of a restored conversation reads all segments.
-            let first = self::request(&engine, &text(3, 340), 1);
+            let first = request(&engine, &text(3, 340), 1);
             let file = saved(&engine, &first, &answer(&engine, &first).0);
             engine.reset_cache();
             engine.restore(&file).expect("its own file");
-            let on = self::request(&engine, &(text(3, 340) + " " + &text(1, 10)), 40);
+            let on = request(&engine, &(text(3, 340) + " " + &text(1, 10)), 40);
             let (said, usage) = answer(&engine, &on);
             assert!(usage.cached_tokens > 320, "{usage:?}");
             assert_eq!(said, answer(&whole, &on).0);

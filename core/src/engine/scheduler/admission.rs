@@ -41,6 +41,7 @@ impl Scheduler {
             rank,
             namespace,
             computed: 0,
+            seen: 0,
             tables: vec![BlockTable::default(); self.pools.len()],
             indexed: 0,
             slot: None,
@@ -90,7 +91,7 @@ impl Scheduler {
         for (table, pool) in tables.iter().zip(&mut self.pools) {
             table.iter().for_each(|(_, page)| _ = pool.release(page));
         }
-        track.computed = 0;
+        (track.computed, track.seen) = (0, 0);
         track.indexed = 0;
         (track.is_matched, track.is_stale, track.is_fresh) = (false, true, true);
     }

@@ -153,6 +153,7 @@ impl Scheduler {
         }
         shared.iter().for_each(|(group, page)| _ = self.pools[*group].release(*page));
         if let Some(track) = self.tracks.get_mut(&id) {
+            track.seen = track.computed;
             self.counts.reused += track.computed as u64;
             track.cached.get_or_insert(track.computed);
         }
@@ -161,7 +162,7 @@ impl Scheduler {
     /// Loads the pages from the host tier that `rows` of a sequence need. False where it had to give its own up.
     fn load(&mut self, id: SeqId, rows: Range<usize>, loads: &[(usize, usize, PathKey)]) -> bool {
         let len = rows.end;
-        if !self.reserve(id, rows) {
+        if !self.reserve(id, rows, false) {
             return false;
         }
         let Some(track) = self.tracks.get_mut(&id) else { return false };
@@ -194,7 +195,8 @@ impl Scheduler {
         own.iter().zip(&mut self.pools).for_each(|(page, pool)| _ = pool.release(*page));
         // Without the copies more may be seen than with them, since a window begins earlier.
         let mut groups = self.options.groups.iter().zip(&track.tables);
-        if groups.any(|(group, table)| !table.lacking(&group.lifetime, len..len).is_empty()) {
+        let needed = |lifetime: &Lifetime| lifetime.pages(len..len);
+        if groups.any(|(group, table)| !table.lacking(&group.lifetime, needed(&group.lifetime)).is_empty()) {
             (track.computed, track.indexed) = (0, 0);
             for (table, pool) in track.tables.iter_mut().zip(&mut self.pools) {
                 std::mem::take(table).iter().for_each(|(_, page)| _ = pool.release(page));
@@ -210,15 +212,19 @@ impl Scheduler {
         self.pools[group].alloc()
     }
 
-    /// Makes sure that a running sequence has the pages that rows at these positions need, whatever that costs those that rank behind it.
-    /// False where it had to give its own up.
-    pub(super) fn reserve(&mut self, id: SeqId, rows: Range<usize>) -> bool {
+    /// Makes sure that a running sequence has the pages that rows at these positions need, in one pass or in several, whatever that costs
+    /// those that rank behind it. False where it had to give its own up.
+    pub(super) fn reserve(&mut self, id: SeqId, rows: Range<usize>, in_one_pass: bool) -> bool {
         while let Some(track) = self.tracks.get_mut(&id)
             && let Some(slot) = track.slot
         {
             let mut lacking = None;
             for (group, (options, pool)) in self.options.groups.iter().zip(&mut self.pools).enumerate() {
-                let wanted = track.tables[group].lacking(&options.lifetime, rows.clone());
+                let (lifetime, table) = (&options.lifetime, &track.tables[group]);
+                let wanted = match in_one_pass {
+                    true => table.lacking(lifetime, lifetime.pages_of_pass(rows.clone())),
+                    false => table.lacking(lifetime, lifetime.pages(rows.clone())),
+                };
                 let new: Vec<_> = wanted.iter().map_while(|number| Some((*number, pool.alloc()?))).collect();
                 new.iter().for_each(|(number, page)| track.tables[group].set(*number, *page));
                 self.pending.extend(maps(group, slot, new.iter().copied()));
@@ -237,10 +243,13 @@ impl Scheduler {
         false
     }
 
-    /// Gives back the pages of a sequence that lie behind its windows. What the index has of them stays until it must go.
+    /// Gives back the pages of a sequence that lie behind its windows. What the index has of them stays until it must go. With a state it may
+    /// have to go on from the last end of a page, whose windows then begin earlier.
     pub(super) fn slide(&mut self, id: SeqId) {
+        let has_state = self.has_state();
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        let position = track.first_row();
+        let next = track.first_row();
+        let position = if has_state { next / PAGE as usize * PAGE as usize } else { next };
         for (group, (options, pool)) in self.options.groups.iter().zip(&mut self.pools).enumerate() {
             let gone = track.tables[group].slide(&options.lifetime, position);
             gone.into_iter().for_each(|page| _ = pool.release(page));

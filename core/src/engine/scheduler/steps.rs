@@ -1,6 +1,6 @@
 //! The next step: a chunk of a prompt, decode steps of all rows, or the verification of a draft.
 
-use super::{PAGE, Scheduler, SeqId};
+use super::{PAGE, Scheduler, SeqId, Track};
 use crate::kv::pages::PageId;
 use crate::kv::path_key::PathKey;
 use crate::kv::prefix::Evicted;
@@ -147,6 +147,9 @@ impl Scheduler {
     pub fn next(&mut self, limits: &StepLimits) -> Option<Step> {
         self.move_down(limits);
         self.admit(limits);
+        if self.has_state() {
+            self.tracks.values_mut().for_each(Track::settle);
+        }
         let work = match self.prefilled_last {
             true => self.decode(limits).or_else(|| self.prefill(limits)),
             false => self.prefill(limits).or_else(|| self.decode(limits)),
@@ -180,14 +183,14 @@ impl Scheduler {
             let track = &self.tracks[&id];
             let from = track.computed;
             let to = (from + chunk.clamp(1, track.prefill.1)).min(track.prefix());
-            if !self.reserve(id, from..to) {
+            if !self.reserve(id, from..to, true) {
                 // It was preempted itself, since it ranks last.
                 continue;
             }
             self.counts.prefilled += (to - from) as u64;
             let track = self.tracks.get_mut(&id)?;
             let slot = track.slot?;
-            track.computed = to;
+            (track.computed, track.seen) = (to, to);
             let is_whole = to == track.prefix();
             let indexed = if is_whole { to } else { to / PAGE as usize * PAGE as usize };
             if indexed > track.indexed {
@@ -208,12 +211,13 @@ impl Scheduler {
         let track = self.tracks.get(&id).filter(|track| track.in_flight == 0 && track.decodes())?;
         let (len, limit) = (track.tokens.len(), track.limit);
         let drafted = track.proposal.as_ref().map_or(0, Proposal::len);
-        if !self.reserve(id, track.prefix()..(len + drafted).min(limit)) {
+        if !self.reserve(id, track.prefix()..(len + drafted).min(limit), true) {
             return None;
         }
         let track = self.tracks.get_mut(&id)?;
         let (slot, proposal) = (track.slot?, track.proposal.take()?);
         track.in_flight = 1;
+        track.seen = track.seen.max(track.prefix() + 1 + drafted);
         (track.is_held, track.is_fresh) = (true, false);
         let row = DecodeRow { id, slot, epoch: track.epoch, is_stale: track.is_stale };
         if !track.is_stale {
@@ -250,7 +254,7 @@ impl Scheduler {
                 && track.slot.is_some()
             {
                 let ahead = track.in_flight as usize + steps as usize + usize::from(lookahead_pass);
-                self.reserve(*id, track.first_row()..(track.tokens.len() + ahead).min(track.limit));
+                self.reserve(*id, track.first_row()..(track.tokens.len() + ahead).min(track.limit), false);
             }
         }
         let mut rows = Vec::new();
@@ -258,6 +262,9 @@ impl Scheduler {
             let Some(track) = self.tracks.get_mut(&id) else { continue };
             let Some(slot) = track.slot else { continue };
             rows.push(DecodeRow { id, slot, epoch: track.epoch, is_stale: track.is_stale });
+            // A row that is held is computed again in the steps of others, as the next.
+            let seen = track.prefix() + (track.in_flight + if track.is_paced { 2 } else { steps }) as usize;
+            track.seen = track.seen.max(seen);
             track.in_flight += if track.is_paced { 1 } else { steps };
             track.is_held = track.is_paced;
             (track.is_stale, track.is_fresh) = (false, false);

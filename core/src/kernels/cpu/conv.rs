@@ -27,12 +27,12 @@ pub fn conv_store(
     }
 }
 
-/// Convolves what is kept: `weights` is `[channels, length]`, `out` `[rows, channels]`.
+/// Convolves what is kept: `weights` is `[channels, length]`, `bias` `[channels]`, `out` `[rows, channels]`.
 pub fn conv(
     rows: &[Row],
     (segments, pages): (&[&[u32]], &[u32]),
     kv: &KvShape,
-    (weights, length, activation): (&[f32], u32, Option<Activation>),
+    (weights, bias, length, activation): (&[f32], Option<&[f32]>, u32, Option<Activation>),
     gates: Option<(&[f32], Columns)>,
     out: &mut [f32],
 ) {
@@ -42,7 +42,10 @@ pub fn conv(
         if !kv.has_place(row) {
             continue;
         }
-        out.fill(0.0);
+        match bias {
+            Some(bias) => out.copy_from_slice(bias),
+            None => out.fill(0.0),
+        }
         let table = &pages[(row.sequence * kv.pages_per_sequence) as usize..];
         for back in (0..length.min(row.position + 1)).rev() {
             let word = kv.key_word(table, 0, row.position - back);

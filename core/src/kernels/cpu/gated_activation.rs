@@ -28,6 +28,7 @@ pub fn activate(v: f32, activation: Activation) -> f32 {
         Activation::Silu => v / (1.0 + (-v).exp()),
         Activation::Gelu => 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2)),
         Activation::ReluSquared => v.max(0.0) * v.max(0.0),
+        Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
         Activation::ClampedSilu => v.min(7.0) / (1.0 + (-1.702 * v.min(7.0)).exp()),
         Activation::GeluTanh => {
             let inner = (2.0 / std::f32::consts::PI).sqrt() * (v + 0.044715 * v * v * v);
@@ -54,6 +55,7 @@ mod tests {
         close(activate(1.5, Activation::ReluSquared), 2.25);
         close(gate_one(0.5, 1.25, Activation::ClampedSilu), 0.5 / (1.0 + (-0.851f32).exp()) * 2.25);
         close(gate_one(9.0, -30.0, Activation::ClampedSilu), 7.0 / (1.0 + (-11.914f32).exp()) * -6.0);
+        close(activate(-2.0, Activation::Sigmoid), 0.119_202_92);
         close(activate(-100.0, Activation::Silu), 0.0);
         assert_eq!(activate(100.0, Activation::GeluTanh), 100.0);
     }

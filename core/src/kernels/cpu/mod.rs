@@ -1,5 +1,6 @@
 //! The kernels' twins in plain Rust: pure functions over slices, the oracle of the tests and the fallback without a GPU.
 
+mod altup;
 mod attention;
 mod chunk_argmax;
 mod commit;
@@ -17,10 +18,13 @@ mod matmul;
 mod products;
 mod rms_norm;
 mod rope_kv;
+mod row_scale;
 mod sampling;
+mod scan;
 mod threads;
 mod weights;
 
+pub use altup::{altup_correct, altup_predict};
 pub use attention::{attention, attention_reduce};
 pub use chunk_argmax::{Past, Peaks, Sampled, chunk_argmax};
 pub use commit::{SequenceState, commit};
@@ -42,6 +46,8 @@ pub use logprobs::logprobs;
 pub use matmul::{Strided, dot_products, finish};
 pub use rms_norm::rms_norm;
 pub use rope_kv::rope_kv;
+pub use row_scale::{keep_outstanding, scale_like};
 pub use sampling::philox;
+pub use scan::{scan, scan_gates};
 pub use threads::{ALL_THREADS, threads_there};
 pub use weights::{HostPlanes, WeightRows};

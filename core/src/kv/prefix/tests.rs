@@ -399,7 +399,7 @@ fn index_does_what_a_list_of_sequences_does_in_random_traces() {
 
 /// An index over a group without a window, and one whose window is of `window` tokens.
 fn windowed(window: u32) -> (PrefixIndex, [PagePool; 2]) {
-    let lifetimes = vec![Lifetime::default(), Lifetime { window: Some(window), keep: 0 }];
+    let lifetimes = vec![Lifetime::default(), Lifetime { window: Some(window), ..Lifetime::default() }];
     (PrefixIndex::new(lifetimes), [PagePool::new(32), PagePool::new(32)])
 }
 
@@ -463,7 +463,7 @@ fn evict_takes_the_oldest_pages_of_a_window_wherever_they_stand() {
 
 #[test]
 fn index_of_windows_alone_keeps_no_node_without_pages_below_it() {
-    let mut index = PrefixIndex::new(vec![Lifetime { window: Some(33), keep: 0 }]);
+    let mut index = PrefixIndex::new(vec![Lifetime { window: Some(33), ..Lifetime::default() }]);
     let mut pools = [PagePool::new(8)];
     let tokens: Vec<u32> = (0..100 * PAGE).collect();
     let mut table = BlockTable::default();

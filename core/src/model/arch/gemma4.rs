@@ -118,7 +118,7 @@ impl Beside {
         let mut norm = |part: &str| Norm::register(registry, config, &name(part), config.hidden);
         let (before, after) = (norm("pre_ffw_norm_2")?, norm("post_ffw_norm_2")?);
         let after_dense = norm("post_ffw_norm_1")?;
-        let router_norm = Norm::of_vector(registry, config, &name("ffn_gate_inp.scale"), config.hidden)?;
+        let router_norm = norm("ffn_gate_inp.scale")?;
         Ok(Some(Beside { experts, router_norm, before, after, after_dense }))
     }
 
@@ -151,7 +151,7 @@ impl Decoder for Gemma4 {
                 }
             }
             if let (Some(gate), Some(inputs)) = (input, inputs) {
-                pass.add_per_layer_input(x, index, inputs, gate, x);
+                pass.add_per_layer_input(x, index, inputs, gate, &[x]);
             }
             if let Some(factor) = scale {
                 let (batch, rows) = (pass.batch(), pass.rows);
@@ -159,6 +159,7 @@ impl Decoder for Gemma4 {
                     batch,
                     x: x.into(),
                     factor: factor.slice.clone().into(),
+                    is_gate: false,
                     rows,
                     cols: x.cols,
                 });

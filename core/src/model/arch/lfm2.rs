@@ -40,9 +40,7 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
     let mixer: Mixer = match config.layer_kinds[index as usize] {
         LayerKind::Conv(kind) => ShortConv::register(registry, config, index, kind)?.into(),
-        LayerKind::Attention(_) => {
-            AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?.into()
-        }
+        _ => AttentionBlock::register(registry, config, index)?.with_head_norms(registry, config, index)?.into(),
     };
     let feed_forward = FeedForward::register(registry, config, index)?;
     Layer::register(registry, config, index, NormNames::PRE, mixer, feed_forward)

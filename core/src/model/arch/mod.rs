@@ -5,20 +5,25 @@
 mod bitnet;
 mod cohere;
 mod exaone4;
+mod falcon_h1;
 mod gemma2;
 mod gemma3;
+mod gemma3n;
 mod gemma4;
 mod glm4;
 mod glm4moe;
 mod gpt_oss;
 mod granite;
+mod granitehybrid;
 mod hunyuan;
 mod lfm2;
 mod llama;
 mod mistral3;
+mod nemotron_h;
 mod olmo2;
 mod phi3;
 mod qwen3;
+mod qwen35;
 mod qwen3moe;
 mod seed_oss;
 mod smollm3;
@@ -37,9 +42,12 @@ pub static ALL: &[&Architecture] = &[
     &llama::QWEN2,
     &qwen3::QWEN3,
     &qwen3moe::QWEN3_MOE,
+    &qwen35::QWEN35,
+    &qwen35::QWEN35_MOE,
     &gpt_oss::GPT_OSS,
     &gemma3::GEMMA3,
     &gemma4::GEMMA4,
+    &gemma3n::GEMMA3N,
     &gemma2::GEMMA2,
     &lfm2::LFM2,
     &lfm2::LFM2_MOE,
@@ -50,6 +58,10 @@ pub static ALL: &[&Architecture] = &[
     &mistral3::MISTRAL3,
     &granite::GRANITE,
     &granite::GRANITE_MOE,
+    &granitehybrid::GRANITE_HYBRID,
+    &nemotron_h::NEMOTRON_H,
+    &nemotron_h::NEMOTRON_H_MOE,
+    &falcon_h1::FALCON_H1,
     &smollm3::SMOLLM3,
     &olmo2::OLMO2,
     &cohere::COHERE2,

@@ -2,14 +2,15 @@
 
 use super::{Forward, Norm, RopeTable};
 use crate::device::Slice;
-use crate::kernels::Tensor;
 use crate::kernels::attention::{Attention, AttentionReduce, AttentionShape};
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::rms_norm::NormTarget;
 use crate::kernels::rope::{HeadNorm, RopeKv, RopeShape, RopeStyle};
+use crate::kernels::{Activation, Tensor};
+use crate::kv::groups::CachePart;
 use crate::model::config::Config;
 use crate::model::layer_kind::AttentionKind;
-use crate::model::weights::{LoadError, Matrix, Vector, WeightRegistry};
+use crate::model::weights::{LoadError, Matrix, Rows, Vector, WeightRegistry};
 
 /// The attention of a layer: its sizes, its cache and its weights.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct AttentionBlock {
     pub whole_norms: Option<[Norm; 2]>,
     /// f32 `[heads]`: logits that join each softmax without a value, as gpt-oss learns them.
     pub sinks: Option<Vector>,
+    /// What the answer is gated by, by a sigmoid.
+    pub gate: Option<Vec<(u32, Matrix)>>,
     /// A norm of what goes into the output projection.
     pub out_norm: Option<Norm>,
     /// The output projection.
@@ -52,9 +55,11 @@ impl AttentionBlock {
         let name = |part: &str| format!("blk.{index}.attn_{part}");
         let kind = *config.attention(index);
         let (q, kv) = (kind.q_width(), kind.kv_width());
+        let (query, key, value) = (name("q"), name("k"), name("v"));
+        let apart = [Rows::all(&query, q), Rows::all(&key, kv), Rows::all(&value, kv)];
         let qkv = match registry.has(&name("qkv.weight")) {
             true => vec![(0, registry.matrix(&name("qkv"), kind.qkv_width(), config.hidden)?)],
-            false => registry.fused_qkv(&[(&name("q"), q), (&name("k"), kv), (&name("v"), kv)], config.hidden)?,
+            false => registry.fused_qkv(&apart, config.hidden)?,
         };
         AttentionBlock::with_projections(registry, config, index, qkv)
     }
@@ -70,15 +75,35 @@ impl AttentionBlock {
         let kind = *config.attention(index);
         let (q, kv) = (kind.q_width(), kind.kv_width());
         let (query, key, value) = (name("q"), name("k"), name("v"));
+        let (keys, values) = (Rows::all(&key, kv), Rows::all(&value, kv));
         let qkv = match (kind.cache_of, registry.has(&name("v.weight"))) {
             (Some(_), _) => {
                 ["k.weight", "v.weight", "k_norm.weight"].iter().for_each(|part| registry.ignore(name(part)));
                 vec![(0, registry.matrix(&query, q, config.hidden)?)]
             }
-            (None, true) => registry.fused_qkv(&[(&query, q), (&key, kv), (&value, kv)], config.hidden)?,
-            (None, false) => registry.fused_qkv(&[(&query, q), (&key, kv), (&key, kv)], config.hidden)?,
+            (None, true) => registry.fused_qkv(&[Rows::all(&query, q), keys, values], config.hidden)?,
+            (None, false) => registry.fused_qkv(&[Rows::all(&query, q), keys, keys], config.hidden)?,
         };
         AttentionBlock::with_projections(registry, config, index, qkv)
+    }
+
+    /// Registers the attention of layer `index` where each query head's rows are followed by those of its gate.
+    pub fn register_with_gates(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<AttentionBlock, LoadError> {
+        let name = |part: &str| format!("blk.{index}.attn_{part}");
+        let kind = *config.attention(index);
+        let (query, key, value) = (name("q"), name("k"), name("v"));
+        let (rows, of) = (kind.head_dim, 2 * kind.q_width());
+        let of_head = |head, first| Rows { name: &query, of, first: first + 2 * head * rows, rows };
+        let gate: Vec<Rows<'_>> = (0..kind.heads).map(|head| of_head(head, rows)).collect();
+        let others = [Rows::all(&key, kind.kv_width()), Rows::all(&value, kind.kv_width())];
+        let qkv: Vec<Rows<'_>> = (0..kind.heads).map(|head| of_head(head, 0)).chain(others).collect();
+        let qkv = registry.fused_qkv(&qkv, config.hidden)?;
+        let gate = registry.fused_qkv(&gate, config.hidden)?;
+        Ok(AttentionBlock { gate: Some(gate), ..AttentionBlock::with_projections(registry, config, index, qkv)? })
     }
 
     /// Registers the attention of layer `index` where all query heads have one norm, and all key heads.
@@ -114,9 +139,9 @@ impl AttentionBlock {
             true => Some(registry.vector(&[(&sinks, kind.heads)])?),
             false => None,
         };
-        let (head_norms, whole_norms, out_norm) = (None, None, None);
+        let (head_norms, whole_norms, gate, out_norm) = (None, None, None, None);
         let cache_layer = kind.cache_of.unwrap_or(index);
-        Ok(AttentionBlock { kind, cache_layer, qkv, head_norms, whole_norms, sinks, out_norm, out })
+        Ok(AttentionBlock { kind, cache_layer, qkv, head_norms, whole_norms, sinks, gate, out_norm, out })
     }
 
     /// Columns of what is projected.
@@ -166,7 +191,14 @@ impl Forward<'_> {
         let qkv = self.project(x, block);
         let rotated = self.rotate(qkv, block, ropes);
         self.write(&rotated, block);
-        let attended = self.attend(&rotated, block);
+        let mut attended = self.attend(&rotated, block);
+        if let Some(parts) = &block.gate {
+            let gate = self.recorder.tensor(self.rows, block.kind.q_width());
+            for (first, matrix) in parts {
+                self.matmul(&x.into(), matrix, (gate, *first), Epilogue::Store);
+            }
+            attended = self.gated(gate, attended, Activation::Sigmoid);
+        }
         block.out_norm.as_ref().map_or(attended, |norm| self.norm(attended, norm))
     }
 
@@ -213,7 +245,7 @@ impl Forward<'_> {
 
     /// Norms and rotates queries and keys, and puts keys and values of these rows into the cache.
     pub fn write(&mut self, rotated: &Rotated, block: &AttentionBlock) {
-        let cache = self.kv.layer(block.cache_layer);
+        let cache = self.kv.layer(block.cache_layer, CachePart::Attention);
         self.recorder.push(RopeKv {
             batch: self.batch(),
             qkv: rotated.qkv.into(),
@@ -230,7 +262,7 @@ impl Forward<'_> {
 
     /// Attention over the positions that the cache holds, before the output projection: `[rows, heads · head_dim]`.
     pub fn attend(&mut self, rotated: &Rotated, block: &AttentionBlock) -> Tensor {
-        let (kind, cache) = (&block.kind, self.kv.layer(block.cache_layer));
+        let (kind, cache) = (&block.kind, self.kv.layer(block.cache_layer, CachePart::Attention));
         let shape = AttentionShape {
             heads: kind.heads,
             qkv_width: block.projected_width(),

@@ -1,8 +1,9 @@
 //! A short convolution in place of attention, as LFM2 has it.
 
 use super::Forward;
-use crate::kernels::Tensor;
-use crate::kernels::conv::{Columns, Conv, ConvStore, channels};
+use crate::kernels::conv::{self, Columns, Conv, ConvStore};
+use crate::kernels::{Activation, Tensor};
+use crate::kv::groups::CachePart;
 use crate::model::config::Config;
 use crate::model::layer_kind::ConvKind;
 use crate::model::weights::{LoadError, Matrix, Vector, WeightRegistry};
@@ -40,34 +41,64 @@ impl ShortConv {
     }
 }
 
+/// A convolution over channels that its layer keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels<'w> {
+    /// Its sizes.
+    pub kind: ConvKind,
+    /// The layer.
+    pub layer: u32,
+    /// f32 `[channels, length]`.
+    pub weights: &'w Vector,
+}
+
 impl Forward<'_> {
     /// All of it but the output projection: `[rows, channels]`.
     pub fn short_conv(&mut self, x: Tensor, block: &ShortConv) -> Tensor {
         let projected = self.linear(x, &block.input);
-        let (stride, width) = (projected.cols, block.kind.channels);
-        let cache = self.kv.layer(block.layer);
-        debug_assert_eq!(channels(&cache.shape), width);
+        let width = block.kind.channels;
+        let channels = Channels { kind: block.kind, layer: block.layer, weights: &block.weights };
+        self.keep_channels(projected, 0, Some(2 * width), &channels);
+        self.convolve(&channels, None, None, Some((projected, width)))
+    }
+
+    /// Keeps columns of `x` from `offset` on, by those from `times` on if there are some.
+    pub fn keep_channels(&mut self, x: Tensor, offset: u32, times: Option<u32>, channels: &Channels<'_>) {
+        let cache = self.kv.layer(channels.layer, CachePart::Conv);
+        debug_assert_eq!(conv::channels(&cache.shape), channels.kind.channels);
         self.recorder.push(ConvStore {
             batch: self.batch(),
-            x: projected.into(),
-            cache: cache.segments.iter().cloned().map(Into::into).collect(),
-            pages: cache.table.clone().into(),
+            x: x.into(),
+            cache: cache.segments.into_iter().map(Into::into).collect(),
+            pages: cache.table.into(),
             rows: self.rows,
-            columns: Columns { stride, offset: 0 },
-            times: Some(2 * width),
+            columns: Columns { stride: x.cols, offset },
+            times,
             kv: cache.shape,
         });
-        let out = self.recorder.tensor(self.rows, width);
+    }
+
+    /// What the convolution makes of what is kept, `[rows, channels]`: by columns of `gates` from one on if there are some.
+    pub fn convolve(
+        &mut self,
+        channels: &Channels<'_>,
+        bias: Option<&Vector>,
+        activation: Option<Activation>,
+        gates: Option<(Tensor, u32)>,
+    ) -> Tensor {
+        let cache = self.kv.layer(channels.layer, CachePart::Conv);
+        let out = self.recorder.tensor(self.rows, channels.kind.channels);
         self.recorder.push(Conv {
             batch: self.batch(),
             cache: cache.segments.into_iter().map(Into::into).collect(),
             pages: cache.table.into(),
-            weights: block.weights.slice.clone().into(),
-            gates: Some((projected.into(), Columns { stride, offset: width })),
+            weights: channels.weights.slice.clone().into(),
+            bias: bias.map(|bias| bias.slice.clone().into()),
+            gates: gates.map(|(gates, offset)| (gates.into(), Columns { stride: gates.cols, offset })),
             out: out.into(),
             rows: self.rows,
-            length: block.kind.length,
-            activation: None,
+            length: channels.kind.length,
+            activation,
             kv: cache.shape,
         });
         out

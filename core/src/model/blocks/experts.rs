@@ -8,6 +8,7 @@ use crate::kernels::experts::sort::{ExpertCount, ExpertSort, ListShape};
 use crate::kernels::experts::sum::ExpertSum;
 use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::matmul::Epilogue;
+use crate::kernels::scale::Scale;
 use crate::model::config::Config;
 use crate::model::experts::ExpertConfig;
 use crate::model::weights::{ExpertMatrix, LoadError, Matrix, Rows, Vector, WeightRegistry};
@@ -22,9 +23,14 @@ pub struct Experts {
     selection_bias: Option<Vector>,
     /// What each expert's weight is multiplied by.
     scales: Option<Vector>,
+    /// Gates and ups, or where there are no gates ups alone.
     gate_up: ExpertMatrix,
     down: ExpertMatrix,
+    /// Projections into fewer columns in which experts work, and back.
+    latent: Option<[Matrix; 2]>,
     shared: Option<Mlp>,
+    /// What the shared one's answer is gated by, a number a row.
+    shared_gate: Option<Matrix>,
 }
 
 /// Where the pairs of rows and experts stand in a step.
@@ -46,9 +52,18 @@ impl Experts {
         let name = |part: &str| format!("blk.{index}.ffn_{part}");
         let (ffn, hidden, count) = (experts.ffn, config.hidden, experts.routing.experts);
         let (gate, up, both) = (name("gate_exps"), name("up_exps"), name("gate_up_exps"));
-        let gate_up = match registry.has(&format!("{both}.weight")) {
-            true => registry.experts(&[Rows::all(&both, 2 * ffn)], count, hidden)?,
-            false => registry.experts(&[Rows::all(&gate, ffn), Rows::all(&up, ffn)], count, hidden)?,
+        let (latent_down, latent_up) = (name("latent_down"), name("latent_up"));
+        let (latent, width) = match experts.latent {
+            0 => (None, hidden),
+            width => {
+                let both = [registry.matrix(&latent_down, width, hidden)?, registry.matrix(&latent_up, hidden, width)?];
+                (Some(both), width)
+            }
+        };
+        let gate_up = match (config.is_gated, registry.has(&format!("{both}.weight"))) {
+            (false, _) => registry.experts(&[Rows::all(&up, ffn)], count, width)?,
+            (true, true) => registry.experts(&[Rows::all(&both, 2 * ffn)], count, width)?,
+            (true, false) => registry.experts(&[Rows::all(&gate, ffn), Rows::all(&up, ffn)], count, width)?,
         };
         let mut optional = |vector: String| match registry.has(&vector) {
             true => registry.vector(&[(&vector, count)]).map(Some),
@@ -60,14 +75,21 @@ impl Experts {
             0 => None,
             shared => Some(Mlp::register_named(registry, config, |part| name(&format!("{part}_shexp")), shared)?),
         };
+        let gate = name("gate_inp_shexp");
+        let shared_gate = match registry.has(&format!("{gate}.weight")) {
+            true => Some(registry.matrix(&gate, 1, hidden)?),
+            false => None,
+        };
         Ok(Experts {
             config: *experts,
             router: registry.matrix(&name("gate_inp"), count, hidden)?,
             selection_bias,
             scales,
             gate_up,
-            down: registry.experts(&[Rows::all(&name("down_exps"), hidden)], count, ffn)?,
+            down: registry.experts(&[Rows::all(&name("down_exps"), width)], count, ffn)?,
+            latent,
             shared,
+            shared_gate,
         })
     }
 
@@ -87,13 +109,38 @@ impl Forward<'_> {
 
     /// The same where experts are chosen by something else than what goes into them.
     pub fn experts_routed_by(&mut self, by: Tensor, x: Tensor, experts: &Experts, out: Tensor, adds: bool) {
-        let used = experts.config.routing.used;
         let pairs = self.route(by, experts);
-        let gated = Epilogue::Gated(self.config.activation);
+        let activated = match self.config.is_gated {
+            true => Epilogue::Gated(self.config.activation),
+            false => Epilogue::Activate(self.config.activation),
+        };
+        let Some([down, up]) = &experts.latent else {
+            self.expert_branch(x, &pairs, experts, activated, (out, adds, self.config.residual_scale));
+            return self.shared_expert(x, experts, out);
+        };
+        let narrow = self.linear(x, down);
+        let sum = self.recorder.tensor(self.rows, narrow.cols);
+        self.expert_branch(narrow, &pairs, experts, activated, (sum, false, 1.0));
+        match adds {
+            true => self.add_linear(sum, up, out),
+            false => self.matmul(&sum.into(), up, (out, 0), Epilogue::Store),
+        }
+        self.shared_expert(x, experts, out);
+    }
+
+    /// What chosen experts make of each row, weighted by the choice: put into the tensor, or added, by a factor.
+    fn expert_branch(
+        &mut self,
+        x: Tensor,
+        pairs: &Pairs,
+        experts: &Experts,
+        activated: Epilogue,
+        (out, adds, scale): (Tensor, bool, f32),
+    ) {
         let inner = self.recorder.tensor(pairs.shape.pairs(), experts.config.ffn);
-        self.expert_matmul(x, &pairs, &experts.gate_up, false, gated, inner);
-        let parts = self.recorder.tensor(pairs.shape.pairs(), self.config.hidden);
-        self.expert_matmul(inner, &pairs, &experts.down, true, Epilogue::Store, parts);
+        self.expert_matmul(x, pairs, &experts.gate_up, false, activated, inner);
+        let parts = self.recorder.tensor(pairs.shape.pairs(), x.cols);
+        self.expert_matmul(inner, pairs, &experts.down, true, Epilogue::Store, parts);
         self.recorder.push(ExpertSum {
             batch: self.batch(),
             parts: parts.into(),
@@ -101,12 +148,21 @@ impl Forward<'_> {
             out: out.into(),
             rows: self.rows,
             cols: out.cols,
-            used,
-            scale: self.config.residual_scale,
+            used: experts.config.routing.used,
+            scale,
             adds,
         });
+    }
+
+    /// Adds what the expert that every row goes to makes of it, if there is one.
+    fn shared_expert(&mut self, x: Tensor, experts: &Experts, out: Tensor) {
         if let Some(shared) = &experts.shared {
             let inner = self.mlp(x, shared);
+            if let Some(gate) = &experts.shared_gate {
+                let factor = self.linear(x, gate).into();
+                let (batch, rows, cols) = (self.batch(), self.rows, inner.cols);
+                self.recorder.push(Scale { batch, x: inner.into(), factor, is_gate: true, rows, cols });
+            }
             self.add_linear(inner, &shared.down, out);
         }
     }

@@ -1,6 +1,6 @@
 //! A layer: attention and a feed-forward layer, each a branch that adds to the residual stream, with norms where the architecture has them.
 
-use super::{AttentionBlock, Experts, Forward, Mlp, Norm, RopeTable, ShortConv};
+use super::{AttentionBlock, Experts, Forward, Mlp, Norm, Recurrent, RopeTable, ShortConv};
 use crate::kernels::Tensor;
 use crate::kernels::rms_norm::NormTarget;
 use crate::model::config::Config;
@@ -43,6 +43,11 @@ impl NormNames {
         NormNames { after_attention: Some("post_attention_norm"), after_mlp: Some("post_ffw_norm"), ..NormNames::PRE };
     /// After each branch, as in OLMo 2.
     pub const POST: NormNames = NormNames { before_attention: None, before_mlp: MlpNorm::None, ..NormNames::SANDWICH };
+    /// Before the only branch, which mixes positions.
+    pub const MIXER_ALONE: NormNames = NormNames { before_mlp: MlpNorm::None, ..NormNames::PRE };
+    /// Before the only branch, a feed-forward layer.
+    pub const FEED_FORWARD_ALONE: NormNames =
+        NormNames { before_attention: None, before_mlp: MlpNorm::Named("attn_norm"), ..NormNames::PRE };
     /// One for both branches, as in Command R.
     pub const PARALLEL: NormNames = NormNames { before_mlp: MlpNorm::Shared, ..NormNames::PRE };
 }
@@ -65,11 +70,23 @@ pub enum Mixer {
     Attention(Box<AttentionBlock>),
     /// A short convolution.
     Conv(ShortConv),
+    /// A recurrence.
+    Recurrent(Box<Recurrent>),
+    /// Attention and a recurrence over the same, whose answers are added.
+    Parallel(Box<AttentionBlock>, Box<Recurrent>),
+    /// Nothing.
+    None,
 }
 
 impl From<AttentionBlock> for Mixer {
     fn from(block: AttentionBlock) -> Mixer {
         Mixer::Attention(Box::new(block))
+    }
+}
+
+impl From<Recurrent> for Mixer {
+    fn from(block: Recurrent) -> Mixer {
+        Mixer::Recurrent(Box::new(block))
     }
 }
 
@@ -79,6 +96,9 @@ impl From<ShortConv> for Mixer {
     }
 }
 
+/// What goes into an output projection, and that.
+pub type Branch<'l> = (Tensor, &'l Matrix);
+
 /// What follows attention.
 #[derive(Debug)]
 pub enum FeedForward {
@@ -86,6 +106,8 @@ pub enum FeedForward {
     Dense(Mlp),
     /// Many, of which a token goes through a few.
     Experts(Experts),
+    /// Nothing.
+    None,
 }
 
 impl FeedForward {
@@ -142,16 +164,41 @@ impl Layer {
 
     /// Records its attention, which adds to `x`; gives what went into it.
     pub fn attend(&self, pass: &mut Forward<'_>, index: usize, x: Tensor, ropes: &[RopeTable]) -> Tensor {
-        let input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
-        pass.tap(index, "attn_norm", input);
-        let (mixed, out) = match &self.mixer {
-            Mixer::Attention(block) => (pass.attention(input, block, ropes), &block.out),
-            Mixer::Conv(block) => (pass.short_conv(input, block), &block.out),
-        };
-        pass.tap(index, "attended", mixed);
-        pass.add_branch(x, mixed, out, self.after_attention.as_ref());
+        let (input, branches) = self.mix(pass, index, x, ropes);
+        self.add_mixed(pass, branches, x);
         pass.tap(index, "attn_residual", x);
         input
+    }
+
+    /// Records what mixes positions, without what it adds: what goes in, and what goes into each output projection.
+    pub fn mix(
+        &self,
+        pass: &mut Forward<'_>,
+        index: usize,
+        x: Tensor,
+        ropes: &[RopeTable],
+    ) -> (Tensor, Vec<Branch<'_>>) {
+        let input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
+        pass.tap(index, "attn_norm", input);
+        let branches = match &self.mixer {
+            Mixer::None => Vec::new(),
+            Mixer::Attention(block) => vec![(pass.attention(input, block, ropes), &block.out)],
+            Mixer::Conv(block) => vec![(pass.short_conv(input, block), &block.out)],
+            Mixer::Recurrent(block) => vec![(pass.recurrent(input, block), &block.out)],
+            Mixer::Parallel(attention, recurrent) => vec![
+                (pass.attention(input, attention, ropes), &attention.out),
+                (pass.recurrent(input, recurrent), &recurrent.out),
+            ],
+        };
+        branches.iter().for_each(|(mixed, _)| pass.tap(index, "attended", *mixed));
+        (input, branches)
+    }
+
+    /// Records what it adds to `x`.
+    pub fn add_mixed(&self, pass: &mut Forward<'_>, branches: Vec<Branch<'_>>, x: Tensor) {
+        for (mixed, out) in branches {
+            pass.add_branch(x, mixed, out, self.after_attention.as_ref());
+        }
     }
 
     /// Records what follows, which adds to `x`, too.
@@ -159,6 +206,7 @@ impl Layer {
         let input = self.feed_forward_input(pass, x, attention_input);
         pass.tap(index, "ffn_norm", input);
         match (&self.feed_forward, &self.after_mlp) {
+            (FeedForward::None, _) => return,
             (FeedForward::Dense(mlp), norm) => {
                 let inner = pass.mlp(input, mlp);
                 pass.tap(index, "gated", inner);
@@ -182,6 +230,7 @@ impl Layer {
                 let inner = pass.mlp(input, mlp);
                 pass.linear(inner, &mlp.down)
             }
+            FeedForward::None => x,
             FeedForward::Experts(experts) => {
                 let branch = pass.recorder.tensor(pass.rows, x.cols);
                 pass.experts(input, experts, branch, false);
@@ -208,7 +257,7 @@ impl Layer {
     /// Bytes of weights that a token does not read.
     pub fn unread_bytes(&self) -> u64 {
         match &self.feed_forward {
-            FeedForward::Dense(_) => 0,
+            FeedForward::Dense(_) | FeedForward::None => 0,
             FeedForward::Experts(experts) => experts.unread_bytes(),
         }
     }

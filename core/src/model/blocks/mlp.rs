@@ -2,8 +2,8 @@
 
 use super::{Forward, Norm};
 use crate::kernels::Tensor;
-use crate::kernels::gated_activation::GatedActivation;
 use crate::kernels::matmul::Epilogue;
+use crate::kernels::row_scale::RowRule;
 use crate::model::config::Config;
 use crate::model::weights::{LoadError, Matrix, Rows, WeightRegistry};
 
@@ -20,7 +20,12 @@ pub struct Mlp {
 #[derive(Debug)]
 enum Up {
     Fused(Matrix),
-    Apart { gate: Matrix, up: Matrix },
+    Apart {
+        gate: Matrix,
+        up: Matrix,
+        /// How many standard deviations above the mean of its row a gate must be, where most are left out.
+        deviations: Option<f32>,
+    },
     Ungated(Matrix),
 }
 
@@ -28,6 +33,20 @@ impl Mlp {
     /// Registers the feed-forward layer of layer `index`. Files hold gate and up apart or, as Phi-3's, in one tensor.
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Mlp, LoadError> {
         Mlp::register_named(registry, config, |part| format!("blk.{index}.ffn_{part}"), config.ffn(index))
+    }
+
+    /// Registers the same where gates stay that are so many standard deviations above the mean of their row, as in Gemma 3n.
+    pub fn register_sparse(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+        deviations: f32,
+    ) -> Result<Mlp, LoadError> {
+        let (hidden, ffn) = (config.hidden, config.ffn(index));
+        let mut matrix = |part: &str, rows, cols| registry.matrix(&format!("blk.{index}.ffn_{part}"), rows, cols);
+        let (gate, up) = (matrix("gate", ffn, hidden)?, matrix("up", ffn, hidden)?);
+        let down = matrix("down", hidden, ffn)?;
+        Ok(Mlp { up: Up::Apart { gate, up, deviations: Some(deviations) }, inner_norm: None, down })
     }
 
     /// Registers one of `ffn` columns, whose `gate`, `up` and `down` have these names.
@@ -47,7 +66,11 @@ impl Mlp {
                 };
                 match registry.fused_gate_up(gate, up, hidden)? {
                     Some(fused) => Up::Fused(fused),
-                    None => Up::Apart { gate: registry.rows(gate, hidden)?, up: registry.rows(up, hidden)? },
+                    None => Up::Apart {
+                        gate: registry.rows(gate, hidden)?,
+                        up: registry.rows(up, hidden)?,
+                        deviations: None,
+                    },
                 }
             }
         };
@@ -79,21 +102,12 @@ impl Forward<'_> {
         match up {
             Up::Fused(matrix) => self.finished(x, matrix, Epilogue::Gated(activation)),
             Up::Ungated(matrix) => self.finished(x, matrix, Epilogue::Activate(activation)),
-            Up::Apart { gate, up } => {
+            Up::Apart { gate, up, deviations } => {
                 let (gate, up) = (self.linear(x, gate), self.linear(x, up));
-                let out = self.recorder.tensor(self.rows, gate.cols);
-                self.recorder.push(GatedActivation {
-                    batch: self.batch(),
-                    gate: gate.into(),
-                    up: up.into(),
-                    up_stride: up.cols,
-                    up_offset: 0,
-                    out: out.into(),
-                    rows: self.rows,
-                    cols: gate.cols,
-                    activation,
-                });
-                out
+                if let Some(deviations) = *deviations {
+                    self.scale_rows(gate, RowRule::Sparse { deviations });
+                }
+                self.gated(gate, up, activation)
             }
         }
     }

@@ -7,6 +7,7 @@ mod layer;
 mod mlp;
 mod norm;
 mod per_layer;
+mod recurrent;
 
 pub use attention::{AttentionBlock, Rotated};
 pub use conv::ShortConv;
@@ -15,6 +16,7 @@ pub use layer::{FeedForward, Layer, Mixer, NormNames};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormKind};
 pub use per_layer::{PerLayerGate, PerLayerInputs};
+pub use recurrent::Recurrent;
 
 use super::config::Config;
 use super::rope::{FACTORS, LONG_FACTORS, Rope, SHORT_FACTORS};
@@ -22,10 +24,12 @@ use super::weights::{HostVector, LoadError, Matrix, WeightRegistry};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::AdapterInfo;
 use crate::kernels::embed::Embed;
+use crate::kernels::gated_activation::GatedActivation;
 use crate::kernels::gemm::Gemm;
 use crate::kernels::gemv::{Gemv, MAX_ROWS};
 use crate::kernels::matmul::{Epilogue, Matmul};
-use crate::kernels::{Tensor, TensorRef};
+use crate::kernels::row_scale::{RowRule, RowScale};
+use crate::kernels::{Activation, Tensor, TensorRef};
 use crate::kv::KvCache;
 use crate::plan::Recorder;
 
@@ -123,6 +127,29 @@ impl Forward<'_> {
             factor => Epilogue::AddScaled(factor),
         };
         self.matmul(&x.into(), matrix, (residual, 0), epilogue);
+    }
+
+    /// Changes rows of `x` in place by figures of whole rows.
+    pub fn scale_rows(&mut self, x: Tensor, rule: RowRule) {
+        let (batch, rows) = (self.batch(), self.rows);
+        self.recorder.push(RowScale { batch, x: x.into(), rule, rows, cols: x.cols });
+    }
+
+    /// `act(gate) * up`, of equal shapes.
+    pub fn gated(&mut self, gate: Tensor, up: Tensor, activation: Activation) -> Tensor {
+        let out = self.recorder.tensor(self.rows, gate.cols);
+        self.recorder.push(GatedActivation {
+            batch: self.batch(),
+            gate: gate.into(),
+            up: up.into(),
+            up_stride: up.cols,
+            up_offset: 0,
+            out: out.into(),
+            rows: self.rows,
+            cols: gate.cols,
+            activation,
+        });
+        out
     }
 
     /// One dispatch for each shard: into the columns of `out` from `first` on.

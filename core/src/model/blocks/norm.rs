@@ -25,7 +25,7 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// Registers `NAME.weight`, and `NAME.bias` where the file has one.
+    /// Registers `NAME.weight`, or `NAME` as some files have it, and `NAME.bias` where the file has one.
     pub fn register(
         registry: &mut WeightRegistry<'_>,
         config: &Config,
@@ -33,7 +33,9 @@ impl Norm {
         width: u32,
     ) -> Result<Norm, LoadError> {
         let kind = config.norm;
-        let weight = registry.vector(&[(&format!("{name}.weight"), width)])?;
+        let weight = format!("{name}.weight");
+        let weight = if registry.has(name) { name } else { &weight };
+        let weight = registry.vector(&[(weight, width)])?;
         let bias = format!("{name}.bias");
         let bias = match kind == NormKind::Layer && registry.has(&bias) {
             true => Some(registry.vector(&[(&bias, width)])?),
@@ -44,14 +46,15 @@ impl Norm {
 }
 
 impl Norm {
-    /// Registers a norm whose weights are the vector `name`.
-    pub fn of_vector(
+    /// Registers root-mean-square norms of so many groups, each with weights of its own.
+    pub fn of_groups(
         registry: &mut WeightRegistry<'_>,
-        config: &Config,
         name: &str,
         width: u32,
+        groups: u32,
     ) -> Result<Norm, LoadError> {
-        Ok(Norm { kind: config.norm, weight: registry.vector(&[(name, width)])?, bias: None })
+        let weight = registry.numbers(name, &[width, groups])?;
+        Ok(Norm { kind: NormKind::Rms, weight, bias: None })
     }
 }
 
@@ -60,7 +63,18 @@ impl Forward<'_> {
     pub fn norm_parts_into(&mut self, (x, parts, cols): (Tensor, u32, u32), norm: &Norm, out: Tensor, to: NormTarget) {
         let (batch, rows, eps) = (self.batch(), self.rows, self.config.eps);
         let (x, out, weight) = (x.into(), out.into(), norm.weight.slice.clone().into());
-        self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts, cols, eps });
+        let weights_of_parts = false;
+        self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts, weights_of_parts, cols, eps });
+    }
+
+    /// The norm of each of so many parts of each row of `x`, root mean square alone; all by the same weights, or each by its own.
+    pub fn norm_of_parts(&mut self, x: Tensor, norm: &Norm, (parts, weights_of_parts): (u32, bool)) -> Tensor {
+        let normed = self.recorder.tensor(self.rows, x.cols);
+        let (batch, rows, eps, cols) = (self.batch(), self.rows, self.config.eps, x.cols / parts);
+        let (x, out, weight) = (x.into(), normed.into(), norm.weight.slice.clone().into());
+        let to = NormTarget::rows(cols);
+        self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts, weights_of_parts, cols, eps });
+        normed
     }
 
     /// The norm of each row.
@@ -75,7 +89,10 @@ impl Forward<'_> {
         let (batch, rows, cols, eps) = (self.batch(), self.rows, x.cols, self.config.eps);
         let (x, out, weight) = (x.into(), out.into(), norm.weight.slice.clone().into());
         match norm.kind {
-            NormKind::Rms => self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts: 1, cols, eps }),
+            NormKind::Rms => {
+                let (parts, weights_of_parts) = (1, false);
+                self.recorder.push(RmsNorm { batch, x, weight, out, to, rows, parts, weights_of_parts, cols, eps });
+            }
             NormKind::Layer => {
                 let bias = norm.bias.as_ref().map(|bias| bias.slice.clone().into());
                 self.recorder.push(LayerNorm { batch, x, weight, bias, out, to, rows, cols, eps });

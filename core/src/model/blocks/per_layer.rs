@@ -76,8 +76,15 @@ impl Forward<'_> {
         out
     }
 
-    /// `norm(projection · (gelu(gate · x) ⊙ input of layer index))`, added to `out`.
-    pub fn add_per_layer_input(&mut self, x: Tensor, index: usize, inputs: Tensor, gate: &PerLayerGate, out: Tensor) {
+    /// `norm(projection · (gelu(gate · x) ⊙ input of layer index))`, added to each of `outs`.
+    pub fn add_per_layer_input(
+        &mut self,
+        x: Tensor,
+        index: usize,
+        inputs: Tensor,
+        gate: &PerLayerGate,
+        outs: &[Tensor],
+    ) {
         let gated = self.linear(x, &gate.gate);
         let inner = self.recorder.tensor(self.rows, gated.cols);
         self.recorder.push(GatedActivation {
@@ -92,6 +99,6 @@ impl Forward<'_> {
             activation: self.config.activation,
         });
         let branch = self.linear(inner, &gate.projection);
-        self.norm_into(branch, &gate.norm, out, NormTarget::added(out.cols));
+        outs.iter().for_each(|out| self.norm_into(branch, &gate.norm, *out, NormTarget::added(out.cols)));
     }
 }

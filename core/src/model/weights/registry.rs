@@ -142,11 +142,9 @@ impl<'a> WeightRegistry<'a> {
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`].
-    pub fn fused_qkv(&mut self, names: &[(&str, u32)], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
-        let files: Vec<FileMatrix> = names
-            .iter()
-            .map(|(name, rows)| self.file_matrix(Rows::all(name, *rows), cols))
-            .collect::<Result<_, _>>()?;
+    pub fn fused_qkv(&mut self, parts: &[Rows<'_>], cols: u32) -> Result<Vec<(u32, Matrix)>, LoadError> {
+        let files: Vec<FileMatrix> =
+            parts.iter().map(|part| self.file_matrix(*part, cols)).collect::<Result<_, _>>()?;
         let mut first = 0;
         let mut matrices = Vec::new();
         for run in files.chunk_by(|a, b| a.ty == b.ty && a.rows.is_multiple_of(WHOLE_GROUPS.into())) {
@@ -218,20 +216,33 @@ impl<'a> WeightRegistry<'a> {
         Ok(ExpertMatrix { shards })
     }
 
-    /// Vectors side by side, as f32.
+    /// One of so many matrices that a tensor has one behind the other, as a matrix.
+    ///
+    /// # Errors
+    /// As [`WeightRegistry::matrix`].
+    pub fn part_of_stack(
+        &mut self,
+        name: &str,
+        (number, count): (u32, u32),
+        rows: u32,
+        cols: u32,
+    ) -> Result<Matrix, LoadError> {
+        let part = Rows { name, of: rows, first: 0, rows };
+        let first = u64::from(number) * u64::from(rows);
+        let matrix = FileMatrix { first, ..self.expert_matrix(part, count, cols)? };
+        self.stack(&[matrix])
+    }
+
+    /// Vectors side by side, as f32: numbers in a row, or a number a row.
     ///
     /// # Errors
     /// As [`WeightRegistry::matrix`].
     pub fn vector(&mut self, names: &[(&str, u32)]) -> Result<Vector, LoadError> {
-        let len: u64 = names.iter().map(|(_, len)| u64::from(*len)).sum();
-        let storage = self.memory(names[0].0, len * 4)?;
-        let mut offset = 0;
-        for (name, len) in names {
-            self.floats(name, *len)?;
-            self.send(name, Destination::Floats { from: 0, len: (*len).into(), storage: storage.clone(), offset });
-            offset += u64::from(*len) * 4;
-        }
-        Ok(Vector { slice: storage.all() })
+        let in_rows = |name: &str| self.gguf.find(name).is_some_and(|info| info.dims.len() == 2 && info.dims[0] == 1);
+        let dims: Vec<[u32; 2]> = names.iter().map(|(_, len)| [1, *len]).collect();
+        let parts: Vec<(&str, &[u32])> =
+            names.iter().zip(&dims).map(|((name, _), dims)| (*name, &dims[usize::from(!in_rows(name))..])).collect();
+        self.side_by_side(&parts)
     }
 
     /// A tensor of these dimensions, the first contiguous, as f32.
@@ -239,10 +250,23 @@ impl<'a> WeightRegistry<'a> {
     /// # Errors
     /// As [`WeightRegistry::matrix`].
     pub fn numbers(&mut self, name: &str, dims: &[u32]) -> Result<Vector, LoadError> {
-        self.tensor(name, dims)?.weight_type().map_err(ModelError::from)?;
-        let len: u64 = dims.iter().map(|dim| u64::from(*dim)).product();
-        let storage = self.memory(name, len * 4)?;
-        self.send(name, Destination::Floats { from: 0, len, storage: storage.clone(), offset: 0 });
+        self.side_by_side(&[(name, dims)])
+    }
+
+    /// Tensors of these dimensions one behind the other, as f32.
+    ///
+    /// # Errors
+    /// As [`WeightRegistry::matrix`].
+    pub fn side_by_side(&mut self, parts: &[(&str, &[u32])]) -> Result<Vector, LoadError> {
+        let len_of = |dims: &[u32]| dims.iter().map(|dim| u64::from(*dim)).product::<u64>();
+        let storage = self.memory(parts[0].0, parts.iter().map(|(_, dims)| len_of(dims)).sum::<u64>() * 4)?;
+        let mut offset = 0;
+        for (name, dims) in parts {
+            self.tensor(name, dims)?.weight_type().map_err(ModelError::from)?;
+            let len = len_of(dims);
+            self.send(name, Destination::Floats { from: 0, len, storage: storage.clone(), offset });
+            offset += len * 4;
+        }
         Ok(Vector { slice: storage.all() })
     }
 

@@ -19,7 +19,7 @@ fn run_alone(scheduler: &mut Scheduler, id: SeqId, tokens: &[u32], answer: usize
 }
 
 fn windowed(pages: u32) -> Scheduler {
-    let group = |window, pages| GroupOptions { lifetime: Lifetime { window, keep: 0 }, pages };
+    let group = |window, pages| GroupOptions { lifetime: Lifetime { window, ..Lifetime::default() }, pages };
     Scheduler::new(SchedulerOptions { slots: 2, groups: vec![group(None, 64), group(Some(100), pages)], queue: 4 })
 }
 

@@ -106,13 +106,17 @@ impl Trace {
             let keep = *random.choice(&[0, 0, 0, 3, 33]).expect("some");
             let lifetime = match one || (number == 0 && !windows_alone) {
                 true => Lifetime::default(),
-                false => Lifetime { window: Some(window), keep },
+                false if random.u32(0..3) == 0 => Lifetime::STATE,
+                false => Lifetime { window: Some(window), keep, is_state: false },
             };
             let all = context / PAGE;
             let least = lifetime.most_pages(CHUNK as u32).map_or(all, |most| all.min(most as u32));
             GroupOptions { lifetime, pages: least + random.u32(0..=2 * slots) }
         });
-        let groups = groups.collect();
+        let mut groups: Vec<GroupOptions> = groups.collect();
+        // Windows then reach back from the last end of a page.
+        let has_state = groups.iter().any(|group| group.lifetime.is_state);
+        groups.iter_mut().filter(|group| has_state && !group.lifetime.is_state).for_each(|group| group.pages += 1);
         let options = SchedulerOptions { slots, groups, queue: random.usize(1..12) };
         let mut scheduler = Scheduler::new(options.clone());
         if random.bool() {

@@ -95,7 +95,10 @@ impl SimulatedDevice {
                 Preparation::Evict(evicted) => {
                     if evicted.tokens == PAGE && tier.wants(&evicted.key, false) {
                         let cells = &self.groups[evicted.group].pages[evicted.page as usize];
-                        let words = cells.iter().map(|cell| cell.path.expect("a full page").to_le_bytes());
+                        let is_state = self.groups[evicted.group].lifetime.is_state;
+                        let is_whole = cells.iter().all(|cell| cell.path.is_some()) || is_state;
+                        assert!(is_whole && cells[PAGE as usize - 1].path.is_some(), "a full page");
+                        let words = cells.iter().map(|cell| cell.path.unwrap_or(0).to_le_bytes());
                         self.evicted.push((evicted.key, words.flatten().collect()));
                     }
                     self.groups[evicted.group].disclaim(evicted.page);
@@ -103,7 +106,8 @@ impl SimulatedDevice {
                 Preparation::Load { group, key, page } => {
                     let [bytes] = tier.lookup(&[*key])[..] else { panic!("the tier lacks what is to be loaded") };
                     let words = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
-                    let cells = words.map(|path| Cell { path: Some(path), is_claimed: false }).collect::<Vec<_>>();
+                    let cell = |path| Cell { path: Some(path).filter(|path| *path != 0), is_claimed: false };
+                    let cells = words.map(cell).collect::<Vec<_>>();
                     self.groups[*group].pages[*page as usize] = cells.try_into().expect("a whole page");
                 }
                 Preparation::Copy { group, from, to } => {
@@ -118,8 +122,9 @@ impl SimulatedDevice {
                         // A page that nobody relies on any more holds something else, or it is shared.
                         let path = paths[*slot as usize].iter().flat_map(|path| &path.hashes);
                         let cells = &group.pages[*page as usize];
-                        let mut expected = path.skip(number * PAGE as usize);
-                        if !cells.iter().all(|cell| !cell.is_claimed || expected.next() == cell.path.as_ref()) {
+                        let expected = path.skip(number * PAGE as usize).map(Some).chain(std::iter::repeat(None));
+                        let stands = |(cell, path): (&Cell, _)| !cell.is_claimed || path == cell.path.as_ref();
+                        if !cells.iter().zip(expected).all(stands) {
                             group.disclaim(*page);
                         }
                     }
@@ -133,10 +138,19 @@ impl SimulatedDevice {
         }
     }
 
-    /// Keys and values of one position: all that it attends to must be its own path's.
+    /// Positions that are computed in one pass: all that each attends to must be its own path's, and so must be the state before the first.
+    fn pass(&mut self, slot: u32, positions: Range<usize>, path: &Path) {
+        for group in self.groups.iter_mut().filter(|group| group.lifetime.is_state) {
+            group.go_through(slot, positions.clone(), path);
+        }
+        positions.for_each(|position| self.compute(slot, position, path));
+    }
+
+    /// Keys and values of one position.
     fn compute(&mut self, slot: u32, position: usize, path: &Path) {
-        for (number, group) in self.groups.iter_mut().enumerate() {
-            let Lifetime { window, keep } = group.lifetime;
+        let groups = self.groups.iter_mut().enumerate();
+        for (number, group) in groups.filter(|(_, group)| !group.lifetime.is_state) {
+            let Lifetime { window, keep, .. } = group.lifetime;
             let sees = |before: &usize| {
                 *before < keep as usize || window.is_none_or(|window| before + window.max(1) as usize > position)
             };
@@ -154,7 +168,7 @@ impl SimulatedDevice {
     }
 
     pub fn prefill(&mut self, slot: u32, positions: Range<usize>, path: &Path) {
-        positions.for_each(|position| self.compute(slot, position, path));
+        self.pass(slot, positions, path);
     }
 
     /// As the driver writes rows.
@@ -180,7 +194,7 @@ impl SimulatedDevice {
                 let (own, there) = (table.get(position / PAGE as usize), &group.tables[slot as usize]);
                 assert_eq!(own, there[position / PAGE as usize], "position {position} of slot {slot}");
             }
-            self.compute(slot, position, &row.path);
+            self.pass(slot, position..position + 1, &row.path);
         }
     }
 
@@ -202,22 +216,27 @@ impl SimulatedDevice {
     /// One pass over a sequence's last token and drafted ones behind it; what is chosen behind each.
     pub fn verify(&mut self, slot: u32, mut path: Path, draft: &[u32]) -> Vec<u32> {
         let mut chosen = Vec::new();
+        let first = path.hashes.len() - 1;
         for drafted in draft.iter().map(Some).chain([None]) {
-            self.compute(slot, path.hashes.len() - 1, &path);
             chosen.push(chosen_behind(path.last()));
             drafted.into_iter().for_each(|token| path.push(*token));
         }
+        self.pass(slot, first..path.hashes.len(), &path);
         chosen
     }
 
     /// A sequence relies on the first `computed` positions of its pages, and goes on at position `next`.
     pub fn claim(&mut self, tables: &[BlockTable], computed: usize, next: usize, path: &Path) {
+        let has_state = self.groups.iter().any(|group| group.lifetime.is_state);
         for (group, table) in self.groups.iter_mut().zip(tables) {
             for (number, page) in table.iter() {
                 for (at, cell) in group.pages[page as usize].iter_mut().enumerate() {
                     let position = number * PAGE as usize + at;
                     // What stands behind is of no use to anybody: a page that was given back and taken again is claimed anew.
-                    cell.is_claimed = position < computed;
+                    cell.is_claimed = match group.lifetime.is_state {
+                        true => at + 1 == PAGE as usize && position < computed,
+                        false => position < computed,
+                    };
                     let own = !cell.is_claimed || cell.path == Some(path.hashes[position]);
                     assert!(own, "position {position} is said to be computed");
                 }
@@ -226,6 +245,7 @@ impl SimulatedDevice {
             let lacking: Vec<usize> = needed.filter(|number| table.get(*number).is_none()).collect();
             assert!(lacking.is_empty(), "position {next} needs the pages {lacking:?}");
             let most = group.lifetime.most_pages(super::CHUNK as u32).unwrap_or(u64::MAX);
+            let most = most.saturating_add(u64::from(has_state));
             assert!(table.iter().count() as u64 <= most, "{:?} holds {table:?}", group.lifetime);
         }
     }
@@ -241,7 +261,9 @@ impl SimulatedDevice {
             let partial = partial.map(|(pages, tokens)| (found.tokens / PAGE as usize, pages[number], *tokens));
             for (number, page, tokens) in full.chain(partial) {
                 let hashes = &path.hashes[number * PAGE as usize..];
-                for (cell, hash) in group.pages[page as usize][..tokens as usize].iter().zip(hashes) {
+                let cells = group.pages[page as usize][..tokens as usize].iter().zip(hashes);
+                let first = if group.lifetime.is_state { PAGE as usize - 1 } else { 0 };
+                for (cell, hash) in cells.skip(first) {
                     assert_eq!(cell.path, Some(*hash), "page {page} holds what the index says");
                 }
             }
@@ -250,6 +272,29 @@ impl SimulatedDevice {
 }
 
 impl SimulatedGroup {
+    /// Moves a state on over these positions. A page's state is that behind the only position of it that has a path.
+    fn go_through(&mut self, slot: u32, positions: Range<usize>, path: &Path) {
+        let Range { start, end } = positions;
+        let place = format!("position {start} of slot {slot}");
+        let is_seen = start % PAGE as usize != 0 && self.cell(slot, start).path == Some(path.hashes[start]);
+        if start > 0 && !is_seen {
+            assert_eq!(self.cell(slot, start - 1).path, Some(path.hashes[start - 1]), "the state before {place}");
+        }
+        let kept: Vec<usize> = self.lifetime.pages_of_pass(start..end).collect();
+        let ends = kept.into_iter().map(|page| ((page + 1) * PAGE as usize).min(end) - 1).filter(|at| *at >= start);
+        for at in ends {
+            let new = Cell { path: Some(path.hashes[at]), is_claimed: false };
+            let Some(page) = self.tables[slot as usize][at / PAGE as usize] else { panic!("{place} has no page") };
+            let cells = &mut self.pages[page as usize];
+            let last = cells[PAGE as usize - 1];
+            let is_free = !last.is_claimed || (at % PAGE as usize == PAGE as usize - 1 && last.path == new.path);
+            assert!(is_free, "the state behind {at} of slot {slot} takes the place of one that is relied on");
+            let was_claimed = last.is_claimed;
+            cells.fill(Cell::default());
+            cells[at % PAGE as usize] = Cell { is_claimed: was_claimed, ..new };
+        }
+    }
+
     fn disclaim(&mut self, page: PageId) {
         self.pages[page as usize].iter_mut().for_each(|cell| cell.is_claimed = false);
     }

@@ -1,0 +1,89 @@
+//! What engines on golden models are held against: their own models' logits, where every page is kept and nothing is shared.
+
+use std::path::PathBuf;
+
+use inglenook::engine::event::{Event, Usage};
+use inglenook::engine::request::Request;
+use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
+use inglenook::engine::{Answer, Engine, EngineOptions};
+use inglenook::plan::KernelCache;
+use inglenook::source::Memory;
+use inglenook::{Device, KvType};
+use pollster::block_on;
+use serde_json::json;
+
+pub const CONTEXT: u32 = 400;
+
+pub fn golden(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/goldens/models/{name}.gguf"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub fn options(slots: u32) -> EngineOptions {
+    EngineOptions {
+        context: Some(CONTEXT),
+        max_sequences: Some(slots),
+        kv_type: KvType::F32,
+        exact_activations: true,
+        host_cache_bytes: Some(0),
+        ..EngineOptions::default()
+    }
+}
+
+pub fn load(device: Device, model: &[u8], options: &EngineOptions) -> Engine {
+    block_on(Engine::load(device, &Memory(model), options, &mut |_| true)).expect("a golden model loads")
+}
+
+/// A text of about `len` tokens that begins as all of this `seed` do.
+pub fn text(seed: usize, len: usize) -> String {
+    let words = ["answer", "gardener", "harbour", "print", "ember", "one"];
+    (0..len).map(|at| words[(at * (seed + 3) + at / 5) % words.len()]).collect::<Vec<_>>().join(" ")
+}
+
+pub fn request(engine: &Engine, prompt: &str, max_tokens: u32) -> Request {
+    let never = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
+    let bias = serde_json::Map::from_iter(never);
+    let fields = json!({"prompt": prompt, "temperature": 0, "max_tokens": max_tokens, "logit_bias": bias});
+    Request::from_json(&fields.to_string()).expect("a request")
+}
+
+pub async fn read(mut answer: Answer) -> (Vec<u32>, Usage) {
+    loop {
+        if let Event::Done { usage, .. } = answer.next().await.expect("generates").expect("an end") {
+            return (answer.tokens(0), usage);
+        }
+    }
+}
+
+pub fn answer(engine: &Engine, request: &Request) -> (Vec<u32>, Usage) {
+    block_on(read(engine.submit(request.clone()).expect("a good request")))
+}
+
+/// What the model says greedily, where every page is kept and nothing is shared.
+pub struct Oracle {
+    scorer: LogitsEvaluator,
+    never: Vec<u32>,
+}
+
+impl Oracle {
+    pub fn new(model: &[u8], engine: &Engine) -> Oracle {
+        let options = ScoreOptions { chunk: 64, context: CONTEXT, kv: KvType::F32 };
+        let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(model), options));
+        let never = engine.tokenizer().stop_ids().to_vec();
+        Oracle { scorer: scorer.expect("a golden model loads"), never }
+    }
+
+    pub fn answer(&self, engine: &Engine, request: &Request) -> Vec<u32> {
+        let prompt = engine.prompt_tokens(request).expect("a good request");
+        let mut logits = block_on(self.scorer.logits(&prompt)).expect("computes");
+        let mut tokens = Vec::new();
+        for position in prompt.len() as u32..prompt.len() as u32 + request.max_tokens.expect("a limit") {
+            let last = &logits[logits.len() - self.scorer.model().config().vocab as usize..];
+            let allowed = (0..last.len() as u32).filter(|id| !self.never.contains(id));
+            let token = allowed.max_by(|a, b| last[*a as usize].total_cmp(&last[*b as usize])).expect("some");
+            tokens.push(token);
+            logits = block_on(self.scorer.extend(position, &[token])).expect("computes");
+        }
+        tokens
+    }
+}
