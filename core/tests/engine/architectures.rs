@@ -7,23 +7,24 @@ use pollster::block_on;
 
 use crate::gpu;
 use crate::model_goldens::names;
-use crate::oracle::{Oracle, answer, golden, load, options, read, request, text};
+use crate::oracle::{Oracle, answer, golden, load, options, read, request, text, text_of};
 
 fn answers_equal_those_of_the_model_alone(name: &str, device: Device) {
     let model = golden(name);
-    let engine = load(device, &model, &options(3));
+    let engine = load(device, &model, &EngineOptions { host_cache_bytes: Some(1 << 26), ..options(3) });
     let oracle = Oracle::new(&model, &engine);
-    let prompts = [text(1, 70), text(2, 45) + " " + &text(1, 9), text(2, 60)];
+    let first = text_of(&engine, 1, 130);
+    let prompts = [first.clone(), text_of(&engine, 2, 100) + " " + &text(1, 5), text_of(&engine, 2, 120)];
     let requests: Vec<Request> = prompts.iter().map(|prompt| request(&engine, prompt, 40)).collect();
     let answers = requests.iter().map(|request| read(engine.submit(request.clone()).expect("good")));
     for ((tokens, _), request) in block_on(futures_util::future::join_all(answers)).iter().zip(&requests) {
         assert_eq!(*tokens, oracle.answer(&engine, request), "{name}");
     }
-    let on = request(&engine, &(text(1, 70) + " " + &text(3, 8)), 20);
+    let on = request(&engine, &(first + " " + &text(3, 5)), 20);
     let (tokens, usage) = answer(&engine, &on);
     assert_eq!(tokens, oracle.answer(&engine, &on), "{name}");
     assert!(usage.cached_tokens >= 64, "{name} shares a prefix: {usage:?}");
-    let back = request(&engine, &(text(1, 50) + " " + &text(4, 8)), 20);
+    let back = request(&engine, &(text_of(&engine, 1, 90) + " " + &text(4, 5)), 20);
     assert_eq!(answer(&engine, &back).0, oracle.answer(&engine, &back), "{name}");
 }
 
@@ -49,7 +50,7 @@ fn architectures_whose_drafts_are_refused_go_on_as_they_would_have() {
         let engine = load(Device::Cpu, &model, &EngineOptions { free_drafts: true, ..options(1) });
         let oracle = Oracle::new(&model, &engine);
         for seed in 0..3 {
-            let request = request(&engine, &text(seed, 80), 120);
+            let request = request(&engine, &text_of(&engine, seed, 150), 120);
             let (tokens, usage) = answer(&engine, &request);
             assert_eq!(tokens, oracle.answer(&engine, &request), "{name}");
             assert!(usage.drafted_tokens > usage.accepted_tokens, "{name} refuses drafts: {usage:?}");

@@ -55,11 +55,9 @@ async fn check(name: &str, device: Device, chunk: u32) {
     let scorer = LogitsEvaluator::load(KernelCache::new(device), &golden.gguf, options).await.expect("loads");
     let logits = scorer.logits(&golden.prompt).await.expect("computes");
     let vocab = scorer.model().config().vocab as usize;
-    let worst = logits
-        .chunks(vocab)
-        .zip(golden.logits.chunks(vocab))
-        .map(|(found, expected)| difference(expected, found))
-        .fold(0.0, f32::max);
+    let differences =
+        logits.chunks(vocab).zip(golden.logits.chunks(vocab)).map(|(found, expected)| difference(expected, found));
+    let (position, worst) = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a prompt");
     if worst > TOLERANCE {
         for (tap, expected) in &golden.taps {
             if let Some(values) = scorer.tap(tap).await.expect("reads") {
@@ -68,7 +66,7 @@ async fn check(name: &str, device: Device, chunk: u32) {
                 eprintln!("{name} chunk {chunk}: {tap} differs by {:.2e}", difference(expected, found));
             }
         }
-        panic!("{name} in chunks of {chunk}: logits differ by {worst:.2e} of the largest");
+        panic!("{name} in chunks of {chunk}: logits of position {position} differ by {worst:.2e} of the largest");
     }
     let mut token = best(&logits[logits.len() - vocab..]);
     for (step, expected) in golden.greedy.iter().enumerate() {

@@ -40,6 +40,12 @@ pub fn text(seed: usize, len: usize) -> String {
     (0..len).map(|at| words[(at * (seed + 3) + at / 5) % words.len()]).collect::<Vec<_>>().join(" ")
 }
 
+/// The same of at least so many tokens.
+pub fn text_of(engine: &Engine, seed: usize, tokens: usize) -> String {
+    let count = |text: &str| engine.prompt_tokens(&request(engine, text, 1)).expect("a short request").len();
+    (1..).map(|len| text(seed, len)).find(|text| count(text) >= tokens).expect("texts grow")
+}
+
 pub fn request(engine: &Engine, prompt: &str, max_tokens: u32) -> Request {
     let never = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
     let bias = serde_json::Map::from_iter(never);

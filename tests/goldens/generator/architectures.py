@@ -18,7 +18,7 @@ def find_seed(checkpoint: Checkpoint) -> tuple[int, transformers.PreTrainedModel
     for seed in range(MAX_SEED):
         model = build(checkpoint, seed)
         try:
-            return seed, model, reference(checkpoint, model, random_prompt(seed))
+            return seed, model, reference(checkpoint, model, random_prompt(checkpoint, seed))
         except PassedOver as reason:
             print(f"  {checkpoint.name}: seed {seed} passed over, {reason}", flush=True)
     raise SystemExit(f"no seed below {MAX_SEED} makes a golden of {checkpoint.name}: adjust its scales")

@@ -44,9 +44,14 @@ class Run:
     expert_lead: float | None
 
 
-def random_prompt(seed: int) -> list[int]:
-    """Token ids drawn from the whole vocabulary, special tokens included: to the network they are all the same."""
-    return np.random.default_rng([seed, 1]).integers(0, VOCAB_SIZE, PROMPT_TOKENS).tolist()
+def random_prompt(checkpoint: Checkpoint, seed: int) -> list[int]:
+    """Token ids drawn from the whole vocabulary, special tokens included: to the network they are all the same.
+
+    Those without an input a layer, which stand for images and sound, are in no text: for them transformers reads row 0 of a table of which
+    the file has zeros.
+    """
+    vocabulary = getattr(checkpoint.config, "vocab_size_per_layer_input", VOCAB_SIZE)
+    return np.random.default_rng([seed, 1]).integers(0, vocabulary, PROMPT_TOKENS).tolist()
 
 
 @torch.no_grad()

@@ -230,6 +230,7 @@ impl Trace {
 
     fn make_mask(&mut self) {
         if let Some(id) = self.masks_due.pop() {
+            self.scheduler.set_waiting(id, false);
             self.scheduler.set_held(id, false);
         }
     }
@@ -340,6 +341,8 @@ impl Trace {
         self.scheduler.set_pace(id, asked.is_paced, lookahead);
         self.scheduler.set_held(id, asked.is_paced);
         if asked.is_paced {
+            // Preempted meanwhile, it does not begin without its mask.
+            self.scheduler.set_waiting(id, true);
             self.masks_due.push(id);
         }
         let room = (asked.limit - asked.tokens.len()).saturating_sub(1).min(7);

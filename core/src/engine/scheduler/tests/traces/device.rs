@@ -124,7 +124,8 @@ impl SimulatedDevice {
                         let cells = &group.pages[*page as usize];
                         let expected = path.skip(number * PAGE as usize).map(Some).chain(std::iter::repeat(None));
                         let stands = |(cell, path): (&Cell, _)| !cell.is_claimed || path == cell.path.as_ref();
-                        if !cells.iter().zip(expected).all(stands) {
+                        // A state is claimed anew where it is shared: what stands in a page may be one of its own sequence's past.
+                        if group.lifetime.is_state || !cells.iter().zip(expected).all(stands) {
                             group.disclaim(*page);
                         }
                     }
