@@ -12,7 +12,7 @@ use crate::kv::path_key::PathKey;
 use crate::kv::tiers::HostTier;
 use crate::plan::{self, PendingReadback};
 
-/// Pages that may be under way to host memory. Further ones are given up, and computed again if they are needed.
+/// Pages of a group that may be under way to host memory. Further ones are given up, and computed again if they are needed.
 const READS_IN_FLIGHT: usize = 16;
 
 /// Carries pages to host memory and back.
@@ -23,6 +23,7 @@ pub(super) struct PageTransfer {
 }
 
 struct PageRead {
+    group: usize,
     key: PathKey,
     bytes: Pin<Box<dyn Future<Output = Result<Vec<u8>, GpuError>>>>,
 }
@@ -62,9 +63,10 @@ impl PageTransfer {
 
     /// Begins to read an evicted page for the host tier.
     pub fn keep(&mut self, device: &Device, kv: &KvCache, (group, page): (usize, u32), key: PathKey) {
-        if self.reads.len() < READS_IN_FLIGHT && !self.reads.iter().any(|read| read.key == key) {
+        let of_group = self.reads.iter().filter(|read| read.group == group).count();
+        if of_group < READS_IN_FLIGHT && !self.reads.iter().any(|read| read.key == key) {
             let bytes = Box::pin(self.read(device, kv, group, page).wait());
-            self.reads.push(PageRead { key, bytes });
+            self.reads.push(PageRead { group, key, bytes });
         }
     }
 

@@ -68,7 +68,8 @@ pub fn answer(engine: &Engine, request: &Request) -> (Vec<u32>, Usage) {
 /// What the model says greedily, where every page is kept and nothing is shared.
 pub struct Oracle {
     scorer: LogitsEvaluator,
-    never: Vec<u32>,
+    /// Tokens that it does not choose.
+    pub never: Vec<u32>,
 }
 
 impl Oracle {
