@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -31,10 +31,28 @@ for (const [name, [from, remedy]] of Object.entries(COPIED)) {
   if (!existsSync(path(from))) throw new Error(`${path(from)} is missing: ${remedy}.`);
   copyFileSync(path(from), new URL(name, assets));
 }
+writeFileSync(new URL('shaders.json', assets), JSON.stringify(shadersOnDemand()));
 await bundleWorker();
 
 function path(relative) {
   return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+/**
+ * The texts of the shaders that are not in the module, by name: those that a line of the list names, and those in folders that it names. As
+ * core/build.rs leaves the others, without comments and indentation.
+ */
+function shadersOnDemand() {
+  const list = readFileSync(path('../../shaders/on_demand.txt'), 'utf8').trim().split('\n');
+  const names = readdirSync(path('../../shaders'), { recursive: true })
+    .filter((file) => file.endsWith('.wgsl'))
+    .map((file) => file.replaceAll('\\', '/').replace(/\.wgsl$/, ''))
+    .filter((name) => list.some((entry) => name === entry || name.startsWith(`${entry}/`)))
+    .sort();
+  const shorten = (text) => text.replace(/\/\/.*/g, '').replace(/^\s+|[ \t]+$/gm, '');
+  return Object.fromEntries(
+    names.map((name) => [name, shorten(readFileSync(path(`../../shaders/${name}.wgsl`), 'utf8'))]),
+  );
 }
 
 /** All but the addresses of the files, which bundlers look for as they are written. */

@@ -8,6 +8,8 @@ export interface Assets {
   /** The host as one classic script without imports: no bundler has to understand it. */
   readonly worker: string;
   readonly wasm: string;
+  /** Texts of the shaders that only some models need, by name. */
+  readonly shaders: string;
   /** The second module, which only answers of a given form need. */
   readonly grammarWasm: string;
   /** The module that computes on the CPU, which only an engine there needs. */
@@ -44,6 +46,7 @@ function inFolder(folder: string | URL, base: string): Assets {
     return {
       worker: file('worker.js'),
       wasm: file('inglenook.wasm'),
+      shaders: file('shaders.json'),
       grammarWasm: file('inglenook-grammar.wasm'),
       cpuWasm: file('inglenook-cpu.wasm'),
       cpuRelaxedWasm: file('inglenook-cpu-relaxed.wasm'),
