@@ -31,7 +31,8 @@ for (const [name, [from, remedy]] of Object.entries(COPIED)) {
   if (!existsSync(path(from))) throw new Error(`${path(from)} is missing: ${remedy}.`);
   copyFileSync(path(from), new URL(name, assets));
 }
-writeFileSync(new URL('shaders.json', assets), JSON.stringify(shadersOnDemand()));
+// JSON, but not called so: some bundlers make a module of what is.
+writeFileSync(new URL('shaders.txt', assets), JSON.stringify(shadersOnDemand()));
 await bundleWorker();
 
 function path(relative) {

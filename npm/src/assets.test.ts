@@ -12,7 +12,7 @@ test('by default the files lie in a folder beside the module', () => {
     `${folder}inglenook.wasm`,
     `${folder}worker.js`,
     `${folder}ember-q8_0.gguf`,
-    `${folder}shaders.json`,
+    `${folder}shaders.txt`,
     `${folder}inglenook-grammar.wasm`,
     `${folder}inglenook-cpu.wasm`,
     `${folder}inglenook-cpu-relaxed.wasm`,

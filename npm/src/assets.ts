@@ -46,7 +46,7 @@ function inFolder(folder: string | URL, base: string): Assets {
     return {
       worker: file('worker.js'),
       wasm: file('inglenook.wasm'),
-      shaders: file('shaders.json'),
+      shaders: file('shaders.txt'),
       grammarWasm: file('inglenook-grammar.wasm'),
       cpuWasm: file('inglenook-cpu.wasm'),
       cpuRelaxedWasm: file('inglenook-cpu-relaxed.wasm'),

@@ -11,7 +11,7 @@ export function packageFiles(): Record<keyof Assets, URL> {
   return {
     worker: new URL('./inglenook/worker.js', import.meta.url),
     wasm: new URL('./inglenook/inglenook.wasm', import.meta.url),
-    shaders: new URL('./inglenook/shaders.json', import.meta.url),
+    shaders: new URL('./inglenook/shaders.txt', import.meta.url),
     grammarWasm: new URL('./inglenook/inglenook-grammar.wasm', import.meta.url),
     cpuWasm: new URL('./inglenook/inglenook-cpu.wasm', import.meta.url),
     cpuRelaxedWasm: new URL('./inglenook/inglenook-cpu-relaxed.wasm', import.meta.url),

@@ -56,8 +56,8 @@ test('a shader that imports gets the texts, which are fetched once', async () =>
 });
 
 test('a failed fetch is told in its own words and tried again', async () => {
-  backend.provideShaders(async () => Promise.reject(new DownloadError('no shaders.json; check the connection')));
-  const failed = { name: 'Shaders', message: 'no shaders.json; check the connection' };
+  backend.provideShaders(async () => Promise.reject(new DownloadError('no shaders.txt; check the connection')));
+  const failed = { name: 'Shaders', message: 'no shaders.txt; check the connection' };
   await expect(compile('#import one\n')).rejects.toMatchObject(failed);
   backend.provideShaders(async () => '{"one": "fn a() {}\\n"}');
   await compile('#import one\n');
@@ -70,7 +70,7 @@ test('a shader of another version is named', async () => {
 });
 
 test('a load ends with the error of the fetch, whatever the module makes of it', async () => {
-  const cause = new DeploymentError('HTTP 404 for shaders.json');
+  const cause = new DeploymentError('HTTP 404 for shaders.txt');
   const { WasmEngine } = fakeModule({});
   const load: typeof WasmEngine.load = async (...given) => {
     await given[7]?.().catch((error: Error) => Promise.reject(wasmError('Download', error.message)));

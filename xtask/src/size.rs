@@ -21,7 +21,7 @@ const ON_DEMAND: [&str; 4] = [GRAMMAR, CPU, CPU_RELAXED, SHADERS];
 const GRAMMAR: &str = "dist/inglenook/inglenook-grammar.wasm";
 const CPU: &str = "dist/inglenook/inglenook-cpu.wasm";
 const CPU_RELAXED: &str = "dist/inglenook/inglenook-cpu-relaxed.wasm";
-const SHADERS: &str = "dist/inglenook/shaders.json";
+const SHADERS: &str = "dist/inglenook/shaders.txt";
 
 /// Build the npm package, print the size of each part that a page downloads, and compare the sum with the limit.
 ///
@@ -111,7 +111,7 @@ mod tests {
         assert!(
             is_on_demand("dist/inglenook/inglenook-grammar.wasm") && is_on_demand("dist/inglenook/inglenook-cpu.wasm")
         );
-        assert!(is_downloaded("dist/inglenook/shaders.json") && is_on_demand("dist/inglenook/shaders.json"));
+        assert!(is_downloaded("dist/inglenook/shaders.txt") && is_on_demand("dist/inglenook/shaders.txt"));
         assert!(!is_on_demand("dist/inglenook/inglenook.wasm") && !is_on_demand("dist/load-grammar.js"));
     }
 
