@@ -102,6 +102,7 @@ fn gpu_code(error: &GpuError) -> &'static str {
         GpuError::TooSmall { .. } => "TooSmall",
         GpuError::OutOfMemory(_) | GpuError::HostMemory { .. } => "OutOfMemory",
         GpuError::Lost(_) => "Lost",
+        GpuError::Shaders(_) => "Download",
         GpuError::Compile { .. } | GpuError::Module(_) | GpuError::Fault(_) => "Internal",
     }
 }

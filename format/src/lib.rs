@@ -7,6 +7,7 @@ pub mod gguf;
 #[cfg(feature = "hf")]
 pub mod hf;
 pub mod imatrix;
+pub mod order;
 pub mod quant;
 #[cfg(feature = "hf")]
 pub mod safetensors;

@@ -29,6 +29,7 @@ pub use face::{AsyncGrammars, AsyncMatch, Grammars, Later, Match};
 #[cfg(feature = "matcher")]
 pub use matcher::{Compiler, Matcher, Tokenize, Vocabulary};
 pub use prepare::{Ready, prepare};
+pub use regex::regex_problem;
 pub use session::{Asks, Position, Session, Step, Taken};
 pub use spec::{MAX_SPEC, Spec};
 #[cfg(not(target_arch = "wasm32"))]

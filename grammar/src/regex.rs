@@ -52,7 +52,7 @@ fn parse(pattern: &str, rust: &str) -> Result<Hir, GrammarError> {
         return Err(GrammarError::TooLarge { what, limit: MAX_BYTES });
     }
     let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(rust);
-    let hir = parsed.map_err(|error| refused(pattern, reason(&error)))?;
+    let hir = parsed.map_err(|error| refused(pattern, regex_problem(&error)))?;
     if expanded(&hir) > MAX_EXPANDED {
         let what = format!("the repetitions of {:?} written out", beginning(pattern));
         return Err(GrammarError::TooLarge { what, limit: MAX_EXPANDED as usize });
@@ -60,12 +60,12 @@ fn parse(pattern: &str, rust: &str) -> Result<Hir, GrammarError> {
     Ok(hir)
 }
 
-/// The error without the listing that regex-syntax puts around it.
-fn reason(error: &regex_syntax::Error) -> String {
+/// Why an expression cannot be read: the error without the listing that regex-syntax puts around it, which a page would have to download.
+pub fn regex_problem(error: &regex_syntax::Error) -> String {
     match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
-        other => other.to_string(),
+        _ => "it cannot be read".into(),
     }
 }
 

@@ -1,10 +1,12 @@
-/** Builds `dist`: modules by the TypeScript compiler, and beside them in `dist/inglenook` the files that are used at run time. */
+/**
+ * Builds `dist`: an entry for browsers and one for Node, the worker's script, and beside them in `dist/inglenook` the files that are used at
+ * run time. The modules that the compiler writes there are not published (`files` in package.json): tests/browser loads some by itself.
+ */
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
-import { minifySync } from 'rolldown/experimental';
 
 /** The files and what they are copied from, with the command that makes it. */
 const COPIED = {
@@ -15,64 +17,69 @@ const COPIED = {
   'ember-q8_0.gguf': ['../../models/ember/ember-q8_0.gguf', 'it is part of the repository, so check the checkout'],
 };
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = path('..');
 const assets = new URL('../dist/inglenook/', import.meta.url);
 
-rmSync(new URL('../dist/', import.meta.url), { recursive: true, force: true });
-execFileSync(fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url)), ['-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-eachScript('../dist/', short);
-// Written by wasm-bindgen, and nobody's to read.
-for (const folder of ['../wasm/', '../wasm-grammar/']) eachScript(folder, minified);
+rmSync(path('../dist'), { recursive: true, force: true });
+execFileSync(path('../node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+// One file each: a page loads it in one request, and it compresses by a third better than its modules by themselves.
+await bundleEntry('index', 'browser');
+await bundleEntry('node', 'node');
+withoutDocs('../dist/package-files.js');
 mkdirSync(assets, { recursive: true });
-for (const [name, [path, remedy]] of Object.entries(COPIED)) {
-  const from = new URL(path, import.meta.url);
-  if (!existsSync(from)) throw new Error(`${fileURLToPath(from)} is missing: ${remedy}.`);
-  copyFileSync(from, new URL(name, assets));
+for (const [name, [from, remedy]] of Object.entries(COPIED)) {
+  if (!existsSync(path(from))) throw new Error(`${path(from)} is missing: ${remedy}.`);
+  copyFileSync(path(from), new URL(name, assets));
 }
+// JSON, but not called so: some bundlers make a module of what is.
+writeFileSync(new URL('shaders.txt', assets), JSON.stringify(shadersOnDemand()));
 await bundleWorker();
 
-/** Writes each script of a folder anew. */
-function eachScript(path, rewrite) {
-  const folder = new URL(path, import.meta.url);
-  for (const name of readdirSync(folder, { recursive: true })) {
-    if (!name.endsWith('.js')) continue;
-    const file = new URL(name, folder);
-    writeFileSync(file, rewrite(readFileSync(file, 'utf8')));
-  }
+function path(relative) {
+  return fileURLToPath(new URL(relative, import.meta.url));
 }
 
-/** Without the documentation, which a page would download: it stands in the `.d.ts` beside it. */
-function withoutDocs(text) {
-  // Whole lines alone: what bundlers are told stands within lines.
-  return text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, '');
+/**
+ * The texts of the shaders that are not in the module, by name: those that a line of the list names, and those in folders that it names. As
+ * core/build.rs leaves the others, without comments and indentation.
+ */
+function shadersOnDemand() {
+  const list = readFileSync(path('../../shaders/on_demand.txt'), 'utf8').trim().split('\n');
+  const names = readdirSync(path('../../shaders'), { recursive: true })
+    .filter((file) => file.endsWith('.wgsl'))
+    .map((file) => file.replaceAll('\\', '/').replace(/\.wgsl$/, ''))
+    .filter((name) => list.some((entry) => name === entry || name.startsWith(`${entry}/`)))
+    .sort();
+  const shorten = (text) => text.replace(/\/\/.*/g, '').replace(/^\s+|[ \t]+$/gm, '');
+  return Object.fromEntries(
+    names.map((name) => [name, shorten(readFileSync(path(`../../shaders/${name}.wgsl`), 'utf8'))]),
+  );
 }
 
-/** Short, since a page may load these as they are; but as written where bundlers look for addresses. */
-function short(text) {
-  return text.includes('import.meta') ? withoutDocs(text) : minified(text);
-}
-
-function minified(text) {
-  const { code, errors } = minifySync('module.js', text, { module: true });
-  if (errors.length > 0) throw new Error(errors[0].message);
-  return code;
+/** All but the addresses of the files, which bundlers look for as they are written. */
+async function bundleEntry(name, platform) {
+  const external = (id) => id.endsWith('/package-files.js');
+  await bundle({ input: path(`../src/${name}.ts`), platform, external }, { dir: path('../dist'), format: 'esm' });
 }
 
 /** One classic script without imports: every bundler copies it, and it starts from a blob as well as from its address. */
 async function bundleWorker() {
-  const bundle = await rolldown({
-    input: fileURLToPath(new URL('../src/worker.ts', import.meta.url)),
-    resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
-    platform: 'browser',
-  });
-  await bundle.write({
-    file: fileURLToPath(new URL('worker.js', assets)),
-    format: 'iife',
-    minify: true,
-    codeSplitting: false,
-  });
+  const file = fileURLToPath(new URL('worker.js', assets));
+  await bundle(
+    { input: path('../src/worker.ts'), platform: 'browser' },
+    { file, format: 'iife', codeSplitting: false },
+  );
+}
+
+async function bundle(input, output) {
+  const bundle = await rolldown({ resolve: { extensionAlias: { '.js': ['.ts', '.js'] } }, ...input });
+  await bundle.write({ minify: true, ...output });
   await bundle.close();
+}
+
+/** A script without its documentation, which a page would download: it stands in the `.d.ts` beside it. */
+function withoutDocs(script) {
+  // Whole lines alone: what bundlers are told stands within lines.
+  const text = readFileSync(path(script), 'utf8');
+  writeFileSync(path(script), text.replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, ''));
 }

@@ -6,17 +6,18 @@ const PAGE = 'https://app.example/chat/index.html';
 const WASM = 'inglenook.wasm';
 
 test('by default the files lie in a folder beside the module', () => {
-  const { wasm, worker, ember, grammarWasm, cpuWasm, cpuRelaxedWasm } = assetsIn(undefined, PAGE);
+  const { wasm, worker, ember, shaders, grammarWasm, cpuWasm, cpuRelaxedWasm } = assetsIn(undefined, PAGE);
   const folder = new URL('./inglenook/', import.meta.url).href;
   const names = [
     `${folder}inglenook.wasm`,
     `${folder}worker.js`,
     `${folder}ember-q8_0.gguf`,
+    `${folder}shaders.txt`,
     `${folder}inglenook-grammar.wasm`,
     `${folder}inglenook-cpu.wasm`,
     `${folder}inglenook-cpu-relaxed.wasm`,
   ];
-  expect([wasm, worker, ember, grammarWasm, cpuWasm, cpuRelaxedWasm]).toEqual(names);
+  expect([wasm, worker, ember, shaders, grammarWasm, cpuWasm, cpuRelaxedWasm]).toEqual(names);
 });
 
 test.each([

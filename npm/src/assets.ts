@@ -1,12 +1,15 @@
 /** The files that the package needs at run time beside its modules: they lie in one folder, `inglenook`, next to this module. */
 
 import { BadRequestError, DeploymentError } from './errors.js';
+import { packageFiles } from './package-files.js';
 
 /** Where each file is, as absolute addresses. */
 export interface Assets {
   /** The host as one classic script without imports: no bundler has to understand it. */
   readonly worker: string;
   readonly wasm: string;
+  /** Texts of the shaders that only some models need, by name. */
+  readonly shaders: string;
   /** The second module, which only answers of a given form need. */
   readonly grammarWasm: string;
   /** The module that computes on the CPU, which only an engine there needs. */
@@ -20,29 +23,20 @@ export interface Assets {
 /**
  * Where the files are: in `folder`, or where a bundler says.
  *
- * Vite, webpack and Turbopack look for exactly the expression `new URL('…', import.meta.url)`; they copy the file as it is and put
- * its new address there. esbuild and Rollup leave the expression as it is, so that the folder has to lie beside their output.
- *
  * @param base what a relative `folder` is relative to
  * @throws DeploymentError, BadRequestError
  */
 export function assetsIn(folder: string | URL | undefined, base: string): Assets {
   if (folder !== undefined) return inFolder(folder, base);
+  let files: Record<keyof Assets, URL>;
   try {
-    return {
-      worker: unmoved(new URL('./inglenook/worker.js', import.meta.url)),
-      wasm: unmoved(new URL('./inglenook/inglenook.wasm', import.meta.url)),
-      grammarWasm: unmoved(new URL('./inglenook/inglenook-grammar.wasm', import.meta.url)),
-      cpuWasm: unmoved(new URL('./inglenook/inglenook-cpu.wasm', import.meta.url)),
-      cpuRelaxedWasm: unmoved(new URL('./inglenook/inglenook-cpu-relaxed.wasm', import.meta.url)),
-      ember: unmoved(new URL('./inglenook/ember-q8_0.gguf', import.meta.url)),
-    };
+    files = packageFiles();
   } catch (cause) {
-    // Scripts that are no modules have no `import.meta.url`.
     const message =
       'The package cannot tell where its files are, since it was bundled into a script that is no ES module. Build with ES modules as the output format, or serve node_modules/inglenook/dist/inglenook and pass its address as `assetsUrl`.';
     throw new DeploymentError(message, { cause });
   }
+  return Object.fromEntries(Object.entries(files).map(([name, url]) => [name, unmoved(url)])) as unknown as Assets;
 }
 
 function inFolder(folder: string | URL, base: string): Assets {
@@ -52,6 +46,7 @@ function inFolder(folder: string | URL, base: string): Assets {
     return {
       worker: file('worker.js'),
       wasm: file('inglenook.wasm'),
+      shaders: file('shaders.txt'),
       grammarWasm: file('inglenook-grammar.wasm'),
       cpuWasm: file('inglenook-cpu.wasm'),
       cpuRelaxedWasm: file('inglenook-cpu-relaxed.wasm'),

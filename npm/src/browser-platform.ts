@@ -1,6 +1,6 @@
 /** What a host is given in browsers, in whichever thread it runs. */
 
-import { compileAsset } from './deployment.js';
+import { compileAsset, readAsset } from './deployment.js';
 import type { Platform } from './host.js';
 import { loadGrammarModule } from './load-grammar.js';
 import { loadWasm } from './load-wasm.js';
@@ -11,6 +11,7 @@ export const browserPlatform: Platform = {
   loadModule: loadWasm,
   loadGrammarModule,
   compile: compileAsset,
+  readText: readAsset,
   openModel,
   openPageStore,
   shared: globalThis.crossOriginIsolated === true,

@@ -39,6 +39,15 @@ export async function fetchAsset(url: string): Promise<Response> {
 }
 
 /**
+ * Fetch a file of the package as text.
+ *
+ * @throws DeploymentError, DownloadError
+ */
+export async function readAsset(url: string): Promise<string> {
+  return (await fetchAsset(url)).text().catch(brokenOff(url));
+}
+
+/**
  * Fetch and compile a WebAssembly module of the package.
  *
  * @throws DeploymentError, DownloadError, RangeError (out of memory)
@@ -59,14 +68,19 @@ export async function compileAsset(url: string): Promise<WebAssembly.Module> {
       response = await fetchAsset(url);
     }
   }
-  const bytes = await response.arrayBuffer().catch((cause: unknown) => {
-    throw new DownloadError(`${url} broke off (${words(cause)}). Check the connection and try again.`, { cause });
-  });
+  const bytes = await response.arrayBuffer().catch(brokenOff(url));
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
     throw notCompiled(url, bytes, cause);
   }
+}
+
+/** What a body that does not arrive whole is told as. */
+function brokenOff(url: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new DownloadError(`${url} broke off (${words(cause)}). Check the connection and try again.`, { cause });
+  };
 }
 
 function notCompiled(url: string, bytes: ArrayBuffer, cause: unknown): unknown {

@@ -23,6 +23,8 @@ export interface Platform {
   loadGrammarModule(url: string): Promise<GrammarModule>;
   /** A further module, compiled. @param url of the `.wasm` file */
   compile(url: string): Promise<WebAssembly.Module>;
+  /** A file of the package, read as text. @param url of the file */
+  readText(url: string): Promise<string>;
   /** A further worker, which is told `first`; nothing where none starts. Not there where the host has to do without. */
   startThread?<Command, Report>(assets: Assets, first: FirstCommand): Promise<Thread<Command, Report> | undefined>;
   /** Whether threads can share memory. */
@@ -85,6 +87,7 @@ class Host {
     const { signal } = this.#loading;
     const sources: WatchedSource[] = [];
     let ended = false;
+    let shadersFailure: unknown;
     try {
       // All wait for the network, so all at once.
       const opening = [model, ...(draft === undefined ? [] : [draft])].map(async (spec) => {
@@ -100,8 +103,14 @@ class Host {
       const store = pageStore && (await this.#platform.openPageStore(pageStore));
       const meter = progressMeter((progress) => this.#report({ type: 'progress', progress }));
       const loadCpu = () => this.#loadCpu(command);
+      const fetchShaders = () =>
+        this.#platform.readText(assets.shaders).catch((error: unknown) => {
+          shadersFailure = error;
+          throw error;
+        });
       const settings = JSON.stringify(options);
-      const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, loadCpu);
+      const callbacks = [loadCpu, fetchShaders] as const;
+      const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, ...callbacks);
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
@@ -117,7 +126,7 @@ class Host {
       this.#report({ type: 'loaded', info });
     } catch (error) {
       // Where a read failed, that is the cause, whatever the reader made of it.
-      const failure = sources.find((source) => source.failure !== undefined)?.failure;
+      const failure = sources.find((source) => source.failure !== undefined)?.failure ?? shadersFailure;
       const cause = await deploymentCause(failure ?? error, model.kind === 'ember' ? model.url : undefined);
       this.#report({ type: 'loadFailed', error: toWire(cause) });
     } finally {

@@ -13,7 +13,7 @@ import { openModelInNode } from './node/file.js';
 import { provideGpu } from './node/gpu.js';
 import { openPageStoreInNode } from './node/page-store.js';
 import { startThreadInNode } from './node/thread.js';
-import { compileInNode, loadGrammarModuleInNode, loadWasmInNode } from './node/wasm.js';
+import { compileInNode, loadGrammarModuleInNode, loadWasmInNode, readTextInNode } from './node/wasm.js';
 
 export * from './public.js';
 
@@ -32,6 +32,7 @@ export function createEngine(options: CreateEngineOptions): Promise<Engine> {
       loadModule: loadWasmInNode,
       loadGrammarModule: loadGrammarModuleInNode,
       compile: compileInNode,
+      readText: readTextInNode,
       openModel: openModelInNode,
       openPageStore: openPageStoreInNode,
       shared: true,

@@ -138,6 +138,7 @@ export interface WasmModule {
       draft?: PieceSource,
       pageStore?: PageStore,
       loadCpu?: () => Promise<CpuModule>,
+      fetchShaders?: () => Promise<string>,
     ): Promise<WasmEngine>;
   };
 }

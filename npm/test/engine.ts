@@ -20,19 +20,21 @@ export const MODEL = new Blob([fakeModelFile(2_500_001)]);
 export interface TestEngineOptions extends Partial<CreateEngineOptions> {
   readonly openPort?: (platform: Platform) => HostPort;
   readonly loadGrammarModule?: () => Promise<GrammarModule>;
+  readonly readText?: () => Promise<string>;
   readonly startGrammars?: () => Promise<GrammarWorker | undefined>;
 }
 
 /** An engine on a stand-in that behaves like this, or on this module. */
 export function createTestEngine(
   fake: FakeOptions | WasmModule = {},
-  { openPort = messagePort, loadGrammarModule, startGrammars, ...options }: TestEngineOptions = {},
+  { openPort = messagePort, loadGrammarModule, readText, startGrammars, ...options }: TestEngineOptions = {},
 ): Promise<Engine> {
   const module = 'WasmEngine' in fake ? fake : fakeModule(fake);
   const platform: Platform = {
     loadModule: async () => module,
     loadGrammarModule: loadGrammarModule ?? (async () => fakeGrammarModule().module),
     compile: async () => ({}) as WebAssembly.Module,
+    readText: readText ?? (async () => '{}'),
     openModel,
     openPageStore: openPageStoreInNode,
     shared: false,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, LoadProgress, Model, ModelOptions};
+use inglenook::gpu::provide_shaders;
 use inglenook::text::{Special, vocabulary};
 use js_sys::{Date, Function, Object, Promise};
 use serde::Serialize;
@@ -92,7 +93,8 @@ impl Shared {
 impl WasmEngine {
     /// Loads a model. `on_progress` is told the bytes read, the bytes there are in all and the stage, `weights` or
     /// `kernels`; if it throws, loading is aborted, as it is by `signal`. The model in `draft`, which is loaded first, drafts tokens. Pages
-    /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model or is measured, for the module that computes there.
+    /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model or is measured, for the module that computes
+    /// there; `fetch_shaders` where a GPU needs shaders that are not embedded, for JSON of their texts by name.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
     pub fn load(
         source: JsSource,
@@ -105,8 +107,10 @@ impl WasmEngine {
         #[wasm_bindgen(unchecked_optional_param_type = "JsSource")] draft: Option<JsSource>,
         #[wasm_bindgen(unchecked_optional_param_type = "JsPageStore")] page_store: Option<JsPageStore>,
         #[wasm_bindgen(unchecked_optional_param_type = "() => Promise<JsCpuModule>")] load_cpu: Option<Function>,
+        #[wasm_bindgen(unchecked_optional_param_type = "() => Promise<string>")] fetch_shaders: Option<Function>,
     ) -> Promise {
         host::promise(async move {
+            fetch_shaders.iter().for_each(provide_shaders);
             let options = LoadOptions::from_json(&options_json)?;
             let loading = load(&source, draft.as_ref(), &options, page_store, &on_progress, load_cpu.as_ref());
             let engine = match &signal {

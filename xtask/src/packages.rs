@@ -16,8 +16,8 @@ use crate::{setup, wasm};
 pub fn build_library(workspace: &Workspace) -> Result<()> {
     setup::for_wasm(workspace)?;
     wasm::build_web(workspace)?;
-    // The embedded model is copied into the package.
-    build(workspace, "npm", &["models/ember"])
+    // The embedded model and some shaders are copied into the package.
+    build(workspace, "npm", &["models/ember", "shaders"])
 }
 
 /// Build the demo page on the library.

@@ -17,10 +17,11 @@ const LIMIT: u64 = 800_000;
 const CPU_LIMIT: u64 = 250_000;
 
 /// The parts that load on demand, by what their files' names begin with.
-const ON_DEMAND: [&str; 3] = [GRAMMAR, CPU, CPU_RELAXED];
+const ON_DEMAND: [&str; 4] = [GRAMMAR, CPU, CPU_RELAXED, SHADERS];
 const GRAMMAR: &str = "dist/inglenook/inglenook-grammar.wasm";
 const CPU: &str = "dist/inglenook/inglenook-cpu.wasm";
 const CPU_RELAXED: &str = "dist/inglenook/inglenook-cpu-relaxed.wasm";
+const SHADERS: &str = "dist/inglenook/shaders.txt";
 
 /// Build the npm package, print the size of each part that a page downloads, and compare the sum with the limit.
 ///
@@ -71,7 +72,7 @@ fn judge(what: &str, total: u64, limit: u64) -> Result<()> {
 /// Code for browsers, and neither types nor models (a page that brings its own model never downloads ours).
 fn is_downloaded(file: &str) -> bool {
     let is_for_node = file == "dist/node.js" || file.starts_with("dist/node/");
-    !is_for_node && [".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending))
+    !is_for_node && ([".js", ".mjs", ".wasm"].iter().any(|ending| file.ends_with(ending)) || is_on_demand(file))
 }
 
 fn is_on_demand(file: &str) -> bool {
@@ -110,6 +111,7 @@ mod tests {
         assert!(
             is_on_demand("dist/inglenook/inglenook-grammar.wasm") && is_on_demand("dist/inglenook/inglenook-cpu.wasm")
         );
+        assert!(is_downloaded("dist/inglenook/shaders.txt") && is_on_demand("dist/inglenook/shaders.txt"));
         assert!(!is_on_demand("dist/inglenook/inglenook.wasm") && !is_on_demand("dist/load-grammar.js"));
     }
 

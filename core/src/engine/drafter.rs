@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use inglenook_format::order::sort_by;
+
 /// Lengths of the suffixes that are looked up, longest first.
 ///
 /// Measured on five texts with drafts of 8 tokens. One token of context adds 0.1 tokens a step on prose and costs verification on three
@@ -113,7 +115,7 @@ impl Recent {
     fn median(&self) -> Option<f32> {
         let mut values = self.values;
         let values = &mut values[..self.count.min(self.values.len())];
-        values.sort_unstable_by(f32::total_cmp);
+        sort_by(values, f32::total_cmp);
         values.get(values.len().saturating_sub(1) / 2).copied()
     }
 }

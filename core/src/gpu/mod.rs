@@ -19,7 +19,7 @@ pub use native::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 #[cfg(all(target_arch = "wasm32", not(feature = "web")))]
 pub use none::{Buffer, Gpu, Pass, PendingRead, Pipeline};
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
-pub use web::{Buffer, Gpu, Pass, PendingRead, Pipeline};
+pub use web::{Buffer, Gpu, Pass, PendingRead, Pipeline, provide_shaders};
 
 pub use copy::Copy;
 pub use shader::{Access, RequiredFeatures, Shader};
@@ -64,6 +64,9 @@ pub enum GpuError {
         /// The bytes asked for.
         wanted: u64,
     },
+    /// Shaders that only some models need could not be fetched; on the web alone. Why, and what to do, in words.
+    #[error("{0}")]
+    Shaders(String),
     /// A shader did not compile. A fault in inglenook or in the driver, never in the user's input.
     #[error("the GPU's compiler refused the kernel `{kernel}`: {message}")]
     Compile {

@@ -25,6 +25,8 @@ const NUDGED = globalThis.navigator?.userAgent?.includes("Firefox") ?? false;
 const NUDGE_MILLISECONDS = 2;
 /** Words by which adapters admit that a CPU does the work. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|\bwarp\b/i;
+/** What stands in a line before the name of a shader that is fetched on demand, in the place of its text. */
+const IMPORT = "#import ";
 /** Limits asked for at the adapter's full size. */
 const LIMITS = /** @type {const} */ ([
   "maxBufferSize",
@@ -48,11 +50,40 @@ const LIMITS = /** @type {const} */ ([
 
 /**
  * An error that Rust turns into a `GpuError`.
- * @param {"NoWebGpu" | "NoAdapter" | "SoftwareOnly" | "Device" | "OutOfMemory" | "Compile" | "Lost" | "Fault"} name
+ * @param {"NoWebGpu" | "NoAdapter" | "SoftwareOnly" | "Device" | "OutOfMemory" | "Shaders" | "Compile" | "Lost" | "Fault"} name
  * @param {string} message
  */
 function problem(name, message) {
   return Object.assign(new Error(message), { name });
+}
+
+/** Fetches the shaders that only some models need: JSON of their texts by name. @type {(() => Promise<string>) | undefined} */
+let fetchShaders;
+/** Those texts, once a kernel has asked for one. @type {Promise<Record<string, string>> | undefined} */
+let shaders;
+
+/** @param {() => Promise<string>} fetch from now on */
+export function provideShaders(fetch) {
+  fetchShaders = fetch;
+}
+
+/**
+ * WGSL with the texts of what it imports.
+ * @param {string} text
+ */
+async function withImports(text) {
+  try {
+    shaders ??= Promise.resolve(fetchShaders?.() ?? "{}").then((json) => JSON.parse(json));
+    const texts = await shaders;
+    return text.replace(/^#import (.*)\n/gm, (_, name) => {
+      if (!(name in texts)) throw new Error(`the shader ${name} is missing: serve all files of one version of the package`);
+      return /** @type {string} */ (texts[name]);
+    });
+  } catch (error) {
+    // Whoever asks next tries again.
+    shaders = undefined;
+    throw problem("Shaders", words(error));
+  }
 }
 
 /**
@@ -297,13 +328,14 @@ class Client {
   /**
    * Starts to compile one kernel; its number comes when the browser's compiler is done. Calls run side by side.
    * @param {string} label
-   * @param {string} code WGSL whose entry point is `main`
+   * @param {string} text WGSL whose entry point is `main`, with imports of shaders that are fetched on demand
    * @param {string} keys names of `override` constants, separated by spaces
    * @param {Float64Array} values of these constants
    * @param {string} access of the bindings of group 0: `r` reads, `w` writes
    * @returns {Promise<number>}
    */
-  async compile(label, code, keys, values, access) {
+  async compile(label, text, keys, values, access) {
+    const code = text.includes(IMPORT) ? await withImports(text) : text;
     const layout = this.#checked(() => this.#shared.layout(access));
     const constants = keys ? Object.fromEntries(keys.split(" ").map((key, index) => [key, values[index]])) : {};
     this.#device.pushErrorScope("validation");

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -24,6 +24,8 @@ extern "C" {
     #[derive(Debug)]
     type Client;
 
+    #[wasm_bindgen(js_name = provideShaders)]
+    fn provide_shaders_by(fetch: &Function);
     #[wasm_bindgen(js_name = requestDevice)]
     fn request_device(wishes: &str) -> Promise;
     #[wasm_bindgen(method)]
@@ -58,6 +60,12 @@ extern "C" {
     fn wait_idle(this: &Client) -> Promise;
     #[wasm_bindgen(method)]
     fn close(this: &Client);
+}
+
+/// From now on the shaders that only some models need come from `fetch`, which promises JSON of their texts by name
+/// (`shaders/on_demand.txt`). It is called when a kernel first needs one.
+pub fn provide_shaders(fetch: &Function) {
+    provide_shaders_by(fetch);
 }
 
 /// A client of an opened GPU. Clones are the same client; see [`Gpu::client`] for another. The last clone closes it, and the last
@@ -419,6 +427,7 @@ fn error_from(value: &JsValue) -> GpuError {
         "SoftwareOnly" => GpuError::SoftwareOnly(message),
         "Device" => GpuError::Device(message),
         "OutOfMemory" => GpuError::OutOfMemory(message),
+        "Shaders" => GpuError::Shaders(message),
         "Lost" => GpuError::Lost(message),
         "Compile" => GpuError::Compile { kernel: String::new(), message },
         _ => GpuError::Fault(message),

@@ -284,7 +284,7 @@ fn with_keys(
     let cache = vec![0; (kv.page_bytes() / 4) as usize * pages.len()];
     let width = (rope.heads + if has_keys { 2 * kv.kv_heads } else { 0 }) * kv.head_dim;
     let angles: Vec<u32> = (0..(FINE + 2) * rope.dims.max(2) / 2)
-        .flat_map(|i| [(i as f32).cos().to_bits(), (i as f32).sin().to_bits()])
+        .flat_map(|i| [f64::from(i).cos(), f64::from(i).sin()].map(|part| (part as f32).to_bits()))
         .collect();
     let mut inputs = vec![batch::words(valid), random_f32s(1, rows * width), random_f32s(2, 2 * kv.head_dim), angles];
     inputs.extend(cache.chunks(kv.segment_words()).map(<[u32]>::to_vec));

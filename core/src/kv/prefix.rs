@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
 
+use inglenook_format::order::sort_by;
+
 use super::groups::{BlockTable, Lifetime};
 use super::pages::{PageId, PagePool};
 use super::path_key::PathKey;
@@ -318,7 +320,7 @@ impl PrefixIndex {
                 found.extend(held.page.map(|page| (held.used, last_first, group, node.key.of_group(group), page)));
             }
         }
-        found.sort_unstable_by_key(|(used, last_first, ..)| (*used, *last_first));
+        sort_by(&mut found, |a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         found.into_iter().map(|(.., group, key, page)| (group, key, page)).collect()
     }
 

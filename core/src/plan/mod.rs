@@ -298,9 +298,12 @@ impl PendingReadback {
 impl From<(&dyn Kernel, Wrong)> for PlanError {
     fn from((kernel, wrong): (&dyn Kernel, Wrong)) -> PlanError {
         match wrong {
-            Wrong::Gpu(error @ (GpuError::Lost(_) | GpuError::OutOfMemory(_) | GpuError::HostMemory { .. })) => {
-                PlanError::Gpu(error)
-            }
+            Wrong::Gpu(
+                error @ (GpuError::Lost(_)
+                | GpuError::OutOfMemory(_)
+                | GpuError::HostMemory { .. }
+                | GpuError::Shaders(_)),
+            ) => PlanError::Gpu(error),
             wrong => PlanError::WrongAnswer { kernel: kernel.name(), class: kernel.class(), wrong: wrong.to_string() },
         }
     }

@@ -2,6 +2,7 @@
 
 use super::error::{GgufError, TensorProblem};
 use super::reader::{Reader, grow};
+use crate::order::sort_indices;
 use crate::quant::{TensorType, WeightType};
 
 /// Tensors beyond this are refused; a model with every expert of every layer apart has under 50,000.
@@ -143,7 +144,7 @@ pub(super) fn place(
         info.offset = offset;
     }
     let mut order: Vec<u32> = (0..infos.len() as u32).collect();
-    order.sort_unstable_by_key(|&at| infos[at as usize].offset);
+    sort_indices(&mut order, &mut |a, b| infos[a as usize].offset.cmp(&infos[b as usize].offset));
     for pair in order.windows(2) {
         let [first, second] = [&infos[pair[0] as usize], &infos[pair[1] as usize]];
         if first.end() > second.offset {

@@ -1,4 +1,4 @@
-/** The WebAssembly modules from disk: Node's `fetch` reads no files. */
+/** The package's files from disk: Node's `fetch` reads no files. */
 
 import { readFile } from 'node:fs/promises';
 import { DeploymentError } from '../errors.js';
@@ -19,6 +19,11 @@ export async function loadGrammarModuleInNode(url: string): Promise<GrammarModul
 /** A module, compiled. */
 export async function compileInNode(url: string): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await read(url));
+}
+
+/** A text. */
+export async function readTextInNode(url: string): Promise<string> {
+  return new TextDecoder().decode(await read(url));
 }
 
 /** A file of the package. @throws DeploymentError */

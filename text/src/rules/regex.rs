@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use inglenook_format::order::sort_by;
+use inglenook_grammar::regex_problem;
 use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
@@ -53,7 +55,7 @@ impl Regex {
     pub fn new(pattern: &str, memory: &mut usize) -> Result<Self, RuleError> {
         let rule = || excerpt(pattern);
         let hir = syntax::parse_with(pattern, &syntax::Config::new().nest_limit(MAX_DEPTH))
-            .map_err(|error| RuleError::Syntax { rule: rule(), reason: last_line(&error.to_string()) })?;
+            .map_err(|error| RuleError::Syntax { rule: rule(), reason: regex_problem(&error) })?;
         if !hir.properties().look_set().is_empty() {
             return Err(RuleError::LookAround { rule: rule() });
         }
@@ -204,7 +206,7 @@ fn useful(nfa: &NFA) -> Vec<bool> {
             reached.push(id);
         }
     }
-    before.sort_unstable();
+    sort_by(&mut before, Ord::cmp);
     let mut useful = vec![false; states.len()];
     while let Some(id) = reached.pop() {
         if !std::mem::replace(&mut useful[id.as_usize()], true) {
@@ -213,10 +215,4 @@ fn useful(nfa: &NFA) -> Vec<bool> {
         }
     }
     useful
-}
-
-/// The sentence at the end of a message that draws the place of the error above it.
-fn last_line(message: &str) -> String {
-    let last = message.lines().last().unwrap_or(message);
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }

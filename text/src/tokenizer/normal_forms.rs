@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use inglenook_format::order::sort_by;
+
 use super::aligned::{Aligned, Rewriter};
 
 const DECOMPOSITIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/decompositions.bin"));
@@ -145,7 +147,7 @@ impl Tables {
                 }
             }
             self.composites.extend(longer);
-            self.composites.sort_unstable();
+            sort_by(&mut self.composites, Ord::cmp);
         }
     }
 
@@ -209,7 +211,7 @@ impl Tables {
         let mut chars = Vec::new();
         text.chars().for_each(|c| self.decompose(c, form, &mut chars));
         for marks in chars.chunk_by_mut(|left, right| (left.1 == 0) == (right.1 == 0)) {
-            marks.sort_by_key(|(_, class)| *class);
+            sort_by(marks, |a, b| a.1.cmp(&b.1));
         }
         if form.is_composed() { self.compose(&chars) } else { chars.into_iter().map(|(c, _)| c).collect() }
     }

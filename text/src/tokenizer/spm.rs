@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use inglenook_format::order::sort_indices;
+
 use super::TokenizerError;
 use super::added::MAX_BYTES;
 use super::bytes::ByteTokens;
@@ -180,16 +182,18 @@ fn ranks(scores: &[f32]) -> Result<Vec<u32>, TokenizerError> {
     if let Some(id) = scores.iter().position(|score| !score.is_finite()) {
         return Err(TokenizerError::BadScore(id));
     }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    sort_indices(&mut order, &mut |a, b| scores[b as usize].total_cmp(&scores[a as usize]));
     let mut ranks = vec![0; scores.len()];
-    let mut rank = 0;
-    for pair in 1..order.len() {
+    let (mut rank, mut before) = (0, None);
+    for id in order {
+        let score = scores[id as usize];
         // -0.0 and 0.0 are the same score.
-        if scores[order[pair]] != scores[order[pair - 1]] {
+        if before.is_some_and(|before| before != score) {
             rank += 1;
         }
-        ranks[order[pair]] = rank;
+        before = Some(score);
+        ranks[id as usize] = rank;
     }
     Ok(ranks)
 }

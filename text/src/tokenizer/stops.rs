@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use inglenook_format::order::sort_by;
+
 use super::added::MAX_BYTES;
 use super::gguf::Parts;
 use super::trie::Trie;
@@ -134,7 +136,7 @@ pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
         .filter(|&(_, kind)| matches!(kind, TokenKind::Control | TokenKind::UserDefined))
         .map(|(id, _)| (vocab.bytes(id), id))
         .collect();
-    named.sort_unstable();
+    sort_by(&mut named, Ord::cmp);
     let find = |name: &str| {
         let at = named.binary_search_by_key(&name.as_bytes(), |&(bytes, _)| bytes).ok()?;
         Some(named[at].1)

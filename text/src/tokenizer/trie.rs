@@ -1,5 +1,7 @@
 //! All words of a set that a text begins with, in one walk.
 
+use inglenook_format::order::sort_by;
+
 /// A trie of byte strings, flat: the children of a node stand side by side, sorted by their byte.
 #[derive(Debug, Default)]
 pub(super) struct Trie {
@@ -16,8 +18,11 @@ const NONE: u32 = u32::MAX;
 impl Trie {
     /// From words and what each stands for. Empty words are left out; of two equal ones the first counts.
     pub fn new<'w>(words: impl Iterator<Item = (&'w [u8], u32)>) -> Self {
-        let mut sorted: Vec<(&[u8], u32)> = words.filter(|(bytes, _)| !bytes.is_empty()).collect();
-        sorted.sort_by_key(|&(bytes, _)| bytes);
+        Self::of(words.filter(|(bytes, _)| !bytes.is_empty()).collect())
+    }
+
+    fn of(mut sorted: Vec<(&[u8], u32)>) -> Self {
+        sort_by(&mut sorted, |a, b| a.0.cmp(b.0));
         sorted.dedup_by_key(|&mut (bytes, _)| bytes);
         let mut trie = Self { labels: vec![0], children: Vec::new(), words: vec![NONE] };
         // Level by level: each node's words are a range of the sorted list.

@@ -13,7 +13,7 @@ const OCTAVES: usize = 28;
 const BOUNDS: usize = PER_OCTAVE * OCTAVES + 1;
 
 static BOUNDS_MS: LazyLock<[f64; BOUNDS]> =
-    LazyLock::new(|| std::array::from_fn(|at| LOWEST_MS * (at as f64 / PER_OCTAVE as f64).exp2()));
+    LazyLock::new(|| std::array::from_fn(|at| LOWEST_MS * 2f64.powf(at as f64 / PER_OCTAVE as f64)));
 
 /// How often which times were seen, in milliseconds.
 #[derive(Debug, Clone, Default)]

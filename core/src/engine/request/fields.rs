@@ -11,54 +11,70 @@
 //!
 //! A field that is `null` is one that is not there.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::RequestError;
 use super::sampling::{OptionKind, SamplingOption, sampling_options};
 
 /// What becomes of a field.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
 enum Rule {
-    Word(Word),
-    Alias { alias_of: String },
-    Whole { whole: Map<String, Value> },
-    Only { only: Vec<Value>, because: String },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
     Read,
     Ignored,
+    Alias { alias_of: &'static str },
+    Whole { whole: &'static Map<String, Value> },
+    Only { only: &'static [Value], because: &'static str },
 }
 
-type Rules = BTreeMap<String, Rule>;
+impl Rule {
+    /// As the table writes it.
+    fn of(written: &'static Value) -> Rule {
+        let member = |name: &str| written.get(name);
+        if written == "read" {
+            Rule::Read
+        } else if written == "ignored" {
+            Rule::Ignored
+        } else if let Some(Value::String(alias_of)) = member("alias_of") {
+            Rule::Alias { alias_of }
+        } else if let Some(Value::Object(whole)) = member("whole") {
+            Rule::Whole { whole }
+        } else if let (Some(Value::Array(only)), Some(Value::String(because))) = (member("only"), member("because")) {
+            Rule::Only { only, because }
+        } else {
+            unreachable!("fields.json: {written}")
+        }
+    }
+}
+
+/// The rules of an object's fields, by name, as the table writes them.
+type Rules = Map<String, Value>;
 
 /// The rules of every object that has some, by its place.
-fn table() -> &'static BTreeMap<String, Rules> {
-    static TABLE: OnceLock<BTreeMap<String, Rules>> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut table: BTreeMap<String, Rules> = match serde_json::from_str(include_str!("fields.json")) {
+fn table() -> impl Iterator<Item = (&'static str, &'static Rules)> {
+    static TABLE: OnceLock<Map<String, Value>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut table: Map<String, Value> = match serde_json::from_str(include_str!("fields.json")) {
             Ok(table) => table,
             Err(error) => unreachable!("fields.json: {error}"),
         };
-        table.entry(String::new()).or_default().extend(sampling_options().iter().flat_map(sampling_rules));
+        let own = table.get_mut("").and_then(Value::as_object_mut);
+        own.into_iter().for_each(|own| own.extend(sampling_options().iter().flat_map(sampling_rules)));
         table
-    })
+    });
+    table.iter().filter_map(|(place, rules)| Some((place.as_str(), rules.as_object()?)))
 }
 
 /// An option of sampling, and its other names.
-fn sampling_rules(option: &SamplingOption) -> Vec<(String, Rule)> {
+fn sampling_rules(option: &SamplingOption) -> Vec<(String, Value)> {
+    let object = |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
     let rule = match option.kind {
-        OptionKind::Number | OptionKind::Integer | OptionKind::Seed => Rule::Whole { whole: option.meanings.clone() },
-        OptionKind::Boolean | OptionKind::Texts | OptionKind::Biases => Rule::Word(Word::Read),
+        OptionKind::Number | OptionKind::Integer | OptionKind::Seed => {
+            object("whole", Value::Object(option.meanings.clone()))
+        }
+        OptionKind::Boolean | OptionKind::Texts | OptionKind::Biases => "read".into(),
     };
-    let alias = |name: &String| (name.clone(), Rule::Alias { alias_of: option.name.clone() });
+    let alias = |name: &String| (name.clone(), object("alias_of", option.name.clone().into()));
     [(option.name.clone(), rule)].into_iter().chain(option.aliases.iter().map(alias)).collect()
 }
 
@@ -67,7 +83,7 @@ fn sampling_rules(option: &SamplingOption) -> Vec<(String, Rule)> {
 /// # Errors
 /// [`RequestError::UnknownField`], [`RequestError::UnsupportedField`], [`RequestError::TwoNames`].
 pub(super) fn check(request: &mut Map<String, Value>) -> Result<(), RequestError> {
-    table().iter().try_for_each(|(path, rules)| walk(request, path, "", rules))
+    table().try_for_each(|(path, rules)| walk(request, path, "", rules))
 }
 
 /// Checks each object at `path`, seen from `fields`, which stands at `place`.
@@ -95,8 +111,8 @@ fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Ru
     fields.retain(|_, value| !value.is_null());
     let mut aliases = Vec::new();
     for (name, value) in fields.iter() {
-        match rules.get(name) {
-            Some(Rule::Word(_) | Rule::Whole { .. }) => {}
+        match rules.get(name).map(Rule::of) {
+            Some(Rule::Read | Rule::Ignored | Rule::Whole { .. }) => {}
             Some(Rule::Alias { alias_of }) => aliases.push((name.clone(), alias_of)),
             Some(Rule::Only { only, .. }) if only.iter().any(|known| same(known, value)) => {}
             Some(Rule::Only { because, .. }) => {
@@ -115,14 +131,14 @@ fn check_object(fields: &mut Map<String, Value>, place: &str, rules: &'static Ru
         if fields.get(name).is_some_and(|other| !same(other, &value)) {
             return Err(RequestError::TwoNames(format!("{place}{name}"), format!("{place}{alias}")));
         }
-        fields.insert(name.clone(), value);
+        fields.insert(name.to_owned(), value);
     }
-    fields.retain(|name, value| match rules.get(name) {
+    fields.retain(|name, value| match rules.get(name).map(Rule::of) {
         Some(Rule::Whole { whole }) => {
             *value = whole_number(value, whole);
             !value.is_null()
         }
-        rule => !matches!(rule, Some(Rule::Word(Word::Ignored))),
+        rule => !matches!(rule, Some(Rule::Ignored)),
     });
     Ok(())
 }
@@ -151,10 +167,10 @@ fn excerpt(value: &Value) -> String {
 }
 
 /// The field that is read whose name is nearly this one, if there is one.
-fn nearest<'r>(name: &str, rules: &'r Rules) -> Option<&'r str> {
+fn nearest(name: &str, rules: &'static Rules) -> Option<&'static str> {
     let letters = |name: &str| name.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase).collect();
     let wanted: Vec<char> = letters(name);
-    let read = rules.iter().filter(|(_, rule)| !matches!(rule, Rule::Only { .. }));
+    let read = rules.iter().filter(|(_, rule)| !matches!(Rule::of(rule), Rule::Only { .. }));
     let near = read.filter_map(|(known, _)| {
         let known_letters: Vec<char> = letters(known);
         // A longer name is not near, and is not worth the time.
@@ -194,14 +210,13 @@ mod tests {
     fn the_table_names_fields_that_exist() {
         for (place, rules) in table() {
             for (name, rule) in rules {
-                if let Rule::Alias { alias_of } = rule {
-                    assert!(
-                        matches!(rules.get(alias_of), Some(Rule::Word(Word::Read) | Rule::Whole { .. })),
-                        "{place} {name}"
-                    );
+                if let Rule::Alias { alias_of } = Rule::of(rule) {
+                    let rule = rules.get(alias_of).map(Rule::of);
+                    assert!(matches!(rule, Some(Rule::Read | Rule::Whole { .. })), "{place} {name}");
                 }
             }
         }
+        assert_eq!(table().count(), 16, "every place has an object of rules");
     }
 
     #[test]

@@ -156,7 +156,6 @@ impl Request {
         let Fields(mut fields) = serde_json::from_str(json).map_err(|error| RequestError::Form(error.to_string()))?;
         fields::check(&mut fields)?;
         spellings::normalise(&mut fields)?;
-        let fields = Value::Object(fields);
         Request::deserialize(&fields)
             .map_err(|error| RequestError::Form(wrong_field(&fields).unwrap_or_else(|| error.to_string())))
     }
@@ -362,9 +361,9 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 /// Which field of a request cannot be read, and why.
-fn wrong_field(fields: &Value) -> Option<String> {
-    fields.as_object()?.iter().find_map(|(name, value)| {
-        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+fn wrong_field(fields: &Map<String, Value>) -> Option<String> {
+    fields.iter().find_map(|(name, value)| {
+        let alone = Map::from_iter([(name.clone(), value.clone())]);
         let error = Request::deserialize(&alone).err()?;
         Some(format!("`{name}`: {error}"))
     })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::TemplateError;
+use super::decimal;
 use super::text::is_space;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -257,7 +258,7 @@ impl<'a> Lexer<'a> {
             }
             Token::Int(text.parse().map_err(|_| too_large())?)
         } else {
-            Token::Float(text.parse().map_err(|_| too_large())?)
+            Token::Float(decimal::parse(&text).ok_or_else(too_large)?)
         };
         Ok((token, end))
     }

@@ -10,6 +10,7 @@ mod arguments;
 mod ast;
 mod checks;
 mod compare;
+mod decimal;
 mod escape;
 mod eval;
 mod exec;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Mutex;
 
+use inglenook_grammar::regex_problem;
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::hybrid::regex::{Cache as Caches, Regex};
 use regex_automata::nfa::thompson;
@@ -83,7 +84,7 @@ impl Pattern {
             .starts_for_each_pattern(true)
             .skip_cache_capacity_check(true);
         for pattern in &patterns {
-            let hir = syntax::parse(pattern).map_err(|error| error.to_string())?;
+            let hir = syntax::parse(pattern).map_err(|error| regex_problem(&error))?;
             if hir.properties().minimum_len() == Some(0) {
                 return Err("a match that is empty".into());
             }

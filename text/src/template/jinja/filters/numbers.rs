@@ -2,6 +2,7 @@
 
 use super::super::super::TemplateError;
 use super::super::arguments::{self, Args};
+use super::super::decimal;
 use super::super::eval::Vm;
 use super::super::operators;
 use super::super::strings;
@@ -63,7 +64,7 @@ fn parse_float(text: &str) -> Option<f64> {
     if text.starts_with('_') || text.ends_with('_') || text.contains("__") {
         return None;
     }
-    text.replace('_', "").parse().ok()
+    decimal::parse(&text.replace('_', ""))
 }
 
 /// `float(default=0.0)`
@@ -111,7 +112,7 @@ pub fn round(_: &mut Vm, value: Value, args: Args) -> Result<Value, TemplateErro
             // Python rounds what is written, half to even, as Rust's formatting does.
             None if precision >= 0 => {
                 let digits = usize::try_from(precision).unwrap_or(0);
-                Value::Float(format!("{number:.digits$}").parse().unwrap_or(number))
+                Value::Float(decimal::parse(&format!("{number:.digits$}")).unwrap_or(number))
             }
             None => Value::Float((number * scale).round_ties_even() / scale),
         },
