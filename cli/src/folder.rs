@@ -1,13 +1,15 @@
-//! Folders as Hugging Face keeps models: read as the GGUF file that they would be converted to.
+//! Folders with a model: as Hugging Face keeps them, read as the GGUF file that they would be converted to; or with GGUF files.
 
 use std::fs::File;
 use std::future::ready;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use inglenook::format::hf::{Directory, open};
 use inglenook::source::{LocalFuture, ReadAt, Source, SourceError};
+
+use crate::{load, parts};
 
 /// A folder on disk.
 struct Folder(PathBuf);
@@ -29,7 +31,7 @@ impl Directory for Folder {
 /// When it is no model's, or its files do not hold together.
 pub fn source(path: &Path) -> Result<Box<dyn Source>> {
     if !path.join("config.json").is_file() {
-        bail!("{} is a folder without config.json; name a .gguf file, or a model's folder", path.display());
+        return load::source(Some(&parts::only_model(path)?));
     }
     let model = pollster::block_on(open(&Folder(path.to_owned())));
     Ok(Box::new(model.with_context(|| format!("cannot read the model in {}", path.display()))?.source))

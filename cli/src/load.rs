@@ -19,7 +19,7 @@ use inglenook::text::Tokenizer;
 use crate::arguments::ModelArguments;
 use crate::folder;
 use crate::interrupt::{self, Interrupted};
-use crate::show;
+use crate::{parts, show};
 
 /// The built-in model.
 const EMBER: &[u8] = include_bytes!("../../models/ember/ember-q8_0.gguf");
@@ -29,7 +29,7 @@ pub fn name(model: Option<&Path>) -> String {
     model.map_or_else(|| "the built-in model ember".to_string(), |path| path.display().to_string())
 }
 
-/// The file, the model in a folder, or the built-in model.
+/// The file, with the others where it is one of a model's parts; the model in a folder, or the built-in model.
 ///
 /// # Errors
 /// When the file cannot be opened.
@@ -37,6 +37,9 @@ pub fn source(model: Option<&Path>) -> Result<Box<dyn Source>> {
     let Some(path) = model else { return Ok(Box::new(Memory(EMBER))) };
     if path.is_dir() {
         return folder::source(path);
+    }
+    if let Some(part) = parts::name(path) {
+        return parts::source(path, &part);
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let source = ReadAt::new(file).with_context(|| format!("cannot read {}", path.display()))?;

@@ -11,6 +11,7 @@ mod completion;
 mod folder;
 mod interrupt;
 mod load;
+mod parts;
 mod printer;
 mod show;
 

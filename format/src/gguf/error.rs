@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::quant::WeightType;
 use crate::source::SourceError;
 
 /// Why a file cannot be read as GGUF, or why a value is not there as wanted.
@@ -144,12 +145,20 @@ pub enum GgufError {
         name: String,
     },
     /// One part of a model in several files.
-    #[error("this is part {} of {count} of a split model; join the parts into one file (llama-gguf-split --merge FIRST-PART OUT.gguf) and open that", u64::from(*no) + 1)]
+    #[error("this is part {} of {count} of a split model; open it by its name, which ends in -00001-of-00003.gguf or the like, with the other parts beside it, or join them (llama-gguf-split --merge FIRST-PART OUT.gguf)", u64::from(*no) + 1)]
     Split {
         /// Number of this part, from 0.
         no: u32,
         /// How many parts there are.
         count: u32,
+    },
+    /// One of the parts of a split model, which cannot be joined with the others.
+    #[error("{file} {problem}")]
+    Part {
+        /// The part's file.
+        file: String,
+        /// What is wrong.
+        problem: PartProblem,
     },
     /// Split information that contradicts itself.
     #[error("the file's split information is inconsistent: {detail}; download the model again")]
@@ -168,9 +177,40 @@ impl GgufError {
         match self {
             GgufError::Version { .. } | GgufError::BigEndian | GgufError::Split { .. } => true,
             GgufError::Tensor { problem, .. } => unsupported(problem),
+            GgufError::Part { problem: PartProblem::Header(error), .. } => error.is_unsupported(),
             _ => false,
         }
     }
+}
+
+/// What can be wrong with a part of a split model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PartProblem {
+    /// It is not there.
+    #[error("is missing; all parts must lie beside each other, so download it, too")]
+    Missing,
+    /// Its header cannot be read.
+    #[error("cannot be read: {0}")]
+    Header(Box<GgufError>),
+    /// It is one of another number of parts.
+    #[error("says that the model has {stated} parts, where there are {found}; take all parts of one download")]
+    Count {
+        /// The number in the file.
+        stated: u32,
+        /// How many there are.
+        found: usize,
+    },
+    /// It is another part than its place or name says, or one that came before.
+    #[error("is part {stated}, where part {wanted} belongs; the files were renamed or come in another order")]
+    Number {
+        /// The part that the file is, from 1.
+        stated: u64,
+        /// The part that its place asks for, from 1.
+        wanted: usize,
+    },
+    /// It states another number of tensors in all parts than the first part does.
+    #[error("states another number of tensors than the first part does; it is another model's")]
+    OtherModel,
 }
 
 /// What can be wrong with a tensor's description.
@@ -199,7 +239,8 @@ pub enum TensorProblem {
     },
     /// A type that exists and that inglenook does not compute with.
     #[error(
-        "is of type {0}, which is not supported; choose a Q4_K_M, Q5_K_M, Q6_K, Q8_0, Q4_0 or F16 file of this model"
+        "is of type {0}, which is not supported{near}; choose a Q4_K_M, Q5_K_M, Q6_K, Q8_0, Q4_0 or F16 file of this model",
+        near = nearest_type(.0)
     )]
     UnsupportedType(Cow<'static, str>),
     /// A type number that is not known here.
@@ -235,6 +276,15 @@ pub enum TensorProblem {
     NoName,
 }
 
+/// What a message says of the supported type that is most like another: the one whose name begins most like it, as Q8_0 does like Q8_K and
+/// Q4_0 like Q4_0_8_8.
+fn nearest_type(name: &str) -> String {
+    let shared = |ty: &WeightType| ty.name().bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count();
+    // Of several the first counts.
+    let near = WeightType::ALL.into_iter().rev().max_by_key(shared).filter(|ty| shared(ty) > 2);
+    near.map_or_else(String::new, |ty| format!(" (the nearest type that is: {ty})"))
+}
+
 /// A guess at what a file really is, for people who picked the wrong one.
 fn looks_like(found: &[u8; 4]) -> &'static str {
     match found {
@@ -243,5 +293,22 @@ fn looks_like(found: &[u8; 4]) -> &'static str {
         [b'P', b'K', 3, 4] => " but a zip archive",
         [_, _, _, 0] => " (it may be a safetensors file)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_not_supported_names_the_nearest_that_is() {
+        for (name, near) in [("Q8_K", "Q8_0"), ("Q8_1", "Q8_0"), ("Q4_0_4_8", "Q4_0"), ("IQ4_NL_4_4", "IQ4_NL")] {
+            let told = TensorProblem::UnsupportedType(name.into()).to_string();
+            assert!(
+                told.contains(&format!("{name}, which is not supported (the nearest type that is: {near})")),
+                "{told}"
+            );
+        }
+        assert!(TensorProblem::UnsupportedType("F64".into()).to_string().contains("is not supported; choose"));
     }
 }

@@ -10,12 +10,13 @@ mod error;
 mod metadata;
 mod names;
 mod reader;
+pub mod split;
 mod tensor;
 mod value;
 mod values;
 pub mod write;
 
-pub use error::{GgufError, TensorProblem};
+pub use error::{GgufError, PartProblem, TensorProblem};
 pub use metadata::Metadata;
 pub use tensor::TensorInfo;
 pub use value::{Array, Strings, Value};
