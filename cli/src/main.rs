@@ -11,7 +11,9 @@ mod completion;
 mod folder;
 mod interrupt;
 mod load;
+mod new_file;
 mod printer;
+mod scoring;
 mod show;
 
 use std::io;
@@ -43,6 +45,9 @@ enum Command {
     Devices(commands::devices::Options),
     Bench(commands::bench::Options),
     Evaluate(commands::evaluate::Options),
+    Perplexity(commands::perplexity::Options),
+    Compare(commands::compare::Options),
+    Imatrix(commands::imatrix::Options),
     GpuCheck(commands::gpu_check::Options),
     Synth(commands::synth::Options),
 }
@@ -60,6 +65,9 @@ fn main() -> ExitCode {
         Command::Devices(options) => commands::devices::run(&options),
         Command::Bench(options) => commands::bench::run(&options),
         Command::Evaluate(options) => commands::evaluate::run(&options),
+        Command::Perplexity(options) => commands::perplexity::run(&options),
+        Command::Compare(options) => commands::compare::run(&options),
+        Command::Imatrix(options) => commands::imatrix::run(&options),
         Command::GpuCheck(options) => commands::gpu_check::run(&options),
         Command::Synth(options) => commands::synth::run(&options),
     });
