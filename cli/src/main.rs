@@ -13,6 +13,7 @@ mod interrupt;
 mod load;
 mod new_file;
 mod printer;
+mod remote;
 mod scoring;
 mod show;
 

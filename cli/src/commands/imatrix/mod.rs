@@ -1,6 +1,8 @@
 //! `inglenook imatrix`: how much each column of a model's matrices matters, by what meets it on a text.
 
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write;
 use std::path::PathBuf;
