@@ -120,10 +120,13 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
 }
 
 /// What is told how far loading is.
-type Progress<'a> = &'a mut dyn FnMut(LoadProgress) -> bool;
+pub type Progress<'a> = &'a mut dyn FnMut(LoadProgress) -> bool;
 
 /// Loads what messages call `name` while a bar shows how far it is.
-fn with_bar<T>(name: &str, load: impl FnOnce(Progress<'_>) -> Result<T, Error>) -> Result<T> {
+///
+/// # Errors
+/// [`Interrupted`], or what `load` says.
+pub fn with_bar<T>(name: &str, load: impl FnOnce(Progress<'_>) -> Result<T, Error>) -> Result<T> {
     let mut bar = Bar::default();
     let loaded = load(&mut |progress| {
         bar.show(progress);

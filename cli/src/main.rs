@@ -11,8 +11,11 @@ mod completion;
 mod folder;
 mod interrupt;
 mod load;
+mod new_file;
 mod parts;
 mod printer;
+mod remote;
+mod scoring;
 mod show;
 
 use std::io;
@@ -44,6 +47,9 @@ enum Command {
     Devices(commands::devices::Options),
     Bench(commands::bench::Options),
     Evaluate(commands::evaluate::Options),
+    Perplexity(commands::perplexity::Options),
+    Compare(commands::compare::Options),
+    Imatrix(commands::imatrix::Options),
     GpuCheck(commands::gpu_check::Options),
     Synth(commands::synth::Options),
 }
@@ -61,6 +67,9 @@ fn main() -> ExitCode {
         Command::Devices(options) => commands::devices::run(&options),
         Command::Bench(options) => commands::bench::run(&options),
         Command::Evaluate(options) => commands::evaluate::run(&options),
+        Command::Perplexity(options) => commands::perplexity::run(&options),
+        Command::Compare(options) => commands::compare::run(&options),
+        Command::Imatrix(options) => commands::imatrix::run(&options),
         Command::GpuCheck(options) => commands::gpu_check::run(&options),
         Command::Synth(options) => commands::synth::run(&options),
     });

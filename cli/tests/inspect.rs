@@ -67,6 +67,27 @@ fn files_that_cannot_be_run_are_described_and_say_why() {
 }
 
 #[test]
+fn names_that_nothing_goes_by_are_told_with_the_nearest_known() {
+    let (json, text) = described("near", &file(&[("general.architecture", "qwen3vl")], 31, &[32]));
+    let notes = json["notes"].to_string();
+    assert!(notes.contains("`qwen3vl` is unknown; the nearest known is `qwen3`"), "{notes}");
+    assert!(notes.contains("the type `Q4_0_4_4` is unknown; the nearest known is `Q4_0`"), "{notes}");
+    assert!(text.contains("the nearest known is `qwen3`"), "{text}");
+}
+
+#[test]
+fn memory_and_speed_of_a_model_that_can_be_run_are_told() {
+    let ember = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ember/ember-q8_0.gguf")).expect("ember");
+    let (json, text) = described("whole", &ember);
+    let outlook = &json["outlook"];
+    assert!(outlook["tokens_per_second"].as_f64().is_some_and(|rate| rate > 1.0), "{outlook}");
+    let contexts = outlook["contexts"].as_array().expect("contexts");
+    let bytes = |row: &Value| row["memory"]["f16"]["bytes"].as_u64().expect("bytes");
+    assert!(bytes(&contexts[0]) > outlook["weights"].as_u64().expect("bytes"), "{outlook}");
+    assert!(text.contains("runs here, on ") && text.contains("tokens a second"), "{text}");
+}
+
+#[test]
 fn a_file_cut_off_behind_its_header_is_described() {
     let ember = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/ember/ember-q8_0.gguf")).expect("ember");
     let (json, text) = described("whole", &ember);

@@ -59,7 +59,19 @@ fn golden(name: &str) -> String {
 #[test]
 fn help_names_every_command_but_the_hidden_ones() {
     let help = stdout(&["--help"]);
-    for command in ["chat", "run", "tokenize", "render", "inspect", "devices", "bench", "evaluate"] {
+    for command in [
+        "chat",
+        "run",
+        "tokenize",
+        "render",
+        "inspect",
+        "devices",
+        "bench",
+        "evaluate",
+        "perplexity",
+        "compare",
+        "imatrix",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(stdout(&[command, "--help"]).contains("Usage: "), "{command}");
     }
@@ -341,6 +353,62 @@ fn the_built_in_model_is_scored_on_its_own_prompts() {
     for category in ["addition", "tools", "tool_answer", "no_tool"] {
         assert_eq!(scores["categories"][category]["passed"], 1, "{category}: {scores}");
     }
+}
+
+#[test]
+fn perplexity_of_a_text_is_told_with_its_error() {
+    let found = json(&["perplexity", "--json", "-d", "cpu", "--context", "128", "--chunks", "2"]);
+    assert_eq!((&found["chunks"], &found["scored_tokens"]), (&Value::from(2), &Value::from(2 * 63)));
+    let perplexity = found["perplexity"].as_f64().expect("a number");
+    assert!(perplexity > 1.0 && perplexity < 1e6, "{found}");
+    assert!(found["perplexity_error"].as_f64().is_some_and(|error| error > 0.0));
+    let text = stdout(&["perplexity", "-d", "cpu", "--context", "128", "--chunks", "2"]);
+    assert!(text.contains(&format!("perplexity  {perplexity:.4} ± ")), "{text}");
+}
+
+#[test]
+fn perplexity_of_a_text_without_a_chunk_says_how_many_tokens_it_has() {
+    let (status, said) = failure_of_input(&["perplexity", "-d", "cpu", "--file", "-"], "Once upon a time");
+    assert_eq!(status, 1);
+    assert!(said.contains("tokens, fewer than a chunk of 512") && said.contains("--context of at most"), "{said}");
+}
+
+#[test]
+fn compare_finds_a_model_equal_to_itself_and_a_quantisation_near_it() {
+    let ember = |ty: &str| format!("{}/../models/ember/ember-{ty}.gguf", env!("CARGO_MANIFEST_DIR"));
+    let [q8, q4] = ["q8_0", "q4_k_m"].map(ember);
+    let compare = |b: &str| json(&["compare", &q8, b, "--json", "-d", "cpu", "--context", "128", "--chunks", "2"]);
+    let same = compare(&q8);
+    assert_eq!((same["divergence"].as_f64(), same["same_top"].as_f64()), (Some(0.0), Some(1.0)), "{same}");
+    assert_eq!(same["perplexity_a"], same["perplexity_b"]);
+    let near = compare(&q4);
+    let divergence = near["divergence"].as_f64().expect("a number");
+    assert!(divergence > 1e-5 && divergence < 1.0, "{near}");
+    let (_, said) = failure(&["compare", &q8, &golden("llama.gguf"), "-d", "cpu"]);
+    assert!(said.contains("cannot be compared"), "{said}");
+}
+
+#[test]
+fn imatrix_is_taken_by_convert() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a name").to_string();
+    let (matrix, converted) = (path("imatrix.gguf"), path("small.gguf"));
+    let model = golden("qwen3moe.gguf");
+    let made = output(&["imatrix", "-m", &model, "-o", &matrix, "--context", "64", "--chunks", "2"]);
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(made.status.success() && said.contains("importances of 16 matrices"), "{said}");
+    let (_, said) = failure(&["imatrix", "-m", &model, "-o", &matrix]);
+    assert!(said.contains("--force"), "{said}");
+    let convert = output(&["convert", &model, &converted, "--type", "q4_0", "--imatrix", &matrix]);
+    let said = String::from_utf8_lossy(&convert.stderr).into_owned();
+    assert!(convert.status.success() && !said.contains("and none for such as blk."), "{said}");
+}
+
+/// Exit status and standard error of a run that must fail on what it reads.
+fn failure_of_input(arguments: &[&str], input: &str) -> (i32, String) {
+    let output = with_input(arguments, input);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
+    (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A model of random weights goes on until it is stopped.

@@ -102,6 +102,12 @@ impl Slice {
         }
     }
 
+    /// Where a CPU slice is: that of no other slice that begins elsewhere.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn address(&self) -> (usize, u64) {
+        (std::ptr::from_ref(self.cpu()) as usize, self.offset)
+    }
+
     /// True of the same range of the same host memory.
     #[cfg(test)]
     pub(crate) fn is_same(&self, other: &Slice) -> bool {

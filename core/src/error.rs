@@ -159,6 +159,7 @@ impl From<ScoreError> for Error {
         match error {
             ScoreError::Gguf(error) => error.into(),
             ScoreError::Load(error) => error.into(),
+            ScoreError::Kv(error) => Error::Kv(error),
             ScoreError::Plan(error) => error.into(),
             ScoreError::Gpu(error) => Error::Gpu(error),
         }

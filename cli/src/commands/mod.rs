@@ -2,12 +2,15 @@
 
 pub mod bench;
 pub mod chat;
+pub mod compare;
 pub mod convert;
 pub mod devices;
 pub mod evaluate;
 pub mod gpu_check;
+pub mod imatrix;
 pub mod inspect;
 pub mod models;
+pub mod perplexity;
 pub mod render;
 pub mod run;
 pub mod synth;

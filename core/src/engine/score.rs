@@ -1,9 +1,11 @@
-//! Logits of whole prompts, for comparison with a reference and for measuring what quantisation costs.
+//! Logits of whole prompts, for comparison with a reference and for measuring what quantisation costs; and what meets the weights meanwhile.
 
 use crate::device::{Device, Slice};
 use crate::gpu::GpuError;
 use crate::kernels::batch::{self, Row};
-use crate::kernels::kv::KvType;
+use crate::kernels::kv::{KvType, UnsupportedKv};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernels::weights::WeightInput;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::{Forward, LoadError, Model};
 use crate::plan::{self, KernelCache, Plan, PlanError, Recorder};
@@ -19,6 +21,9 @@ pub enum ScoreError {
     /// The weights.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A type of cache that the model's heads do not fit.
+    #[error(transparent)]
+    Kv(#[from] UnsupportedKv),
     /// The plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -52,28 +57,44 @@ pub struct ScoreOptions {
 impl LogitsEvaluator {
     /// Loads a model and records its plan, with every stage tapped.
     pub async fn load(
-        mut kernels: KernelCache,
+        kernels: KernelCache,
         source: &dyn Source,
         options: ScoreOptions,
     ) -> Result<LogitsEvaluator, ScoreError> {
-        let device = kernels.device().clone();
         let gguf = Gguf::read(source).await?;
-        let model = Model::load(&gguf, source, &device, options.context, &mut |_, _| true).await?;
+        let model = Model::load(&gguf, source, kernels.device(), options.context, &mut |_, _| true).await?;
+        LogitsEvaluator::new(kernels, model, options, Recorder::with_taps()).await
+    }
+
+    /// Records the plan of a loaded model, whose context is as long, with nothing tapped: of the stages only the logits are kept.
+    pub async fn of_model(
+        kernels: KernelCache,
+        model: Model,
+        options: ScoreOptions,
+    ) -> Result<LogitsEvaluator, ScoreError> {
+        LogitsEvaluator::new(kernels, model, options, Recorder::new()).await
+    }
+
+    async fn new(
+        mut kernels: KernelCache,
+        model: Model,
+        options: ScoreOptions,
+        mut recorder: Recorder,
+    ) -> Result<LogitsEvaluator, ScoreError> {
+        let device = kernels.device().clone();
         let config = model.config();
-        let kv = KvCache::new(
-            &device,
-            &KvOptions {
-                groups: model.kv_groups(),
-                context: options.context,
-                slots: 1,
-                pages: None,
-                ty: options.kv,
-                segment_bytes: None,
-            },
-        )?;
+        let kv_options = KvOptions {
+            groups: model.kv_groups(),
+            context: options.context,
+            slots: 1,
+            pages: None,
+            ty: options.kv,
+            segment_bytes: None,
+        };
+        kv_options.shapes().try_for_each(|shape| shape.supports())?;
+        let kv = KvCache::new(&device, &kv_options)?;
         let rows: Vec<Row> = (0..options.chunk).map(|position| Row::new(0, position, 0)).collect();
         let batch = device.upload("batch", &batch::words(&rows))?.all();
-        let mut recorder = Recorder::with_taps();
         let facts = device.facts();
         let mut pass = Forward {
             recorder: &mut recorder,
@@ -108,13 +129,33 @@ impl LogitsEvaluator {
 
     /// Logits after each of `tokens`, which follow `position` tokens already seen.
     pub async fn extend(&self, position: u32, tokens: &[u32]) -> Result<Vec<f32>, ScoreError> {
-        let rows: Vec<Row> =
-            tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, 0)).collect();
-        self.device.write(&self.batch.storage, 0, bytemuck::cast_slice(&batch::words(&rows)));
-        let bytes = u64::from(self.model.config().vocab) * 4 * rows.len() as u64;
+        self.write_batch(position, tokens);
+        let bytes = u64::from(self.model.config().vocab) * 4 * tokens.len() as u64;
         let logits = Slice { bytes, ..self.logits.clone() };
         let bytes = plan::submit_and_read(&self.device, &[&self.plan], &logits).wait().await?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Takes `tokens` in as [`LogitsEvaluator::extend`] does, where nobody wants their logits.
+    pub fn skip(&self, position: u32, tokens: &[u32]) {
+        self.write_batch(position, tokens);
+        plan::submit(&self.device, &[&self.plan]);
+    }
+
+    /// Takes `tokens` in on the CPU, and hands out each row that meets weights on the way.
+    ///
+    /// # Panics
+    /// On another device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn observe(&self, position: u32, tokens: &[u32], see: &mut dyn FnMut(WeightInput<'_>)) {
+        self.write_batch(position, tokens);
+        self.plan.run_observed(see);
+    }
+
+    fn write_batch(&self, position: u32, tokens: &[u32]) {
+        let rows: Vec<Row> =
+            tokens.iter().zip(position..).map(|(token, position)| Row::new(*token, position, 0)).collect();
+        self.device.write(&self.batch.storage, 0, bytemuck::cast_slice(&batch::words(&rows)));
     }
 
     /// What a stage computed for the last chunk, by name; see [`Recorder::tap`].

@@ -3,6 +3,8 @@
 use super::cpu::FastWay;
 use super::matmul::{Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
+#[cfg(not(target_arch = "wasm32"))]
+use super::weights::WeightInput;
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, Variant, grid_2d};
 use crate::gpu::{AdapterInfo, RequiredFeatures};
 use inglenook_format::quant::WeightType;
@@ -90,6 +92,11 @@ impl Kernel for Gemv {
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
         self.0.run_fast(arguments, way);
         true
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn weight_inputs(&self, arguments: &Arguments, see: &mut dyn FnMut(WeightInput<'_>)) {
+        self.0.weight_inputs(arguments, see);
     }
 
     fn as_matmul(&self) -> Option<&Matmul> {

@@ -3,6 +3,8 @@
 use super::cpu::{FastWay, WeightRows};
 use super::gated_activation::ACTIVATE;
 use super::verify::{KernelTest, Output, random_f32s};
+#[cfg(not(target_arch = "wasm32"))]
+use super::weights::WeightInput;
 use super::weights::{CaseWeights, WeightShard, random_planes};
 use super::{Activation, Arguments, Kernel, LaunchConfig, Operand, TensorRef, batch, cpu};
 use crate::gpu::RequiredFeatures;
@@ -158,6 +160,15 @@ impl Matmul {
         let weights = planes.rows(self.weights.ty, self.weights.cols as usize);
         let used = m_count * self.weights.cols as usize;
         compute(weights, self.weights.rows as usize, &arguments.f32s("x")[..used])
+    }
+
+    /// Hands out the valid rows of x.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn weight_inputs(&self, arguments: &Arguments, see: &mut dyn FnMut(WeightInput<'_>)) {
+        let rows = batch::count(&arguments.u32s("batch"));
+        for x in arguments.f32s("x").chunks_exact(self.weights.cols as usize).take(rows) {
+            see(WeightInput { weights: &self.weights, expert: 0, x });
+        }
     }
 
     /// Calls `finish` with the bias and the outputs.

@@ -57,6 +57,8 @@ use cpu::FastWay;
 use encode::Encode;
 use matmul::Matmul;
 use verify::KernelTest;
+#[cfg(not(target_arch = "wasm32"))]
+use weights::WeightInput;
 
 /// The ways a kernel can be written. Each kernel offers some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,6 +146,12 @@ pub trait Kernel: Encode {
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
         let _ = (arguments, way);
         false
+    }
+
+    /// On the CPU, hands out the rows that are about to meet weights, for importance matrices; none where there are no weights.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn weight_inputs(&self, arguments: &Arguments, see: &mut dyn FnMut(WeightInput<'_>)) {
+        let _ = (arguments, see);
     }
 
     /// The matmul that this is, if it is one.

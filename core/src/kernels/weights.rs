@@ -30,6 +30,18 @@ pub struct WeightShard {
     pub grid: Option<Slice>,
 }
 
+/// A row that meets weights.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug, Clone, Copy)]
+pub struct WeightInput<'a> {
+    /// The weights.
+    pub weights: &'a WeightShard,
+    /// Which expert's it meets, counted over all shards; 0 where there are none.
+    pub expert: u32,
+    /// The row, `[weights.cols]`.
+    pub x: &'a [f32],
+}
+
 impl WeightShard {
     /// Chunks of 32 weights in a row.
     pub fn chunks(&self) -> u32 {
@@ -51,6 +63,12 @@ impl WeightShard {
     pub fn wgsl(&self) -> String {
         let offset = if self.ty == WeightType::Q2_K { TWO_OFFSETS } else { ONE_OFFSET };
         [&[offset], fragments(self.ty)].concat().concat()
+    }
+
+    /// On the CPU, where it is: that of no other shard.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn address(&self) -> (usize, u64) {
+        self.quants.address()
     }
 
     /// A shard over `places`, in the order of [`WeightShard::operands`].

@@ -47,6 +47,8 @@ pub struct Model {
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
     weight_bytes: u64,
+    #[cfg(not(target_arch = "wasm32"))]
+    placed: Vec<weights::Placed>,
 }
 
 impl Model {
@@ -110,6 +112,8 @@ impl Model {
                 .map(|rope| RopeTable::register(registry, rope, context))
                 .collect::<Result<_, _>>()?,
             weight_bytes: registry.bytes(),
+            #[cfg(not(target_arch = "wasm32"))]
+            placed: registry.placed(),
             embedding,
             config,
         };
@@ -132,6 +136,12 @@ impl Model {
     /// Device memory of its weights, bytes.
     pub fn weight_bytes(&self) -> u64 {
         self.weight_bytes
+    }
+
+    /// Where the matrices of its file are.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn placed(&self) -> &[weights::Placed] {
+        &self.placed
     }
 
     /// Bytes of weights that a decode step reads: all but the embedding's, of which it reads a row, unless it is the head, and those of

@@ -20,6 +20,8 @@ use crate::gpu::{Dispatch, Gpu, GpuError, Pass, PendingRead};
 use crate::kernels::copy::Copy;
 use crate::kernels::cpu::FastWay;
 use crate::kernels::verify::Wrong;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernels::weights::WeightInput;
 use crate::kernels::{Arguments, Kernel, Tensor, TensorRef, verify};
 
 /// Why a plan could not be built.
@@ -202,6 +204,16 @@ impl Plan {
     fn run_on_cpu(&self) {
         if let Steps::Cpu(steps) = &self.steps {
             steps.iter().for_each(CpuStep::run);
+        }
+    }
+
+    /// Replays on the CPU, and hands out each row that meets weights before it does.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn run_observed(&self, see: &mut dyn FnMut(WeightInput<'_>)) {
+        let Steps::Cpu(steps) = &self.steps else { unreachable!("what meets weights is seen on the CPU alone") };
+        for step in steps {
+            step.kernel.weight_inputs(&step.arguments, see);
+            step.run();
         }
     }
 

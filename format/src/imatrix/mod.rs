@@ -9,10 +9,12 @@ mod error;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeMap;
 
 pub use error::ImatrixError;
+pub use write::{ColumnSums, write};
 
 use crate::gguf::TensorInfo;
 use crate::source::{Source, SourceError};

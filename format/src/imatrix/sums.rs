@@ -5,8 +5,8 @@ use crate::gguf::{Array, Gguf, TensorInfo, Value};
 use crate::quant::{TensorType, WeightType};
 use crate::source::Source;
 
-const SUMS: &str = ".in_sum2";
-const COUNTS: &str = ".counts";
+pub(super) const SUMS: &str = ".in_sum2";
+pub(super) const COUNTS: &str = ".counts";
 
 pub(super) async fn read(source: &dyn Source) -> Result<Imatrix, ImatrixError> {
     let gguf = Gguf::read(source).await?;

@@ -134,3 +134,18 @@ fn hostile_dat_imatrices_are_refused_wherever_they_end() {
     huge[at..at + 4].copy_from_slice(&i32::MAX.to_le_bytes());
     assert!(matches!(read(&huge), Err(ImatrixError::Truncated { .. })));
 }
+
+#[test]
+fn written_imatrix_is_read_as_means() {
+    let plain = ColumnSums { name: "a".into(), sums: vec![2.0, 4.0, 0.0], counts: vec![2.0] };
+    let experts = ColumnSums { name: "e".into(), sums: vec![4.0, 8.0, 0.0, 0.0], counts: vec![4.0, 0.0] };
+    let file = write(Vec::new(), "a text", (3, 512), &[plain.clone(), experts]).unwrap();
+    let imatrix = read(&file).unwrap();
+    assert_eq!((imatrix.len(), imatrix.chunks), (2, Some(3)));
+    assert_eq!(imatrix.datasets, ["a text"]);
+    assert_eq!(imatrix.of(&tensor("a", &[3, 5])).unwrap().unwrap().of_row(2), [1.0, 2.0, 0.0]);
+    let e = imatrix.of(&tensor("e", &[2, 5, 2])).unwrap().unwrap();
+    assert_eq!((e.of_row(0), e.of_row(9)), (&[1.0, 2.0][..], &[1.0, 1.0][..]));
+    let odd = ColumnSums { counts: vec![1.0, 1.0], ..plain };
+    assert_eq!(write(Vec::new(), "", (1, 1), &[odd]).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+}

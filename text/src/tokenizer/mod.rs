@@ -53,6 +53,7 @@ pub(super) use decoding::Beginning;
 pub use error::TokenizerError;
 pub use gguf::Parts;
 pub use json::{NamedTemplate, TokenizerConfig};
+pub use pre_tokenizer::names as pre_tokenizers;
 pub use stops::SpecialIds;
 pub use vocab::TokenKind;
 

@@ -181,8 +181,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// All names in the table.
-#[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| row.names.iter().copied())
 }
 

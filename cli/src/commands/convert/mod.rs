@@ -1,6 +1,5 @@
 //! `inglenook convert`: a model's weights in other types.
 
-mod file;
 mod pieces;
 #[cfg(test)]
 mod tests;
@@ -20,9 +19,9 @@ use inglenook::format::quant::TensorType;
 use inglenook::format::quant::mix::{MIXES, Mix};
 use inglenook::source::ReadAt;
 
-use self::file::NewFile;
 use self::weights::Conversion;
 use crate::interrupt::{self, Interrupted};
+use crate::new_file::NewFile;
 use crate::{load, show};
 
 const EXAMPLES: &str = "\

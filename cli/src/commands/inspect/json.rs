@@ -3,7 +3,7 @@
 use inglenook::format::gguf::{Array, Value};
 use serde_json::{Map, Number, json};
 
-use super::File;
+use super::{File, Outlook};
 
 /// Elements of an array that are shown where it is not shown whole.
 const FIRST: usize = 8;
@@ -32,6 +32,7 @@ pub fn object(file: &File) -> serde_json::Value {
         "types": file.totals(),
         "problem": file.problem,
         "notes": file.notes,
+        "outlook": file.outlook.as_ref().map(Outlook::json),
     })
 }
 

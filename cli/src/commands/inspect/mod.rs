@@ -1,6 +1,8 @@
-//! `inglenook inspect`: what a GGUF file holds.
+//! `inglenook inspect`: what a GGUF file holds, whether its model can be run here, and how.
 
 mod json;
+mod near;
+mod outlook;
 mod text;
 
 use std::borrow::Cow;
@@ -13,12 +15,25 @@ use inglenook::engine::{Engine, ignored};
 use inglenook::format::gguf::{Gguf, TensorInfo};
 use inglenook::source::{LocalFuture, Source, SourceError};
 
+use self::outlook::Outlook;
+use crate::arguments::DeviceArguments;
 use crate::load;
+use crate::remote::Remote;
 
-/// Show a GGUF file's metadata and tensors, and whether its model can be run
+const EXAMPLES: &str = "\
+Examples:
+  inglenook inspect qwen3-0.6b-q4_k_m.gguf
+  inglenook inspect https://huggingface.co/OWNER/NAME/resolve/main/model.gguf
+  inglenook inspect --json --device cpu model.gguf";
+
+/// Show a GGUF file's metadata and tensors, whether its model can be run here, in how much memory and how fast
+///
+/// Reads the header alone, which says all of it; of a file on a server, too, with the help of `curl`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Options {
-    /// The file; without one, the built-in model ember
+    /// The file, or its address (http or https); without one, the built-in model ember
+    #[arg(value_name = "FILE|URL")]
     file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -26,6 +41,8 @@ pub struct Options {
     /// Show arrays and long texts whole
     #[arg(long)]
     full: bool,
+    #[command(flatten)]
+    device: DeviceArguments,
 }
 
 /// Prints them, whether the model can be run or not.
@@ -34,11 +51,14 @@ pub struct Options {
 /// When the file cannot be opened or its header is no valid GGUF.
 pub fn run(options: &Options) -> Result<()> {
     let path: Option<&Path> = options.file.as_deref();
-    let source = load::source(path)?;
+    let source = match path.and_then(Remote::address) {
+        Some(address) => Box::new(Remote::new(address)),
+        None => load::source(path)?,
+    };
     let name = load::name(path);
     let header = pollster::block_on(Gguf::read(&Endless(source.as_ref())));
-    let file =
-        File::new(name.clone(), source.len(), header.with_context(|| format!("cannot read {name}"))?, options.full);
+    let header = header.with_context(|| format!("cannot read {name}"))?;
+    let file = File::new(name, source.len(), header, options)?;
     let shown = if options.json { serde_json::to_string_pretty(&json::object(&file))? } else { text::report(&file) };
     writeln!(io::stdout(), "{shown}")?;
     Ok(())
@@ -67,10 +87,12 @@ struct File {
     problem: Option<String>,
     /// What of the file is ignored.
     notes: Vec<String>,
+    /// How it would run, if it can be.
+    outlook: Option<Outlook>,
 }
 
 impl File {
-    fn new(name: String, bytes: Option<u64>, gguf: Gguf, full: bool) -> File {
+    fn new(name: String, bytes: Option<u64>, gguf: Gguf, options: &Options) -> Result<File> {
         let end = gguf.tensors().iter().map(TensorInfo::end).max();
         let problem = match (end, bytes) {
             (Some(end), Some(bytes)) if end > bytes => {
@@ -78,8 +100,15 @@ impl File {
             }
             _ => Engine::check(&gguf).err().map(|error| error.to_string()),
         };
-        let notes = ignored(&gguf.metadata);
-        File { name, bytes, gguf, full, problem, notes }
+        let mut notes = ignored(&gguf.metadata);
+        if problem.is_some() {
+            notes.extend(near::hints(&gguf));
+        }
+        let outlook = match problem {
+            None => Some(Outlook::new(&gguf, &options.device)?),
+            Some(_) => None,
+        };
+        Ok(File { name, bytes, gguf, full: options.full, problem, notes, outlook })
     }
 
     /// What the tensors of each weight type come to, the type with most bytes first.

@@ -44,6 +44,9 @@ pub fn report(file: &File) -> String {
     if let Some(problem) = &file.problem {
         let _ = writeln!(out, "cannot be run: {}", show::harmless(problem));
     }
+    if let Some(outlook) = &file.outlook {
+        out += &show::harmless(&outlook.text());
+    }
     out.truncate(out.trim_end().len());
     out
 }

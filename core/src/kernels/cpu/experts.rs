@@ -130,8 +130,10 @@ pub fn sum_of_experts(parts: &[f32], choices: &[u32], used: usize, sums: &mut [f
 
 /// An expert with its pairs.
 pub struct PairsOfExpert {
-    expert: u32,
-    pairs: Vec<usize>,
+    /// The expert.
+    pub expert: u32,
+    /// Its pairs.
+    pub pairs: Vec<usize>,
 }
 
 /// The pairs of the first `rows` rows of `choices` by expert.

@@ -8,6 +8,8 @@ use crate::kernels::gated_activation::{ACTIVATE, Activation};
 use crate::kernels::gemm::{DOT4, F16, FLOATS, SCALED};
 use crate::kernels::matmul::{DOTS, EPILOGUE, Epilogue, INPUTS, NO_BIAS, PLAIN_TILES};
 use crate::kernels::verify::{KernelTest, Output, random_f32s};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernels::weights::WeightInput;
 use crate::kernels::weights::{CaseWeights, WeightShard, random_planes};
 use crate::kernels::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu, grid_2d};
 use inglenook_format::quant::WeightType;
@@ -106,6 +108,20 @@ impl ExpertMatmul {
         }
     }
 
+    /// Hands out the row of each pair whose expert is of this shard.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn weight_inputs(&self, arguments: &Arguments, runs: &[cpu::PairsOfExpert], see: &mut dyn FnMut(WeightInput<'_>)) {
+        let (all, cols) = (arguments.f32s("x"), self.weights.cols as usize);
+        let pairs_of_row = if self.x_of_pairs { 1 } else { self.shape.used as usize };
+        let (first, count) = self.experts;
+        for run in runs.iter().filter(|run| (first..first + count).contains(&run.expert)) {
+            for pair in &run.pairs {
+                let x = &all[pair / pairs_of_row * cols..][..cols];
+                see(WeightInput { weights: &self.weights, expert: run.expert, x });
+            }
+        }
+    }
+
     /// The twin, or the fast way: of each expert with its pairs.
     fn run_by(&self, arguments: &Arguments, runs: &[cpu::PairsOfExpert], way: Option<FastWay>) {
         let planes = cpu::HostPlanes::of(self.weights.ty, arguments);
@@ -188,6 +204,11 @@ impl Kernel for ExpertGemv {
         true
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    fn weight_inputs(&self, arguments: &Arguments, see: &mut dyn FnMut(WeightInput<'_>)) {
+        self.0.weight_inputs(arguments, &self.runs(arguments), see);
+    }
+
     fn guard(&self) -> KernelTest {
         few(self.0.weights.ty, Shape { valid: 2, n: 48, k: 512, ..SHAPE }, Epilogue::Store, false)
     }
@@ -258,6 +279,11 @@ impl Kernel for ExpertGemm {
     fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
         self.0.run_by(arguments, &self.runs(arguments), Some(way));
         true
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn weight_inputs(&self, arguments: &Arguments, see: &mut dyn FnMut(WeightInput<'_>)) {
+        self.0.weight_inputs(arguments, &self.runs(arguments), see);
     }
 
     fn guard(&self) -> KernelTest {

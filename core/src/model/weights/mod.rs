@@ -83,6 +83,20 @@ impl ExpertMatrix {
     }
 }
 
+/// Where rows of a tensor of the file have gone.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The tensor.
+    pub name: String,
+    /// Its rows, perhaps beside others'.
+    pub weights: WeightShard,
+    /// Its columns.
+    pub cols: u32,
+    /// Matrices that the tensor holds: 1, or the number of experts.
+    pub matrices: u32,
+}
+
 /// f32 values on a device.
 #[derive(Debug, Clone)]
 pub struct Vector {

@@ -295,6 +295,28 @@ impl<'a> WeightRegistry<'a> {
         Ok(self.device.weights(label, if self.allocates { bytes } else { 0 })?)
     }
 
+    /// On the CPU, where the first rows of each matrix are, of each expert if there are several: what meets them meets all other rows, too.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn placed(&self) -> Vec<super::Placed> {
+        let mut all: Vec<super::Placed> = Vec::new();
+        if !matches!(self.device, Device::Cpu) {
+            return all;
+        }
+        for tensor in self.gguf.tensors() {
+            let (rows, of) = (tensor.rows(), tensor.dims.get(1).copied().unwrap_or(1).max(1));
+            let begins = all.len();
+            for destination in self.destinations.get(&tensor.name).into_iter().flatten() {
+                let Destination::Rows { from, shard, .. } = destination else { continue };
+                let is_known = all[begins..].iter().any(|placed| placed.weights.address() == shard.address());
+                if from.is_multiple_of(of) && !is_known {
+                    let (name, weights) = (tensor.name.clone(), shard.clone());
+                    all.push(super::Placed { name, cols: weights.cols, weights, matrices: (rows / of) as u32 });
+                }
+            }
+        }
+        all
+    }
+
     /// Reads the file and loads everything registered. `progress` gets the bytes read so far and those there are in all;
     /// when it answers false, loading ends with [`SourceError::Aborted`].
     ///
