@@ -52,6 +52,7 @@ export const FAKE_INFO: EngineInfo = {
     contextLength: 2048,
     trainedContextLength: 2048,
     weightTypes: ['Q8_0', 'F32'],
+    purpose: 'generate',
     chat: true,
     recommended: { temperature: null, top_k: null, top_p: null, min_p: null },
   },

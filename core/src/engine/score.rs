@@ -60,6 +60,7 @@ impl LogitsEvaluator {
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, &device, options.context, &mut |_, _| true).await?;
         let config = model.config();
+        config.check_generates().map_err(LoadError::from)?;
         let kv = KvCache::new(
             &device,
             &KvOptions {
@@ -69,6 +70,7 @@ impl LogitsEvaluator {
                 pages: None,
                 ty: options.kv,
                 segment_bytes: None,
+                is_scratch: false,
             },
         )?;
         let rows: Vec<Row> = (0..options.chunk).map(|position| Row::new(0, position, 0)).collect();

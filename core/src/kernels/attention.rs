@@ -1,5 +1,6 @@
-//! Causal attention over the paged cache, for prefill and for decode.
+//! Attention over the paged cache, for prefill and for decode: causal, but for rows that see positions behind their own.
 
+use super::batch::Row;
 use super::cpu::FastWay;
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
@@ -34,10 +35,10 @@ pub struct AttentionShape {
     pub cap: Option<f32>,
     /// Parts into which positions are split; more than one leaves parts for [`AttentionReduce`].
     pub kv_splits: u32,
-    /// True when all rows of a step are of one sequence, positions rising (prefill).
+    /// True where rows stand together by sequence, positions rising (prefill, encoders).
     pub is_prefill: bool,
     /// With a window `w`, a row at position `p` sees the positions above `p - w`, as in Hugging Face's models; without, all
-    /// up to its own. A window of 0 is one of 1.
+    /// up to its own. Of those behind its own it sees what its flags say, below `p + w`. A window of 0 is one of 1.
     pub window: Option<u32>,
     /// Leading positions of the sequence that windows do not hide.
     pub keep: u32,
@@ -49,10 +50,15 @@ impl AttentionShape {
         kv.head_dim + if self.kv_splits > 1 { 4 } else { 0 }
     }
 
-    /// The positions that the row at `position` sees: the kept ones before its window, then its window.
-    pub fn visible(&self, position: u32) -> impl Iterator<Item = u32> + Clone + use<> {
-        let start = self.window.map_or(0, |window| (position + 1).saturating_sub(window.max(1)));
-        (0..self.keep.min(start)).chain(start..=position)
+    /// The positions that a row sees: the kept ones before its window, then its window.
+    pub fn visible(&self, row: &Row) -> impl Iterator<Item = u32> + Clone + use<> {
+        let start = self.window.map_or(0, |window| (row.position + 1).saturating_sub(window.max(1)));
+        (0..self.keep.min(start)).chain(start..=self.horizon(row))
+    }
+
+    /// The last position that a row sees.
+    pub fn horizon(&self, row: &Row) -> u32 {
+        row.position + self.window.map_or(row.ahead(), |window| row.ahead().min(window.max(1) - 1))
     }
 
     /// Columns of a row of the output.

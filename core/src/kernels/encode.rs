@@ -9,7 +9,7 @@ use super::{Kernel, Tensor, TensorRef};
 use super::{
     attention, chunk_argmax, commit, conv, copy, dry, embed, experts, filter_draw, gated_activation, gemm, gemv,
 };
-use super::{layer_norm, logprobs, rms_norm, rope, scale};
+use super::{layer_norm, logprobs, pool, rms_norm, rope, scale};
 use crate::device::{Slice, Storage};
 
 /// A kernel as its fields.
@@ -56,6 +56,7 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "gemv" => read::<gemv::Gemv>(fields),
         "layer_norm" => read::<layer_norm::LayerNorm>(fields),
         "logprobs" => read::<logprobs::Logprobs>(fields),
+        "pool" => read::<pool::Pool>(fields),
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
         "route" => read::<experts::route::Route>(fields),
         "rope_kv" => read::<rope::RopeKv>(fields),

@@ -72,6 +72,20 @@ impl Case {
         Case { rows, ..Case::decode(group, head_dim, ty, 40) }
     }
 
+    /// Rows of two sequences, one behind the other, that see all of theirs.
+    fn encoder(group: u32, head_dim: u32, ty: KvType, lengths: [u32; 2]) -> Case {
+        let rows = |sequence: u32| {
+            let length = lengths[sequence as usize];
+            (0..length).map(move |position| Row::new(0, position, sequence).seeing(length - 1 - position))
+        };
+        let last = lengths[0].max(lengths[1]) - 1;
+        Case {
+            is_prefill: true,
+            rows: [1, 0].into_iter().flat_map(rows).collect(),
+            ..Case::decode(group, head_dim, ty, last)
+        }
+    }
+
     /// The same with its positions split; the answer is then what the reduce makes of the parts.
     fn split(self, kv_splits: u32) -> Case {
         Case { kv_splits, ..self }
@@ -102,7 +116,7 @@ impl Case {
         let count = 2 * self.pages;
         let mut table = vec![u32::MAX; count as usize];
         for row in self.rows.iter().filter(|row| !row.is_finished() && row.position / PAGE < self.pages) {
-            for position in shape.visible(row.position) {
+            for position in shape.visible(row) {
                 let entry = row.sequence * self.pages + position / PAGE;
                 table[entry as usize] = count - 1 - entry;
             }
@@ -129,7 +143,7 @@ impl Case {
         let phase = if self.is_prefill { "prefill" } else { "decode" };
         let positions: Vec<u32> = self.rows.iter().map(|row| row.position).collect();
         let at = match positions.as_slice() {
-            [first, .., last] if self.is_prefill => format!("{first}..={last}"),
+            [first, .., last] if self.is_prefill => format!("{first}..={last} ({})", positions.len()),
             several => format!("{several:?}"),
         };
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
@@ -222,6 +236,11 @@ pub fn cases() -> Vec<KernelTest> {
         // Shorter than the splits, shorter than a tile for each, and beyond.
         cases.push(Case::decode_at(3, 16, KvType::F16, &[0, 2, 31, 100, 257, 700]).split(kv_splits));
         cases.push(Case::prefill(4, 24, KvType::F32, 140, 70).split(kv_splits));
+    }
+    for lengths in [[1, 1], [5, 31], [33, 70], [100, 1]] {
+        cases.push(Case::encoder(1, 32, KvType::F32, lengths));
+        cases.push(Case::encoder(3, 64, KvType::F16, lengths).windowed(9, 0));
+        cases.push(Case { is_prefill: false, ..Case::encoder(2, 24, KvType::F32, lengths) });
     }
     cases.extend(window_cases());
     cases.extend(segment_cases());
@@ -368,14 +387,28 @@ mod tests {
         };
         let values = &cache[2 * PAGE as usize * dim..];
         let query = &q[row * (heads + 4) * dim + head * dim..][..dim];
-        let sees = |p: &u32| case.window.is_none_or(|w| *p as i64 > position as i64 - w as i64) || *p < case.keep;
-        let seen: Vec<u32> = (0..=position).filter(sees).collect();
+        let (at, last) = (i64::from(position), position + case.rows[row].ahead());
+        let near = |p: u32| case.window.is_none_or(|w| (i64::from(p) - at).abs() < i64::from(w));
+        let seen: Vec<u32> = (0..=last).filter(|p| near(*p) || *p < case.keep).collect();
         let score = |p: &u32| query.iter().zip(&cache[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
         let capped = |score: f64| case.cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
         let weights: Vec<f64> = seen.iter().map(|p| capped(score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
         let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
         let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();
         (0..dim).map(|d| sum(d) / total).collect()
+    }
+
+    #[test]
+    fn attention_twin_follows_the_definition_of_rows_that_see_what_follows() {
+        for window in [None, Some(1), Some(9), Some(40)] {
+            let case = Case { window, ..Case::encoder(2, 8, KvType::F32, [33, 20]) };
+            for (row, head) in [(0, 0), (19, 3), (20, 1), (36, 2), (52, 0)] {
+                let found = &row_of(&case, row)[head * 8..][..8];
+                let wanted = by_definition(&case, row, head);
+                let near = found.iter().zip(&wanted).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
+                assert!(near, "{} row {row} head {head}: {found:?} instead of {wanted:?}", case.name());
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 
-/// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
+/// Attention of each row over what it sees of its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
 /// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
 /// Computed the fast way where there is one for the cache.
 pub fn attention(
@@ -23,11 +23,10 @@ pub fn attention(
     way: Option<FastWay>,
 ) {
     let group = (shape.heads / kv.kv_heads) as usize;
-    let visible = |row: &Row| shape.visible(row.position);
     let products: usize = rows
         .iter()
         .filter(|row| kv.has_place(row))
-        .map(|row| visible(row).count() * 2 * (shape.heads * kv.head_dim) as usize)
+        .map(|row| shape.visible(row).count() * 2 * (shape.heads * kv.head_dim) as usize)
         .sum();
     let most = if way.is_some() && shape.kv_splits == 1 { QUERIES_OF_A_TILE.div_ceil(group) } else { 1 };
     let threads = way.map_or(ALL_THREADS, |way| way.threads);
@@ -50,7 +49,9 @@ struct Tile<'o> {
 /// Neighbouring rows, `most` at a time, where they see one range of positions of a sequence; for each key head a tile.
 fn tiles<'o>(rows: &[Row], out: &'o mut [f32], (shape, kv): (&AttentionShape, &KvShape), most: usize) -> Vec<Tile<'o>> {
     let joins = |row: &Row, next: &Row| {
-        let follows = row.sequence == next.sequence && row.position + 1 == next.position;
+        let follows = row.sequence == next.sequence
+            && row.position + 1 == next.position
+            && shape.horizon(row) <= shape.horizon(next);
         follows && shape.keep == 0 && kv.has_place(row) && kv.has_place(next)
     };
     let mut tiles: Vec<Tile<'_>> = Vec::new();
@@ -89,9 +90,10 @@ impl Tile<'_> {
         let Tile { rows: numbers, kv_head, mut outs } = self;
         let rows = &rows[numbers.clone()];
         let table = &pages[(rows[0].sequence * kv.pages_per_sequence) as usize..];
-        // What all rows see: the positions from the first one's first on, to the last one's own.
-        let further = rows[0].position + 1..=rows[rows.len() - 1].position;
-        let positions = shape.visible(rows[0].position).chain(further);
+        // What all rows see: the positions from the first one's first on, to the last one's last.
+        let horizon = shape.horizon(&rows[0]);
+        let further = horizon + 1..=shape.horizon(&rows[rows.len() - 1]);
+        let positions = shape.visible(&rows[0]).chain(further);
         let places: Vec<usize> = positions.map(|position| kv.key_word(table, kv_head, position)).collect();
         let first_head = kv_head as usize * group;
         let mut queries = Vec::with_capacity(rows.len() * group * dim);
@@ -99,9 +101,9 @@ impl Tile<'_> {
             queries.extend_from_slice(&q[r * shape.qkv_width as usize + first_head * dim..][..group * dim]);
         });
         let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
-        let first = shape.visible(rows[0].position).count();
-        let ends = rows.iter().zip(first..);
-        let seen: Vec<_> = ends.map(|(row, end)| end - shape.visible(row.position).count()..end).collect();
+        let first = shape.visible(&rows[0]).count();
+        let end = |row: &Row| first + (shape.horizon(row) - horizon) as usize;
+        let seen: Vec<_> = rows.iter().map(|row| end(row) - shape.visible(row).count()..end(row)).collect();
         let share = places.len().div_ceil(kv_splits);
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();

@@ -35,6 +35,8 @@ impl NormNames {
         before_mlp: MlpNorm::Named("ffn_norm"),
         after_mlp: None,
     };
+    /// The same in the first layer of ModernBERT, whose input is normed already.
+    pub const PRE_BUT_FIRST: NormNames = NormNames { before_attention: None, ..NormNames::PRE };
     /// The same under another name.
     pub const PRE_MISNAMED: NormNames =
         NormNames { before_mlp: MlpNorm::Named("post_attention_norm"), ..NormNames::PRE };

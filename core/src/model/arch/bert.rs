@@ -1,0 +1,70 @@
+//! BERT and what has its layers: norms behind each sum, biases almost everywhere, and every token sees all of its text.
+//!
+//! - `bert`: MiniLM, BGE, E5, GTE, RoBERTa, XLM-RoBERTa. Learned positions; files of RoBERTa's kind begin them at 0 as the others, since
+//!   converters cut two rows off.
+//! - `nomic-bert`: RoPE, gates, and biases of norms alone.
+//! - `jina-bert-v3`: RoPE in XLM-RoBERTa.
+
+use super::{Architecture, DECODER};
+use crate::kernels::Activation;
+use crate::model::blocks::{AttentionBlock, EncoderLayer, Mlp, NormKind};
+use crate::model::config::Config;
+use crate::model::weights::{LoadError, WeightRegistry};
+
+/// BERT.
+pub const BERT: Architecture = Architecture {
+    name: "bert",
+    models: "BERT, MiniLM, BGE, E5, GTE, XLM-RoBERTa (embeddings, reranking)",
+    final_norm: "",
+    is_causal: false,
+    configure: |config, _| {
+        ungated(config);
+        config.attentions_mut().for_each(|kind| kind.rope = None);
+        Ok(())
+    },
+    decoder: |registry, config| {
+        let layers = (0..config.layers).map(|index| layer(registry, config, index));
+        Ok(Box::new(layers.collect::<Result<Vec<EncoderLayer>, _>>()?))
+    },
+    ..DECODER
+};
+
+/// Nomic Embed 1 and 1.5.
+pub const NOMIC_BERT: Architecture = Architecture {
+    name: "nomic-bert",
+    models: "Nomic Embed (embeddings)",
+    configure: |config, _| {
+        config.norm = NormKind::Layer;
+        Ok(())
+    },
+    prompts: &[
+        ("query", "search_query: "),
+        ("document", "search_document: "),
+        ("clustering", "clustering: "),
+        ("classification", "classification: "),
+    ],
+    ..BERT
+};
+
+/// Jina Embeddings 3.
+pub const JINA_BERT_V3: Architecture = Architecture {
+    name: "jina-bert-v3",
+    models: "Jina Embeddings 3 (embeddings)",
+    configure: |config, _| {
+        ungated(config);
+        Ok(())
+    },
+    ..BERT
+};
+
+fn ungated(config: &mut Config) {
+    config.norm = NormKind::Layer;
+    config.activation = Activation::Gelu;
+    config.is_gated = false;
+}
+
+fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<EncoderLayer, LoadError> {
+    let attention = AttentionBlock::register(registry, config, index)?;
+    let mlp = Mlp::register(registry, config, index)?;
+    EncoderLayer::register(registry, config, index, attention, mlp)
+}
