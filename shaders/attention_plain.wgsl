@@ -43,7 +43,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < vecs; i++) {
                 score += query[i] * key4(words[j], i);
             }
-            weights[j] = select(LOWEST, capped(dot(score, vec4(1.0))), tile + j < end);
+            let bounded = biased(capped(dot(score, vec4(1.0))), head, position, this_row.position);
+            weights[j] = select(LOWEST, bounded, tile + j < end);
             tile_highest = max(tile_highest, weights[j]);
         }
         let fade = exp(highest - tile_highest);

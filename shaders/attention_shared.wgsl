@@ -127,6 +127,7 @@ fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32, be
         let number = start + 4u * quarter + j;
         let position = position_of(number, begin);
         let seen = number < end && position < behind && (position >= own || position < KEEP);
-        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, capped(dot(sums[j], vec4(1.0))), seen);
+        let bounded = biased(capped(dot(sums[j], vec4(1.0))), head, position, batch.rows[row].position);
+        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, bounded, seen);
     }
 }

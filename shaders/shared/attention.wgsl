@@ -13,6 +13,7 @@ override HEADS: u32;
 override QKV_WIDTH: u32;
 override SCALE: f32;
 override CAP: f32;  // scores stay within ±CAP; 0 for no bound
+override MAX_BIAS: f32;  // ALiBi; 0 for none
 override SPLITS: u32;
 override WINDOW: u32;
 override KEEP: u32;
@@ -31,6 +32,16 @@ fn capped(score: f32) -> f32 {
         return score;
     }
     return CAP * tanh(clamp(score / CAP, -10.0, 10.0));
+}
+
+// ALiBi: a score less its distance by the head's slope, which falls from head to head (core/src/kernels/attention.rs).
+fn biased(score: f32, head: u32, position: u32, own: u32) -> f32 {
+    if MAX_BIAS == 0.0 {
+        return score;
+    }
+    let half = 1u << firstLeadingBit(HEADS);
+    let step = select(f32(head) - f32(half) + 0.5, f32(head + 1u), head < half);
+    return score - exp2(-MAX_BIAS * step / f32(half)) * abs(f32(position) - f32(own));
 }
 
 // First position of the window of a row at `position`.

@@ -33,6 +33,8 @@ pub struct AttentionShape {
     pub scale: f32,
     /// Scores stay within `±cap`, by `cap · tanh(score / cap)`, where there is one.
     pub cap: Option<f32>,
+    /// ALiBi: from scores their distance is taken, by the head's slope, where there is this: see [`AttentionShape::slope`].
+    pub max_bias: Option<f32>,
     /// Parts into which positions are split; more than one leaves parts for [`AttentionReduce`].
     pub kv_splits: u32,
     /// True where rows stand together by sequence, positions rising (prefill, encoders).
@@ -59,6 +61,14 @@ impl AttentionShape {
     /// The last position that a row sees.
     pub fn horizon(&self, row: &Row) -> u32 {
         row.position + self.window.map_or(row.ahead(), |window| row.ahead().min(window.max(1) - 1))
+    }
+
+    /// What a score loses by each position of distance, which falls from head to head: by powers of two for as many heads as the largest
+    /// power of two, then by those between them.
+    pub fn slope(&self, head: u32) -> f32 {
+        let half = 1u32 << self.heads.ilog2();
+        let step = if head < half { (head + 1) as f32 } else { (head - half) as f32 + 0.5 };
+        self.max_bias.map_or(0.0, |most| (-most * step / half as f32).exp2())
     }
 
     /// Columns of a row of the output.
@@ -124,14 +134,17 @@ impl Kernel for Attention {
     fn class(&self) -> String {
         let phase = if self.shape.is_prefill { "prefill" } else { "decode" };
         let KvShape { ty, head_dim, .. } = self.kv;
-        let AttentionShape { kv_splits, window, keep, cap, .. } = self.shape;
+        let AttentionShape { kv_splits, window, keep, cap, max_bias, .. } = self.shape;
+        let biased = if max_bias.is_some() { " alibi" } else { "" };
         let capped = if cap.is_some() { " capped" } else { "" };
         let windowed = if window.is_some() { " window" } else { "" };
         let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
         let group = self.group();
         let segments = kv::class(self.cache.len());
-        format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{segments}")
+        format!(
+            "{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{biased}{segments}"
+        )
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -149,7 +162,7 @@ impl Kernel for Attention {
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let AttentionShape { heads, qkv_width, scale, cap, kv_splits, window, keep, .. } = self.shape;
+        let AttentionShape { heads, qkv_width, scale, cap, max_bias, kv_splits, window, keep, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
         let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
@@ -157,6 +170,7 @@ impl Kernel for Attention {
             ("QKV_WIDTH", qkv_width.into()),
             ("SCALE", scale.into()),
             ("CAP", cap.unwrap_or(0.0).into()),
+            ("MAX_BIAS", max_bias.unwrap_or(0.0).into()),
             ("SPLITS", kv_splits.into()),
             ("WINDOW", window.map_or(0, |window| window.max(1)).into()),
             ("KEEP", keep.into()),

@@ -51,6 +51,8 @@ pub struct Config {
     pub eps: f32,
     /// The ways in which queries and keys are rotated; the first is that of layers that see everything.
     pub ropes: Vec<Rope>,
+    /// ALiBi: the exponent of the smallest slope, where scores lose by distance.
+    pub max_bias: Option<f32>,
     /// How queries grow with their position, if they do.
     pub temperature: Option<Temperature>,
     /// Columns of the inputs that each layer has of its own; 0 for none.
@@ -141,6 +143,7 @@ impl Config {
             norm: NormKind::Rms,
             eps: epsilon(&keys)?,
             ropes: vec![Rope::read(&keys, architecture.rope, head_dim, context)?],
+            max_bias: None,
             temperature: None,
             per_layer_width: 0,
             embedding_scale: 1.0,

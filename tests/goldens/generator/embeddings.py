@@ -22,6 +22,7 @@ import transformers
 
 from . import vocab
 from .archs.common import add_key, rope_parameters
+from .jina_bert_v2 import JinaBertV2
 from .output import write_json
 
 VOCAB_SIZE = 331
@@ -218,6 +219,13 @@ CHECKPOINTS = [
         tensors=fused,
     ),
     Checkpoint(
+        name="jina-bert-v2",
+        arch="jina-bert-v2",
+        model=lambda: JinaBertV2(VOCAB_SIZE, hidden=96, ffn=160, layers=3, heads=3),
+        keys=KEYS | {"attention.layer_norm_epsilon": 1e-12},
+        pooling="mean",
+    ),
+    Checkpoint(
         name="jina-bert-v3",
         arch="jina-bert-v3",
         model=lambda: transformers.JinaEmbeddingsV3Model(
@@ -285,9 +293,9 @@ def random_weight(checkpoint: Checkpoint, name: str, noise: np.ndarray) -> np.nd
         return 0.2 * noise if checkpoint.shifted_norms else 1.0 + 0.2 * noise
     if noise.ndim < 2:
         return 0.2 * noise
-    if "embed" in name and "dense" not in name:
+    if "embed" in name or "embd" in name:
         return checkpoint.embedding_scale * noise
-    scale = 1.5 if any(part in name for part in ("query", "key", "q_proj", "k_proj", "qkv")) else 1.0
+    scale = 1.5 if any(part in name for part in ("query", "key", "q_proj", "k_proj", "qkv", "attn_q", "attn_k")) else 1.0
     return noise * np.float32(scale / math.sqrt(noise.shape[-1]))
 
 

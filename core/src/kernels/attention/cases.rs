@@ -18,6 +18,7 @@ struct Case {
     keep: u32,
     sinks: bool,
     cap: Option<f32>,
+    max_bias: Option<f32>,
     rows: Vec<Row>,
     /// Entries of a sequence's row in the page table.
     pages: u32,
@@ -39,6 +40,7 @@ impl Case {
             keep: 0,
             sinks: false,
             cap: None,
+            max_bias: None,
             rows,
             pages: last / PAGE + 1,
             segments: 1,
@@ -111,6 +113,11 @@ impl Case {
         Case { cap: Some(1.5), ..self }
     }
 
+    /// The same with ALiBi.
+    fn biased(self) -> Case {
+        Case { max_bias: Some(8.0), ..self }
+    }
+
     /// The page table. What no row sees has entries that lead nowhere: such pages may be gone.
     fn table(&self, shape: &AttentionShape) -> Vec<u32> {
         let count = 2 * self.pages;
@@ -131,6 +138,7 @@ impl Case {
             qkv_width: (heads + 2 * kv.kv_heads) * self.head_dim,
             scale: 1.7 / (self.head_dim as f32).sqrt(),
             cap: self.cap,
+            max_bias: self.max_bias,
             kv_splits: self.kv_splits,
             is_prefill: self.is_prefill,
             window: self.window,
@@ -149,6 +157,7 @@ impl Case {
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
         let sinks = if self.sinks { " sinks" } else { "" };
         let sinks = if self.cap.is_some() { format!("{sinks} capped") } else { sinks.to_string() };
+        let sinks = if self.max_bias.is_some() { format!("{sinks} alibi") } else { sinks };
         let segments = kv::class(self.segments as usize);
         format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
     }
@@ -211,6 +220,7 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
     case.sinks = kernel.sinks.is_some();
     case.cap = kernel.shape.cap.map(|_| 1.5);
+    case.max_bias = kernel.shape.max_bias;
     case.segments = kernel.cache.len() as u32;
     case.split(kv_splits).test()
 }
@@ -241,6 +251,7 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case::encoder(1, 32, KvType::F32, lengths));
         cases.push(Case::encoder(3, 64, KvType::F16, lengths).windowed(9, 0));
         cases.push(Case { is_prefill: false, ..Case::encoder(2, 24, KvType::F32, lengths) });
+        cases.push(Case::encoder(3, 32, KvType::F32, lengths).biased());
     }
     cases.extend(window_cases());
     cases.extend(segment_cases());
@@ -266,6 +277,7 @@ fn window_cases() -> Vec<Case> {
         Case::prefill(8, 64, KvType::Q8_0, 90, 91).with_sinks().windowed(30, 5).split(4),
         Case::odd_rows(2, 64, KvType::F16).windowed(20, 2),
         Case::decode(4, 64, KvType::F16, 70).capped(),
+        Case::decode(5, 16, KvType::Q8_0, 90).biased().split(4),
         Case::decode(1, 256, KvType::F16, 90).capped().windowed(40, 0).split(4),
         Case::prefill(4, 256, KvType::F32, 60, 33).capped().with_sinks(),
         Case::prefill(2, 512, KvType::F16, 40, 9),
@@ -392,16 +404,32 @@ mod tests {
         let seen: Vec<u32> = (0..=last).filter(|p| near(*p) || *p < case.keep).collect();
         let score = |p: &u32| query.iter().zip(&cache[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
         let capped = |score: f64| case.cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
-        let weights: Vec<f64> = seen.iter().map(|p| capped(score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
+        let slope = f64::from(case.shape(&case.kv()).slope(head as u32));
+        let biased = |p: &u32| slope * (i64::from(*p) - at).abs() as f64;
+        let weights: Vec<f64> =
+            seen.iter().map(|p| (capped(score(p) * 1.7 / (dim as f64).sqrt()) - biased(p)).exp()).collect();
         let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
         let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();
         (0..dim).map(|d| sum(d) / total).collect()
     }
 
     #[test]
+    fn slopes_of_alibi_are_those_of_its_paper() {
+        let of = |heads: u32| {
+            let case = Case::encoder(heads / 2, 8, KvType::F32, [1, 1]).biased();
+            let shape = case.shape(&case.kv());
+            (0..heads).map(|head| shape.slope(head)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(8), [1, 2, 3, 4, 5, 6, 7, 8].map(|power| 1.0 / (1 << power) as f32));
+        // Of twelve heads eight have the slopes of eight, and four every second one of those of sixteen.
+        let between = [0.5f32, 1.5, 2.5, 3.5].map(|power| (-power).exp2());
+        assert_eq!(of(12)[8..], between);
+    }
+
+    #[test]
     fn attention_twin_follows_the_definition_of_rows_that_see_what_follows() {
         for window in [None, Some(1), Some(9), Some(40)] {
-            let case = Case { window, ..Case::encoder(2, 8, KvType::F32, [33, 20]) };
+            let case = Case { window, max_bias: window.map(|_| 8.0), ..Case::encoder(2, 8, KvType::F32, [33, 20]) };
             for (row, head) in [(0, 0), (19, 3), (20, 1), (36, 2), (52, 0)] {
                 let found = &row_of(&case, row)[head * 8..][..8];
                 let wanted = by_definition(&case, row, head);

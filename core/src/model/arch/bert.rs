@@ -3,6 +3,8 @@
 //! - `bert`: MiniLM, BGE, E5, GTE, RoBERTa, XLM-RoBERTa. Learned positions; files of RoBERTa's kind begin them at 0 as the others, since
 //!   converters cut two rows off.
 //! - `nomic-bert`: RoPE, gates, and biases of norms alone.
+//! - `jina-bert-v2`: gates, and ALiBi in place of positions; perhaps norms of all query heads together, of all key heads, and of each sum's sum
+//!   with what the layer began with.
 //! - `jina-bert-v3`: RoPE in XLM-RoBERTa.
 
 use super::{Architecture, DECODER};
@@ -46,6 +48,21 @@ pub const NOMIC_BERT: Architecture = Architecture {
     ..BERT
 };
 
+/// Jina Embeddings 2.
+pub const JINA_BERT_V2: Architecture = Architecture {
+    name: "jina-bert-v2",
+    models: "Jina Embeddings 2, Jina Reranker 1 (embeddings, reranking)",
+    reads: &["attention.max_alibi_bias"],
+    configure: |config, keys| {
+        config.norm = NormKind::Layer;
+        config.activation = Activation::Gelu;
+        config.max_bias = keys.bound("attention.max_alibi_bias", 8.0)?;
+        config.attentions_mut().for_each(|kind| kind.rope = None);
+        Ok(())
+    },
+    ..BERT
+};
+
 /// Jina Embeddings 3.
 pub const JINA_BERT_V3: Architecture = Architecture {
     name: "jina-bert-v3",
@@ -64,7 +81,7 @@ fn ungated(config: &mut Config) {
 }
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<EncoderLayer, LoadError> {
-    let attention = AttentionBlock::register(registry, config, index)?;
+    let attention = AttentionBlock::register_with_whole_norms_if_any(registry, config, index)?;
     let mlp = Mlp::register(registry, config, index)?;
     EncoderLayer::register(registry, config, index, attention, mlp)
 }
