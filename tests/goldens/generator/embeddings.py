@@ -23,6 +23,7 @@ import transformers
 from . import vocab
 from .archs.common import add_key, rope_parameters
 from .jina_bert_v2 import JinaBertV2
+from .nomic_bert_moe import NomicBertMoe
 from .output import write_json
 
 VOCAB_SIZE = 331
@@ -217,6 +218,21 @@ CHECKPOINTS = [
         keys=KEYS | {"attention.layer_norm_epsilon": 1e-12, "rope.freq_base": 1000.0},
         pooling="mean",
         tensors=fused,
+    ),
+    Checkpoint(
+        name="nomic-bert-moe",
+        arch="nomic-bert-moe",
+        model=lambda: NomicBertMoe(VOCAB_SIZE, hidden=96, ffn=160, layers=4, heads=3, experts=5, base=10_000.0),
+        keys=KEYS
+        | {
+            "block_count": 4,
+            "attention.layer_norm_epsilon": 1e-5,
+            "rope.freq_base": 10_000.0,
+            "moe_every_n_layers": 2,
+            "expert_count": 5,
+            "expert_used_count": 2,
+        },
+        pooling="mean",
     ),
     Checkpoint(
         name="jina-bert-v2",

@@ -3,14 +3,16 @@
 //! - `bert`: MiniLM, BGE, E5, GTE, RoBERTa, XLM-RoBERTa. Learned positions; files of RoBERTa's kind begin them at 0 as the others, since
 //!   converters cut two rows off.
 //! - `nomic-bert`: RoPE, gates, and biases of norms alone.
+//! - `nomic-bert-moe`: RoPE; every second layer has experts, whose weights are not divided by their sum.
 //! - `jina-bert-v2`: gates, and ALiBi in place of positions; perhaps norms of all query heads together, of all key heads, and of each sum's sum
 //!   with what the layer began with.
 //! - `jina-bert-v3`: RoPE in XLM-RoBERTa.
 
 use super::{Architecture, DECODER};
 use crate::kernels::Activation;
-use crate::model::blocks::{AttentionBlock, EncoderLayer, Mlp, NormKind};
+use crate::model::blocks::{AttentionBlock, EncoderLayer, FeedForward, NormKind};
 use crate::model::config::Config;
+use crate::model::experts::EXPERT_KEYS;
 use crate::model::weights::{LoadError, WeightRegistry};
 
 /// BERT.
@@ -48,6 +50,19 @@ pub const NOMIC_BERT: Architecture = Architecture {
     ..BERT
 };
 
+/// Nomic Embed 2.
+pub const NOMIC_BERT_MOE: Architecture = Architecture {
+    name: "nomic-bert-moe",
+    models: "Nomic Embed 2 (embeddings)",
+    reads: EXPERT_KEYS,
+    configure: |config, _| {
+        ungated(config);
+        config.experts.iter_mut().for_each(|experts| experts.routing.normalises = false);
+        Ok(())
+    },
+    ..NOMIC_BERT
+};
+
 /// Jina Embeddings 2.
 pub const JINA_BERT_V2: Architecture = Architecture {
     name: "jina-bert-v2",
@@ -82,6 +97,6 @@ fn ungated(config: &mut Config) {
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<EncoderLayer, LoadError> {
     let attention = AttentionBlock::register_with_whole_norms_if_any(registry, config, index)?;
-    let mlp = Mlp::register(registry, config, index)?;
-    EncoderLayer::register(registry, config, index, attention, mlp)
+    let feed_forward = FeedForward::register(registry, config, index)?;
+    EncoderLayer::register(registry, config, index, attention, feed_forward)
 }

@@ -62,6 +62,7 @@ pub static ALL: &[&Architecture] = &[
     &bitnet::BITNET,
     &bert::BERT,
     &bert::NOMIC_BERT,
+    &bert::NOMIC_BERT_MOE,
     &bert::JINA_BERT_V2,
     &bert::JINA_BERT_V3,
     &modern_bert::MODERN_BERT,

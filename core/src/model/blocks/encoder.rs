@@ -1,6 +1,6 @@
 //! A layer of BERT's kind: the norm comes behind each sum of a branch and what went into it, so that there is no residual stream.
 
-use super::{AttentionBlock, Forward, Mlp, Norm, RopeTable};
+use super::{AttentionBlock, FeedForward, Forward, Norm, RopeTable};
 use crate::kernels::Tensor;
 use crate::kernels::copy::Copy;
 use crate::kernels::rms_norm::NormTarget;
@@ -15,7 +15,7 @@ pub struct EncoderLayer {
     attention_norm: Norm,
     /// Of the layer's input and what the first norm gives.
     second_norm: Option<Norm>,
-    mlp: Mlp,
+    feed_forward: FeedForward,
     out_norm: Norm,
 }
 
@@ -26,7 +26,7 @@ impl EncoderLayer {
         config: &Config,
         index: u32,
         attention: AttentionBlock,
-        mlp: Mlp,
+        feed_forward: FeedForward,
     ) -> Result<EncoderLayer, LoadError> {
         let mut norm = |name: &str| Norm::register(registry, config, &format!("blk.{index}.{name}"), config.hidden);
         let (attention_norm, out_norm) = (norm("attn_output_norm")?, norm("layer_output_norm")?);
@@ -35,7 +35,7 @@ impl EncoderLayer {
             true => Some(Norm::register(registry, config, &second, config.hidden)?),
             false => None,
         };
-        Ok(EncoderLayer { attention, attention_norm, second_norm, mlp, out_norm })
+        Ok(EncoderLayer { attention, attention_norm, second_norm, feed_forward, out_norm })
     }
 
     /// Records layer `index` over `x`, which it overwrites; gives what it makes of it.
@@ -52,8 +52,13 @@ impl EncoderLayer {
             }
         };
         pass.tap(index, "attn_norm", x);
-        let inner = pass.mlp(x, &self.mlp);
-        pass.add_linear(inner, &self.mlp.down, x);
+        match &self.feed_forward {
+            FeedForward::Dense(mlp) => {
+                let inner = pass.mlp(x, mlp);
+                pass.add_linear(inner, &mlp.down, x);
+            }
+            FeedForward::Experts(experts) => pass.experts(x, experts, x, true),
+        }
         let out = pass.norm(x, &self.out_norm);
         pass.tap(index, "out", out);
         out
@@ -66,7 +71,7 @@ impl Decoder for Vec<EncoderLayer> {
     }
 
     fn unread_bytes(&self) -> u64 {
-        0
+        self.iter().map(|layer| layer.feed_forward.unread_bytes()).sum()
     }
 }
 

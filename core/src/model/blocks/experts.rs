@@ -36,7 +36,7 @@ struct Pairs {
 }
 
 impl Experts {
-    /// Registers the experts of layer `index`. Files hold gates and ups apart or in one tensor.
+    /// Registers the experts of layer `index`. Files hold gates and ups apart or in one tensor; there may be no gates.
     pub fn register(
         registry: &mut WeightRegistry<'_>,
         config: &Config,
@@ -47,6 +47,7 @@ impl Experts {
         let (ffn, hidden, count) = (experts.ffn, config.hidden, experts.routing.experts);
         let (gate, up, both) = (name("gate_exps"), name("up_exps"), name("gate_up_exps"));
         let gate_up = match registry.has(&format!("{both}.weight")) {
+            _ if !config.is_gated => registry.experts(&[Rows::all(&up, ffn)], count, hidden)?,
             true => registry.experts(&[Rows::all(&both, 2 * ffn)], count, hidden)?,
             false => registry.experts(&[Rows::all(&gate, ffn), Rows::all(&up, ffn)], count, hidden)?,
         };
@@ -89,7 +90,8 @@ impl Forward<'_> {
     pub fn experts_routed_by(&mut self, by: Tensor, x: Tensor, experts: &Experts, out: Tensor, adds: bool) {
         let used = experts.config.routing.used;
         let pairs = self.route(by, experts);
-        let gated = Epilogue::Gated(self.config.activation);
+        let activation = self.config.activation;
+        let gated = if self.config.is_gated { Epilogue::Gated(activation) } else { Epilogue::Activate(activation) };
         let inner = self.recorder.tensor(pairs.shape.pairs(), experts.config.ffn);
         self.expert_matmul(x, &pairs, &experts.gate_up, false, gated, inner);
         let parts = self.recorder.tensor(pairs.shape.pairs(), self.config.hidden);

@@ -91,13 +91,21 @@ pub enum FeedForward {
 }
 
 impl FeedForward {
-    /// Registers what layer `index` has: experts, where the model has some and this layer is not one of the first without.
+    /// Registers what layer `index` has: experts, where the model has some and this layer is none without.
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<FeedForward, LoadError> {
         match &config.experts {
-            Some(experts) if index >= experts.leading_dense => {
+            Some(experts) if experts.are_in(index) => {
                 Ok(FeedForward::Experts(Experts::register(registry, config, index, experts)?))
             }
             _ => Ok(FeedForward::Dense(Mlp::register(registry, config, index)?)),
+        }
+    }
+
+    /// Bytes of weights that a token does not read.
+    pub fn unread_bytes(&self) -> u64 {
+        match self {
+            FeedForward::Dense(_) => 0,
+            FeedForward::Experts(experts) => experts.unread_bytes(),
         }
     }
 }
@@ -209,10 +217,7 @@ impl Layer {
 
     /// Bytes of weights that a token does not read.
     pub fn unread_bytes(&self) -> u64 {
-        match &self.feed_forward {
-            FeedForward::Dense(_) => 0,
-            FeedForward::Experts(experts) => experts.unread_bytes(),
-        }
+        self.feed_forward.unread_bytes()
     }
 }
 
