@@ -1,4 +1,4 @@
-// Causal attention without workgroup memory: softmax(q · keys * SCALE) · values, each invocation one query head.
+// Attention without workgroup memory: softmax(q · keys * SCALE) · values, each invocation one query head.
 //
 // Dispatch: (row, head, split) by (x, y, z); heads in workgroups of 4 along y. An invocation walks its share of the
 // visible positions in tiles of 8 with a running maximum (online softmax), so that the sum is rescaled once a tile. There is no
@@ -18,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // A row without a place sees nothing and stores nothing. A second return, or fields of one copy of the row throughout, would
     // cost lavapipe a tenth in the loops below.
     let this_row = batch.rows[row];
-    let length = select(0u, visible(start, batch.rows[row].position + 1u), has_place(this_row));
+    let length = select(0u, visible(start, visible_end(this_row)), has_place(this_row));
     let share = ((length + TILE - 1u) / TILE + SPLITS - 1u) / SPLITS * TILE;
     let first = id.z * share;
     let end = min(first + share, length);
@@ -43,7 +43,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < vecs; i++) {
                 score += query[i] * key4(words[j], i);
             }
-            weights[j] = select(LOWEST, capped(dot(score, vec4(1.0))), tile + j < end);
+            let bounded = biased(capped(dot(score, vec4(1.0))), head, position, this_row.position);
+            weights[j] = select(LOWEST, bounded, tile + j < end);
             tile_highest = max(tile_highest, weights[j]);
         }
         let fade = exp(highest - tile_highest);

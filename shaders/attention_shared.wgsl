@@ -1,9 +1,10 @@
-// Causal attention with key and value tiles in workgroup memory: softmax(q · keys * SCALE) · values (flash attention).
+// Attention with key and value tiles in workgroup memory: softmax(q · keys * SCALE) · values (flash attention).
 //
 // Dispatch: (tile of TILE_ROWS rows, key head, split) by (x, y, z), workgroups of 128. A workgroup answers up to 32
 // queries: the GROUP heads that share a key head, for each of its rows. So keys and values are read once for all of them,
-// in prefill (TILE_ROWS = 32 / GROUP rows of one sequence, positions rising) as in decode (TILE_ROWS = 1, and the
-// positions split over z to fill the GPU). Four lanes serve a query: each scores 4 of a tile's 16 positions, then sums a
+// in prefill (TILE_ROWS = 32 / GROUP rows, positions rising) as in decode (TILE_ROWS = 1, and the positions split over z to
+// fill the GPU). Rows of a tile that are of several sequences, as where encoders take many short texts, meet the keys of one after
+// the other: a query then waits while others meet theirs. Four lanes serve a query: each scores 4 of a tile's 16 positions, then sums a
 // quarter of the values' dimensions. A tile of 16 positions of 128 dimensions takes 8 KiB, which leaves two workgroups
 // a core at the 16 KiB that every device has.
 
@@ -24,69 +25,78 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if first_row >= batch.count {
         return;
     }
-    // Positions rise within a tile: where the first has no place, the others have none.
-    if !has_place(batch.rows[first_row]) {
-        return;
-    }
     let last_row = min(first_row + TILE_ROWS, batch.count) - 1u;
-    let sequence = batch.rows[first_row].sequence;
-    // The window of the tile: it begins with the first row's and ends with the last row's.
-    let begin = window_start(batch.rows[first_row].position);
-    let length = visible(begin, min(batch.rows[last_row].position + 1u, PAGES_PER_SEQUENCE * PAGE));
-    let share = ((length + POSITIONS - 1u) / POSITIONS + SPLITS - 1u) / SPLITS * POSITIONS;
-    let first = group.z * share;
-    let end = min(first + share, length);
-
     let query = lane / 4u;
     let quarter = lane % 4u;
     let row = min(first_row + query / GROUP, last_row);
-    let valid = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row && has_place(batch.rows[row]);
+    let answers = query < TILE_ROWS * GROUP && first_row + query / GROUP <= last_row && has_place(batch.rows[row]);
     let head = group.y * GROUP + query % GROUP;
 
     var sum: array<vec4<f32>, PART>;
     var highest = first_highest(head, group.z);
     var total = first_total(group.z);
-    for (var start = first; start < end; start += POSITIONS) {
-        for (var i = lane; i < POSITIONS * VECS; i += LANES) {
-            let position = position_of(min(start + i / VECS, end - 1u), begin);
-            tile[i] = key4(kv_word(sequence, group.y, position), i % VECS);
+    var run_first = first_row;
+    while run_first <= last_row {
+        let sequence = batch.rows[run_first].sequence;
+        var run_last = run_first;
+        while run_last < last_row && batch.rows[min(run_last + 1u, last_row)].sequence == sequence {
+            run_last += 1u;
         }
-        workgroupBarrier();
-        if valid {
-            score(row, head, query, quarter, start, end, begin);
-        }
-        workgroupBarrier();
-        for (var i = lane; i < POSITIONS * VECS; i += LANES) {
-            let position = position_of(min(start + i / VECS, end - 1u), begin);
-            tile[i] = value4(kv_word(sequence, group.y, position), i % VECS);
-        }
-        workgroupBarrier();
-        if valid {
-            var tile_highest = highest;
-            for (var j = 0u; j < POSITIONS; j++) {
-                tile_highest = max(tile_highest, scores[query * POSITIONS + j]);
+        // The window of these rows: it begins with the first one's and ends with the last one's. Positions rise: where the first has no
+        // place, the others have none.
+        let begin = window_start(batch.rows[run_first].position);
+        let length = select(
+            0u,
+            visible(begin, min(visible_end(batch.rows[run_last]), PAGES_PER_SEQUENCE * PAGE)),
+            has_place(batch.rows[run_first]),
+        );
+        let share = ((length + POSITIONS - 1u) / POSITIONS + SPLITS - 1u) / SPLITS * POSITIONS;
+        let first = group.z * share;
+        let end = min(first + share, length);
+        let valid = answers && row >= run_first && row <= run_last;
+        for (var start = first; start < end; start += POSITIONS) {
+            for (var i = lane; i < POSITIONS * VECS; i += LANES) {
+                let position = position_of(min(start + i / VECS, end - 1u), begin);
+                tile[i] = key4(kv_word(sequence, group.y, position), i % VECS);
             }
-            let fade = exp(highest - tile_highest);
-            highest = tile_highest;
-            total *= fade;
-            for (var i = 0u; i < PART; i++) {
-                sum[i] *= fade;
+            workgroupBarrier();
+            if valid {
+                score(row, head, query, quarter, start, end, begin);
             }
-            for (var j = 0u; j < POSITIONS; j++) {
-                let score = scores[query * POSITIONS + j];
-                let weight = select(exp(score - highest), 0.0, score <= LOWEST);
-                total += weight;
+            workgroupBarrier();
+            for (var i = lane; i < POSITIONS * VECS; i += LANES) {
+                let position = position_of(min(start + i / VECS, end - 1u), begin);
+                tile[i] = value4(kv_word(sequence, group.y, position), i % VECS);
+            }
+            workgroupBarrier();
+            if valid {
+                var tile_highest = highest;
+                for (var j = 0u; j < POSITIONS; j++) {
+                    tile_highest = max(tile_highest, scores[query * POSITIONS + j]);
+                }
+                let fade = exp(highest - tile_highest);
+                highest = tile_highest;
+                total *= fade;
                 for (var i = 0u; i < PART; i++) {
-                    let at = quarter + 4u * i;
-                    if at < VECS {
-                        sum[i] += weight * tile[j * VECS + at];
+                    sum[i] *= fade;
+                }
+                for (var j = 0u; j < POSITIONS; j++) {
+                    let score = scores[query * POSITIONS + j];
+                    let weight = select(exp(score - highest), 0.0, score <= LOWEST);
+                    total += weight;
+                    for (var i = 0u; i < PART; i++) {
+                        let at = quarter + 4u * i;
+                        if at < VECS {
+                            sum[i] += weight * tile[j * VECS + at];
+                        }
                     }
                 }
             }
+            workgroupBarrier();
         }
-        workgroupBarrier();
+        run_first = run_last + 1u;
     }
-    if !valid {
+    if !answers {
         return;
     }
     let word = out_word(row, head, group.z);
@@ -111,12 +121,13 @@ fn score(row: u32, head: u32, query: u32, quarter: u32, start: u32, end: u32, be
             sums[j] += v * tile[(4u * quarter + j) * VECS + i];
         }
     }
-    let horizon = batch.rows[row].position;
-    let own = window_start(horizon);
+    let behind = visible_end(batch.rows[row]);
+    let own = window_start(batch.rows[row].position);
     for (var j = 0u; j < 4u; j++) {
         let number = start + 4u * quarter + j;
         let position = position_of(number, begin);
-        let seen = number < end && position <= horizon && (position >= own || position < KEEP);
-        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, capped(dot(sums[j], vec4(1.0))), seen);
+        let seen = number < end && position < behind && (position >= own || position < KEEP);
+        let bounded = biased(capped(dot(sums[j], vec4(1.0))), head, position, batch.rows[row].position);
+        scores[query * POSITIONS + 4u * quarter + j] = select(LOWEST, bounded, seen);
     }
 }

@@ -15,8 +15,9 @@ use inglenook::gpu::GpuOptions;
 use inglenook::placement::Placement;
 use inglenook::source::{Memory, ReadAt, Source, SourceError};
 use inglenook::text::Tokenizer;
+use inglenook::{Embedder, EmbedderOptions};
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{EmbedderArguments, ModelArguments};
 use crate::folder;
 use crate::interrupt::{self, Interrupted};
 use crate::{parts, show};
@@ -117,6 +118,21 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
         describe(engine.info());
     }
     Ok(engine)
+}
+
+/// Loads the model that the arguments name, to embed or rank texts.
+///
+/// # Errors
+/// As [`engine`].
+pub fn embedder(arguments: &EmbedderArguments, options: &EmbedderOptions) -> Result<Embedder> {
+    let path = Some(arguments.model.as_path());
+    let source = source(path)?;
+    let gpu = GpuOptions { default_limits: arguments.device.default_limits, ..GpuOptions::default() };
+    let placement = pollster::block_on(Placement::choose(&arguments.device.device, &gpu))?;
+    let load = |progress: Progress<'_>| {
+        pollster::block_on(Embedder::load(placement.clone(), source.as_ref(), options, progress))
+    };
+    with_bar(&name(path), load)
 }
 
 /// What is told how far loading is.

@@ -39,6 +39,8 @@ struct Cli {
 enum Command {
     Chat(commands::chat::Options),
     Run(commands::run::Options),
+    Embed(commands::embed::Options),
+    Rerank(commands::rerank::Options),
     Tokenize(commands::tokenize::Options),
     Render(commands::render::Options),
     Inspect(commands::inspect::Options),
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
     let done = interrupt::listen().and_then(|()| match command {
         Command::Chat(options) => commands::chat::run(&options),
         Command::Run(options) => commands::run::run(&options),
+        Command::Embed(options) => commands::embed::run(&options),
+        Command::Rerank(options) => commands::rerank::run(&options),
         Command::Tokenize(options) => commands::tokenize::run(&options),
         Command::Render(options) => commands::render::run(&options),
         Command::Inspect(options) => commands::inspect::run(&options),

@@ -10,7 +10,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::gpu::{self, AdapterInfo, Features, Gpu, GpuError, Limits};
+use crate::gpu::{self, AdapterInfo, Counters, Features, Gpu, GpuError, Limits};
 use host_words::HostWords;
 use inglenook_format::quant::{Layout, WeightType};
 use module::{CpuModule, ModuleBuffer, ModuleRange};
@@ -177,6 +177,14 @@ impl Device {
         match self {
             Device::Gpu(gpu) => Device::Gpu(gpu.client()),
             on_cpu => on_cpu.clone(),
+        }
+    }
+
+    /// What the GPU has done so far; zeros on the CPU.
+    pub fn counters(&self) -> Counters {
+        match self {
+            Device::Gpu(gpu) => gpu.counters(),
+            _ => Counters::default(),
         }
     }
 

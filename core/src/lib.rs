@@ -53,6 +53,9 @@ pub mod selftest;
 
 pub use device::Device;
 pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
+pub use engine::embedder::{
+    Embedder, EmbedderOptions, EmbeddingRequest, Embeddings, Purpose, RankedText, Ranking, RankingRequest,
+};
 pub use engine::event::{Event, FinishReason, Timings, TokenLogprob, Usage};
 pub use engine::metrics::{EngineMetrics, Histogram, Summary, to_prometheus};
 #[cfg(not(target_arch = "wasm32"))]
@@ -65,4 +68,5 @@ pub use gpu::{AdapterInfo, GpuOptions};
 pub use inglenook_format::{self as format, source};
 pub use inglenook_text as text;
 pub use kernels::kv::KvType;
+pub use model::pooling::Pooling;
 pub use placement::{DeviceChoice, Placement};

@@ -3,6 +3,7 @@
 import { ChatCompletions } from './chat-completions.js';
 import { wellFormed } from './compat.js';
 import type { Connection } from './connection.js';
+import { Embeddings, type RerankRequest, type RerankResponse, rerank } from './embeddings.js';
 import { BadRequestError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
 import { toRequestJson } from './openai/request.js';
@@ -30,13 +31,24 @@ export class Engine {
   readonly info: EngineInfo;
   /** As in OpenAI's client: `engine.chat.completions.create({ messages })`. */
   readonly chat: { readonly completions: ChatCompletions };
+  /** As in OpenAI's client: `engine.embeddings.create({ input })`. */
+  readonly embeddings: Embeddings;
   readonly #connection: Connection;
 
   /** @internal */
   constructor(connection: Connection, info: EngineInfo) {
     this.#connection = connection;
     this.info = info;
+    this.embeddings = new Embeddings(connection, info.model.name);
     this.chat = { completions: new ChatCompletions(connection, info.model.name) };
+  }
+
+  /**
+   * Documents by how well they answer a query, the best first. Models with a classifier give its score; others are asked whether a document
+   * answers the query, as Qwen3's rerankers are.
+   */
+  rerank(request: RerankRequest): Promise<RerankResponse> {
+    return rerank(this.#connection, this.info.model.name, request);
   }
 
   /** The ids of a text's tokens, without any chat template or further tokens around it. */

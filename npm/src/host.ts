@@ -8,7 +8,7 @@ import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import type { PageStore, PageStoreOptions } from './page-store.js';
 import { progressMeter } from './progress.js';
-import type { Answers, Command, ModelSpec, Question, Report } from './protocol.js';
+import type { Answers, Command, ModelSpec, Question, RankedDocuments, Report } from './protocol.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
 import type { FirstCommand, Thread } from './thread.js';
@@ -74,7 +74,7 @@ class Host {
         this.#cancel(command.id);
         break;
       case 'ask':
-        this.#answer(command);
+        void this.#answer(command);
         break;
       case 'close':
         void this.#close();
@@ -213,9 +213,9 @@ class Host {
     this.#report(error === undefined ? { type: 'ended', id } : { type: 'failed', id, error });
   }
 
-  #answer({ id, ...question }: Extract<Command, { type: 'ask' }>): void {
+  async #answer({ id, ...question }: Extract<Command, { type: 'ask' }>): Promise<void> {
     try {
-      this.#report({ type: 'value', id, value: answer(this.#loaded(), question) });
+      this.#report({ type: 'value', id, value: await answer(this.#loaded(), question) });
     } catch (error) {
       this.#report({ type: 'failed', id, error: toWire(error) });
     }
@@ -256,7 +256,9 @@ interface Running {
   cancelled: boolean;
 }
 
-function answer(engine: WasmEngine, question: Question): Answers[keyof Answers] {
+type Answer = Answers[keyof Answers];
+
+function answer(engine: WasmEngine, question: Question): Answer | Promise<Answer> {
   switch (question.about) {
     case 'tokens':
       return engine.tokenize(question.text, question.special);
@@ -268,6 +270,10 @@ function answer(engine: WasmEngine, question: Question): Answers[keyof Answers] 
       return engine.detokenize(question.tokens);
     case 'prompt':
       return engine.render(question.request);
+    case 'embeddings':
+      return engine.embed(question.request);
+    case 'ranking':
+      return engine.rank(question.request).then((json) => JSON.parse(json) as RankedDocuments);
     case 'counters':
       return JSON.parse(engine.counters());
   }

@@ -66,6 +66,8 @@ export type Question =
   | { readonly about: 'tokenCount'; readonly text: string }
   | { readonly about: 'text'; readonly tokens: Uint32Array }
   | { readonly about: 'prompt'; readonly request: RequestJson }
+  | { readonly about: 'embeddings'; readonly request: RequestJson }
+  | { readonly about: 'ranking'; readonly request: RequestJson }
   | { readonly about: 'counters' };
 
 /** What each question is answered with. */
@@ -76,7 +78,16 @@ export interface Answers {
   readonly tokenCount: number;
   readonly text: string;
   readonly prompt: string;
+  /** Tokens that were computed, how many vectors there are, and these one behind the other. */
+  readonly embeddings: readonly [tokens: number, count: number, numbers: Float32Array];
+  readonly ranking: RankedDocuments;
   readonly counters: Counters;
+}
+
+/** Documents by their places in the request, the best first. */
+export interface RankedDocuments {
+  readonly results: readonly { readonly index: number; readonly score: number }[];
+  readonly tokens: number;
 }
 
 /** From the host. */

@@ -3,6 +3,14 @@
 export type { ChatCompletions } from './chat-completions.js';
 export type { ChatStream } from './chat-stream.js';
 export type { CreateEngineOptions } from './create-engine.js';
+export type {
+  Embedding,
+  EmbeddingRequest,
+  EmbeddingResponse,
+  Embeddings,
+  RerankRequest,
+  RerankResponse,
+} from './embeddings.js';
 export type { Engine, TokenizeOptions, TokenWithOffsets } from './engine.js';
 export {
   AbortedError,

@@ -28,6 +28,10 @@ export interface WasmEngine {
   detokenize(ids: Uint32Array): string;
   /** The prompt of a request, as the model would get it. */
   render(requestJson: string): string;
+  /** Embeds texts: the tokens that were computed, how many vectors there are, and these one behind the other. */
+  embed(requestJson: string): Promise<[number, number, Float32Array]>;
+  /** Ranks documents: JSON of {@link import('./protocol.js').RankedDocuments}. */
+  rank(requestJson: string): Promise<string>;
   /** Whether the request's form of answer needs the second module: see `set_grammars`. */
   needs_grammar(requestJson: string): boolean;
   /** The bytes of all tokens, as the second module takes them. */

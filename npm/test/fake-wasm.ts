@@ -52,6 +52,7 @@ export const FAKE_INFO: EngineInfo = {
     contextLength: 2048,
     trainedContextLength: 2048,
     weightTypes: ['Q8_0', 'F32'],
+    purpose: 'generate',
     chat: true,
     recommended: { temperature: null, top_k: null, top_p: null, min_p: null },
   },
@@ -112,6 +113,29 @@ async function readAll(
   if (source.size !== undefined && offset !== source.size) throw wasmError('BadFile', 'The file ends early.');
   return new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
 }
+
+const EMBEDDING_KEYS = {
+  input: ['string', 'object'],
+  dimensions: 'number',
+  encoding_format: 'string',
+  prompt_name: 'string',
+  prompt: 'string',
+  truncate: 'boolean',
+  normalize: 'boolean',
+  model: 'string',
+  user: 'string',
+};
+
+const RANKING_KEYS = {
+  query: 'string',
+  documents: 'object',
+  top_n: 'number',
+  instruction: 'string',
+  return_documents: 'boolean',
+  truncate: 'boolean',
+  raw_scores: 'boolean',
+  model: 'string',
+};
 
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
@@ -222,6 +246,26 @@ class FakeEngine implements WasmEngine {
     return this.#read(requestJson)
       .messages.map(({ role, content }) => `<${role}>${content ?? ''}`)
       .join('');
+  }
+
+  /** Of each text its length, 1 and 0.5. */
+  async embed(requestJson: string): Promise<[number, number, Float32Array]> {
+    this.#mustBeOpen();
+    const { input } = parseObject(requestJson, EMBEDDING_KEYS);
+    const texts = Array.isArray(input) && typeof input[0] !== 'number' ? input : [input];
+    if (texts.length === 0) throw wasmError('BadRequest', 'There is no text. Give one.');
+    const lengths = texts.map((text: string | number[]) => text.length);
+    const numbers = Float32Array.from(lengths.flatMap((length) => [length, 1, 0.5]));
+    return [lengths.reduce((sum, length) => sum + length, 0), texts.length, numbers];
+  }
+
+  /** The longest document first. */
+  async rank(requestJson: string): Promise<string> {
+    this.#mustBeOpen();
+    const { documents, top_n } = parseObject(requestJson, RANKING_KEYS) as { documents: string[]; top_n?: number };
+    const results = documents.map((document, index) => ({ index, score: document.length / 100 }));
+    results.sort((one, other) => other.score - one.score);
+    return JSON.stringify({ results: results.slice(0, top_n), tokens: documents.join('').length });
   }
 
   needs_grammar(requestJson: string): boolean {

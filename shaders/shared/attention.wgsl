@@ -3,8 +3,9 @@
 // q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. kv0 and further segments, pages: see kv.wgsl.
 // out: with SPLITS = 1 the answer, [rows, HEADS, DIM] f32. Otherwise parts for attention_reduce,
 // [rows, HEADS, SPLITS, DIM + 4] f32: the unnormalised sum of values, then the maximal score and the sum of weights.
-// A row sees the positions up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP. Loops walk what is
-// visible by its number, so that what is not costs nothing and its pages may be gone.
+// A row sees the positions up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP; behind its own so many as
+// its flags say, of which a window shows as many as before it. Loops walk what is visible by its number, so that what is not costs nothing
+// and its pages may be gone.
 // DIM (the head's width, as HEAD_DIM) and GROUP (query heads that share a key head) come from the prelude, since they
 // size arrays.
 
@@ -12,6 +13,7 @@ override HEADS: u32;
 override QKV_WIDTH: u32;
 override SCALE: f32;
 override CAP: f32;  // scores stay within ±CAP; 0 for no bound
+override MAX_BIAS: f32;  // ALiBi; 0 for none
 override SPLITS: u32;
 override WINDOW: u32;
 override KEEP: u32;
@@ -32,9 +34,25 @@ fn capped(score: f32) -> f32 {
     return CAP * tanh(clamp(score / CAP, -10.0, 10.0));
 }
 
+// ALiBi: a score less its distance by the head's slope, which falls from head to head (core/src/kernels/attention.rs).
+fn biased(score: f32, head: u32, position: u32, own: u32) -> f32 {
+    if MAX_BIAS == 0.0 {
+        return score;
+    }
+    let half = 1u << firstLeadingBit(HEADS);
+    let step = select(f32(head) - f32(half) + 0.5, f32(head + 1u), head < half);
+    return score - exp2(-MAX_BIAS * step / f32(half)) * abs(f32(position) - f32(own));
+}
+
 // First position of the window of a row at `position`.
 fn window_start(position: u32) -> u32 {
     return select(0u, position + 1u - min(WINDOW, position + 1u), WINDOW > 0u);
+}
+
+// Behind the last position that a row sees.
+fn visible_end(row: Row) -> u32 {
+    let ahead = ahead_of(row);
+    return row.position + 1u + select(ahead, min(ahead, max(WINDOW, 1u) - 1u), WINDOW > 0u);
 }
 
 // Visible positions of rows whose windows begin at `start` and end before `end`.

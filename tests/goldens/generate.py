@@ -15,6 +15,7 @@ from pathlib import Path
 # Each part is a module of `generator` with a function `generate(folder)`, and owns one output folder.
 PARTS = {
     "models": "models",
+    "embeddings": "embeddings",
     "ropes": "models",
     "quants": "quant",
     "tokenizers": "tokenizers",
@@ -28,7 +29,7 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the golden files of tests/goldens.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all of them, or some of {', '.join(PARTS)}")
-    parser.add_argument("--only", metavar="NAMES", help="checkpoints of `models`, with commas between them")
+    parser.add_argument("--only", metavar="NAMES", help="checkpoints of `models` or `embeddings`, with commas between them")
     parser.add_argument("--hf", metavar="FOLDER", type=Path, help="where checkpoints go in Hugging Face's form")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
@@ -38,8 +39,9 @@ def main() -> None:
         folder = here / PARTS[name]
         folder.mkdir(exist_ok=True)
         print(f"{name} -> {folder.name}/")
-        settings = {"only": options.only and set(options.only.split(",")), "hf": options.hf}
-        importlib.import_module(f"generator.{name}").generate(folder, **(settings if name == "models" else {}))
+        only = {"only": options.only and set(options.only.split(","))}
+        settings = {"models": {**only, "hf": options.hf}, "embeddings": only}.get(name, {})
+        importlib.import_module(f"generator.{name}").generate(folder, **settings)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use inglenook::engine::embedder::{Embedder, EmbedderOptions, EmbeddingRequest, Purpose, RankingRequest};
 use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
-use inglenook::engine::{Answer, Engine, LoadProgress, Model, ModelOptions};
+use inglenook::engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Loaded, Model, ModelOptions};
 use inglenook::gpu::provide_shaders;
 use inglenook::text::{Special, vocabulary};
-use js_sys::{Date, Function, Object, Promise};
+use js_sys::{Array, Date, Float32Array, Function, Object, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -27,7 +28,13 @@ pub struct WasmEngine {
 
 struct Shared {
     /// `None` once it is closed.
+    model: RefCell<Option<Model>>,
+    info: Info,
+    /// `None` where the model generates nothing, and once it is closed.
     engine: RefCell<Option<Engine>>,
+    /// Made when they are needed.
+    embedders: RefCell<Vec<(Purpose, Rc<Embedder>)>>,
+    embedder_options: EmbedderOptions,
     /// True where the device is the CPU, whose work leaves JavaScript no moment of its own.
     on_cpu: bool,
     answers: RefCell<Vec<(u32, Answer)>>,
@@ -65,7 +72,27 @@ struct ChoiceEvent {
 
 impl Shared {
     fn with_engine<T>(&self, ask: impl FnOnce(&Engine) -> T) -> Result<T, JsValue> {
-        self.engine.borrow().as_ref().map(ask).ok_or_else(errors::closed)
+        self.with_model(|_| ())?;
+        let none = || errors::misuse("this model embeds or ranks texts and generates no answers");
+        self.engine.borrow().as_ref().map(ask).ok_or_else(none)
+    }
+
+    fn with_model<T>(&self, ask: impl FnOnce(&Model) -> T) -> Result<T, JsValue> {
+        self.model.borrow().as_ref().map(ask).ok_or_else(errors::closed)
+    }
+
+    /// What embeds, or ranks.
+    async fn embedder(&self, purpose: Purpose) -> Result<Rc<Embedder>, JsValue> {
+        let model = self.with_model(Model::clone)?;
+        let of_purpose = |(of, embedder): &(Purpose, Rc<Embedder>)| (*of == purpose).then(|| embedder.clone());
+        let known = self.embedders.borrow().iter().find_map(of_purpose);
+        if let Some(embedder) = known {
+            return Ok(embedder);
+        }
+        let options = EmbedderOptions { purpose, ..self.embedder_options.clone() };
+        let embedder = Rc::new(Embedder::new(model, &options).await.map_err(errors::to_js)?);
+        self.embedders.borrow_mut().push((purpose, embedder.clone()));
+        Ok(embedder)
     }
 
     /// What is there of all answers.
@@ -112,14 +139,30 @@ impl WasmEngine {
         host::promise(async move {
             fetch_shaders.iter().for_each(provide_shaders);
             let options = LoadOptions::from_json(&options_json)?;
-            let loading = load(&source, draft.as_ref(), &options, page_store, &on_progress, load_cpu.as_ref());
-            let engine = match &signal {
+            let engine_options = options.engine(page_store);
+            let embedder_options = EmbedderOptions::from(&engine_options);
+            let loading = load(&source, draft.as_ref(), &options, engine_options, &on_progress, load_cpu.as_ref());
+            let loaded = match &signal {
                 Some(signal) => host::until_aborted(signal, loading).await.ok_or_else(errors::aborted)??,
                 None => loading.await?,
             };
+            let (engine, embedders, model, info) = match loaded {
+                Loaded::Engine(engine) => {
+                    let (model, info) = (engine.model().clone(), engine.info().clone());
+                    (Some(engine), Vec::new(), model, info)
+                }
+                Loaded::Embedder(embedder) => {
+                    let (model, info) = (embedder.model().clone(), embedder.info().clone());
+                    (None, vec![(embedder.purpose(), Rc::new(*embedder))], model, info)
+                }
+            };
             let shared = Shared {
-                on_cpu: engine.device().is_cpu(),
-                engine: RefCell::new(Some(engine)),
+                on_cpu: model.device().is_cpu(),
+                model: RefCell::new(Some(model)),
+                info,
+                engine: RefCell::new(engine),
+                embedders: RefCell::new(embedders),
+                embedder_options,
                 answers: RefCell::default(),
                 next_id: Cell::new(1),
             };
@@ -129,7 +172,7 @@ impl WasmEngine {
 
     /// Facts about the model and the adapter, as JSON.
     pub fn info(&self) -> Result<String, JsValue> {
-        self.shared.with_engine(|engine| info::to_json(engine.info()))?.map_err(errors::internal)
+        self.shared.with_model(|_| info::to_json(&self.shared.info))?.map_err(errors::internal)
     }
 
     /// Checks a request and begins an answer to it; its number in `events`.
@@ -175,9 +218,36 @@ impl WasmEngine {
     pub fn store_pages(&self) -> Promise {
         let shared = self.shared.clone();
         host::promise(async move {
-            let engine = shared.with_engine(Engine::clone)?;
-            let _ = engine.store_pages().await;
+            if let Some(engine) = shared.with_model(|_| shared.engine.borrow().clone())? {
+                let _ = engine.store_pages().await;
+            }
             Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Embeds texts: the tokens that were computed, how many vectors there are, and these one behind the other.
+    #[wasm_bindgen(unchecked_return_type = "Promise<[number, number, Float32Array]>")]
+    pub fn embed(&self, request_json: String) -> Promise {
+        let shared = self.shared.clone();
+        host::promise(async move {
+            let request = EmbeddingRequest::from_json(&request_json).map_err(errors::to_js)?;
+            let embedder = shared.embedder(Purpose::Embed).await?;
+            let embeddings = embedder.embed(&request).await.map_err(errors::to_js)?;
+            let numbers = Float32Array::from(embeddings.vectors.concat().as_slice());
+            let count = embeddings.vectors.len();
+            Ok(Array::of3(&embeddings.tokens.into(), &count.into(), &numbers).into())
+        })
+    }
+
+    /// Ranks documents: the JSON of their places in the request with their scores, the best first, and the tokens that were computed.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn rank(&self, request_json: String) -> Promise {
+        let shared = self.shared.clone();
+        host::promise(async move {
+            let request = RankingRequest::from_json(&request_json).map_err(errors::to_js)?;
+            let embedder = shared.embedder(Purpose::Rank).await?;
+            let ranking = embedder.rank(&request).await.map_err(errors::to_js)?;
+            Ok(serde_json::to_string(&ranking).map_err(errors::internal)?.into())
         })
     }
 
@@ -188,22 +258,22 @@ impl WasmEngine {
 
     /// Gives the engine the second module's compiler, made for `vocabulary` and `eos_tokens` of this engine.
     pub fn set_grammars(&self, grammars: JsGrammars) -> Result<(), JsValue> {
-        self.shared.with_engine(|engine| engine.grammars().fill(Box::new(grammars)))
+        self.shared.with_model(|model| model.grammars().fill(Box::new(grammars)))
     }
 
     /// The vocabulary as the second module reads it.
     pub fn vocabulary(&self) -> Result<Vec<u8>, JsValue> {
-        self.shared.with_engine(|engine| vocabulary::packed(engine.tokenizer()))
+        self.shared.with_model(|model| vocabulary::packed(model.tokenizer()))
     }
 
     /// The tokens that end an answer.
     pub fn eos_tokens(&self) -> Result<Vec<u32>, JsValue> {
-        self.shared.with_engine(|engine| engine.tokenizer().stop_ids().to_vec())
+        self.shared.with_model(|model| model.tokenizer().stop_ids().to_vec())
     }
 
     /// The tokenizer alone, which lives on its own.
     pub fn tokenizer(&self) -> Result<WasmTokenizer, JsValue> {
-        self.shared.with_engine(|engine| WasmTokenizer(engine.tokenizer().clone()))
+        self.shared.with_model(|model| WasmTokenizer(model.tokenizer().clone()))
     }
 
     /// The prompt that a request's conversation becomes.
@@ -216,42 +286,49 @@ impl WasmEngine {
     /// The tokens of a text. Where `special`, names of control tokens are these tokens; else they are plain text.
     pub fn tokenize(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
         let special = if special { Special::Parse } else { Special::AsText };
-        self.shared.with_engine(|engine| engine.tokenizer().encode(text, special, false))
+        self.shared.with_model(|model| model.tokenizer().encode(text, special, false))
     }
 
     /// The tokens of a text, each as its id and the UTF-16 offsets at which its part of the text begins and ends.
     pub fn tokenize_with_offsets(&self, text: &str, special: bool) -> Result<Vec<u32>, JsValue> {
         let special = if special { Special::Parse } else { Special::AsText };
-        let tokens = self.shared.with_engine(|engine| engine.tokenizer().encode_with_utf16_offsets(text, special))?;
+        let tokens = self.shared.with_model(|model| model.tokenizer().encode_with_utf16_offsets(text, special))?;
         Ok(tokens.into_iter().flat_map(|(id, units)| [id, units.start, units.end]).collect())
     }
 
     /// The text of tokens, names of control tokens included.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
-        self.shared.with_engine(|engine| {
-            let size = engine.tokenizer().vocab_size();
+        self.shared.with_model(|model| {
+            let size = model.tokenizer().vocab_size();
             match ids.iter().find(|id| **id as usize >= size) {
                 Some(id) => Err(errors::misuse(&format!("there is no token {id}: the vocabulary has {size}"))),
-                None => Ok(vocabulary::spell(engine.tokenizer(), ids)),
+                None => Ok(vocabulary::spell(model.tokenizer(), ids)),
             }
         })?
     }
 
     /// How many tokens a text is.
     pub fn count_tokens(&self, text: &str) -> Result<usize, JsValue> {
-        self.shared.with_engine(|engine| engine.tokenizer().count_tokens(text))
+        self.shared.with_model(|model| model.tokenizer().count_tokens(text))
     }
 
     /// What the GPU has done since loading began, as JSON.
     pub fn counters(&self) -> Result<String, JsValue> {
-        let counters = self.shared.with_engine(Engine::counters)?;
+        let counters = self.shared.with_model(|model| model.device().counters())?;
         serde_json::to_string(&counters).map_err(errors::internal)
     }
 
     /// Ends all answers and gives all memory back, on the GPU at once. More than once does no harm.
     pub fn close(&self) {
-        let engine = self.shared.engine.take();
-        engine.into_iter().for_each(Engine::close);
+        self.shared.embedders.take();
+        let model = self.shared.model.take();
+        match self.shared.engine.take() {
+            Some(engine) => {
+                drop(model);
+                engine.close();
+            }
+            None => model.into_iter().for_each(Model::close),
+        }
         self.shared.answers.take();
     }
 }
@@ -260,10 +337,10 @@ async fn load(
     source: &JsSource,
     draft: Option<&JsSource>,
     options: &LoadOptions,
-    page_store: Option<JsPageStore>,
+    mut engine_options: EngineOptions,
     on_progress: &Function,
     load_cpu: Option<&Function>,
-) -> Result<Engine, JsValue> {
+) -> Result<Loaded, JsValue> {
     let placement = options.open_device(load_cpu).await.map_err(errors::to_js)?;
     let mut bytes = (0, None);
     let mut progress = |progress: LoadProgress| {
@@ -277,13 +354,12 @@ async fn load(
         let (read, all) = (JsValue::from(bytes.0 as f64), JsValue::from(bytes.1.map(|all| all as f64)));
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()
     };
-    let mut engine_options = options.engine(page_store);
     if let Some(draft) = draft {
         let model_options = ModelOptions { context: engine_options.context };
         let draft = Model::load(placement.clone(), draft, &model_options, &mut progress).await;
         engine_options.draft = Some(draft.map_err(errors::to_js)?);
     }
-    Engine::load(placement, source, &engine_options, &mut progress).await.map_err(errors::to_js)
+    Loaded::load(placement, source, &engine_options, &mut progress).await.map_err(errors::to_js)
 }
 
 /// Seconds since 1970 of the user's local clock.

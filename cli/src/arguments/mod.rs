@@ -1,5 +1,6 @@
 //! Arguments that several commands share.
 
+mod embedder;
 mod form;
 mod prompt;
 mod rule;
@@ -18,6 +19,7 @@ use inglenook::placement::DeviceChoice;
 use inglenook::text::ContentRules;
 use serde_json::{Map, Value};
 
+pub use embedder::{EmbedderArguments, TextArguments};
 pub use form::FormArguments;
 pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;

@@ -211,6 +211,7 @@ fn cache(config: &Config, context: u32) -> KvOptions {
         pages: None,
         ty: KvType::F16,
         segment_bytes: None,
+        is_scratch: false,
     }
 }
 

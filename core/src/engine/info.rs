@@ -40,6 +40,8 @@ pub struct ModelInfo {
     pub trained_context_length: u32,
     /// Types of its weights, most frequent first.
     pub weight_types: Vec<String>,
+    /// What it is for: to `generate` answers, to `embed` texts or to `rank` them.
+    pub purpose: &'static str,
     /// True where it has a chat template.
     pub chat: bool,
     /// Sampling the file recommends.
@@ -102,6 +104,11 @@ pub(super) fn model_info(
         context_length: context,
         trained_context_length: config.context,
         weight_types: by_count.into_iter().map(|(name, _)| name).collect(),
+        purpose: match (config.generates(), config.ranks) {
+            (true, _) => "generate",
+            (false, false) => "embed",
+            (false, true) => "rank",
+        },
         chat,
         recommended,
     }

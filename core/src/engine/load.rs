@@ -6,6 +6,7 @@ use crate::clock::Instant;
 
 use super::draft_model::{DraftError, DraftModel};
 use super::driver::{Driver, Shared, Speculation};
+use super::embedder::{Embedder, EmbedderOptions, Purpose};
 use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
 use super::info::{Info, ModelInfo};
 use super::model::{Header, Model, context, vocabulary};
@@ -43,8 +44,19 @@ impl Engine {
         options: &EngineOptions,
         progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Engine, Error> {
-        let placement = placement.into();
         let header = Header::read(source).await?;
+        Engine::load_read(header, placement.into(), source, options, progress).await
+    }
+
+    /// The same once the header was read.
+    async fn load_read(
+        header: Header,
+        placement: Placement,
+        source: &dyn Source,
+        options: &EngineOptions,
+        progress: &mut dyn FnMut(LoadProgress) -> bool,
+    ) -> Result<Engine, Error> {
+        header.config.check_generates()?;
         let longest = context(&header.config, options.context);
         check_draft(options, header.prompts.tokenizer())?;
         needs(&header.gguf, &header.config, &placement.device, options)?;
@@ -59,6 +71,7 @@ impl Engine {
     /// [`Error`]: the cache does not fit, or the device computes wrongly.
     pub async fn new(model: Model, options: &EngineOptions) -> Result<Engine, Error> {
         let (device, weights) = (model.device().clone(), model.weights().clone());
+        weights.config().check_generates()?;
         let longest = model.info().context_length;
         let context = options.context.unwrap_or(longest).clamp(1, longest);
         check_draft(options, model.tokenizer())?;
@@ -124,6 +137,39 @@ impl Engine {
     }
 }
 
+/// What serves a model.
+#[derive(Debug)]
+pub enum Loaded {
+    /// It answers requests.
+    Engine(Engine),
+    /// It embeds or ranks texts.
+    Embedder(Box<Embedder>),
+}
+
+impl Loaded {
+    /// Loads a model, and makes what serves it: see [`Engine::load`]. Of the options, an embedder has the context and how the CPU computes.
+    ///
+    /// # Errors
+    /// [`Error`], whatever goes wrong.
+    pub async fn load(
+        placement: impl Into<Placement>,
+        source: &dyn Source,
+        options: &EngineOptions,
+        progress: &mut dyn FnMut(LoadProgress) -> bool,
+    ) -> Result<Loaded, Error> {
+        let (header, placement) = (Header::read(source).await?, placement.into());
+        if header.config.generates() {
+            return Engine::load_read(header, placement, source, options, progress).await.map(Loaded::Engine);
+        }
+        let purpose = if header.config.ranks { Purpose::Rank } else { Purpose::Embed };
+        let longest = context(&header.config, options.context);
+        let model = Model::read(header, placement, source, longest, progress).await?;
+        progress(LoadProgress::Kernels);
+        let options = EmbedderOptions { purpose, ..EmbedderOptions::from(options) };
+        Ok(Loaded::Embedder(Box::new(Embedder::new(model, &options).await?)))
+    }
+}
+
 /// Refuses a draft model that speaks of other tokens.
 fn check_draft(options: &EngineOptions, tokenizer: &Tokenizer) -> Result<(), DraftError> {
     options.draft.as_ref().map_or(Ok(()), |draft| DraftModel::check(draft, tokenizer))
@@ -173,6 +219,7 @@ fn cache_options(
         pages: Some(pages),
         ty: options.kv_type,
         segment_bytes: options.segment_bytes,
+        is_scratch: false,
     };
     kv.shapes().try_for_each(|shape| shape.supports())?;
     Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows }, kv))

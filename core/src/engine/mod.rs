@@ -15,6 +15,7 @@ mod constraint_choice;
 pub mod draft_model;
 pub mod drafter;
 mod driver;
+pub mod embedder;
 pub mod event;
 mod executor;
 mod fault;
@@ -58,6 +59,7 @@ use driver::{Driver, Shared};
 pub use fault::FaultError;
 pub use info::{Info, Memory, ModelInfo};
 use inglenook_text::Tokenizer;
+pub use load::Loaded;
 use metrics::EngineMetrics;
 pub use model::{Model, ModelOptions};
 pub use models::Models;
@@ -183,10 +185,7 @@ impl Engine {
 
     /// What the GPU has done so far; zeros on the CPU.
     pub fn counters(&self) -> Counters {
-        match self.device() {
-            Device::Gpu(gpu) => gpu.counters(),
-            _ => Counters::default(),
-        }
+        self.device().counters()
     }
 
     /// Dispatches of a decode step of one row, and the bytes of weights it reads.

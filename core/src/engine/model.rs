@@ -161,6 +161,11 @@ impl Model {
         self.0.vocab
     }
 
+    /// Gives all memory back at once, unless somebody else holds the model.
+    pub fn close(self) {
+        self.close_unless_shared();
+    }
+
     /// Gives all memory back at once, that of the engines on it included; not where somebody else holds the model.
     pub(super) fn close_unless_shared(&self) {
         if let (Device::Gpu(gpu), 1) = (self.device(), Rc::strong_count(&self.0)) {

@@ -83,6 +83,7 @@ impl LogitsEvaluator {
     ) -> Result<LogitsEvaluator, ScoreError> {
         let device = kernels.device().clone();
         let config = model.config();
+        config.check_generates().map_err(LoadError::from)?;
         let kv_options = KvOptions {
             groups: model.kv_groups(),
             context: options.context,
@@ -90,6 +91,7 @@ impl LogitsEvaluator {
             pages: None,
             ty: options.kv,
             segment_bytes: None,
+            is_scratch: false,
         };
         kv_options.shapes().try_for_each(|shape| shape.supports())?;
         let kv = KvCache::new(&device, &kv_options)?;

@@ -1,5 +1,6 @@
-//! Causal attention over the paged cache, for prefill and for decode.
+//! Attention over the paged cache, for prefill and for decode: causal, but for rows that see positions behind their own.
 
+use super::batch::Row;
 use super::cpu::FastWay;
 use super::kv::{self, KvShape};
 use super::verify::KernelTest;
@@ -32,12 +33,14 @@ pub struct AttentionShape {
     pub scale: f32,
     /// Scores stay within `±cap`, by `cap · tanh(score / cap)`, where there is one.
     pub cap: Option<f32>,
+    /// ALiBi: from scores their distance is taken, by the head's slope, where there is this: see [`AttentionShape::slope`].
+    pub max_bias: Option<f32>,
     /// Parts into which positions are split; more than one leaves parts for [`AttentionReduce`].
     pub kv_splits: u32,
-    /// True when all rows of a step are of one sequence, positions rising (prefill).
+    /// True where rows stand together by sequence, positions rising (prefill, encoders).
     pub is_prefill: bool,
     /// With a window `w`, a row at position `p` sees the positions above `p - w`, as in Hugging Face's models; without, all
-    /// up to its own. A window of 0 is one of 1.
+    /// up to its own. Of those behind its own it sees what its flags say, below `p + w`. A window of 0 is one of 1.
     pub window: Option<u32>,
     /// Leading positions of the sequence that windows do not hide.
     pub keep: u32,
@@ -49,10 +52,23 @@ impl AttentionShape {
         kv.head_dim + if self.kv_splits > 1 { 4 } else { 0 }
     }
 
-    /// The positions that the row at `position` sees: the kept ones before its window, then its window.
-    pub fn visible(&self, position: u32) -> impl Iterator<Item = u32> + Clone + use<> {
-        let start = self.window.map_or(0, |window| (position + 1).saturating_sub(window.max(1)));
-        (0..self.keep.min(start)).chain(start..=position)
+    /// The positions that a row sees: the kept ones before its window, then its window.
+    pub fn visible(&self, row: &Row) -> impl Iterator<Item = u32> + Clone + use<> {
+        let start = self.window.map_or(0, |window| (row.position + 1).saturating_sub(window.max(1)));
+        (0..self.keep.min(start)).chain(start..=self.horizon(row))
+    }
+
+    /// The last position that a row sees.
+    pub fn horizon(&self, row: &Row) -> u32 {
+        row.position + self.window.map_or(row.ahead(), |window| row.ahead().min(window.max(1) - 1))
+    }
+
+    /// What a score loses by each position of distance, which falls from head to head: by powers of two for as many heads as the largest
+    /// power of two, then by those between them.
+    pub fn slope(&self, head: u32) -> f32 {
+        let half = 1u32 << self.heads.ilog2();
+        let step = if head < half { (head + 1) as f32 } else { (head - half) as f32 + 0.5 };
+        self.max_bias.map_or(0.0, |most| (-most * step / half as f32).exp2())
     }
 
     /// Columns of a row of the output.
@@ -118,14 +134,17 @@ impl Kernel for Attention {
     fn class(&self) -> String {
         let phase = if self.shape.is_prefill { "prefill" } else { "decode" };
         let KvShape { ty, head_dim, .. } = self.kv;
-        let AttentionShape { kv_splits, window, keep, cap, .. } = self.shape;
+        let AttentionShape { kv_splits, window, keep, cap, max_bias, .. } = self.shape;
+        let biased = if max_bias.is_some() { " alibi" } else { "" };
         let capped = if cap.is_some() { " capped" } else { "" };
         let windowed = if window.is_some() { " window" } else { "" };
         let kept = if window.is_some() && keep > 0 { " keep" } else { "" };
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
         let group = self.group();
         let segments = kv::class(self.cache.len());
-        format!("{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{segments}")
+        format!(
+            "{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{biased}{segments}"
+        )
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
@@ -143,7 +162,7 @@ impl Kernel for Attention {
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let AttentionShape { heads, qkv_width, scale, cap, kv_splits, window, keep, .. } = self.shape;
+        let AttentionShape { heads, qkv_width, scale, cap, max_bias, kv_splits, window, keep, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
         let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
@@ -151,6 +170,7 @@ impl Kernel for Attention {
             ("QKV_WIDTH", qkv_width.into()),
             ("SCALE", scale.into()),
             ("CAP", cap.unwrap_or(0.0).into()),
+            ("MAX_BIAS", max_bias.unwrap_or(0.0).into()),
             ("SPLITS", kv_splits.into()),
             ("WINDOW", window.map_or(0, |window| window.max(1)).into()),
             ("KEEP", keep.into()),

@@ -20,6 +20,10 @@ pub const HELD: u32 = 2;
 /// order; the sampler chooses what follows each of them and ends them ([`commit`](super::commit)).
 pub const VERIFY: u32 = 4;
 
+/// The first bit of a row's flags that counts the positions behind its own that it sees: where attention is not causal, all of its sequence.
+/// Their keys must be written in the same step.
+const AHEAD_BIT: u32 = 8;
+
 /// One row: a token of a sequence. Several rows of a batch may belong to one sequence, at different positions: their keys
 /// and values are all in the cache before any of them is attended to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
@@ -31,7 +35,7 @@ pub struct Row {
     pub position: u32,
     /// Index of its sequence.
     pub sequence: u32,
-    /// [`FINISHED`], [`HELD`] and [`VERIFY`], or 0.
+    /// [`FINISHED`], [`HELD`] and [`VERIFY`], or 0; in the upper 24 bits how many positions behind its own the row sees.
     pub flags: u32,
 }
 
@@ -44,6 +48,16 @@ impl Row {
     /// The same with these flags.
     pub const fn flagged(self, flags: u32) -> Row {
         Row { flags, ..self }
+    }
+
+    /// The same, seeing so many positions behind its own; fewer than 2²⁴.
+    pub const fn seeing(self, ahead: u32) -> Row {
+        Row { flags: self.flags & ((1 << AHEAD_BIT) - 1) | ahead << AHEAD_BIT, ..self }
+    }
+
+    /// How many positions behind its own it sees.
+    pub const fn ahead(&self) -> u32 {
+        self.flags >> AHEAD_BIT
     }
 
     /// True where [`FINISHED`] is set.

@@ -37,6 +37,7 @@ pub mod layer_norm;
 pub mod logprobs;
 pub mod matmul;
 mod operands;
+pub mod pool;
 pub mod rms_norm;
 pub mod rope;
 pub mod row_scale;

@@ -50,6 +50,8 @@ pub struct KvOptions {
     pub ty: KvType,
     /// Bytes of a segment at most, where that is less than a binding holds.
     pub segment_bytes: Option<u64>,
+    /// Whether the layers of a group have the same memory, each in its turn: where no later step reads what a step has written.
+    pub is_scratch: bool,
 }
 
 /// What kernels ask of the cache of a layer.
@@ -105,7 +107,10 @@ impl GroupCache {
             (0..pages).step_by(shape.segment_pages as usize).map(|first| shape.segment_pages.min(pages - first));
         let sizes: Vec<u64> = sizes.map(|pages| page * u64::from(pages)).collect();
         let layer = || sizes.iter().map(|bytes| device.buffer("keys and values", *bytes)).collect();
-        let layers = (0..layers).map(|_| layer()).collect::<Result<Vec<_>, GpuError>>()?;
+        let layers = match options.is_scratch {
+            true => vec![layer()?; layers],
+            false => (0..layers).map(|_| layer()).collect::<Result<Vec<_>, GpuError>>()?,
+        };
         let table: Vec<u32> = (0..entries).map(|entry| if entry < pages { entry } else { 0 }).collect();
         Ok(GroupCache { shape, layers, table: device.upload("page table", &table)?, pages })
     }
@@ -178,7 +183,8 @@ impl KvCache {
 
     /// Bytes of keys, values and tables.
     pub fn bytes(&self) -> u64 {
-        let storages = |group: &GroupCache| group.layers.iter().flatten().map(Storage::bytes).sum::<u64>();
+        let layers = if self.options.is_scratch { 1 } else { usize::MAX };
+        let storages = |group: &GroupCache| group.layers.iter().take(layers).flatten().map(Storage::bytes).sum::<u64>();
         self.groups.iter().map(|group| storages(group) + group.table.bytes()).sum()
     }
 

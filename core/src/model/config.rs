@@ -6,6 +6,7 @@ use super::error::ModelError;
 use super::experts::ExpertConfig;
 use super::keys::Keys;
 use super::layer_kind::{AttentionKind, LayerKind, RecurrentKind};
+use super::pooling::{self, Pooling};
 use super::rope::{Rope, Scaling};
 use super::windows;
 use crate::kernels::Activation;
@@ -50,6 +51,8 @@ pub struct Config {
     pub eps: f32,
     /// The ways in which queries and keys are rotated; the first is that of layers that see everything.
     pub ropes: Vec<Rope>,
+    /// ALiBi: the exponent of the smallest slope, where scores lose by distance.
+    pub max_bias: Option<f32>,
     /// How queries grow with their position, if they do.
     pub temperature: Option<Temperature>,
     /// How many standard deviations above their mean gates of each layer must be, where that is asked of them; empty: of none.
@@ -68,6 +71,12 @@ pub struct Config {
     pub window: Option<u32>,
     /// Tokens of context the model was trained for.
     pub context: u32,
+    /// False where a token sees those that follow it, too: such a model generates nothing.
+    pub is_causal: bool,
+    /// What becomes of a text's vectors, where the file says it.
+    pub pooling: Option<Pooling>,
+    /// Whether the pooled vector goes through a classifier, which ranks texts.
+    pub ranks: bool,
 }
 
 impl Config {
@@ -139,6 +148,7 @@ impl Config {
             norm: NormKind::Rms,
             eps: epsilon(&keys)?,
             ropes: vec![Rope::read(&keys, architecture.rope, head_dim, context)?],
+            max_bias: None,
             temperature: None,
             sparsity: Vec::new(),
             per_layer_width: 0,
@@ -148,7 +158,11 @@ impl Config {
             logit_cap: None,
             window: windows.context,
             context,
+            is_causal: architecture.is_causal,
+            pooling: None,
+            ranks: false,
         };
+        pooling::configure(&mut config, &keys)?;
         (architecture.configure)(&mut config, &keys)?;
         let first = config.attentions_mut().next().copied();
         if let Some(AttentionKind { heads, kv_heads, head_dim, .. }) = first {
@@ -216,6 +230,22 @@ impl Config {
         }
     }
 
+    /// Whether the model answers, and does not embed or rank texts.
+    pub fn generates(&self) -> bool {
+        self.is_causal && self.pooling.is_none()
+    }
+
+    /// Refuses a model that generates nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Feature`].
+    pub fn check_generates(&self) -> Result<(), ModelError> {
+        match self.generates() {
+            true => Ok(()),
+            false => Err(ModelError::feature("answers of a model that embeds or ranks texts")),
+        }
+    }
+
     /// The attention of layer `index`.
     pub fn attention(&self, index: u32) -> &AttentionKind {
         match &self.layer_kinds[index as usize] {
@@ -255,6 +285,12 @@ impl Config {
         self.ropes.push(local);
         self.attentions_mut().filter(|kind| kind.lifetime.window.is_some()).for_each(|kind| kind.rope = Some(number));
         Ok(())
+    }
+
+    /// Lets windows of so many positions reach as far behind a token as before it: half of them each way.
+    pub(super) fn centre_windows(&mut self) {
+        let windows = self.attentions_mut().filter_map(|kind| kind.lifetime.window.as_mut());
+        windows.for_each(|window| *window = *window / 2 + 1);
     }
 
     /// Lets each of the last `readers` layers read the keys and values of the last layer before them that sees as far.

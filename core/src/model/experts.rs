@@ -17,6 +17,8 @@ pub struct ExpertConfig {
     pub latent: u32,
     /// Layers at the front that have none.
     pub leading_dense: u32,
+    /// Of each so many layers the second alone has some; 0 where all have.
+    pub period: u32,
 }
 
 /// Keys that [`ExpertConfig::read`] reads.
@@ -58,9 +60,15 @@ impl ExpertConfig {
             shared_ffn,
             latent: size("moe_latent_size")?,
             leading_dense: size("leading_dense_block_count")?,
+            period: size("moe_every_n_layers")?,
         };
         config.check()?;
         Ok(Some(config))
+    }
+
+    /// Whether layer `index` has experts.
+    pub fn are_in(&self, index: u32) -> bool {
+        index >= self.leading_dense && (self.period == 0 || index % self.period == 1)
     }
 
     fn check(&self) -> Result<(), ModelError> {

@@ -9,8 +9,6 @@ use inglenook_format::gguf::{Array, Metadata, Value};
 /// Keys that change what a model computes in ways that are not implemented: the key behind `{arch}.`, what it asks for, and
 /// the values with which it asks for nothing. Source: the keys that llama.cpp reads.
 const CHANGES: &[(&str, &str, &[f64])] = &[
-    ("attention.causal", "attention that sees what follows (an embedding model)", &[1.0]),
-    ("pooling_type", "pooling (a model for embeddings or ranking)", &[0.0]),
     ("expert_count", "a mixture of experts", &[0.0]),
     ("use_parallel_residual", "attention and feed-forward layers side by side", &[0.0]),
     ("logit_scale", "scaled logits", &[0.0, 1.0]),

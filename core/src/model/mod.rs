@@ -12,6 +12,7 @@ pub mod experts;
 pub mod fit;
 mod keys;
 pub mod layer_kind;
+pub mod pooling;
 mod recurrent;
 pub mod rope;
 pub mod weights;
@@ -30,7 +31,7 @@ use crate::gpu::Limits;
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::{Tensor, TensorRef};
 use crate::kv::groups::KvGroupSpec;
-use blocks::{Norm, RopeTable};
+use blocks::{Entry, Norm, PooledHead, RopeTable};
 use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
@@ -41,8 +42,10 @@ use weights::{Matrix, WeightRegistry};
 pub struct Model {
     config: Config,
     embedding: Matrix,
+    entry: Entry,
     decoder: Box<dyn Decoder>,
-    norm: Norm,
+    norm: Option<Norm>,
+    head: PooledHead,
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
@@ -103,7 +106,12 @@ impl Model {
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
         let model = Model {
             decoder: (config.architecture.decoder)(registry, &config)?,
-            norm: Norm::register(registry, &config, config.architecture.final_norm, config.hidden)?,
+            entry: Entry::register(registry, &config)?,
+            norm: match config.architecture.final_norm {
+                "" => None,
+                name => Some(Norm::register(registry, &config, name, config.hidden)?),
+            },
+            head: PooledHead::register(registry, &config)?,
             lm_head: match registry.has("output.weight") {
                 true => Some(registry.matrix("output", config.vocab, config.hidden)?),
                 false => None,
@@ -154,11 +162,22 @@ impl Model {
     /// Records the model up to its last norm: `[rows, hidden]`.
     pub fn forward(&self, pass: &mut Forward<'_>) -> Tensor {
         let x = pass.embed(&self.embedding, self.config.embedding_scale);
+        let x = pass.enter(x, &self.entry);
         pass.recorder.tap("embed", x);
         let x = self.decoder.forward(pass, x, &self.ropes);
-        let out = pass.norm(x, &self.norm);
+        let out = self.norm.as_ref().map_or(x, |norm| pass.norm(x, norm));
         pass.recorder.tap("final_norm", out);
         out
+    }
+
+    /// Records what follows pooling: for each of `pooled`, `[sequences, hidden]`, its embedding, or its score for each label.
+    pub fn pooled_head(&self, pass: &mut Forward<'_>, pooled: Tensor) -> Tensor {
+        pass.pooled_head(pooled, &self.head)
+    }
+
+    /// What the columns of a score stand for; 0 where the model has no classifier.
+    pub fn score_columns(&self) -> u32 {
+        self.head.score_columns()
     }
 
     /// Records the head: logits, `[rows, vocab]`.

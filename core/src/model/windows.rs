@@ -11,6 +11,8 @@ pub(super) enum WindowPattern {
     All,
     /// Of each so many all but the last.
     Every(u32),
+    /// Of each so many all but the first, also where the file says how many.
+    AfterFirst(u32),
     /// transformers leaves the first layers without, and no key says how many.
     Unknown,
 }
@@ -37,6 +39,7 @@ pub(super) fn read(keys: &Keys<'_>, default: WindowPattern, layers: u32, context
         return Ok(match default {
             WindowPattern::All => of(&|_| true),
             WindowPattern::Every(period) => of(&|layer| layer % period != period - 1),
+            WindowPattern::AfterFirst(period) => of(&|layer| layer % period != 0),
             WindowPattern::Unknown => Windows { context: window, ..of(&|_| false) },
         });
     };
@@ -47,10 +50,11 @@ pub(super) fn read(keys: &Keys<'_>, default: WindowPattern, layers: u32, context
     };
     match (flags, pattern.as_integer()) {
         (Some(flags), _) if flags.len() == layers as usize => Ok(of(&|layer| flags[layer as usize])),
-        // Of each so many layers the last is without; of none, no layer is.
+        // Of each so many layers the last is without, or the first; of none, no layer is.
         (None, Some(period @ 0..=0xffff)) => {
             let period = period as u32;
-            Ok(of(&|layer| period == 0 || layer % period != period - 1))
+            let all = if matches!(default, WindowPattern::AfterFirst(_)) { 0 } else { period.saturating_sub(1) };
+            Ok(of(&|layer| period == 0 || layer % period != all))
         }
         _ => Err(ModelError::size(format!("`{}` is neither a number nor a flag for each layer", keys.key(name)))),
     }
@@ -91,6 +95,10 @@ mod tests {
         assert_eq!(with(3u32.into()).unwrap(), [W, W, None, W]);
         assert_eq!(with(1u32.into()).unwrap(), [None; 4]);
         assert_eq!(with(0u32.into()).unwrap(), [W; 4]);
+        let window = ("sliding_window", 37u32.into());
+        let two = [window, ("sliding_window_pattern", 2u32.into())];
+        assert_eq!(of(WindowPattern::AfterFirst(3), &two[..1]).unwrap().layers, [None, W, W, None]);
+        assert_eq!(of(WindowPattern::AfterFirst(3), &two).unwrap().layers, [None, W, None, W]);
         for wrong in [Value::from("3"), vec![true, false].into(), 1.5f32.into(), (-1i32).into()] {
             assert!(matches!(with(wrong.clone()), Err(ModelError::Size { .. })), "{wrong:?}");
         }

@@ -82,29 +82,37 @@ fn best(logits: &[f32]) -> u32 {
 
 /// Every checkpoint of an architecture that there is, by name.
 pub fn names() -> Vec<String> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/models");
+    names_in("models").into_iter().filter(|name| architecture(name).is_some()).collect()
+}
+
+/// Every checkpoint in a folder of the goldens, by name.
+fn names_in(folder: &str) -> Vec<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens").join(folder);
     let files = std::fs::read_dir(folder).expect("the goldens").map(|entry| entry.expect("an entry").file_name());
-    let names = files.filter_map(|name| Some(name.to_str()?.strip_suffix(".gguf")?.to_owned()));
-    let mut names: Vec<String> = names.filter(|name| architecture(name).is_some()).collect();
+    let mut names: Vec<String> =
+        files.filter_map(|name| Some(name.to_str()?.strip_suffix(".gguf")?.to_owned())).collect();
     names.sort();
     names
 }
 
 /// The architecture of a checkpoint, if there is that.
 fn architecture(name: &str) -> Option<&'static Architecture> {
-    let gguf = pollster::block_on(Gguf::read(&golden(name).gguf)).expect("a sound header");
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/goldens/models/{name}.gguf"));
+    let file = Memory(std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    let gguf = pollster::block_on(Gguf::read(&file)).expect("a sound header");
     let found = gguf.metadata.str("general.architecture").expect("it has one");
     ARCHITECTURES.iter().copied().find(|architecture| architecture.name == found)
 }
 
 #[test]
 fn every_architecture_has_a_golden() {
-    let names = names();
+    let of_embeddings = names_in("embeddings").into_iter().map(|name| format!("../embeddings/{name}"));
+    let names: Vec<String> = names().into_iter().chain(of_embeddings).collect();
     let found: Vec<&str> = names.iter().filter_map(|name| Some(architecture(name)?.name)).collect();
     for architecture in ARCHITECTURES {
         assert!(
             found.contains(&architecture.name),
-            "no checkpoint in tests/goldens/models is of {}",
+            "no checkpoint in tests/goldens/models or embeddings is of {}",
             architecture.name
         );
     }

@@ -24,12 +24,14 @@ export function toRequestJson(request: ChatCompletionRequest): RequestJson {
     throw new BadRequestError('`content_filter` must be a function that gives true, false or a string.');
   }
   const segment = fields.segment ?? (content_filter ? 'sentence' : undefined);
+  return encodeRequest({ ...fields, segment });
+}
+
+/** The fields of a request as JSON. */
+export function encodeRequest(fields: object): RequestJson {
   try {
     // JSON has them as escapes, the only ones of this form; a backslash before one of our own is itself escaped.
-    return JSON.stringify({ ...fields, segment }, toJson).replace(
-      /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g,
-      '$1\ufffd',
-    );
+    return JSON.stringify(fields, toJson).replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\ufffd');
   } catch (cause) {
     if (cause instanceof InglenookError) throw cause;
     throw new BadRequestError(`The request has something that JSON cannot hold (${String(cause)}).`, { cause });

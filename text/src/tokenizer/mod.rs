@@ -125,10 +125,26 @@ impl Tokenizer {
     pub fn encode_whole(&self, text: &str, special: Special) -> Vec<u32> {
         let mut out = if self.add_bos { self.prefix().to_vec() } else { Vec::new() };
         self.run(text, special, false, &mut |id, _| out.push(id));
-        if self.add_eos {
-            out.extend_from_slice(&self.affixes.1);
-        }
+        out.extend_from_slice(self.suffix());
         out
+    }
+
+    /// The ids of two texts as rerankers were trained to see them: `[CLS] first [SEP] second [SEP]`, and where texts end with `</s>`,
+    /// `<s> first </s></s> second </s>`.
+    pub fn encode_pair(&self, first: &str, second: &str, special: Special) -> Vec<u32> {
+        let mut out = self.encode_whole(first, special);
+        let suffix = self.suffix();
+        if suffix.first().is_some_and(|id| self.token_bytes(*id) == b"</s>") {
+            out.extend_from_slice(suffix);
+        }
+        self.run(second, special, false, &mut |id, _| out.push(id));
+        out.extend_from_slice(suffix);
+        out
+    }
+
+    /// What goes behind a whole text.
+    pub fn suffix(&self) -> &[u32] {
+        if self.add_eos { &self.affixes.1 } else { &[] }
     }
 
     /// The ids of `text`, each with the bytes of `text` that it stands for: whole characters, so that each range is a part of the

@@ -85,6 +85,27 @@ pub enum RequestError {
         /// Tokens of the context.
         context: u32,
     },
+    /// A text to be embedded or ranked does not fit.
+    #[error(
+        "text {index} has {tokens} tokens, and the context has {context}; cut it into shorter ones, load the model with a longer context, or let \
+         what is too much be left out (`\"truncate\": true`)"
+    )]
+    LongText {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// Its tokens, with those around it.
+        tokens: usize,
+        /// Tokens of the context.
+        context: u32,
+    },
+    /// Texts to be ranked for a model that gives no scores.
+    #[error(
+        "this model cannot rank texts: it has no classifier, and no tokens `yes` and `no` to answer with; embed the texts and compare them"
+    )]
+    NoRanking,
+    /// Texts to be embedded for a model that ranks.
+    #[error("this model ranks texts and gives no embeddings; ask it to rank")]
+    NoEmbedding,
     /// Tools for a model of which it is not known how it calls them.
     #[error(
         "this model's form of tool calls is not known, so that its calls could not be told from text; leave out `tools` (or set \

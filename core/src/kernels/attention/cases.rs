@@ -18,6 +18,7 @@ struct Case {
     keep: u32,
     sinks: bool,
     cap: Option<f32>,
+    max_bias: Option<f32>,
     rows: Vec<Row>,
     /// Entries of a sequence's row in the page table.
     pages: u32,
@@ -39,6 +40,7 @@ impl Case {
             keep: 0,
             sinks: false,
             cap: None,
+            max_bias: None,
             rows,
             pages: last / PAGE + 1,
             segments: 1,
@@ -72,6 +74,20 @@ impl Case {
         Case { rows, ..Case::decode(group, head_dim, ty, 40) }
     }
 
+    /// Rows of two sequences, one behind the other, that see all of theirs.
+    fn encoder(group: u32, head_dim: u32, ty: KvType, lengths: [u32; 2]) -> Case {
+        let rows = |sequence: u32| {
+            let length = lengths[sequence as usize];
+            (0..length).map(move |position| Row::new(0, position, sequence).seeing(length - 1 - position))
+        };
+        let last = lengths[0].max(lengths[1]) - 1;
+        Case {
+            is_prefill: true,
+            rows: [1, 0].into_iter().flat_map(rows).collect(),
+            ..Case::decode(group, head_dim, ty, last)
+        }
+    }
+
     /// The same with its positions split; the answer is then what the reduce makes of the parts.
     fn split(self, kv_splits: u32) -> Case {
         Case { kv_splits, ..self }
@@ -97,12 +113,17 @@ impl Case {
         Case { cap: Some(1.5), ..self }
     }
 
+    /// The same with ALiBi.
+    fn biased(self) -> Case {
+        Case { max_bias: Some(8.0), ..self }
+    }
+
     /// The page table. What no row sees has entries that lead nowhere: such pages may be gone.
     fn table(&self, shape: &AttentionShape) -> Vec<u32> {
         let count = 2 * self.pages;
         let mut table = vec![u32::MAX; count as usize];
         for row in self.rows.iter().filter(|row| !row.is_finished() && row.position / PAGE < self.pages) {
-            for position in shape.visible(row.position) {
+            for position in shape.visible(row) {
                 let entry = row.sequence * self.pages + position / PAGE;
                 table[entry as usize] = count - 1 - entry;
             }
@@ -117,6 +138,7 @@ impl Case {
             qkv_width: (heads + 2 * kv.kv_heads) * self.head_dim,
             scale: 1.7 / (self.head_dim as f32).sqrt(),
             cap: self.cap,
+            max_bias: self.max_bias,
             kv_splits: self.kv_splits,
             is_prefill: self.is_prefill,
             window: self.window,
@@ -129,12 +151,13 @@ impl Case {
         let phase = if self.is_prefill { "prefill" } else { "decode" };
         let positions: Vec<u32> = self.rows.iter().map(|row| row.position).collect();
         let at = match positions.as_slice() {
-            [first, .., last] if self.is_prefill => format!("{first}..={last}"),
+            [first, .., last] if self.is_prefill => format!("{first}..={last} ({})", positions.len()),
             several => format!("{several:?}"),
         };
         let window = self.window.map_or(String::new(), |window| format!(" window {window} keep {}", self.keep));
         let sinks = if self.sinks { " sinks" } else { "" };
         let sinks = if self.cap.is_some() { format!("{sinks} capped") } else { sinks.to_string() };
+        let sinks = if self.max_bias.is_some() { format!("{sinks} alibi") } else { sinks };
         let segments = kv::class(self.segments as usize);
         format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
     }
@@ -197,6 +220,7 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
     case.sinks = kernel.sinks.is_some();
     case.cap = kernel.shape.cap.map(|_| 1.5);
+    case.max_bias = kernel.shape.max_bias;
     case.segments = kernel.cache.len() as u32;
     case.split(kv_splits).test()
 }
@@ -223,6 +247,12 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case::decode_at(3, 16, KvType::F16, &[0, 2, 31, 100, 257, 700]).split(kv_splits));
         cases.push(Case::prefill(4, 24, KvType::F32, 140, 70).split(kv_splits));
     }
+    for lengths in [[1, 1], [5, 31], [33, 70], [100, 1]] {
+        cases.push(Case::encoder(1, 32, KvType::F32, lengths));
+        cases.push(Case::encoder(3, 64, KvType::F16, lengths).windowed(9, 0));
+        cases.push(Case { is_prefill: false, ..Case::encoder(2, 24, KvType::F32, lengths) });
+        cases.push(Case::encoder(3, 32, KvType::F32, lengths).biased());
+    }
     cases.extend(window_cases());
     cases.extend(segment_cases());
     let reduces = [reduce(1, 1, 8, 2), reduce(3, 5, 24, 7), reduce(2, 8, 128, 16), reduce(2, 3, 64, 32)];
@@ -247,6 +277,7 @@ fn window_cases() -> Vec<Case> {
         Case::prefill(8, 64, KvType::Q8_0, 90, 91).with_sinks().windowed(30, 5).split(4),
         Case::odd_rows(2, 64, KvType::F16).windowed(20, 2),
         Case::decode(4, 64, KvType::F16, 70).capped(),
+        Case::decode(5, 16, KvType::Q8_0, 90).biased().split(4),
         Case::decode(1, 256, KvType::F16, 90).capped().windowed(40, 0).split(4),
         Case::prefill(4, 256, KvType::F32, 60, 33).capped().with_sinks(),
         Case::prefill(2, 512, KvType::F16, 40, 9),
@@ -368,14 +399,44 @@ mod tests {
         };
         let values = &cache[2 * PAGE as usize * dim..];
         let query = &q[row * (heads + 4) * dim + head * dim..][..dim];
-        let sees = |p: &u32| case.window.is_none_or(|w| *p as i64 > position as i64 - w as i64) || *p < case.keep;
-        let seen: Vec<u32> = (0..=position).filter(sees).collect();
+        let (at, last) = (i64::from(position), position + case.rows[row].ahead());
+        let near = |p: u32| case.window.is_none_or(|w| (i64::from(p) - at).abs() < i64::from(w));
+        let seen: Vec<u32> = (0..=last).filter(|p| near(*p) || *p < case.keep).collect();
         let score = |p: &u32| query.iter().zip(&cache[slot(*p)..]).map(|(a, b)| a * b).sum::<f64>();
         let capped = |score: f64| case.cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
-        let weights: Vec<f64> = seen.iter().map(|p| capped(score(p) * 1.7 / (dim as f64).sqrt()).exp()).collect();
+        let slope = f64::from(case.shape(&case.kv()).slope(head as u32));
+        let biased = |p: &u32| slope * (i64::from(*p) - at).abs() as f64;
+        let weights: Vec<f64> =
+            seen.iter().map(|p| (capped(score(p) * 1.7 / (dim as f64).sqrt()) - biased(p)).exp()).collect();
         let total = weights.iter().sum::<f64>() + if case.sinks { sinks[head].exp() } else { 0.0 };
         let sum = |d: usize| seen.iter().zip(&weights).map(|(p, weight)| weight * values[slot(*p) + d]).sum::<f64>();
         (0..dim).map(|d| sum(d) / total).collect()
+    }
+
+    #[test]
+    fn slopes_of_alibi_are_those_of_its_paper() {
+        let of = |heads: u32| {
+            let case = Case::encoder(heads / 2, 8, KvType::F32, [1, 1]).biased();
+            let shape = case.shape(&case.kv());
+            (0..heads).map(|head| shape.slope(head)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(8), [1, 2, 3, 4, 5, 6, 7, 8].map(|power| 1.0 / (1 << power) as f32));
+        // Of twelve heads eight have the slopes of eight, and four every second one of those of sixteen.
+        let between = [0.5f32, 1.5, 2.5, 3.5].map(|power| (-power).exp2());
+        assert_eq!(of(12)[8..], between);
+    }
+
+    #[test]
+    fn attention_twin_follows_the_definition_of_rows_that_see_what_follows() {
+        for window in [None, Some(1), Some(9), Some(40)] {
+            let case = Case { window, max_bias: window.map(|_| 8.0), ..Case::encoder(2, 8, KvType::F32, [33, 20]) };
+            for (row, head) in [(0, 0), (19, 3), (20, 1), (36, 2), (52, 0)] {
+                let found = &row_of(&case, row)[head * 8..][..8];
+                let wanted = by_definition(&case, row, head);
+                let near = found.iter().zip(&wanted).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
+                assert!(near, "{} row {row} head {head}: {found:?} instead of {wanted:?}", case.name());
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::kernels::attention::AttentionShape;
 use crate::kernels::batch::Row;
 use crate::kernels::kv::KvShape;
 
-/// Causal attention of each row over its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
+/// Attention of each row over what it sees of its own sequence: `out` is `[rows, heads, head_dim]`, or the parts that
 /// [`attention_reduce`] joins. `q` is `[rows, qkv_width]`. Rows without a place in the cache are left alone.
 /// Computed the fast way where there is one for the cache.
 pub fn attention(
@@ -23,11 +23,10 @@ pub fn attention(
     way: Option<FastWay>,
 ) {
     let group = (shape.heads / kv.kv_heads) as usize;
-    let visible = |row: &Row| shape.visible(row.position);
     let products: usize = rows
         .iter()
         .filter(|row| kv.has_place(row))
-        .map(|row| visible(row).count() * 2 * (shape.heads * kv.head_dim) as usize)
+        .map(|row| shape.visible(row).count() * 2 * (shape.heads * kv.head_dim) as usize)
         .sum();
     let most = if way.is_some() && shape.kv_splits == 1 { QUERIES_OF_A_TILE.div_ceil(group) } else { 1 };
     let threads = way.map_or(ALL_THREADS, |way| way.threads);
@@ -50,7 +49,9 @@ struct Tile<'o> {
 /// Neighbouring rows, `most` at a time, where they see one range of positions of a sequence; for each key head a tile.
 fn tiles<'o>(rows: &[Row], out: &'o mut [f32], (shape, kv): (&AttentionShape, &KvShape), most: usize) -> Vec<Tile<'o>> {
     let joins = |row: &Row, next: &Row| {
-        let follows = row.sequence == next.sequence && row.position + 1 == next.position;
+        let follows = row.sequence == next.sequence
+            && row.position + 1 == next.position
+            && shape.horizon(row) <= shape.horizon(next);
         follows && shape.keep == 0 && kv.has_place(row) && kv.has_place(next)
     };
     let mut tiles: Vec<Tile<'_>> = Vec::new();
@@ -89,22 +90,26 @@ impl Tile<'_> {
         let Tile { rows: numbers, kv_head, mut outs } = self;
         let rows = &rows[numbers.clone()];
         let table = &pages[(rows[0].sequence * kv.pages_per_sequence) as usize..];
-        // What all rows see: the positions from the first one's first on, to the last one's own.
-        let further = rows[0].position + 1..=rows[rows.len() - 1].position;
-        let positions = shape.visible(rows[0].position).chain(further);
-        let places: Vec<usize> = positions.map(|position| kv.key_word(table, kv_head, position)).collect();
+        // What all rows see: the positions from the first one's first on, to the last one's last.
+        let horizon = shape.horizon(&rows[0]);
+        let further = horizon + 1..=shape.horizon(&rows[rows.len() - 1]);
+        let positions: Vec<u32> = shape.visible(&rows[0]).chain(further).collect();
+        let places: Vec<usize> = positions.iter().map(|position| kv.key_word(table, kv_head, *position)).collect();
         let first_head = kv_head as usize * group;
         let mut queries = Vec::with_capacity(rows.len() * group * dim);
         numbers.for_each(|r| {
             queries.extend_from_slice(&q[r * shape.qkv_width as usize + first_head * dim..][..group * dim]);
         });
         let sinks = sinks.map(|sinks| &sinks[first_head..][..group]);
-        let first = shape.visible(rows[0].position).count();
-        let ends = rows.iter().zip(first..);
-        let seen: Vec<_> = ends.map(|(row, end)| end - shape.visible(row.position).count()..end).collect();
+        let first = shape.visible(&rows[0]).count();
+        let end = |row: &Row| first + (shape.horizon(row) - horizon) as usize;
+        let seen: Vec<_> = rows.iter().map(|row| end(row) - shape.visible(row).count()..end(row)).collect();
         let share = places.len().div_ceil(kv_splits);
+        let slopes: Vec<f32> = (first_head..first_head + group).map(|head| shape.slope(head as u32)).collect();
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();
+            let positions = positions.chunks(share).nth(split).unwrap_or_default();
+            let bias = shape.max_bias.map(|_| Bias { slopes: &slopes, positions, rows });
             // Several rows are in a tile only where their answers are not split.
             let all = 0..places.len();
             let seen = if kv_splits == 1 { &seen[..] } else { std::slice::from_ref(&all) };
@@ -112,7 +117,8 @@ impl Tile<'_> {
             let sinks = sinks.filter(|_| split == 0);
             let mut outs: Vec<&mut [f32]> =
                 outs.iter_mut().skip(split).step_by(kv_splits).map(|out| &mut **out).collect();
-            let question = Question { queries: &queries, places, seen, sinks, scale: shape.scale, cap: shape.cap };
+            let (scale, cap) = (shape.scale, shape.cap);
+            let question = Question { queries: &queries, places, seen, sinks, scale, cap, bias };
             let ends = question.answer(segments, kv, way, &mut outs);
             for (out, (highest, total)) in outs.into_iter().zip(ends) {
                 if kv_splits == 1 {
@@ -139,6 +145,16 @@ pub struct Question<'a> {
     pub scale: f32,
     /// Within what they stay.
     pub cap: Option<f32>,
+    /// What is taken from them.
+    pub bias: Option<Bias<'a>>,
+}
+
+/// ALiBi: distances by the heads' slopes.
+pub struct Bias<'a> {
+    slopes: &'a [f32],
+    /// Of each place.
+    positions: &'a [u32],
+    rows: &'a [Row],
 }
 
 impl Question<'_> {
@@ -153,9 +169,17 @@ impl Question<'_> {
         fast.unwrap_or_else(|| {
             let heads = outs.len() / self.seen.len();
             let queries = self.queries.chunks_exact(heads * kv.head_dim as usize);
-            let rows = queries.zip(self.seen).zip(outs.chunks_mut(heads));
-            rows.flat_map(|((queries, seen), outs)| {
-                attend(queries, &self.places[seen.clone()], (self.sinks, self.scale, self.cap), segments, kv, outs)
+            let rows = queries.zip(self.seen).zip(outs.chunks_mut(heads)).enumerate();
+            rows.flat_map(|(row, ((queries, seen), outs))| {
+                let finish = |score: f32, head: usize, place: usize| {
+                    let score = score * self.scale;
+                    let score = self.cap.map_or(score, |cap| cap * (score / cap).tanh());
+                    self.bias.as_ref().map_or(score, |Bias { slopes, positions, rows }| {
+                        let distance = positions[seen.start + place].abs_diff(rows[row].position);
+                        score - slopes[head] * distance as f32
+                    })
+                };
+                attend(queries, &self.places[seen.clone()], (self.sinks, &finish), segments, kv, outs)
             })
             .collect()
         })
@@ -163,10 +187,11 @@ impl Question<'_> {
 }
 
 /// For each query the unnormalised sum of the values, in the front of its `outs`; gives the maximal score and the sum of weights behind it.
+/// `finish` makes a score of a product, given the numbers of its query and its place.
 fn attend(
     queries: &[f32],
     places: &[usize],
-    (sinks, scale, cap): (Option<&[f32]>, f32, Option<f32>),
+    (sinks, finish): (Option<&[f32]>, &dyn Fn(f32, usize, usize) -> f32),
     segments: &[&[u32]],
     kv: &KvShape,
     outs: &mut [&mut [f32]],
@@ -179,8 +204,7 @@ fn attend(
         let vector = &mut vectors[..dim];
         load_from(segments, kv, *place, vector);
         for (g, query) in queries.chunks_exact(dim).enumerate() {
-            let score = dot(query, vector) * scale;
-            scores[g * places.len() + p] = cap.map_or(score, |cap| cap * (score / cap).tanh());
+            scores[g * places.len() + p] = finish(dot(query, vector), g, p);
         }
     }
     let mut ends = Vec::with_capacity(outs.len());

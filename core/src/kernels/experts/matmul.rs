@@ -330,6 +330,18 @@ pub fn cases() -> Vec<KernelTest> {
             true,
         ),
         many(WeightType::F16, Shape { valid: 9, rows: 10, n: 32, k: 96, ..SHAPE }, oss, true),
+        few(
+            WeightType::Q8_0,
+            Shape { valid: 3, rows: 4, n: 48, k: 96, ..SHAPE },
+            Epilogue::Activate(Activation::Gelu),
+            false,
+        ),
+        many(
+            WeightType::F16,
+            Shape { valid: 9, rows: 10, n: 32, k: 96, ..SHAPE },
+            Epilogue::Activate(Activation::Gelu),
+            false,
+        ),
     ];
     types.chain(modes).collect()
 }

@@ -1,5 +1,6 @@
 //! Gemma 3: layers with a norm before and after each branch (files have the norms' 1 added), norms of query and key heads, GELU gates, and
-//! embeddings multiplied by the root of their width. Of each six layers five see a window, and turn by a base of their own.
+//! embeddings multiplied by the root of their width. Of each six layers five see a window, and turn by a base of their own. EmbeddingGemma has
+//! the same layers, in which tokens see those behind them, too.
 
 use super::{Architecture, DECODER};
 use crate::kernels::Activation;
@@ -20,6 +21,29 @@ pub const GEMMA3: Architecture = Architecture {
     configure,
     decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
+};
+
+/// EmbeddingGemma. Its windows reach half as far before a token and as far behind it.
+pub const GEMMA_EMBEDDING: Architecture = Architecture {
+    name: "gemma-embedding",
+    models: "EmbeddingGemma (embeddings)",
+    is_causal: false,
+    configure: |config, keys| {
+        configure(config, keys)?;
+        config.centre_windows();
+        Ok(())
+    },
+    prompts: &[
+        ("query", "task: search result | query: "),
+        ("document", "title: none | text: "),
+        ("question_answering", "task: question answering | query: "),
+        ("fact_verification", "task: fact checking | query: "),
+        ("classification", "task: classification | query: "),
+        ("clustering", "task: clustering | query: "),
+        ("similarity", "task: sentence similarity | query: "),
+        ("code_retrieval", "task: code retrieval | query: "),
+    ],
+    ..GEMMA3
 };
 
 /// Layers of the 27B, whose queries are scaled by another width than their heads': no key says so.

@@ -2,6 +2,7 @@
 //!
 //! To add one: a file here, and its name in [`ALL`].
 
+mod bert;
 mod bitnet;
 mod cohere;
 mod exaone4;
@@ -19,6 +20,7 @@ mod hunyuan;
 mod lfm2;
 mod llama;
 mod mistral3;
+mod modern_bert;
 mod nemotron_h;
 mod olmo2;
 mod phi3;
@@ -70,6 +72,13 @@ pub static ALL: &[&Architecture] = &[
     &hunyuan::HUNYUAN_DENSE,
     &seed_oss::SEED_OSS,
     &bitnet::BITNET,
+    &bert::BERT,
+    &bert::NOMIC_BERT,
+    &bert::NOMIC_BERT_MOE,
+    &bert::JINA_BERT_V2,
+    &bert::JINA_BERT_V3,
+    &modern_bert::MODERN_BERT,
+    &gemma3::GEMMA_EMBEDDING,
 ];
 
 /// What registers the layers of a model.
@@ -87,8 +96,12 @@ pub struct Architecture {
     pub(super) windows: WindowPattern,
     /// Keys beside those of every model that [`Architecture::configure`] reads.
     pub(super) reads: &'static [&'static str],
-    /// The last norm, without `.weight`.
+    /// The last norm, without `.weight`; empty where there is none.
     pub(super) final_norm: &'static str,
+    /// Whether tokens see those before them alone, where the file does not say it.
+    pub(super) is_causal: bool,
+    /// What goes in front of a text to be embedded, by what it is.
+    pub prompts: &'static [(&'static str, &'static str)],
     /// Changes what every model's keys have given.
     pub(super) configure: fn(&mut Config, &Keys<'_>) -> Result<(), ModelError>,
     /// Registers the layers.
@@ -103,6 +116,8 @@ const DECODER: Architecture = Architecture {
     windows: WindowPattern::Unknown,
     reads: &[],
     final_norm: "output_norm",
+    is_causal: true,
+    prompts: &[],
     configure: |_, _| Ok(()),
     decoder: |registry, config| stack(registry, config, llama::layer),
 };

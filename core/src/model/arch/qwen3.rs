@@ -9,7 +9,11 @@ use crate::model::weights::{LoadError, WeightRegistry};
 /// Qwen3.
 pub const QWEN3: Architecture = Architecture {
     name: "qwen3",
-    models: "Qwen3, dense",
+    models: "Qwen3, dense; Qwen3 Embedding, Qwen3 Reranker",
+    prompts: &[
+        ("query", "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"),
+        ("document", ""),
+    ],
     decoder: |registry, config| stack(registry, config, layer),
     ..DECODER
 };

@@ -125,6 +125,18 @@ impl AttentionBlock {
         Ok(block)
     }
 
+    /// The same where the layer has such norms, else as [`AttentionBlock::register`].
+    pub fn register_with_whole_norms_if_any(
+        registry: &mut WeightRegistry<'_>,
+        config: &Config,
+        index: u32,
+    ) -> Result<AttentionBlock, LoadError> {
+        match registry.has(&format!("blk.{index}.attn_q_norm.weight")) {
+            true => AttentionBlock::register_with_whole_norms(registry, config, index),
+            false => AttentionBlock::register(registry, config, index),
+        }
+    }
+
     fn with_projections(
         registry: &mut WeightRegistry<'_>,
         config: &Config,
@@ -268,6 +280,7 @@ impl Forward<'_> {
             qkv_width: block.projected_width(),
             scale: kind.scale,
             cap: kind.cap,
+            max_bias: self.config.max_bias,
             kv_splits: self.kv_splits(block),
             is_prefill: self.is_prefill,
             window: kind.lifetime.window,

@@ -42,7 +42,7 @@ struct Pairs {
 }
 
 impl Experts {
-    /// Registers the experts of layer `index`. Files hold gates and ups apart or in one tensor.
+    /// Registers the experts of layer `index`. Files hold gates and ups apart or in one tensor; there may be no gates.
     pub fn register(
         registry: &mut WeightRegistry<'_>,
         config: &Config,

@@ -35,6 +35,8 @@ impl NormNames {
         before_mlp: MlpNorm::Named("ffn_norm"),
         after_mlp: None,
     };
+    /// The same in the first layer of ModernBERT, whose input is normed already.
+    pub const PRE_BUT_FIRST: NormNames = NormNames { before_attention: None, ..NormNames::PRE };
     /// The same under another name.
     pub const PRE_MISNAMED: NormNames =
         NormNames { before_mlp: MlpNorm::Named("post_attention_norm"), ..NormNames::PRE };
@@ -111,13 +113,21 @@ pub enum FeedForward {
 }
 
 impl FeedForward {
-    /// Registers what layer `index` has: experts, where the model has some and this layer is not one of the first without.
+    /// Registers what layer `index` has: experts, where the model has some and this layer is none without.
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<FeedForward, LoadError> {
         match &config.experts {
-            Some(experts) if index >= experts.leading_dense => {
+            Some(experts) if experts.are_in(index) => {
                 Ok(FeedForward::Experts(Experts::register(registry, config, index, experts)?))
             }
             _ => Ok(FeedForward::Dense(Mlp::register(registry, config, index)?)),
+        }
+    }
+
+    /// Bytes of weights that a token does not read.
+    pub fn unread_bytes(&self) -> u64 {
+        match self {
+            FeedForward::Dense(_) | FeedForward::None => 0,
+            FeedForward::Experts(experts) => experts.unread_bytes(),
         }
     }
 }
@@ -256,10 +266,7 @@ impl Layer {
 
     /// Bytes of weights that a token does not read.
     pub fn unread_bytes(&self) -> u64 {
-        match &self.feed_forward {
-            FeedForward::Dense(_) | FeedForward::None => 0,
-            FeedForward::Experts(experts) => experts.unread_bytes(),
-        }
+        self.feed_forward.unread_bytes()
     }
 }
 

@@ -2,20 +2,26 @@
 
 mod attention;
 mod conv;
+mod encoder;
+mod entry;
 mod experts;
 mod layer;
 mod mlp;
 mod norm;
 mod per_layer;
+mod pooled_head;
 mod recurrent;
 
 pub use attention::{AttentionBlock, Rotated};
 pub use conv::ShortConv;
+pub use encoder::EncoderLayer;
+pub use entry::Entry;
 pub use experts::Experts;
 pub use layer::{FeedForward, Layer, Mixer, NormNames};
 pub use mlp::Mlp;
 pub use norm::{Norm, NormKind};
 pub use per_layer::{PerLayerGate, PerLayerInputs};
+pub use pooled_head::PooledHead;
 pub use recurrent::Recurrent;
 
 use super::config::Config;
@@ -23,7 +29,7 @@ use super::rope::{FACTORS, LONG_FACTORS, Rope, SHORT_FACTORS};
 use super::weights::{HostVector, LoadError, Matrix, WeightRegistry};
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::AdapterInfo;
-use crate::kernels::embed::Embed;
+use crate::kernels::embed::{Embed, Lookup};
 use crate::kernels::gated_activation::GatedActivation;
 use crate::kernels::gemm::Gemm;
 use crate::kernels::gemv::{Gemv, MAX_ROWS};
@@ -75,7 +81,7 @@ pub struct Forward<'a> {
     pub batch: Slice,
     /// Rows at most.
     pub rows: u32,
-    /// True for prefill: all rows are of one sequence.
+    /// True where rows stand together by sequence, positions rising: prefill, and encoders.
     pub is_prefill: bool,
     /// What the device is.
     pub facts: &'a AdapterInfo,
@@ -95,6 +101,12 @@ impl Forward<'_> {
     /// Rows of an embedding matrix by a factor, `[rows, cols]`.
     pub fn embed(&mut self, table: &Matrix, scale: f32) -> Tensor {
         let out = self.recorder.tensor(self.rows, table.cols);
+        self.look_up(table, scale, Lookup::Token, out);
+        out
+    }
+
+    /// Rows of a table by a factor: those of tokens in place of `out`, others added to it.
+    fn look_up(&mut self, table: &Matrix, scale: f32, by: Lookup, out: Tensor) {
         for shard in &table.shards {
             self.recorder.push(Embed {
                 batch: self.batch(),
@@ -103,9 +115,9 @@ impl Forward<'_> {
                 out: out.into(),
                 rows: self.rows,
                 scale,
+                by,
             });
         }
-        out
     }
 
     /// `x · matrixᵀ`, `[rows, outputs]`; as all products here, with the bias that the matrix has, if any.

@@ -18,7 +18,7 @@ pub fn fast_rms_norm(way: FastWay, x: &[f32], weight: &[f32], out: &mut [f32], e
     spread(shares, shares_of_rows, |(x, out)| rms_norm(processor, x, weight, out, eps));
 }
 
-/// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32.
+/// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32, and there is no ALiBi.
 pub fn fast_attend(
     processor: Processor,
     question: &Question<'_>,
@@ -33,10 +33,10 @@ pub fn fast_attend(
         KvType::Q4_0 => KvNumbers::Q4,
     };
     let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
-    let Question { queries, places: keys, seen, sinks, scale, cap } = *question;
+    let Question { queries, places: keys, seen, sinks, scale, cap, ref bias } = *question;
     let question = inglenook_cpu::Question { queries, scale, cap, sinks, keys, seen, to_value: kv.value_word(0) };
     let cache = KvVectors { segments, segment_words, numbers, head_dim };
-    let whole = !kv.ty.is_quantised() || head_dim.is_multiple_of(32);
+    let whole = bias.is_none() && (!kv.ty.is_quantised() || head_dim.is_multiple_of(32));
     whole.then(|| attend(processor, cache, question, outs))
 }
 
