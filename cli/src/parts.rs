@@ -49,6 +49,7 @@ pub fn only_model(folder: &Path) -> Result<PathBuf> {
         }
     }
     models.sort();
+    let count = models.len();
     match &mut models[..] {
         [] => bail!(
             "{} is a folder without config.json and without the first of a model's GGUF files; name a .gguf file, or a model's folder",
@@ -56,7 +57,7 @@ pub fn only_model(folder: &Path) -> Result<PathBuf> {
         ),
         [model] => Ok(std::mem::take(model)),
         [first, ..] => {
-            bail!("{} has {} models; name the file of one, such as {}", folder.display(), models.len(), first.display())
+            bail!("{} has {count} models; name the file of one, such as {}", folder.display(), first.display())
         }
     }
 }

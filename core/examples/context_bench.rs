@@ -63,8 +63,15 @@ async fn bench(adapter: Option<String>, kv_type: KvType) -> Result<f64, Error> {
     let context = DEPTHS[1];
     let file = Memory(two_layers(context));
     let model = Model::load(&Gguf::read(&file).await?, &file, &device, context, &mut |_, _| true).await?;
-    let options =
-        KvOptions { groups: model.kv_groups(), context, slots: 1, pages: None, ty: kv_type, segment_bytes: None };
+    let options = KvOptions {
+        groups: model.kv_groups(),
+        context,
+        slots: 1,
+        pages: None,
+        ty: kv_type,
+        segment_bytes: None,
+        is_scratch: false,
+    };
     let kv = KvCache::new(&device, &options)?;
     let batch = device.upload("batch", &batch::words(&[Row::new(1, context - 1, 0)]))?.all();
     let step = record(&device, &model, &kv, &batch).await?;

@@ -1,5 +1,8 @@
 //! Twins of `shaders/scan.wgsl` and `shaders/scan_gates.wgsl`.
 
+use std::ops::Range;
+
+use super::threads::{ALL_THREADS, spread, threads_for};
 use crate::kernels::batch::Row;
 use crate::kernels::kv::{KvShape, PAGE};
 use crate::kernels::scan::{ScanRule, ScanShape};
@@ -13,23 +16,44 @@ pub fn scan(
     (shape, kv): (&ScanShape, &KvShape),
     out: &mut [f32],
 ) {
-    let (heads, width) = (shape.heads as usize, shape.width() as usize);
+    let (heads, x_cols) = (shape.heads as usize, x_cols as usize);
+    let mut outs = out.chunks_exact_mut(shape.values as usize);
     let mut begin = 0;
     while begin < rows.len() {
         let mut end = begin + 1;
         while end < rows.len() && goes_on(&rows[end - 1], &rows[end], kv) {
             end += 1;
         }
-        let (first, count) = (rows[begin].position, end - begin);
+        let answers = outs.by_ref().take((end - begin) * heads);
+        let table = &pages[(rows[begin].sequence * kv.pages_per_sequence) as usize..];
         if kv.has_place(&rows[begin]) {
-            let table = &pages[(rows[begin].sequence * kv.pages_per_sequence) as usize..];
-            let x = x[begin * x_cols as usize..].chunks_exact(x_cols as usize);
-            let gates = gates[begin * 3 * heads..].chunks_exact(3 * heads);
-            for head in 0..heads {
-                let out = out[begin * width..].chunks_exact_mut(width);
-                let run = x.clone().zip(gates.clone()).zip(out).take(count);
-                scan_head(run, (first, count as u32), head, (segments, table), (shape, kv));
+            let run = Run {
+                first: rows[begin].position,
+                count: end - begin,
+                x: &x[begin * x_cols..],
+                x_cols,
+                gates: &gates[begin * 3 * heads..],
+                shape,
+            };
+            let place = |head: usize, page: u32| {
+                let words = ((shape.keys + 1) * shape.values) as usize;
+                let word = kv.key_word(table, 0, page * PAGE) + head * words;
+                (word / kv.segment_words(), word % kv.segment_words()..word % kv.segment_words() + words)
+            };
+            let mut parts: Vec<Head<'_>> = (0..heads).map(|head| run.begin(head, segments, place)).collect();
+            answers.enumerate().for_each(|(at, answer)| parts[at % heads].answers.push(answer));
+            let products = run.count * 3 * shape.words() as usize;
+            spread(threads_for(products, ALL_THREADS), parts.iter_mut(), |part| run.scan(part));
+            for Head { head, kept, .. } in parts {
+                for (position, state) in kept {
+                    let (segment, words) = place(head, position / PAGE);
+                    let (numbers, tags) = segments[segment][words].split_at_mut(state.len());
+                    numbers.copy_from_slice(bytemuck::cast_slice(&state));
+                    tags.fill(position + 1);
+                }
             }
+        } else {
+            answers.for_each(drop);
         }
         begin = end;
     }
@@ -40,69 +64,92 @@ fn goes_on(before: &Row, row: &Row, kv: &KvShape) -> bool {
     kv.has_place(before) && kv.has_place(row) && row.sequence == before.sequence && row.position == before.position + 1
 }
 
-/// One head over a run of `count` rows, of which the first stands at `first`: x, gates and the output of each.
-fn scan_head<'a>(
-    run: impl Iterator<Item = ((&'a [f32], &'a [f32]), &'a mut [f32])>,
-    (first, count): (u32, u32),
+/// Rows of one sequence at positions that rise by one, and what there is of each.
+struct Run<'x> {
+    first: u32,
+    count: usize,
+    x: &'x [f32],
+    x_cols: usize,
+    gates: &'x [f32],
+    shape: &'x ScanShape,
+}
+
+/// One head of a run.
+struct Head<'o> {
     head: usize,
-    (segments, table): (&mut [&mut [u32]], &[u32]),
-    (shape, kv): (&ScanShape, &KvShape),
-) {
-    let (keys, values) = (shape.keys as usize, shape.values as usize);
-    let words = (keys + 1) * values;
-    let place = |page: u32| {
-        let word = kv.key_word(table, 0, page * PAGE);
-        (word / kv.segment_words(), word % kv.segment_words() + head * words)
-    };
-    let mut state = vec![0.0; keys * values];
-    let mut is_seen = false;
-    if let Some(before) = first.checked_sub(1) {
-        let (segment, at) = place(before / PAGE);
-        let stored = &segments[segment][at..][..words];
-        state.copy_from_slice(bytemuck::cast_slice(&stored[..keys * values]));
-        is_seen = !first.is_multiple_of(PAGE) && stored[keys * values] == first + 1;
+    /// `[keys, values]`.
+    state: Vec<f32>,
+    /// Whether the state has gone through the first row.
+    is_seen: bool,
+    /// Of each row.
+    answers: Vec<&'o mut [f32]>,
+    /// States to be kept, with the position behind which each is.
+    kept: Vec<(u32, Vec<f32>)>,
+}
+
+impl Run<'_> {
+    /// A head with its state before the run. `place`: the segment and the words of a head's state in a page.
+    fn begin<'o>(
+        &self,
+        head: usize,
+        segments: &[&mut [u32]],
+        place: impl Fn(usize, u32) -> (usize, Range<usize>),
+    ) -> Head<'o> {
+        let len = (self.shape.keys * self.shape.values) as usize;
+        let (mut state, mut is_seen) = (vec![0.0; len], false);
+        if let Some(before) = self.first.checked_sub(1) {
+            let (segment, words) = place(head, before / PAGE);
+            let stored = &segments[segment][words];
+            state.copy_from_slice(bytemuck::cast_slice(&stored[..len]));
+            is_seen = !self.first.is_multiple_of(PAGE) && stored[len] == self.first + 1;
+        }
+        Head { head, state, is_seen, answers: Vec::new(), kept: Vec::new() }
     }
-    let key_head = shape.key_of(head as u32) as usize;
-    let [queries_at, keys_at, values_at] = shape.columns.map(|column| column as usize);
-    let mut known = vec![0.0; values];
-    for (position, ((x, gates), out)) in (first..).zip(run) {
-        let [decay, step, skip] = [0, 1, 2].map(|gate| gates[gate * shape.heads as usize + head]);
-        let query = &x[queries_at + key_head * keys..][..keys];
-        let key = &x[keys_at + key_head * keys..][..keys];
-        let value = &x[values_at + head * values..][..values];
-        let out = &mut out[head * values..][..values];
-        let (of_key, of_query) = match shape.rule {
-            ScanRule::Add => (1.0, 1.0),
-            ScanRule::Delta { eps } => {
-                (inverse_length(key, eps), inverse_length(query, eps) / (shape.keys as f32).sqrt())
-            }
-        };
-        if position > first || !is_seen {
-            known.fill(0.0);
-            if shape.rule != ScanRule::Add {
-                for (state, key) in state.chunks_exact(values).zip(key) {
-                    known.iter_mut().zip(state).for_each(|(known, state)| *known += state * key);
+
+    fn scan(&self, part: &mut Head<'_>) {
+        let Run { first, count, shape, .. } = *self;
+        let Head { head, state, is_seen, answers, kept } = part;
+        let (keys, values, heads) = (shape.keys as usize, shape.values as usize, shape.heads as usize);
+        let key_head = shape.key_of(*head as u32) as usize;
+        let [queries_at, keys_at, values_at] = shape.columns.map(|column| column as usize);
+        let mut taken = vec![0.0; values];
+        for (r, answer) in answers.iter_mut().enumerate() {
+            let x = &self.x[r * self.x_cols..][..self.x_cols];
+            let [decay, step, skip] = [0, 1, 2].map(|gate| self.gates[(r * 3 + gate) * heads + *head]);
+            let query = &x[queries_at + key_head * keys..][..keys];
+            let key = &x[keys_at + key_head * keys..][..keys];
+            let value = &x[values_at + *head * values..][..values];
+            let (of_key, of_query) = match shape.rule {
+                ScanRule::Add => (1.0, 1.0),
+                ScanRule::Delta { eps } => {
+                    (inverse_length(key, eps), inverse_length(query, eps) / (shape.keys as f32).sqrt())
+                }
+            };
+            if r > 0 || !*is_seen {
+                taken.fill(0.0);
+                if shape.rule != ScanRule::Add {
+                    for (state, key) in state.chunks_exact(values).zip(key) {
+                        taken.iter_mut().zip(state).for_each(|(known, state)| *known += state * key);
+                    }
+                }
+                for (taken, value) in taken.iter_mut().zip(value) {
+                    *taken = step * (value - *taken * decay * of_key) * of_key;
+                }
+                for (state, key) in state.chunks_exact_mut(values).zip(key) {
+                    state.iter_mut().zip(&taken).for_each(|(state, taken)| *state = decay * *state + key * taken);
                 }
             }
-            for (known, value) in known.iter_mut().zip(value) {
-                *known = step * (value - *known * decay * of_key) * of_key;
+            answer.fill(0.0);
+            for (state, query) in state.chunks_exact(values).zip(query) {
+                answer.iter_mut().zip(state).for_each(|(answer, state)| *answer += state * query);
             }
-            for (state, key) in state.chunks_exact_mut(values).zip(key) {
-                state.iter_mut().zip(&known).for_each(|(state, taken)| *state = decay * *state + key * taken);
+            answer.iter_mut().zip(value).for_each(|(answer, value)| *answer = *answer * of_query + skip * value);
+            let position = first + r as u32;
+            let (page, end) = (position / PAGE, first + count as u32);
+            let is_between = page * PAGE >= first && (page + 2) * PAGE <= end;
+            if position + 1 == end || (position % PAGE == PAGE - 1 && !is_between) {
+                kept.push((position, state.clone()));
             }
-        }
-        out.fill(0.0);
-        for (state, query) in state.chunks_exact(values).zip(query) {
-            out.iter_mut().zip(state).for_each(|(out, state)| *out += state * query);
-        }
-        out.iter_mut().zip(value).for_each(|(out, value)| *out = *out * of_query + skip * value);
-        let (page, end) = (position / PAGE, first + count);
-        let is_kept = page * PAGE < first || (page + 2) * PAGE > end;
-        if position + 1 == end || (position % PAGE == PAGE - 1 && is_kept) {
-            let (segment, at) = place(page);
-            let stored = &mut segments[segment][at..][..words];
-            stored[..keys * values].copy_from_slice(bytemuck::cast_slice(&state));
-            stored[keys * values..].fill(position + 1);
         }
     }
 }
