@@ -37,7 +37,7 @@ mod tests {
             let items: Vec<(u8, usize)> = (0..len).map(|at| (random.u8(..20), at)).collect();
             let (mut found, mut expected) = (items.clone(), items);
             sort_by(&mut found, |a, b| b.0.cmp(&a.0));
-            expected.sort_by(|a, b| b.0.cmp(&a.0));
+            expected.sort_by_key(|pair| std::cmp::Reverse(pair.0));
             assert_eq!(found, expected, "{len} items, of which equal ones stay in order");
         }
     }

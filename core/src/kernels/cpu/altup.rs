@@ -20,13 +20,19 @@ pub fn altup_predict(streams: [&mut [f32]; STREAMS], router: &[f32], learned: &[
 }
 
 /// Adds to each stream what a layer has changed of the first: `router` is `[rows, 4]`, `learned` `[4, 4]`, then `[cols]`.
-pub fn altup_correct(streams: [&mut [f32]; STREAMS], router: &[f32], learned: &[f32], made: &mut [f32], cols: usize) {
+pub fn altup_correct(
+    mut streams: [&mut [f32]; STREAMS],
+    router: &[f32],
+    learned: &[f32],
+    made: &mut [f32],
+    cols: usize,
+) {
     let scales = &learned[STREAMS * STREAMS..];
     for at in 0..made.len() {
         let routed = &router[at / cols * STREAMS..][..STREAMS];
         let change = made[at] - streams[0][at];
-        for b in 0..STREAMS {
-            streams[b][at] += (1.0 + coefficient(learned, b, routed)) * change;
+        for (b, stream) in streams.iter_mut().enumerate() {
+            stream[at] += (1.0 + coefficient(learned, b, routed)) * change;
         }
         made[at] = streams[0][at] * scales[at % cols];
     }

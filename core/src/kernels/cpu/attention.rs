@@ -186,12 +186,14 @@ impl Question<'_> {
     }
 }
 
+/// Makes a score of a product, given the numbers of its query and its place.
+type Finish<'a> = dyn Fn(f32, usize, usize) -> f32 + 'a;
+
 /// For each query the unnormalised sum of the values, in the front of its `outs`; gives the maximal score and the sum of weights behind it.
-/// `finish` makes a score of a product, given the numbers of its query and its place.
 fn attend(
     queries: &[f32],
     places: &[usize],
-    (sinks, finish): (Option<&[f32]>, &dyn Fn(f32, usize, usize) -> f32),
+    (sinks, finish): (Option<&[f32]>, &Finish<'_>),
     segments: &[&[u32]],
     kv: &KvShape,
     outs: &mut [&mut [f32]],

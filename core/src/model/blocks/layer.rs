@@ -107,7 +107,7 @@ pub enum FeedForward {
     /// A layer that every token goes through.
     Dense(Mlp),
     /// Many, of which a token goes through a few.
-    Experts(Experts),
+    Experts(Box<Experts>),
     /// Nothing.
     None,
 }
@@ -117,7 +117,7 @@ impl FeedForward {
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<FeedForward, LoadError> {
         match &config.experts {
             Some(experts) if experts.are_in(index) => {
-                Ok(FeedForward::Experts(Experts::register(registry, config, index, experts)?))
+                Ok(FeedForward::Experts(Experts::register(registry, config, index, experts)?.into()))
             }
             _ => Ok(FeedForward::Dense(Mlp::register(registry, config, index)?)),
         }
