@@ -354,7 +354,8 @@ fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> Kerne
     case("expert_gemm", ty, shape, epilogue, biased, |matmul| Box::new(ExpertGemm(matmul)))
 }
 
-/// Stored products have inputs of pairs, gated ones of rows. What belongs to experts of other shards stays.
+/// Stored products have inputs of pairs, gated ones of rows. What belongs to experts of other shards stays. Of F32, weights of experts that no
+/// row has chosen are no numbers.
 fn case(
     kernel: &'static str,
     ty: WeightType,
@@ -369,6 +370,8 @@ fn case(
     let x_of_pairs = !is_gated;
     let list = ListShape { rows, used, experts };
     let choices = super::sort::random_choices(6, rows, used, experts);
+    let of_valid_rows = choices.chunks_exact(2 * used as usize).take(valid as usize);
+    let chosen: Vec<u32> = of_valid_rows.flat_map(|row| row[..used as usize].to_vec()).collect();
     let pairs = match kernel {
         "expert_gemv" => choices,
         _ => {
@@ -385,6 +388,12 @@ fn case(
     batch_words.resize(batch::bytes(rows) as usize / 4, 0);
     let mut inputs = vec![batch_words, random_f32s(1, x_rows * k), pairs, random_f32s(2, rows * used * outputs)];
     inputs.extend(random_planes(ty, 3, shard.1 * n, k));
+    if ty == WeightType::F32 {
+        // What is not chosen is not read: it would be seen.
+        let experts = inputs[4].chunks_exact_mut((n * k) as usize).zip(shard.0..);
+        let unread = experts.filter(|(_, expert)| !chosen.contains(expert));
+        unread.for_each(|(weights, _)| weights.fill(f32::NAN.to_bits()));
+    }
     if biased {
         inputs.push(random_f32s(4, shard.1 * n));
     }
