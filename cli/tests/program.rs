@@ -59,7 +59,7 @@ fn golden(name: &str) -> String {
 #[test]
 fn help_names_every_command_but_the_hidden_ones() {
     let help = stdout(&["--help"]);
-    for command in ["chat", "run", "tokenize", "render", "inspect", "devices", "bench", "evaluate"] {
+    for command in ["chat", "run", "embed", "rerank", "tokenize", "render", "inspect", "devices", "bench", "evaluate"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         assert!(stdout(&[command, "--help"]).contains("Usage: "), "{command}");
     }
