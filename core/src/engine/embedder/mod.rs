@@ -99,6 +99,8 @@ pub struct Embedder {
     model: Model,
     purpose: Purpose,
     pooling: Pooling,
+    /// Whether it gives logits of answers, and no scores of a classifier.
+    answers: bool,
     kv: KvCache,
     plan: Plan,
     /// The rows of a step, and which of them are a text's.
@@ -142,7 +144,12 @@ impl Embedder {
     pub async fn new(model: Model, options: &EmbedderOptions) -> Result<Embedder, Error> {
         let (device, weights) = (model.device().clone(), model.weights().clone());
         let config = weights.config();
-        let answers = options.purpose == Purpose::Rank && !config.ranks;
+        let labels = weights.score_columns();
+        let answers = options.purpose == Purpose::Rank && labels == 0;
+        let most = if config.is_causal { 2 } else { 1 };
+        if labels > most {
+            return Err(ModelError::Feature { feature: format!("ranking by a classifier of {labels} labels") }.into());
+        }
         if options.purpose == Purpose::Embed && config.ranks {
             return Err(RequestError::NoEmbedding.into());
         }
@@ -204,7 +211,7 @@ impl Embedder {
             },
             kernels: kernels.choices().to_vec(),
         };
-        Ok(Embedder { model, purpose: options.purpose, pooling, kv, plan, batches, out, limits, info })
+        Ok(Embedder { model, purpose: options.purpose, pooling, answers, kv, plan, batches, out, limits, info })
     }
 
     /// What is loaded.
