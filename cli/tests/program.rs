@@ -62,6 +62,8 @@ fn help_names_every_command_but_the_hidden_ones() {
     for command in [
         "chat",
         "run",
+        "embed",
+        "rerank",
         "tokenize",
         "render",
         "inspect",

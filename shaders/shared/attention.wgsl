@@ -39,9 +39,9 @@ fn biased(score: f32, head: u32, position: u32, own: u32) -> f32 {
     if MAX_BIAS == 0.0 {
         return score;
     }
-    let half = 1u << firstLeadingBit(HEADS);
-    let step = select(f32(head) - f32(half) + 0.5, f32(head + 1u), head < half);
-    return score - exp2(-MAX_BIAS * step / f32(half)) * abs(f32(position) - f32(own));
+    let whole = 1u << firstLeadingBit(HEADS);
+    let place = select(f32(head) - f32(whole) + 0.5, f32(head + 1u), head < whole);
+    return score - exp2(-MAX_BIAS * place / f32(whole)) * abs(f32(position) - f32(own));
 }
 
 // First position of the window of a row at `position`.

@@ -66,9 +66,9 @@ impl AttentionShape {
     /// What a score loses by each position of distance, which falls from head to head: by powers of two for as many heads as the largest
     /// power of two, then by those between them.
     pub fn slope(&self, head: u32) -> f32 {
-        let half = 1u32 << self.heads.ilog2();
-        let step = if head < half { (head + 1) as f32 } else { (head - half) as f32 + 0.5 };
-        self.max_bias.map_or(0.0, |most| (-most * step / half as f32).exp2())
+        let whole = 1u32 << self.heads.ilog2();
+        let place = if head < whole { (head + 1) as f32 } else { (head - whole) as f32 + 0.5 };
+        self.max_bias.map_or(0.0, |most| (-most * place / whole as f32).exp2())
     }
 
     /// Columns of a row of the output.

@@ -171,10 +171,6 @@ fn key(name: &str) -> String {
 fn keys_that_change_the_computation_are_refused_by_name() {
     let floats = |values: &[f32]| Value::Array(Array::F32(values.to_vec()));
     let cases: Vec<(&str, Value)> = vec![
-        ("attention.causal", false.into()),
-        ("attention.causal", 0u8.into()),
-        ("attention.causal", "no".into()),
-        ("pooling_type", 3u32.into()),
         ("expert_count", 8u32.into()),
         ("nextn_predict_layers", 1u32.into()),
         ("use_parallel_residual", true.into()),
@@ -201,6 +197,19 @@ fn keys_that_change_the_computation_are_refused_by_name() {
         let named = if name.starts_with("hidden") { "tanh".to_owned() } else { key(name) };
         let named = if name == "rope.scaling.type" { "`su`".to_owned() } else { named };
         unsupported(&File::ember().set(&key(name), value), &named);
+    }
+}
+
+#[test]
+fn keys_of_embedding_models_make_a_model_that_answers_nothing() {
+    for (name, value) in [("attention.causal", Value::from(false)), ("pooling_type", 3u32.into())] {
+        let config = Model::check(&File::ember().set(&key(name), value).header()).expect("an embedding model");
+        assert!(config.check_generates().is_err(), "{name}");
+    }
+    for (name, value) in
+        [("attention.causal", Value::from(0u8)), ("attention.causal", "no".into()), ("pooling_type", 9u32.into())]
+    {
+        assert!(Model::check(&File::ember().set(&key(name), value).header()).is_err(), "{name}");
     }
 }
 

@@ -19,9 +19,10 @@ use crate::error::Error;
 use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::{KvType, PAGE};
 use crate::kernels::pool::{self, Pool};
+use crate::kv::groups::KvGroupSpec;
 use crate::kv::{KvCache, KvOptions};
-use crate::model::Forward;
 use crate::model::pooling::Pooling;
+use crate::model::{Config, Forward, LayerKind, ModelError};
 use crate::placement::Placement;
 use crate::plan::{self, KernelCache, PendingReadback, Plan, Recorder};
 use inglenook_format::source::Source;
@@ -98,6 +99,8 @@ pub struct Embedder {
     model: Model,
     purpose: Purpose,
     pooling: Pooling,
+    /// Whether it gives logits of answers, and no scores of a classifier.
+    answers: bool,
     kv: KvCache,
     plan: Plan,
     /// The rows of a step, and which of them are a text's.
@@ -141,7 +144,12 @@ impl Embedder {
     pub async fn new(model: Model, options: &EmbedderOptions) -> Result<Embedder, Error> {
         let (device, weights) = (model.device().clone(), model.weights().clone());
         let config = weights.config();
-        let answers = options.purpose == Purpose::Rank && !config.ranks;
+        let labels = weights.score_columns();
+        let answers = options.purpose == Purpose::Rank && labels == 0;
+        let most = if config.is_causal { 2 } else { 1 };
+        if labels > most {
+            return Err(ModelError::Feature { feature: format!("ranking by a classifier of {labels} labels") }.into());
+        }
         if options.purpose == Purpose::Embed && config.ranks {
             return Err(RequestError::NoEmbedding.into());
         }
@@ -154,7 +162,7 @@ impl Embedder {
             texts: if answers { TEXTS_WITH_LOGITS } else { TEXTS },
             context,
         };
-        let kv = KvCache::new(&device, &limits.cache(weights.kv_groups()))?;
+        let kv = KvCache::new(&device, &limits.cache(weights.kv_groups(), memory_is_shared(config)?))?;
         let batches = limits.batches(&device)?;
         let mut kernels = KernelCache::new(device.clone()).with_threads(options.threads.unwrap_or(0));
         kernels.set_exact_activations(options.exact_activations);
@@ -203,7 +211,7 @@ impl Embedder {
             },
             kernels: kernels.choices().to_vec(),
         };
-        Ok(Embedder { model, purpose: options.purpose, pooling, kv, plan, batches, out, limits, info })
+        Ok(Embedder { model, purpose: options.purpose, pooling, answers, kv, plan, batches, out, limits, info })
     }
 
     /// What is loaded.
@@ -294,12 +302,25 @@ impl Embedder {
     }
 }
 
+/// Whether the layers of a group can write their keys and values into the same memory: where none reads those of another.
+///
+/// # Errors
+/// Layers that keep something else of a sequence, which begins anew with each text.
+fn memory_is_shared(config: &Config) -> Result<bool, ModelError> {
+    let reads_another = |kind: &LayerKind| match kind {
+        LayerKind::Attention(kind) => Ok(kind.cache_of.is_some()),
+        _ => Err(ModelError::Feature { feature: "embeddings by layers that do not attend".into() }),
+    };
+    let all: Vec<bool> = config.layer_kinds.iter().map(reads_another).collect::<Result<_, ModelError>>()?;
+    Ok(!all.contains(&true))
+}
+
 /// The name of what is read back.
 const OUT: &str = "out";
 
 impl StepLimits {
-    /// Memory for the keys and values of a step, of a layer of each group.
-    fn cache(&self, groups: Vec<crate::kv::groups::KvGroupSpec>) -> KvOptions {
+    /// Memory for the keys and values of a step.
+    fn cache(&self, groups: Vec<KvGroupSpec>, is_scratch: bool) -> KvOptions {
         // Of each text the last page may be in part empty.
         let pages = self.rows.div_ceil(PAGE) + self.texts;
         KvOptions {
@@ -309,7 +330,7 @@ impl StepLimits {
             slots: self.texts,
             ty: KvType::F32,
             segment_bytes: None,
-            is_scratch: true,
+            is_scratch,
         }
     }
 

@@ -108,13 +108,11 @@ impl Embedder {
 
     /// The score in what the model gives for a text: of two labels the first is `yes`.
     fn score(&self, vector: &[f32], raw: bool) -> f32 {
-        let logit = match (self.model().weights().config().ranks, vector) {
-            (true, [score]) => *score,
-            (true, [yes, no, ..]) => yes - no,
-            _ => match prompts::answers(self.model()) {
-                Some([yes, no]) => vector[yes as usize] - vector[no as usize],
-                None => 0.0,
-            },
+        let answers = if self.answers { prompts::answers(self.model()) } else { None };
+        let logit = match (answers, vector) {
+            (Some([yes, no]), logits) => logits[yes as usize] - logits[no as usize],
+            (None, [yes, no, ..]) => yes - no,
+            (None, scores) => scores.first().copied().unwrap_or_default(),
         };
         if raw { logit } else { 1.0 / (1.0 + (-logit).exp()) }
     }

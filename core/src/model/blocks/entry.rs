@@ -7,7 +7,7 @@ use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::weights::{LoadError, Matrix, WeightRegistry};
 
-/// Tables and a norm, as far as the file has them.
+/// Tables and a norm, as far as the file of an encoder has them.
 #[derive(Debug)]
 pub struct Entry {
     /// A row a position.
@@ -24,7 +24,8 @@ impl Entry {
     /// # Errors
     /// As [`WeightRegistry::table`]; fewer positions than the context.
     pub fn register(registry: &mut WeightRegistry<'_>, config: &Config) -> Result<Entry, LoadError> {
-        let mut table = |name: &str, least: u32| match registry.has(name) {
+        let is_encoder = !config.architecture.is_causal;
+        let mut table = |name: &str, least: u32| match is_encoder && registry.has(name) {
             false => Ok(None),
             true => {
                 let rows = registry.row_count(name)?;
@@ -37,7 +38,7 @@ impl Entry {
         Ok(Entry {
             positions: table("position_embd.weight", config.context)?,
             kinds: table("token_types.weight", 1)?,
-            norm: match registry.has("token_embd_norm.weight") {
+            norm: match is_encoder && registry.has("token_embd_norm.weight") {
                 true => Some(Norm::register(registry, config, "token_embd_norm", config.hidden)?),
                 false => None,
             },

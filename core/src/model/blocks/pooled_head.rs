@@ -7,7 +7,7 @@ use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::weights::{LoadError, Matrix, WeightRegistry};
 
-/// As much of it as the file has.
+/// As much of it as the file of a model that pools has.
 #[derive(Debug)]
 pub struct PooledHead {
     /// One behind the other, as sentence-transformers' modules.
@@ -28,7 +28,7 @@ impl PooledHead {
         let mut width = config.hidden;
         let mut matrix = |registry: &mut WeightRegistry<'_>, name: &str| {
             let weight = format!("{name}.weight");
-            if !registry.has(&weight) {
+            if config.pooling.is_none() || !registry.has(&weight) {
                 return Ok::<_, LoadError>(None);
             }
             let rows = registry.row_count(&weight)?;
@@ -44,7 +44,7 @@ impl PooledHead {
                 ModelError::size("it ranks texts and has no classifier (`cls.weight`, `cls.output.weight`)").into()
             );
         }
-        let norm = match registry.has("cls.norm.weight") {
+        let norm = match dense.is_some() && registry.has("cls.norm.weight") {
             true => Some(Norm::register(registry, config, "cls.norm", config.hidden)?),
             false => None,
         };
