@@ -21,6 +21,7 @@ PARTS = {
     "templates": "templates",
     "encoders": "encoders",
     "language": "language",
+    "loras": "loras",
 }
 
 
