@@ -18,6 +18,7 @@ mod smollm2;
 mod stamp;
 mod synthetic;
 mod test;
+mod tokenizers;
 mod wasm;
 mod workspace;
 
@@ -53,6 +54,8 @@ enum Chore {
     Goldens(goldens::Options),
     /// Compare SmolLM2-135M at 4,000 tokens of context with Hugging Face transformers (needs Python)
     Smollm2(smollm2::Options),
+    /// Compare tokenizers of published models with Hugging Face's own library, on 10,000 strings each
+    Tokenizers(tokenizers::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -84,6 +87,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
         Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),
+        Chore::Tokenizers(options) => tokenizers::tokenizers(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {
