@@ -7,6 +7,8 @@ pub mod gguf;
 #[cfg(feature = "hf")]
 pub mod hf;
 pub mod imatrix;
+pub mod lora;
+pub mod near;
 pub mod order;
 pub mod quant;
 #[cfg(feature = "hf")]

@@ -23,6 +23,7 @@ PARTS = {
     "encoders": "encoders",
     "language": "language",
     "imatrix": "imatrix",
+    "loras": "loras",
 }
 
 

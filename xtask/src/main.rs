@@ -19,6 +19,7 @@ mod smollm2;
 mod stamp;
 mod synthetic;
 mod test;
+mod tokenizers;
 mod wasm;
 mod workspace;
 
@@ -56,6 +57,8 @@ enum Chore {
     Smollm2(smollm2::Options),
     /// Compare embeddings of all-MiniLM-L6-v2 with Hugging Face transformers (needs Python)
     Minilm(minilm::Options),
+    /// Compare tokenizers of published models with Hugging Face's own library, on 10,000 strings each
+    Tokenizers(tokenizers::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -88,6 +91,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
         Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),
         Chore::Minilm(options) => minilm::minilm(&workspace, &options),
+        Chore::Tokenizers(options) => tokenizers::tokenizers(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {

@@ -82,6 +82,13 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Reads the header of one file, which need not be called as a model's is.
+    pub async fn open_file(directory: &dyn Directory, file: &str) -> Result<Checkpoint, HfError> {
+        let mut checkpoint = Checkpoint { shards: Shards(Vec::new()), tensors: BTreeMap::new() };
+        checkpoint.add(directory, file.to_owned()).await?;
+        Ok(checkpoint)
+    }
+
     async fn add(&mut self, directory: &dyn Directory, file: String) -> Result<(), HfError> {
         let source = open(directory, &file).await?.ok_or_else(|| HfError::MissingFile { file: file.clone() })?;
         // Sizes in a header are checked against the file's length, and ranges are read in any order.

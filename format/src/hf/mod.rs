@@ -12,7 +12,9 @@ mod directory;
 mod error;
 mod keys;
 mod leaf;
+mod lora;
 mod names;
+mod peft;
 mod pooling;
 mod read;
 mod rope;
@@ -25,6 +27,7 @@ mod view;
 
 pub use directory::Directory;
 pub use error::HfError;
+pub use lora::read_lora;
 pub use view::View;
 
 use crate::gguf::write::GgufWriter;

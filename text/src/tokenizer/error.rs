@@ -1,6 +1,7 @@
 //! What can be wrong with a vocabulary.
 
 use inglenook_format::gguf::GgufError;
+use inglenook_format::near;
 
 /// Why a tokenizer could not be built. Encoding and decoding themselves cannot fail.
 #[derive(Debug, thiserror::Error)]
@@ -10,13 +11,15 @@ pub enum TokenizerError {
     Metadata(GgufError),
     /// `tokenizer.ggml.model` names a kind of tokenizer that is not built in.
     #[error(
-        "tokenizer kind \"{0}\" is not supported (supported: gpt2, llama, t5, bert, gemma4); use the model's tokenizer.json, or \
-         another model"
+        "tokenizer kind \"{0}\" is not supported{near}; supported are gpt2, llama, t5, bert and gemma4: use the model's tokenizer.json, or \
+         another model",
+        near = near::told(.0, super::gguf::MODELS)
     )]
     UnknownModel(String),
     /// `tokenizer.ggml.pre` names a way of splitting words that is not known.
     #[error(
-        "pre-tokenizer \"{0}\" is not known, so the text would be split wrongly; a newer version of inglenook may know it"
+        "pre-tokenizer \"{0}\" is not known{near}, so the text would be split wrongly; a newer version of inglenook may know it",
+        near = near::told(.0, super::pre_tokenizer::names())
     )]
     UnknownPreTokenizer(String),
     /// The vocabulary has no tokens.

@@ -17,23 +17,26 @@ use super::vocab::{TokenKind, Vocab, WordIndex, ids_by_text};
 use super::wordpiece::WordPiece;
 use super::{MAX_TOKENS, Model, SpecialIds, Tokenizer, TokenizerError, json, pre_tokenizer, split, stops};
 
-const BOS: &str = "tokenizer.ggml.bos_token_id";
-const EOS: &str = "tokenizer.ggml.eos_token_id";
+/// Values of `tokenizer.ggml.model`.
+pub(super) const MODELS: [&str; 5] = ["gpt2", "llama", "t5", "bert", "gemma4"];
+
+pub(super) const BOS: &str = "tokenizer.ggml.bos_token_id";
+pub(super) const EOS: &str = "tokenizer.ggml.eos_token_id";
 const EOT: &str = "tokenizer.ggml.eot_token_id";
 const EOM: &str = "tokenizer.ggml.eom_token_id";
 const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
-const CLS: &str = "tokenizer.ggml.cls_token_id";
+pub(super) const CLS: &str = "tokenizer.ggml.cls_token_id";
 /// Spelled as the format spells it.
-const SEPARATOR: &str = "tokenizer.ggml.seperator_token_id";
-const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
-const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
+pub(super) const SEPARATOR: &str = "tokenizer.ggml.seperator_token_id";
+pub(super) const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
+pub(super) const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
 const ADD_SEP: &str = "tokenizer.ggml.add_sep_token";
-const SCORES: &str = "tokenizer.ggml.scores";
-const MERGES: &str = "tokenizer.ggml.merges";
-const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
-const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
+pub(super) const SCORES: &str = "tokenizer.ggml.scores";
+pub(super) const MERGES: &str = "tokenizer.ggml.merges";
+pub(super) const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
+pub(super) const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
-/// A whole `tokenizer.json`, where a file has that in place of the other keys.
+/// A whole `tokenizer.json`, which goes before the other keys: they may be less than it says.
 #[cfg(feature = "hf")]
 const WHOLE: &str = "tokenizer.huggingface.json";
 
@@ -219,7 +222,7 @@ impl Tokenizer {
     /// Whatever is missing or does not hold together: see [`TokenizerError`].
     pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
         #[cfg(feature = "hf")]
-        if let Some(json) = metadata.text(WHOLE).filter(|_| metadata.get("tokenizer.ggml.model").is_none()) {
+        if let Some(json) = metadata.text(WHOLE) {
             return Self::from_whole(json, metadata);
         }
         Self::new(&Parts::from_gguf(metadata)?)
@@ -423,7 +426,8 @@ fn unigram(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerErro
 fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerError> {
     let is_text = |id: u32| matches!(kinds[id as usize], TokenKind::Normal | TokenKind::Unused);
     let texts = || (0u32..).zip(parts.tokens.iter().copied());
-    let begins = |text: &'_ str| text.starts_with(SPACE_MARK);
+    // llama.cpp's converter leaves what is in brackets without a mark. Brackets are cut off words, so that none continues one.
+    let begins = |text: &'_ str| text.starts_with(SPACE_MARK) || text.starts_with('[') && text.ends_with(']');
     let initial = texts()
         .filter_map(|(id, text)| Some((text.strip_prefix(SPACE_MARK)?.as_bytes(), id)))
         .filter(|&(_, id)| is_text(id));
@@ -433,7 +437,10 @@ fn wordpiece(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerEr
     let mut vocab = Vocab::with_capacity(parts.tokens.len(), parts.tokens.iter().map(|text| text.len()).sum());
     for (id, text) in texts() {
         let kind = kinds[id as usize];
-        let text = if is_text(id) { text.replacen(SPACE_MARK, " ", 1) } else { text.to_owned() };
+        let text = match text.strip_prefix(SPACE_MARK).unwrap_or(text) {
+            word if is_text(id) && begins(text) => format!(" {word}"),
+            _ => text.to_owned(),
+        };
         vocab.push(json::without_space_before_marks(&text).into_owned().into_bytes(), kind);
     }
     let continues = texts().map(|(id, text)| is_text(id) && !begins(text)).collect();

@@ -52,6 +52,8 @@ use wordpiece::WordPiece;
 pub(super) use decoding::Beginning;
 pub use error::TokenizerError;
 pub use gguf::Parts;
+#[cfg(feature = "hf")]
+pub use json::gguf_keys;
 pub use json::{NamedTemplate, TokenizerConfig};
 pub use pre_tokenizer::names as pre_tokenizers;
 pub use stops::SpecialIds;

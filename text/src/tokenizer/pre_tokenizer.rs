@@ -194,6 +194,65 @@ pub(super) fn row(name: Option<&str>) -> Result<&'static Row, TokenizerError> {
         .ok_or_else(|| TokenizerError::UnknownPreTokenizer(name.to_owned()))
 }
 
+/// A step of splitting, as a `tokenizer.json` has it.
+#[cfg(feature = "hf")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FoundStage {
+    /// What the pattern finds is a piece.
+    Cut(String),
+    /// Neighbouring finds are one piece.
+    Join(String),
+    /// GPT-2's alphabet.
+    Alphabet,
+    /// Anything else, which no row has.
+    Other,
+}
+
+#[cfg(feature = "hf")]
+impl FoundStage {
+    fn is(&self, stage: &Stage) -> bool {
+        match (self, stage) {
+            (Self::Cut(found), Cut(pattern)) | (Self::Join(found), Join(pattern)) => {
+                unescaped(found) == unescaped(pattern)
+            }
+            (Self::Alphabet, Alphabet) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A pattern with `\uXXXX` as the character and without `\` before quotes, which files write in either way.
+#[cfg(feature = "hf")]
+fn unescaped(pattern: &str) -> String {
+    let pattern = pattern.replace("\\\"", "\"");
+    let mut parts = pattern.split("\\u");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        match code {
+            Some(c) => {
+                plain.push(c);
+                plain.push_str(&part[4..]);
+            }
+            None => plain.extend(["\\u", part]),
+        }
+    }
+    plain
+}
+
+/// The first name of a way of splitting, best one that says the same about the normal form: llama.cpp, for which the name is written, never
+/// makes one.
+#[cfg(feature = "hf")]
+pub(super) fn name_of(stages: &[FoundStage], nfc: bool, whole_words: bool) -> Option<&'static str> {
+    let splits = |row: &&Row| {
+        let same =
+            row.stages.len() == stages.len() && stages.iter().zip(row.stages).all(|(found, stage)| found.is(stage));
+        same && row.whole_words == whole_words
+    };
+    let rows = || TABLE.iter().filter(splits);
+    rows().find(|row| row.nfc == nfc).or_else(|| rows().next())?.names.first().copied()
+}
+
 impl Row {
     /// What happens to a text before it is split.
     pub fn normalizer(&self) -> Vec<normalize::Step> {

@@ -498,6 +498,10 @@ fn vocabularies_that_do_not_hold_together_are_refused() {
     assert!(matches!(broken(|p| p.tokens.clear()), E::Empty));
     assert!(matches!(broken(|p| p.model = "wordish"), E::UnknownModel(name) if name == "wordish"));
     assert!(matches!(broken(|p| p.pre_tokenizer = Some("nope")), E::UnknownPreTokenizer(name) if name == "nope"));
+    let near = broken(|p| p.pre_tokenizer = Some("qwen3")).to_string();
+    assert!(near.contains("\"qwen3\" is not known (the nearest name that is: \"qwen2\"), so"), "{near}");
+    let near = broken(|p| p.model = "gpt-3").to_string();
+    assert!(near.contains("\"gpt-3\" is not supported (the nearest name that is: \"gpt2\"); supported"), "{near}");
     assert!(matches!(broken(|p| p.token_types.truncate(3)), E::LengthMismatch { found: 3, .. }));
     assert!(matches!(broken(|p| p.token_types[7] = 77), E::BadTokenType { id: 7, kind: 77 }));
     assert!(matches!(broken(|p| p.ids.bos = Some(u32::MAX)), E::IdOutOfRange { id: u32::MAX, .. }));

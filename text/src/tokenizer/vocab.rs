@@ -37,6 +37,19 @@ impl TokenKind {
             _ => return Err(TokenizerError::BadTokenType { id, kind }),
         })
     }
+
+    /// GGUF's number.
+    #[cfg(feature = "hf")]
+    pub(super) fn to_gguf(self) -> i32 {
+        match self {
+            Self::Normal => 1,
+            Self::Unknown => 2,
+            Self::Control => 3,
+            Self::UserDefined => 4,
+            Self::Unused => 5,
+            Self::Byte => 6,
+        }
+    }
 }
 
 /// Every token's bytes, end to end in one allocation, and its kind.

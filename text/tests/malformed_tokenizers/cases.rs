@@ -76,7 +76,7 @@ fn gguf_vocabularies_that_lie_are_refused_by_name() {
             "rwkv",
             "tokenizer.ggml.pre",
             "default".into(),
-            "\"rwkv\" is not supported (supported: gpt2, llama, t5, bert, gemma4)",
+            "\"rwkv\" is not supported; supported are gpt2, llama, t5, bert and gemma4",
         ),
         ("plamo2", "tokenizer.ggml.pre", "default".into(), "\"plamo2\" is not supported"),
     ] {

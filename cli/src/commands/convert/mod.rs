@@ -40,7 +40,7 @@ them; q6_k and q5_k_m lose little; q4_k_m is the usual choice; q3_k_m and q2_k a
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
-    /// The model: a GGUF file, best of f32, bf16 or f16
+    /// The model: a GGUF file or a folder from Hugging Face, best of f32, bf16 or f16
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// The GGUF file to write
@@ -115,6 +115,12 @@ fn warn(conversion: &Conversion<'_>, imatrix: Option<&(String, Imatrix)>) {
             again.len(),
             show::harmless(&first.info.name),
             first.info.ty.name(),
+        );
+    }
+    if let Some(problem) = conversion.tokenizer_problem() {
+        eprintln!(
+            "the file keeps the model's tokenizer.json, which inglenook reads; llama.cpp will not open it: {}",
+            show::harmless(&problem.to_string())
         );
     }
     let quantised = |ty: TensorType| matches!(ty, TensorType::Weights(ty) if ty.block_len() > 1);

@@ -154,3 +154,38 @@ fn convert_ends_where_progress_says_so() {
     let error = conversion.write(&source as &dyn Source, Vec::new(), &threads, stop).unwrap_err();
     assert!(error.is::<Interrupted>(), "{error:#}");
 }
+
+/// A file with a `tokenizer.json` in its metadata, and an embedding of some rows.
+fn file_with_tokenizer(json: &str, rows: u64) -> Vec<u8> {
+    let mut writer = GgufWriter::new();
+    writer.entry("general.architecture", "llama").entry("tokenizer.huggingface.json", json);
+    writer.entry("tokenizer.ggml.add_bos_token", true);
+    writer.tensor("token_embd.weight", &[32, rows], WeightType::F32).unwrap();
+    let mut data = writer.start(Vec::new()).unwrap();
+    data.write(&vec![0; 32 * 4 * rows as usize]).unwrap();
+    data.finish().unwrap()
+}
+
+#[test]
+fn a_tokenizer_json_gets_the_keys_that_llama_cpp_reads_beside_it() {
+    let json = include_str!("../../../../tests/goldens/tokenizers/qwen2.json");
+    let gguf = header(&converted(&file_with_tokenizer(json, 1400), "q8_0", None).unwrap());
+    let meta = &gguf.metadata;
+    assert_eq!((meta.str("tokenizer.ggml.model"), meta.str("tokenizer.ggml.pre")), (Ok("gpt2"), Ok("qwen2")));
+    assert_eq!(meta.strings("tokenizer.ggml.tokens").unwrap().len(), 1400);
+    // What the folder's other files said stays.
+    assert_eq!(meta.bool("tokenizer.ggml.add_bos_token"), Ok(true));
+    assert_eq!(meta.text("tokenizer.huggingface.json"), Some(json));
+}
+
+#[test]
+fn a_tokenizer_that_llama_cpp_has_no_keys_for_is_told_by_name() {
+    let json = include_str!("../../../../tests/goldens/tokenizers/words.json");
+    let bytes = file_with_tokenizer(json, 907);
+    let gguf = header(&bytes);
+    let conversion = Conversion::new(&gguf, Mix::by_name("q8_0").unwrap(), None).unwrap();
+    let problem = conversion.tokenizer_problem().map(ToString::to_string).unwrap_or_default();
+    assert!(problem.contains("WordLevel"), "{problem}");
+    let gguf = header(&converted(&bytes, "q8_0", None).unwrap());
+    assert!(gguf.metadata.get("tokenizer.ggml.model").is_none());
+}

@@ -7,11 +7,13 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use inglenook::format::gguf::write::{DataWriter, GgufWriter};
-use inglenook::format::gguf::{Gguf, TensorInfo};
+use inglenook::format::gguf::{Gguf, TensorInfo, Value};
 use inglenook::format::imatrix::{Imatrix, Importance};
 use inglenook::format::quant::mix::Mix;
 use inglenook::format::quant::{QuantiseError, TensorType, WeightType, dequantise, quantise_rows};
 use inglenook::source::Source;
+use inglenook::text::TokenizerError;
+use inglenook::text::tokenizer::gguf_keys;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -32,6 +34,8 @@ pub struct Conversion<'a> {
     imatrix: Option<&'a (String, Imatrix)>,
     /// In the order of the source.
     tensors: Vec<Tensor<'a>>,
+    /// The tokenizer's keys that llama.cpp reads, where the source has a `tokenizer.json` alone.
+    tokenizer: Result<Vec<(&'static str, Value)>, TokenizerError>,
 }
 
 /// A tensor and what it becomes.
@@ -67,7 +71,12 @@ impl<'a> Conversion<'a> {
         {
             bail!("{name} has nothing for any of the tensors; it is another model's");
         }
-        Ok(Conversion { gguf, mix, imatrix, tensors })
+        Ok(Conversion { gguf, mix, imatrix, tensors, tokenizer: tokenizer_keys(gguf) })
+    }
+
+    /// Why llama.cpp will not read the tokenizer, where the source has a `tokenizer.json` that its keys cannot say.
+    pub fn tokenizer_problem(&self) -> Option<&TokenizerError> {
+        self.tokenizer.as_ref().err()
     }
 
     /// The tensors, in the order of the source.
@@ -119,6 +128,11 @@ impl<'a> Conversion<'a> {
                 writer.entry(key, value.clone());
             }
         }
+        for (key, value) in self.tokenizer.iter().flatten() {
+            if self.gguf.metadata.get(key).is_none() {
+                writer.entry(key, value.clone());
+            }
+        }
         // Version 2 of the blocks' layouts has been the only one since 2023.
         writer.entry(OWN[0], self.mix.file_type).entry(OWN[1], 2u32);
         if let Some((name, imatrix)) = self.imatrix {
@@ -132,6 +146,16 @@ impl<'a> Conversion<'a> {
             }
         }
         writer
+    }
+}
+
+/// The keys for a `tokenizer.json` that stands in the metadata in place of them.
+fn tokenizer_keys(gguf: &Gguf) -> Result<Vec<(&'static str, Value)>, TokenizerError> {
+    let whole = gguf.metadata.text("tokenizer.huggingface.json");
+    let rows = gguf.find("token_embd.weight").map_or(0, |tensor| tensor.rows());
+    match whole.filter(|_| gguf.metadata.get("tokenizer.ggml.model").is_none()) {
+        Some(json) => gguf_keys(json.as_bytes(), rows),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -13,6 +13,7 @@
 
 use std::sync::OnceLock;
 
+use inglenook_format::near;
 use serde_json::{Map, Value};
 
 use super::RequestError;
@@ -168,31 +169,8 @@ fn excerpt(value: &Value) -> String {
 
 /// The field that is read whose name is nearly this one, if there is one.
 fn nearest(name: &str, rules: &'static Rules) -> Option<&'static str> {
-    let letters = |name: &str| name.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase).collect();
-    let wanted: Vec<char> = letters(name);
     let read = rules.iter().filter(|(_, rule)| !matches!(Rule::of(rule), Rule::Only { .. }));
-    let near = read.filter_map(|(known, _)| {
-        let known_letters: Vec<char> = letters(known);
-        // A longer name is not near, and is not worth the time.
-        let most = wanted.len().min(known_letters.len()) / 3;
-        let apart = (wanted.len().abs_diff(known_letters.len()) <= 2).then(|| distance(&wanted, &known_letters))?;
-        (apart <= most.min(2)).then_some((apart, known.as_str()))
-    });
-    near.min().map(|(_, known)| known)
-}
-
-/// How many letters must be put in, taken out or exchanged to turn one text into another (Levenshtein).
-fn distance(one: &[char], other: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, known) in other.iter().enumerate() {
-            let exchanged = diagonal + usize::from(letter != known);
-            diagonal = row[column + 1];
-            row[column + 1] = exchanged.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
+    near::nearest(name, read.map(|(known, _)| known.as_str()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 mod config;
 mod decoder;
+#[cfg(feature = "hf")]
+mod export;
 mod model;
 mod normalizer;
 mod post;
@@ -24,6 +26,8 @@ use super::{SpecialIds, Tokenizer, TokenizerError, normalize, stops};
 
 pub use config::{NamedTemplate, TokenizerConfig};
 pub(super) use decoder::without_space_before_marks;
+#[cfg(feature = "hf")]
+pub use export::gguf_keys;
 pub(super) use normalizer::bert as bert_normalizer;
 pub(super) use splitter::bert as bert_splitter;
 

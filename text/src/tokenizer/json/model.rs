@@ -26,10 +26,11 @@ pub(super) struct Parsed<'a> {
     pub tokens: Vec<(Cow<'a, str>, u32)>,
     /// Whether tokens `<0xNN>` are bytes.
     pub has_bytes: bool,
-    kind: Kind<'a>,
+    pub kind: Kind<'a>,
 }
 
-enum Kind<'a> {
+/// The rest of a model.
+pub(super) enum Kind<'a> {
     Bpe(BpeFile<'a>),
     Unigram { unk_id: Option<u32>, scores: Vec<f64> },
     WordPiece(WordPieceFile<'a>),
@@ -46,12 +47,13 @@ struct Head<'a> {
     max_input_chars_per_word: Option<IgnoredAny>,
 }
 
+/// Byte-pair encoding.
 #[derive(Deserialize)]
-struct BpeFile<'a> {
+pub(super) struct BpeFile<'a> {
     #[serde(borrow)]
     vocab: Words<'a>,
     #[serde(borrow)]
-    merges: Vec<Merge<'a>>,
+    pub merges: Vec<Merge<'a>>,
     #[serde(borrow)]
     unk_token: Option<Cow<'a, str>>,
     continuing_subword_prefix: Option<String>,
@@ -62,7 +64,7 @@ struct BpeFile<'a> {
     #[serde(default)]
     byte_fallback: bool,
     #[serde(default)]
-    ignore_merges: bool,
+    pub ignore_merges: bool,
 }
 
 #[derive(Deserialize)]
@@ -74,14 +76,15 @@ struct UnigramFile<'a> {
     byte_fallback: bool,
 }
 
+/// BERT's WordPiece.
 #[derive(Deserialize)]
-struct WordPieceFile<'a> {
+pub(super) struct WordPieceFile<'a> {
     #[serde(borrow)]
     vocab: Words<'a>,
     #[serde(borrow)]
     unk_token: Cow<'a, str>,
     #[serde(default = "word_piece_mark")]
-    continuing_subword_prefix: String,
+    pub continuing_subword_prefix: String,
     #[serde(default = "word_piece_limit")]
     max_input_chars_per_word: usize,
 }
@@ -132,7 +135,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A merge: "left right", or the two apart.
-struct Merge<'a>(Cow<'a, str>, Option<Cow<'a, str>>);
+pub(super) struct Merge<'a>(Cow<'a, str>, Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -166,7 +169,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
 
 impl Merge<'_> {
     /// The two sides; none where there are not two.
-    fn halves(&self) -> Option<(&str, &str)> {
+    pub fn halves(&self) -> Option<(&str, &str)> {
         match &self.1 {
             Some(right) => Some((&self.0, right)),
             None => bpe::halves(&self.0),

@@ -106,7 +106,7 @@ pub(super) fn finder(value: &Value) -> Result<Finder, TokenizerError> {
 }
 
 /// Decodes base64 with padding; none if `text` is not that.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=');
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count) = (0u32, 0);
