@@ -18,6 +18,8 @@ const BACKEND = new URL('../../core/src/gpu/web.js', import.meta.url).href;
 let loads = 0;
 /** The texts that the GPU was given. */
 const compiled: string[] = [];
+/** What its pipelines were made with. */
+const pipelines: object[] = [];
 let backend: Backend;
 let client: Client;
 
@@ -30,7 +32,7 @@ beforeEach(async () => {
     pushErrorScope: () => undefined,
     popErrorScope: async () => null,
     createShaderModule: ({ code }: { code: string }) => compiled.push(code),
-    createComputePipelineAsync: async () => ({}),
+    createComputePipelineAsync: async ({ compute }: { compute: object }) => pipelines.push(compute),
   };
   const adapter = { features: new Set(), limits: {}, info: {}, requestDevice: async () => device };
   vi.stubGlobal('navigator', { gpu: { requestAdapter: async () => adapter } });
@@ -39,6 +41,7 @@ beforeEach(async () => {
   backend = (await import(`${BACKEND}?${loads}`)) as Backend;
   client = await backend.requestDevice('');
   compiled.length = 0;
+  pipelines.length = 0;
 });
 
 afterEach(() => vi.unstubAllGlobals());
@@ -53,6 +56,15 @@ test('a shader that imports gets the texts, which are fetched once', async () =>
   await Promise.all([compile('x\n#import one\n#import folder/two\ny\n'), compile('#import one\n')]);
   expect(compiled).toEqual(['fn plain() {}\n', 'x\nfn a() {}\nfn b() { $& }\ny\n', 'fn a() {}\n']);
   expect(fetch).toHaveBeenCalledOnce();
+});
+
+test('constants are those that were given, whatever becomes of their memory until the texts have come', async () => {
+  backend.provideShaders(async () => '{"one": "fn a() {}\\n"}');
+  const values = new Float64Array([3, 5]);
+  const compiling = client.compile('kernel', '#import one\n', 'ROWS COLS', values, 'r');
+  values.fill(0);
+  await compiling;
+  expect(pipelines).toMatchObject([{ constants: { ROWS: 3, COLS: 5 } }]);
 });
 
 test('a failed fetch is told in its own words and tried again', async () => {

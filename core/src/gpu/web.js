@@ -335,9 +335,10 @@ class Client {
    * @returns {Promise<number>}
    */
   async compile(label, text, keys, values, access) {
-    const code = text.includes(IMPORT) ? await withImports(text) : text;
     const layout = this.#checked(() => this.#shared.layout(access));
+    // `values` are WebAssembly's memory, which is another's by the time that texts have come.
     const constants = keys ? Object.fromEntries(keys.split(" ").map((key, index) => [key, values[index]])) : {};
+    const code = text.includes(IMPORT) ? await withImports(text) : text;
     this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label, code });
     // The pipeline is refused for the same reason; the scope only keeps a bad module from counting as a fault.
