@@ -11,6 +11,7 @@ mod goldens;
 mod gpu_check;
 mod lockfile;
 mod packages;
+mod real_files;
 mod setup;
 mod shell;
 mod size;
@@ -53,6 +54,8 @@ enum Chore {
     Goldens(goldens::Options),
     /// Compare SmolLM2-135M at 4,000 tokens of context with Hugging Face transformers (needs Python)
     Smollm2(smollm2::Options),
+    /// Compare real files, of SmolLM2-135M and Gemma 3 270M, with what Hugging Face transformers made of them
+    RealFiles(real_files::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -84,6 +87,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Size => size::size(&workspace),
         Chore::Goldens(options) => goldens::goldens(&workspace, &options),
         Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),
+        Chore::RealFiles(options) => real_files::real_files(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {
