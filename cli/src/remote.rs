@@ -13,6 +13,10 @@ const PIECE: u64 = 2 << 20;
 /// Bytes of a header at most.
 const MOST: usize = 256 << 20;
 
+/// How curl ends where a file is larger than allowed.
+const TOO_LARGE: i32 = 63;
+const NO_RANGES: &str = "the server does not answer requests for a part of the file; download it";
+
 /// A file on a server that answers requests for ranges.
 pub struct Remote {
     address: String,
@@ -82,6 +86,9 @@ fn range(address: &str, first: u64, last: u64) -> Result<(Vec<u8>, u64), String>
         .args(["--", address])
         .output()
         .map_err(|error| could_not_start(&error))?;
+    if output.status.code() == Some(TOO_LARGE) {
+        return Err(NO_RANGES.into());
+    }
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(format!("curl could not fetch it: {}", said.trim().trim_start_matches("curl: ")));
@@ -108,7 +115,7 @@ fn parse(mut answer: &[u8]) -> Result<(Vec<u8>, u64), String> {
         length = range.and_then(|range| range.rsplit('/').next()?.trim().parse().ok());
         answer = &answer[end + 4..];
     }
-    let length = length.ok_or("the server does not answer requests for a part of the file; download it")?;
+    let length = length.ok_or(NO_RANGES)?;
     Ok((answer.to_vec(), length))
 }
 
@@ -175,10 +182,11 @@ mod tests {
     #[test]
     fn remote_without_ranges_says_so() {
         let remote = Remote::new(&serve(vec![1; 100], false));
-        let error = block_on(remote.read_at(0, &mut [0; 4])).expect_err("refused");
-        assert!(error.to_string().contains("requests for a part"), "{error}");
         let large = Remote::new(&serve(vec![1; 3 * PIECE as usize], false));
-        assert!(block_on(large.read_at(0, &mut [0; 4])).is_err());
+        for remote in [remote, large] {
+            let error = block_on(remote.read_at(0, &mut [0; 4])).expect_err("refused");
+            assert!(error.to_string().contains("requests for a part"), "{error}");
+        }
     }
 
     #[test]

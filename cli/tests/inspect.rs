@@ -68,11 +68,11 @@ fn files_that_cannot_be_run_are_described_and_say_why() {
 
 #[test]
 fn names_that_nothing_goes_by_are_told_with_the_nearest_known() {
-    let (json, text) = described("near", &file(&[("general.architecture", "qwen3vl")], 31, &[32]));
+    let (json, text) = described("near", &file(&[("general.architecture", "granitemo")], 31, &[32]));
     let notes = json["notes"].to_string();
-    assert!(notes.contains("`qwen3vl` is unknown; the nearest known is `qwen3`"), "{notes}");
+    assert!(notes.contains("`granitemo` is unknown; the nearest known is `granitemoe`"), "{notes}");
     assert!(notes.contains("the type `Q4_0_4_4` is unknown; the nearest known is `Q4_0`"), "{notes}");
-    assert!(text.contains("the nearest known is `qwen3`"), "{text}");
+    assert!(text.contains("the nearest known is `granitemoe`"), "{text}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod gpu_check;
 mod lockfile;
 mod minilm;
 mod packages;
+mod real_files;
 mod setup;
 mod shell;
 mod size;
@@ -59,6 +60,8 @@ enum Chore {
     Minilm(minilm::Options),
     /// Compare tokenizers of published models with Hugging Face's own library, on 10,000 strings each
     Tokenizers(tokenizers::Options),
+    /// Compare real files, of SmolLM2-135M and Gemma 3 270M, with what Hugging Face transformers made of them
+    RealFiles(real_files::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -92,6 +95,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Smollm2(options) => smollm2::smollm2(&workspace, &options),
         Chore::Minilm(options) => minilm::minilm(&workspace, &options),
         Chore::Tokenizers(options) => tokenizers::tokenizers(&workspace, &options),
+        Chore::RealFiles(options) => real_files::real_files(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {

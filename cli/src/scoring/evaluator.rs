@@ -52,6 +52,13 @@ impl Evaluator {
             Ok((Model::check(&gguf)?, Tokenizer::from_gguf(&gguf.metadata)?))
         };
         let (config, tokenizer) = read().with_context(|| format!("cannot load {name}"))?;
+        if (config.vocab as usize) < tokenizer.vocab_size() {
+            bail!(
+                "{name} has {} tokens and an embedding for {}; get it from another source",
+                tokenizer.vocab_size(),
+                config.vocab
+            );
+        }
         if context > config.context {
             bail!("{name} was trained for {} tokens of context; pass a --context of at most that", config.context);
         }
@@ -95,8 +102,7 @@ impl Evaluator {
         let (columns, vocabulary) = (logits.len() / tokens.len(), self.tokenizer.vocab_size());
         // An embedding may have rows behind its tokens.
         if columns > vocabulary {
-            let rows: Vec<f32> = logits.chunks_exact(columns).flat_map(|row| &row[..vocabulary]).copied().collect();
-            logits = rows;
+            logits = logits.chunks_exact(columns).flat_map(|row| &row[..vocabulary]).copied().collect();
         }
         if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
             bail!("{} gave {} as a logit of token {}", self.name, logits[at], position + at / vocabulary.min(columns));
