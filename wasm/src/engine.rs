@@ -123,6 +123,7 @@ impl WasmEngine {
     /// are kept in `page_store`, if there is one. `load_cpu` is called where the CPU runs the model or is measured, for the module that computes
     /// there; `fetch_shaders` where a GPU needs shaders that are not embedded, for JSON of their texts by name.
     #[wasm_bindgen(unchecked_return_type = "Promise<WasmEngine>")]
+    #[allow(clippy::too_many_arguments, reason = "JavaScript gives them one by one")]
     pub fn load(
         source: JsSource,
         options_json: String,

@@ -13,6 +13,10 @@ const CACHE: &str = wgsl!("shared/channels");
 const STORE: &str = wgsl!("conv_store");
 const BODY: &str = wgsl!("conv");
 const ACTIVATE: &str = wgsl!("shared/activate");
+const GATE: &str = wgsl!("conv/gate");
+const NO_GATE: &str = wgsl!("conv/no_gate");
+const BIAS: &str = wgsl!("conv/bias");
+const NO_BIAS: &str = wgsl!("conv/no_bias");
 
 /// Columns of a tensor: as many as there are channels, from `offset` on of rows of `stride`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,8 +169,8 @@ impl Kernel for Conv {
     }
 
     fn launch(&self, _: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let gate = if self.gates.is_some() { wgsl!("conv/gate") } else { wgsl!("conv/no_gate") };
-        let bias = if self.bias.is_some() { wgsl!("conv/bias") } else { wgsl!("conv/no_bias") };
+        let gate = if self.gates.is_some() { GATE } else { NO_GATE };
+        let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
         let mut constants = self.kv.constants_of(self.cache.len());
         constants.retain(|(name, _)| !kv::OF_NUMBERS.contains(name));
         constants.extend([
