@@ -49,15 +49,14 @@ pub fn only_model(folder: &Path) -> Result<PathBuf> {
         }
     }
     models.sort();
-    let count = models.len();
-    match &mut models[..] {
+    match &models[..] {
         [] => bail!(
             "{} is a folder without config.json and without the first of a model's GGUF files; name a .gguf file, or a model's folder",
             folder.display()
         ),
-        [model] => Ok(std::mem::take(model)),
+        [model] => Ok(model.clone()),
         [first, ..] => {
-            bail!("{} has {count} models; name the file of one, such as {}", folder.display(), first.display())
+            bail!("{} has {} models; name the file of one, such as {}", folder.display(), models.len(), first.display())
         }
     }
 }

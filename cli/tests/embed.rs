@@ -55,7 +55,8 @@ fn rerank_prints_documents_with_the_best_first() {
         lines.lines().map(|line| line.split('\t').next().expect("a score").parse().expect("a number")).collect();
     assert_eq!(scores.len(), 3);
     assert!(scores.windows(2).all(|two| two[0] >= two[1]), "{lines}");
-    let object = stdout("rerank", "qwen3-reranker", &["--json", "--top-n", "1", "--truncate", "warm"], "hot\ncold\n");
+    let arguments = ["--json", "--top-n", "1", "--truncate", "warm"];
+    let object = stdout("rerank", "xlm-roberta-reranker", &arguments, "hot\ncold\n");
     let object: Value = serde_json::from_str(&object).expect("JSON");
     assert_eq!(object["results"].as_array().map(Vec::len), Some(1));
     let score = object["results"][0]["relevance_score"].as_f64().expect("a score");

@@ -1,7 +1,7 @@
 //! LoRA adapters: those that PEFT wrote add what PEFT adds, GGUF files give the same, and damaged ones are refused by name.
 #![cfg(feature = "hf")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::ready;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ fn row(low_rank: &LowRank, row: usize) -> Vec<f32> {
 
 fn check(lora: &Lora, described: &Value) {
     let weights = described["weights"].as_object().unwrap();
-    assert!(lora.weights.keys().eq(weights.keys()), "{:?}", lora.weights.keys());
+    let names: BTreeSet<&String> = weights.keys().collect();
+    assert!(lora.weights.keys().eq(names), "{:?}", lora.weights.keys());
     for (name, weight) in weights {
         let low_rank = &lora.weights[name];
         assert_eq!(vec![low_rank.inputs() as u64, low_rank.outputs() as u64], dims(weight), "{name}");

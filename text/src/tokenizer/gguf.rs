@@ -24,7 +24,7 @@ pub(super) const BOS: &str = "tokenizer.ggml.bos_token_id";
 pub(super) const EOS: &str = "tokenizer.ggml.eos_token_id";
 const EOT: &str = "tokenizer.ggml.eot_token_id";
 const EOM: &str = "tokenizer.ggml.eom_token_id";
-const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
+pub(super) const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
 pub(super) const CLS: &str = "tokenizer.ggml.cls_token_id";
 /// Spelled as the format spells it.
 pub(super) const SEPARATOR: &str = "tokenizer.ggml.seperator_token_id";

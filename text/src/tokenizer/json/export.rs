@@ -8,7 +8,7 @@ use inglenook_format::gguf::{Array, Strings, Value};
 use serde_json::Value as Json;
 
 use super::super::TokenizerError;
-use super::super::gguf::{ADD_BOS, ADD_EOS, BOS, CHARSMAP, CLS, EOS, MERGES, SCORES, SEPARATOR, TOKEN_TYPE};
+use super::super::gguf::{ADD_BOS, ADD_EOS, BOS, CHARSMAP, CLS, EOS, MERGES, SCORES, SEPARATOR, TOKEN_TYPE, UNKNOWN};
 use super::super::normalize::SPACE_MARK;
 use super::super::pre_tokenizer::{self, FoundStage, GPT2, NUMERIC, PUNCTUATION};
 use super::super::vocab::TokenKind;
@@ -40,8 +40,9 @@ pub fn gguf_keys(json: &[u8], rows: u64) -> Result<Entries, TokenizerError> {
     let mut table = Table::new(std::mem::take(&mut parsed.tokens), &file.added_tokens, has_bytes)?;
     let unknown = parsed.unknown(&table.texts())?;
     add(&mut table, &file.added_tokens, unknown)?;
-    if let Some(unknown) = unknown.filter(|_| !matches!(parsed.kind, Kind::WordPiece(_))) {
-        table.kinds[unknown as usize] = TokenKind::Unknown;
+    let is_bert = matches!(parsed.kind, Kind::WordPiece(_));
+    if let Some(unknown) = unknown {
+        table.kinds[unknown as usize] = if is_bert { TokenKind::Control } else { TokenKind::Unknown };
     }
     fill(&mut table, rows);
     let mut entries = match &parsed.kind {
@@ -59,8 +60,8 @@ pub fn gguf_keys(json: &[u8], rows: u64) -> Result<Entries, TokenizerError> {
     if before.len() > 1 || after.len() > 1 {
         return Err(unsupported("in a GGUF file's own keys, the post-processor", "of several special tokens"));
     }
-    let is_bert = matches!(parsed.kind, Kind::WordPiece(_));
     let [begin, end] = if is_bert { [CLS, SEPARATOR] } else { [BOS, EOS] };
+    entries.extend(unknown.map(|id| (UNKNOWN, id.into())));
     entries.extend(before.first().map(|&id| (begin, id.into())));
     entries.extend(after.first().map(|&id| (end, id.into())));
     // BERT's vocabularies always stand around a text.
