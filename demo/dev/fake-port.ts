@@ -12,6 +12,7 @@ export function workerPort(): HostPort {
     loadModule: async () => ({ WasmEngine }),
     loadGrammarModule: async () => ({ WasmGrammars }),
     compile: () => Promise.reject(new Error('the stand-in computes nothing')),
+    readText: () => Promise.reject(new Error('the stand-in has no shaders')),
     openModel,
     openPageStore,
     shared: false,
