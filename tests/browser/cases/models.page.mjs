@@ -6,11 +6,11 @@ export const timeoutSeconds = 600;
 
 const NAMES = ["biased", "llama", "mistral", "qwen2", "qwen3"];
 /** Of the other architectures: in chunks of 32 alone, these always, all of them where every way is taken. */
-const OTHERS = ["gemma3", "gpt-oss-mxfp4", "lfm2"];
+const OTHERS = ["gemma3", "gemma3n", "gpt-oss-mxfp4", "granitehybrid", "lfm2", "qwen35"];
 const REST = [
-  "bitnet", "chatglm", "cohere2", "command-r", "exaone4", "exaone4-windowed", "gemma2", "gemma4", "gemma4-moe", "glm4", "glm4moe", "gpt-oss",
-  "granite", "granitemoe", "hunyuan-dense", "lfm2moe", "mistral3", "mixtral", "olmo2", "olmo3", "phi3", "phi3-long", "qwen3moe", "seed_oss",
-  "smollm3",
+  "bitnet", "chatglm", "cohere2", "command-r", "exaone4", "exaone4-windowed", "falcon-h1", "falcon-h1-norm", "gemma2", "gemma4", "gemma4-moe",
+  "glm4", "glm4moe", "gpt-oss", "granite", "granitehybrid-moe", "granitemoe", "hunyuan-dense", "lfm2moe", "mistral3", "mixtral", "nemotron_h",
+  "nemotron_h_moe", "olmo2", "olmo3", "phi3", "phi3-long", "qwen35moe", "qwen3moe", "seed_oss", "smollm3",
 ];
 const CHUNKS = [300, 32, 1];
 /** Largest difference, as a share of the largest logit of its position. */
