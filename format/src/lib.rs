@@ -14,3 +14,4 @@ pub mod quant;
 #[cfg(feature = "hf")]
 pub mod safetensors;
 pub mod source;
+mod virtual_file;

@@ -6,6 +6,7 @@
 use super::write::GgufWriter;
 use super::{Gguf, GgufError, PartProblem};
 use crate::source::{LocalFuture, Source, SourceError};
+use crate::virtual_file::read_virtual;
 
 /// More parts than this are refused before one is opened.
 const MAX_PARTS: u32 = 4096;
@@ -158,43 +159,13 @@ impl Source for Joined {
     }
 
     fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> LocalFuture<'a, Result<(), SourceError>> {
-        Box::pin(async move {
-            let (wanted, start) = (buf.len(), offset.min(self.len));
-            let have = (self.len - start).min(wanted as u64) as usize;
-            self.fill(start, &mut buf[..have]).await?;
-            if have == wanted { Ok(()) } else { Err(SourceError::UnexpectedEnd { offset, wanted, have }) }
-        })
+        let place = |span: &Span| span.at..span.at + span.bytes;
+        let read = async |span: &Span, from: u64, out: &mut [u8]| self.read_part(span, from, out).await;
+        Box::pin(read_virtual((&self.header, self.len), (&self.spans, place), (offset, buf), read))
     }
 }
 
 impl Joined {
-    /// Fills `buf`, which lies inside the file.
-    async fn fill(&self, mut at: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
-        let mut next = self.spans.partition_point(|span| span.at + span.bytes <= at);
-        while !buf.is_empty() {
-            let header = self.header.len() as u64;
-            let (end, span) = match self.spans.get(next) {
-                _ if at < header => (header, None),
-                Some(span) if at >= span.at => (span.at + span.bytes, Some(span)),
-                // Padding, up to the next tensor or the end.
-                span => (span.map_or(u64::MAX, |span| span.at), None),
-            };
-            let (piece, rest) = buf.split_at_mut((end - at).min(buf.len() as u64) as usize);
-            let count = piece.len() as u64;
-            match span {
-                Some(span) => {
-                    self.read_part(span, at - span.at, piece).await?;
-                    next += usize::from(at + count == end);
-                }
-                None if at < header => piece.copy_from_slice(&self.header[at as usize..][..piece.len()]),
-                None => piece.fill(0),
-            }
-            at += count;
-            buf = rest;
-        }
-        Ok(())
-    }
-
     async fn read_part(&self, span: &Span, from: u64, out: &mut [u8]) -> Result<(), SourceError> {
         let (name, source) = &self.parts[span.part];
         source.read_at(span.from + from, out).await.map_err(|error| match error {

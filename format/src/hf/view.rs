@@ -5,6 +5,7 @@ use super::read::read;
 use super::tensor::Tensor;
 use crate::quant::TensorType;
 use crate::source::{LocalFuture, Source, SourceError};
+use crate::virtual_file::read_virtual;
 
 /// A tensor at its place in the virtual file.
 pub(super) struct Placed {
@@ -36,43 +37,13 @@ impl Source for View {
     }
 
     fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> LocalFuture<'a, Result<(), SourceError>> {
-        Box::pin(async move {
-            let (wanted, start) = (buf.len(), offset.min(self.len));
-            let have = (self.len - start).min(wanted as u64) as usize;
-            self.fill(start, &mut buf[..have]).await?;
-            if have == wanted { Ok(()) } else { Err(SourceError::UnexpectedEnd { offset, wanted, have }) }
-        })
+        let place = |placed: &Placed| placed.offset..placed.offset + placed.bytes;
+        let read = async |placed: &Placed, from: u64, out: &mut [u8]| self.read_tensor(placed, from, out).await;
+        Box::pin(read_virtual((&self.header, self.len), (&self.tensors, place), (offset, buf), read))
     }
 }
 
 impl View {
-    /// Fills `buf`, which lies inside the file.
-    async fn fill(&self, mut at: u64, mut buf: &mut [u8]) -> Result<(), SourceError> {
-        let mut next = self.tensors.partition_point(|placed| placed.offset + placed.bytes <= at);
-        while !buf.is_empty() {
-            let header = self.header.len() as u64;
-            let (end, tensor) = match self.tensors.get(next) {
-                _ if at < header => (header, None),
-                Some(placed) if at >= placed.offset => (placed.offset + placed.bytes, Some(placed)),
-                // Padding, up to the next tensor or the end.
-                placed => (placed.map_or(u64::MAX, |placed| placed.offset), None),
-            };
-            let (piece, rest) = buf.split_at_mut((end - at).min(buf.len() as u64) as usize);
-            let count = piece.len() as u64;
-            match tensor {
-                Some(placed) => {
-                    self.read_tensor(placed, at - placed.offset, piece).await?;
-                    next += usize::from(at + count == end);
-                }
-                None if at < header => piece.copy_from_slice(&self.header[at as usize..][..piece.len()]),
-                None => piece.fill(0),
-            }
-            at += count;
-            buf = rest;
-        }
-        Ok(())
-    }
-
     /// Bytes of a tensor from `from` on. Where they begin or end within a block, that block is read aside.
     async fn read_tensor(&self, placed: &Placed, from: u64, out: &mut [u8]) -> Result<(), SourceError> {
         let (len, bytes) = placed.ty.block().unwrap_or((1, 1));

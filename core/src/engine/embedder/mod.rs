@@ -99,8 +99,8 @@ pub struct Embedder {
     model: Model,
     purpose: Purpose,
     pooling: Pooling,
-    /// Whether it gives logits of answers, and no scores of a classifier.
-    answers: bool,
+    /// The tokens of `yes` and `no`, where it gives logits of answers, and no scores of a classifier.
+    answers: Option<[u32; 2]>,
     kv: KvCache,
     plan: Plan,
     /// The rows of a step, and which of them are a text's.
@@ -145,7 +145,8 @@ impl Embedder {
         let (device, weights) = (model.device().clone(), model.weights().clone());
         let config = weights.config();
         let labels = weights.score_columns();
-        let answers = options.purpose == Purpose::Rank && labels == 0;
+        let is_asked = options.purpose == Purpose::Rank && labels == 0;
+        let answers = if is_asked && config.is_causal { prompts::answers(&model) } else { None };
         let most = if config.is_causal { 2 } else { 1 };
         if labels > most {
             return Err(ModelError::Feature { feature: format!("ranking by a classifier of {labels} labels") }.into());
@@ -153,13 +154,13 @@ impl Embedder {
         if options.purpose == Purpose::Embed && config.ranks {
             return Err(RequestError::NoEmbedding.into());
         }
-        if answers && (!config.is_causal || prompts::answers(&model).is_none()) {
+        if is_asked && answers.is_none() {
             return Err(RequestError::NoRanking.into());
         }
         let context = options.context.unwrap_or(DEFAULT_CONTEXT).clamp(1, model.info().context_length);
         let limits = StepLimits {
             rows: context.max(LEAST_ROWS),
-            texts: if answers { TEXTS_WITH_LOGITS } else { TEXTS },
+            texts: if is_asked { TEXTS_WITH_LOGITS } else { TEXTS },
             context,
         };
         let kv = KvCache::new(&device, &limits.cache(weights.kv_groups(), memory_is_shared(config)?))?;
@@ -187,7 +188,7 @@ impl Embedder {
             sequences: limits.texts,
             cols: hidden.cols,
         });
-        let out = match answers {
+        let out = match is_asked {
             true => weights.logits(&mut texts, pooled),
             false => weights.pooled_head(&mut texts, pooled),
         };

@@ -108,8 +108,7 @@ impl Embedder {
 
     /// The score in what the model gives for a text: of two labels the first is `yes`.
     fn score(&self, vector: &[f32], raw: bool) -> f32 {
-        let answers = if self.answers { prompts::answers(self.model()) } else { None };
-        let logit = match (answers, vector) {
+        let logit = match (self.answers, vector) {
             (Some([yes, no]), logits) => logits[yes as usize] - logits[no as usize],
             (None, [yes, no, ..]) => yes - no,
             (None, scores) => scores.first().copied().unwrap_or_default(),
