@@ -103,7 +103,7 @@ pub fn engine_from(source: &dyn Source, name: &str, arguments: &ModelArguments) 
     let draft = match arguments.draft.as_deref() {
         Some(path) => {
             let source = self::source(Some(path))?;
-            let options = ModelOptions { context: arguments.context };
+            let options = ModelOptions { context: arguments.context, ..ModelOptions::default() };
             let load = |progress: Progress<'_>| {
                 pollster::block_on(Model::load(placement.clone(), source.as_ref(), &options, progress))
             };
@@ -169,6 +169,7 @@ pub fn engine_options(arguments: &ModelArguments) -> EngineOptions {
         threads: arguments.threads,
         exact_activations: arguments.exact_activations,
         no_speculation: arguments.no_speculation,
+        mtp: arguments.mtp,
         ..EngineOptions::default()
     }
 }

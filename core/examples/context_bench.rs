@@ -64,7 +64,7 @@ async fn bench(adapter: Option<String>, kv_type: KvType) -> Result<f64, Error> {
     let file = Memory(two_layers(context));
     let model = Model::load(&Gguf::read(&file).await?, &file, &device, context, &mut |_, _| true).await?;
     let options = KvOptions {
-        groups: model.kv_groups(),
+        groups: model.kv_groups(false),
         context,
         slots: 1,
         pages: None,

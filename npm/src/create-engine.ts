@@ -58,6 +58,11 @@ export interface CreateEngineOptions {
    * `headers`.
    */
   readonly draft?: string | URL | Blob;
+  /**
+   * Whether a layer of the model itself that predicts a further token (multi-token prediction) drafts tokens for an answer that runs alone; by
+   * default false. The file must have one, as those of Qwen3.5 and GLM-4.5 may.
+   */
+  readonly mtp?: boolean;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -111,7 +116,7 @@ export async function createEngineOn(
 
 function toLoadOptions(options: CreateEngineOptions): LoadOptions {
   const { contextLength, maxSequences, maxWaiting, cacheTokens } = options;
-  const { device, kvType, exactActivations, speculation, defaultLimits, without } = options;
+  const { device, kvType, exactActivations, speculation, mtp, defaultLimits, without } = options;
   const { threads } = options;
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 0)) {
     throw new BadRequestError('`threads` must be a whole number.');
@@ -130,6 +135,7 @@ function toLoadOptions(options: CreateEngineOptions): LoadOptions {
     cache_tokens: cacheTokens,
     exact_activations: exactActivations,
     no_speculation: speculation === undefined ? undefined : !speculation,
+    mtp,
     default_limits: defaultLimits,
     without: without && Object.fromEntries(without.map((feature) => [feature, true])),
   };

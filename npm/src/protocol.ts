@@ -31,6 +31,7 @@ export interface LoadOptions {
   readonly cache_tokens?: number | undefined;
   readonly exact_activations?: boolean | undefined;
   readonly no_speculation?: boolean | undefined;
+  readonly mtp?: boolean | undefined;
   readonly default_limits?: boolean | undefined;
   readonly without?: { readonly [feature in GpuFeature]?: boolean } | undefined;
 }

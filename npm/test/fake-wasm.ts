@@ -409,6 +409,7 @@ const OPTION_KEYS = {
   cache_tokens: 'number',
   exact_activations: 'boolean',
   no_speculation: 'boolean',
+  mtp: 'boolean',
   default_limits: 'boolean',
   without: 'object',
 };

@@ -3,9 +3,9 @@
 // q: [rows, QKV_WIDTH] f32, of which the first HEADS * DIM columns are rotated queries. kv0 and further segments, pages: see kv.wgsl.
 // out: with SPLITS = 1 the answer, [rows, HEADS, DIM] f32. Otherwise parts for attention_reduce,
 // [rows, HEADS, SPLITS, DIM + 4] f32: the unnormalised sum of values, then the maximal score and the sum of weights.
-// A row sees the positions up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP; behind its own so many as
-// its flags say, of which a window shows as many as before it. Loops walk what is visible by its number, so that what is not costs nothing
-// and its pages may be gone.
+// A row sees the positions from FIRST (0 or 1) up to its own, or with a WINDOW (not 0) the last WINDOW of them and the first KEEP; behind its
+// own so many as its flags say, of which a window shows as many as before it. Loops walk what is visible by its number, so that what is not
+// costs nothing and its pages may be gone.
 // DIM (the head's width, as HEAD_DIM) and GROUP (query heads that share a key head) come from the prelude, since they
 // size arrays.
 
@@ -17,6 +17,7 @@ override MAX_BIAS: f32;  // ALiBi; 0 for none
 override SPLITS: u32;
 override WINDOW: u32;
 override KEEP: u32;
+override FIRST: u32;
 
 // Below every score, and finite: infinities are not to be relied on in WGSL.
 const LOWEST: f32 = -3.0e38;
@@ -46,7 +47,7 @@ fn biased(score: f32, head: u32, position: u32, own: u32) -> f32 {
 
 // First position of the window of a row at `position`.
 fn window_start(position: u32) -> u32 {
-    return select(0u, position + 1u - min(WINDOW, position + 1u), WINDOW > 0u);
+    return max(FIRST, select(0u, position + 1u - min(WINDOW, position + 1u), WINDOW > 0u));
 }
 
 // Behind the last position that a row sees.

@@ -356,7 +356,7 @@ async fn load(
         on_progress.call3(&JsValue::UNDEFINED, &read, &all, &stage.into()).is_ok()
     };
     if let Some(draft) = draft {
-        let model_options = ModelOptions { context: engine_options.context };
+        let model_options = ModelOptions { context: engine_options.context, ..ModelOptions::default() };
         let draft = Model::load(placement.clone(), draft, &model_options, &mut progress).await;
         engine_options.draft = Some(draft.map_err(errors::to_js)?);
     }

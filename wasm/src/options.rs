@@ -33,6 +33,8 @@ pub struct LoadOptions {
     exact_activations: bool,
     /// Never drafts tokens.
     no_speculation: bool,
+    /// Drafts tokens with a layer of the model itself.
+    mtp: bool,
     /// Where the model runs.
     device: DeviceChoice,
     /// Ask the GPU for no more than WebGPU's default limits.
@@ -70,6 +72,7 @@ impl LoadOptions {
             cache_tokens: self.cache_tokens,
             exact_activations: self.exact_activations,
             no_speculation: self.no_speculation,
+            mtp: self.mtp,
             page_store: page_store.map(|store| -> Rc<dyn PageStore> { Rc::new(store) }),
             ..EngineOptions::default()
         }

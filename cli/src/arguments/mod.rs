@@ -62,6 +62,9 @@ pub struct ModelArguments {
     /// A smaller GGUF file with the same vocabulary, whose model drafts tokens for an answer that runs alone
     #[arg(long, value_name = "FILE", conflicts_with = "no_speculation")]
     pub draft: Option<PathBuf>,
+    /// Draft tokens, for an answer that runs alone, with a layer of the model itself that predicts a further one, if the file has it
+    #[arg(long, conflicts_with_all = ["draft", "no_speculation"])]
+    pub mtp: bool,
     /// Never draft tokens, such as those that the prompt or the answer had before; the tokens are the same either way
     #[arg(long)]
     pub no_speculation: bool,

@@ -66,7 +66,7 @@ impl Evaluator {
         let rows = ROWS.min(context).min(u32::try_from(logits).unwrap_or(ROWS)).max(1);
         let kv = arguments.kv_type;
         let load = |progress: &mut dyn FnMut(LoadProgress) -> bool| -> Result<LogitsEvaluator, Error> {
-            let needs = FitOptions { context, cache_tokens: context, slots: 1, kv, rows };
+            let needs = FitOptions { context, cache_tokens: context, slots: 1, kv, rows, mtp: false };
             fit::check(&gguf, &placement.device, &needs)?;
             let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
             let device = &placement.device;

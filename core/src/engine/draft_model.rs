@@ -45,6 +45,12 @@ pub enum DraftError {
         /// Its architecture.
         architecture: &'static str,
     },
+    /// Two drafters.
+    #[error("both a draft model and `mtp` were given; leave one of them out")]
+    Both,
+    /// The model was loaded without the layer that drafts.
+    #[error("the model was loaded without its MTP layer; ask for `mtp` when it is loaded, too")]
+    MtpNotLoaded,
     /// A token is not the same in both.
     #[error(
         "token {token} is {draft:?} to the draft model and {model:?} to the model; take a smaller model of the same family, whose \
@@ -121,7 +127,7 @@ impl DraftModel {
         let kv = cache(model.weights().config(), model.info().context_length);
         let KvOptions { context, slots, ty, .. } = kv;
         let rows = super::executor::most_rows(model.device());
-        let options = FitOptions { context, cache_tokens: context, slots, kv: ty, rows };
+        let options = FitOptions { context, cache_tokens: context, slots, kv: ty, rows, mtp: false };
         model.weights().memory_needs(&options).without_cache().saturating_add(kv.bytes_of_slots())
     }
 

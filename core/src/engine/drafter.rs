@@ -158,6 +158,15 @@ impl StepTimes {
         }
     }
 
+    /// MTP has drafted so many tokens, and they were verified, in so many milliseconds together. Books the drafting, for which a verification's
+    /// time as known is taken off, and gives that of the verification.
+    pub fn measured_mtp(&mut self, millis: f64, drafted: usize) -> f64 {
+        let steps = self.in_plain_steps(millis);
+        let verify = self.verify(drafted as u32).min(steps);
+        self.draft[0].add((steps - verify) / drafted.max(1) as f32);
+        millis * f64::from(verify / steps.max(f32::MIN_POSITIVE))
+    }
+
     /// The time of a verification of `drafted` tokens in plain steps.
     pub fn verify(&self, drafted: u32) -> f32 {
         if self.is_free {

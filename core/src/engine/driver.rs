@@ -202,6 +202,7 @@ enum InFlightWork {
     Decode { rows: Vec<DecodeRow>, steps: u32, span: RingSpan, lookahead: bool },
     Draft { row: DecodeRow, work: DraftWork },
     Verify { row: DecodeRow, draft: Vec<u32>, drafted_by: Drafter },
+    VerifyDraft { row: DecodeRow, drafted: usize },
 }
 
 type BoxedFuture<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -37,6 +37,9 @@ const CPU_SINGLE_STEP_LIMIT: usize = 4;
 /// Sequences that may run at once: the rows that one decode matmul serves.
 pub(super) const MAX_SLOTS: u32 = MAX_ROWS;
 
+/// Where in the ring stands what is chosen behind tokens that MTP has drafted, which come before.
+pub(super) const VERIFIED_AT: u32 = MAX_SLOTS;
+
 /// Rows of the largest plan: the tokens of a prefill step.
 pub(super) fn most_rows(device: &Device) -> u32 {
     if device.facts().software && !device.is_cpu() { SOFTWARE_CHUNK } else { CHUNK }
@@ -63,6 +66,8 @@ pub(super) struct ModelRunner {
     verify: PlansByRows,
     /// Over the same batch.
     score: Option<DecodePlan>,
+    /// By MTP, over a batch of its own.
+    draft: Option<DecodePlan>,
     chunk: u32,
     single_step_limit: usize,
     /// Number of the next decode step.
@@ -99,6 +104,7 @@ impl ModelRunner {
             decode,
             verify: PlansByRows::default(),
             score: None,
+            draft: None,
             chunk,
             single_step_limit,
             step: 0,
@@ -175,6 +181,7 @@ impl ModelRunner {
                 Phase::Decode => self.decode.insert(wanted.rows, plan),
                 Phase::Verify => self.verify.insert(wanted.rows, plan),
                 Phase::Score => self.score = Some(plan),
+                Phase::Draft => self.draft = Some(plan),
             }
         }
         self.ready = None;
@@ -187,6 +194,7 @@ impl ModelRunner {
             .iter()
             .chain(self.verify.iter())
             .chain(&self.score)
+            .chain(&self.draft)
             .flat_map(|plan| plan.samples.iter().map(|(_, plan)| plan).chain([&plan.forward]));
         Memory {
             weights: self.resources.model.weight_bytes(),
@@ -284,6 +292,39 @@ impl ModelRunner {
         let tokens = state.ring.slice(u64::from(row.sequence * RING) * 4, u64::from(count) * 4);
         let Some(sample) = plan.sample(Features::default()) else { unreachable!("every plan has the plain choice") };
         plan::submit_and_read(device, &[&plan.forward, sample], &tokens)
+    }
+
+    /// Queues the choice by MTP of so many tokens behind `row`, each from the one before. They are the ring's first, and what the slot holds is
+    /// changed as if they had been chosen: it is to be set again.
+    pub fn draft(&mut self, row: Row, tokens: u32) {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let Some(plan) = &self.draft else { unreachable!("it is built with those of verification") };
+        let Some(sample) = plan.sample(Features::default()) else { unreachable!("every plan has the plain choice") };
+        device.write(&state.draft_batch, 0, bytemuck::cast_slice(&batch::words(&[row])));
+        self.ready = None;
+        plan::submit(device, &[&plan.forward, sample].repeat(tokens as usize));
+    }
+
+    /// The same as [`ModelRunner::verify`] for so many tokens that [`ModelRunner::draft`] was asked for. What is answered are these, with what
+    /// stands behind them in the ring up to [`VERIFIED_AT`], and then the chosen ones.
+    pub fn verify_draft(&mut self, row: Row, drafted: u32) -> PendingReadback {
+        let (device, state) = (&self.resources.device, &self.resources.state);
+        let rows: Vec<Row> = (row.position..=row.position + drafted)
+            .map(|position| Row::new(row.token, position, row.sequence).flagged(batch::VERIFY))
+            .collect();
+        let (_, plan) = self.verify.fitting(drafted + 1).unwrap_or_else(|| unreachable!("drafts fit the plans"));
+        let mut words = batch::words(&rows);
+        batch::set_step(&mut words, VERIFIED_AT);
+        device.write(&state.verify_batch, 0, bytemuck::cast_slice(&words));
+        let Some(sample) = plan.sample(Features::default()) else { unreachable!("every plan has the plain choice") };
+        let draft_rows = self.draft.as_ref().and_then(|plan| plan.draft_rows.as_ref());
+        let plans: Vec<&Plan> = draft_rows.into_iter().chain([&plan.forward, sample]).collect();
+        let read = VERIFIED_AT + drafted + 1;
+        plan::submit_and_read(
+            device,
+            &plans,
+            &state.ring.slice(u64::from(row.sequence * RING) * 4, u64::from(read) * 4),
+        )
     }
 
     /// Queues the computation of keys and values of `tokens` from `position` of `slot` on, and asks for the log-probabilities of what follows

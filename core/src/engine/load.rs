@@ -10,6 +10,7 @@ use super::embedder::{Embedder, EmbedderOptions, Purpose};
 use super::executor::{MAX_SLOTS, ModelRunner, most_rows};
 use super::info::{Info, ModelInfo};
 use super::model::{Header, Model, context, vocabulary};
+use super::model_drafter::{ModelDrafter, MtpDrafter};
 use super::page_transfer::PageTransfer;
 use super::scheduler::{GroupOptions, Scheduler, SchedulerOptions};
 use super::{Engine, EngineOptions, LoadProgress, PromptBuilder};
@@ -60,7 +61,8 @@ impl Engine {
         let longest = context(&header.config, options.context);
         check_draft(options, header.prompts.tokenizer())?;
         needs(&header.gguf, &header.config, &placement.device, options)?;
-        let model = Model::read(header, placement, source, longest, progress).await?;
+        let mtp = options.drafts_by_mtp();
+        let model = Model::read(header, placement, source, (longest, mtp), progress).await?;
         progress(LoadProgress::Kernels);
         Engine::new(model, options).await
     }
@@ -75,6 +77,10 @@ impl Engine {
         let longest = model.info().context_length;
         let context = options.context.unwrap_or(longest).clamp(1, longest);
         check_draft(options, model.tokenizer())?;
+        let mtp = options.drafts_by_mtp();
+        if mtp && !weights.has_mtp() {
+            return Err(DraftError::MtpNotLoaded.into());
+        }
         let (fit_options, kv_options) = cache_options(weights.config(), &device, context, options)?;
         let needs = weights.memory_needs(&fit_options).beside(draft_bytes(options));
         fit::check_needs(weights.config(), &needs, &device, &fit_options)?;
@@ -96,7 +102,11 @@ impl Engine {
         let mut speculation = Speculation { is_on: !options.no_speculation, ..Speculation::default() };
         speculation.times.is_free = options.free_drafts;
         if let Some(draft) = drafting {
-            speculation.model = Some(DraftModel::new(draft, step_costs.1).await?);
+            let draft = DraftModel::new(draft, step_costs.1).await?;
+            speculation.model = Some(ModelDrafter::Apart(Box::new(draft)));
+        } else if mtp {
+            let drafter = MtpDrafter::new([runner.resources().model.mtp_bytes(), step_costs.1]);
+            speculation.model = Some(ModelDrafter::Mtp(drafter));
         }
         let choices = kernels.choices().to_vec();
         let queue = options.max_waiting.unwrap_or(DEFAULT_QUEUE);
@@ -163,7 +173,7 @@ impl Loaded {
         }
         let purpose = if header.config.ranks { Purpose::Rank } else { Purpose::Embed };
         let longest = context(&header.config, options.context);
-        let model = Model::read(header, placement, source, longest, progress).await?;
+        let model = Model::read(header, placement, source, (longest, false), progress).await?;
         progress(LoadProgress::Kernels);
         let options = EmbedderOptions { purpose, ..EmbedderOptions::from(options) };
         Ok(Loaded::Embedder(Box::new(Embedder::new(model, &options).await?)))
@@ -172,7 +182,8 @@ impl Loaded {
 
 /// Refuses a draft model that speaks of other tokens.
 fn check_draft(options: &EngineOptions, tokenizer: &Tokenizer) -> Result<(), DraftError> {
-    options.draft.as_ref().map_or(Ok(()), |draft| DraftModel::check(draft, tokenizer))
+    let Some(draft) = &options.draft else { return Ok(()) };
+    if options.mtp { Err(DraftError::Both) } else { DraftModel::check(draft, tokenizer) }
 }
 
 /// Device memory of the draft model, bytes.
@@ -210,7 +221,8 @@ fn cache_options(
     let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
     let cache_tokens = options.cache_tokens.unwrap_or(0).max(context);
     let rows = most_rows(device);
-    let groups = kv_groups(&config.layer_kinds);
+    let mtp = options.drafts_by_mtp();
+    let groups = kv_groups(&config.running_kinds(mtp));
     let pages = groups.iter().map(|group| group.lifetime.pool_pages(cache_tokens, slots, rows)).collect();
     let kv = KvOptions {
         groups,
@@ -222,5 +234,5 @@ fn cache_options(
         is_scratch: false,
     };
     kv.shapes().try_for_each(|shape| shape.supports())?;
-    Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows }, kv))
+    Ok((FitOptions { context, cache_tokens, slots, kv: options.kv_type, rows, mtp }, kv))
 }

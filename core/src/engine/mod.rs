@@ -25,6 +25,7 @@ mod load;
 pub mod logprobs;
 pub mod metrics;
 mod model;
+mod model_drafter;
 mod models;
 mod optional;
 mod output;
@@ -102,6 +103,9 @@ pub struct EngineOptions {
     /// be on another device.
     #[serde(skip)]
     pub draft: Option<Model>,
+    /// Drafts tokens, for an answer that runs alone, with a layer of the model itself that predicts a further one (multi-token prediction),
+    /// which the file must have. Its weights are loaded, and each step keeps what it needs. Not beside `draft`.
+    pub mtp: bool,
     /// Bytes of a segment of the cache at most, so that small models take the path of large ones: for tests.
     #[doc(hidden)]
     #[serde(skip)]
@@ -111,6 +115,13 @@ pub struct EngineOptions {
     #[doc(hidden)]
     #[serde(skip)]
     pub free_drafts: bool,
+}
+
+impl EngineOptions {
+    /// Whether a layer of the model itself drafts.
+    fn drafts_by_mtp(&self) -> bool {
+        self.mtp && !self.no_speculation
+    }
 }
 
 /// What loading is doing.

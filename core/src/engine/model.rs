@@ -26,6 +26,8 @@ const DEFAULT_CONTEXT: u32 = 4096;
 pub struct ModelOptions {
     /// The longest context that an engine on it may have, tokens; by default 4096, or what the model was trained for if that is less.
     pub context: Option<u32>,
+    /// Whether the layer that predicts a further token is loaded, which the file must have: for [`EngineOptions::mtp`](super::EngineOptions).
+    pub mtp: bool,
 }
 
 /// A loaded model on a device. Clones are the same model. It belongs to one thread.
@@ -86,9 +88,9 @@ impl Model {
         let header = Header::read(source).await?;
         let context = context(&header.config, options.context);
         // The least that an engine can do with.
-        let least = FitOptions { context: 1, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1 };
+        let least = FitOptions { context: 1, cache_tokens: 1, slots: 1, kv: KvType::F16, rows: 1, mtp: options.mtp };
         fit::check(&header.gguf, &placement.device, &least)?;
-        Model::read(header, placement, source, context, progress).await
+        Model::read(header, placement, source, (context, options.mtp), progress).await
     }
 
     /// Reads the weights of a model whose header was read and checked.
@@ -96,7 +98,7 @@ impl Model {
         header: Header,
         placement: Placement,
         source: &dyn Source,
-        context: u32,
+        (context, mtp): (u32, bool),
         progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Model, Error> {
         let Header { gguf, config, prompts, vocab } = header;
@@ -104,7 +106,7 @@ impl Model {
         let placement = Placement { device: placement.device.client(), ..placement };
         let source = HashedSource::new(source);
         let mut weights = |read, all| progress(LoadProgress::Weights(read, all));
-        let weights = model::Model::load(&gguf, &source, &placement.device, context, &mut weights).await?;
+        let weights = model::Model::load_with(&gguf, &source, &placement.device, (context, mtp), &mut weights).await?;
         let recommended = optional::recommended(&gguf.metadata);
         Ok(Model(Rc::new(Loaded {
             placement,

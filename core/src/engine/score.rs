@@ -63,7 +63,19 @@ impl LogitsEvaluator {
     ) -> Result<LogitsEvaluator, ScoreError> {
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, kernels.device(), options.context, &mut |_, _| true).await?;
-        LogitsEvaluator::new(kernels, model, options, Recorder::with_taps()).await
+        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), false)).await
+    }
+
+    /// The same for the logits of the layer that predicts a further token (MTP), which no token has at position 0.
+    pub async fn load_mtp(
+        kernels: KernelCache,
+        source: &dyn Source,
+        options: ScoreOptions,
+    ) -> Result<LogitsEvaluator, ScoreError> {
+        let gguf = Gguf::read(source).await?;
+        let loaded = (options.context, true);
+        let model = Model::load_with(&gguf, source, kernels.device(), loaded, &mut |_, _| true).await?;
+        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), true)).await
     }
 
     /// Records the plan of a loaded model, whose context is as long, with nothing tapped: of the stages only the logits are kept.
@@ -72,20 +84,20 @@ impl LogitsEvaluator {
         model: Model,
         options: ScoreOptions,
     ) -> Result<LogitsEvaluator, ScoreError> {
-        LogitsEvaluator::new(kernels, model, options, Recorder::new()).await
+        LogitsEvaluator::new(kernels, model, options, (Recorder::new(), false)).await
     }
 
     async fn new(
         mut kernels: KernelCache,
         model: Model,
         options: ScoreOptions,
-        mut recorder: Recorder,
+        (mut recorder, mtp): (Recorder, bool),
     ) -> Result<LogitsEvaluator, ScoreError> {
         let device = kernels.device().clone();
         let config = model.config();
         config.check_generates().map_err(LoadError::from)?;
         let kv_options = KvOptions {
-            groups: model.kv_groups(),
+            groups: model.kv_groups(mtp),
             context: options.context,
             slots: 1,
             pages: None,
@@ -108,7 +120,13 @@ impl LogitsEvaluator {
             facts: &facts,
         };
         let hidden = model.forward(&mut pass);
-        let logits = model.logits(&mut pass, hidden);
+        let logits = match mtp {
+            true => {
+                let hidden = model.forward_mtp(&mut pass, false);
+                model.logits_mtp(&mut pass, hidden)
+            }
+            false => model.logits(&mut pass, hidden),
+        };
         recorder.keep("logits", logits);
         let plan = Plan::build(&mut kernels, recorder).await?;
         let Some(logits) = plan.find("logits").cloned() else { unreachable!("they are kept") };

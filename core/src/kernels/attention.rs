@@ -44,6 +44,8 @@ pub struct AttentionShape {
     pub window: Option<u32>,
     /// Leading positions of the sequence that windows do not hide.
     pub keep: u32,
+    /// The first position that any row sees, 0 or 1; that of a row that sees none has no answer.
+    pub first: u32,
 }
 
 impl AttentionShape {
@@ -55,6 +57,7 @@ impl AttentionShape {
     /// The positions that a row sees: the kept ones before its window, then its window.
     pub fn visible(&self, row: &Row) -> impl Iterator<Item = u32> + Clone + use<> {
         let start = self.window.map_or(0, |window| (row.position + 1).saturating_sub(window.max(1)));
+        let start = start.max(self.first);
         (0..self.keep.min(start)).chain(start..=self.horizon(row))
     }
 
@@ -134,7 +137,7 @@ impl Kernel for Attention {
     fn class(&self) -> String {
         let phase = if self.shape.is_prefill { "prefill" } else { "decode" };
         let KvShape { ty, head_dim, .. } = self.kv;
-        let AttentionShape { kv_splits, window, keep, cap, max_bias, .. } = self.shape;
+        let AttentionShape { kv_splits, window, keep, cap, max_bias, first, .. } = self.shape;
         let biased = if max_bias.is_some() { " alibi" } else { "" };
         let capped = if cap.is_some() { " capped" } else { "" };
         let windowed = if window.is_some() { " window" } else { "" };
@@ -142,8 +145,9 @@ impl Kernel for Attention {
         let sinks = if self.sinks.is_some() { " sinks" } else { "" };
         let group = self.group();
         let segments = kv::class(self.cache.len());
+        let from = if first > 0 { " from 1" } else { "" };
         format!(
-            "{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{biased}{segments}"
+            "{phase} {ty:?} {group} of {head_dim}, {kv_splits} kv_splits{windowed}{kept}{sinks}{capped}{biased}{segments}{from}"
         )
     }
 
@@ -162,7 +166,7 @@ impl Kernel for Attention {
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {
-        let AttentionShape { heads, qkv_width, scale, cap, max_bias, kv_splits, window, keep, .. } = self.shape;
+        let AttentionShape { heads, qkv_width, scale, cap, max_bias, kv_splits, window, keep, first, .. } = self.shape;
         let sizes = format!("const DIM: u32 = {}u;\nconst GROUP: u32 = {}u;\n", self.kv.head_dim, self.group());
         let mut constants = self.kv.constants_of(self.cache.len());
         constants.extend([
@@ -174,6 +178,7 @@ impl Kernel for Attention {
             ("SPLITS", kv_splits.into()),
             ("WINDOW", window.map_or(0, |window| window.max(1)).into()),
             ("KEEP", keep.into()),
+            ("FIRST", first.into()),
         ]);
         let sinks = if self.sinks.is_some() { SINKS } else { NO_SINKS };
         let (body, workgroups) = match variant {

@@ -24,6 +24,7 @@ pub mod commit;
 pub mod conv;
 pub mod copy;
 pub mod cpu;
+pub mod draft_rows;
 pub mod dry;
 pub mod embed;
 pub mod encode;

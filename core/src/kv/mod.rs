@@ -149,6 +149,11 @@ impl KvCache {
         }
     }
 
+    /// Whether a layer keeps that.
+    pub fn has_layer(&self, layer: u32, part: CachePart) -> bool {
+        self.options.groups.iter().any(|group| group.part == part && group.layers.contains(&layer))
+    }
+
     /// The cache of what a layer keeps, which it does.
     pub fn layer(&self, layer: u32, part: CachePart) -> LayerCache {
         let places = self.options.groups.iter().zip(&self.groups).filter(|(spec, _)| spec.part == part);

@@ -1,7 +1,7 @@
 //! What a file says of its model, checked: sizes, RoPE, context.
 
 use super::arch::Architecture;
-use super::blocks::NormKind;
+use super::blocks::{NormKind, mtp_kinds};
 use super::error::ModelError;
 use super::experts::ExpertConfig;
 use super::keys::Keys;
@@ -25,10 +25,12 @@ pub struct Config {
     pub hidden: u32,
     /// Number of layers, without those that predict further tokens.
     pub layers: u32,
-    /// Layers behind them that predict further tokens, and are not run.
+    /// Layers behind them that predict further tokens, and are no part of the main pass.
     pub predicting_layers: u32,
     /// What each layer is.
     pub layer_kinds: Vec<LayerKind>,
+    /// What the first of the further layers keeps, as if of two layers behind the main ones.
+    pub mtp_kinds: Vec<LayerKind>,
     /// Query heads of the first layer that attends.
     pub heads: u32,
     /// Key/value heads of the first layer that attends.
@@ -124,6 +126,7 @@ impl Config {
                 cap: None,
                 norms_values: false,
                 cache_of: None,
+                first: 0,
             })
         };
         let mut config = Config {
@@ -133,6 +136,7 @@ impl Config {
             layers,
             predicting_layers: blocks - layers,
             layer_kinds: windows.layers.into_iter().zip(heads.iter().zip(&kv_heads)).map(kind).collect(),
+            mtp_kinds: Vec::new(),
             heads: heads[0],
             kv_heads: kv_heads[0],
             head_dim,
@@ -169,6 +173,9 @@ impl Config {
             (config.heads, config.kv_heads, config.head_dim) = (heads, kv_heads, head_dim);
         }
         config.check(&keys, head_dim)?;
+        if config.predicting_layers > 0 {
+            config.mtp_kinds = mtp_kinds(&config);
+        }
         Ok(config)
     }
 
@@ -248,8 +255,8 @@ impl Config {
 
     /// The attention of layer `index`.
     pub fn attention(&self, index: u32) -> &AttentionKind {
-        match &self.layer_kinds[index as usize] {
-            LayerKind::Attention(kind) | LayerKind::Parallel(kind, _) => kind,
+        match self.layer_kinds.get(index as usize).or(self.mtp_kinds.first()) {
+            Some(LayerKind::Attention(kind) | LayerKind::Parallel(kind, _)) => kind,
             _ => unreachable!("its architecture knows which layers attend"),
         }
     }
@@ -310,6 +317,12 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// What each layer is of those that run, perhaps with MTP.
+    pub fn running_kinds(&self, mtp: bool) -> Vec<LayerKind> {
+        let further: &[LayerKind] = if mtp { &self.mtp_kinds } else { &[] };
+        [&self.layer_kinds[..], further].concat()
     }
 
     /// Width of the feed-forward layer of layer `index`.

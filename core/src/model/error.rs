@@ -22,6 +22,12 @@ pub enum ModelError {
         /// The feature, in words.
         feature: String,
     },
+    /// MTP was asked for of a file that has no layer for it.
+    #[error("the file has no MTP layer to draft with (`{key}` is 0 or missing); load one that has, or leave `mtp` out")]
+    NoMtp {
+        /// The key that would say so.
+        key: String,
+    },
     /// Tensors that no part of the architecture asks for.
     #[error(
         "the file has tensors that are not used for the architecture `{architecture}` ({names}); without them its answers would \
@@ -58,7 +64,10 @@ impl ModelError {
     pub fn is_unsupported(&self) -> bool {
         match self {
             ModelError::Gguf(error) => error.is_unsupported(),
-            ModelError::Architecture { .. } | ModelError::Feature { .. } | ModelError::UnusedTensors { .. } => true,
+            ModelError::Architecture { .. }
+            | ModelError::Feature { .. }
+            | ModelError::NoMtp { .. }
+            | ModelError::UnusedTensors { .. } => true,
             ModelError::Size { .. } | ModelError::Shape { .. } => false,
         }
     }

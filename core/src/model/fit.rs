@@ -22,6 +22,8 @@ pub struct FitOptions {
     pub kv: KvType,
     /// Rows of the largest plan: the tokens of a prefill step.
     pub rows: u32,
+    /// Whether the layer that predicts a further token runs, too.
+    pub mtp: bool,
 }
 
 /// Memory that a model needs, bytes.
@@ -89,7 +91,7 @@ pub enum FitError {
 
 impl MemoryNeeds {
     pub(super) fn of(config: &Config, weights: u64, options: &FitOptions) -> MemoryNeeds {
-        let pools: Vec<Pool> = pools(config, options.kv).collect();
+        let pools: Vec<Pool> = pools(config, options).collect();
         let page = pools.iter().filter(|pool| pool.lifetime.window.is_none()).map(|pool| pool.page).sum::<u64>();
         let windows = pools.iter().filter(|pool| pool.lifetime.window.is_some());
         let kv_windows = windows.map(|pool| pool.bytes(options, options.tokens())).sum();
@@ -108,7 +110,8 @@ impl MemoryNeeds {
             let pairs = config.experts.map_or(0, |experts| experts.routing.used * (experts.ffn + config.hidden));
             mixer.max(config.ffn(layer)).max(pairs)
         });
-        let row = 2 * u64::from(config.hidden) + u64::from(widths.max().unwrap_or(0));
+        let of_mtp = options.mtp.then_some(4 * config.hidden);
+        let row = 2 * u64::from(config.hidden) + u64::from(widths.chain(of_mtp).max().unwrap_or(0));
         let activations = 4 * (row * u64::from(options.rows) + 3 * u64::from(config.vocab));
         MemoryNeeds { weights, kv_per_token: page / u64::from(PAGE), kv_windows, activations }
     }
@@ -160,7 +163,7 @@ pub fn check_needs(
 
 /// The keys and values of a layer must fit its bindings.
 fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Result<(), FitError> {
-    for pool in pools(config, options.kv) {
+    for pool in pools(config, options) {
         let available = pool.shape.most_pages(pool.shape.binding_pages(limits));
         let pages = |tokens| u64::from(pool.pages(options, tokens));
         options.check_tokens("for the keys and values of a layer", pool.shape.page_bytes(), &pages, available)?;
@@ -170,7 +173,7 @@ fn check_bindings(config: &Config, limits: &Limits, options: &FitOptions) -> Res
 
 /// Everything together must fit the memory.
 fn check_memory(config: &Config, needs: &MemoryNeeds, memory: u64, options: &FitOptions) -> Result<(), FitError> {
-    let pools: Vec<Pool> = pools(config, options.kv).collect();
+    let pools: Vec<Pool> = pools(config, options).collect();
     let available = memory.saturating_sub(needs.without_cache());
     if available < pools.iter().map(|pool| pool.page).sum::<u64>() {
         return Err(FitError::Weights { needed: needs.without_cache(), memory });
@@ -235,8 +238,9 @@ impl Pool {
     }
 }
 
-fn pools(config: &Config, ty: KvType) -> impl Iterator<Item = Pool> {
-    kv_groups(&config.layer_kinds).into_iter().map(move |group| {
+fn pools(config: &Config, options: &FitOptions) -> impl Iterator<Item = Pool> + use<> {
+    let ty = options.kv;
+    kv_groups(&config.running_kinds(options.mtp)).into_iter().map(move |group| {
         let KvGroupSpec { layers, kv_heads, head_dim, lifetime, ty: own, .. } = group;
         let ty = own.unwrap_or(ty);
         let shape = KvShape { kv_heads, head_dim, pages_per_sequence: 0, ty, segment_pages: 1 };
@@ -330,7 +334,8 @@ mod tests {
         pollster::block_on(Gguf::read(&HeaderOnly(header))).expect("a sound header")
     }
 
-    const OPTIONS: FitOptions = FitOptions { context: 131_072, cache_tokens: 0, slots: 4, kv: KvType::F16, rows: 256 };
+    const OPTIONS: FitOptions =
+        FitOptions { context: 131_072, cache_tokens: 0, slots: 4, kv: KvType::F16, rows: 256, mtp: false };
 
     #[test]
     fn memory_needed_is_known_from_the_header() {

@@ -58,6 +58,8 @@ pub struct AttentionKind {
     pub norms_values: bool,
     /// The layer whose keys and values it reads, if it has none of its own.
     pub cache_of: Option<u32>,
+    /// The first position that tokens see.
+    pub first: u32,
 }
 
 impl AttentionKind {
@@ -151,7 +153,7 @@ mod tests {
         let layer = |kv_heads, window| {
             let (heads, head_dim, rope, scale, cap) = (4, 64, Some(0), 0.125, None);
             let lifetime = Lifetime { window, ..Lifetime::default() };
-            let (norms_values, cache_of) = (false, None);
+            let (norms_values, cache_of, first) = (false, None, 0);
             LayerKind::Attention(AttentionKind {
                 heads,
                 kv_heads,
@@ -162,6 +164,7 @@ mod tests {
                 cap,
                 norms_values,
                 cache_of,
+                first,
             })
         };
         let layers = [layer(2, Some(37)), layer(2, None), layer(2, Some(37)), layer(1, None), layer(2, None)];

@@ -31,7 +31,7 @@ use crate::gpu::Limits;
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::{Tensor, TensorRef};
 use crate::kv::groups::KvGroupSpec;
-use blocks::{Entry, Norm, PooledHead, RopeTable};
+use blocks::{Entry, Mtp, Norm, PooledHead, RopeTable};
 use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
 use inglenook_format::source::Source;
@@ -49,6 +49,7 @@ pub struct Model {
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
+    mtp: Option<Mtp>,
     weight_bytes: u64,
     #[cfg(not(target_arch = "wasm32"))]
     placed: Vec<weights::Placed>,
@@ -67,9 +68,24 @@ impl Model {
         context: u32,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Model, LoadError> {
+        Model::load_with(gguf, source, device, (context, false), progress).await
+    }
+
+    /// The same, perhaps `mtp` with the layer that predicts a further token.
+    ///
+    /// # Errors
+    /// As [`Model::load`]; [`ModelError::NoMtp`].
+    pub async fn load_with(
+        gguf: &Gguf,
+        source: &dyn Source,
+        device: &Device,
+        (context, mtp): (u32, bool),
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Model, LoadError> {
         let mut registry = WeightRegistry::new(gguf, device.clone());
-        let model = Model::register(&mut registry, context)?;
+        let model = Model::register(&mut registry, context, mtp)?;
         registry.load(source, progress).await?;
+        model.mtp.iter().for_each(|mtp| mtp.upload(device, model.config.hidden));
         let ropes = model.ropes.iter().zip(&model.config.ropes);
         ropes.for_each(|(table, rope)| table.upload(device, rope, context));
         Ok(model)
@@ -81,7 +97,7 @@ impl Model {
     /// As [`Model::load`], but for what needs the device or the weights.
     pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
         let limits = Device::Cpu.facts().limits;
-        Ok(Model::register(&mut WeightRegistry::without_memory(gguf, &limits), 1)?.config)
+        Ok(Model::register(&mut WeightRegistry::without_memory(gguf, &limits), 1, false)?.config)
     }
 
     /// Memory that a model needs on a device of these limits, from its header alone.
@@ -90,7 +106,7 @@ impl Model {
     /// As [`Model::check`].
     pub fn memory_needed(gguf: &Gguf, limits: &Limits, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
         let mut registry = WeightRegistry::without_memory(gguf, limits);
-        let model = Model::register(&mut registry, options.context)?;
+        let model = Model::register(&mut registry, options.context, options.mtp)?;
         Ok(MemoryNeeds::of(&model.config, model.weight_bytes, options))
     }
 
@@ -100,7 +116,7 @@ impl Model {
     }
 
     /// Registers everything that the model needs; refuses a file that holds more than that.
-    fn register(registry: &mut WeightRegistry<'_>, context: u32) -> Result<Model, LoadError> {
+    fn register(registry: &mut WeightRegistry<'_>, context: u32, mtp: bool) -> Result<Model, LoadError> {
         let config = Config::read(registry.gguf)?;
         config.check_context(context)?;
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
@@ -119,13 +135,14 @@ impl Model {
             ropes: (config.ropes.iter())
                 .map(|rope| RopeTable::register(registry, rope, context))
                 .collect::<Result<_, _>>()?,
+            mtp: if mtp { Some(Mtp::register(registry, &config)?) } else { None },
             weight_bytes: registry.bytes(),
             #[cfg(not(target_arch = "wasm32"))]
             placed: registry.placed(),
             embedding,
             config,
         };
-        // What predicts further tokens is not run.
+        // Of what predicts further tokens one layer is run at most.
         let Config { layers, predicting_layers, .. } = model.config;
         registry.check_unused(layers..layers + predicting_layers)?;
         Ok(model)
@@ -136,9 +153,14 @@ impl Model {
         &self.config
     }
 
-    /// Layers that share a page pool of the cache.
-    pub fn kv_groups(&self) -> Vec<KvGroupSpec> {
-        layer_kind::kv_groups(&self.config.layer_kinds)
+    /// Layers that share a page pool of the cache, perhaps with that of MTP, if it was loaded.
+    pub fn kv_groups(&self, mtp: bool) -> Vec<KvGroupSpec> {
+        layer_kind::kv_groups(&self.config.running_kinds(mtp && self.has_mtp()))
+    }
+
+    /// Whether the layer that predicts a further token was loaded.
+    pub fn has_mtp(&self) -> bool {
+        self.mtp.is_some()
     }
 
     /// Device memory of its weights, bytes.
@@ -156,7 +178,15 @@ impl Model {
     /// experts that a token does not go to.
     pub fn step_bytes(&self) -> u64 {
         let embedding: u64 = self.embedding.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum();
-        self.weight_bytes - self.decoder.unread_bytes() - if self.lm_head.is_some() { embedding } else { 0 }
+        let unread = self.decoder.unread_bytes() + self.mtp.as_ref().map_or(0, |mtp| mtp.bytes);
+        self.weight_bytes - unread - if self.lm_head.is_some() { embedding } else { 0 }
+    }
+
+    /// Bytes of weights that a token drafted by MTP reads, about.
+    pub fn mtp_bytes(&self) -> u64 {
+        let head = self.lm_head.as_ref().unwrap_or(&self.embedding);
+        let head: u64 = head.shards.iter().map(|shard| shard.weights.quants.storage.bytes()).sum();
+        head + self.mtp.as_ref().map_or(0, |mtp| mtp.bytes)
     }
 
     /// Records the model up to its last norm: `[rows, hidden]`.
@@ -167,7 +197,28 @@ impl Model {
         let x = self.decoder.forward(pass, x, &self.ropes);
         let out = self.norm.as_ref().map_or(x, |norm| pass.norm(x, norm));
         pass.recorder.tap("final_norm", out);
+        if let Some(mtp) = self.mtp.as_ref().filter(|mtp| mtp.is_kept(pass)) {
+            pass.keep_hidden(out, mtp);
+            pass.write_mtp(mtp, &self.embedding, &self.ropes);
+        }
         out
+    }
+
+    /// Records MTP over rows whose predecessors went through [`Model::forward`] or this, up to its norm: `[rows, hidden]`. With `chains` rows may
+    /// follow that go on from these. Rows at position 0 have no answer.
+    pub fn forward_mtp(&self, pass: &mut Forward<'_>, chains: bool) -> Tensor {
+        let Some(mtp) = &self.mtp else { unreachable!("whoever drafts by it has loaded it") };
+        let out = pass.mtp(mtp, (&self.embedding, self.norm.as_ref()), &self.ropes);
+        if chains {
+            pass.keep_hidden(out, mtp);
+        }
+        out
+    }
+
+    /// Records the head of MTP: logits, `[rows, vocab]`.
+    pub fn logits_mtp(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>) -> Tensor {
+        let head = self.lm_head.as_ref().unwrap_or(&self.embedding);
+        self.logits_by(pass, hidden, self.mtp.as_ref().map_or(head, |mtp| mtp.head(head)))
     }
 
     /// Records what follows pooling: for each of `pooled`, `[sequences, hidden]`, its embedding, or its score for each label.
@@ -182,11 +233,15 @@ impl Model {
 
     /// Records the head: logits, `[rows, vocab]`.
     pub fn logits(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>) -> Tensor {
+        self.logits_by(pass, hidden, self.lm_head.as_ref().unwrap_or(&self.embedding))
+    }
+
+    fn logits_by(&self, pass: &mut Forward<'_>, hidden: impl Into<TensorRef>, head: &Matrix) -> Tensor {
         let epilogue = match (self.config.logit_cap, self.config.logit_scale) {
             (Some(cap), _) => Epilogue::Cap(cap),
             (None, 1.0) => Epilogue::Store,
             (None, factor) => Epilogue::Scale(factor),
         };
-        pass.finished(hidden, self.lm_head.as_ref().unwrap_or(&self.embedding), epilogue)
+        pass.finished(hidden, head, epilogue)
     }
 }

@@ -261,7 +261,7 @@ fn engines_share_a_model_whose_memory_goes_with_the_last() {
     let question = "What is the opposite of hot?";
     let expected = answer_alone(question).tokens;
     for device in [gpu(), Device::Cpu] {
-        let options = ModelOptions { context: Some(512) };
+        let options = ModelOptions { context: Some(512), ..ModelOptions::default() };
         let model = block_on(Model::load(device, &Memory(EMBER), &options, &mut |_| true)).expect("ember loads");
         let device = model.device().clone();
         let engine = |context| {

@@ -13,6 +13,7 @@ mod encoders;
 mod kv_types;
 mod metrics;
 mod model_goldens;
+mod mtp;
 mod oracle;
 mod page_store;
 mod permutations;

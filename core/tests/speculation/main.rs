@@ -19,7 +19,7 @@ use support::{EMBER, Said, gpu, read};
 const STORY: &str = "Tell me a story about a cat.";
 
 fn model(device: Device, bytes: &[u8], context: u32) -> Model {
-    let options = ModelOptions { context: Some(context) };
+    let options = ModelOptions { context: Some(context), ..ModelOptions::default() };
     block_on(Model::load(device, &Memory(bytes), &options, &mut |_| true)).expect("a sound file")
 }
 

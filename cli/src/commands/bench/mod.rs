@@ -120,8 +120,8 @@ fn csv(row: &Map<String, Value>) -> String {
 fn load(options: &Options) -> Result<(Engine, f64)> {
     let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
     let mut arguments = options.model.clone();
-    if arguments.draft.is_some() && options.speculation.is_none() {
-        bail!("a draft model is measured with --speculation copy or --speculation ordinary, and not without");
+    if (arguments.draft.is_some() || arguments.mtp) && options.speculation.is_none() {
+        bail!("what drafts is measured with --speculation copy or --speculation ordinary, and not without");
     }
     // What is measured is plain decoding: of random weights' answers, which repeat themselves, drafts would foresee too much.
     arguments.no_speculation |= options.speculation.is_none();

@@ -156,7 +156,7 @@ impl Outlook {
 
 /// One conversation, whose tokens are all that is kept.
 fn options(context: u32, kv: KvType) -> FitOptions {
-    FitOptions { context, cache_tokens: context, slots: 1, kv, rows: ROWS }
+    FitOptions { context, cache_tokens: context, slots: 1, kv, rows: ROWS, mtp: false }
 }
 
 fn can_cache(config: &Config, ty: KvType) -> bool {

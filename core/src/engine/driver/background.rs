@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use super::{BoxedFuture, Driver, Speculation};
 use crate::engine::executor::{DecodePlan, Phase, PlanWanted, SCORE_ROWS, SCORED};
 use crate::engine::fault;
+use crate::engine::model_drafter::ModelDrafter;
 use crate::engine::scheduler::SeqId;
 use crate::error::Error;
 use crate::gpu::GpuError;
@@ -71,8 +72,9 @@ impl Driver {
         }
         let Speculation { is_on, model, foreseen, .. } = &self.speculation;
         if *is_on && self.runner.verify_rows() == 0 && (*foreseen >= FORESEEN_ENOUGH || model.is_some()) {
-            let plain = Features::default();
-            return VERIFY_ROWS.map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain }).to_vec();
+            let plain = |phase, rows| PlanWanted { phase, rows, features: Features::default() };
+            let drafts = matches!(model, Some(ModelDrafter::Mtp(_))).then(|| plain(Phase::Draft, 1));
+            return VERIFY_ROWS.map(|rows| plain(Phase::Verify, rows)).into_iter().chain(drafts).collect();
         }
         Vec::new()
     }

@@ -43,6 +43,7 @@ impl Driver {
                     );
                 }
             }
+            InFlightWork::VerifyDraft { row, drafted } => self.take_verified_draft(row, drafted, millis, words),
             InFlightWork::Draft { row, work } => self.take_draft(row, work, millis, words),
             InFlightWork::Verify { row, draft, drafted_by } => {
                 self.take_verified(row, &draft, drafted_by, millis, words)

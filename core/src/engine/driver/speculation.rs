@@ -3,8 +3,9 @@
 use super::Driver;
 use super::policy::Chosen;
 use crate::engine::Memory;
-use crate::engine::draft_model::DraftModel;
 use crate::engine::drafter::StepTimes;
+use crate::engine::executor::VERIFIED_AT;
+use crate::engine::model_drafter::ModelDrafter;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Proposal, SeqId};
 use crate::kernels::sampling::Features;
 
@@ -14,7 +15,7 @@ pub(in crate::engine) struct Speculation {
     /// Whether tokens are drafted.
     pub is_on: bool,
     /// Who drafts beside prompt lookup.
-    pub model: Option<DraftModel>,
+    pub model: Option<ModelDrafter>,
     /// Tokens that prompt lookup would have drafted rightly. Plans of verification are built once there are some.
     pub foreseen: u32,
     pub times: StepTimes,
@@ -31,7 +32,8 @@ impl Driver {
     /// Device memory, that of the draft model included.
     pub fn memory(&self) -> Memory {
         let own = self.runner.memory();
-        self.speculation.model.as_ref().map_or(own, |model| own.plus(model.memory()))
+        let others = self.speculation.model.as_ref().and_then(ModelDrafter::memory);
+        others.map_or(own, |others| own.plus(others))
     }
 
     /// Times of verifications of three and of seven drafted tokens, in plain steps.
@@ -51,7 +53,7 @@ impl Driver {
         self.scheduler.set_proposal(id, proposal);
     }
 
-    /// The better of what prompt lookup and the draft model would propose.
+    /// The better of what prompt lookup and a model would propose.
     fn proposal(&mut self, id: SeqId) -> Option<Proposal> {
         let entry = self.entries.get(&id).filter(|_| self.speculation.is_on)?;
         let sequence = &entry.sequence;
@@ -85,16 +87,16 @@ impl Driver {
 
     /// Books plain steps of a sequence that runs alone.
     pub(super) fn book_plain(&mut self, id: SeqId, steps: u32) {
-        let models = self.speculation.model.iter_mut().map(|model| &mut model.acceptance);
+        let models = self.speculation.model.iter_mut().map(ModelDrafter::acceptance);
         let lookups = self.entries.get_mut(&id).into_iter().map(|entry| &mut entry.acceptance);
         lookups.chain(models).for_each(|acceptance| (0..steps).for_each(|_| acceptance.record(0, 0, 1.0)));
     }
 
-    /// Takes what the draft model has chosen, to be verified.
+    /// Takes what a second model has drafted, to be verified.
     pub(super) fn take_draft(&mut self, row: DecodeRow, work: DraftWork, millis: f64, words: &[u32]) {
         let Some(model) = &mut self.speculation.model else { return };
         self.speculation.times.measured_draft(millis, work.computed, work.chosen);
-        let draft = model.take(words, work.chosen);
+        let draft = model.take(words, work.chosen, &[]);
         if self.scheduler.epoch(row.id) != Some(row.epoch) {
             return;
         }
@@ -104,11 +106,24 @@ impl Driver {
         if work.chosen > 0 {
             // It computes no numbers.
             let cost = 1.0 + model.cost(work.chosen as u32, &self.speculation.times);
-            model.acceptance.record(work.chosen as u32, 0, cost);
+            model.acceptance().record(work.chosen as u32, 0, cost);
         }
         // Plain steps come before it is asked again, so that the answer goes on while it computes a long prompt.
         self.scheduler.read(row.id, 1);
         self.scheduler.set_held(row.id, false);
+    }
+
+    /// Takes what MTP has drafted, and what the model has chosen behind each token of that.
+    pub(super) fn take_verified_draft(&mut self, row: DecodeRow, drafted: usize, millis: f64, words: &[u32]) {
+        let (Some(model), Some(entry)) = (&mut self.speculation.model, self.entries.get(&row.id)) else { return };
+        let draft = model.take(words, drafted, &entry.sequence.stop_ids);
+        if draft.is_empty() {
+            // It computes no numbers.
+            model.acceptance().record(drafted as u32, 0, 1.0);
+        }
+        let millis = self.speculation.times.measured_mtp(millis, drafted);
+        let chosen = words.get(VERIFIED_AT as usize..).unwrap_or_default();
+        self.take_verified(row, &draft, Drafter::Model, millis, chosen);
     }
 
     /// Takes what the model has chosen behind each token of a draft: the first that is not the drafted one is the last that stands.
@@ -132,7 +147,7 @@ impl Driver {
             match model.as_mut().filter(|_| drafted_by == Drafter::Model) {
                 Some(model) => {
                     let cost = cost + model.cost(drafted, times);
-                    model.acceptance.record(drafted, accepted as u32, cost);
+                    model.acceptance().record(drafted, accepted as u32, cost);
                 }
                 None => entry.acceptance.record(drafted, accepted as u32, cost),
             }

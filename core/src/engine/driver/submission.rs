@@ -3,7 +3,8 @@
 use crate::clock::Instant;
 
 use super::{Drafter, Driver, InFlight, InFlightWork};
-use crate::engine::executor::SlotState;
+use crate::engine::executor::{ModelRunner, SlotState};
+use crate::engine::model_drafter::ModelDrafter;
 use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Preparation, Proposal, Step, StepLimits, Work};
 use crate::kernels::kv::PAGE;
@@ -70,15 +71,29 @@ impl Driver {
         self.push(submitted, pending, None, InFlightWork::Verify { row, draft, drafted_by });
     }
 
-    /// Lets the draft model choose tokens, which are verified when they are there.
+    /// Lets a model draft tokens. Those of a second model are verified when they are there, those of MTP right behind.
     fn draft(&mut self, row: DecodeRow, work: DraftWork) {
         let submitted = Instant::now();
         let vocab = self.runner.resources().vocab;
         let (Some(entry), Some(model)) = (self.entries.get(&row.id), &mut self.speculation.model) else { return };
-        let pending = entry.sequence.with_slot_state(vocab, |state| {
-            let tokens: Vec<u32> = entry.sequence.tokens().collect();
-            model.submit(&tokens, work, state)
-        });
+        let pending = match model {
+            ModelDrafter::Apart(model) => entry.sequence.with_slot_state(vocab, |state| {
+                let tokens: Vec<u32> = entry.sequence.tokens().collect();
+                model.submit(&tokens, work, state)
+            }),
+            ModelDrafter::Mtp(_) => {
+                let drafted = work.chosen as u32;
+                let last = entry.sequence.last_row(row.slot);
+                let set_slot = |runner: &ModelRunner| {
+                    entry.sequence.with_slot_state(vocab, |state| runner.set_slot(row.slot, state));
+                };
+                set_slot(&self.runner);
+                self.runner.draft(last, drafted);
+                set_slot(&self.runner);
+                let pending = self.runner.verify_draft(last, drafted);
+                return self.push(submitted, pending, None, InFlightWork::VerifyDraft { row, drafted: work.chosen });
+            }
+        };
         self.push(submitted, pending, None, InFlightWork::Draft { row, work });
     }
 

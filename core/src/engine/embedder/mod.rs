@@ -131,7 +131,7 @@ impl Embedder {
         options: &EmbedderOptions,
         progress: &mut dyn FnMut(LoadProgress) -> bool,
     ) -> Result<Embedder, Error> {
-        let model_options = ModelOptions { context: Some(options.context.unwrap_or(DEFAULT_CONTEXT)) };
+        let model_options = ModelOptions { context: Some(options.context.unwrap_or(DEFAULT_CONTEXT)), mtp: false };
         let model = Model::load(placement, source, &model_options, progress).await?;
         progress(LoadProgress::Kernels);
         Embedder::new(model, options).await
@@ -163,7 +163,7 @@ impl Embedder {
             texts: if is_asked { TEXTS_WITH_LOGITS } else { TEXTS },
             context,
         };
-        let kv = KvCache::new(&device, &limits.cache(weights.kv_groups(), memory_is_shared(config)?))?;
+        let kv = KvCache::new(&device, &limits.cache(weights.kv_groups(false), memory_is_shared(config)?))?;
         let batches = limits.batches(&device)?;
         let mut kernels = KernelCache::new(device.clone()).with_threads(options.threads.unwrap_or(0));
         kernels.set_exact_activations(options.exact_activations);

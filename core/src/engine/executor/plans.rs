@@ -6,6 +6,7 @@ use super::MAX_SLOTS;
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::{AdapterInfo, GpuError};
 use crate::kernels::batch::{self, Row};
+use crate::kernels::draft_rows::DraftRows;
 use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::logprobs::Logprobs;
 use crate::kernels::sampling::{self, Features, SampleInputs, SampleShape, Scratch, StateBytes};
@@ -41,6 +42,8 @@ pub(super) struct StepState {
     pub decode_batch: Storage,
     /// A sequence's last token and its drafted ones.
     pub verify_batch: Storage,
+    /// The token that MTP drafts behind.
+    pub draft_batch: Storage,
     pub params: Storage,
     pub history: Storage,
     pub stops: Storage,
@@ -69,6 +72,7 @@ impl StepState {
             prefill_batch: device.upload("prefill batch", &batch::words(&rows(chunk, false)))?,
             decode_batch: device.upload("decode batch", &words)?,
             verify_batch: device.upload("verify batch", &batch::words(&rows(MAX_SLOTS, false)))?,
+            draft_batch: device.upload("draft batch", &batch::words(&[Row::new(0, 1, 0)]))?,
             params: device.buffer("sampling parameters", bytes.params)?,
             history: device.buffer("history", bytes.history)?,
             stops: device.buffer("stops", bytes.stops)?,
@@ -91,6 +95,8 @@ pub(in crate::engine) enum Phase {
     Verify,
     /// Tokens of one sequence's prompt, each with its log-probability.
     Score,
+    /// A token behind one sequence's last, by MTP.
+    Draft,
 }
 
 /// The two halves of a decode step of so many rows.
@@ -99,6 +105,8 @@ pub(in crate::engine) struct DecodePlan {
     pub(super) forward: Plan,
     /// From the hidden states to tokens; several, by what their rows are sampled by.
     pub(super) samples: Vec<(Features, Plan)>,
+    /// Of MTP: from the tokens to the batch that verifies them.
+    pub(super) draft_rows: Option<Plan>,
 }
 
 impl DecodePlan {
@@ -164,21 +172,26 @@ impl Resources {
         let batch = match phase {
             Phase::Decode => &self.state.decode_batch,
             Phase::Verify | Phase::Score => &self.state.verify_batch,
+            Phase::Draft => &self.state.draft_batch,
         };
-        let forward = Plan::build(kernels, self.record_forward(batch, rows)).await?;
+        let forward = Plan::build(kernels, self.record_forward(batch, rows, phase)).await?;
         let Some(hidden) = forward.find(HIDDEN) else { unreachable!("the forward pass keeps its hidden state") };
         if phase == Phase::Score {
             let scores = Plan::build(kernels, self.record_scores(batch, rows, hidden)).await?;
-            return Ok(DecodePlan { forward, samples: vec![(SCORED, scores)] });
+            return Ok(DecodePlan { forward, samples: vec![(SCORED, scores)], draft_rows: None });
         }
+        let draft_rows = match phase {
+            Phase::Draft => Some(Plan::build(kernels, self.record_draft_rows()).await?),
+            _ => None,
+        };
         let mut samples = Vec::new();
         for features in [Features::default(), features] {
             if samples.iter().all(|(known, _)| *known != features) {
-                let plan = Plan::build(kernels, self.record_sample(batch, (rows, features), hidden)).await?;
+                let plan = Plan::build(kernels, self.record_sample(batch, (rows, features), (phase, hidden))).await?;
                 samples.push((features, plan));
             }
         }
-        Ok(DecodePlan { forward, samples })
+        Ok(DecodePlan { forward, samples, draft_rows })
     }
 
     pub(super) fn record_prefill(&self, chunk: u32) -> Recorder {
@@ -187,19 +200,31 @@ impl Resources {
         recorder
     }
 
-    fn record_forward(&self, batch: &Storage, rows: u32) -> Recorder {
+    fn record_forward(&self, batch: &Storage, rows: u32, phase: Phase) -> Recorder {
         let mut recorder = Recorder::new();
         let facts = self.device.facts();
-        let hidden = self.model.forward(&mut self.pass(&mut recorder, &facts, batch, rows, false));
+        let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
+        let hidden = match phase {
+            Phase::Draft => self.model.forward_mtp(&mut pass, true),
+            _ => self.model.forward(&mut pass),
+        };
         recorder.keep(HIDDEN, hidden);
         recorder
     }
 
-    fn record_sample(&self, batch: &Storage, (rows, features): (u32, Features), hidden: &Slice) -> Recorder {
+    fn record_sample(
+        &self,
+        batch: &Storage,
+        (rows, features): (u32, Features),
+        (phase, hidden): (Phase, &Slice),
+    ) -> Recorder {
         let mut recorder = Recorder::new();
         let facts = self.device.facts();
         let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
-        let logits = self.model.logits(&mut pass, hidden.clone());
+        let logits = match phase {
+            Phase::Draft => self.model.logits_mtp(&mut pass, hidden.clone()),
+            _ => self.model.logits(&mut pass, hidden.clone()),
+        };
         let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
         let [adjusted, peaks, places, chosen] = shape.scratch_cols().map(|cols| recorder.tensor(rows, cols).into());
         let state = &self.state;
@@ -217,6 +242,14 @@ impl Resources {
         };
         let scratch = Scratch { adjusted, peaks, places, chosen };
         recorder.push_all(sampling::chain(shape, inputs, scratch, features));
+        recorder
+    }
+
+    /// Records how drafted tokens become the rows that verify them.
+    fn record_draft_rows(&self) -> Recorder {
+        let mut recorder = Recorder::new();
+        let StepState { verify_batch, ring, .. } = &self.state;
+        recorder.push(DraftRows { batch: verify_batch.all().into(), ring: ring.all().into() });
         recorder
     }
 

@@ -16,6 +16,7 @@ struct Case {
     is_prefill: bool,
     window: Option<u32>,
     keep: u32,
+    first: u32,
     sinks: bool,
     cap: Option<f32>,
     max_bias: Option<f32>,
@@ -38,6 +39,7 @@ impl Case {
             is_prefill: false,
             window: None,
             keep: 0,
+            first: 0,
             sinks: false,
             cap: None,
             max_bias: None,
@@ -108,6 +110,11 @@ impl Case {
         Case { sinks: true, ..self }
     }
 
+    /// The same where no row sees the first position.
+    fn from_the_second(self) -> Case {
+        Case { first: 1, ..self }
+    }
+
     /// The same with scores within ±1.5.
     fn capped(self) -> Case {
         Case { cap: Some(1.5), ..self }
@@ -143,6 +150,7 @@ impl Case {
             is_prefill: self.is_prefill,
             window: self.window,
             keep: self.keep,
+            first: self.first,
         }
     }
 
@@ -158,6 +166,7 @@ impl Case {
         let sinks = if self.sinks { " sinks" } else { "" };
         let sinks = if self.cap.is_some() { format!("{sinks} capped") } else { sinks.to_string() };
         let sinks = if self.max_bias.is_some() { format!("{sinks} alibi") } else { sinks };
+        let sinks = if self.first > 0 { format!("{sinks} from 1") } else { sinks };
         let segments = kv::class(self.segments as usize);
         format!("attention {phase} {group}x{head_dim} {ty:?} kv_splits {kv_splits}{window}{sinks}{segments} at {at}")
     }
@@ -218,6 +227,7 @@ pub(super) fn guard(kernel: &Attention) -> KernelTest {
     }
     case.window = kernel.shape.window.map(|_| last / 2);
     case.keep = if kernel.shape.keep > 0 { 19 } else { 0 };
+    case.first = kernel.shape.first;
     case.sinks = kernel.sinks.is_some();
     case.cap = kernel.shape.cap.map(|_| 1.5);
     case.max_bias = kernel.shape.max_bias;
@@ -253,6 +263,11 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case { is_prefill: false, ..Case::encoder(2, 24, KvType::F32, lengths) });
         cases.push(Case::encoder(3, 32, KvType::F32, lengths).biased());
     }
+    cases.extend([
+        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).from_the_second(),
+        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).from_the_second().split(4),
+        Case::prefill(3, 32, KvType::F32, 40, 40).from_the_second(),
+    ]);
     cases.extend(window_cases());
     cases.extend(segment_cases());
     let reduces = [reduce(1, 1, 8, 2), reduce(3, 5, 24, 7), reduce(2, 8, 128, 16), reduce(2, 3, 64, 32)];

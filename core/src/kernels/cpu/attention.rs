@@ -104,7 +104,7 @@ impl Tile<'_> {
         let first = shape.visible(&rows[0]).count();
         let end = |row: &Row| first + (shape.horizon(row) - horizon) as usize;
         let seen: Vec<_> = rows.iter().map(|row| end(row) - shape.visible(row).count()..end(row)).collect();
-        let share = places.len().div_ceil(kv_splits);
+        let share = places.len().div_ceil(kv_splits).max(1);
         let slopes: Vec<f32> = (first_head..first_head + group).map(|head| shape.slope(head as u32)).collect();
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();

@@ -18,6 +18,7 @@ pub const GLM4_MOE: Architecture = Architecture {
     reads: EXPERT_KEYS,
     configure,
     decoder: |registry, config| stack(registry, config, layer),
+    mtp: Some(layer),
     ..DECODER
 };
 

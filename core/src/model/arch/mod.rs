@@ -30,6 +30,7 @@ mod qwen3moe;
 mod seed_oss;
 mod smollm3;
 
+use super::blocks::Layer;
 use super::config::Config;
 use super::decoder::{Decoder, stack};
 use super::error::ModelError;
@@ -81,6 +82,9 @@ pub static ALL: &[&Architecture] = &[
     &gemma3::GEMMA_EMBEDDING,
 ];
 
+/// What registers the layer of a number.
+type RegisterLayer = fn(&mut WeightRegistry<'_>, &Config, u32) -> Result<Layer, LoadError>;
+
 /// What registers the layers of a model.
 type RegisterDecoder = fn(&mut WeightRegistry<'_>, &Config) -> Result<Box<dyn Decoder>, LoadError>;
 
@@ -106,6 +110,8 @@ pub struct Architecture {
     pub(super) configure: fn(&mut Config, &Keys<'_>) -> Result<(), ModelError>,
     /// Registers the layers.
     pub(super) decoder: RegisterDecoder,
+    /// Registers the layer that predicts a further token, where that can be run.
+    pub(super) mtp: Option<RegisterLayer>,
 }
 
 /// What most architectures have, as a base for theirs.
@@ -120,6 +126,7 @@ const DECODER: Architecture = Architecture {
     prompts: &[],
     configure: |_, _| Ok(()),
     decoder: |registry, config| stack(registry, config, llama::layer),
+    mtp: None,
 };
 
 impl Architecture {

@@ -19,6 +19,7 @@ pub const QWEN35: Architecture = Architecture {
     reads: &["full_attention_interval", "rope.dimension_sections"],
     configure,
     decoder: |registry, config| stack(registry, config, layer),
+    mtp: Some(layer),
     ..DECODER
 };
 
@@ -53,8 +54,8 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
 }
 
 fn layer(registry: &mut WeightRegistry<'_>, config: &Config, index: u32) -> Result<Layer, LoadError> {
-    let mixer: Mixer = match config.layer_kinds[index as usize] {
-        LayerKind::Recurrent(kind) => Recurrent::register_delta_net(registry, config, index, kind)?.into(),
+    let mixer: Mixer = match config.layer_kinds.get(index as usize) {
+        Some(LayerKind::Recurrent(kind)) => Recurrent::register_delta_net(registry, config, index, *kind)?.into(),
         _ => AttentionBlock::register_with_gates(registry, config, index)?
             .with_head_norms(registry, config, index)?
             .into(),

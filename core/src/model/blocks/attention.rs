@@ -285,6 +285,7 @@ impl Forward<'_> {
             is_prefill: self.is_prefill,
             window: kind.lifetime.window,
             keep: kind.lifetime.keep,
+            first: kind.first,
         };
         let parts = self.recorder.tensor(self.rows, shape.out_cols(&cache.shape));
         self.recorder.push(Attention {

@@ -180,6 +180,16 @@ impl Layer {
         input
     }
 
+    /// Records what it keeps of the residual stream `x`, and nothing else: keys and values, if it attends.
+    pub fn write_keys(&self, pass: &mut Forward<'_>, x: Tensor, ropes: &[RopeTable]) {
+        if let Mixer::Attention(block) = &self.mixer {
+            let input = self.before_attention.as_ref().map_or(x, |norm| pass.norm(x, norm));
+            let qkv = pass.project(input, block);
+            let rotated = pass.rotate(qkv, block, ropes);
+            pass.write(&rotated, block);
+        }
+    }
+
     /// Records what mixes positions, without what it adds: what goes in, and what goes into each output projection.
     pub fn mix(
         &self,

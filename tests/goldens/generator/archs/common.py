@@ -68,7 +68,8 @@ class Checkpoint:
     @functools.cached_property
     def names(self) -> gguf.TensorNameMap:
         arch = next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == self.arch)
-        return gguf.get_tensor_name_map(arch, self.config.num_hidden_layers)
+        # One more, since a layer may stand behind the main ones: see mtp.py.
+        return gguf.get_tensor_name_map(arch, self.config.num_hidden_layers + 1)
 
     @property
     def ordinary(self) -> int:
@@ -217,7 +218,9 @@ def generic_keys(config: transformers.PreTrainedConfig) -> dict:
     return keys
 
 
-def write_gguf(path: Path, checkpoint: Checkpoint, model: transformers.PreTrainedModel) -> None:
+def write_gguf(
+    path: Path, checkpoint: Checkpoint, model: transformers.PreTrainedModel, further: Tensors | None = None
+) -> None:
     writer = gguf.GGUFWriter(path, checkpoint.arch)
     writer.add_type(gguf.GGUFType.MODEL)
     writer.add_name(f"inglenook golden {checkpoint.name}")
@@ -229,7 +232,7 @@ def write_gguf(path: Path, checkpoint: Checkpoint, model: transformers.PreTraine
 
     for name, data in checkpoint.extra.items():
         writer.add_tensor(name, data.astype(np.float32))
-    for key, data in all_tensors(checkpoint, model).items():
+    for key, data in {**all_tensors(checkpoint, model), **(further or {})}.items():
         stored = checkpoint.stored_type(key, data)
         packed = gguf.quants.quantize(np.ascontiguousarray(data), stored)
         assert np.array_equal(gguf.quants.dequantize(packed, stored), data), f"{key} does not fit in {stored.name}"

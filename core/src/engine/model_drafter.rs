@@ -1,0 +1,102 @@
+//! Who drafts beside prompt lookup: a second model, or a layer of the model itself that predicts a further token (MTP).
+
+use super::Memory;
+use super::draft_model::DraftModel;
+use super::drafter::{Acceptance, StepTimes};
+use super::scheduler::DraftWork;
+use crate::kernels::sampling::NO_TOKEN;
+
+/// A model that drafts, or a part of one.
+#[derive(Debug)]
+pub(super) enum ModelDrafter {
+    /// A second model.
+    Apart(Box<DraftModel>),
+    /// A layer of the model itself, whose plans and cache are the runner's.
+    Mtp(MtpDrafter),
+}
+
+/// What is known of the worth of MTP.
+#[derive(Debug)]
+pub(super) struct MtpDrafter {
+    /// What came of its drafts, of all sequences.
+    acceptance: Acceptance,
+    /// The time of a token in steps of the model, as the bytes that each reads tell.
+    cost_at_first: f32,
+}
+
+impl MtpDrafter {
+    /// `bytes`: what a drafted token reads, and what a step of the model does.
+    pub fn new(bytes: [u64; 2]) -> MtpDrafter {
+        let cost_at_first = bytes[0] as f32 / bytes[1].max(1) as f32;
+        MtpDrafter { acceptance: Acceptance::of_model(), cost_at_first }
+    }
+
+    fn cost(&self, chosen: u32, times: &StepTimes) -> f32 {
+        chosen as f32 * times.draft(self.cost_at_first)[0]
+    }
+}
+
+impl ModelDrafter {
+    /// What came of its drafts.
+    pub fn acceptance(&mut self) -> &mut Acceptance {
+        match self {
+            ModelDrafter::Apart(model) => &mut model.acceptance,
+            ModelDrafter::Mtp(mtp) => &mut mtp.acceptance,
+        }
+    }
+
+    /// As [`DraftModel::propose`].
+    pub fn propose(
+        &mut self,
+        tokens: &[u32],
+        (max, remaining): (u32, u32),
+        times: &StepTimes,
+    ) -> Option<(DraftWork, f32)> {
+        match self {
+            ModelDrafter::Apart(model) => model.propose(tokens, (max, remaining), times),
+            // Behind a first token there is no hidden state to go on from.
+            ModelDrafter::Mtp(_) if tokens.len() < 2 => None,
+            ModelDrafter::Mtp(mtp) => {
+                let cost = |drafted| mtp.cost(drafted, times) + times.verify(drafted);
+                let length = mtp.acceptance.draft_length(max, cost)?;
+                Some((DraftWork { computed: 0, chosen: length.tokens as usize }, length.rate))
+            }
+        }
+    }
+
+    /// The time in which it chooses so many tokens, in plain steps.
+    pub fn cost(&self, chosen: u32, times: &StepTimes) -> f32 {
+        match self {
+            ModelDrafter::Apart(model) => model.cost(chosen, times),
+            ModelDrafter::Mtp(mtp) => mtp.cost(chosen, times),
+        }
+    }
+
+    /// Takes the tokens that it has chosen: those up to the first that ends an answer.
+    pub fn take(&mut self, words: &[u32], chosen: usize, stops: &[u32]) -> Vec<u32> {
+        match self {
+            ModelDrafter::Apart(model) => model.take(words, chosen),
+            ModelDrafter::Mtp(_) => {
+                let tokens: Vec<u32> = words.iter().take(chosen).copied().collect();
+                let ends = |token: &u32| *token == NO_TOKEN || stops.contains(token);
+                let end = tokens.iter().position(ends).unwrap_or(tokens.len());
+                tokens.into_iter().take(end + 1).filter(|token| *token != NO_TOKEN).collect()
+            }
+        }
+    }
+
+    /// Device memory of its own, beside the model's.
+    pub fn memory(&self) -> Option<Memory> {
+        match self {
+            ModelDrafter::Apart(model) => Some(model.memory()),
+            ModelDrafter::Mtp(_) => None,
+        }
+    }
+
+    /// Gives its memory back.
+    pub fn close(&self) {
+        if let ModelDrafter::Apart(model) = self {
+            model.close();
+        }
+    }
+}
