@@ -7,9 +7,11 @@ use crate::kernels::kv::{KvType, UnsupportedKv};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::weights::WeightInput;
 use crate::kv::{KvCache, KvOptions};
+use crate::model::adapters::AdapterStacks;
 use crate::model::{Forward, LoadError, Model};
 use crate::plan::{self, KernelCache, Plan, PlanError, Recorder};
 use inglenook_format::gguf::{Gguf, GgufError};
+use inglenook_format::lora::{Lora, LoraError};
 use inglenook_format::source::Source;
 
 /// Why logits could not be had.
@@ -21,6 +23,9 @@ pub enum ScoreError {
     /// The weights.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// An adapter.
+    #[error(transparent)]
+    Adapter(#[from] LoraError),
     /// A type of cache that the model's heads do not fit.
     #[error(transparent)]
     Kv(#[from] UnsupportedKv),
@@ -63,7 +68,19 @@ impl LogitsEvaluator {
     ) -> Result<LogitsEvaluator, ScoreError> {
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, kernels.device(), options.context, &mut |_, _| true).await?;
-        LogitsEvaluator::new(kernels, model, options, Recorder::with_taps()).await
+        LogitsEvaluator::new(kernels, model, options, Recorder::with_taps(), None).await
+    }
+
+    /// Records the plan of a loaded model with adapters, each by its factor; as [`LogitsEvaluator::of_model`] else.
+    pub async fn with_adapters(
+        kernels: KernelCache,
+        model: Model,
+        options: ScoreOptions,
+        adapters: &[(&Lora, f32)],
+    ) -> Result<LogitsEvaluator, ScoreError> {
+        adapters.iter().try_for_each(|(adapter, _)| model.check_adapter(adapter))?;
+        let stacks = AdapterStacks::of(kernels.device(), &model, adapters)?;
+        LogitsEvaluator::new(kernels, model, options, Recorder::new(), Some(&stacks)).await
     }
 
     /// Records the plan of a loaded model, whose context is as long, with nothing tapped: of the stages only the logits are kept.
@@ -72,7 +89,7 @@ impl LogitsEvaluator {
         model: Model,
         options: ScoreOptions,
     ) -> Result<LogitsEvaluator, ScoreError> {
-        LogitsEvaluator::new(kernels, model, options, Recorder::new()).await
+        LogitsEvaluator::new(kernels, model, options, Recorder::new(), None).await
     }
 
     async fn new(
@@ -80,6 +97,7 @@ impl LogitsEvaluator {
         model: Model,
         options: ScoreOptions,
         mut recorder: Recorder,
+        adapters: Option<&AdapterStacks>,
     ) -> Result<LogitsEvaluator, ScoreError> {
         let device = kernels.device().clone();
         let config = model.config();
@@ -102,6 +120,7 @@ impl LogitsEvaluator {
             recorder: &mut recorder,
             config,
             kv: &kv,
+            adapters,
             batch: batch.clone(),
             rows: options.chunk,
             is_prefill: options.chunk > 1,

@@ -3,6 +3,7 @@
 //! A `forward()` is plain code that reads like the paper: it records operations for a batch of rows. It must never know
 //! requests, sampling, or on which device it will run.
 
+pub mod adapters;
 mod arch;
 pub mod blocks;
 pub mod config;
@@ -34,8 +35,9 @@ use crate::kv::groups::KvGroupSpec;
 use blocks::{Entry, Norm, PooledHead, RopeTable};
 use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
+use inglenook_format::lora::{Lora, LoraError};
 use inglenook_format::source::Source;
-use weights::{Matrix, WeightRegistry};
+use weights::{Matrices, Matrix, WeightRegistry};
 
 /// A loaded model: configuration and weights.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub struct Model {
     /// None where the embedding serves as LM head, too.
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
+    matrices: Matrices,
     weight_bytes: u64,
     #[cfg(not(target_arch = "wasm32"))]
     placed: Vec<weights::Placed>,
@@ -119,6 +122,7 @@ impl Model {
             ropes: (config.ropes.iter())
                 .map(|rope| RopeTable::register(registry, rope, context))
                 .collect::<Result<_, _>>()?,
+            matrices: registry.take_matrices(),
             weight_bytes: registry.bytes(),
             #[cfg(not(target_arch = "wasm32"))]
             placed: registry.placed(),
@@ -139,6 +143,20 @@ impl Model {
     /// Layers that share a page pool of the cache.
     pub fn kv_groups(&self) -> Vec<KvGroupSpec> {
         layer_kind::kv_groups(&self.config.layer_kinds)
+    }
+
+    /// The matrices that adapters may change.
+    pub fn matrices(&self) -> &Matrices {
+        &self.matrices
+    }
+
+    /// Refuses an adapter of another model.
+    ///
+    /// # Errors
+    /// [`LoraError`].
+    pub fn check_adapter(&self, adapter: &Lora) -> Result<(), LoraError> {
+        let find = |name: &str| self.matrices.sizes.get(name).map(|size| size.map(u64::from));
+        adapter.check(self.config.architecture.name, find)
     }
 
     /// Device memory of its weights, bytes.

@@ -2,6 +2,7 @@
 //! `cargo test -p inglenook --test engine sessions` runs a module of it.
 
 mod activations;
+mod adapters;
 mod answers;
 mod architectures;
 mod chat_session;

@@ -56,7 +56,7 @@ pub async fn read_lora(directory: &dyn Directory, base: &Gguf) -> Result<Lora, L
     if lora.weights.is_empty() {
         return Err(LoraError::Empty);
     }
-    lora.check(architecture, |name| base.find(name))?;
+    lora.check(architecture, |name| base.find(name).map(|matrix| [matrix.row_len(), matrix.rows()]))?;
     Ok(lora)
 }
 
