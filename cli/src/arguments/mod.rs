@@ -2,6 +2,7 @@
 
 mod embedder;
 mod form;
+mod lora;
 mod prompt;
 mod rule;
 mod sampling;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 
 pub use embedder::{EmbedderArguments, TextArguments};
 pub use form::FormArguments;
+pub use lora::LoraArgument;
 pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;
 

@@ -87,11 +87,12 @@ fn base_config(base: &Gguf, architecture: &str) -> Result<Config, LoraError> {
 }
 
 /// Architectures by their names in GGUF files, with a `model_type` of Hugging Face's whose weights have the same names.
-const MODEL_TYPES: [(&str, &str); 15] = [
+const MODEL_TYPES: [(&str, &str); 16] = [
     ("llama", "llama"),
     ("mistral3", "ministral3"),
     ("qwen2", "qwen2"),
     ("qwen3", "qwen3"),
+    ("qwen3moe", "qwen3_moe"),
     ("gemma2", "gemma2"),
     ("gemma3", "gemma3_text"),
     ("phi3", "phi3"),
