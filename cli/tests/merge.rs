@@ -63,7 +63,9 @@ fn merged_models_answer_as_with_the_adapters_of_peft() {
             let of_gguf = lora_arguments(run, |adapter| goldens(&format!("adapters/{name}/{adapter}.gguf")));
             assert!(converted(&input, &output, &in_type(of_gguf)) == merged, "{name}: {}", run["adapters"]);
             let options = ScoreOptions { chunk: 64, context: 64, kv: KvType::F32 };
-            let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(merged), options));
+            let mut kernels = KernelCache::new(Device::Cpu);
+            kernels.set_exact_activations(true);
+            let scorer = block_on(LogitsEvaluator::load(kernels, &Memory(merged), options));
             let found = block_on(scorer.expect("it loads").logits(&prompt)).expect("computes");
             let vocab = golden["vocab_size"].as_u64().expect("a size") as usize;
             for (found, expected) in found[found.len() - per_run..].chunks(vocab).zip(expected.chunks(vocab)) {
