@@ -47,7 +47,7 @@ pub fn shapes(workspace: &Workspace, options: &Options) -> Result<()> {
         }
         let mut test = Command::new("cargo");
         test.current_dir(&workspace.root)
-            .args(["test", "--package", "inglenook", "--test", "shapes", "--", "--ignored", "--nocapture"])
+            .args(["test", "--package", "inglenook", "--test", "shapes", "published", "--", "--ignored", "--nocapture"])
             .env("INGLENOOK_SHAPES", &folder)
             .env("INGLENOOK_SHAPE", name);
         let result = run(&mut test);
