@@ -24,6 +24,8 @@ const TOLERANCE: f32 = 1e-3;
 const MEMORY_TOLERANCE: f64 = 0.05;
 /// How the prompt is cut: at once, and by the kernels of decoding.
 const CHUNKS: [u32; 2] = [16, 1];
+/// Tokens that an evaluator has room for.
+const CONTEXT: u32 = 64;
 /// What the memory is measured for.
 const FIT: FitOptions = FitOptions { context: 4096, cache_tokens: 4096, slots: 1, kv: KvType::F16, rows: CHUNKS[0] };
 
@@ -55,7 +57,7 @@ fn load(file: &str) -> Model {
 fn evaluator(model: Model, chunk: u32, kv: KvType) -> LogitsEvaluator {
     let mut kernels = KernelCache::new(Device::Cpu);
     kernels.set_exact_activations(true);
-    let options = ScoreOptions { chunk, context: 64, kv };
+    let options = ScoreOptions { chunk, context: CONTEXT, kv };
     block_on(LogitsEvaluator::of_model(kernels, model, options)).expect("a plan")
 }
 
@@ -95,13 +97,25 @@ fn bytes_of_one_file() {
     let model = load(&file);
     let groups = model.kv_groups();
     let pages = groups.iter().map(|group| group.lifetime.pool_pages(FIT.context, FIT.slots, FIT.rows)).collect();
-    let FitOptions { context, slots, kv: ty, .. } = FIT;
-    let options = KvOptions { groups, context, slots, pages: Some(pages), ty, segment_bytes: None, is_scratch: false };
+    let options = KvOptions {
+        groups,
+        context: FIT.context,
+        slots: FIT.slots,
+        pages: Some(pages),
+        ty: FIT.kv,
+        segment_bytes: None,
+        is_scratch: false,
+    };
     let cache = KvCache::new(&Device::Cpu, &options).expect("memory");
+    // The evaluator has one of its own, which does not count.
+    let without = mapped();
+    let short = KvOptions { context: CONTEXT, pages: None, ..options };
+    let its_cache = KvCache::new(&Device::Cpu, &short).expect("memory");
+    let uncounted = 2.0 * (mapped() - without);
     let evaluator = evaluator(model, FIT.rows, FIT.kv);
-    let bytes = mapped() - before;
+    let bytes = mapped() - before - uncounted;
     println!("\n{BYTES}{bytes}");
-    drop((cache, evaluator));
+    drop((cache, its_cache, evaluator));
 }
 
 fn needed(file: &str) -> f64 {
