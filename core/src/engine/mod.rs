@@ -22,6 +22,7 @@ mod executor;
 mod fault;
 mod hashed_source;
 mod info;
+pub mod inspect;
 mod load;
 pub mod logprobs;
 pub mod metrics;

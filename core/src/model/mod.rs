@@ -13,6 +13,7 @@ pub mod experts;
 pub mod fit;
 mod keys;
 pub mod layer_kind;
+pub mod outlook;
 pub mod pooling;
 mod recurrent;
 pub mod rope;

@@ -12,16 +12,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::format::gguf::Gguf;
 use inglenook::format::imatrix::Imatrix;
 use inglenook::format::quant::TensorType;
-use inglenook::format::quant::mix::{MIXES, Mix};
+use inglenook::format::quant::mix::Mix;
 use inglenook::source::ReadAt;
 
 use self::weights::Conversion;
-use crate::arguments::LoraArgument;
+use crate::arguments::{LoraArgument, mix_parser};
 use crate::interrupt::{self, Interrupted};
 use crate::new_file::NewFile;
 use crate::{adapter, load, show};
@@ -66,11 +65,6 @@ pub struct Options {
     /// Replace OUT if it is there
     #[arg(long)]
     force: bool,
-}
-
-fn mix_parser() -> impl clap::builder::TypedValueParser<Value = &'static Mix> {
-    let names = MIXES.iter().map(|mix| &*mix.name.to_lowercase().leak());
-    PossibleValuesParser::new(names).map(|name| Mix::by_name(&name).unwrap_or(&MIXES[0]))
 }
 
 /// Writes the file, under another name until it is whole.

@@ -1,3 +1,4 @@
+use inglenook::format::converted::Converted;
 use inglenook::format::gguf::write::GgufWriter;
 use inglenook::format::gguf::{Gguf, Strings};
 use inglenook::format::imatrix::Imatrix;
@@ -68,6 +69,24 @@ pub fn merged(
 pub fn data<'a>(bytes: &'a [u8], gguf: &Gguf, name: &str) -> &'a [u8] {
     let info = gguf.tensor(name).unwrap();
     &bytes[info.offset as usize..info.end() as usize]
+}
+
+#[test]
+fn model_that_is_converted_as_it_is_read_is_the_file_that_convert_writes() {
+    let input = file(&[
+        ("blk.0.attn_q.weight", &[512, 300], WeightType::F32, floats(some(512 * 300))),
+        ("blk.0.attn_norm.weight", &[512], WeightType::F32, floats(some(512))),
+        ("output.weight", &[256, 700], WeightType::F32, floats(some(256 * 700))),
+        ("blk.0.ffn_up.weight", &[66_048, 2], WeightType::F32, floats(some(66_048 * 2))),
+    ]);
+    for mix in ["q4_k_m", "q8_0", "q6_k"] {
+        let written = converted(&input, mix, None).unwrap();
+        let source = Box::new(Memory(input.clone()));
+        let read = pollster::block_on(Converted::open(source, Mix::by_name(mix).unwrap())).unwrap();
+        let mut bytes = vec![0; read.len().unwrap() as usize];
+        pollster::block_on(read.read_at(0, &mut bytes)).unwrap();
+        assert!(written[..bytes.len()] == bytes && written[bytes.len()..].iter().all(|byte| *byte == 0), "{mix}");
+    }
 }
 
 #[test]

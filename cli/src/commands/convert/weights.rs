@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use inglenook::format::converted::is_kept;
 use inglenook::format::gguf::write::{DataWriter, GgufWriter};
 use inglenook::format::gguf::{Gguf, TensorInfo, Value};
 use inglenook::format::imatrix::{Imatrix, Importance};
@@ -147,11 +148,10 @@ impl<'a> Conversion<'a> {
     /// What the source says of the model, and what its weights are now.
     fn header(&self) -> GgufWriter {
         const OWN: [&str; 2] = ["general.file_type", "general.quantization_version"];
-        const PREFIXES: [&str; 2] = ["quantize.imatrix.", "split."];
         let mut writer = GgufWriter::new();
         for (key, value) in self.gguf.metadata.iter() {
-            let is_own = self.mix.is_some() && OWN.contains(&key);
-            if !is_own && !PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+            let stays = self.mix.is_none() && OWN.contains(&key);
+            if stays || is_kept(key) {
                 writer.entry(key, value.clone());
             }
         }
