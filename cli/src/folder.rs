@@ -12,7 +12,7 @@ use inglenook::source::{LocalFuture, ReadAt, Source, SourceError};
 use crate::{load, parts};
 
 /// A folder on disk.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Directory for Folder {
     fn open<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<Box<dyn Source>>, SourceError>> {

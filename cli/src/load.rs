@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::engine::page_store::{FolderStore, PageStore};
 use inglenook::engine::{Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, PromptBuilder};
 use inglenook::error::Error;
+use inglenook::format::converted::Converted;
 use inglenook::format::gguf::Gguf;
 use inglenook::gpu::GpuOptions;
 use inglenook::placement::Placement;
@@ -89,8 +90,13 @@ pub fn prompts(model: Option<&Path>) -> Result<PromptBuilder> {
 /// # Errors
 /// [`Interrupted`], or what is wrong with file, device or model.
 pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
-    let source = source(arguments.model.as_deref())?;
-    engine_from(source.as_ref(), &name(arguments.model.as_deref()), arguments)
+    let name = name(arguments.model.as_deref());
+    let mut source = source(arguments.model.as_deref())?;
+    if let Some(mix) = arguments.quantize {
+        let converted = pollster::block_on(Converted::open(source, mix));
+        source = Box::new(converted.with_context(|| format!("cannot convert {name}"))?);
+    }
+    engine_from(source.as_ref(), &name, arguments)
 }
 
 /// Loads a model from `source`, which messages call `name`.

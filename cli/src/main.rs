@@ -4,6 +4,7 @@
 //! go to standard output and everything else to standard error, so that output can be piped. This crate must never hold
 //! what the engine, the wasm face or the npm package need, too: that belongs into `core`.
 
+mod adapter;
 mod answer;
 mod arguments;
 mod commands;

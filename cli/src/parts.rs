@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use inglenook::format::gguf::split::{PartName, join};
+use inglenook::format::gguf::split::{self, NotOneModel, PartName, join};
 use inglenook::format::gguf::{GgufError, PartProblem};
 use inglenook::source::{ReadAt, Source};
 
@@ -40,24 +40,21 @@ pub fn source(path: &Path, name: &PartName) -> Result<Box<dyn Source>> {
 /// # Errors
 /// When the folder cannot be read, or has none or several.
 pub fn only_model(folder: &Path) -> Result<PathBuf> {
-    let mut models = Vec::new();
+    let mut names = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let is_first = name(&path).is_none_or(|part| part.no == 1);
-        if path.extension().is_some_and(|extension| extension == "gguf") && is_first {
-            models.push(path);
-        }
+        names.extend(entry?.file_name().into_string());
     }
-    models.sort();
-    match &models[..] {
-        [] => bail!(
+    match split::only_model(names.iter().map(String::as_str)) {
+        Ok(name) => Ok(folder.join(name)),
+        Err(NotOneModel::None) => bail!(
             "{} is a folder without config.json and without the first of a model's GGUF files; name a .gguf file, or a model's folder",
             folder.display()
         ),
-        [model] => Ok(model.clone()),
-        [first, ..] => {
-            bail!("{} has {} models; name the file of one, such as {}", folder.display(), models.len(), first.display())
-        }
+        Err(NotOneModel::Several { count, first }) => bail!(
+            "{} has {count} models; name the file of one, such as {}",
+            folder.display(),
+            folder.join(first).display()
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use inglenook_grammar::GrammarError;
 
 use crate::engine::FaultError;
+use crate::engine::adapters::AdapterError;
 use crate::engine::draft_model::DraftError;
 use crate::engine::request::RequestError;
 use crate::engine::score::ScoreError;
@@ -12,6 +13,7 @@ use crate::kernels::kv::UnsupportedKv;
 use crate::model::{FitError, LoadError, ModelError};
 use crate::plan::PlanError;
 use inglenook_format::gguf::GgufError;
+use inglenook_format::lora::LoraError;
 use inglenook_format::source::SourceError;
 use inglenook_text::{TemplateError, TokenizerError};
 
@@ -39,6 +41,9 @@ pub enum Error {
     /// A draft model of another vocabulary.
     #[error(transparent)]
     Draft(#[from] DraftError),
+    /// An adapter.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
     /// The kernels.
     #[error(transparent)]
     Plan(PlanError),
@@ -74,6 +79,8 @@ impl Error {
             Error::Model(_) => "BadFile",
             Error::Kv(_) | Error::Draft(_) => "Unsupported",
             Error::Fit(_) => "TooSmall",
+            Error::Adapter(AdapterError::Lora(error)) => lora_code(error),
+            Error::Adapter(_) => "BadRequest",
             Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
             Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",
             Error::Tokenizer(error) if error.is_unsupported() => "Unsupported",
@@ -104,6 +111,14 @@ fn gpu_code(error: &GpuError) -> &'static str {
         GpuError::Lost(_) => "Lost",
         GpuError::Shaders(_) => "Download",
         GpuError::Compile { .. } | GpuError::Module(_) | GpuError::Fault(_) => "Internal",
+    }
+}
+
+fn lora_code(error: &LoraError) -> &'static str {
+    match error {
+        LoraError::Source(error) => source_code(error),
+        error if error.is_unsupported() => "Unsupported",
+        _ => "BadFile",
     }
 }
 
@@ -159,6 +174,7 @@ impl From<ScoreError> for Error {
         match error {
             ScoreError::Gguf(error) => error.into(),
             ScoreError::Load(error) => error.into(),
+            ScoreError::Adapter(error) => Error::Adapter(error.into()),
             ScoreError::Kv(error) => Error::Kv(error),
             ScoreError::Plan(error) => error.into(),
             ScoreError::Gpu(error) => Error::Gpu(error),

@@ -52,6 +52,7 @@ pub mod plan;
 pub mod selftest;
 
 pub use device::Device;
+pub use engine::adapters::AdapterError;
 pub use engine::audit::{AuditAnswer, AuditCall, AuditRecord};
 pub use engine::embedder::{
     Embedder, EmbedderOptions, EmbeddingRequest, Embeddings, Purpose, RankedText, Ranking, RankingRequest,
@@ -65,7 +66,7 @@ pub use engine::request::{Request, RequestError};
 pub use engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Model, ModelOptions, Models, Session};
 pub use error::Error;
 pub use gpu::{AdapterInfo, GpuOptions};
-pub use inglenook_format::{self as format, source};
+pub use inglenook_format::{self as format, lora, source};
 pub use inglenook_text as text;
 pub use kernels::kv::KvType;
 pub use model::pooling::Pooling;

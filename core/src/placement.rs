@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::device::Device;
 use crate::gpu::{AdapterInfo, Gpu, GpuError, GpuOptions};
+use inglenook_format::quant::WeightType;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
@@ -74,6 +75,13 @@ impl From<Device> for Placement {
 impl Placement {
     fn new(device: Device, reason: impl Into<String>) -> Placement {
         Placement { device, reason: reason.into(), measured: None }
+    }
+
+    /// Bytes of weights that the device reads in a second as it decodes, where that was measured.
+    pub fn bandwidth(&self) -> Option<f64> {
+        let measured = self.measured?;
+        let weights = if self.device.is_cpu() { measured.cpu? } else { measured.gpu };
+        Some(weights * WeightType::Q4_0.block_bytes() as f64 / WeightType::Q4_0.block_len() as f64)
     }
 
     /// Opens the device that `choice` comes to; of `options`, limits and features are used. `auto` measures a GPU, and the CPU where that
@@ -187,6 +195,14 @@ mod tests {
 
     fn adapters() -> Vec<AdapterInfo> {
         pollster::block_on(Gpu::list())
+    }
+
+    #[test]
+    fn bandwidth_is_that_of_the_device_that_was_chosen() {
+        let measured = Some(Measured { gpu: 64e9, cpu: Some(32e9) });
+        let cpu = Placement { device: Device::Cpu, reason: String::new(), measured };
+        assert_eq!(cpu.bandwidth(), Some(18e9));
+        assert_eq!(Placement { measured: None, ..cpu }.bandwidth(), None);
     }
 
     #[test]

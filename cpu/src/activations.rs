@@ -10,8 +10,6 @@ use inglenook_format::quant::WeightType;
 pub const CHUNK: usize = 32;
 /// Rows of x that meet panels at once.
 pub const TILE: usize = 8;
-/// So many rows are few.
-pub const FEW: usize = 2;
 /// So many are enough for weights to be unpacked for tiles.
 pub const MANY: usize = 2 * TILE;
 

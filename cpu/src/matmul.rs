@@ -123,10 +123,8 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
             assert_eq!(form, expected, "activations have the form in which they meet these weights");
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
             match x.rows() {
-                // One function is enough for these.
-                _ if N::IS_UNPACKED => processor.run(Panels::<N, TILE>(operands)),
-                1 => processor.run(Panels::<N, 1>(operands)),
-                2 if N::HAS_PAIRS_OF_ROWS => processor.run(Panels::<N, 2>(operands)),
+                1 if N::FEW >= 1 => processor.run(Panels::<N, 1>(operands)),
+                2 if N::FEW >= 2 => processor.run(Panels::<N, 2>(operands)),
                 _ => processor.run(Panels::<N, TILE>(operands)),
             }
         }),

@@ -9,7 +9,7 @@ pub use small::{LookedUp, Threes, Unpacked};
 
 use inglenook_format::quant::GROUP;
 
-use crate::activations::{FEW, MANY};
+use crate::activations::MANY;
 use crate::isa::Isa;
 
 /// The bytes of one row in the planes of its type.
@@ -50,8 +50,8 @@ pub trait Numbers {
     const HAS_MINIMA: bool;
     /// Whether words are those of [`crate::unpacked`].
     const IS_UNPACKED: bool = false;
-    /// Whether two rows of x have a function of their own.
-    const HAS_PAIRS_OF_ROWS: bool = true;
+    /// Rows of x that have a function of their own: up to so many, all others having one together.
+    const FEW: usize = 2;
     /// Bits of a number; only those of 8 are signed.
     const BITS: u32;
 
@@ -73,7 +73,7 @@ pub trait RowNumbers: Numbers {
 /// Whether numbers of this packing meet so many rows of x as bytes.
 #[inline(always)]
 pub fn by_fours<I: Isa, N: Numbers>(isa: I, rows: usize) -> bool {
-    N::BITS <= I::FOURS && (rows <= FEW || I::FOURS_OF_MANY) || in_tiles(isa, rows)
+    N::BITS <= I::FOURS && (rows <= N::FEW || I::FOURS_OF_MANY) || in_tiles(isa, rows)
 }
 
 /// Whether so many rows of x meet weights in tiles.

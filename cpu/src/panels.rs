@@ -7,7 +7,7 @@
 
 use inglenook_format::quant::GROUP;
 
-use crate::activations::{Activations, CHUNK, ChunkScale, FEW, Rounded, TILE, Tile};
+use crate::activations::{Activations, CHUNK, ChunkScale, Rounded, TILE, Tile};
 use crate::ahead::Ahead;
 use crate::isa::{Isa, Task, TileSums, Tiles};
 use crate::matmul::{Column, Operands, Weights};
@@ -358,7 +358,7 @@ impl<'a, const V: usize> Panel<'a, V> {
         let values: &[Rounded; M] = x.rows_of(x.tile.values, c);
         let x_scales: &[ChunkScale; M] = x.rows_of(x.tile.scales, c);
         let starts: &[[i32; 2]; M] = x.rows_of(&self.starts[x.m * self.chunks..], c);
-        let ints = if by_fours::<I, N>(isa, if HOW == OF_FEW { FEW } else { TILE }) {
+        let ints = if by_fours::<I, N>(isa, if HOW == OF_FEW { M } else { TILE }) {
             self.ints_by_fours::<I, N, M, HOW, HALF>(isa, c, values, starts)
         } else {
             self.ints_by_pairs::<I, N, M, HOW, HALF>(isa, c, values, starts)

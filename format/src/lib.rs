@@ -3,6 +3,7 @@
 //! Everything here treats its input as hostile: arithmetic on declared sizes is checked, memory grows with bytes that
 //! really came, and every refusal is a typed error.
 
+pub mod converted;
 pub mod gguf;
 #[cfg(feature = "hf")]
 pub mod hf;

@@ -1,6 +1,6 @@
 //! Models in several GGUF files: as one file they hold what the whole held, and parts that do not belong together are refused by name.
 
-use inglenook_format::gguf::split::{Joined, PartName, join};
+use inglenook_format::gguf::split::{Joined, NotOneModel, PartName, join, only_model};
 use inglenook_format::gguf::write::GgufWriter;
 use inglenook_format::gguf::{Gguf, GgufError, PartProblem, Strings};
 use inglenook_format::quant::WeightType;
@@ -130,4 +130,14 @@ fn names_of_parts_are_told_from_others_and_lead_to_all() {
     ] {
         assert_eq!(PartName::parse(other), None, "{other}");
     }
+}
+
+#[test]
+fn only_model_is_a_file_or_the_first_of_its_parts() {
+    let parts = ["b-00002-of-00002.gguf", "readme.md", "b-00001-of-00002.gguf"];
+    assert_eq!(only_model(parts), Ok("b-00001-of-00002.gguf"));
+    assert_eq!(only_model(["a.gguf", "tokenizer.json"]), Ok("a.gguf"));
+    assert_eq!(only_model(["b-00002-of-00002.gguf", "model.safetensors"]), Err(NotOneModel::None));
+    let several = NotOneModel::Several { count: 2, first: "a.gguf".into() };
+    assert_eq!(only_model(parts.into_iter().chain(["a.gguf"])), Err(several));
 }

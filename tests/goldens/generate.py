@@ -25,13 +25,15 @@ PARTS = {
     "language": "language",
     "imatrix": "imatrix",
     "loras": "loras",
+    "adapters": "adapters",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the golden files of tests/goldens.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all of them, or some of {', '.join(PARTS)}")
-    parser.add_argument("--only", metavar="NAMES", help="checkpoints of `models`, `mtp` or `embeddings`, with commas between them")
+    of_checkpoints = "checkpoints of `models`, `mtp`, `embeddings` or `adapters`, with commas between them"
+    parser.add_argument("--only", metavar="NAMES", help=of_checkpoints)
     parser.add_argument("--hf", metavar="FOLDER", type=Path, help="where checkpoints go in Hugging Face's form")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
@@ -42,7 +44,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         print(f"{name} -> {folder.name}/")
         only = {"only": options.only and set(options.only.split(","))}
-        settings = {"models": {**only, "hf": options.hf}, "mtp": only, "embeddings": only}.get(name, {})
+        settings = {"models": {**only, "hf": options.hf}, "mtp": only, "embeddings": only, "adapters": only}.get(name, {})
         importlib.import_module(f"generator.{name}").generate(folder, **settings)
 
 

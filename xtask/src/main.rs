@@ -14,6 +14,7 @@ mod minilm;
 mod packages;
 mod real_files;
 mod setup;
+mod shapes;
 mod shell;
 mod size;
 mod smollm2;
@@ -62,6 +63,8 @@ enum Chore {
     Tokenizers(tokenizers::Options),
     /// Compare real files, of SmolLM2-135M and Gemma 3 270M, with what Hugging Face transformers made of them
     RealFiles(real_files::Options),
+    /// Compare full-size layers of published models with Hugging Face transformers, and the memory they take with that computed (needs Python)
+    Shapes(shapes::Options),
     /// Make models of real shapes with random weights, for benchmarks and tests
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
@@ -96,6 +99,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Minilm(options) => minilm::minilm(&workspace, &options),
         Chore::Tokenizers(options) => tokenizers::tokenizers(&workspace, &options),
         Chore::RealFiles(options) => real_files::real_files(&workspace, &options),
+        Chore::Shapes(options) => shapes::shapes(&workspace, &options),
         Chore::Synthetic(options) => synthetic::synthetic(&workspace, &options),
         Chore::Setup => setup::everything(&workspace),
         Chore::Wasm(options) => {

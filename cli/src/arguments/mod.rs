@@ -2,6 +2,8 @@
 
 mod embedder;
 mod form;
+mod lora;
+mod mix;
 mod prompt;
 mod rule;
 mod sampling;
@@ -14,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use inglenook::engine::request::Request;
+use inglenook::format::quant::mix::Mix;
 use inglenook::kernels::kv::KvType;
 use inglenook::placement::DeviceChoice;
 use inglenook::text::ContentRules;
@@ -21,6 +24,8 @@ use serde_json::{Map, Value};
 
 pub use embedder::{EmbedderArguments, TextArguments};
 pub use form::FormArguments;
+pub use lora::LoraArgument;
+pub use mix::mix_parser;
 pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;
 
@@ -31,6 +36,9 @@ pub struct ModelArguments {
     /// A GGUF file, or a folder as Hugging Face keeps models; without one, the built-in model ember
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Convert its matrices to this type as they are read, as `inglenook convert` would
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = mix_parser())]
+    pub quantize: Option<&'static Mix>,
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Tokens of context [default: 4096, or what the model was trained for if that is less]

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Engine;
+use super::adapters::namespace;
 use super::answer::{Answer, Mailbox};
 use super::audit::AuditRecord;
 use super::constraint::{Constraint, OutputConstraint};
@@ -16,7 +17,6 @@ use super::token_policy::{Advance, Backoff, MaskMode, ReasoningState, TokenPolic
 use super::truncation::SlidingWindow;
 use crate::error::Error;
 use crate::kernels::sampling::{BIASED, MAX_STOPS};
-use crate::kv::prefix::Namespace;
 use inglenook_text::Special;
 use inglenook_text::output::{ReasoningBudget, ReasoningFormat};
 
@@ -53,7 +53,7 @@ impl Engine {
             for (choice, sequence) in sequences.into_iter().enumerate() {
                 let id = driver.next_id();
                 let (prompt, limit) = (&sequence.prompt, sequence.limit() as usize);
-                if let Err(full) = driver.scheduler.submit(id, prompt, limit, rank, Namespace(0)) {
+                if let Err(full) = driver.scheduler.submit(id, prompt, limit, rank, namespace(&sequence.adapters)) {
                     ids.iter().for_each(|id| driver.discard(*id));
                     let retry_after_ms = driver.millis_per_answer() as u64;
                     return Err(RequestError::Busy { waiting: full.waiting, retry_after_ms }.into());
@@ -136,6 +136,7 @@ impl Engine {
             window,
             dropped: 0,
             params,
+            adapters: self.shared.with(|driver| driver.adapters.choose(&request.lora))?,
             bias,
             stop_ids,
             tokenizer: self.tokenizer().clone(),

@@ -3,6 +3,7 @@
 
 mod background;
 mod intake;
+mod lent;
 mod pace;
 mod policy;
 mod speculation;
@@ -20,6 +21,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::clock::{Duration, Instant};
 
+use super::adapters::{Adapters, Chosen as ChosenAdapters};
 use super::answer::Mailbox;
 use super::audit::{AuditHook, AuditRecord};
 use super::drafter::{Acceptance, PromptLookup};
@@ -35,6 +37,7 @@ use crate::error::Error;
 use crate::gpu::GpuError;
 use crate::plan::KernelCache;
 use background::Background;
+pub(super) use lent::Lent;
 use pace::{ChunkPace, Lead};
 use policy::{Chosen, Decision};
 use speculation::Drafter;
@@ -130,7 +133,8 @@ pub(super) struct Driver {
     pub scheduler: Scheduler,
     pub transfer: PageTransfer,
     pub store: StoreLink,
-    /// Away while a [`Background`] has it.
+    pub adapters: Adapters,
+    /// Away while a [`Background`] has it, or [`Lent`].
     kernels: Option<KernelCache>,
     entries: HashMap<SeqId, Entry>,
     lead: Lead,
@@ -223,6 +227,7 @@ impl Driver {
             scheduler,
             transfer,
             store: StoreLink::default(),
+            adapters: Adapters::default(),
             kernels: Some(kernels),
             entries: HashMap::new(),
             lead,
@@ -291,6 +296,11 @@ impl Driver {
     pub fn next_id(&mut self) -> SeqId {
         self.next_id += 1;
         self.next_id
+    }
+
+    /// What a sequence has of adapters, if it is under way.
+    pub fn chosen(&self, id: SeqId) -> Option<&ChosenAdapters> {
+        self.entries.get(&id).map(|entry| &entry.sequence.adapters)
     }
 
     /// Why nothing can be submitted any more, if so.
@@ -371,13 +381,14 @@ impl Driver {
         }
         has_moved |= self.poll_policies(context);
         // A sequence for which no token could be chosen must not go on before it is known why.
-        let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..)));
+        let is_diagnosing = matches!(self.background, Some(Background::Diagnose(..))) || !self.faulty.is_empty();
         // Where a row's mask is on its way, the step behind the one that keeps the device busy is better begun with that row.
         let ahead = if self.awaits_mask() { 1 } else { self.lead.submits };
         while !is_diagnosing && self.in_flight.len() < ahead && self.submit() {}
         let idle = if has_moved { Poll::Ready(()) } else { Poll::Pending };
         let Some(first) = self.in_flight.front_mut() else {
-            let waits = has_moved || self.background.is_some() || !self.store.loads.is_empty();
+            let is_away = self.background.is_some() || self.kernels.is_none();
+            let waits = has_moved || is_away || !self.store.loads.is_empty();
             let decides = self.entries.values().any(|entry| entry.decision.is_some());
             if !waits && !decides && !self.entries.is_empty() {
                 return Err(GpuError::Fault("the scheduler has requests and finds nothing to do".into()));

@@ -18,6 +18,7 @@ use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::sampling::{Features, LOGPROB_WORDS, RECENT, RING, STOP_WORDS, SamplingParams, mask_words};
 use crate::kv::KvCache;
 use crate::model::Model;
+use crate::model::adapters::AdapterStacks;
 use crate::plan::{self, KernelCache, PendingReadback, Plan, PlanError};
 pub(super) use plans::{DecodePlan, Phase, PlanWanted, Resources, SCORE_ROWS, SCORED};
 use plans::{PlansByRows, StepState};
@@ -92,7 +93,7 @@ impl ModelRunner {
         };
         let chunk = most_rows(&device).min(kv.context());
         let state = StepState::new(&device, (chunk, slots), vocab)?;
-        let resources = Rc::new(Resources { device, model, kv, vocab, slots, state });
+        let resources = Rc::new(Resources { device, model, kv, vocab, slots, adapters: None, state });
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
         let plain = PlanWanted { phase: Phase::Decode, rows: 1, features: Features::default() };
         let single = resources.build(kernels, plain).await?;
@@ -187,6 +188,22 @@ impl ModelRunner {
         self.ready = None;
     }
 
+    /// What the plans that there are serve: tokens of prefill, and the others.
+    pub fn plans_there(&self) -> (u32, Vec<PlanWanted>) {
+        let features = self.features();
+        let decode = self.decode.rows().map(|rows| PlanWanted { phase: Phase::Decode, rows, features });
+        let plain = Features::default();
+        let verify = self.verify.rows().map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain });
+        let score = self.score.iter().map(|_| PlanWanted { phase: Phase::Score, rows: SCORE_ROWS, features: SCORED });
+        (self.chunk, decode.chain(verify).chain(score).collect())
+    }
+
+    /// Takes other resources and the plans that were recorded over them, in place of all.
+    pub fn exchange(&mut self, resources: Rc<Resources>, prefill: Plan, plans: Vec<(PlanWanted, DecodePlan)>) {
+        (self.resources, self.prefill) = (resources, prefill);
+        self.add_plans(plans);
+    }
+
     /// Device memory.
     pub fn memory(&self) -> Memory {
         let decode = self
@@ -197,7 +214,8 @@ impl ModelRunner {
             .chain(&self.draft)
             .flat_map(|plan| plan.samples.iter().map(|(_, plan)| plan).chain([&plan.forward]));
         Memory {
-            weights: self.resources.model.weight_bytes(),
+            weights: self.resources.model.weight_bytes()
+                + self.resources.adapters.as_ref().map_or(0, AdapterStacks::bytes),
             kv_cache: self.resources.kv.bytes(),
             activations: decode.chain([&self.prefill]).map(Plan::activation_bytes).sum(),
         }

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::adapters::{self, Chosen};
 use super::executor::Resources;
 use crate::device::Storage;
 use crate::error::Error;
@@ -11,6 +12,7 @@ use crate::kernels::batch::{self, Row};
 use crate::kernels::kv::PAGE;
 use crate::kv::{KvCache, KvOptions};
 use crate::model::Forward;
+use crate::model::adapters::AdapterStacks;
 use crate::plan::{self, KernelCache, Plan, Recorder};
 
 /// Tokens at once, of those that were computed in chunks: more than the kernels of decoding take.
@@ -45,14 +47,14 @@ pub enum FaultError {
     },
 }
 
-/// Why no token could be chosen behind `tokens`, of which the first `in_chunks` were computed in chunks: they are computed again.
+/// Why no token could be chosen behind `tokens` with these adapters, of which the first `in_chunks` were computed in chunks: they are computed again.
 pub(super) async fn diagnose(
     resources: Rc<Resources>,
     mut kernels: KernelCache,
-    tokens: Vec<u32>,
+    (tokens, adapters): (Vec<u32>, Chosen),
     in_chunks: usize,
 ) -> (KernelCache, Error) {
-    let error = match first_fault(&resources, &mut kernels, &tokens, in_chunks).await {
+    let error = match first_fault(&resources, &mut kernels, (&tokens, &adapters), in_chunks).await {
         Ok(Some(fault)) => fault.into(),
         Ok(None) => FaultError::NothingAllowed { position: tokens.len() }.into(),
         Err(error) => error,
@@ -64,21 +66,23 @@ pub(super) async fn diagnose(
 async fn first_fault(
     resources: &Resources,
     kernels: &mut KernelCache,
-    tokens: &[u32],
+    (tokens, adapters): (&[u32], &Chosen),
     in_chunks: usize,
 ) -> Result<Option<FaultError>, Error> {
     let all = resources.kv.options();
     let pages = vec![(tokens.len() as u32).div_ceil(PAGE); all.groups.len()];
     let options = KvOptions { slots: 1, pages: Some(pages), ..all.clone() };
     let kv = KvCache::new(&resources.device, &options).map_err(Error::Gpu)?;
-    let many = Tapped::build(resources, (&kv, kernels), ROWS, true).await?;
+    let adapters = resources.adapters.as_ref().map(|stacks| stacks.for_one(&adapters::row(stacks, adapters)));
+    let adapters = adapters.transpose().map_err(Error::Gpu)?;
+    let many = Tapped::build(resources, (&kv, adapters.as_ref()), kernels, (ROWS, true)).await?;
     for (chunk, position) in tokens[..in_chunks].chunks(ROWS as usize).zip((0..).step_by(ROWS as usize)) {
         if let Some(fault) = many.fault(resources, position, chunk).await? {
             return Ok(Some(fault));
         }
     }
     drop(many);
-    let one = Tapped::build(resources, (&kv, kernels), 1, false).await?;
+    let one = Tapped::build(resources, (&kv, adapters.as_ref()), kernels, (1, false)).await?;
     for (token, position) in tokens[in_chunks..].iter().zip(in_chunks..) {
         if let Some(fault) = one.fault(resources, position, &[*token]).await? {
             return Ok(Some(fault));
@@ -97,16 +101,16 @@ struct Tapped {
 impl Tapped {
     async fn build(
         resources: &Resources,
-        (kv, kernels): (&KvCache, &mut KernelCache),
-        rows: u32,
-        is_prefill: bool,
+        (kv, adapters): (&KvCache, Option<&AdapterStacks>),
+        kernels: &mut KernelCache,
+        (rows, is_prefill): (u32, bool),
     ) -> Result<Tapped, Error> {
         let device = &resources.device;
         let words: Vec<Row> = (0..rows).map(|position| Row::new(0, position, 0)).collect();
         let batch = device.upload("diagnosis batch", &batch::words(&words)).map_err(Error::Gpu)?;
         let (mut recorder, facts) = (Recorder::with_taps(), device.facts());
         let pass = resources.pass(&mut recorder, &facts, &batch, rows, is_prefill);
-        let mut pass = Forward { kv, ..pass };
+        let mut pass = Forward { kv, adapters, ..pass };
         let hidden = resources.model.forward(&mut pass);
         if !is_prefill {
             let logits = resources.model.logits(&mut pass, hidden);

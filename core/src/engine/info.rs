@@ -84,6 +84,22 @@ pub(super) fn model_info(
     chat: bool,
     recommended: Recommended,
 ) -> ModelInfo {
+    let (parameters, weight_types) = weight_types(gguf);
+    ModelInfo {
+        name: config.name.clone(),
+        architecture: config.architecture,
+        parameters,
+        context_length: context,
+        trained_context_length: config.context,
+        weight_types,
+        purpose: config.purpose(),
+        chat,
+        recommended,
+    }
+}
+
+/// Number of weights in a file, and their types, the most frequent first.
+pub(super) fn weight_types(gguf: &Gguf) -> (u64, Vec<String>) {
     let mut weights: Vec<(String, u64)> = Vec::new();
     for tensor in gguf.tensors() {
         let name = tensor.ty.name();
@@ -97,19 +113,5 @@ pub(super) fn model_info(
     for (name, count) in weights {
         by_count.insert(by_count.partition_point(|(_, other)| *other >= count), (name, count));
     }
-    ModelInfo {
-        name: config.name.clone(),
-        architecture: config.architecture,
-        parameters,
-        context_length: context,
-        trained_context_length: config.context,
-        weight_types: by_count.into_iter().map(|(name, _)| name).collect(),
-        purpose: match (config.generates(), config.ranks) {
-            (true, _) => "generate",
-            (false, false) => "embed",
-            (false, true) => "rank",
-        },
-        chat,
-        recommended,
-    }
+    (parameters, by_count.into_iter().map(|(name, _)| name).collect())
 }

@@ -4,6 +4,7 @@
 //! are awaited; many may be under way at once. What the device does next is decided by the [`scheduler`].
 //! This module must never know a kernel's inside, a file's layout, or JavaScript.
 
+pub mod adapters;
 mod admission;
 mod answer;
 pub mod audit;
@@ -21,6 +22,7 @@ mod executor;
 mod fault;
 mod hashed_source;
 mod info;
+pub mod inspect;
 mod load;
 pub mod logprobs;
 pub mod metrics;

@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::kernels::kv::KvType;
 use crate::model::fit::{self, FitOptions};
+use crate::model::weights::Matrices;
 use crate::model::{self, Config, ModelError};
 use crate::placement::Placement;
 use inglenook_format::gguf::Gguf;
@@ -152,6 +153,11 @@ impl Model {
 
     pub(super) fn weights(&self) -> &Rc<model::Model> {
         &self.0.weights
+    }
+
+    /// Its matrices, which adapters may change.
+    pub fn matrices(&self) -> &Matrices {
+        self.weights().matrices()
     }
 
     pub(super) fn fingerprint(&self) -> [u8; 32] {

@@ -309,6 +309,11 @@ impl Scheduler {
         self.tracks.get(&id).map(|track| track.epoch)
     }
 
+    /// The namespace of a sequence's keys and values.
+    pub fn namespace(&self, id: SeqId) -> Namespace {
+        self.tracks.get(&id).map_or(Namespace(0), |track| track.namespace)
+    }
+
     /// Leading tokens of a sequence whose keys and values stand.
     pub fn computed(&self, id: SeqId) -> usize {
         self.tracks.get(&id).map_or(0, |track| track.computed)

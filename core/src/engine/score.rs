@@ -7,9 +7,11 @@ use crate::kernels::kv::{KvType, UnsupportedKv};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernels::weights::WeightInput;
 use crate::kv::{KvCache, KvOptions};
+use crate::model::adapters::AdapterStacks;
 use crate::model::{Forward, LoadError, Model};
 use crate::plan::{self, KernelCache, Plan, PlanError, Recorder};
 use inglenook_format::gguf::{Gguf, GgufError};
+use inglenook_format::lora::{Lora, LoraError};
 use inglenook_format::source::Source;
 
 /// Why logits could not be had.
@@ -21,6 +23,9 @@ pub enum ScoreError {
     /// The weights.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// An adapter.
+    #[error(transparent)]
+    Adapter(#[from] LoraError),
     /// A type of cache that the model's heads do not fit.
     #[error(transparent)]
     Kv(#[from] UnsupportedKv),
@@ -63,7 +68,7 @@ impl LogitsEvaluator {
     ) -> Result<LogitsEvaluator, ScoreError> {
         let gguf = Gguf::read(source).await?;
         let model = Model::load(&gguf, source, kernels.device(), options.context, &mut |_, _| true).await?;
-        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), false)).await
+        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), false), None).await
     }
 
     /// The same for the logits of the layer that predicts a further token (MTP), which no token has at position 0.
@@ -75,7 +80,19 @@ impl LogitsEvaluator {
         let gguf = Gguf::read(source).await?;
         let loaded = (options.context, true);
         let model = Model::load_with(&gguf, source, kernels.device(), loaded, &mut |_, _| true).await?;
-        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), true)).await
+        LogitsEvaluator::new(kernels, model, options, (Recorder::with_taps(), true), None).await
+    }
+
+    /// Records the plan of a loaded model with adapters, each by its factor; as [`LogitsEvaluator::of_model`] else.
+    pub async fn with_adapters(
+        kernels: KernelCache,
+        model: Model,
+        options: ScoreOptions,
+        adapters: &[(&Lora, f32)],
+    ) -> Result<LogitsEvaluator, ScoreError> {
+        adapters.iter().try_for_each(|(adapter, _)| model.check_adapter(adapter))?;
+        let stacks = AdapterStacks::of(kernels.device(), &model, adapters)?;
+        LogitsEvaluator::new(kernels, model, options, (Recorder::new(), false), Some(&stacks)).await
     }
 
     /// Records the plan of a loaded model, whose context is as long, with nothing tapped: of the stages only the logits are kept.
@@ -84,7 +101,7 @@ impl LogitsEvaluator {
         model: Model,
         options: ScoreOptions,
     ) -> Result<LogitsEvaluator, ScoreError> {
-        LogitsEvaluator::new(kernels, model, options, (Recorder::new(), false)).await
+        LogitsEvaluator::new(kernels, model, options, (Recorder::new(), false), None).await
     }
 
     async fn new(
@@ -92,6 +109,7 @@ impl LogitsEvaluator {
         model: Model,
         options: ScoreOptions,
         (mut recorder, mtp): (Recorder, bool),
+        adapters: Option<&AdapterStacks>,
     ) -> Result<LogitsEvaluator, ScoreError> {
         let device = kernels.device().clone();
         let config = model.config();
@@ -114,6 +132,7 @@ impl LogitsEvaluator {
             recorder: &mut recorder,
             config,
             kv: &kv,
+            adapters,
             batch: batch.clone(),
             rows: options.chunk,
             is_prefill: options.chunk > 1,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Instant;
 
+use super::adapters::Chosen;
 use super::constraint::Constraint;
 use super::event::{Event, FinishReason, Timings, Usage};
 use super::executor::SlotState;
@@ -30,6 +31,8 @@ pub(super) struct Sequence {
     /// Tokens behind the window's kept ones that were left out.
     pub dropped: usize,
     pub params: SamplingParams,
+    /// The adapters that it is computed with.
+    pub adapters: Chosen,
     pub bias: Vec<(u32, f32)>,
     pub stop_ids: Vec<u32>,
     pub tokenizer: Arc<Tokenizer>,

@@ -15,8 +15,8 @@ const BODY: &str = wgsl!("conv");
 const ACTIVATE: &str = wgsl!("shared/activate");
 const GATE: &str = wgsl!("conv/gate");
 const NO_GATE: &str = wgsl!("conv/no_gate");
-const BIAS: &str = wgsl!("conv/bias");
-const NO_BIAS: &str = wgsl!("conv/no_bias");
+const BIAS: &str = wgsl!("shared/bias");
+const NO_BIAS: &str = wgsl!("shared/no_bias");
 
 /// Columns of a tensor: as many as there are channels, from `offset` on of rows of `stride`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
     altup, attention, blend, chunk_argmax, commit, conv, copy, draft_rows, dry, embed, experts, filter_draw,
     gated_activation, gemm, gemv,
 };
-use super::{layer_norm, logprobs, pool, rms_norm, rope, row_scale, scale, scan, scan_gates};
+use super::{layer_norm, logprobs, lora, pool, rms_norm, rope, row_scale, scale, scan, scan_gates};
 use crate::device::{Slice, Storage};
 
 /// A kernel as its fields.
@@ -60,6 +60,8 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "gemv" => read::<gemv::Gemv>(fields),
         "layer_norm" => read::<layer_norm::LayerNorm>(fields),
         "logprobs" => read::<logprobs::Logprobs>(fields),
+        "lora_down" => read::<lora::LoraDown>(fields),
+        "lora_up" => read::<lora::LoraUp>(fields),
         "pool" => read::<pool::Pool>(fields),
         "rms_norm" => read::<rms_norm::RmsNorm>(fields),
         "route" => read::<experts::route::Route>(fields),

@@ -1,7 +1,7 @@
 //! Matmul for many rows of x: prefill.
 
 use super::cpu::FastWay;
-use super::matmul::{Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
+use super::matmul::{CaseBias, Epilogue, INPUTS, Matmul, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 #[cfg(not(target_arch = "wasm32"))]
 use super::weights::WeightInput;
@@ -103,10 +103,12 @@ pub fn cases() -> Vec<KernelTest> {
         many(WeightType::Q8_0, shape(1, 1, 32), Epilogue::Add, false),
         many(WeightType::Q6_K, shape(33, 2, 512), gelu, true),
         many(WeightType::F32, shape(70, 35, 32), Epilogue::Store, true),
+        many(WeightType::Q4_0, shape(35, 66, 96), silu, CaseBias::OfRows),
+        many(WeightType::Q6_K, shape(67, 37, 256), Epilogue::AddScaled(0.3), CaseBias::OfRows),
     ];
     types.chain(modes).collect()
 }
 
-fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {
-    case("gemm", ty, shape, epilogue, biased, |matmul| Box::new(Gemm(matmul)))
+fn many(ty: WeightType, shape: Shape, epilogue: Epilogue, bias: impl Into<CaseBias>) -> KernelTest {
+    case("gemm", ty, shape, epilogue, bias.into(), |matmul| Box::new(Gemm(matmul)))
 }

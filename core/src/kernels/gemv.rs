@@ -1,7 +1,7 @@
 //! Matmul for one to eight rows of x: decoding.
 
 use super::cpu::FastWay;
-use super::matmul::{Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
+use super::matmul::{CaseBias, Epilogue, INPUTS, Matmul, PLAIN_TILES, QUAD_INPUTS, Shape, case};
 use super::verify::KernelTest;
 #[cfg(not(target_arch = "wasm32"))]
 use super::weights::WeightInput;
@@ -130,14 +130,19 @@ pub fn cases() -> Vec<KernelTest> {
         few(WeightType::F16, shape(2, 2, 34, 64), Epilogue::Gated(Activation::ReluSquared), false),
         few(WeightType::F16, shape(1, 1, 33, 64), Epilogue::Activate(Activation::Gelu), true),
     ];
+    let of_rows = [
+        few(WeightType::Q4_0, shape(1, 1, 37, 96), Epilogue::Add, CaseBias::OfRows),
+        few(WeightType::Q4_K, shape(3, 4, 66, 256), silu, CaseBias::OfRows),
+        few(WeightType::Q8_0, shape(7, 8, 33, 64), Epilogue::Cap(2.5), CaseBias::OfRows),
+    ];
     let folded = [
         few(WeightType::Q4_K, shape(1, 1, 33, 1280), Epilogue::Store, false).folded(5),
         few(WeightType::Q6_K, shape(4, 4, 30, 1536), silu, true).folded(1),
         few(WeightType::Q8_0, shape(2, 3, 401, 1056), Epilogue::Add, false).folded(7),
     ];
-    one.chain(several).chain(pairs).chain(eights).chain(spare).chain(modes).chain(folded).collect()
+    one.chain(several).chain(pairs).chain(eights).chain(spare).chain(modes).chain(of_rows).chain(folded).collect()
 }
 
-fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, biased: bool) -> KernelTest {
-    case("gemv", ty, shape, epilogue, biased, |matmul| Box::new(Gemv(matmul)))
+fn few(ty: WeightType, shape: Shape, epilogue: Epilogue, bias: impl Into<CaseBias>) -> KernelTest {
+    case("gemv", ty, shape, epilogue, bias.into(), |matmul| Box::new(Gemv(matmul)))
 }

@@ -12,6 +12,7 @@ use inglenook_format::quant::WeightType;
 use serde::{Deserialize, Serialize};
 
 const BIAS: &str = wgsl!("shared/matmul/bias");
+const ROW_BIAS: &str = wgsl!("shared/matmul/row_bias");
 pub(super) const NO_BIAS: &str = wgsl!("shared/matmul/no_bias");
 pub(super) const EPILOGUE: &str = wgsl!("shared/matmul/epilogue");
 pub(super) const DOTS: &str = wgsl!("shared/matmul/dots");
@@ -60,6 +61,15 @@ impl Epilogue {
     }
 }
 
+/// What is added to dot products before anything becomes of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Bias {
+    /// f32 `[weights.rows]`: the same for all rows of x.
+    OfWeights(TensorRef),
+    /// f32 `[rows, weights.rows]`: each row of x has its own.
+    OfRows(TensorRef),
+}
+
 /// `out[m, out_offset + n] (op)= weights[n] · x[m] (+ bias[n])` for the rows of one weight shard.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Matmul {
@@ -71,8 +81,8 @@ pub struct Matmul {
     pub x: TensorRef,
     /// The weights; an even number of rows where gated.
     pub weights: WeightShard,
-    /// f32 `[weights.rows]`.
-    pub bias: Option<TensorRef>,
+    /// What is added.
+    pub bias: Option<Bias>,
     /// f32 `[rows, out_stride]`.
     #[serde(skip)]
     pub out: TensorRef,
@@ -95,7 +105,10 @@ impl Matmul {
             Operand::write("out", "array<f32>", &self.out),
         ];
         operands.extend(self.weights.operands());
-        operands.extend(self.bias.iter().map(|bias| Operand::read("bias", "array<f32>", bias)));
+        let bias = self.bias.iter().map(|bias| match bias {
+            Bias::OfWeights(bias) | Bias::OfRows(bias) => bias,
+        });
+        operands.extend(bias.map(|bias| Operand::read("bias", "array<f32>", bias)));
         operands
     }
 
@@ -120,7 +133,11 @@ impl Matmul {
     }
 
     fn text(&self, body: &[&str]) -> String {
-        let bias = if self.bias.is_some() { BIAS } else { NO_BIAS };
+        let bias = match self.bias {
+            None => NO_BIAS,
+            Some(Bias::OfWeights(_)) => BIAS,
+            Some(Bias::OfRows(_)) => ROW_BIAS,
+        };
         [batch::WGSL, &self.weights.wgsl(), ACTIVATE, bias, EPILOGUE, DOTS].concat() + &body.concat()
     }
 
@@ -172,11 +189,17 @@ impl Matmul {
     }
 
     /// Calls `finish` with the bias and the outputs.
-    pub(crate) fn with_outputs(&self, arguments: &Arguments, finish: impl FnOnce(Option<&[f32]>, cpu::Strided<'_>)) {
-        let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
+    pub(crate) fn with_outputs(
+        &self,
+        arguments: &Arguments,
+        finish: impl FnOnce(Option<cpu::BiasRows<'_>>, cpu::Strided<'_>),
+    ) {
+        let values = self.bias.is_some().then(|| arguments.f32s("bias"));
+        let stride = if let Some(Bias::OfRows(_)) = self.bias { self.weights.rows as usize } else { 0 };
+        let bias = values.as_deref().map(|values| cpu::BiasRows { values, stride });
         let mut out = arguments.f32s_mut("out");
         let (stride, offset) = (self.out_stride as usize, self.out_offset as usize);
-        finish(bias.as_deref(), cpu::Strided { values: &mut out, stride, offset });
+        finish(bias, cpu::Strided { values: &mut out, stride, offset });
     }
 }
 
@@ -193,13 +216,27 @@ pub(super) struct Shape {
     pub k: u32,
 }
 
+/// Which bias a case has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum CaseBias {
+    None,
+    OfWeights,
+    OfRows,
+}
+
+impl From<bool> for CaseBias {
+    fn from(is_biased: bool) -> CaseBias {
+        if is_biased { CaseBias::OfWeights } else { CaseBias::None }
+    }
+}
+
 /// A case of `kernel` for one weight type and mode. Outputs stand in wider rows, so that a wrong stride shows.
 pub(super) fn case(
     kernel: &'static str,
     ty: WeightType,
     shape: Shape,
     epilogue: Epilogue,
-    biased: bool,
+    bias: CaseBias,
     build: fn(Matmul) -> Box<dyn Kernel>,
 ) -> KernelTest {
     let Shape { m, rows, n, k } = shape;
@@ -209,12 +246,21 @@ pub(super) fn case(
     let (stride, offset) = (n + 7, 3);
     let mut inputs = vec![batch, random_f32s(1, rows * k), random_f32s(2, rows * stride)];
     inputs.extend(random_planes(ty, 3, n, k));
-    if biased {
-        inputs.push(random_f32s(4, n));
+    let (values, told) = match bias {
+        CaseBias::None => (0, ""),
+        CaseBias::OfWeights => (n, " biased"),
+        CaseBias::OfRows => (n * rows, " biased by rows"),
+    };
+    if values > 0 {
+        inputs.push(random_f32s(4, values));
     }
-    let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{}", if biased { " biased" } else { "" });
+    let name = format!("{kernel} {ty} {m}/{rows}x{n}x{k} {epilogue:?}{told}");
     let case = KernelTest::new(name, inputs, vec![Output::f32(2)], move |mut places| {
-        let bias = biased.then(|| places.pop().expect("a bias"));
+        let bias = match bias {
+            CaseBias::None => None,
+            CaseBias::OfWeights => places.pop().map(Bias::OfWeights),
+            CaseBias::OfRows => places.pop().map(Bias::OfRows),
+        };
         let weights = WeightShard::over(ty, n, k, &places[3..]);
         let [batch, x, out] = [0, 1, 2].map(|i| places[i].clone());
         build(Matmul { batch, x, weights, bias, out, rows, out_stride: stride, out_offset: offset, epilogue })

@@ -36,6 +36,7 @@ pub mod gemv;
 pub mod kv;
 pub mod layer_norm;
 pub mod logprobs;
+pub mod lora;
 pub mod matmul;
 mod operands;
 pub mod pool;

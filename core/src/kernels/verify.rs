@@ -402,6 +402,7 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::dry::cases(),
         super::logprobs::cases(),
         super::commit::cases(),
+        super::lora::cases(),
         super::pool::cases(),
         super::scale::cases(),
         super::scan::cases(),

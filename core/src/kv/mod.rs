@@ -16,8 +16,8 @@ use crate::gpu::GpuError;
 use crate::kernels::kv::{KvShape, KvType, PAGE};
 use groups::{CachePart, KvGroupSpec};
 
-/// The cache of all layers.
-#[derive(Debug)]
+/// The cache of all layers. Clones are the same cache.
+#[derive(Debug, Clone)]
 pub struct KvCache {
     device: Device,
     options: KvOptions,
@@ -25,7 +25,7 @@ pub struct KvCache {
 }
 
 /// The cache of a group's layers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct GroupCache {
     shape: KvShape,
     /// Of each layer its segments.

@@ -237,6 +237,15 @@ impl Config {
         }
     }
 
+    /// What it is for: to `generate` answers, to `embed` texts or to `rank` them.
+    pub fn purpose(&self) -> &'static str {
+        match (self.generates(), self.ranks) {
+            (true, _) => "generate",
+            (false, false) => "embed",
+            (false, true) => "rank",
+        }
+    }
+
     /// Whether the model answers, and does not embed or rank texts.
     pub fn generates(&self) -> bool {
         self.is_causal && self.pooling.is_none()

@@ -1,6 +1,9 @@
 //! Why a model cannot be run.
 
 use inglenook_format::gguf::GgufError;
+use inglenook_format::near;
+
+use super::arch::names;
 
 /// A model that inglenook cannot run, or a file that contradicts itself.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -9,12 +12,14 @@ pub enum ModelError {
     #[error(transparent)]
     Gguf(#[from] GgufError),
     /// An architecture that is not implemented.
-    #[error("models of the architecture `{found}` are not supported yet; supported are {supported}")]
+    #[error(
+        "models of the architecture `{found}` are not supported yet{near}; supported are {}",
+        names().collect::<Vec<_>>().join(", "),
+        near = near::told(.found, names())
+    )]
     Architecture {
         /// As the file names it.
         found: String,
-        /// What would work.
-        supported: String,
     },
     /// A feature of a known architecture that is not implemented.
     #[error("this model uses {feature}, which is not supported yet")]

@@ -256,7 +256,7 @@ fn remedy(fits: u32) -> String {
 }
 
 /// Bytes in words, to three digits.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let steps = UNITS.iter().scan(bytes as f64, |value, unit| {
         *value /= 1024.0;

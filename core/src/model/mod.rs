@@ -3,6 +3,7 @@
 //! A `forward()` is plain code that reads like the paper: it records operations for a batch of rows. It must never know
 //! requests, sampling, or on which device it will run.
 
+pub mod adapters;
 mod arch;
 pub mod blocks;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod experts;
 pub mod fit;
 mod keys;
 pub mod layer_kind;
+pub mod outlook;
 pub mod pooling;
 mod recurrent;
 pub mod rope;
@@ -34,8 +36,9 @@ use crate::kv::groups::KvGroupSpec;
 use blocks::{Entry, Mtp, Norm, PooledHead, RopeTable};
 use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
+use inglenook_format::lora::{Lora, LoraError};
 use inglenook_format::source::Source;
-use weights::{Matrix, WeightRegistry};
+use weights::{Matrices, Matrix, WeightRegistry};
 
 /// A loaded model: configuration and weights.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub struct Model {
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
     mtp: Option<Mtp>,
+    matrices: Matrices,
     weight_bytes: u64,
     #[cfg(not(target_arch = "wasm32"))]
     placed: Vec<weights::Placed>,
@@ -136,6 +140,7 @@ impl Model {
                 .map(|rope| RopeTable::register(registry, rope, context))
                 .collect::<Result<_, _>>()?,
             mtp: if mtp { Some(Mtp::register(registry, &config)?) } else { None },
+            matrices: registry.take_matrices(),
             weight_bytes: registry.bytes(),
             #[cfg(not(target_arch = "wasm32"))]
             placed: registry.placed(),
@@ -161,6 +166,20 @@ impl Model {
     /// Whether the layer that predicts a further token was loaded.
     pub fn has_mtp(&self) -> bool {
         self.mtp.is_some()
+    }
+
+    /// The matrices that adapters may change.
+    pub fn matrices(&self) -> &Matrices {
+        &self.matrices
+    }
+
+    /// Refuses an adapter of another model.
+    ///
+    /// # Errors
+    /// [`LoraError`].
+    pub fn check_adapter(&self, adapter: &Lora) -> Result<(), LoraError> {
+        let find = |name: &str| self.matrices.sizes.get(name).map(|size| size.map(u64::from));
+        adapter.check(self.config.architecture.name, find)
     }
 
     /// Device memory of its weights, bytes.

@@ -2,6 +2,8 @@
 //! `cargo test -p inglenook --test engine sessions` runs a module of it.
 
 mod activations;
+mod adapter_goldens;
+mod adapters;
 mod answers;
 mod architectures;
 mod chat_session;

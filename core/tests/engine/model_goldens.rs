@@ -42,7 +42,7 @@ fn golden(name: &str) -> Golden {
 }
 
 /// Largest difference of two vectors as a share of the largest magnitude of the first.
-fn difference(expected: &[f32], found: &[f32]) -> f32 {
+pub fn difference(expected: &[f32], found: &[f32]) -> f32 {
     assert_eq!(expected.len(), found.len());
     let scale = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
     let worst = expected.iter().zip(found).map(|(e, f)| (e - f).abs()).fold(0.0, f32::max);

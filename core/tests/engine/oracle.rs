@@ -6,6 +6,9 @@ use inglenook::engine::event::{Event, Usage};
 use inglenook::engine::request::Request;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Answer, Engine, EngineOptions};
+use inglenook::format::gguf::Gguf;
+use inglenook::lora::Lora;
+use inglenook::model::Model;
 use inglenook::plan::KernelCache;
 use inglenook::source::Memory;
 use inglenook::{Device, KvType};
@@ -74,10 +77,19 @@ pub struct Oracle {
 
 impl Oracle {
     pub fn new(model: &[u8], engine: &Engine) -> Oracle {
+        Oracle::with_adapters(model, engine, &[])
+    }
+
+    /// The same of a model with adapters.
+    pub fn with_adapters(model: &[u8], engine: &Engine, adapters: &[(&Lora, f32)]) -> Oracle {
         let options = ScoreOptions { chunk: 64, context: CONTEXT, kv: KvType::F32 };
-        let scorer = block_on(LogitsEvaluator::load(KernelCache::new(Device::Cpu), &Memory(model), options));
+        let source = Memory(model);
+        let gguf = block_on(Gguf::read(&source)).expect("a header");
+        let loaded = block_on(Model::load(&gguf, &source, &Device::Cpu, CONTEXT, &mut |_, _| true));
+        let loaded = loaded.expect("a golden model loads");
+        let scorer = block_on(LogitsEvaluator::with_adapters(KernelCache::new(Device::Cpu), loaded, options, adapters));
         let never = engine.tokenizer().stop_ids().to_vec();
-        Oracle { scorer: scorer.expect("a golden model loads"), never }
+        Oracle { scorer: scorer.expect("a plan"), never }
     }
 
     pub fn answer(&self, engine: &Engine, request: &Request) -> Vec<u32> {

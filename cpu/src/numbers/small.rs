@@ -4,7 +4,7 @@ use super::{Bytes, Nibbles, Numbers, RowBytes, RowNumbers, RowWords, both, eithe
 use crate::isa::Isa;
 
 /// A page downloads a function less for each of these types.
-const HAS_PAIRS_OF_ROWS: bool = !cfg!(target_arch = "wasm32");
+const FEW: usize = if cfg!(target_arch = "wasm32") { 1 } else { 2 };
 
 /// Q2_K, Q3_K, TQ2_0: 128 weights in 32 bytes; those of Q3_K have third bits in 32 bytes for 256 weights.
 pub struct Threes;
@@ -21,7 +21,7 @@ fn has_third_bits(rows: RowWords<'_>) -> bool {
 impl Numbers for Threes {
     const SCALES: usize = 2;
     const HAS_MINIMA: bool = true;
-    const HAS_PAIRS_OF_ROWS: bool = HAS_PAIRS_OF_ROWS;
+    const FEW: usize = FEW;
     const BITS: u32 = 3;
 
     #[inline(always)]
@@ -56,7 +56,7 @@ fn third_bits<I: Isa>(isa: I, rows: RowWords<'_>, chunk: usize, k: usize) -> [I:
 
 impl Numbers for LookedUp {
     const HAS_MINIMA: bool = false;
-    const HAS_PAIRS_OF_ROWS: bool = HAS_PAIRS_OF_ROWS;
+    const FEW: usize = FEW;
     const BITS: u32 = 8;
 
     #[inline(always)]
@@ -83,6 +83,8 @@ impl Numbers for Unpacked {
     const SCALES: usize = 2;
     const HAS_MINIMA: bool = false;
     const IS_UNPACKED: bool = true;
+    // One function is enough for these.
+    const FEW: usize = 0;
     const BITS: u32 = 8;
 
     #[inline(always)]

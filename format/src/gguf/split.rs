@@ -42,6 +42,37 @@ impl PartName {
     }
 }
 
+/// Why files are not those of one model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOneModel {
+    /// No GGUF file, or of a model's parts not the first.
+    #[error("there is no config.json, and no GGUF file that is a model by itself or the first of its parts")]
+    None,
+    /// More than one.
+    #[error("there are {count} models; choose the files of one, such as {first}")]
+    Several {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+}
+
+/// The one model among files of these names: a GGUF file, or the first of its parts.
+///
+/// # Errors
+/// [`NotOneModel`].
+pub fn only_model<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<&'n str, NotOneModel> {
+    let is_first = |name: &str| PartName::parse(name).is_none_or(|part| part.no == 1);
+    let mut models: Vec<&str> = names.into_iter().filter(|name| name.ends_with(".gguf") && is_first(name)).collect();
+    models.sort_unstable();
+    match &models[..] {
+        [] => Err(NotOneModel::None),
+        [model] => Ok(model),
+        [first, ..] => Err(NotOneModel::Several { count: models.len(), first: (*first).into() }),
+    }
+}
+
 /// Bytes of the virtual file that lie in a part.
 struct Span {
     /// In bytes from the start of the virtual file.

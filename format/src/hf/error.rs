@@ -147,6 +147,15 @@ pub enum HfError {
 }
 
 impl HfError {
+    /// Whether the files are sound, and only ask for what is not built in: to download them again would not help.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            HfError::UnknownTensor { .. } | HfError::ModelType { .. } | HfError::Unsupported { .. } => true,
+            HfError::Gguf(error) => error.is_unsupported(),
+            _ => false,
+        }
+    }
+
     pub(super) fn unsupported(what: impl Into<String>) -> HfError {
         HfError::Unsupported { what: what.into() }
     }

@@ -56,7 +56,7 @@ pub async fn read_lora(directory: &dyn Directory, base: &Gguf) -> Result<Lora, L
     if lora.weights.is_empty() {
         return Err(LoraError::Empty);
     }
-    lora.check(architecture, |name| base.find(name))?;
+    lora.check(architecture, |name| base.find(name).map(|matrix| [matrix.row_len(), matrix.rows()]))?;
     Ok(lora)
 }
 
@@ -87,11 +87,12 @@ fn base_config(base: &Gguf, architecture: &str) -> Result<Config, LoraError> {
 }
 
 /// Architectures by their names in GGUF files, with a `model_type` of Hugging Face's whose weights have the same names.
-const MODEL_TYPES: [(&str, &str); 15] = [
+const MODEL_TYPES: [(&str, &str); 16] = [
     ("llama", "llama"),
     ("mistral3", "ministral3"),
     ("qwen2", "qwen2"),
     ("qwen3", "qwen3"),
+    ("qwen3moe", "qwen3_moe"),
     ("gemma2", "gemma2"),
     ("gemma3", "gemma3_text"),
     ("phi3", "phi3"),

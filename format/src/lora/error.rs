@@ -106,7 +106,7 @@ pub enum LoraError {
         model: String,
     },
     /// A weight that the model lacks.
-    #[error("the adapter changes {name}, which the model does not have; choose one for this model")]
+    #[error("the adapter changes {name}, which is no matrix of the model; choose one for this model")]
     UnknownWeight {
         /// The weight's name.
         name: String,
@@ -126,6 +126,14 @@ pub enum LoraError {
 }
 
 impl LoraError {
+    /// Whether the adapter is sound, and asks for what there is not.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            LoraError::Gguf(error) => error.is_unsupported(),
+            error => matches!(error, LoraError::Unsupported { .. }),
+        }
+    }
+
     pub(crate) fn unsupported(what: impl Into<String>) -> LoraError {
         LoraError::Unsupported { what: what.into() }
     }

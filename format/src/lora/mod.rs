@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 
 pub use error::LoraError;
 
-use crate::gguf::TensorInfo;
-
 /// The largest rank accepted; those of published adapters reach 256.
 pub const MAX_RANK: u64 = 4096;
 
@@ -52,26 +50,27 @@ pub struct Lora {
 }
 
 impl Lora {
-    /// Whether it fits a model of these tensors, which `find` looks up by name.
+    /// The largest rank of what it adds.
+    pub fn rank(&self) -> usize {
+        self.weights.values().map(|low_rank| low_rank.rank).max().unwrap_or(0)
+    }
+
+    /// Whether it fits a model of these matrices, of which `find` gives columns and rows by name.
     ///
     /// # Errors
     /// [`LoraError::OtherArchitecture`], [`LoraError::UnknownWeight`], [`LoraError::BaseShape`].
-    pub fn check<'t>(
-        &self,
-        architecture: &str,
-        find: impl Fn(&str) -> Option<&'t TensorInfo>,
-    ) -> Result<(), LoraError> {
+    pub fn check(&self, architecture: &str, find: impl Fn(&str) -> Option<[u64; 2]>) -> Result<(), LoraError> {
         if let Some(own) = self.architecture.as_ref().filter(|own| *own != architecture) {
             return Err(LoraError::OtherArchitecture { adapter: own.clone(), model: architecture.to_owned() });
         }
         for (name, low_rank) in &self.weights {
             let base = find(name).ok_or_else(|| LoraError::UnknownWeight { name: name.clone() })?;
             let wanted = [low_rank.inputs() as u64, low_rank.outputs() as u64];
-            if base.dims != wanted {
+            if base != wanted {
                 return Err(LoraError::BaseShape {
                     name: name.clone(),
                     adapter: wanted.to_vec(),
-                    model: base.dims.clone(),
+                    model: base.to_vec(),
                 });
             }
         }

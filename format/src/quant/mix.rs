@@ -76,9 +76,15 @@ const KEPT: [&str; 7] =
     ["altup", "laurel", "per_layer_model_proj", "time_mix_w", "time_mix_a", "time_mix_v", "time_mix_g"];
 
 impl Mix {
-    /// The mix of that name, in capitals or not.
+    /// The mix of that name, in capitals or not; `q4_k` is `q4_k_m`.
     pub fn by_name(name: &str) -> Option<&'static Mix> {
-        MIXES.iter().find(|mix| mix.name.eq_ignore_ascii_case(name))
+        let named = |name: &str| MIXES.iter().find(|mix| mix.name.eq_ignore_ascii_case(name));
+        named(name).or_else(|| named(&format!("{name}_m")))
+    }
+
+    /// The names of all, for messages.
+    pub fn names() -> String {
+        MIXES.map(|mix| mix.name.to_lowercase()).join(", ")
     }
 
     /// The type of each tensor, in the order of the tensors.

@@ -58,7 +58,7 @@ fn put(at: u32, value: f32) {
 
 // Stores the four sums of `row_tile` for row `m` of x.
 fn finish(m: u32, row_tile: u32, sums: vec4<f32>) {
-    let biased = sums + bias_of(rows_of(row_tile));
+    let biased = sums + bias_of(m, rows_of(row_tile));
     let first = row_tile * outputs_per_row_tile();
     let at = m * OUT_STRIDE + OUT_OFFSET + first;
     let left = outputs() - first;

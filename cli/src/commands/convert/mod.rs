@@ -1,5 +1,6 @@
 //! `inglenook convert`: a model's weights in other types.
 
+mod merge;
 mod pieces;
 #[cfg(test)]
 mod tests;
@@ -11,24 +12,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use inglenook::format::gguf::Gguf;
 use inglenook::format::imatrix::Imatrix;
 use inglenook::format::quant::TensorType;
-use inglenook::format::quant::mix::{MIXES, Mix};
+use inglenook::format::quant::mix::Mix;
 use inglenook::source::ReadAt;
 
 use self::weights::Conversion;
+use crate::arguments::{LoraArgument, mix_parser};
 use crate::interrupt::{self, Interrupted};
 use crate::new_file::NewFile;
-use crate::{load, show};
+use crate::{adapter, load, show};
 
 const EXAMPLES: &str = "\
 Examples:
   inglenook convert qwen3-0.6b-bf16.gguf qwen3-0.6b-q4_k_m.gguf --type q4_k_m
   inglenook convert model.gguf small.gguf --type iq4_xs --imatrix imatrix.gguf
   inglenook convert model.gguf model-q8_0.gguf --type q8_0 --force
+  inglenook convert model-bf16.gguf merged.gguf --lora adapter --lora style.gguf=0.5
 
 Types, from those that keep most to those that are smallest: f32, bf16 and f16 round or keep the weights; q8_0 is hardly to be told from
 them; q6_k and q5_k_m lose little; q4_k_m is the usual choice; q3_k_m and q2_k are for what does not fit otherwise.";
@@ -46,9 +48,14 @@ pub struct Options {
     /// The GGUF file to write
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// What its matrices become
-    #[arg(short, long = "type", value_name = "TYPE", ignore_case = true, value_parser = mix_parser())]
-    mix: &'static Mix,
+    /// What its matrices become; with --lora it may be left out, and weights stay in their types
+    #[arg(short, long = "type", value_name = "TYPE", ignore_case = true, value_parser = mix_parser(), required_unless_present = "lora")]
+    mix: Option<&'static Mix>,
+    /// Merge a LoRA adapter into the weights: a GGUF file, or a folder as PEFT saves it. Can be given several times
+    ///
+    /// What it changes is multiplied by SCALE, 1 if there is none. The weights are added to as floats, then written in their type.
+    #[arg(long, value_name = "PATH[=SCALE]")]
+    lora: Vec<LoraArgument>,
     /// How much errors in each column count: an importance matrix, as llama-imatrix writes it
     #[arg(long, value_name = "FILE")]
     imatrix: Option<PathBuf>,
@@ -58,11 +65,6 @@ pub struct Options {
     /// Replace OUT if it is there
     #[arg(long)]
     force: bool,
-}
-
-fn mix_parser() -> impl clap::builder::TypedValueParser<Value = &'static Mix> {
-    let names = MIXES.iter().map(|mix| &*mix.name.to_lowercase().leak());
-    PossibleValuesParser::new(names).map(|name| Mix::by_name(&name).unwrap_or(&MIXES[0]))
 }
 
 /// Writes the file, under another name until it is whole.
@@ -77,7 +79,9 @@ pub fn run(options: &Options) -> Result<()> {
     let gguf = pollster::block_on(Gguf::read(source.as_ref())).with_context(cannot_read)?;
     gguf.check_whole().with_context(cannot_read)?;
     let imatrix = options.imatrix.as_deref().map(read_imatrix).transpose()?;
-    let conversion = Conversion::new(&gguf, options.mix, imatrix.as_ref())?;
+    let adapters = options.lora.iter().map(|lora| Ok((adapter::read(&lora.path, &gguf)?, lora.scale)));
+    let adapters = adapters.collect::<Result<Vec<_>>>()?;
+    let conversion = Conversion::new(&gguf, options.mix, imatrix.as_ref(), &adapters)?;
     warn(&conversion, imatrix.as_ref());
     let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0).into()).build()?;
     let bar = ProgressBar::new(conversion.bytes()).with_style(style());
@@ -93,7 +97,8 @@ pub fn run(options: &Options) -> Result<()> {
     let bytes = out.into_inner().map_err(|error| error.into_error())?.finish()?;
     let weights = gguf.tensors().iter().map(|tensor| tensor.weights()).sum::<u64>();
     let bits = 8.0 * bytes as f64 / weights.max(1) as f64;
-    eprintln!("{}: {}, {}, {bits:.2} bits a weight", output.display(), options.mix.name, show::bytes(bytes));
+    let types = options.mix.map_or("types as they were", |mix| mix.name);
+    eprintln!("{}: {types}, {}, {bits:.2} bits a weight", output.display(), show::bytes(bytes));
     Ok(())
 }
 
@@ -106,7 +111,7 @@ fn read_imatrix(path: &Path) -> Result<(String, Imatrix)> {
 
 /// Says what the user may not have meant.
 fn warn(conversion: &Conversion<'_>, imatrix: Option<&(String, Imatrix)>) {
-    let changed = conversion.tensors().iter().filter(|tensor| tensor.ty != tensor.info.ty);
+    let changed = conversion.tensors().iter().filter(|tensor| tensor.is_computed());
     let coarse = |ty: TensorType| ty.block().is_some_and(|(len, bytes)| bytes < len);
     let again: Vec<_> = changed.filter(|tensor| coarse(tensor.info.ty)).collect();
     if let Some(first) = again.first() {

@@ -1,7 +1,9 @@
 //! How a tensor is cut: into pieces of whole rows, or of one row, small enough that memory holds many.
 
+use inglenook::format::converted::LONGEST_ROW;
+
 /// Weights that are converted by one thread at a time.
-const PIECE: u64 = 1 << 16;
+const PIECE: u64 = LONGEST_ROW;
 
 /// Some weights that lie one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

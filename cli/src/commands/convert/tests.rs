@@ -1,6 +1,8 @@
+use inglenook::format::converted::Converted;
 use inglenook::format::gguf::write::GgufWriter;
 use inglenook::format::gguf::{Gguf, Strings};
 use inglenook::format::imatrix::Imatrix;
+use inglenook::format::lora::Lora;
 use inglenook::format::quant::mix::Mix;
 use inglenook::format::quant::{WeightType, quantise_rows};
 use inglenook::source::{Memory, Source};
@@ -9,18 +11,18 @@ use super::weights::Conversion;
 use crate::interrupt::Interrupted;
 
 /// A tensor to write: name, dimensions, type and data.
-type Tensor<'a> = (&'a str, &'a [u64], WeightType, Vec<u8>);
+pub type Tensor<'a> = (&'a str, &'a [u64], WeightType, Vec<u8>);
 
-fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
+pub fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
     values.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
 /// Numbers around 0 that do not repeat.
-fn some(count: usize) -> Vec<f32> {
+pub fn some(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * i) as f32 * 0.37).sin() * 0.1).collect()
 }
 
-fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
+pub fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     let mut writer = GgufWriter::new();
     let words: Strings = ["a", "b"].iter().collect();
     writer.entry("general.architecture", "llama").entry("general.file_type", 32u32).entry("words", words);
@@ -35,15 +37,25 @@ fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     data.finish().unwrap()
 }
 
-fn header(bytes: &[u8]) -> Gguf {
+pub fn header(bytes: &[u8]) -> Gguf {
     pollster::block_on(Gguf::read(&Memory(bytes))).unwrap()
 }
 
 /// The converted file, or why there is none.
 fn converted(bytes: &[u8], mix: &str, imatrix: Option<&(String, Imatrix)>) -> anyhow::Result<Vec<u8>> {
+    merged(bytes, Some(Mix::by_name(mix).unwrap()), imatrix, &[])
+}
+
+/// The same with adapters.
+pub fn merged(
+    bytes: &[u8],
+    mix: Option<&Mix>,
+    imatrix: Option<&(String, Imatrix)>,
+    adapters: &[(Lora, f32)],
+) -> anyhow::Result<Vec<u8>> {
     let (source, gguf) = (Memory(bytes), header(bytes));
     let threads = rayon::ThreadPoolBuilder::new().num_threads(3).build()?;
-    let conversion = Conversion::new(&gguf, Mix::by_name(mix).unwrap(), imatrix)?;
+    let conversion = Conversion::new(&gguf, mix, imatrix, adapters)?;
     let (mut out, mut done) = (Vec::new(), 0);
     let mut progress = |bytes| {
         done += bytes;
@@ -54,9 +66,27 @@ fn converted(bytes: &[u8], mix: &str, imatrix: Option<&(String, Imatrix)>) -> an
     Ok(out)
 }
 
-fn data<'a>(bytes: &'a [u8], gguf: &Gguf, name: &str) -> &'a [u8] {
+pub fn data<'a>(bytes: &'a [u8], gguf: &Gguf, name: &str) -> &'a [u8] {
     let info = gguf.tensor(name).unwrap();
     &bytes[info.offset as usize..info.end() as usize]
+}
+
+#[test]
+fn model_that_is_converted_as_it_is_read_is_the_file_that_convert_writes() {
+    let input = file(&[
+        ("blk.0.attn_q.weight", &[512, 300], WeightType::F32, floats(some(512 * 300))),
+        ("blk.0.attn_norm.weight", &[512], WeightType::F32, floats(some(512))),
+        ("output.weight", &[256, 700], WeightType::F32, floats(some(256 * 700))),
+        ("blk.0.ffn_up.weight", &[66_048, 2], WeightType::F32, floats(some(66_048 * 2))),
+    ]);
+    for mix in ["q4_k_m", "q8_0", "q6_k"] {
+        let written = converted(&input, mix, None).unwrap();
+        let source = Box::new(Memory(input.clone()));
+        let read = pollster::block_on(Converted::open(source, Mix::by_name(mix).unwrap())).unwrap();
+        let mut bytes = vec![0; read.len().unwrap() as usize];
+        pollster::block_on(read.read_at(0, &mut bytes)).unwrap();
+        assert!(written[..bytes.len()] == bytes && written[bytes.len()..].iter().all(|byte| *byte == 0), "{mix}");
+    }
 }
 
 #[test]
@@ -149,7 +179,7 @@ fn convert_ends_where_progress_says_so() {
     let bytes = file(&[("blk.0.ffn_up.weight", &[256, 300], WeightType::F32, floats(some(256 * 300)))]);
     let (source, gguf) = (Memory(&bytes), header(&bytes));
     let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let conversion = Conversion::new(&gguf, Mix::by_name("q4_0").unwrap(), None).unwrap();
+    let conversion = Conversion::new(&gguf, Mix::by_name("q4_0"), None, &[]).unwrap();
     let stop = &mut |_| Err(Interrupted.into());
     let error = conversion.write(&source as &dyn Source, Vec::new(), &threads, stop).unwrap_err();
     assert!(error.is::<Interrupted>(), "{error:#}");
@@ -183,7 +213,7 @@ fn a_tokenizer_that_llama_cpp_has_no_keys_for_is_told_by_name() {
     let json = include_str!("../../../../tests/goldens/tokenizers/words.json");
     let bytes = file_with_tokenizer(json, 907);
     let gguf = header(&bytes);
-    let conversion = Conversion::new(&gguf, Mix::by_name("q8_0").unwrap(), None).unwrap();
+    let conversion = Conversion::new(&gguf, Mix::by_name("q8_0"), None, &[]).unwrap();
     let problem = conversion.tokenizer_problem().map(ToString::to_string).unwrap_or_default();
     assert!(problem.contains("WordLevel"), "{problem}");
     let gguf = header(&converted(&bytes, "q8_0", None).unwrap());

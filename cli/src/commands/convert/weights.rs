@@ -1,14 +1,16 @@
 //! A file's header with other types, and its tensors one after the other, in pieces.
 //!
-//! Memory holds some pieces, the header and the importances, however large the model is. Tensors come in the order in which they lie in
+//! Memory holds some pieces, the header, the importances and the adapters, however large the model is. Tensors come in the order in which they lie in
 //! the source, so that it may be a stream.
 
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use inglenook::format::converted::is_kept;
 use inglenook::format::gguf::write::{DataWriter, GgufWriter};
 use inglenook::format::gguf::{Gguf, TensorInfo, Value};
 use inglenook::format::imatrix::{Imatrix, Importance};
+use inglenook::format::lora::Lora;
 use inglenook::format::quant::mix::Mix;
 use inglenook::format::quant::{QuantiseError, TensorType, WeightType, dequantise, quantise_rows};
 use inglenook::source::Source;
@@ -17,6 +19,7 @@ use inglenook::text::tokenizer::gguf_keys;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::merge::{self, Changes};
 use super::pieces::{Piece, pieces};
 
 /// Weights that are read before they are converted, by all threads.
@@ -30,7 +33,8 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
 /// What is to be written.
 pub struct Conversion<'a> {
     gguf: &'a Gguf,
-    mix: &'a Mix,
+    /// The types; without one, all weights keep theirs.
+    mix: Option<&'a Mix>,
     imatrix: Option<&'a (String, Imatrix)>,
     /// In the order of the source.
     tensors: Vec<Tensor<'a>>,
@@ -43,28 +47,51 @@ pub struct Tensor<'a> {
     pub info: &'a TensorInfo,
     pub ty: TensorType,
     pub importance: Option<Importance<'a>>,
+    /// What adapters add to it.
+    pub changes: Changes<'a>,
+}
+
+impl Tensor<'_> {
+    /// Whether its weights are computed anew, and not copied.
+    pub fn is_computed(&self) -> bool {
+        self.ty != self.info.ty || !self.changes.is_empty()
+    }
 }
 
 impl<'a> Conversion<'a> {
-    /// Chooses the types.
+    /// Chooses the types. The adapters are known to fit the model.
     ///
     /// # Errors
-    /// When the source has weights that cannot be read, or the importances are another model's.
-    pub fn new(gguf: &'a Gguf, mix: &'a Mix, imatrix: Option<&'a (String, Imatrix)>) -> Result<Conversion<'a>> {
-        let types = mix.types(gguf.tensors());
+    /// When the source has weights that cannot be read, or changed weights would be of a type that is not made; when the importances are
+    /// another model's.
+    pub fn new(
+        gguf: &'a Gguf,
+        mix: Option<&'a Mix>,
+        imatrix: Option<&'a (String, Imatrix)>,
+        adapters: &'a [(Lora, f32)],
+    ) -> Result<Conversion<'a>> {
+        let own = || gguf.tensors().iter().map(|tensor| tensor.ty).collect();
+        let types = mix.map_or_else(own, |mix| mix.types(gguf.tensors()));
         let mut all: Vec<(&TensorInfo, TensorType)> = gguf.tensors().iter().zip(types).collect();
         all.sort_by_key(|(info, _)| info.offset);
         let mut tensors = Vec::new();
         for (info, ty) in all {
+            let change = |(lora, scale): &'a (Lora, f32)| Some((lora.weights.get(&info.name)?, *scale));
+            let changes: Changes<'_> = adapters.iter().filter_map(change).collect();
             // What changes must be read, and of what does not, at least the size must be known.
-            if ty != info.ty || info.ty.block().is_none() {
+            if ty != info.ty || info.ty.block().is_none() || !changes.is_empty() {
                 info.weight_type()?;
+            }
+            if let (TensorType::Weights(to), false) = (ty, changes.is_empty()) {
+                let block = vec![0.0; to.block_len()];
+                quantise_rows(to, &block, block.len(), None, &mut Vec::new())
+                    .with_context(|| format!("cannot merge into {:?} as it is; pass --type", info.name))?;
             }
             let importance = match imatrix {
                 Some((name, imatrix)) => imatrix.of(info).with_context(|| format!("cannot use {name}"))?,
                 None => None,
             };
-            tensors.push(Tensor { info, ty, importance });
+            tensors.push(Tensor { info, ty, importance, changes });
         }
         if let Some((name, _)) = imatrix
             && tensors.iter().all(|tensor| tensor.importance.is_none())
@@ -107,7 +134,7 @@ impl<'a> Conversion<'a> {
         let mut data = writer.start(out).context("cannot write the file")?;
         for tensor in &self.tensors {
             let done = match (tensor.info.weight_type(), tensor.ty) {
-                (Ok(from), TensorType::Weights(to)) if from != to => {
+                (Ok(from), TensorType::Weights(to)) if tensor.is_computed() => {
                     convert(tensor, (from, to), source, &mut data, threads, progress)
                 }
                 _ => copy(tensor.info, source, &mut data, progress),
@@ -121,10 +148,10 @@ impl<'a> Conversion<'a> {
     /// What the source says of the model, and what its weights are now.
     fn header(&self) -> GgufWriter {
         const OWN: [&str; 2] = ["general.file_type", "general.quantization_version"];
-        const PREFIXES: [&str; 2] = ["quantize.imatrix.", "split."];
         let mut writer = GgufWriter::new();
         for (key, value) in self.gguf.metadata.iter() {
-            if !OWN.contains(&key) && !PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+            let stays = self.mix.is_none() && OWN.contains(&key);
+            if stays || is_kept(key) {
                 writer.entry(key, value.clone());
             }
         }
@@ -134,7 +161,9 @@ impl<'a> Conversion<'a> {
             }
         }
         // Version 2 of the blocks' layouts has been the only one since 2023.
-        writer.entry(OWN[0], self.mix.file_type).entry(OWN[1], 2u32);
+        if let Some(mix) = self.mix {
+            writer.entry(OWN[0], mix.file_type).entry(OWN[1], 2u32);
+        }
         if let Some((name, imatrix)) = self.imatrix {
             writer.entry("quantize.imatrix.file", name.as_str());
             writer.entry("quantize.imatrix.entries_count", imatrix.len() as u32);
@@ -179,7 +208,7 @@ fn copy<W: Write>(
     Ok(())
 }
 
-/// A tensor in another type.
+/// A tensor in another type, or with what adapters add to it.
 fn convert<W: Write>(
     tensor: &Tensor<'_>,
     (from, to): (WeightType, WeightType),
@@ -210,7 +239,7 @@ fn convert<W: Write>(
             parts.push((piece, part));
             rest = after;
         }
-        let convert = |(piece, part): &(&Piece, &[u8])| quantised(piece, part, (from, to), tensor.importance);
+        let convert = |(piece, part): &(&Piece, &[u8])| quantised(piece, part, (from, to), tensor);
         let done: Result<Vec<Vec<u8>>> = threads.install(|| parts.par_iter().map(convert).collect());
         for blocks in done? {
             out.write(&blocks).context("cannot write the file")?;
@@ -225,17 +254,13 @@ fn stored(ty: WeightType, weights: u64) -> usize {
     weights as usize / ty.block_len() * ty.block_bytes()
 }
 
-/// A piece in another type.
-fn quantised(
-    piece: &Piece,
-    raw: &[u8],
-    (from, to): (WeightType, WeightType),
-    importance: Option<Importance<'_>>,
-) -> Result<Vec<u8>> {
+/// A piece of a tensor in another type, or with what adapters add to it.
+fn quantised(piece: &Piece, raw: &[u8], (from, to): (WeightType, WeightType), tensor: &Tensor<'_>) -> Result<Vec<u8>> {
     let mut weights = vec![0f32; piece.weights() as usize];
     dequantise(from, raw, &mut weights)?;
+    merge::add(&tensor.changes, piece, &mut weights);
     let (column, columns) = (piece.column as usize, piece.columns as usize);
-    let importance = importance.map(|importance| &importance.of_row(piece.row)[column..][..columns]);
+    let importance = tensor.importance.map(|importance| &importance.of_row(piece.row)[column..][..columns]);
     let mut blocks = Vec::new();
     match quantise_rows(to, &weights, columns, importance, &mut blocks) {
         Ok(()) => Ok(blocks),

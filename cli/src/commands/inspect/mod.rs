@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use inglenook::engine::{Engine, ignored};
+use inglenook::engine::{ignored, inspect};
 use inglenook::format::gguf::{Gguf, TensorInfo};
-use inglenook::source::{LocalFuture, Source, SourceError};
 
 use self::outlook::Outlook;
 use crate::arguments::DeviceArguments;
@@ -56,25 +55,12 @@ pub fn run(options: &Options) -> Result<()> {
         None => load::source(path)?,
     };
     let name = load::name(path);
-    let header = pollster::block_on(Gguf::read(&Endless(source.as_ref())));
+    let header = pollster::block_on(inspect::read_header(source.as_ref()));
     let header = header.with_context(|| format!("cannot read {name}"))?;
     let file = File::new(name, source.len(), header, options)?;
     let shown = if options.json { serde_json::to_string_pretty(&json::object(&file))? } else { text::report(&file) };
     writeln!(io::stdout(), "{shown}")?;
     Ok(())
-}
-
-/// A file whose length nobody tells, so that a header is shown though the file was cut off behind it.
-struct Endless<'a>(&'a dyn Source);
-
-impl Source for Endless<'_> {
-    fn len(&self) -> Option<u64> {
-        None
-    }
-
-    fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> LocalFuture<'a, Result<(), SourceError>> {
-        self.0.read_at(offset, buf)
-    }
 }
 
 /// A file and how to show it.
@@ -93,13 +79,7 @@ struct File {
 
 impl File {
     fn new(name: String, bytes: Option<u64>, gguf: Gguf, options: &Options) -> Result<File> {
-        let end = gguf.tensors().iter().map(TensorInfo::end).max();
-        let problem = match (end, bytes) {
-            (Some(end), Some(bytes)) if end > bytes => {
-                Some(format!("the file was cut off: its tensors end at byte {end}, and it has {bytes}"))
-            }
-            _ => Engine::check(&gguf).err().map(|error| error.to_string()),
-        };
+        let problem = inspect::problem(&gguf, bytes).map(|problem| problem.message);
         let mut notes = ignored(&gguf.metadata);
         if problem.is_some() {
             notes.extend(near::hints(&gguf));

@@ -31,7 +31,7 @@ type Plans = Vec<(PlanWanted, DecodePlan)>;
 impl Driver {
     /// Begins what the next steps need, if it is not there and nothing else is under way.
     pub(super) fn begin_background(&mut self) {
-        if self.background.is_some() {
+        if self.background.is_some() || self.kernels.is_none() {
             return;
         }
         let resources = self.runner.resources().clone();
@@ -40,7 +40,8 @@ impl Driver {
             let Some(kernels) = self.kernels.take() else { return };
             let tokens = entry.sequence.tokens().collect();
             let in_chunks = entry.sequence.prompt.len().min(entry.sequence.len()) - 1;
-            let diagnosis = fault::diagnose(resources, kernels, tokens, in_chunks);
+            let adapters = entry.sequence.adapters.clone();
+            let diagnosis = fault::diagnose(resources, kernels, (tokens, adapters), in_chunks);
             self.background = Some(Background::Diagnose(id, Box::pin(diagnosis)));
             return;
         }

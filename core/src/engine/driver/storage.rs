@@ -11,7 +11,6 @@ use crate::engine::page_transfer::write_page;
 use crate::engine::scheduler::{Adopted, SeqId};
 use crate::kernels::kv::PAGE;
 use crate::kv::path_key::PathKey;
-use crate::kv::prefix::Namespace;
 
 /// Bytes of pages that may wait for the store while answers are under way.
 const OUTBOX: usize = 64 << 20;
@@ -93,7 +92,8 @@ impl Driver {
         let Some(entry) = self.entries.get(&id) else { return };
         let last = entry.sequence.len().saturating_sub(1);
         let tokens: Vec<u32> = entry.sequence.tokens().take(last).collect();
-        let paths: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
+        let namespace = self.scheduler.namespace(id);
+        let paths: Vec<PathKey> = PathKey::pages(namespace, &tokens).collect();
         let reading = Box::pin(std::future::ready(Ok(None)));
         let (pages, is_at_windows, loaded) = (VecDeque::new(), false, Vec::new());
         let mut load = StoreLoad { id, tokens, paths, pages, is_at_windows, reading, loaded };
@@ -177,7 +177,7 @@ impl Driver {
     /// Gives a page of a load to the cache; false where it has no room beside what runs, or lacks the page before.
     fn adopt_page(&mut self, load: &StoreLoad, (group, number): (usize, usize), bytes: &[u8]) -> bool {
         let tokens = &load.tokens[..(number + 1) * PAGE as usize];
-        let adopted = self.scheduler.adopt_page(Namespace(0), tokens, group);
+        let adopted = self.scheduler.adopt_page(self.scheduler.namespace(load.id), tokens, group);
         let before = self.scheduler.take_pending();
         self.prepare(before);
         let resources = self.runner.resources().clone();

@@ -27,6 +27,7 @@ impl Driver {
         match work {
             Work::Nothing => {}
             Work::Prefill { id, slot, from, to } => {
+                self.set_adapters(id, slot);
                 let Some(entry) = self.entries.get_mut(&id) else { return true };
                 let sequence = &mut entry.sequence;
                 sequence.clock.started.get_or_insert(submitted);
@@ -156,7 +157,8 @@ impl Driver {
     }
 
     /// Writes by what a slot's sequence is sampled.
-    pub(super) fn write_slot(&self, row: DecodeRow) {
+    pub(super) fn write_slot(&mut self, row: DecodeRow) {
+        self.set_adapters(row.id, row.slot);
         let Some(entry) = self.entries.get(&row.id) else { return };
         let vocab = self.runner.resources().vocab;
         entry.sequence.with_slot_state(vocab, |state| self.runner.set_slot(row.slot, state));

@@ -173,6 +173,7 @@ impl Embedder {
             recorder: &mut recorder,
             config,
             kv: &kv,
+            adapters: None,
             batch: batches[0].all(),
             rows: limits.rows,
             is_prefill: true,

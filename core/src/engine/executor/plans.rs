@@ -11,6 +11,7 @@ use crate::kernels::gemv::MAX_ROWS;
 use crate::kernels::logprobs::Logprobs;
 use crate::kernels::sampling::{self, Features, SampleInputs, SampleShape, Scratch, StateBytes};
 use crate::kv::KvCache;
+use crate::model::adapters::AdapterStacks;
 use crate::model::{Forward, Model};
 use crate::plan::{KernelCache, Plan, PlanError, Recorder};
 
@@ -32,11 +33,13 @@ pub(in crate::engine) struct Resources {
     /// Tokens that may be chosen.
     pub vocab: u32,
     pub slots: u32,
+    /// The adapters that are loaded, if any are.
+    pub adapters: Option<AdapterStacks>,
     pub(super) state: StepState,
 }
 
 /// What stays on the device between steps, for all slots.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct StepState {
     pub prefill_batch: Storage,
     pub decode_batch: Storage,
@@ -154,6 +157,23 @@ pub(in crate::engine) struct PlanWanted {
 }
 
 impl Resources {
+    /// The same with other adapters.
+    pub fn with_adapters(&self, adapters: AdapterStacks) -> Resources {
+        let Resources { device, model, kv, state, vocab, slots, .. } = self;
+        let (device, model, kv, state) = (device.clone(), model.clone(), kv.clone(), state.clone());
+        Resources { device, model, kv, vocab: *vocab, slots: *slots, adapters: Some(adapters), state }
+    }
+
+    /// Builds the plan of prefill, of so many tokens, and others.
+    pub async fn build_again(
+        &self,
+        kernels: &mut KernelCache,
+        (chunk, wanted): (u32, Vec<PlanWanted>),
+    ) -> Result<(Plan, Vec<(PlanWanted, DecodePlan)>), PlanError> {
+        let prefill = Plan::build(kernels, self.record_prefill(chunk)).await?;
+        Ok((prefill, self.build_all(kernels, wanted).await?))
+    }
+
     /// Builds plans.
     pub async fn build_all(
         &self,
@@ -279,6 +299,8 @@ impl Resources {
         rows: u32,
         is_prefill: bool,
     ) -> Forward<'a> {
-        Forward { recorder, config: self.model.config(), kv: &self.kv, batch: batch.all(), rows, is_prefill, facts }
+        let adapters = self.adapters.as_ref();
+        let config = self.model.config();
+        Forward { recorder, config, kv: &self.kv, adapters, batch: batch.all(), rows, is_prefill, facts }
     }
 }

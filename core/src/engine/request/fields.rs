@@ -194,7 +194,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(table().count(), 16, "every place has an object of rules");
+        assert_eq!(table().count(), 17, "every place has an object of rules");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use inglenook_text::{Special, Tokenizer};
 use sampling::default_texts;
 
 pub use error::RequestError;
-pub use options::{Effort, FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
+pub use options::{AdapterChoice, Effort, FormatKind, NamedSchema, Reasoning, ResponseFormat, Stop, ToolChoice};
 pub use sampling::{OptionKind, SamplingOption, sampling_options};
 
 /// The longest request that is read, in bytes: many times what any context holds.
@@ -111,6 +111,8 @@ pub struct Request {
     pub priority: Option<i32>,
     /// Added to a token's logit: token id → -100 to 100.
     pub logit_bias: Option<Map<String, Value>>,
+    /// The LoRA adapters that the answer is computed with; none by default. They are loaded by their names beforehand.
+    pub lora: Vec<AdapterChoice>,
     /// The same seed and request give the same answer. By default each answer has its own. Negative ones are taken by their bits.
     #[serde(deserialize_with = "seed")]
     pub seed: Option<u64>,

@@ -30,6 +30,20 @@ impl Stop {
     }
 }
 
+/// An adapter that a request chooses.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AdapterChoice {
+    /// The name that it was loaded by.
+    pub name: String,
+    /// The factor of what it adds; by default 1.
+    #[serde(default = "whole")]
+    pub scale: f32,
+}
+
+fn whole() -> f32 {
+    1.0
+}
+
 /// Whether tools may, must or must not be called.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "ToolChoiceForm")]

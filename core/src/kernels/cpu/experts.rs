@@ -1,7 +1,7 @@
 //! Twins of `shaders/experts`.
 
 use super::fast::{FastWay, fast_products};
-use super::matmul::{Strided, dot_products, finish};
+use super::matmul::{BiasRows, Strided, dot_products, finish};
 use super::weights::WeightRows;
 use crate::kernels::experts::route::{Gating, Routing};
 use crate::kernels::experts::sort::{ListShape, SIDE, TILE_WORDS};
@@ -191,7 +191,7 @@ impl ExpertProducts<'_> {
                 continue;
             };
             let first = number as usize * rows;
-            let bias = self.bias.map(|bias| &bias[first..][..rows]);
+            let bias = self.bias.map(|bias| BiasRows { values: &bias[first..][..rows], stride: 0 });
             gathered.clear();
             pairs.iter().for_each(|pair| gathered.extend_from_slice(&x[pair / self.used * cols..][..cols]));
             results.clear();

@@ -49,10 +49,10 @@ fn rows_from(weights: WeightRows<'_>, first: usize, x: &[f32], sums: &mut [f32],
 }
 
 /// Finishes `sums` (`[rows, m_count]`, from [`dot_products`]) into `out`: row `m` begins at `m * stride + offset`.
-pub fn finish(sums: &[f32], bias: Option<&[f32]>, epilogue: Epilogue, m_count: usize, out: Strided<'_>) {
+pub fn finish(sums: &[f32], bias: Option<BiasRows<'_>>, epilogue: Epilogue, m_count: usize, out: Strided<'_>) {
     let Strided { values: out, stride, offset } = out;
     let rows = sums.len().checked_div(m_count).unwrap_or(0);
-    let sum = |n: usize, m: usize| sums[n * m_count + m] + bias.map_or(0.0, |bias| bias[n]);
+    let sum = |n: usize, m: usize| sums[n * m_count + m] + bias.map_or(0.0, |bias| bias.row(m)[n]);
     for m in 0..m_count {
         let out = &mut out[m * stride + offset..];
         match epilogue {
@@ -66,6 +66,22 @@ pub fn finish(sums: &[f32], bias: Option<&[f32]>, epilogue: Epilogue, m_count: u
                 (0..rows / 2).for_each(|n| out[n] = gate_one(sum(n, m), sum(n + rows / 2, m), activation))
             }
         }
+    }
+}
+
+/// What is added to products of each row of x.
+#[derive(Debug, Clone, Copy)]
+pub struct BiasRows<'a> {
+    /// A value a weight row; as often as there are rows of x, where these have their own.
+    pub values: &'a [f32],
+    /// Values from one row of x to the next: 0 where all have the same.
+    pub stride: usize,
+}
+
+impl<'a> BiasRows<'a> {
+    /// For row `m` of x.
+    pub fn row(&self, m: usize) -> &'a [f32] {
+        &self.values[m * self.stride..]
     }
 }
 

@@ -129,16 +129,19 @@ const DECODER: Architecture = Architecture {
     mtp: None,
 };
 
+/// The name of each.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|architecture| architecture.name)
+}
+
 impl Architecture {
     /// The architecture of this name.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`], which tells what there is.
+    /// [`ModelError::Architecture`], which tells what there is, and what of it is near.
     pub(super) fn from_name(name: &str) -> Result<&'static Architecture, ModelError> {
-        ALL.iter().copied().find(|architecture| architecture.name == name).ok_or_else(|| ModelError::Architecture {
-            found: name.into(),
-            supported: ALL.iter().map(|architecture| architecture.name).collect::<Vec<_>>().join(", "),
-        })
+        let found = ALL.iter().copied().find(|architecture| architecture.name == name);
+        found.ok_or_else(|| ModelError::Architecture { found: name.into() })
     }
 }
 
@@ -171,5 +174,16 @@ mod tests {
             assert!(!architecture.name.is_empty() && !architecture.models.is_empty(), "number {index}");
             assert!(ALL[..index].iter().all(|other| other.name != architecture.name), "{}", architecture.name);
         }
+    }
+
+    #[test]
+    fn unknown_architecture_names_the_nearest_and_all_there_are() {
+        let told = |name: &str| Architecture::from_name(name).expect_err("no such architecture").to_string();
+        for (name, near) in [("qwen4", "qwen2"), ("Gemma-3", "gemma3"), ("granitemo", "granitemoe")] {
+            let told = told(name);
+            let start = format!("architecture `{name}` are not supported yet (the nearest name that is: \"{near}\")");
+            assert!(told.contains(&start) && told.contains("supported are llama, "), "{told}");
+        }
+        assert!(told("mamba9").contains("`mamba9` are not supported yet; supported are"), "{}", told("mamba9"));
     }
 }

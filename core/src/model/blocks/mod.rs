@@ -6,6 +6,7 @@ mod encoder;
 mod entry;
 mod experts;
 mod layer;
+mod lora;
 mod mlp;
 mod mtp;
 mod norm;
@@ -27,6 +28,7 @@ pub use per_layer::{PerLayerGate, PerLayerInputs};
 pub use pooled_head::PooledHead;
 pub use recurrent::Recurrent;
 
+use super::adapters::AdapterStacks;
 use super::config::Config;
 use super::rope::{FACTORS, LONG_FACTORS, Rope, SHORT_FACTORS};
 use super::weights::{HostVector, LoadError, Matrix, WeightRegistry};
@@ -80,6 +82,8 @@ pub struct Forward<'a> {
     pub config: &'a Config,
     /// The cache.
     pub kv: &'a KvCache,
+    /// The adapters that are loaded, if any are.
+    pub adapters: Option<&'a AdapterStacks>,
     /// The batch.
     pub batch: Slice,
     /// Rows at most.
@@ -169,12 +173,14 @@ impl Forward<'_> {
 
     /// One dispatch for each shard: into the columns of `out` from `first` on.
     fn matmul(&mut self, x: &TensorRef, matrix: &Matrix, (out, first): (Tensor, u32), epilogue: Epilogue) {
+        let lowered = self.lower(x, matrix);
         for shard in &matrix.shards {
+            let bias = self.bias_of(shard, &lowered);
             let matmul = Matmul {
                 batch: self.batch(),
                 x: x.clone(),
                 weights: shard.weights.clone(),
-                bias: shard.bias.clone().map(TensorRef::Fixed),
+                bias,
                 out: out.into(),
                 rows: self.rows,
                 out_stride: out.cols,

@@ -7,7 +7,7 @@ mod loader;
 mod registry;
 mod unused;
 
-pub use registry::{Rows, WeightRegistry};
+pub use registry::{Matrices, Rows, WeightRegistry};
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -56,6 +56,21 @@ pub struct Shard {
     pub weights: WeightShard,
     /// f32 `[weights.rows]`, added to products; none where the file has no bias.
     pub bias: Option<Slice>,
+    /// What its rows are in the file, in their order.
+    pub parts: Vec<Part>,
+}
+
+/// Rows of a shard that are rows of one matrix of the file.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The matrix, with `.weight`.
+    pub name: Rc<str>,
+    /// The first row in the file's matrix.
+    pub from: u32,
+    /// How many.
+    pub rows: u32,
+    /// The first row in the shard.
+    pub to: u32,
 }
 
 /// The same matrix of each of many experts.

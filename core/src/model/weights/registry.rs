@@ -1,9 +1,9 @@
 //! Where architectures register the matrices and vectors they need. Each gets its memory at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::loader::{self, Destination};
-use super::{ExpertMatrix, ExpertShard, HostVector, LoadError, Matrix, Shard, Vector};
+use super::{ExpertMatrix, ExpertShard, HostVector, LoadError, Matrix, Part, Shard, Vector};
 use crate::device::{Device, Storage};
 use crate::gpu::{GpuError, Limits};
 use crate::kernels::weights::{WeightShard, grid_words};
@@ -57,6 +57,15 @@ struct Run<'m> {
     rows: u64,
 }
 
+/// The matrices of a file that a model multiplies with.
+#[derive(Debug, Default)]
+pub struct Matrices {
+    /// Columns and rows, by their names with `.weight`.
+    pub sizes: BTreeMap<String, [u32; 2]>,
+    /// Those that are multiplied with in one dispatch.
+    pub fused: Vec<Vec<String>>,
+}
+
 /// What a model registers, and the file it comes from.
 #[derive(Debug)]
 pub struct WeightRegistry<'a> {
@@ -70,6 +79,7 @@ pub struct WeightRegistry<'a> {
     pub(super) destinations: HashMap<String, Vec<Destination>>,
     pub(super) ignored: Vec<String>,
     bytes: u64,
+    matrices: Matrices,
 }
 
 impl<'a> WeightRegistry<'a> {
@@ -83,6 +93,7 @@ impl<'a> WeightRegistry<'a> {
             destinations: HashMap::new(),
             ignored: Vec::new(),
             bytes: 0,
+            matrices: Matrices::default(),
         }
     }
 
@@ -94,6 +105,11 @@ impl<'a> WeightRegistry<'a> {
     /// Device memory of everything registered, bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The matrices that were registered, those of experts and tables aside.
+    pub fn take_matrices(&mut self) -> Matrices {
+        std::mem::take(&mut self.matrices)
     }
 
     /// True where the file has that tensor.
@@ -114,8 +130,9 @@ impl<'a> WeightRegistry<'a> {
     /// # Errors
     /// As [`WeightRegistry::matrix`].
     pub fn rows(&mut self, rows: Rows<'_>, cols: u32) -> Result<Matrix, LoadError> {
-        let matrix = self.file_matrix(rows, cols)?;
-        self.stack(&[matrix])
+        let matrices = [self.file_matrix(rows, cols)?];
+        self.note(&matrices);
+        self.stack(&matrices)
     }
 
     /// A matrix of which rows are looked up, by its whole name.
@@ -148,6 +165,7 @@ impl<'a> WeightRegistry<'a> {
         let mut first = 0;
         let mut matrices = Vec::new();
         for run in files.chunk_by(|a, b| a.ty == b.ty && a.rows.is_multiple_of(WHOLE_GROUPS.into())) {
+            self.note(run);
             let matrix = self.stack(run)?;
             let outputs = matrix.outputs;
             matrices.push((first, matrix));
@@ -174,6 +192,7 @@ impl<'a> WeightRegistry<'a> {
             let runs = pair.each_ref().map(run);
             shards.push(self.shard(from, &runs)?);
         }
+        self.note(&pair);
         Ok(Some(Matrix { outputs: rows as u32, cols, shards }))
     }
 
@@ -394,6 +413,15 @@ impl<'a> WeightRegistry<'a> {
         Ok(Matrix { outputs: rows as u32, cols, shards })
     }
 
+    /// Remembers matrices that are multiplied with in one dispatch.
+    fn note(&mut self, matrices: &[FileMatrix]) {
+        let size = |info: &TensorInfo| [info.row_len() as u32, info.rows() as u32];
+        self.matrices.sizes.extend(matrices.iter().map(|matrix| (matrix.info.name.clone(), size(&matrix.info))));
+        if matrices.len() > 1 {
+            self.matrices.fused.push(matrices.iter().map(|matrix| matrix.info.name.clone()).collect());
+        }
+    }
+
     /// Rows of a shard such that its widest plane fits a binding `factor` times.
     fn shard_rows(&self, ty: WeightType, cols: u32, factor: u64) -> Result<u64, LoadError> {
         let blocks = cols as usize / ty.block_len();
@@ -418,9 +446,11 @@ impl<'a> WeightRegistry<'a> {
         // Rows of a matrix without a bias keep zeros.
         let is_biased = runs.iter().any(|run| run.matrix.bias.is_some());
         let bias = if is_biased { Some(self.memory("bias", rows * 4)?) } else { None };
-        let mut to = 0;
+        let (mut to, mut parts) = (0, Vec::new());
         for Run { matrix, from, rows } in runs {
             let (from, rows) = (*from, *rows);
+            let name = matrix.info.name.as_str().into();
+            parts.push(Part { name, from: from as u32, rows: rows as u32, to: to as u32 });
             self.send(&matrix.info.name, Destination::Rows { from, rows, shard: weights.clone(), to });
             if let (Some(storage), Some(name)) = (&bias, &matrix.bias) {
                 let storage = storage.clone();
@@ -428,7 +458,7 @@ impl<'a> WeightRegistry<'a> {
             }
             to += rows;
         }
-        Ok(Shard { first: first as u32, weights, bias: bias.map(|storage| storage.all()) })
+        Ok(Shard { first: first as u32, weights, bias: bias.map(|storage| storage.all()), parts })
     }
 
     /// Memory for the weights of a shard: its planes and its type's list in one buffer.

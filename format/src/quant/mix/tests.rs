@@ -142,3 +142,13 @@ fn mixes_have_only_types_that_can_be_made() {
         }
     }
 }
+
+#[test]
+fn mixes_go_by_the_names_of_their_types_too() {
+    let name = |name: &str| Mix::by_name(name).map(|mix| mix.name);
+    assert_eq!(
+        [name("q4_k"), name("Q6_K"), name("q5_K"), name("q9")],
+        [Some("Q4_K_M"), Some("Q6_K"), Some("Q5_K_M"), None]
+    );
+    assert!(Mix::names().starts_with("f32, bf16, f16, q8_0, "), "{}", Mix::names());
+}

@@ -7,9 +7,12 @@ from .common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, block, rope
 
 WINDOWED, FULL = "sliding_attention", "full_attention"
 HEAD_DIM, FULL_HEAD_DIM = 16, 32
-# A quarter of the pairs turns in full layers; the others' frequencies are divided by so much that they do not.
-ROTATED = FULL_HEAD_DIM // 8
-FREQUENCIES = np.array([1.0] * ROTATED + [1e30] * (FULL_HEAD_DIM // 2 - ROTATED))
+
+
+def frequencies(head_dim: int) -> np.ndarray:
+    """A quarter of the pairs turns in full layers; the others' frequencies are divided by so much that they do not."""
+    rotated = head_dim // 8
+    return np.array([1.0] * rotated + [1e30] * (head_dim // 2 - rotated))
 
 
 def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoint:
@@ -44,7 +47,7 @@ def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoin
             "rope.dimension_count_swa": HEAD_DIM,
             **keys,
         },
-        extra={"rope_freqs.weight": FREQUENCIES},
+        extra={"rope_freqs.weight": frequencies(FULL_HEAD_DIM)},
         tensors=tensors,
         initial=initial,
         embedding_scale=0.03,

@@ -1,5 +1,7 @@
 """Qwen3.5: three gated delta nets, then gated attention; dense or with experts and a gated one that all tokens share."""
 
+from collections.abc import Callable
+
 import numpy as np
 import transformers
 
@@ -39,29 +41,34 @@ KEYS = {
 TAPS = {"layer0.attn_out": "layers.0.linear_attn.out_proj"}
 
 
-def tiled(weight: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Value heads reordered along an axis: transformers has those of a key head together, GGUF each key head's first, second …"""
-    weight = np.moveaxis(weight, axis, 0)
-    grouped = weight.reshape(KEY_HEADS, VALUE_HEADS // KEY_HEADS, -1, *weight.shape[1:])
-    return np.moveaxis(grouped.swapaxes(0, 1).reshape(weight.shape), 0, axis)
+def tensors_of(config: transformers.PreTrainedConfig) -> Callable[[str, np.ndarray], Tensors]:
+    """For `Checkpoint.tensors`: value heads in the order of GGUF, experts stacked."""
+    key_heads, value_heads = config.linear_num_key_heads, config.linear_num_value_heads
+    keys = 2 * config.linear_key_head_dim * key_heads
 
+    def tensors(name: str, weight: np.ndarray) -> Tensors:
+        if ".linear_attn." not in name:
+            return stacked_experts(name, weight)
+        if "in_proj_qkv." in name:
+            return {name: np.concatenate([weight[:keys], tiled(weight[keys:])])}
+        if "conv1d" in name:
+            kernels = weight.squeeze(1)
+            return {name: np.concatenate([kernels[:keys], tiled(kernels[keys:])])}
+        if "out_proj" in name:
+            return {name: tiled(weight, axis=1)}
+        if name.endswith("A_log"):
+            return {f"{block(name)}ssm_a": -np.exp(tiled(weight))}
+        if name.endswith("dt_bias"):
+            return {f"{block(name)}ssm_dt.bias": tiled(weight)}
+        return {name: weight if "norm" in name else tiled(weight)}
 
-def tensors(name: str, weight: np.ndarray) -> Tensors:
-    keys = 2 * STATE * KEY_HEADS
-    if ".linear_attn." not in name:
-        return stacked_experts(name, weight)
-    if "in_proj_qkv." in name:
-        return {name: np.concatenate([weight[:keys], tiled(weight[keys:])])}
-    if "conv1d" in name:
-        kernels = weight.squeeze(1)
-        return {name: np.concatenate([kernels[:keys], tiled(kernels[keys:])])}
-    if "out_proj" in name:
-        return {name: tiled(weight, axis=1)}
-    if name.endswith("A_log"):
-        return {f"{block(name)}ssm_a": -np.exp(tiled(weight))}
-    if name.endswith("dt_bias"):
-        return {f"{block(name)}ssm_dt.bias": tiled(weight)}
-    return {name: weight if "norm" in name else tiled(weight)}
+    def tiled(weight: np.ndarray, axis: int = 0) -> np.ndarray:
+        """Value heads reordered along an axis: transformers has those of a key head together, GGUF each key head's first, second …"""
+        weight = np.moveaxis(weight, axis, 0)
+        grouped = weight.reshape(key_heads, value_heads // key_heads, -1, *weight.shape[1:])
+        return np.moveaxis(grouped.swapaxes(0, 1).reshape(weight.shape), 0, axis)
+
+    return tensors
 
 
 def initial(name: str, noise: np.ndarray) -> np.ndarray | None:
@@ -82,13 +89,22 @@ def is_shifted(name: str) -> bool:
     return name.endswith("norm.weight") and "linear_attn.norm" not in name
 
 
+DENSE = transformers.Qwen3_5TextConfig(intermediate_size=64, **SIZES)
+MIXTURE = transformers.Qwen3_5MoeTextConfig(
+    moe_intermediate_size=32,
+    shared_expert_intermediate_size=32,
+    num_experts=3,
+    num_experts_per_tok=2,
+    **{**SIZES, "num_hidden_layers": 4, "layer_types": LAYERS[:4]},
+)
+
 CHECKPOINTS = [
     Checkpoint(
         name="qwen35",
         arch="qwen35",
-        config=transformers.Qwen3_5TextConfig(intermediate_size=64, **SIZES),
+        config=DENSE,
         keys={"attention.recurrent_layers": [kind == "linear_attention" for kind in LAYERS], **KEYS},
-        tensors=tensors,
+        tensors=tensors_of(DENSE),
         initial=initial,
         shifted_norms=is_shifted,
         taps=TAPS,
@@ -96,16 +112,10 @@ CHECKPOINTS = [
     Checkpoint(
         name="qwen35moe",
         arch="qwen35moe",
-        config=transformers.Qwen3_5MoeTextConfig(
-            moe_intermediate_size=32,
-            shared_expert_intermediate_size=32,
-            num_experts=3,
-            num_experts_per_tok=2,
-            **{**SIZES, "num_hidden_layers": 4, "layer_types": LAYERS[:4]},
-        ),
+        config=MIXTURE,
         # The layers' kinds follow from the interval.
         keys={"expert_feed_forward_length": 32, "expert_shared_feed_forward_length": 32, **KEYS},
-        tensors=tensors,
+        tensors=tensors_of(MIXTURE),
         initial=initial,
         shifted_norms=is_shifted,
         taps=TAPS,

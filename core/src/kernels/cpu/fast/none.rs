@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::FastWay;
-use crate::kernels::cpu::Strided;
-use crate::kernels::cpu::WeightRows;
 use crate::kernels::cpu::attention::Question;
+use crate::kernels::cpu::{BiasRows, Strided, WeightRows};
 use crate::kernels::kv::KvShape;
 use crate::kernels::matmul::Epilogue;
 
@@ -40,7 +39,7 @@ pub struct Products(Processor);
 
 impl Products {
     /// Never called.
-    pub fn finish(self, _: Option<&[f32]>, _: Epilogue, _: Strided<'_>) {
+    pub fn finish(self, _: Option<BiasRows<'_>>, _: Epilogue, _: Strided<'_>) {
         match self.0 {}
     }
 }

@@ -9,7 +9,7 @@ use inglenook_format::quant::WeightType;
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::Activation;
 use crate::kernels::cpu::threads::{pieces_of, spread, threads_for};
-use crate::kernels::cpu::{Strided, WeightRows, activate, gated_activation};
+use crate::kernels::cpu::{BiasRows, Strided, WeightRows, activate, gated_activation};
 use crate::kernels::matmul::Epilogue;
 
 /// Rows of a piece are a multiple of these, so that no panel has lanes to spare.
@@ -79,7 +79,7 @@ impl Products {
     /// What [`finish`] does with them.
     ///
     /// [`finish`]: crate::kernels::cpu::finish
-    pub fn finish(self, bias: Option<&[f32]>, epilogue: Epilogue, out: Strided<'_>) {
+    pub fn finish(self, bias: Option<BiasRows<'_>>, epilogue: Epilogue, out: Strided<'_>) {
         let Strided { values, stride, offset } = out;
         let m_count = self.m_count;
         let mut rows = values.chunks_mut(stride).take(m_count).map(|row| &mut row[offset..]);
@@ -92,6 +92,7 @@ impl Products {
         spread(threads, shares.into_iter().enumerate(), |(number, outs)| {
             let mut gathered = Vec::new();
             for (m, out) in (number * share..).zip(outs) {
+                let bias = bias.map(|bias| bias.row(m));
                 match epilogue {
                     Epilogue::Store => self.parts(m, bias, out).for_each(|(sums, bias, out)| store(sums, bias, out)),
                     Epilogue::Add => self.parts(m, bias, out).for_each(|(sums, bias, out)| add(sums, bias, out)),

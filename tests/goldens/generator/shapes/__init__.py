@@ -1,0 +1,1 @@
+"""Published models at their full size, cut to a few layers of random quantised weights."""
