@@ -27,7 +27,8 @@ const CHUNKS: [u32; 2] = [16, 1];
 /// Tokens that an evaluator has room for.
 const CONTEXT: u32 = 64;
 /// What the memory is measured for.
-const FIT: FitOptions = FitOptions { context: 4096, cache_tokens: 4096, slots: 1, kv: KvType::F16, rows: CHUNKS[0], mtp: false };
+const FIT: FitOptions =
+    FitOptions { context: 4096, cache_tokens: 4096, slots: 1, kv: KvType::F16, rows: CHUNKS[0], mtp: false };
 
 /// What the line begins with that says how many there are.
 const BYTES: &str = "bytes: ";
