@@ -11,6 +11,7 @@ import { serve } from "../lib/server.mjs";
 export const timeoutSeconds = 300;
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const EMBER = "/models/ember/ember-q8_0.gguf";
 const CONVERT = "/npm/dist/inglenook/inglenook-convert.wasm";
 /** What a header's reader asks for at first, in bytes; ember's header is shorter. */
 const FIRST_PIECE = 256 << 10;
@@ -27,27 +28,32 @@ export default async function (t) {
   }
   /** @type {string[]} */
   const asked = [];
-  const server = await serve(ROOT, files, (path) => asked.push(path) > 0);
+  /** @type {(string | undefined)[]} */
+  const ranges = [];
+  const server = await serve(ROOT, files, (path, range) => {
+    asked.push(path);
+    if (path === EMBER) ranges.push(range);
+    return true;
+  });
   try {
     const page = await t.openPage(`${server.address}/tests/browser/page.html`);
     const run = (/** @type {string} */ code) => page.evaluate(inPage(code));
-    const bytes = readFileSync(join(ROOT, "models/ember/ember-q8_0.gguf")).length;
-    const { fetched, ...url } = await run(`return inspect("/models/ember/ember-q8_0.gguf")`);
-    t.ok(fetched > 0 && fetched <= FIRST_PIECE, `no more than the header to be fetched, not ${fetched} bytes`);
-    const blob = await run(`return inspect(await (await fetch("/models/ember/ember-q8_0.gguf")).blob())`);
-    t.equal({ ...blob, fetched: undefined }, { ...url, fetched: undefined }, "what is told of a Blob");
-    const { told } = url;
+    const bytes = readFileSync(join(ROOT, EMBER)).length;
+    const told = await run(`return inspect("${EMBER}")`);
+    t.equal(ranges, [`bytes=0-${FIRST_PIECE - 1}`], "what is fetched of a model that is inspected");
+    const blob = await run(`return inspect(await (await fetch("${EMBER}")).blob())`);
+    t.equal(blob, told, "what is told of a Blob");
     t.equal([told.model.architecture, told.bytes, told.canRun, told.problem], ["qwen3", bytes, true, null], "what ember is");
     t.equal([told.outlook.contextLength, told.outlook.kvType, told.bandwidth], [512, "q8_0", 1e9], "what was asked for");
     t.ok(told.tokensPerSecond > 0 && told.outlook.total > told.outlook.needs.weights, JSON.stringify(told.outlook));
     t.equal(asked.includes(CONVERT), false, "whether the module for several files was asked for");
     for (const address of ["/hf/model-00002-of-00002.gguf", "/hf/"]) {
-      const { told } = await run(`return inspect("${address}")`);
+      const told = await run(`return inspect("${address}")`);
       t.equal([told.model.architecture, told.model.parameters, told.canRun], ["qwen3", PARAMETERS, true], `what ${address} is`);
       t.equal(await run(`return answer("${address}")`), await run(`return answer("/tests/goldens/models/qwen3.gguf")`), `its answer`);
     }
     t.equal(asked.includes(CONVERT), true, "whether it was asked for by now");
-    const { problem } = (await run(`return inspect("/hf/", { kvType: "q4_0", contextLength: 1024 })`)).told;
+    const { problem } = await run(`return inspect("/hf/", { kvType: "q4_0", contextLength: 1024 })`);
     t.equal(problem, null, "what is wrong with another cache");
   } finally {
     await server.close();
@@ -62,13 +68,8 @@ const PARAMETERS = 391_488;
 function inPage(code) {
   return `(async () => {
     const { createEngine, Model } = await import("/npm/dist/index.js");
-    const inspect = async (source, options = { kvType: "q8_0", contextLength: 512 }) => {
-      performance.clearResourceTimings();
-      const told = await Model.inspect(source, { device: "cpu", bandwidth: 1e9, worker: false, ...options });
-      const names = ["models/ember", "/hf/"];
-      const entries = performance.getEntriesByType("resource").filter(({ name }) => names.some((part) => name.includes(part)));
-      return { told, fetched: entries.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0) };
-    };
+    const inspect = (source, options = { kvType: "q8_0", contextLength: 512 }) =>
+      Model.inspect(source, { device: "cpu", bandwidth: 1e9, ...options });
     const answer = async (model) => {
       const engine = await createEngine({ model, device: "cpu", threads: 1 });
       const messages = [{ role: "user", content: "the water of a fire" }];
