@@ -93,7 +93,7 @@ pub fn engine(arguments: &ModelArguments) -> Result<Engine> {
     let name = name(arguments.model.as_deref());
     let mut source = source(arguments.model.as_deref())?;
     if let Some(mix) = arguments.quantize {
-        let converted = pollster::block_on(Converted::open(source, mix));
+        let converted = pollster::block_on(Converted::open(source, Some(mix), Vec::new(), &[]));
         source = Box::new(converted.with_context(|| format!("cannot convert {name}"))?);
     }
     engine_from(source.as_ref(), &name, arguments)

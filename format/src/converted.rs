@@ -1,4 +1,5 @@
-//! A model with its weights in other types, as a file that is nowhere written: matrices are quantised as they are read.
+//! A model with its weights in other types, or with other metadata, as a file that is nowhere written: matrices are quantised as they are
+//! read.
 //!
 //! Any range can be read, in any order. A read takes a few MiB besides the buffer that it fills, and gives the bytes that a file would have
 //! into which the whole model was converted.
@@ -6,7 +7,7 @@
 use std::ops::Range;
 
 use crate::gguf::write::GgufWriter;
-use crate::gguf::{Gguf, GgufError, TensorInfo, TensorProblem};
+use crate::gguf::{Gguf, GgufError, TensorInfo, TensorProblem, Value};
 use crate::quant::mix::Mix;
 use crate::quant::{TensorType, WeightType, dequantise, quantise_rows};
 use crate::source::{LocalFuture, Source, SourceError};
@@ -54,22 +55,37 @@ pub fn is_kept(key: &str) -> bool {
 }
 
 impl Converted {
-    /// Reads the header of a model and chooses the types. The source is read in any order.
+    /// Reads the header of a model and chooses the types, if they are to be others. What `entries` say takes the place of what the file
+    /// says; keys in `without` are left out. The source is read in any order.
     ///
     /// # Errors
     /// [`GgufError`]: what is wrong with the header, or a type of weights that cannot be read.
-    pub async fn open(source: Box<dyn Source>, mix: &Mix) -> Result<Converted, GgufError> {
+    pub async fn open(
+        source: Box<dyn Source>,
+        mix: Option<&Mix>,
+        entries: Vec<(&str, Value)>,
+        without: &[&str],
+    ) -> Result<Converted, GgufError> {
         let gguf = Gguf::read(&*source).await?;
         gguf.check_whole()?;
-        let mut tensors: Vec<(&TensorInfo, TensorType)> =
-            gguf.tensors().iter().zip(mix.types(gguf.tensors())).collect();
+        let types = match mix {
+            Some(mix) => mix.types(gguf.tensors()),
+            None => gguf.tensors().iter().map(|info| info.ty).collect(),
+        };
+        let mut tensors: Vec<(&TensorInfo, TensorType)> = gguf.tensors().iter().zip(types).collect();
         tensors.sort_by_key(|(info, _)| info.offset);
         let mut writer = GgufWriter::new();
-        for (key, value) in gguf.metadata.iter().filter(|(key, _)| is_kept(key)) {
+        let replaced = |key: &str| without.contains(&key) || entries.iter().any(|(other, _)| *other == key);
+        for (key, value) in gguf.metadata.iter().filter(|(key, _)| (mix.is_none() || is_kept(key)) && !replaced(key)) {
             writer.entry(key, value.clone());
         }
-        // Version 2 of the blocks' layouts has been the only one since 2023.
-        writer.entry(OWN[0], mix.file_type).entry(OWN[1], 2u32);
+        for (key, value) in &entries {
+            writer.entry(key, value.clone());
+        }
+        if let Some(mix) = mix {
+            // Version 2 of the blocks' layouts has been the only one since 2023.
+            writer.entry(OWN[0], mix.file_type).entry(OWN[1], 2u32);
+        }
         for (info, ty) in &tensors {
             // What changes must be read, and of what does not, at least the size must be known.
             if *ty != info.ty || info.ty.block().is_none() {
@@ -203,7 +219,8 @@ mod tests {
         let file = model();
         let original = pollster::block_on(Gguf::read(&Memory(&file[..]))).unwrap();
         let mix = Mix::by_name("q4_k_m").unwrap();
-        let converted = pollster::block_on(Converted::open(Box::new(Memory(file.clone())), mix)).unwrap();
+        let converted =
+            pollster::block_on(Converted::open(Box::new(Memory(file.clone())), Some(mix), Vec::new(), &[])).unwrap();
         let gguf = pollster::block_on(Gguf::read(&converted)).unwrap();
         assert_eq!(gguf.metadata.get("split.count"), None);
         assert_eq!(gguf.metadata.opt_u32("general.file_type").unwrap(), Some(mix.file_type));
@@ -237,13 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn metadata_is_replaced_and_left_out_while_weights_stay() {
+        let file = model();
+        let entries = vec![("general.name", "new".into()), ("general.architecture", "qwen3".into())];
+        let source = Box::new(Memory(file.clone()));
+        let open = Converted::open(source, None, entries, &["split.count"]);
+        let changed = pollster::block_on(open).unwrap();
+        let gguf = pollster::block_on(Gguf::read(&changed)).unwrap();
+        assert_eq!((gguf.metadata.text("general.name"), gguf.metadata.get("split.count")), (Some("new"), None));
+        assert_eq!(gguf.metadata.text("general.architecture"), Some("qwen3"));
+        assert_eq!(gguf.metadata.opt_u32("general.file_type").unwrap(), Some(0));
+        for info in pollster::block_on(Gguf::read(&Memory(&file[..]))).unwrap().tensors() {
+            let placed = gguf.tensor(&info.name).unwrap();
+            let bytes = read(&changed, placed.offset, placed.bytes as usize);
+            assert!(placed.ty == info.ty && bytes == file[info.offset as usize..info.end() as usize], "{}", info.name);
+        }
+    }
+
+    #[test]
     fn weights_that_are_no_numbers_are_told_with_their_tensor() {
         let mut file = model();
         let gguf = pollster::block_on(Gguf::read(&Memory(&file[..]))).unwrap();
         let offset = gguf.tensor("blk.0.attn_q.weight").unwrap().offset as usize;
         file[offset..offset + 4].copy_from_slice(&f32::NAN.to_le_bytes());
         let mix = Mix::by_name("q8_0").unwrap();
-        let converted = pollster::block_on(Converted::open(Box::new(Memory(file)), mix)).unwrap();
+        let converted =
+            pollster::block_on(Converted::open(Box::new(Memory(file)), Some(mix), Vec::new(), &[])).unwrap();
         let gguf = pollster::block_on(Gguf::read(&converted)).unwrap();
         let mut bytes = [0; 34];
         let at = gguf.tensor("blk.0.attn_q.weight").unwrap().offset;

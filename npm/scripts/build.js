@@ -12,6 +12,7 @@ import { rolldown } from 'rolldown';
 const COPIED = {
   'inglenook.wasm': ['../wasm/inglenook_wasm_bg.wasm', 'run `cargo xtask wasm`'],
   'inglenook-grammar.wasm': ['../wasm-grammar/inglenook_grammar_wasm_bg.wasm', 'run `cargo xtask wasm`'],
+  'inglenook-convert.wasm': ['../wasm-convert/inglenook_convert_wasm_bg.wasm', 'run `cargo xtask wasm`'],
   'inglenook-cpu.wasm': ['../wasm-cpu/inglenook_cpu_wasm.wasm', 'run `cargo xtask wasm`'],
   'inglenook-cpu-relaxed.wasm': ['../wasm-cpu-relaxed/inglenook_cpu_wasm.wasm', 'run `cargo xtask wasm`'],
   'ember-q8_0.gguf': ['../../models/ember/ember-q8_0.gguf', 'it is part of the repository, so check the checkout'],

@@ -6,7 +6,7 @@ const PAGE = 'https://app.example/chat/index.html';
 const WASM = 'inglenook.wasm';
 
 test('by default the files lie in a folder beside the module', () => {
-  const { wasm, worker, ember, shaders, grammarWasm, cpuWasm, cpuRelaxedWasm } = assetsIn(undefined, PAGE);
+  const { wasm, worker, ember, shaders, grammarWasm, convertWasm, cpuWasm, cpuRelaxedWasm } = assetsIn(undefined, PAGE);
   const folder = new URL('./inglenook/', import.meta.url).href;
   const names = [
     `${folder}inglenook.wasm`,
@@ -14,10 +14,11 @@ test('by default the files lie in a folder beside the module', () => {
     `${folder}ember-q8_0.gguf`,
     `${folder}shaders.txt`,
     `${folder}inglenook-grammar.wasm`,
+    `${folder}inglenook-convert.wasm`,
     `${folder}inglenook-cpu.wasm`,
     `${folder}inglenook-cpu-relaxed.wasm`,
   ];
-  expect([wasm, worker, ember, shaders, grammarWasm, cpuWasm, cpuRelaxedWasm]).toEqual(names);
+  expect([wasm, worker, ember, shaders, grammarWasm, convertWasm, cpuWasm, cpuRelaxedWasm]).toEqual(names);
 });
 
 test.each([

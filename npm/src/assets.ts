@@ -12,6 +12,8 @@ export interface Assets {
   readonly shaders: string;
   /** The second module, which only answers of a given form need. */
   readonly grammarWasm: string;
+  /** The module that shows several files as one, which only models of several files need. */
+  readonly convertWasm: string;
   /** The module that computes on the CPU, which only an engine there needs. */
   readonly cpuWasm: string;
   /** The same for a processor that multiplies bytes. */
@@ -48,6 +50,7 @@ function inFolder(folder: string | URL, base: string): Assets {
       wasm: file('inglenook.wasm'),
       shaders: file('shaders.txt'),
       grammarWasm: file('inglenook-grammar.wasm'),
+      convertWasm: file('inglenook-convert.wasm'),
       cpuWasm: file('inglenook-cpu.wasm'),
       cpuRelaxedWasm: file('inglenook-cpu-relaxed.wasm'),
       ember: file('ember-q8_0.gguf'),

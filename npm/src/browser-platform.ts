@@ -2,16 +2,20 @@
 
 import { compileAsset, readAsset } from './deployment.js';
 import type { Platform } from './host.js';
+import { loadConvertModule } from './load-convert.js';
 import { loadGrammarModule } from './load-grammar.js';
 import { loadWasm } from './load-wasm.js';
 import { openPageStore } from './page-store.js';
+import { openFiles } from './source/files.js';
 import { openModel } from './source/open.js';
 
 export const browserPlatform: Platform = {
   loadModule: loadWasm,
   loadGrammarModule,
+  loadConvertModule,
   compile: compileAsset,
   readText: readAsset,
+  openFiles,
   openModel,
   openPageStore,
   shared: globalThis.crossOriginIsolated === true,

@@ -4,10 +4,12 @@ import type { Assets } from './assets.js';
 import { AbortedError, EngineClosedError, fromWire } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { EngineInfo } from './info.js';
+import type { WasmInspection } from './inspect.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 import type {
   Answers,
+  Command,
   GenerationEvent,
   HostPort,
   LoadOptions,
@@ -58,17 +60,38 @@ export class Connection {
     beside: { pageStore?: PageStoreOptions | undefined; threads?: number | undefined } = {},
   ): Promise<EngineInfo> {
     this.#onProgress = onProgress ?? this.#onProgress;
+    const transfer = models.model.kind === 'stream' ? [models.model.port] : [];
+    const command = { type: 'load', ...models, options, assets, ...beside } as const;
+    const failed = 'This engine never loaded its model. Create a new one.';
+    return (await this.#first(command, transfer, signal, failed)) as EngineInfo;
+  }
+
+  /** Read a model's header in place of loading it. The host is ended. */
+  async inspect(
+    command: Omit<Extract<Command, { type: 'inspect' }>, 'type'>,
+    signal: AbortSignal | undefined,
+  ): Promise<WasmInspection> {
+    const transfer = command.model.kind === 'stream' ? [command.model.port] : [];
+    const ended = 'This was asked of a host that has ended.';
+    try {
+      return (await this.#first({ type: 'inspect', ...command }, transfer, signal, ended)) as WasmInspection;
+    } finally {
+      this.#shutDown(new EngineClosedError(ended));
+    }
+  }
+
+  /** Post the first command, and wait for what it comes to. */
+  async #first(command: Command, transfer: Transferable[], signal: AbortSignal | undefined, failed: string) {
     const abort = () => this.#shutDown(new AbortedError('Loading the model was aborted.'));
     try {
-      return await new Promise<EngineInfo>((resolve, reject) => {
-        this.#loading = { resolve: resolve as (value: unknown) => void, reject };
+      return await new Promise<unknown>((resolve, reject) => {
+        this.#loading = { resolve, reject };
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
-        const transfer = models.model.kind === 'stream' ? [models.model.port] : [];
-        this.#port.post({ type: 'load', ...models, options, assets, ...beside }, transfer);
+        this.#port.post(command, transfer);
       });
     } catch (error) {
-      this.#shutDown(new EngineClosedError('This engine never loaded its model. Create a new one.'));
+      this.#shutDown(new EngineClosedError(failed));
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -136,6 +159,9 @@ export class Connection {
       case 'loaded':
         this.#info = report.info;
         this.#loading?.resolve(report.info);
+        break;
+      case 'inspected':
+        this.#loading?.resolve(report.inspection);
         break;
       case 'info':
         Object.assign(this.#info ?? {}, report.info);

@@ -4,18 +4,24 @@ import { type Assets, assetsIn } from './assets.js';
 import { Connection } from './connection.js';
 import { Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
+import { toDraftSpec, toSpec } from './model-spec.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
-import type { GpuFeature, HostPort, KvType, LoadOptions, ModelSpec } from './protocol.js';
-import { servePort } from './source/port-stream.js';
+import type { GpuFeature, HostPort, KvType, LoadOptions } from './protocol.js';
 
 /** What `createEngine` takes. */
 export interface CreateEngineOptions {
   /**
    * A GGUF model: its URL (in Node, its path, too), a `File` or other `Blob`, a `ReadableStream` of bytes, or `'ember'`, the small
-   * model that comes with the package.
+   * model that comes with the package. Of a model in parts (`…-00001-of-00003.gguf`), the URL of one, or the `File`s of all. Of a folder as
+   * Hugging Face keeps it (`config.json` with safetensors), its URL with a `/` at the end, in Node its path, or its `File`s.
    */
-  readonly model: string | URL | Blob | ReadableStream<Uint8Array>;
+  readonly model: string | URL | Blob | Iterable<File> | ReadableStream<Uint8Array>;
+  /**
+   * What the model's matrices are converted to as they are read: `'q4_k'`, `'q8_0'`, `'q4_0'`, `'q6_k'` or another type of `inglenook convert`.
+   * The model itself should be of 16 or 32 bits a weight, as safetensors mostly are, and no stream.
+   */
+  readonly quantize?: string;
   /** For a stream, its length in bytes if known: progress then has an end. */
   readonly size?: number;
   /** For a URL, headers of its requests, such as an `Authorization`. */
@@ -89,12 +95,7 @@ export async function createEngineOn(
   options: CreateEngineOptions,
   base: string,
 ): Promise<Engine> {
-  if (typeof options !== 'object' || options === null) {
-    throw new BadRequestError('Pass an options object, such as { model: "ember" }.');
-  }
-  if (options.worker !== undefined && typeof options.worker !== 'boolean') {
-    throw new BadRequestError('`worker` must be true or false. Where its script comes from is said by `assetsUrl`.');
-  }
+  checkOptions(options);
   const loadOptions = toLoadOptions(options);
   const loaded = new AbortController();
   try {
@@ -103,7 +104,7 @@ export async function createEngineOn(
     const draft = toDraftSpec(options, base, assets, loaded.signal);
     const connection = new Connection(await openPort(assets));
     const { onProgress, signal } = options;
-    const models = { model, draft };
+    const models = { model, draft, quantize: quantizeOf(options) };
     const beside = { pageStore: pageStoreOf(options), threads: options.threads };
     const info = await connection.load(models, loadOptions, assets, onProgress, signal, beside);
     return new Engine(connection, info);
@@ -114,7 +115,18 @@ export async function createEngineOn(
   }
 }
 
-function toLoadOptions(options: CreateEngineOptions): LoadOptions {
+/** What only a program can get wrong. @throws BadRequestError */
+export function checkOptions(options: Pick<CreateEngineOptions, 'worker'>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new BadRequestError('Pass an options object, such as { model: "ember" }.');
+  }
+  if (options.worker !== undefined && typeof options.worker !== 'boolean') {
+    throw new BadRequestError('`worker` must be true or false. Where its script comes from is said by `assetsUrl`.');
+  }
+}
+
+/** The engine's part of the options. @throws BadRequestError */
+export function toLoadOptions(options: Omit<CreateEngineOptions, 'model'>): LoadOptions {
   const { contextLength, maxSequences, maxWaiting, cacheTokens } = options;
   const { device, kvType, exactActivations, speculation, mtp, defaultLimits, without } = options;
   const { threads } = options;
@@ -141,6 +153,14 @@ function toLoadOptions(options: CreateEngineOptions): LoadOptions {
   };
 }
 
+/** What to convert to. @throws BadRequestError */
+export function quantizeOf({ quantize, model }: Pick<CreateEngineOptions, 'quantize' | 'model'>): string | undefined {
+  if (quantize !== undefined && (typeof quantize !== 'string' || model instanceof ReadableStream)) {
+    throw new BadRequestError('`quantize` must be the name of a type, such as "q4_k", for a model that is no stream.');
+  }
+  return quantize;
+}
+
 /** A plain copy, which crosses to the worker whatever the caller's object is. */
 function pageStoreOf({ pageStore }: CreateEngineOptions): PageStoreOptions | undefined {
   if (pageStore === undefined) return undefined;
@@ -151,59 +171,4 @@ function pageStoreOf({ pageStore }: CreateEngineOptions): PageStoreOptions | und
     );
   }
   return { folder, maxBytes };
-}
-
-function toSpec(
-  { model, size, headers }: CreateEngineOptions,
-  base: string,
-  assets: Assets,
-  loaded: AbortSignal,
-): ModelSpec {
-  if (model === 'ember') return { kind: 'ember', url: assets.ember };
-  if (typeof model === 'string' || model instanceof URL) return { kind: 'url', url: resolveUrl(model, base), headers };
-  if (model instanceof Blob) return { kind: 'blob', blob: model };
-  if (model instanceof ReadableStream) {
-    if (model.locked) throw new BadRequestError('The model stream is being read by someone else. Pass a fresh one.');
-    return { kind: 'stream', port: servePort(model, loaded), size };
-  }
-  throw new BadRequestError('`model` must be a URL, a File or Blob, a ReadableStream of bytes, or "ember".');
-}
-
-function toDraftSpec(
-  options: CreateEngineOptions,
-  base: string,
-  assets: Assets,
-  loaded: AbortSignal,
-): ModelSpec | undefined {
-  const { draft } = options;
-  if (draft === undefined) return undefined;
-  if (typeof draft === 'string' || draft instanceof URL || draft instanceof Blob) {
-    return toSpec({ ...options, model: draft }, base, assets, loaded);
-  }
-  throw new BadRequestError('`draft` must be a URL, or a File or Blob.');
-}
-
-/** Schemes that `fetch` knows, and those of pages from disk and of extensions. */
-const FETCHED = [
-  'https:',
-  'http:',
-  'blob:',
-  'data:',
-  'file:',
-  'chrome-extension:',
-  'moz-extension:',
-  'safari-web-extension:',
-];
-
-/** Relative to the page, since the worker that will fetch it has another base. */
-function resolveUrl(url: string | URL, base: string): string {
-  try {
-    const { href, protocol } = new URL(url, base);
-    if (FETCHED.includes(protocol)) return href;
-  } catch {
-    // No URL at all.
-  }
-  throw new BadRequestError(
-    `"${String(url)}" is no address that a model can be fetched from. Pass an https: address, the File that the user picked, or "ember".`,
-  );
 }

@@ -191,6 +191,7 @@ test('an error in mid-answer comes after the text before it', async () => {
   const module = fakeModule();
   const engine = await create({
     WasmEngine: {
+      ...module.WasmEngine,
       load: async (...given) =>
         Object.assign(await module.WasmEngine.load(...given), {
           submit: () => 1,

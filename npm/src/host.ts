@@ -6,14 +6,18 @@ import { deploymentCause } from './deployment.js';
 import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
+import type { WasmInspection } from './inspect.js';
 import type { PageStore, PageStoreOptions } from './page-store.js';
 import { progressMeter } from './progress.js';
 import type { Answers, Command, ModelSpec, Question, RankedDocuments, Report } from './protocol.js';
+import { type ModelFiles, onlyFile } from './source/files.js';
+import { pieces } from './source/pieces.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
+import { virtualSource } from './source/virtual.js';
 import type { FirstCommand, Thread } from './thread.js';
 import { type StartedCpu, startCpu } from './threads.js';
-import type { CpuModule, GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
+import type { ConvertModule, CpuModule, GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
 
 /** What differs between a browser's worker and Node. */
 export interface Platform {
@@ -31,7 +35,12 @@ export interface Platform {
   readonly shared: boolean;
   /** Cores of this machine, as far as it tells. */
   readonly cores: number;
-  openModel(model: ModelSpec, signal: AbortSignal): Promise<ByteSource>;
+  /** Called only for a model of several files. @param url of the `.wasm` file */
+  loadConvertModule(url: string): Promise<ConvertModule>;
+  /** The files of a model that is not one file; nothing of one that is. */
+  openFiles(model: ModelSpec, signal: AbortSignal, exact: boolean): Promise<ModelFiles | undefined>;
+  /** A model of one file. @param exact ask servers for no more than is read */
+  openModel(model: ModelSpec, signal: AbortSignal, exact: boolean): Promise<ByteSource>;
   openPageStore(options: PageStoreOptions): Promise<PageStore>;
 }
 
@@ -67,6 +76,9 @@ class Host {
       case 'load':
         void this.#load(command);
         break;
+      case 'inspect':
+        void this.#inspect(command);
+        break;
       case 'generate':
         void this.#generate(command);
         break;
@@ -83,7 +95,7 @@ class Host {
   }
 
   async #load(command: Extract<Command, { type: 'load' }>): Promise<void> {
-    const { model, draft, options, assets, pageStore } = command;
+    const { model, draft, quantize, options, assets, pageStore } = command;
     const { signal } = this.#loading;
     const sources: WatchedSource[] = [];
     let ended = false;
@@ -91,7 +103,7 @@ class Host {
     try {
       // All wait for the network, so all at once.
       const opening = [model, ...(draft === undefined ? [] : [draft])].map(async (spec) => {
-        const source = watched(readAhead(await this.#platform.openModel(spec, signal)));
+        const source = watched(readAhead(await this.#open(spec, assets, spec === model ? quantize : undefined)));
         if (ended) source.close();
         sources.push(source);
         return source;
@@ -136,7 +148,40 @@ class Host {
     }
   }
 
-  async #loadCpu({ assets, threads }: Extract<Command, { type: 'load' }>): Promise<CpuModule> {
+  async #inspect(command: Extract<Command, { type: 'inspect' }>): Promise<void> {
+    const { model, quantize, options, assets, bandwidth } = command;
+    const { signal } = this.#loading;
+    let source: WatchedSource | undefined;
+    try {
+      const loading = this.#platform.loadModule(assets.wasm);
+      loading.catch(() => undefined);
+      source = watched(pieces(await this.#open(model, assets, quantize, true)));
+      const { WasmEngine } = await loading;
+      const loadCpu = () => this.#loadCpu(command);
+      const told = await WasmEngine.inspect(source, JSON.stringify(options), signal, bandwidth, loadCpu);
+      this.#report({ type: 'inspected', inspection: JSON.parse(told) as WasmInspection });
+    } catch (error) {
+      const cause = await deploymentCause(source?.failure ?? error, model.kind === 'ember' ? model.url : undefined);
+      this.#report({ type: 'loadFailed', error: toWire(cause) });
+    } finally {
+      this.#cpu?.end();
+      source?.close();
+    }
+  }
+
+  /** The bytes of a model, be it one file or several. */
+  async #open(model: ModelSpec, { convertWasm }: Assets, quantize?: string, exact = false): Promise<ByteSource> {
+    const { signal } = this.#loading;
+    let files = await this.#platform.openFiles(model, signal, exact);
+    if (files === undefined) {
+      const source = await this.#platform.openModel(model, signal, exact);
+      if (quantize === undefined) return source;
+      files = onlyFile(source);
+    }
+    return virtualSource(await this.#platform.loadConvertModule(convertWasm), files, quantize);
+  }
+
+  async #loadCpu({ assets, threads }: Extract<Command, { type: 'load' | 'inspect' }>): Promise<CpuModule> {
     const { startThread, shared, cores } = this.#platform;
     const start = startThread && (<C, R>(first: FirstCommand) => startThread<C, R>(assets, first));
     const module = await this.#compileCpu(assets);

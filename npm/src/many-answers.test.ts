@@ -18,7 +18,7 @@ async function withModule(change: (engine: WasmEngine) => Partial<WasmEngine>, f
     inner = Object.assign(loaded, change(loaded));
     return inner;
   };
-  return { engine: await create({ WasmEngine: { load } }), module: () => inner };
+  return { engine: await create({ WasmEngine: { ...module.WasmEngine, load } }), module: () => inner };
 }
 
 const whole = async (engine: Engine, content: string) =>

@@ -13,6 +13,7 @@ export function packageFiles(): Record<keyof Assets, URL> {
     wasm: new URL('./inglenook/inglenook.wasm', import.meta.url),
     shaders: new URL('./inglenook/shaders.txt', import.meta.url),
     grammarWasm: new URL('./inglenook/inglenook-grammar.wasm', import.meta.url),
+    convertWasm: new URL('./inglenook/inglenook-convert.wasm', import.meta.url),
     cpuWasm: new URL('./inglenook/inglenook-cpu.wasm', import.meta.url),
     cpuRelaxedWasm: new URL('./inglenook/inglenook-cpu-relaxed.wasm', import.meta.url),
     ember: new URL('./inglenook/ember-q8_0.gguf', import.meta.url),

@@ -3,6 +3,7 @@
 import type { Assets } from './assets.js';
 import type { InglenookError, WireError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
+import type { WasmInspection } from './inspect.js';
 import type { Timings, TokenLogprob, Truncated } from './openai/types.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
@@ -13,11 +14,15 @@ export type ModelSpec =
   | { readonly kind: 'ember'; readonly url: string }
   | { readonly kind: 'url'; readonly url: string; readonly headers?: Readonly<Record<string, string>> | undefined }
   | { readonly kind: 'blob'; readonly blob: Blob }
+  /** Those of a folder, or parts of a model; names in folders begin with the folder's. */
+  | { readonly kind: 'files'; readonly files: readonly { readonly name: string; readonly blob: Blob }[] }
   | { readonly kind: 'stream'; readonly port: MessagePort; readonly size?: number | undefined };
 
 /** What is loaded: a model, and perhaps another that drafts for it. */
 export interface Models {
   readonly model: ModelSpec;
+  /** What the model's matrices are converted to as they are read. */
+  readonly quantize?: string | undefined;
   readonly draft?: ModelSpec | undefined;
 }
 
@@ -52,6 +57,17 @@ export type Command =
       /** Threads of the CPU. */
       readonly threads?: number | undefined;
     } & Models)
+  /** Reads a model's header alone, in place of loading. */
+  | {
+      readonly type: 'inspect';
+      readonly model: ModelSpec;
+      readonly quantize?: string | undefined;
+      readonly options: LoadOptions;
+      readonly assets: Assets;
+      readonly threads?: number | undefined;
+      /** Bytes a second. */
+      readonly bandwidth?: number | undefined;
+    }
   | { readonly type: 'generate'; readonly id: number; readonly request: RequestJson }
   | { readonly type: 'cancel'; readonly id: number }
   | ({ readonly type: 'ask'; readonly id: number } & Question)
@@ -95,6 +111,7 @@ export interface RankedDocuments {
 export type Report =
   | { readonly type: 'progress'; readonly progress: LoadProgress }
   | { readonly type: 'loaded'; readonly info: EngineInfo }
+  | { readonly type: 'inspected'; readonly inspection: WasmInspection }
   | { readonly type: 'loadFailed'; readonly error: WireError }
   /** What is otherwise from now on. */
   | { readonly type: 'info'; readonly info: Partial<EngineInfo> }

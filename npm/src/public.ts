@@ -41,6 +41,7 @@ export type {
   ModelInfo,
   ThreadsInfo,
 } from './info.js';
+export type { InspectOptions, ModelInspection, ModelOutlook } from './inspect.js';
 export type { ContentFilter, Segment } from './openai/content-filter.js';
 export type { ContentRule } from './openai/content-rules.js';
 export { MessageBuilder } from './openai/delta.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createTestEngine } from '../test/engine.js';
+import { createTestEngine, inspectTestModel } from '../test/engine.js';
 import type { FakePiece } from '../test/fake-wasm.js';
 import * as library from './public.js';
 
@@ -27,13 +27,15 @@ async function run(code: string): Promise<string> {
   const shown: unknown[] = [];
   const show = (...values: unknown[]) => shown.push(...values);
   const createEngine = (options: object) => createTestEngine({ answer }, { ...options, model: new Blob(['GGUF']) });
+  const Model = { inspect: (_: unknown, options: object) => inspectTestModel(new Blob(['GGUF']), {}, options) };
   const scope = {
     ...library,
     createEngine,
+    Model,
     document: { body: { append: show } },
     console: { log: show },
     messages: [{ role: 'user', content: 'Hello' }],
-    ...(code.includes('createEngine') ? {} : { engine: await createEngine({}) }),
+    ...(code.includes('createEngine') || code.includes('Model.') ? {} : { engine: await createEngine({}) }),
   };
   const body = code.replace(/^import .*$/gm, '');
   const AsyncFunction = (async () => undefined).constructor as new (

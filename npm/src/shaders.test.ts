@@ -88,7 +88,8 @@ test('a load ends with the error of the fetch, whatever the module makes of it',
     await given[7]?.().catch((error: Error) => Promise.reject(wasmError('Download', error.message)));
     return WasmEngine.load(...given);
   };
-  const loading = (readText: () => Promise<string>) => createTestEngine({ WasmEngine: { load } }, { readText });
+  const loading = (readText: () => Promise<string>) =>
+    createTestEngine({ WasmEngine: { ...WasmEngine, load } }, { readText });
   await expect(loading(() => Promise.reject(cause))).rejects.toBeInstanceOf(DeploymentError);
   await (await loading(async () => '{}')).close();
 });

@@ -131,9 +131,38 @@ export interface CpuModule {
   idle(): void | Promise<void>;
 }
 
+/** A GGUF file that is nowhere written. */
+export interface WasmModelFile {
+  readonly size: number | undefined;
+  /** The bytes from `offset` on: `length` of them, fewer only where the file ends. At most 4 MiB at once. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  free(): void;
+}
+
+/** Files beside each other, as the module asks for them. */
+export interface ConvertedFiles {
+  readonly names?: readonly string[] | undefined;
+  open(name: string): Promise<PieceSource | undefined>;
+}
+
+/** The module that shows several files as one, instantiated. */
+export interface ConvertModule {
+  readonly WasmModelFile: {
+    open(files: ConvertedFiles, first?: string, quantize?: string): Promise<WasmModelFile>;
+  };
+}
+
 /** The module, instantiated. */
 export interface WasmModule {
   readonly WasmEngine: {
+    /** What a model's header says, and how it would run: JSON of {@link import('./inspect.js').WasmInspection}. */
+    inspect(
+      source: PieceSource,
+      optionsJson: string,
+      signal?: AbortSignal | null,
+      bandwidth?: number,
+      loadCpu?: () => Promise<CpuModule>,
+    ): Promise<string>;
     load(
       source: PieceSource,
       optionsJson: string,

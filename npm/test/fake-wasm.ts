@@ -5,6 +5,7 @@
 
 import { fieldTable } from '../scripts/field-table.js';
 import type { EngineInfo } from '../src/info.js';
+import type { WasmInspection } from '../src/inspect.js';
 import type { Tool } from '../src/openai/tools.js';
 import type { PageStore } from '../src/page-store.js';
 import type { AnswerEvent, GenerationEvent } from '../src/protocol.js';
@@ -19,6 +20,8 @@ export interface FakeOptions {
   readonly delay?: number;
   readonly groupSize?: number;
   readonly info?: EngineInfo;
+  /** What is not as usual when a model is inspected. */
+  readonly inspection?: Partial<WasmInspection>;
   /** Called with what load was given. */
   readonly onLoad?: (options: unknown, bytes: Uint8Array, draft: Uint8Array | undefined) => void;
   /** Called with each request. */
@@ -70,10 +73,46 @@ export const FAKE_INFO: EngineInfo = {
   grammars: 'inline',
 };
 
+/** What a reader of headers asks for at first, in bytes. */
+export const HEADER_PIECE = 256 << 10;
+
+const FAKE_OUTLOOK = {
+  needs: { weights: 5_570_560, activations: 1_048_576, kvPerToken: 2048, kvWindows: 0 },
+  total: 10_813_440,
+  contexts: [{ tokens: 2048, memory: [{ kvType: 'f16', bytes: 10_813_440, fits: true }] }],
+  readPerToken: 5_570_560,
+};
+
+const FAKE_INSPECTION = {
+  model: {
+    name: 'ember',
+    architecture: 'qwen3',
+    parameters: 5_242_880,
+    weightTypes: ['Q8_0', 'F32'],
+    layers: 6,
+    trainedContextLength: 2048,
+    purpose: 'generate',
+  },
+  problem: null,
+  device: { adapter: FAKE_INFO.adapter, reason: FAKE_INFO.reason, memory: null },
+  tokensPerSecond: 8078,
+};
+
 /** The module. */
 export function fakeModule(fake: FakeOptions = {}): WasmModule {
   return {
     WasmEngine: {
+      async inspect(source, optionsJson, signal, bandwidth = 45_000_000_000) {
+        const { context_length = 2048, kv_type = 'f16' } = parseObject(optionsJson, OPTION_KEYS);
+        if (!(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+        // As the reader of headers does: this much, and no more where the header ends before.
+        const piece = await source.read(0, HEADER_PIECE);
+        if (new TextDecoder().decode(piece.subarray(0, 4)) !== 'GGUF') {
+          throw wasmError('BadFile', 'This is not a GGUF file. Pick another.');
+        }
+        const outlook = { ...FAKE_OUTLOOK, contextLength: context_length, kvType: kv_type };
+        return JSON.stringify({ ...FAKE_INSPECTION, bytes: source.size, outlook, bandwidth, ...fake.inspection });
+      },
       async load(source, optionsJson, onProgress, signal, draft, pageStore) {
         const options = parseObject(optionsJson, OPTION_KEYS);
         if (typeof onProgress !== 'function') throw new TypeError('onProgress must be a function');

@@ -101,7 +101,7 @@ function answer(state: HostileServer, file: Uint8Array, request: IncomingMessage
     response.writeHead(faults.status).end();
     return;
   }
-  const asked = faults.noRanges ? undefined : /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
+  const [, asked, last] = (!faults.noRanges && /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')) || [];
   if (asked !== undefined && faults.refuseRanges !== undefined) {
     response.writeHead(faults.refuseRanges).end();
     return;
@@ -114,7 +114,8 @@ function answer(state: HostileServer, file: Uint8Array, request: IncomingMessage
     response.writeHead(416, { 'content-range': `bytes */${body.length}` }).end();
     return;
   }
-  const length = asked === undefined ? body.length : (faults.partLength ?? body.length);
+  const wanted = last ? Number(last) + 1 - Number(asked) : body.length;
+  const length = asked === undefined ? body.length : Math.min(wanted, faults.partLength ?? body.length);
   const part = body.subarray(start, start + length);
   const headers: Record<string, string> = { 'content-type': faults.contentType ?? 'application/octet-stream' };
   if (state.etag !== undefined) headers.etag = state.etag;

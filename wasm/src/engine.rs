@@ -9,6 +9,7 @@ use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Loaded, Model, ModelOptions};
 use inglenook::gpu::provide_shaders;
 use inglenook::text::{Special, vocabulary};
+use inglenook_wasm_host::{self as host, JsSource};
 use js_sys::{Array, Date, Float32Array, Function, Object, Promise};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -16,9 +17,8 @@ use wasm_bindgen::prelude::*;
 use crate::grammars::JsGrammars;
 use crate::options::LoadOptions;
 use crate::page_store::JsPageStore;
-use crate::source::JsSource;
 use crate::tokenizer::WasmTokenizer;
-use crate::{errors, host, info};
+use crate::{errors, info};
 
 /// One loaded model on one device.
 #[wasm_bindgen]

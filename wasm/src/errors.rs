@@ -2,9 +2,8 @@
 
 use inglenook::engine::request::RequestError;
 use inglenook::error::Error;
+use inglenook_wasm_host as host;
 use wasm_bindgen::JsValue;
-
-use crate::host;
 
 /// The error with its code, as JavaScript gets it.
 pub fn to_js(error: impl Into<Error>) -> JsValue {

@@ -17,8 +17,9 @@ struct EngineInfo<'a> {
     kernels: &'a [KernelChoice],
 }
 
+/// A device, in the words of the web.
 #[derive(Serialize)]
-struct Adapter<'a> {
+pub struct Adapter<'a> {
     name: &'a str,
     backend: &'a str,
     driver: &'a str,
@@ -52,7 +53,8 @@ pub fn to_json(info: &Info) -> serde_json::Result<String> {
     })
 }
 
-fn described(facts: &AdapterInfo) -> Adapter<'_> {
+/// The facts of a device.
+pub fn described(facts: &AdapterInfo) -> Adapter<'_> {
     Adapter {
         name: &facts.name,
         backend: &facts.backend,

@@ -5,11 +5,16 @@ mod cpu_module;
 mod engine;
 mod errors;
 mod grammars;
-mod host;
 mod info;
+mod inspect;
 mod options;
 mod page_store;
 #[cfg(feature = "selftest")]
 mod selftest;
-mod source;
 mod tokenizer;
+
+/// Runs once, when the module is instantiated.
+#[wasm_bindgen::prelude::wasm_bindgen(start)]
+fn start() {
+    inglenook_wasm_host::set_panic_hook();
+}

@@ -62,6 +62,11 @@ impl LoadOptions {
         Placement::choose_with(&self.device, &self.gpu(), async || open_cpu(load_cpu).await).await
     }
 
+    /// Tokens of context, and how keys and values are stored.
+    pub fn asked(&self) -> (Option<u32>, KvType) {
+        (self.context_length, self.kv_type)
+    }
+
     /// The engine's part, with what keeps its pages.
     pub fn engine(&self, page_store: Option<JsPageStore>) -> EngineOptions {
         EngineOptions {

@@ -13,11 +13,11 @@ use inglenook::selftest;
 use inglenook::selftest::synthetic::{Shape, Synthetic};
 use inglenook::selftest::tokenizers::{VocabularyFile, compare, read_vocabulary};
 use inglenook::source::{Memory, Source};
+use inglenook_wasm_host::{self as host, JsSource};
 use js_sys::{Array, Float32Array, Object, Promise, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
 
-use crate::source::JsSource;
-use crate::{errors, host};
+use crate::errors;
 
 /// Runs the cases whose name starts with `prefix`; gives their reports as JSON. The GPU is opened `how`: see [`gpu_options`].
 #[wasm_bindgen(unchecked_return_type = "Promise<string>")]

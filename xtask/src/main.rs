@@ -69,7 +69,7 @@ enum Chore {
     Synthetic(synthetic::Options),
     /// Install what the other chores need; quick when nothing is missing
     Setup,
-    /// Build the WebAssembly modules into npm/wasm/, npm/wasm-cpu/ and npm/wasm-grammar/
+    /// Build the WebAssembly modules into npm/wasm/, npm/wasm-cpu/, npm/wasm-convert/ and npm/wasm-grammar/
     Wasm(wasm::Options),
 }
 

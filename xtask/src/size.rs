@@ -17,8 +17,9 @@ const LIMIT: u64 = 800_000;
 const CPU_LIMIT: u64 = 250_000;
 
 /// The parts that load on demand, by what their files' names begin with.
-const ON_DEMAND: [&str; 4] = [GRAMMAR, CPU, CPU_RELAXED, SHADERS];
+const ON_DEMAND: [&str; 5] = [GRAMMAR, CONVERT, CPU, CPU_RELAXED, SHADERS];
 const GRAMMAR: &str = "dist/inglenook/inglenook-grammar.wasm";
+const CONVERT: &str = "dist/inglenook/inglenook-convert.wasm";
 const CPU: &str = "dist/inglenook/inglenook-cpu.wasm";
 const CPU_RELAXED: &str = "dist/inglenook/inglenook-cpu-relaxed.wasm";
 const SHADERS: &str = "dist/inglenook/shaders.txt";
@@ -109,7 +110,9 @@ mod tests {
     #[test]
     fn what_loads_on_demand_is_told_apart() {
         assert!(
-            is_on_demand("dist/inglenook/inglenook-grammar.wasm") && is_on_demand("dist/inglenook/inglenook-cpu.wasm")
+            ["grammar", "convert", "cpu"]
+                .iter()
+                .all(|name| is_on_demand(&format!("dist/inglenook/inglenook-{name}.wasm")))
         );
         assert!(is_downloaded("dist/inglenook/shaders.txt") && is_on_demand("dist/inglenook/shaders.txt"));
         assert!(!is_on_demand("dist/inglenook/inglenook.wasm") && !is_on_demand("dist/load-grammar.js"));

@@ -1,5 +1,6 @@
 //! `cargo xtask wasm`: build the WebAssembly modules and their JavaScript: the engine into npm/wasm/, and what a page loads on demand,
-//! grammars into npm/wasm-grammar/ and the kernels of the CPU into npm/wasm-cpu/ and npm/wasm-cpu-relaxed/; and the engine with the checks for browsers inside, into tests/browser/selftest*/.
+//! grammars into npm/wasm-grammar/, what shows several files as one into npm/wasm-convert/, and the kernels of the CPU into npm/wasm-cpu/ and
+//! npm/wasm-cpu-relaxed/; and the engine with the checks for browsers inside, into tests/browser/selftest*/.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,6 +62,7 @@ const WEB: Flavour = Flavour {
         "text/build.rs",
         "text/src",
         "wasm/Cargo.toml",
+        "wasm/host",
         "wasm/src",
     ],
     output: "npm/wasm",
@@ -86,6 +88,31 @@ const GRAMMAR: Flavour = Flavour {
         "wasm/grammar/src",
     ],
     output: "npm/wasm-grammar",
+    ..WEB
+};
+/// What users' pages load for a model of several files.
+const CONVERT: Flavour = Flavour {
+    name: "convert",
+    package: "inglenook-convert-wasm",
+    module: "inglenook_convert_wasm",
+    inputs: &[
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "format/Cargo.toml",
+        "format/src",
+        "grammar/Cargo.toml",
+        "grammar/src",
+        "text/Cargo.toml",
+        "text/build.rs",
+        "text/src",
+        "wasm/convert/Cargo.toml",
+        "wasm/convert/src",
+        "wasm/host",
+    ],
+    output: "npm/wasm-convert",
+    profile: "web-convert",
+    folder: "web-convert",
     ..WEB
 };
 /// What an engine on the CPU loads: fast instead of small, also for a developer in a hurry.
@@ -120,6 +147,8 @@ const CPU_RELAXED: Flavour = Flavour { name: "cpu-relaxed", output: "npm/wasm-cp
 const DEV: Flavour = Flavour { name: "dev", profile: "dev", folder: "debug", optimised: false, ..WEB };
 const GRAMMAR_DEV: Flavour =
     Flavour { name: "grammar-dev", profile: "dev", folder: "debug", optimised: false, ..GRAMMAR };
+const CONVERT_DEV: Flavour =
+    Flavour { name: "convert-dev", profile: DEV.profile, folder: DEV.folder, optimised: false, ..CONVERT };
 /// With the checks that need a device, for tests/browser.
 const SELFTEST: Flavour = Flavour { name: "selftest", output: "tests/browser/selftest", features: "selftest", ..DEV };
 const CPU_SELFTEST: Flavour = Flavour {
@@ -154,9 +183,9 @@ const FEATURES: [&str; 7] = [
 /// # Errors
 /// When a step fails; the sentence names it.
 pub fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    let [web, grammar] = if options.dev { [&DEV, &GRAMMAR_DEV] } else { [&WEB, &GRAMMAR] };
-    let flavours = [web, grammar, &CPU, &CPU_RELAXED];
-    flavours.into_iter().try_for_each(|flavour| build_flavour(workspace, flavour))
+    let bound = if options.dev { [&DEV, &GRAMMAR_DEV, &CONVERT_DEV] } else { [&WEB, &GRAMMAR, &CONVERT] };
+    let mut flavours = bound.into_iter().chain([&CPU, &CPU_RELAXED]);
+    flavours.try_for_each(|flavour| build_flavour(workspace, flavour))
 }
 
 /// The modules as users get them.

@@ -2,9 +2,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { DeploymentError } from '../errors.js';
+import { loadConvertModule } from '../load-convert.js';
 import { loadGrammarModule } from '../load-grammar.js';
 import { loadWasm } from '../load-wasm.js';
-import type { GrammarModule, WasmModule } from '../wasm.js';
+import type { ConvertModule, GrammarModule, WasmModule } from '../wasm.js';
 
 /** The module, ready for use. */
 export async function loadWasmInNode(url: string): Promise<WasmModule> {
@@ -14,6 +15,11 @@ export async function loadWasmInNode(url: string): Promise<WasmModule> {
 /** The second module, ready for use. */
 export async function loadGrammarModuleInNode(url: string): Promise<GrammarModule> {
   return loadGrammarModule(await read(url));
+}
+
+/** The module for models of several files, ready for use. */
+export async function loadConvertModuleInNode(url: string): Promise<ConvertModule> {
+  return loadConvertModule(await read(url));
 }
 
 /** A module, compiled. */

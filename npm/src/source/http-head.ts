@@ -25,14 +25,25 @@ export type Answer =
   | { readonly kind: 'end'; readonly total: number }
   /** The server does not give this range out; the whole file it may. */
   | { readonly kind: 'noRange' }
-  /** The body is no model. `passing`: asking again may help; `stale`: asking past all caches and redirects of before may. */
-  | { readonly kind: 'refused'; readonly message: string; readonly passing?: boolean; readonly stale?: boolean };
+  /**
+   * The body is no model. `passing`: asking again may help; `stale`: asking past all caches and redirects of before may; `missing`: there is
+   * no such file.
+   */
+  | {
+      readonly kind: 'refused';
+      readonly message: string;
+      readonly passing?: boolean;
+      readonly stale?: boolean;
+      readonly missing?: boolean;
+    };
 
 /** What was asked, and what is known from earlier answers. */
 export interface Question {
   readonly url: string;
-  /** Everything from this byte on is wanted. */
+  /** The bytes from this one on are wanted. */
   readonly offset: number;
+  /** Whether no more than a part was asked for, whose end is not the file's. */
+  readonly part: boolean;
   /** Whether that was asked for as a range. */
   readonly ranged: boolean;
   /** Whether the server has given out a range before. */
@@ -58,7 +69,7 @@ export function readAnswer(response: Response, question: Question): Answer {
   // The address at the end of a redirect may have expired, also one that a cache remembers.
   const stale = NOT_GIVEN_OUT.includes(status) && (question.begun || response.redirected);
   if (status === 404 || status === 410) {
-    return { ...refused('There is no file at this address. Check it for mistakes'), stale };
+    return { ...refused('There is no file at this address. Check it for mistakes'), stale, missing: true };
   }
   if (status === 401 || status === 403) {
     const remedy = 'Log in there first, or pass an Authorization header';
@@ -74,11 +85,12 @@ export function readAnswer(response: Response, question: Question): Answer {
 
 const EMPTY = 'The file at this address is empty. Check the address';
 
-function readFile(response: Response, { url, offset, ranged }: Question): Answer {
+function readFile(response: Response, { url, offset, ranged, part }: Question): Answer {
   const type = response.headers.get('content-type') ?? '';
   if (type.startsWith('text/html')) {
     const message = `This address leads to a web page, not to a model file (${url}). Use the address of the download itself.`;
-    return { kind: 'refused', message };
+    // What many servers of pages answer where there is no file.
+    return { kind: 'refused', message, missing: true };
   }
   const inParts = {
     kind: 'refused',
@@ -86,7 +98,7 @@ function readFile(response: Response, { url, offset, ranged }: Question): Answer
   };
   const useless = ranged ? ({ kind: 'noRange' } as const) : (inParts as Answer);
   if (type.startsWith('multipart/byteranges')) return useless;
-  const head = response.status === 206 ? readPart(response, offset) : readWhole(response);
+  const head = response.status === 206 ? readPart(response, offset, part) : readWhole(response);
   if (head === undefined || head.start > offset || (head.end ?? offset) < offset) return useless;
   // A part of what was compressed cannot be read, and what was compressed in parts has no order that could be known.
   if (head.encoded && head.partial && (offset > 0 || head.last !== true)) return useless;
@@ -99,15 +111,15 @@ function readWhole(response: Response): ResponseHead {
   return { partial: false, start: 0, end: bodyLength(response), last: true, total, ...common(response) };
 }
 
-function readPart(response: Response, offset: number): ResponseHead | undefined {
+function readPart(response: Response, offset: number, part: boolean): ResponseHead | undefined {
   const about = common(response);
   const header = response.headers.get('content-range');
   const length = bodyLength(response);
   if (header === null) {
     // Across origins it may be hidden; what was asked for, and the visible length, say the same.
     const end = length === undefined ? undefined : offset + length;
-    const total = hidesEncoding(response) ? undefined : end;
-    return { partial: true, start: offset, end, last: about.encoded ? true : undefined, total, ...about };
+    const total = part || hidesEncoding(response) ? undefined : end;
+    return { partial: true, start: offset, end, last: about.encoded && !part ? true : undefined, total, ...about };
   }
   const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header);
   const start = parseLength(range?.[1]);

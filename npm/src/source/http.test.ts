@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { expectBytes, pattern, readAt, readWhole } from '../../test/bytes.js';
 import { type HostileServer, hostileServer } from '../../test/hostile-server.js';
 import { BadFileError, DownloadError } from '../errors.js';
-import { type HttpOptions, httpSource } from './http.js';
+import { type HttpOptions, httpSource, MissingFileError } from './http.js';
 
 const FILE = pattern(3_000_001);
 const QUICK: HttpOptions = { attempts: 4, backoff: 1, stall: 150 };
@@ -182,4 +182,34 @@ test('an abort ends the wait between two attempts', async () => {
 test('aborted before it began, nothing is asked for', async () => {
   await expect(httpSource(server.url, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'Aborted' });
   expect(server.ranges).toEqual([]);
+});
+
+test('exact reads ask for the bytes that they need, and at first for what a header begins with', async () => {
+  for (const faults of [{}, { hideRange: true }, { hideTotal: true }]) {
+    Object.assign(server.faults, { hideRange: false, hideTotal: false }, faults);
+    server.ranges.length = 0;
+    server.sent = 0;
+    const source = await httpSource(server.url, { ...QUICK, exact: true });
+    expectBytes(await readAt(source, 0, 262_144), FILE.subarray(0, 262_144));
+    expectBytes(await readAt(source, 262_144, 524_288), FILE.subarray(262_144, 786_432));
+    source.close?.();
+    expect(server.ranges.map((range) => range?.replace('262143-', '262144-'))).toEqual([
+      'bytes=0-262143',
+      faults.hideRange || faults.hideTotal ? expect.stringMatching(/^bytes=26214[34]-786431$/) : 'bytes=262144-786431',
+    ]);
+    expect(server.sent).toBeLessThanOrEqual(786_433);
+  }
+});
+
+test('exact reads up to the end give the whole file', async () => {
+  server.faults.hideRange = true;
+  const source = await httpSource(server.url, { ...QUICK, exact: true });
+  expectBytes(await readWhole(source, 700_000), FILE);
+});
+
+test('a file that is not there is told apart', async () => {
+  server.faults.status = 404;
+  await expect(httpSource(server.url, QUICK)).rejects.toBeInstanceOf(MissingFileError);
+  server.faults.status = 403;
+  await expect(httpSource(server.url, QUICK)).rejects.not.toBeInstanceOf(MissingFileError);
 });

@@ -21,6 +21,8 @@ export interface HttpOptions {
   readonly attempts?: number;
   /** Wait after the first failure, in milliseconds; doubled after each further one, up to 10 s. */
   readonly backoff?: number;
+  /** Ask for no more than each read needs, and at first for as much as a header's reader begins with. */
+  readonly exact?: boolean | undefined;
   /** A connection that brings nothing for so many milliseconds counts as broken. */
   readonly stall?: number;
 }
@@ -30,6 +32,8 @@ const PROGRESS = 64 << 10;
 /** A gap up to this size is read and thrown away: cheaper than a new request. */
 const SKIP = 1 << 20;
 const LONGEST_BACKOFF = 10_000;
+/** What is asked for at first where no more than needed is: the first piece that a header's reader reads. */
+const FIRST_PIECE = 256 << 10;
 
 /**
  * Connect, and learn the file's length.
@@ -87,7 +91,7 @@ class Download implements ByteSource {
   }
 
   async open(): Promise<void> {
-    await this.#patiently(() => this.#connect(0));
+    await this.#patiently(() => this.#connect(0, FIRST_PIECE));
   }
 
   readInto(offset: number, target: Uint8Array): Promise<number> {
@@ -96,6 +100,10 @@ class Download implements ByteSource {
       offset += chunk?.length ?? 0;
       return chunk;
     });
+  }
+
+  pause(): void {
+    this.#disconnect();
   }
 
   close(): void {
@@ -111,7 +119,8 @@ class Download implements ByteSource {
         this.#disconnect();
         // From the last byte on, not behind it: where nothing follows, that is a range, too. Pages do not get to see the answer to
         // one that is none, where the server adds its CORS headers to successes alone.
-        await this.#connect(offset === this.#doubtfulEnd ? offset - 1 : offset);
+        const from = offset === this.#doubtfulEnd ? offset - 1 : offset;
+        await this.#connect(from, offset + limit - from);
         continue;
       }
       const left = (this.#total ?? Number.POSITIVE_INFINITY) - this.#position;
@@ -152,12 +161,12 @@ class Download implements ByteSource {
   }
 
   /**
-   * Ask for everything from `offset` on. Afterwards the position is where the answer begins, at `offset` or before; or the file's end
+   * Ask for everything from `offset` on, or for `length` bytes if that is the option. Afterwards the position is where the answer begins, at `offset` or before; or the file's end
    * is known.
    */
-  async #connect(offset: number): Promise<void> {
+  async #connect(offset: number, length: number): Promise<void> {
     for (;;) {
-      const { connection, answer } = await this.#ask(offset);
+      const { connection, answer } = await this.#ask(offset, length);
       if (answer.kind === 'file' && this.#first !== undefined && differ(this.#first, answer.head)) {
         connection.close();
         throw new BadFileError('The file on the server changed while it was being downloaded. Load it again.');
@@ -183,21 +192,23 @@ class Download implements ByteSource {
         continue;
       }
       if (answer.passing) throw new Interrupted(answer.message);
-      if (!answer.stale || this.#fresh) throw new DownloadError(answer.message);
+      if (!answer.stale || this.#fresh) throw new (answer.missing ? MissingFileError : DownloadError)(answer.message);
       this.#fresh = true;
     }
   }
 
-  async #ask(offset: number): Promise<{ connection: Connection; answer: Answer }> {
+  async #ask(offset: number, length: number): Promise<{ connection: Connection; answer: Answer }> {
     const connection = new Connection(this.#options.stall ?? 30_000, this.#stop.signal);
     const ranged = this.#ranged && !this.#plainNext;
-    const range = ranged ? { Range: `bytes=${offset}-` } : {};
+    const { exact = false } = this.#options;
+    const range = ranged ? { Range: `bytes=${offset}-${exact ? offset + length - 1 : ''}` } : {};
     const cache = this.#fresh ? 'reload' : 'default';
     try {
       const response = await connection.fetch(this.#url, { headers: { ...this.#options.headers, ...range }, cache });
       this.#plainNext = false;
       const begun = this.#first !== undefined;
-      const question = { url: this.#url, offset, ranged, rangesWork: this.#rangesWork, begun, total: this.#total };
+      const asked = { url: this.#url, offset, ranged, part: ranged && exact };
+      const question = { ...asked, rangesWork: this.#rangesWork, begun, total: this.#total };
       return { connection, answer: readAnswer(response, question) };
     } catch (error) {
       connection.close();
@@ -257,6 +268,9 @@ class Download implements ByteSource {
     this.#connection = undefined;
   }
 }
+
+/** There is no file at this address. */
+export class MissingFileError extends DownloadError {}
 
 /** A failure that a new connection may cure. */
 class Interrupted extends Error {}

@@ -11,6 +11,8 @@ export interface ByteSource {
   readonly sequential?: boolean | undefined;
   /** Fill `target` with the bytes from `offset` on; returns how many came, fewer than asked only where the file ends. */
   readInto(offset: number, target: Uint8Array): Promise<number>;
+  /** Let go of connections until the next read: browsers have few for a server. */
+  pause?(): void;
   /** Let go of connections and buffers. */
   close?(): void;
 }

@@ -1,5 +1,5 @@
 // A model on the CPU lets JavaScript's queue be handled between its steps. That takes no timer: browsers make nested ones wait 4 ms each.
-import { breathe } from "../../../wasm/src/host.js";
+import { breathe } from "../../../wasm/host/src/host.js";
 
 const BREATHS = 100;
 

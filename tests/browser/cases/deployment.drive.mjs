@@ -225,7 +225,7 @@ function forCpu(plain, relaxed) {
 
 /** @param {string} folder where the package's files are served, and nowhere else */
 function moved(folder) {
-  const modules = ["inglenook.wasm", "inglenook-grammar.wasm", "inglenook-cpu.wasm", "inglenook-cpu-relaxed.wasm"];
+  const modules = ["inglenook.wasm", "inglenook-grammar.wasm", "inglenook-convert.wasm", "inglenook-cpu.wasm", "inglenook-cpu-relaxed.wasm"];
   const names = ["worker.js", ...modules, "ember-q8_0.gguf"];
   return Object.fromEntries(
     names.flatMap((name) => [[`${folder}${name}`, `${ROOT}${ASSETS}${name}`], [`${ASSETS}${name}`, MISSING]]),

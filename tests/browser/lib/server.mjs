@@ -19,7 +19,7 @@ const TYPES = {
  * Serve a folder on a free port of this machine alone. Its address counts as a secure context, which WebGPU needs.
  * @param {string} folder
  * @param {Record<string, string>} [files] more files by their path on the server, wherever they lie on disk
- * @param {(path: string) => boolean} [allow] told the path of each request; false has it answered as if the server were down
+ * @param {(path: string, range?: string) => boolean} [allow] told the path of each request, and the range that it asks for; false has it answered as if the server were down
  * @param {(path: string) => Record<string, string>} [headers] more of them, in the place of the usual ones
  * @returns {Promise<{ address: string, close: () => Promise<void> }>} the address ends without a slash
  */
@@ -41,7 +41,7 @@ export async function serve(folder, files = {}, allow = () => true, headers = ()
 /**
  * @param {string} folder
  * @param {Record<string, string>} files
- * @param {(path: string) => boolean} allow
+ * @param {(path: string, range?: string) => boolean} allow
  * @param {(path: string) => Record<string, string>} headers
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
@@ -50,7 +50,7 @@ async function answer(folder, files, allow, headers, request, response) {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   // `normalize` of an absolute path drops every `..`, so nothing above the folder can be named.
   const path = normalize(decodeURIComponent(pathname));
-  if (!allow(path)) {
+  if (!allow(path, request.headers.range)) {
     response.writeHead(503, { "cache-control": "no-store" }).end();
     return;
   }

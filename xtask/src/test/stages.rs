@@ -45,16 +45,19 @@ fn format(workspace: &Workspace) -> (Counts, Result<()>) {
     run_check(cargo(workspace).args(["fmt", "--all", "--check"]))
 }
 
+/// What runs in browsers, but for the modules of the CPU.
+const WEB: [&str; 4] = ["inglenook-wasm", "inglenook-wasm-host", "inglenook-grammar-wasm", "inglenook-convert-wasm"];
+
 fn clippy(workspace: &Workspace) -> (Counts, Result<()>) {
     // With the fuzz targets, which nothing else builds; what runs in browsers has a stage of its own.
-    let others = ["inglenook-wasm", "inglenook-cpu-wasm", "inglenook-grammar-wasm"].map(|web| ["--exclude", web]);
+    let others = WEB.iter().chain(&["inglenook-cpu-wasm"]).flat_map(|web| ["--exclude", *web]);
     let clippy = ["clippy", "--quiet", "--all-targets"];
-    run_check(cargo(workspace).args(clippy).arg("--workspace").args(others.concat()).args(["--", "--deny", "warnings"]))
+    run_check(cargo(workspace).args(clippy).arg("--workspace").args(others).args(["--", "--deny", "warnings"]))
 }
 
 fn clippy_wasm(workspace: &Workspace) -> (Counts, Result<()>) {
     // The module of the CPU by itself, since it has the engine without the web.
-    let web = ["--package", "inglenook-wasm", "--package", "inglenook-grammar-wasm"];
+    let web: Vec<&str> = WEB.iter().flat_map(|web| ["--package", *web]).collect();
     let cpu = ["--package", "inglenook-cpu-wasm"];
     let builds: [(&[&str], &[&str]); 3] = [(&[], &web), (&[], &cpu), (&wasm_target::RELAXED, &cpu)];
     as_check(builds.into_iter().try_for_each(|(flags, packages)| clippy_for_web(workspace, flags, packages)))

@@ -82,7 +82,7 @@ fn model_that_is_converted_as_it_is_read_is_the_file_that_convert_writes() {
     for mix in ["q4_k_m", "q8_0", "q6_k"] {
         let written = converted(&input, mix, None).unwrap();
         let source = Box::new(Memory(input.clone()));
-        let read = pollster::block_on(Converted::open(source, Mix::by_name(mix).unwrap())).unwrap();
+        let read = pollster::block_on(Converted::open(source, Mix::by_name(mix), Vec::new(), &[])).unwrap();
         let mut bytes = vec![0; read.len().unwrap() as usize];
         pollster::block_on(read.read_at(0, &mut bytes)).unwrap();
         assert!(written[..bytes.len()] == bytes && written[bytes.len()..].iter().all(|byte| *byte == 0), "{mix}");

@@ -19,9 +19,8 @@ extern "C" {
     fn next_task() -> Promise;
 }
 
-/// Runs once, when the module is instantiated.
-#[wasm_bindgen(start)]
-fn start() {
+/// To be called once, when the module is instantiated.
+pub fn set_panic_hook() {
     std::panic::set_hook(Box::new(|info| report_panic(&info.to_string())));
 }
 

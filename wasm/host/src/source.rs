@@ -1,6 +1,6 @@
 //! A file that JavaScript holds, as the engine reads it.
 
-use inglenook::source::{LocalFuture, Source, SourceError};
+use inglenook_format::source::{LocalFuture, Source, SourceError};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -69,12 +69,13 @@ async fn fill(source: &JsSource, offset: u64, buf: &mut [u8]) -> Result<(), Sour
 }
 
 async fn piece(source: &JsSource, offset: u64, length: usize) -> Result<Uint8Array, SourceError> {
-    let reading = source.read(offset as f64, length as f64).map_err(|thrown| failure(&thrown))?;
-    let bytes = JsFuture::from(reading).await.map_err(|thrown| failure(&thrown))?;
+    let reading = source.read(offset as f64, length as f64).map_err(|thrown| source_error(&thrown))?;
+    let bytes = JsFuture::from(reading).await.map_err(|thrown| source_error(&thrown))?;
     bytes.dyn_into().map_err(|_| SourceError::Transport { message: "what came is no Uint8Array".into() })
 }
 
-fn failure(thrown: &JsValue) -> SourceError {
+/// Why a read failed, of what JavaScript threw.
+pub fn source_error(thrown: &JsValue) -> SourceError {
     match thrown.dyn_ref::<js_sys::Error>() {
         Some(error) if ["AbortError", "Aborted"].contains(&String::from(error.name()).as_str()) => SourceError::Aborted,
         Some(error) => SourceError::Transport { message: error.message().into() },

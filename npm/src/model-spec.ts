@@ -1,0 +1,88 @@
+/** From a caller's idea of a model to its description. */
+
+import type { Assets } from './assets.js';
+import type { CreateEngineOptions } from './create-engine.js';
+import { BadRequestError } from './errors.js';
+import type { ModelSpec } from './protocol.js';
+import { servePort } from './source/port-stream.js';
+
+/** What a caller's idea of a model is, in a form that crosses to the worker. @throws BadRequestError */
+export function toSpec(
+  { model, size, headers }: Pick<CreateEngineOptions, 'model' | 'size' | 'headers'>,
+  base: string,
+  assets: Assets,
+  loaded: AbortSignal,
+): ModelSpec {
+  if (model === 'ember') return { kind: 'ember', url: assets.ember };
+  if (typeof model === 'string' || model instanceof URL) return { kind: 'url', url: resolveUrl(model, base), headers };
+  if (model instanceof Blob) return { kind: 'blob', blob: model };
+  if (model instanceof ReadableStream) {
+    if (model.locked) throw new BadRequestError('The model stream is being read by someone else. Pass a fresh one.');
+    return { kind: 'stream', port: servePort(model, loaded), size };
+  }
+  if (isIterable(model)) return filesSpec([...model]);
+  throw new BadRequestError(
+    '`model` must be a URL, a File or Blob, several Files, a ReadableStream of bytes, or "ember".',
+  );
+}
+
+function isIterable(model: unknown): model is Iterable<unknown> {
+  return typeof model === 'object' && model !== null && Symbol.iterator in model;
+}
+
+function filesSpec(files: readonly unknown[]): ModelSpec {
+  const named = files.map((file) => {
+    if (file instanceof Blob && 'name' in file) return { name: nameOf(file as File), blob: file };
+    throw new BadRequestError(
+      'Several files of a model must be a list of Files: those that a user picked, for instance.',
+    );
+  });
+  const [first] = named;
+  if (first === undefined) throw new BadRequestError('`model` is a list without a File. Pick a model first.');
+  return named.length === 1 ? { kind: 'blob', blob: first.blob } : { kind: 'files', files: named };
+}
+
+/** Within the folder that the user picked, if it was one. */
+function nameOf({ name, webkitRelativePath }: File): string {
+  return webkitRelativePath?.replace(/^[^/]*\//, '') || name;
+}
+
+/** The same of the model that drafts, if there is one. @throws BadRequestError */
+export function toDraftSpec(
+  options: CreateEngineOptions,
+  base: string,
+  assets: Assets,
+  loaded: AbortSignal,
+): ModelSpec | undefined {
+  const { draft } = options;
+  if (draft === undefined) return undefined;
+  if (typeof draft === 'string' || draft instanceof URL || draft instanceof Blob) {
+    return toSpec({ ...options, model: draft }, base, assets, loaded);
+  }
+  throw new BadRequestError('`draft` must be a URL, or a File or Blob.');
+}
+
+/** Schemes that `fetch` knows, and those of pages from disk and of extensions. */
+const FETCHED = [
+  'https:',
+  'http:',
+  'blob:',
+  'data:',
+  'file:',
+  'chrome-extension:',
+  'moz-extension:',
+  'safari-web-extension:',
+];
+
+/** Relative to the page, since the worker that will fetch it has another base. */
+function resolveUrl(url: string | URL, base: string): string {
+  try {
+    const { href, protocol } = new URL(url, base);
+    if (FETCHED.includes(protocol)) return href;
+  } catch {
+    // No URL at all.
+  }
+  throw new BadRequestError(
+    `"${String(url)}" is no address that a model can be fetched from. Pass an https: address, the File that the user picked, or "ember".`,
+  );
+}
