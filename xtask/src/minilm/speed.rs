@@ -1,4 +1,4 @@
-//! Sentences a second on the CPU, beside onnxruntime and transformers.js, in turn and on the same weights in F32.
+//! Sentences a second on the CPU, beside onnxruntime and transformers.js, in turn and on the same weights in F32; and of Q8_0 beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,19 +49,20 @@ pub fn compare(workspace: &Workspace, options: &Options, folder: &Path, model: &
     }
     let texts = folder.join("sentences.txt");
     fs::write(&texts, sentences(&fs::read_to_string(workspace.root.join("tests/goldens/generator/corpus.txt"))?))?;
-    let gguf = folder.join("all-minilm-l6-v2-f32.gguf");
+    let gguf = |ty: &str| folder.join(format!("all-minilm-l6-v2-{ty}.gguf"));
     let peers = workspace.root.join("benches/peers/sentences");
-    let mut turns: [Vec<Turn>; 3] = Default::default();
+    let mut turns: [Vec<Turn>; 4] = Default::default();
     for _ in 0..TURNS {
-        turns[0].push(ours(inglenook(workspace, options), &gguf, &texts)?);
+        turns[0].push(ours(inglenook(workspace, options), &gguf("f32"), &texts)?);
+        turns[3].push(ours(inglenook(workspace, options), &gguf("q8_0"), &texts)?);
         turns[1].push(theirs(python()?.arg(peers.join("ort.py")).args([&onnx, &texts]))?);
         let script = peers.join("transformers-js.mjs");
         turns[2].push(theirs(Command::new("node").arg(script).args([&packages, &onnx, &texts]))?);
     }
-    let [ours, theirs @ ..] = turns.map(|turns| median(turns));
+    let [ours, onnxruntime, transformers_js, quantised] = turns.map(median);
     let mut slower = Vec::new();
-    say(&format!("inglenook: {:.0} sentences a second", ours.1));
-    for (name, speed) in theirs {
+    say(&format!("inglenook: {:.0} sentences a second, {:.0} in Q8_0", ours.1, quantised.1));
+    for (name, speed) in [onnxruntime, transformers_js] {
         say(&format!("{name}: {speed:.0} sentences a second; inglenook has {:.2} times as many", ours.1 / speed));
         if ours.1 < speed {
             slower.push(name);
