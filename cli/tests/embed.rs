@@ -46,6 +46,7 @@ fn embed_prints_the_object_of_openai() {
     assert_eq!(object["data"][0]["index"], 0);
     assert_eq!(object["data"][0]["embedding"].as_array().map(Vec::len), Some(96));
     assert!(object["usage"]["total_tokens"].as_u64().is_some_and(|tokens| tokens > 0));
+    assert!(object["timings"]["embed_ms"].as_f64().is_some_and(|ms| ms > 0.0));
 }
 
 #[test]

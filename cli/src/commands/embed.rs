@@ -1,6 +1,7 @@
 //! `inglenook embed`: vectors of texts.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -71,20 +72,23 @@ pub fn run(options: &Options) -> Result<()> {
         normalize: Some(!options.no_normalize),
         ..EmbeddingRequest::default()
     };
+    let begin = Instant::now();
     let embeddings = pollster::block_on(embedder.embed(&request))?;
+    let elapsed = begin.elapsed();
     let mut out = io::stdout().lock();
     if options.json {
-        writeln!(out, "{}", list(&embeddings, &embedder.model().info().name))?;
+        writeln!(out, "{}", list(&embeddings, &embedder.model().info().name, elapsed))?;
     } else {
         embeddings.vectors.iter().try_for_each(|vector| writeln!(out, "{}", json!(vector)))?;
     }
     Ok(())
 }
 
-/// OpenAI's object.
-fn list(embeddings: &Embeddings, model: &str) -> Value {
+/// OpenAI's object, and the time that embedding took, without loading the model.
+fn list(embeddings: &Embeddings, model: &str, elapsed: Duration) -> Value {
     let item = |(index, embedding)| json!({ "object": "embedding", "index": index, "embedding": embedding });
     let data: Vec<Value> = embeddings.vectors.iter().enumerate().map(item).collect();
     let usage = json!({ "prompt_tokens": embeddings.tokens, "total_tokens": embeddings.tokens });
-    json!({ "object": "list", "data": data, "model": model, "usage": usage })
+    let timings = json!({ "embed_ms": elapsed.as_secs_f64() * 1000.0 });
+    json!({ "object": "list", "data": data, "model": model, "usage": usage, "timings": timings })
 }

