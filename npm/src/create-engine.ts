@@ -2,7 +2,7 @@
 
 import { type Assets, assetsIn } from './assets.js';
 import { Connection } from './connection.js';
-import { Engine } from './engine.js';
+import { type AdapterSource, Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
@@ -58,6 +58,11 @@ export interface CreateEngineOptions {
    * `headers`.
    */
   readonly draft?: string | URL | Blob;
+  /**
+   * LoRA adapters for the model, GGUF files, by the names that requests choose them by: `lora: [{ name, scale }]`. They are loaded behind
+   * the model, with the same `headers`; `engine.loadAdapter` loads further ones.
+   */
+  readonly adapters?: Readonly<Record<string, AdapterSource>>;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -95,13 +100,16 @@ export async function createEngineOn(
   try {
     const assets = assetsIn(options.assetsUrl, base);
     const model = toSpec(options, base, assets, loaded.signal);
-    const draft = toDraftSpec(options, base, assets, loaded.signal);
+    const specOf = specsBeside(options, base, assets);
+    const draft = options.draft === undefined ? undefined : specOf('draft', options.draft);
+    const named = Object.entries(options.adapters ?? {});
+    const adapters = named.map(([name, file]) => ({ name, adapter: specOf('adapters', file) }));
     const connection = new Connection(await openPort(assets));
     const { onProgress, signal } = options;
-    const models = { model, draft };
+    const models = { model, draft, adapters };
     const beside = { pageStore: pageStoreOf(options), threads: options.threads };
     const info = await connection.load(models, loadOptions, assets, onProgress, signal, beside);
-    return new Engine(connection, info);
+    return new Engine(connection, info, (file) => specOf('adapter', file));
   } catch (error) {
     throw toInglenookError(error);
   } finally {
@@ -147,34 +155,35 @@ function pageStoreOf({ pageStore }: CreateEngineOptions): PageStoreOptions | und
   return { folder, maxBytes };
 }
 
-function toSpec(
-  { model, size, headers }: CreateEngineOptions,
-  base: string,
-  assets: Assets,
-  loaded: AbortSignal,
-): ModelSpec {
-  if (model === 'ember') return { kind: 'ember', url: assets.ember };
-  if (typeof model === 'string' || model instanceof URL) return { kind: 'url', url: resolveUrl(model, base), headers };
-  if (model instanceof Blob) return { kind: 'blob', blob: model };
+function toSpec(options: CreateEngineOptions, base: string, assets: Assets, loaded: AbortSignal): ModelSpec {
+  const { model, size, headers } = options;
   if (model instanceof ReadableStream) {
     if (model.locked) throw new BadRequestError('The model stream is being read by someone else. Pass a fresh one.');
     return { kind: 'stream', port: servePort(model, loaded), size };
   }
+  const spec = fileSpec(model, headers, base, assets);
+  if (spec !== undefined) return spec;
   throw new BadRequestError('`model` must be a URL, a File or Blob, a ReadableStream of bytes, or "ember".');
 }
 
-function toDraftSpec(
-  options: CreateEngineOptions,
+/** Specs of files that are loaded beside the model, with its `headers`. Errors call the file `name`. */
+function specsBeside({ headers }: CreateEngineOptions, base: string, assets: Assets) {
+  return (name: string, file: AdapterSource): ModelSpec => {
+    const spec = fileSpec(file, headers, base, assets);
+    if (spec !== undefined) return spec;
+    throw new BadRequestError(`\`${name}\` must be a URL, or a File or Blob.`);
+  };
+}
+
+function fileSpec(
+  file: unknown,
+  headers: CreateEngineOptions['headers'],
   base: string,
   assets: Assets,
-  loaded: AbortSignal,
 ): ModelSpec | undefined {
-  const { draft } = options;
-  if (draft === undefined) return undefined;
-  if (typeof draft === 'string' || draft instanceof URL || draft instanceof Blob) {
-    return toSpec({ ...options, model: draft }, base, assets, loaded);
-  }
-  throw new BadRequestError('`draft` must be a URL, or a File or Blob.');
+  if (file === 'ember') return { kind: 'ember', url: assets.ember };
+  if (typeof file === 'string' || file instanceof URL) return { kind: 'url', url: resolveUrl(file, base), headers };
+  return file instanceof Blob ? { kind: 'blob', blob: file } : undefined;
 }
 
 /** Schemes that `fetch` knows, and those of pages from disk and of extensions. */
