@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub use embedder::{EmbedderArguments, TextArguments};
 pub use form::FormArguments;
-pub use lora::LoraArgument;
+pub use lora::{AdapterArguments, LoraArgument};
 pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;
 
