@@ -1,15 +1,19 @@
-//! Reading LoRA adapters.
+//! Reading LoRA adapters, and loading them beside a model.
 
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use inglenook::engine::Engine;
+use inglenook::engine::request::AdapterChoice;
 use inglenook::format::gguf::Gguf;
 use inglenook::format::hf::read_lora;
 use inglenook::format::lora::{Lora, LoraError};
 use inglenook::source::ReadAt;
 
+use crate::arguments::LoraArgument;
 use crate::folder::Folder;
+use crate::load;
 
 /// Reads an adapter, a GGUF file or a folder as PEFT saves it, for the model whose header is `base`.
 ///
@@ -24,6 +28,24 @@ pub fn read(path: &Path, base: &Gguf) -> Result<Lora> {
         pollster::block_on(Lora::read(&source)).and_then(|lora| fitting(lora, base))
     };
     lora.with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// Loads adapters beside an engine's model, by their paths as names; what a request chooses them by.
+///
+/// # Errors
+/// As [`read`]; what the device says.
+pub fn load(engine: &Engine, model: Option<&Path>, adapters: &[LoraArgument]) -> Result<Vec<AdapterChoice>> {
+    if adapters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let base = load::gguf(model)?;
+    let add = |LoraArgument { path, scale }: &LoraArgument| {
+        let name = path.display().to_string();
+        let loaded = pollster::block_on(engine.load_adapter(&name, &read(path, &base)?));
+        loaded.with_context(|| format!("cannot use {name}"))?;
+        Ok(AdapterChoice { name, scale: *scale })
+    };
+    adapters.iter().map(add).collect()
 }
 
 fn fitting(lora: Lora, base: &Gguf) -> Result<Lora, LoraError> {

@@ -2,9 +2,9 @@
 
 import { type Assets, assetsIn } from './assets.js';
 import { Connection } from './connection.js';
-import { Engine } from './engine.js';
+import { type AdapterSource, Engine } from './engine.js';
 import { BadRequestError, toInglenookError } from './errors.js';
-import { toDraftSpec, toSpec } from './model-spec.js';
+import { specBeside, toSpec } from './model-spec.js';
 import type { PageStoreOptions } from './page-store.js';
 import type { LoadProgress } from './progress.js';
 import type { GpuFeature, HostPort, KvType, LoadOptions } from './protocol.js';
@@ -69,6 +69,11 @@ export interface CreateEngineOptions {
    * default false. The file must have one, as those of Qwen3.5 and GLM-4.5 may.
    */
   readonly mtp?: boolean;
+  /**
+   * LoRA adapters for the model, GGUF files, by the names that requests choose them by: `lora: [{ name, scale }]`. They are loaded behind
+   * the model, with the same `headers`; `engine.loadAdapter` loads further ones.
+   */
+  readonly adapters?: Readonly<Record<string, AdapterSource>>;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */
   readonly defaultLimits?: boolean;
   /** Features of the GPU to leave unused, to compare or to work around a driver. */
@@ -101,13 +106,16 @@ export async function createEngineOn(
   try {
     const assets = assetsIn(options.assetsUrl, base);
     const model = toSpec(options, base, assets, loaded.signal);
-    const draft = toDraftSpec(options, base, assets, loaded.signal);
+    const specOf = (name: string, file: AdapterSource) => specBeside(name, file, options, base, assets);
+    const draft = options.draft === undefined ? undefined : specOf('draft', options.draft);
+    const named = Object.entries(options.adapters ?? {});
+    const adapters = named.map(([name, file]) => ({ name, adapter: specOf('adapters', file) }));
     const connection = new Connection(await openPort(assets));
     const { onProgress, signal } = options;
-    const models = { model, draft, quantize: quantizeOf(options) };
+    const models = { model, draft, adapters, quantize: quantizeOf(options) };
     const beside = { pageStore: pageStoreOf(options), threads: options.threads };
     const info = await connection.load(models, loadOptions, assets, onProgress, signal, beside);
-    return new Engine(connection, info);
+    return new Engine(connection, info, (file) => specOf('adapter', file));
   } catch (error) {
     throw toInglenookError(error);
   } finally {

@@ -261,12 +261,43 @@ test('load hands a draft model to the module beside the model', async () => {
   await engine.close();
 });
 
+test('adapters are loaded behind the model, and later ones beside it', async () => {
+  const loaded: [string, string][] = [];
+  const adapters = { formal: new Blob(['GGUF of one']), brief: new Blob(['GGUF of another']) };
+  const onAdapter = (name: string, bytes: Uint8Array) => loaded.push([name, new TextDecoder().decode(bytes)]);
+  let request: unknown;
+  const engine = await create({ onAdapter, onRequest: (asked) => (request = asked) }, { adapters });
+  expect(loaded).toEqual([
+    ['formal', 'GGUF of one'],
+    ['brief', 'GGUF of another'],
+  ]);
+  await engine.chat.completions.create({ ...ASK, lora: [{ name: 'formal', scale: 0.5 }] });
+  expect(request).toMatchObject({ lora: [{ name: 'formal', scale: 0.5 }] });
+  await expect(engine.loadAdapter('formal', adapters.brief)).rejects.toBeInstanceOf(BadRequestError);
+  await engine.unloadAdapter('formal');
+  await engine.loadAdapter('formal', adapters.brief);
+  expect(loaded.at(-1)).toEqual(['formal', 'GGUF of another']);
+  await expect(engine.loadAdapter('other', new Blob(['<html>']))).rejects.toBeInstanceOf(BadFileError);
+  await expect(engine.loadAdapter('other', 42 as unknown as string)).rejects.toBeInstanceOf(BadRequestError);
+  await expect(engine.unloadAdapter('other')).rejects.toBeInstanceOf(BadRequestError);
+  await engine.close();
+});
+
+test('an adapter that cannot be loaded ends the load, and the engine is given back', async () => {
+  let closed = 0;
+  const loading = create({ onClose: () => (closed += 1) }, { adapters: { wrong: new Blob(['<html>']) } });
+  await expect(loading).rejects.toBeInstanceOf(BadFileError);
+  expect(closed).toBe(1);
+});
+
 test.each([
   ['a file that is no model', { model: new Blob(['<html>']) }, BadFileError],
   ['a model that is none', { model: 42 as unknown as string }, BadRequestError],
   ['an address that is none', { model: 'http://' }, BadRequestError],
   ['a draft model that is none', { draft: 42 as unknown as string }, BadRequestError],
   ['a draft model at no address', { draft: 'http://' }, BadRequestError],
+  ['an adapter that is none', { adapters: { a: 42 as unknown as string } }, BadRequestError],
+  ['an adapter at no address', { adapters: { a: 'http://' } }, BadRequestError],
   ['a context of no length', { contextLength: 0 }, BadRequestError],
   ['a worker that is no choice', { worker: 'https://app.example/worker.js' as unknown as boolean }, BadRequestError],
   ['files of the package at no address', { assetsUrl: 'https://' }, BadRequestError],

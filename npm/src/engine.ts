@@ -8,6 +8,10 @@ import { BadRequestError } from './errors.js';
 import type { Counters, EngineInfo } from './info.js';
 import { toRequestJson } from './openai/request.js';
 import type { ChatCompletionRequest } from './openai/types.js';
+import type { ModelSpec } from './protocol.js';
+
+/** Where a LoRA adapter comes from: a GGUF file's URL (in Node, its path, too), or a `File` or other `Blob`. */
+export type AdapterSource = string | URL | Blob;
 
 /** How `engine.tokenize` reads a text. */
 export interface TokenizeOptions {
@@ -34,10 +38,12 @@ export class Engine {
   /** As in OpenAI's client: `engine.embeddings.create({ input })`. */
   readonly embeddings: Embeddings;
   readonly #connection: Connection;
+  readonly #specOf: (adapter: AdapterSource) => ModelSpec;
 
   /** @internal */
-  constructor(connection: Connection, info: EngineInfo) {
+  constructor(connection: Connection, info: EngineInfo, specOf: (adapter: AdapterSource) => ModelSpec) {
     this.#connection = connection;
+    this.#specOf = specOf;
     this.info = info;
     this.embeddings = new Embeddings(connection, info.model.name);
     this.chat = { completions: new ChatCompletions(connection, info.model.name) };
@@ -88,6 +94,19 @@ export class Engine {
     return this.#connection.ask({ about: 'prompt', request: toRequestJson(request) });
   }
 
+  /**
+   * Load a LoRA adapter beside the model, so that requests can choose it by this name: `lora: [{ name }]`. Answers under way go on
+   * meanwhile. One for another model is a `BadFileError`, and a name that another has a `BadRequestError`.
+   */
+  async loadAdapter(name: string, adapter: AdapterSource): Promise<void> {
+    await this.#connection.ask({ about: 'newAdapter', name: checkText(name), adapter: this.#specOf(adapter) });
+  }
+
+  /** Take an adapter away. Answers that have it keep it. */
+  async unloadAdapter(name: string): Promise<void> {
+    await this.#connection.ask({ about: 'oldAdapter', name: checkText(name) });
+  }
+
   /** GPU counters since loading, for benchmarks and tests. */
   async counters(): Promise<Counters> {
     return this.#connection.ask({ about: 'counters' });
@@ -101,6 +120,6 @@ export class Engine {
 
 /** Unpaired surrogates are no text: they become U+FFFD. */
 function checkText(text: unknown): string {
-  if (typeof text !== 'string') throw new BadRequestError('Pass the text to be tokenized as a string.');
+  if (typeof text !== 'string') throw new BadRequestError('Pass the text as a string.');
   return wellFormed(text);
 }

@@ -9,7 +9,7 @@ import type { EngineInfo } from './info.js';
 import type { WasmInspection } from './inspect.js';
 import type { PageStore, PageStoreOptions } from './page-store.js';
 import { progressMeter } from './progress.js';
-import type { Answers, Command, ModelSpec, Question, RankedDocuments, Report } from './protocol.js';
+import type { Answers, Command, ModelSpec, NamedAdapter, Question, RankedDocuments, Report } from './protocol.js';
 import { type ModelFiles, onlyFile } from './source/files.js';
 import { pieces } from './source/pieces.js';
 import { readAhead } from './source/read-ahead.js';
@@ -95,7 +95,7 @@ class Host {
   }
 
   async #load(command: Extract<Command, { type: 'load' }>): Promise<void> {
-    const { model, draft, quantize, options, assets, pageStore } = command;
+    const { model, draft, adapters = [], quantize, options, assets, pageStore } = command;
     const { signal } = this.#loading;
     const sources: WatchedSource[] = [];
     let ended = false;
@@ -123,6 +123,12 @@ class Host {
       const settings = JSON.stringify(options);
       const callbacks = [loadCpu, fetchShaders] as const;
       const engine = await module.WasmEngine.load(source, settings, meter, signal, drafting, store, ...callbacks);
+      try {
+        for (const adapter of adapters) await this.#loadAdapter(engine, adapter);
+      } catch (error) {
+        engine.close();
+        throw error;
+      }
       // Closed while it loaded: nobody will ever ask for it.
       if (signal.aborted) return engine.close();
       this.#engine = engine;
@@ -145,6 +151,17 @@ class Host {
       ended = true;
       if (this.#engine === undefined) this.#cpu?.end();
       for (const source of sources) source.close();
+    }
+  }
+
+  async #loadAdapter(engine: WasmEngine, { name, adapter }: NamedAdapter): Promise<undefined> {
+    const source = watched(readAhead(await this.#platform.openModel(adapter, this.#loading.signal, false)));
+    try {
+      await engine.load_adapter(name, source);
+    } catch (error) {
+      throw source.failure ?? error;
+    } finally {
+      source.close();
     }
   }
 
@@ -260,7 +277,9 @@ class Host {
 
   async #answer({ id, ...question }: Extract<Command, { type: 'ask' }>): Promise<void> {
     try {
-      this.#report({ type: 'value', id, value: await answer(this.#loaded(), question) });
+      const engine = this.#loaded();
+      const asked = question.about === 'newAdapter' ? this.#loadAdapter(engine, question) : answer(engine, question);
+      this.#report({ type: 'value', id, value: await asked });
     } catch (error) {
       this.#report({ type: 'failed', id, error: toWire(error) });
     }
@@ -303,7 +322,7 @@ interface Running {
 
 type Answer = Answers[keyof Answers];
 
-function answer(engine: WasmEngine, question: Question): Answer | Promise<Answer> {
+function answer(engine: WasmEngine, question: Exclude<Question, { about: 'newAdapter' }>): Answer | Promise<Answer> {
   switch (question.about) {
     case 'tokens':
       return engine.tokenize(question.text, question.special);
@@ -319,6 +338,9 @@ function answer(engine: WasmEngine, question: Question): Answer | Promise<Answer
       return engine.embed(question.request);
     case 'ranking':
       return engine.rank(question.request).then((json) => JSON.parse(json) as RankedDocuments);
+    case 'oldAdapter':
+      engine.unload_adapter(question.name);
+      return undefined;
     case 'counters':
       return JSON.parse(engine.counters());
   }

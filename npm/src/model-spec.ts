@@ -13,9 +13,8 @@ export function toSpec(
   assets: Assets,
   loaded: AbortSignal,
 ): ModelSpec {
-  if (model === 'ember') return { kind: 'ember', url: assets.ember };
-  if (typeof model === 'string' || model instanceof URL) return { kind: 'url', url: resolveUrl(model, base), headers };
-  if (model instanceof Blob) return { kind: 'blob', blob: model };
+  const spec = fileSpec(model, headers, base, assets);
+  if (spec !== undefined) return spec;
   if (model instanceof ReadableStream) {
     if (model.locked) throw new BadRequestError('The model stream is being read by someone else. Pass a fresh one.');
     return { kind: 'stream', port: servePort(model, loaded), size };
@@ -47,19 +46,29 @@ function nameOf({ name, webkitRelativePath }: File): string {
   return webkitRelativePath?.replace(/^[^/]*\//, '') || name;
 }
 
-/** The same of the model that drafts, if there is one. @throws BadRequestError */
-export function toDraftSpec(
-  options: CreateEngineOptions,
+/** The same of a file that is loaded beside the model, with its `headers`. Errors call it `name`. @throws BadRequestError */
+export function specBeside(
+  name: string,
+  file: unknown,
+  { headers }: Pick<CreateEngineOptions, 'headers'>,
   base: string,
   assets: Assets,
-  loaded: AbortSignal,
+): ModelSpec {
+  const spec = fileSpec(file, headers, base, assets);
+  if (spec !== undefined) return spec;
+  throw new BadRequestError(`\`${name}\` must be a URL, or a File or Blob.`);
+}
+
+/** A file by its address or itself. */
+function fileSpec(
+  file: unknown,
+  headers: CreateEngineOptions['headers'],
+  base: string,
+  assets: Assets,
 ): ModelSpec | undefined {
-  const { draft } = options;
-  if (draft === undefined) return undefined;
-  if (typeof draft === 'string' || draft instanceof URL || draft instanceof Blob) {
-    return toSpec({ ...options, model: draft }, base, assets, loaded);
-  }
-  throw new BadRequestError('`draft` must be a URL, or a File or Blob.');
+  if (file === 'ember') return { kind: 'ember', url: assets.ember };
+  if (typeof file === 'string' || file instanceof URL) return { kind: 'url', url: resolveUrl(file, base), headers };
+  return file instanceof Blob ? { kind: 'blob', blob: file } : undefined;
 }
 
 /** Schemes that `fetch` knows, and those of pages from disk and of extensions. */

@@ -18,12 +18,19 @@ export type ModelSpec =
   | { readonly kind: 'files'; readonly files: readonly { readonly name: string; readonly blob: Blob }[] }
   | { readonly kind: 'stream'; readonly port: MessagePort; readonly size?: number | undefined };
 
-/** What is loaded: a model, and perhaps another that drafts for it. */
+/** What is loaded: a model, and perhaps another that drafts for it, and adapters by their names. */
 export interface Models {
   readonly model: ModelSpec;
   /** What the model's matrices are converted to as they are read. */
   readonly quantize?: string | undefined;
   readonly draft?: ModelSpec | undefined;
+  readonly adapters?: readonly NamedAdapter[] | undefined;
+}
+
+/** An adapter, and the name that requests choose it by. */
+export interface NamedAdapter {
+  readonly name: string;
+  readonly adapter: ModelSpec;
 }
 
 /** What the engine is told at load: the JSON that the WebAssembly module takes. */
@@ -85,6 +92,8 @@ export type Question =
   | { readonly about: 'prompt'; readonly request: RequestJson }
   | { readonly about: 'embeddings'; readonly request: RequestJson }
   | { readonly about: 'ranking'; readonly request: RequestJson }
+  | ({ readonly about: 'newAdapter' } & NamedAdapter)
+  | { readonly about: 'oldAdapter'; readonly name: string }
   | { readonly about: 'counters' };
 
 /** What each question is answered with. */
@@ -98,6 +107,8 @@ export interface Answers {
   /** Tokens that were computed, how many vectors there are, and these one behind the other. */
   readonly embeddings: readonly [tokens: number, count: number, numbers: Float32Array];
   readonly ranking: RankedDocuments;
+  readonly newAdapter: undefined;
+  readonly oldAdapter: undefined;
   readonly counters: Counters;
 }
 

@@ -11,7 +11,7 @@ export type {
   RerankRequest,
   RerankResponse,
 } from './embeddings.js';
-export type { Engine, TokenizeOptions, TokenWithOffsets } from './engine.js';
+export type { AdapterSource, Engine, TokenizeOptions, TokenWithOffsets } from './engine.js';
 export {
   AbortedError,
   AdapterTooSmallError,
@@ -59,6 +59,7 @@ export type {
 export type { JsonSchemaFormat, ResponseFormat } from './openai/response-format.js';
 export type { NamedTool, Tool, ToolCall, ToolChoice, ToolOptions } from './openai/tools.js';
 export type {
+  AdapterChoice,
   AssistantMessage,
   ChatCompletion,
   ChatCompletionChunk,

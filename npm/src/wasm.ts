@@ -32,6 +32,10 @@ export interface WasmEngine {
   embed(requestJson: string): Promise<[number, number, Float32Array]>;
   /** Ranks documents: JSON of {@link import('./protocol.js').RankedDocuments}. */
   rank(requestJson: string): Promise<string>;
+  /** Reads a LoRA adapter, a GGUF file, so that requests can choose it by this name. */
+  load_adapter(name: string, source: PieceSource): Promise<void>;
+  /** Answers that have the adapter keep it. */
+  unload_adapter(name: string): void;
   /** Whether the request's form of answer needs the second module: see `set_grammars`. */
   needs_grammar(requestJson: string): boolean;
   /** The bytes of all tokens, as the second module takes them. */

@@ -24,6 +24,8 @@ export interface FakeOptions {
   readonly inspection?: Partial<WasmInspection>;
   /** Called with what load was given. */
   readonly onLoad?: (options: unknown, bytes: Uint8Array, draft: Uint8Array | undefined) => void;
+  /** Called with each adapter. */
+  readonly onAdapter?: (name: string, bytes: Uint8Array) => void;
   /** Called with each request. */
   readonly onRequest?: (request: unknown) => void;
   /** Called when the engine is closed. */
@@ -179,6 +181,7 @@ const RANKING_KEYS = {
 class FakeEngine implements WasmEngine {
   readonly #fake: FakeOptions;
   readonly #pageStore: PageStore | undefined;
+  readonly #adapters = new Set<string>();
   /** The choices of each answer that are still open. */
   readonly #answers = new Map<number, readonly FakeAnswer[]>();
   #grammars: EngineGrammars | undefined;
@@ -305,6 +308,24 @@ class FakeEngine implements WasmEngine {
     const results = documents.map((document, index) => ({ index, score: document.length / 100 }));
     results.sort((one, other) => other.score - one.score);
     return JSON.stringify({ results: results.slice(0, top_n), tokens: documents.join('').length });
+  }
+
+  async load_adapter(name: string, source: PieceSource): Promise<void> {
+    this.#mustBeOpen();
+    if (typeof name !== 'string') throw new TypeError('name must be a string');
+    if (this.#adapters.has(name))
+      throw wasmError('BadRequest', `An adapter called "${name}" is loaded. Choose another name.`);
+    const bytes = await readAll(source, () => undefined, new AbortController().signal, this.#fake);
+    if (new TextDecoder().decode(bytes.subarray(0, 4)) !== 'GGUF') {
+      throw wasmError('BadFile', 'This is not a GGUF file. Pick another.');
+    }
+    this.#fake.onAdapter?.(name, bytes);
+    this.#adapters.add(name);
+  }
+
+  unload_adapter(name: string): void {
+    this.#mustBeOpen();
+    if (!this.#adapters.delete(name)) throw wasmError('BadRequest', `No adapter called "${name}" is loaded.`);
   }
 
   needs_grammar(requestJson: string): boolean {

@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use inglenook::AdapterError;
 use inglenook::engine::embedder::{Embedder, EmbedderOptions, EmbeddingRequest, Purpose, RankingRequest};
 use inglenook::engine::event::Event;
 use inglenook::engine::request::Request;
 use inglenook::engine::{Answer, Engine, EngineOptions, Info, LoadProgress, Loaded, Model, ModelOptions};
 use inglenook::gpu::provide_shaders;
+use inglenook::lora::Lora;
 use inglenook::text::{Special, vocabulary};
 use inglenook_wasm_host::{self as host, JsSource};
 use js_sys::{Array, Date, Float32Array, Function, Object, Promise};
@@ -250,6 +252,23 @@ impl WasmEngine {
             let ranking = embedder.rank(&request).await.map_err(errors::to_js)?;
             Ok(serde_json::to_string(&ranking).map_err(errors::internal)?.into())
         })
+    }
+
+    /// Loads a LoRA adapter, a GGUF file, beside the model, so that requests can choose it by this name.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn load_adapter(&self, name: String, source: JsSource) -> Promise {
+        let shared = self.shared.clone();
+        host::promise(async move {
+            let engine = shared.with_engine(Engine::clone)?;
+            let adapter = Lora::read(&source).await.map_err(AdapterError::from).map_err(errors::to_js)?;
+            engine.load_adapter(&name, &adapter).await.map_err(errors::to_js)?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Takes an adapter away. Answers that have it keep it.
+    pub fn unload_adapter(&self, name: &str) -> Result<(), JsValue> {
+        self.shared.with_engine(|engine| engine.unload_adapter(name))?.map_err(errors::to_js)
     }
 
     /// Whether a request can be answered only with the module for grammars: see `set_grammars`.

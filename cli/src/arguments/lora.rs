@@ -3,6 +3,19 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::Args;
+
+/// The adapters that answers are computed with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model and device")]
+pub struct AdapterArguments {
+    /// Answer with a LoRA adapter: a GGUF file, or a folder as PEFT saves it. Can be given several times
+    ///
+    /// What it changes is multiplied by SCALE, 1 if there is none. A request that has `lora` itself names adapters by PATH.
+    #[arg(long, value_name = "PATH[=SCALE]")]
+    pub lora: Vec<LoraArgument>,
+}
+
 /// An adapter and the factor of what it changes: `PATH` or `PATH=SCALE`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoraArgument {

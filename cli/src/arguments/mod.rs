@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use embedder::{EmbedderArguments, TextArguments};
 pub use form::FormArguments;
-pub use lora::LoraArgument;
+pub use lora::{AdapterArguments, LoraArgument};
 pub use mix::mix_parser;
 pub use prompt::PromptArguments;
 pub use sampling::SamplingArguments;

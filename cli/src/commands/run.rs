@@ -10,11 +10,11 @@ use inglenook::engine::request::Request;
 use serde_json::json;
 
 use crate::answer::choices;
-use crate::arguments::{self, AnswerArguments, ModelArguments};
+use crate::arguments::{self, AdapterArguments, AnswerArguments, ModelArguments};
 use crate::completion::completion;
 use crate::interrupt::Interrupted;
-use crate::load;
 use crate::printer::Printer;
+use crate::{adapter, load};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +27,7 @@ Examples:
   inglenook run --json-schema person.json --json \"Who wrote Faust?\"
   inglenook run --page-store ~/.cache/inglenook \"$(cat report.txt) What is its conclusion?\"
   inglenook run --request request.json --model qwen3-0.6b-q4_k_m.gguf
+  inglenook run --model qwen3-0.6b-q4_k_m.gguf --lora formal.gguf --lora brief=0.5 \"Name three rivers.\"
   inglenook run --rule 'mask:/[0-9]{4}/' --stop 'The end' \"Tell me a story.\"";
 
 /// Answer one prompt
@@ -54,6 +55,8 @@ pub struct Options {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
     answer: AnswerArguments,
 }
 
@@ -62,9 +65,13 @@ pub struct Options {
 /// # Errors
 /// Whatever goes wrong on the way; [`Interrupted`] after ctrl-C.
 pub fn run(options: &Options) -> Result<()> {
-    let request = request(options)?;
+    let mut request = request(options)?;
     request.check()?;
     let mut engine = load::engine(&options.model)?;
+    let adapters = adapter::load(&engine, options.model.model.as_deref(), &options.adapters.lora)?;
+    if request.lora.is_empty() {
+        request.lora = adapters;
+    }
     let mut printer = Printer::new();
     let answers = choices(&mut engine, request, |part| if options.json { Ok(()) } else { printer.show(part) })?;
     printer.end_line()?;

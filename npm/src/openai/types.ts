@@ -17,6 +17,14 @@ export interface ReasoningOptions {
   readonly budget_tokens?: number;
 }
 
+/** A LoRA adapter that a request chooses. */
+export interface AdapterChoice {
+  /** The name that it was loaded by. */
+  readonly name: string;
+  /** The factor of what it changes; by default 1, as it was trained. */
+  readonly scale?: number;
+}
+
 /** OpenAI's words for how hard a model thinks. */
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max';
 
@@ -60,6 +68,8 @@ export interface ChatCompletionRequest extends ToolOptions, NeutralOptions, Samp
   readonly content_filter?: ContentFilter | null;
   /** Hold content back until a whole one of these is there: `'sentence'` where there is a `content_filter`, else nothing. */
   readonly segment?: Segment | null;
+  /** The LoRA adapters that the answer is computed with; none by default. What they change is added up. */
+  readonly lora?: readonly AdapterChoice[] | null;
   /** The name of a template: one of several in the model's file, or one that inglenook knows, such as `chatml`. */
   readonly chat_template?: string | null;
   /** Further variables for the template, such as `enable_thinking`. */

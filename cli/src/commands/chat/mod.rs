@@ -19,11 +19,10 @@ use self::command::Command;
 use self::conversation::Conversation;
 use self::lines::{Line, Lines};
 use crate::answer::{Answer, answer};
-use crate::arguments::{AnswerArguments, ModelArguments};
+use crate::arguments::{AdapterArguments, AnswerArguments, ModelArguments};
 use crate::interrupt::{self, Interrupted};
-use crate::load;
 use crate::printer::Printer;
-use crate::show;
+use crate::{adapter, load, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +57,8 @@ pub struct Options {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
+    adapters: AdapterArguments,
+    #[command(flatten)]
     answer: AnswerArguments,
 }
 
@@ -66,9 +67,11 @@ pub struct Options {
 /// # Errors
 /// What is wrong with file or device; [`Interrupted`] after ctrl-C where nobody sits at a terminal.
 pub fn run(options: &Options) -> Result<()> {
-    let request = options.answer.request()?;
+    let mut request = options.answer.request()?;
+    let engine = load::engine(&options.model)?;
+    request.lora = adapter::load(&engine, options.model.model.as_deref(), &options.adapters.lora)?;
     let mut chat = Chat {
-        engine: load::engine(&options.model)?,
+        engine,
         conversation: Conversation::new(options.system.clone()),
         request,
         options,
