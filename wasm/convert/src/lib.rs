@@ -1,5 +1,6 @@
 //! The WebAssembly module that shows models of several files as one GGUF file: parts of a split one, and folders as Hugging Face keeps
-//! them. JavaScript loads it for such a model alone, and hands what it shows to the engine's module, which never knows.
+//! them; and weights in other types. JavaScript loads it for such a model alone, and hands what it shows to the engine's module, which never
+//! knows.
 #![cfg(target_arch = "wasm32")]
 
 mod errors;
