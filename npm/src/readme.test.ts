@@ -35,6 +35,8 @@ async function run(code: string): Promise<string> {
     document: { body: { append: show } },
     console: { log: show },
     messages: [{ role: 'user', content: 'Hello' }],
+    formal: new Blob(['GGUF']),
+    brief: new Blob(['GGUF']),
     ...(code.includes('createEngine') || code.includes('Model.') ? {} : { engine: await createEngine({}) }),
   };
   const body = code.replace(/^import .*$/gm, '');
