@@ -122,9 +122,9 @@ pub fn products(processor: Processor, weights: Weights<'_>, first: usize, x: &Ac
             let expected = Form::of(processor, Precision::Rounded, weights.ty, x.rows());
             assert_eq!(form, expected, "activations have the form in which they meet these weights");
             let operands = Operands::<N> { weights, first, x, sums, packing: PhantomData };
-            match x.rows() {
-                1 if N::FEW >= 1 => processor.run(Panels::<N, 1>(operands)),
-                2 if N::FEW >= 2 => processor.run(Panels::<N, 2>(operands)),
+            match (x.rows(), N::FEW) {
+                (1, 1..) => processor.run(Panels::<N, 1>(operands)),
+                (2, 2..) => processor.run(Panels::<N, 2>(operands)),
                 _ => processor.run(Panels::<N, TILE>(operands)),
             }
         }),

@@ -111,7 +111,7 @@ impl Case {
     }
 
     /// The same where no row sees the first position.
-    fn from_the_second(self) -> Case {
+    fn without_the_first(self) -> Case {
         Case { first: 1, ..self }
     }
 
@@ -264,9 +264,9 @@ pub fn cases() -> Vec<KernelTest> {
         cases.push(Case::encoder(3, 32, KvType::F32, lengths).biased());
     }
     cases.extend([
-        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).from_the_second(),
-        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).from_the_second().split(4),
-        Case::prefill(3, 32, KvType::F32, 40, 40).from_the_second(),
+        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).without_the_first(),
+        Case::decode_at(2, 32, KvType::F16, &[1, 2, 33, 64, 300]).without_the_first().split(4),
+        Case::prefill(3, 32, KvType::F32, 40, 40).without_the_first(),
     ]);
     cases.extend(window_cases());
     cases.extend(segment_cases());
