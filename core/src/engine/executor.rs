@@ -195,7 +195,8 @@ impl ModelRunner {
         let plain = Features::default();
         let verify = self.verify.rows().map(|rows| PlanWanted { phase: Phase::Verify, rows, features: plain });
         let score = self.score.iter().map(|_| PlanWanted { phase: Phase::Score, rows: SCORE_ROWS, features: SCORED });
-        (self.chunk, decode.chain(verify).chain(score).collect())
+        let draft = self.draft.iter().map(|_| PlanWanted { phase: Phase::Draft, rows: 1, features: plain });
+        (self.chunk, decode.chain(verify).chain(score).chain(draft).collect())
     }
 
     /// Takes other resources and the plans that were recorded over them, in place of all.

@@ -12,7 +12,7 @@ use crate::gpu;
 use crate::oracle::{Oracle, answer, golden, load, options, read, request, text_of};
 
 /// An adapter of random numbers on the matrices whose name ends so.
-fn adapter(engine: &Engine, seed: u64, rank: usize, matrices: &[&str]) -> Lora {
+pub fn adapter(engine: &Engine, seed: u64, rank: usize, matrices: &[&str]) -> Lora {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut values = |len: usize| -> Vec<f32> { (0..len).map(|_| random.f32() - 0.5).collect() };
     let wanted = |name: &str| matrices.iter().any(|end| name.ends_with(&format!("{end}.weight")));
@@ -26,7 +26,7 @@ fn adapter(engine: &Engine, seed: u64, rank: usize, matrices: &[&str]) -> Lora {
     Lora { architecture: None, weights }
 }
 
-fn with(request: &Request, chosen: &[(&str, f32)]) -> Request {
+pub fn with(request: &Request, chosen: &[(&str, f32)]) -> Request {
     let lora = chosen.iter().map(|(name, scale)| AdapterChoice { name: (*name).into(), scale: *scale }).collect();
     Request { lora, ..request.clone() }
 }

@@ -17,6 +17,7 @@ use inglenook::source::Memory;
 use pollster::block_on;
 use serde_json::{Value, json};
 
+use crate::adapters::{adapter, with};
 use crate::oracle::{Oracle, answer, golden, load, options, read, request, text, text_of};
 use crate::{gpu, gpu_as_hardware};
 
@@ -122,6 +123,24 @@ fn mtp_that_agrees_is_accepted() {
             let engines = engines(&device, name, 1);
             let usage = compare(&engines, &request(&engines[0], "one", 100));
             assert!(usage.accepted_tokens > 30 && usage.accepted_tokens < usage.drafted_tokens, "{name}: {usage:?}");
+        }
+    }
+}
+
+/// Before and behind the plans that are made anew for them.
+#[test]
+fn mtp_changes_no_token_of_answers_with_adapters() {
+    for name in AGREEING {
+        let engines = engines(&Device::Cpu, name, 1);
+        let plain = request(&engines[0], "one", 60);
+        compare(&engines, &plain);
+        let adapter = adapter(&engines[0], 1, 4, &["attn_q", "attn_output", "ffn_up", "ffn_down"]);
+        for engine in &engines {
+            block_on(engine.load_adapter("a", &adapter)).expect("loads");
+        }
+        for scale in [0.05, 1.0] {
+            let usage = compare(&engines, &with(&plain, &[("a", scale)]));
+            assert!(usage.drafted_tokens > 0, "{name}: {usage:?}");
         }
     }
 }

@@ -96,7 +96,7 @@ fn bytes_of_one_file() {
     let Ok(file) = std::env::var("INGLENOOK_SHAPE") else { return };
     let before = mapped();
     let model = load(&file);
-    let groups = model.kv_groups();
+    let groups = model.kv_groups(false);
     let pages = groups.iter().map(|group| group.lifetime.pool_pages(FIT.context, FIT.slots, FIT.rows)).collect();
     let options = KvOptions {
         groups,
