@@ -107,6 +107,7 @@ async fn record(device: &Device, model: &Model, kv: &KvCache, batch: &Slice) -> 
         recorder: &mut recorder,
         config: model.config(),
         kv,
+        adapters: None,
         batch: batch.clone(),
         rows: 1,
         is_prefill: false,
