@@ -79,6 +79,11 @@ pub struct BiasRows<'a> {
 }
 
 impl<'a> BiasRows<'a> {
+    /// For the rows of x from `first` on.
+    pub fn behind(&self, first: usize) -> BiasRows<'a> {
+        BiasRows { values: self.row(first), stride: self.stride }
+    }
+
     /// For row `m` of x.
     pub fn row(&self, m: usize) -> &'a [f32] {
         &self.values[m * self.stride..]

@@ -195,7 +195,7 @@ impl Exchange {
         for ((step, matmul), products) in steps(plan, group).into_iter().zip(products) {
             matmul.with_outputs(&step.arguments, |bias, Strided { values, stride, offset }| {
                 let out = Strided { values: &mut values[rows.start * stride..], stride, offset };
-                products.finish(bias, matmul.epilogue, out);
+                products.finish(bias.map(|bias| bias.behind(rows.start)), matmul.epilogue, out);
             });
         }
         if is_last { Ok(plan.groups[group].steps.end) } else { Err(rows.len()) }
