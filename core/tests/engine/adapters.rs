@@ -31,6 +31,9 @@ pub fn with(request: &Request, chosen: &[(&str, f32)]) -> Request {
     Request { lora, ..request.clone() }
 }
 
+/// What a request chooses, and which adapters these are.
+type Case<'a> = (&'a [(&'a str, f32)], Vec<(&'a Lora, f32)>);
+
 fn answers_of_a_batch_equal_those_alone(name: &str, device: Device) {
     let model = golden(name);
     let engine = load(device, &model, &options(4));
@@ -46,7 +49,7 @@ fn answers_of_a_batch_equal_those_alone(name: &str, device: Device) {
     let [a, b, c] = &adapters;
     let prompt = text_of(&engine, 1, 80);
     let plain = request(&engine, &prompt, 24);
-    let cases: [(&[(&str, f32)], Vec<(&Lora, f32)>); 5] = [
+    let cases: [Case<'_>; 5] = [
         (&[("a", 1.0)], vec![(a, 1.0)]),
         (&[("b", 0.5)], vec![(b, 0.5)]),
         (&[("c", 1.0), ("a", -0.7)], vec![(c, 1.0), (a, -0.7)]),
@@ -136,7 +139,7 @@ fn another_adapter_costs_no_object_of_the_gpu() {
 fn what_cannot_be_had_of_adapters_is_told() {
     let engine = load(Device::Cpu, &golden("llama"), &options(1));
     let plain = request(&engine, "ember", 2);
-    let told = |request: Request| engine.submit(request).err().expect("refused").to_string();
+    let told = |request: Request| engine.submit(request).expect_err("refused").to_string();
     assert!(told(with(&plain, &[("x", 1.0)])).contains("none is loaded"));
     let fitting = adapter(&engine, 1, 4, &["attn_q"]);
     block_on(engine.load_adapter("formal", &fitting)).expect("loads");
