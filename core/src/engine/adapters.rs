@@ -4,7 +4,6 @@
 //! changes nothing but a row of a table. Loading one writes its columns; where there is no room for them, the stacks are made anew,
 //! larger, and the plans with them, while answers go on with those before.
 
-use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::rc::{Rc, Weak};
 
@@ -67,16 +66,20 @@ pub(super) type Chosen = Vec<(Rc<Place>, f32)>;
 /// The adapters that are loaded.
 #[derive(Debug, Default)]
 pub(super) struct Adapters {
-    loaded: BTreeMap<String, Rc<Place>>,
+    loaded: Vec<(String, Rc<Place>)>,
     /// Those that were unloaded, and may still have sequences.
     retired: Vec<Weak<Place>>,
     /// What the table on the device has for each slot.
-    rows: BTreeMap<u32, Vec<f32>>,
+    rows: Vec<(u32, Vec<f32>)>,
 }
 
 impl Adapters {
     fn names(&self) -> Vec<String> {
-        self.loaded.keys().cloned().collect()
+        self.loaded.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<&Rc<Place>> {
+        self.loaded.iter().find(|(known, _)| known == name).map(|(_, place)| place)
     }
 
     /// What a request chooses.
@@ -85,7 +88,7 @@ impl Adapters {
     /// Names that are not loaded, scales that are no numbers.
     pub fn choose(&self, choices: &[AdapterChoice]) -> Result<Chosen, RequestError> {
         let chosen = choices.iter().map(|AdapterChoice { name, scale }| {
-            let place = self.loaded.get(name).ok_or_else(|| RequestError::Unknown {
+            let place = self.find(name).ok_or_else(|| RequestError::Unknown {
                 name: "lora",
                 found: name.clone(),
                 known: if self.loaded.is_empty() { "none is loaded".into() } else { self.names().join(", ") },
@@ -102,7 +105,7 @@ impl Adapters {
     /// The first of so many columns that nobody has, if there are so many in a row.
     fn room(&mut self, rank: u32, columns: u32) -> Option<u32> {
         self.retired.retain(|place| place.strong_count() > 0);
-        let mut taken: Vec<Rc<Place>> = self.loaded.values().cloned().collect();
+        let mut taken: Vec<Rc<Place>> = self.loaded.iter().map(|(_, place)| place.clone()).collect();
         taken.extend(self.retired.iter().filter_map(Weak::upgrade));
         taken.sort_unstable_by_key(|place| place.first);
         let mut free = 0;
@@ -168,7 +171,7 @@ impl Engine {
     /// [`AdapterError`]: a name that another has, an adapter of another model. No memory.
     pub async fn load_adapter(&self, name: &str, adapter: &Lora) -> Result<(), Error> {
         let mut lent = Lent::take(&self.shared).await?;
-        if self.shared.with(|driver| driver.adapters.loaded.contains_key(name)) {
+        if self.shared.with(|driver| driver.adapters.find(name).is_some()) {
             return Err(AdapterError::NameTaken(name.to_owned()).into());
         }
         let resources = self.shared.with(|driver| driver.runner.resources().clone());
@@ -201,7 +204,7 @@ impl Engine {
             }
         };
         self.device().wait_idle().await?;
-        self.shared.with(|driver| driver.adapters.loaded.insert(name.to_owned(), Rc::new(place)));
+        self.shared.with(|driver| driver.adapters.loaded.push((name.to_owned(), Rc::new(place))));
         Ok(())
     }
 
@@ -212,9 +215,10 @@ impl Engine {
     pub fn unload_adapter(&self, name: &str) -> Result<(), Error> {
         self.shared.with(|driver| {
             let adapters = &mut driver.adapters;
-            let Some(place) = adapters.loaded.remove(name) else {
+            let Some(at) = adapters.loaded.iter().position(|(known, _)| known == name) else {
                 return Err(AdapterError::NotLoaded { found: name.to_owned(), known: adapters.names() }.into());
             };
+            let (_, place) = adapters.loaded.remove(at);
             adapters.retired.push(Rc::downgrade(&place));
             Ok(())
         })
@@ -232,10 +236,13 @@ impl Driver {
         let resources = self.runner.resources();
         let (Some(stacks), Some(chosen)) = (&resources.adapters, self.chosen(id)) else { return };
         let row = row(stacks, chosen);
-        if self.adapters.rows.get(&slot) != Some(&row) {
-            stacks.write_row(slot, &row);
-            self.adapters.rows.insert(slot, row);
+        let rows = &mut self.adapters.rows;
+        match rows.iter_mut().find(|(of, _)| *of == slot) {
+            Some((_, standing)) if *standing == row => return,
+            Some((_, standing)) => standing.clone_from(&row),
+            None => rows.push((slot, row.clone())),
         }
+        stacks.write_row(slot, &row);
     }
 
     /// Writes what all slots have to a table that was made anew.
@@ -286,11 +293,11 @@ mod tests {
     fn columns_are_free_once_no_sequence_has_them() {
         let mut adapters = Adapters::default();
         assert_eq!(adapters.room(16, 16), Some(0));
-        adapters.loaded.insert("a".into(), place(0, 8));
-        adapters.loaded.insert("b".into(), place(12, 4));
+        adapters.loaded.push(("a".into(), place(0, 8)));
+        adapters.loaded.push(("b".into(), place(12, 4)));
         assert_eq!([4, 5].map(|rank| adapters.room(rank, 16)), [Some(8), None]);
         assert_eq!(adapters.room(5, 32), Some(16));
-        let of_sequence = adapters.loaded.remove("a").unwrap();
+        let (_, of_sequence) = adapters.loaded.remove(0);
         adapters.retired.push(Rc::downgrade(&of_sequence));
         assert_eq!(adapters.room(8, 16), None);
         drop(of_sequence);

@@ -3,8 +3,6 @@
 //! Each adapter has some columns of every such stack, as many as its largest rank; where it changes a matrix less or not at all, they are zeros.
 //! What a sequence has of each column is in a table, which requests change and plans read.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use inglenook_format::lora::{Lora, LowRank};
 
 use crate::device::{Device, Slice, Storage};
@@ -20,7 +18,8 @@ pub struct AdapterStacks {
     rank: u32,
     /// f32 `[slots, rank]`.
     scales: Storage,
-    stacks: BTreeMap<String, Stack>,
+    /// By the name of the matrix. Each kind of map would cost a page kilobytes, and these are few.
+    stacks: Vec<(String, Stack)>,
 }
 
 /// The thin matrices beside a matrix.
@@ -44,12 +43,17 @@ impl AdapterStacks {
         device: &Device,
         model: &'n Model,
         (rank, slots): (u32, u32),
-        mut names: BTreeSet<&'n str>,
+        mut names: Vec<&'n str>,
     ) -> Result<AdapterStacks, GpuError> {
         let Matrices { sizes, fused } = model.matrices();
         let mut known = 0;
-        while std::mem::replace(&mut known, names.len()) < names.len() {
-            let touched = fused.iter().filter(|fused| fused.iter().any(|name| names.contains(name.as_str())));
+        loop {
+            names.sort_unstable();
+            names.dedup();
+            if std::mem::replace(&mut known, names.len()) == names.len() {
+                break;
+            }
+            let touched = fused.iter().filter(|fused| fused.iter().any(|name| names.contains(&name.as_str())));
             let touched: Vec<&str> = touched.flatten().map(String::as_str).collect();
             names.extend(touched);
         }
@@ -91,7 +95,7 @@ impl AdapterStacks {
     /// Takes over the matrices of others, which have no more columns and no other ones.
     pub fn take_over(&self, others: &AdapterStacks) {
         let halves = |stack: &Stack| [stack.a.clone(), stack.b.clone()];
-        let copies = others.stacks.iter().filter_map(|(name, stack)| Some((stack, self.stacks.get(name)?)));
+        let copies = others.stacks.iter().filter_map(|(name, stack)| Some((stack, self.find(name)?)));
         let copies = copies.flat_map(|(from, to)| halves(from).into_iter().zip(halves(to)));
         let copies: Vec<(Slice, Slice)> = copies.map(|(from, to)| (from.all(), to.slice(0, from.bytes()))).collect();
         self.device.copy(&copies);
@@ -109,17 +113,17 @@ impl AdapterStacks {
 
     /// The stack beside a matrix, if an adapter changes it.
     pub fn find(&self, name: &str) -> Option<&Stack> {
-        self.stacks.get(name)
+        self.stacks.iter().find(|(known, _)| known == name).map(|(_, stack)| stack)
     }
 
     /// Names of the matrices that have one.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.stacks.keys().map(String::as_str)
+        self.stacks.iter().map(|(name, _)| name.as_str())
     }
 
     /// Device memory, bytes.
     pub fn bytes(&self) -> u64 {
-        self.scales.bytes() + self.stacks.values().map(|stack| stack.a.bytes() + stack.b.bytes()).sum::<u64>()
+        self.scales.bytes() + self.stacks.iter().map(|(_, stack)| stack.a.bytes() + stack.b.bytes()).sum::<u64>()
     }
 
     /// Writes an adapter to its columns, which begin at `first`; `rank` of them.

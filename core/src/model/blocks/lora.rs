@@ -1,7 +1,5 @@
 //! What adapters add to the products with a matrix.
 
-use std::collections::BTreeMap;
-
 use super::Forward;
 use crate::kernels::lora::{LoraDown, LoraUp};
 use crate::kernels::matmul::Bias;
@@ -10,7 +8,7 @@ use crate::model::adapters::Stack;
 use crate::model::weights::{Matrix, Part, Shard};
 
 /// What rows of x are by the first matrices of adapters: `[rows, rank]`, for each matrix of the file that a matrix is made of.
-pub(super) type Lowered<'a> = BTreeMap<&'a str, Tensor>;
+pub(super) type Lowered<'a> = Vec<(&'a str, Tensor)>;
 
 impl Forward<'_> {
     /// Records the first halves for the parts of a matrix. Nothing where no adapter changes it.
@@ -18,7 +16,7 @@ impl Forward<'_> {
         let mut lowered = Lowered::new();
         for part in matrix.shards.iter().flat_map(|shard| &shard.parts) {
             if let Some(Stack { a, .. }) = self.stack(part)
-                && !lowered.contains_key(&*part.name)
+                && !lowered.iter().any(|(name, _)| *name == &*part.name)
             {
                 let rank = self.rank();
                 let (a, out) = (a.all().into(), self.recorder.tensor(self.rows, rank));
@@ -34,7 +32,7 @@ impl Forward<'_> {
                     rank,
                 };
                 self.recorder.push(down);
-                lowered.insert(&part.name, out);
+                lowered.push((&part.name, out));
             }
         }
         lowered
@@ -49,7 +47,11 @@ impl Forward<'_> {
         let out = self.recorder.tensor(self.rows, shard.weights.rows);
         let rank = self.rank();
         for part in &shard.parts {
-            let (Some(Stack { b, size, .. }), Some(x)) = (self.stack(part), lowered.get(&*part.name)) else { continue };
+            let (Some(Stack { b, size, .. }), Some((_, x))) =
+                (self.stack(part), lowered.iter().find(|(name, _)| *name == &*part.name))
+            else {
+                continue;
+            };
             let (b, outputs) = (b.all().into(), size[1]);
             let up = LoraUp {
                 batch: self.batch(),
