@@ -23,17 +23,21 @@ impl Lora {
             return Err(LoraError::unsupported("tokens that switch it on (aLoRA)"));
         }
         let alpha = gguf.metadata.opt_f32(ALPHA)?.unwrap_or(0.0);
-        let mut halves = pairs(&gguf)?;
+        let halves = pairs(&gguf)?;
         // In the order of their data, since a source may only run forward.
-        let mut read = BTreeMap::new();
+        let mut read = Vec::new();
         for tensor in gguf.tensors_by_offset() {
-            read.insert(tensor.name.as_str(), floats(source, tensor).await?);
+            read.push((tensor.name.as_str(), floats(source, tensor).await?));
         }
+        read.sort_unstable_by_key(|(name, _)| *name);
         let mut weights = BTreeMap::new();
-        while let Some((name, [a, b])) = halves.pop_first() {
+        for (name, [a, b]) in halves {
             let [a_shape, b_shape] = [a, b].map(rows_and_columns);
             let scale = scale(alpha, a_shape[0]);
-            let [a, b] = [a, b].map(|tensor| read.remove(tensor.name.as_str()).unwrap_or_default());
+            let [a, b] = [a, b].map(|tensor| {
+                let at = read.binary_search_by_key(&tensor.name.as_str(), |(name, _)| *name);
+                at.map(|at| std::mem::take(&mut read[at].1)).unwrap_or_default()
+            });
             let low_rank = low_rank(&name, (a, a_shape), (b, b_shape), scale)?;
             weights.insert(name, low_rank);
         }
@@ -58,8 +62,8 @@ fn expect(metadata: &Metadata, key: &'static str, wanted: &'static str) -> Resul
 }
 
 /// Both matrices of each weight, found by their names, with shapes that belong together.
-fn pairs(gguf: &Gguf) -> Result<BTreeMap<String, [&TensorInfo; 2]>, LoraError> {
-    let mut found: BTreeMap<&str, [Option<&TensorInfo>; 2]> = BTreeMap::new();
+fn pairs<'g>(gguf: &'g Gguf) -> Result<Vec<(String, [&'g TensorInfo; 2])>, LoraError> {
+    let mut found: Vec<(&str, usize, &'g TensorInfo)> = Vec::new();
     for tensor in gguf.tensors() {
         let (name, place) = match (tensor.name.strip_suffix(".lora_a"), tensor.name.strip_suffix(".lora_b")) {
             (Some(name), _) => (name, 0),
@@ -78,16 +82,20 @@ fn pairs(gguf: &Gguf) -> Result<BTreeMap<String, [&TensorInfo; 2]>, LoraError> {
                 LoraError::NoMatrix { name, found }
             });
         }
-        found.entry(name).or_default()[place] = Some(tensor);
+        found.push((name, place, tensor));
     }
-    let complete = |(name, pair): (&str, [Option<_>; 2])| match pair {
-        [Some(a), Some(b)] => {
+    found.sort_unstable_by_key(|(name, place, _)| (*name, *place));
+    let complete = |of_one: &[(&str, usize, &'g TensorInfo)]| match *of_one {
+        [(name, 0, a), (_, 1, b)] => {
             check_shapes(name, rows_and_columns(a), rows_and_columns(b))?;
             Ok((name.to_owned(), [a, b]))
         }
-        [a, _] => Err(LoraError::Missing { name: name.to_owned(), part: if a.is_none() { "A" } else { "B" } }),
+        [(name, place, _), ..] => {
+            Err(LoraError::Missing { name: name.to_owned(), part: if place == 1 { "A" } else { "B" } })
+        }
+        [] => Err(LoraError::Empty),
     };
-    found.into_iter().map(complete).collect()
+    found.chunk_by(|one, other| one.0 == other.0).map(complete).collect()
 }
 
 fn rows_and_columns(tensor: &TensorInfo) -> [u64; 2] {
