@@ -16,7 +16,7 @@ impl Forward<'_> {
         let mut lowered = Lowered::new();
         for part in matrix.shards.iter().flat_map(|shard| &shard.parts) {
             if let Some(Stack { a, .. }) = self.stack(part)
-                && !lowered.iter().any(|(name, _)| *name == &*part.name)
+                && !lowered.iter().any(|(name, _)| **name == *part.name)
             {
                 let rank = self.rank();
                 let (a, out) = (a.all().into(), self.recorder.tensor(self.rows, rank));
@@ -48,7 +48,7 @@ impl Forward<'_> {
         let rank = self.rank();
         for part in &shard.parts {
             let (Some(Stack { b, size, .. }), Some((_, x))) =
-                (self.stack(part), lowered.iter().find(|(name, _)| *name == &*part.name))
+                (self.stack(part), lowered.iter().find(|(name, _)| **name == *part.name))
             else {
                 continue;
             };
