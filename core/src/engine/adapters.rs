@@ -8,6 +8,7 @@ use std::hash::Hasher;
 use std::rc::{Rc, Weak};
 
 use inglenook_format::lora::{Lora, LoraError};
+use inglenook_format::order::sort_by;
 use twox_hash::XxHash64;
 
 use super::Engine;
@@ -105,15 +106,11 @@ impl Adapters {
     /// The first of so many columns that nobody has, if there are so many in a row.
     fn room(&mut self, rank: u32, columns: u32) -> Option<u32> {
         self.retired.retain(|place| place.strong_count() > 0);
-        let mut taken: Vec<Rc<Place>> = self.loaded.iter().map(|(_, place)| place.clone()).collect();
-        taken.extend(self.retired.iter().filter_map(Weak::upgrade));
-        taken.sort_unstable_by_key(|place| place.first);
+        let taken =
+            || self.loaded.iter().map(|(_, place)| place.clone()).chain(self.retired.iter().filter_map(Weak::upgrade));
         let mut free = 0;
-        for place in taken {
-            if place.first >= free + rank {
-                break;
-            }
-            free = free.max(place.end());
+        while let Some(place) = taken().find(|place| place.first < free + rank && free < place.end()) {
+            free = place.end();
         }
         (free + rank <= columns).then_some(free)
     }
@@ -130,7 +127,7 @@ pub(super) fn namespace(chosen: &Chosen) -> Namespace {
     if told.is_empty() {
         return Namespace(0);
     }
-    told.sort_unstable();
+    sort_by(&mut told, Ord::cmp);
     let mut hash = XxHash64::with_seed(1);
     for (adapter, scale) in told {
         hash.write(&adapter.to_le_bytes());

@@ -19,6 +19,7 @@ use crate::kv::path_key::PathKey;
 use crate::kv::prefix::Namespace;
 use crate::model::Config;
 use crate::plan::PendingReadback;
+use inglenook_format::order::sort_by;
 
 /// Bytes of a file that are looked at before more are copied.
 const PIECE: usize = 1 << 20;
@@ -196,7 +197,7 @@ pub(super) fn fingerprint(weights: u64, config: &Config, context: u32) -> [u8; 3
 fn saved_pages(driver: &Driver, tokens: usize) -> Vec<usize> {
     let mut pages: Vec<usize> =
         driver.scheduler.lifetimes().flat_map(|lifetime| lifetime.pages(tokens..tokens)).collect();
-    pages.sort_unstable();
+    sort_by(&mut pages, Ord::cmp);
     pages.dedup();
     pages
 }

@@ -4,6 +4,7 @@
 //! What a sequence has of each column is in a table, which requests change and plans read.
 
 use inglenook_format::lora::{Lora, LowRank};
+use inglenook_format::order::sort_by;
 
 use crate::device::{Device, Slice, Storage};
 use crate::gpu::GpuError;
@@ -48,7 +49,7 @@ impl AdapterStacks {
         let Matrices { sizes, fused } = model.matrices();
         let mut known = 0;
         loop {
-            names.sort_unstable();
+            sort_by(&mut names, Ord::cmp);
             names.dedup();
             if std::mem::replace(&mut known, names.len()) == names.len() {
                 break;

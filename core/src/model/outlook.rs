@@ -6,6 +6,7 @@ use super::{Config, LoadError, Model};
 use crate::device::Device;
 use crate::kernels::kv::{KvShape, KvType, UnsupportedKv};
 use inglenook_format::gguf::Gguf;
+use inglenook_format::order::sort_by;
 
 /// Contexts that are told where the model was trained for more tokens; that number is told, too.
 const CONTEXTS: [u32; 5] = [4096, 8192, 32_768, 65_536, 131_072];
@@ -83,7 +84,7 @@ impl Outlook {
         let mut tokens: Vec<u32> = CONTEXTS.into_iter().filter(|tokens| *tokens < config.context).collect();
         tokens.extend(context.map(|context| context.clamp(1, config.context)));
         tokens.push(config.context);
-        tokens.sort_unstable();
+        sort_by(&mut tokens, Ord::cmp);
         tokens.dedup();
         let judged = options(context.map_or(tokens[0], |context| context.clamp(1, config.context)), kv);
         let mut contexts = Vec::new();

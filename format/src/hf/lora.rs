@@ -18,7 +18,7 @@ use super::read::read;
 use super::rules::Rules;
 use super::tensor::{Op, Slice, Tensor};
 use crate::gguf::Gguf;
-use crate::lora::{Lora, LoraError, LowRank, check_shapes, low_rank};
+use crate::lora::{Lora, LoraError, LowRank, check_shapes};
 use crate::quant::WeightType;
 
 /// The head that an adapter of it was trained on.
@@ -184,9 +184,9 @@ async fn add(
                 "changes to {module:?}, whose columns change places in GGUF files"
             )));
         }
-        let rows = b.shape.first().copied().unwrap_or(0);
-        let b = (floats(shards, &b).await?, [rows, b_shape[1]]);
-        let low_rank = low_rank(&weight_name, (a.clone(), a_shape), b, scale)?;
+        let b = floats(shards, &b).await?;
+        let low_rank = LowRank { rank: a_shape[0] as usize, a: a.clone(), b, scale };
+        low_rank.check_numbers(&weight_name)?;
         if weights.insert(weight_name, low_rank).is_some() {
             return Err(HfError::DuplicateTensor { name }.into());
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Lora, LoraError, check_shapes, low_rank};
+use super::{Lora, LoraError, LowRank, check_shapes};
 use crate::gguf::{Gguf, Metadata, TensorInfo};
 use crate::quant::dequantise;
 use crate::source::Source;
@@ -23,24 +23,19 @@ impl Lora {
             return Err(LoraError::unsupported("tokens that switch it on (aLoRA)"));
         }
         let alpha = gguf.metadata.opt_f32(ALPHA)?.unwrap_or(0.0);
-        let halves = pairs(&gguf)?;
+        check_pairs(&gguf)?;
+        let mut weights = BTreeMap::<String, LowRank>::new();
         // In the order of their data, since a source may only run forward.
-        let mut read = Vec::new();
         for tensor in gguf.tensors_by_offset() {
-            read.push((tensor.name.as_str(), floats(source, tensor).await?));
+            let Some((name, half)) = half_of(&tensor.name) else { continue };
+            let rank = if half == Half::A { tensor.rows() } else { tensor.row_len() };
+            let (rank, scale) = (rank as usize, scale(alpha, rank));
+            let values = floats(source, tensor).await?;
+            let empty = LowRank { rank, a: Vec::new(), b: Vec::new(), scale };
+            let low_rank = weights.entry(name.to_owned()).or_insert(empty);
+            *(if half == Half::A { &mut low_rank.a } else { &mut low_rank.b }) = values;
         }
-        read.sort_unstable_by_key(|(name, _)| *name);
-        let mut weights = BTreeMap::new();
-        for (name, [a, b]) in halves {
-            let [a_shape, b_shape] = [a, b].map(rows_and_columns);
-            let scale = scale(alpha, a_shape[0]);
-            let [a, b] = [a, b].map(|tensor| {
-                let at = read.binary_search_by_key(&tensor.name.as_str(), |(name, _)| *name);
-                at.map(|at| std::mem::take(&mut read[at].1)).unwrap_or_default()
-            });
-            let low_rank = low_rank(&name, (a, a_shape), (b, b_shape), scale)?;
-            weights.insert(name, low_rank);
-        }
+        weights.iter().try_for_each(|(name, low_rank)| low_rank.check_numbers(name))?;
         let architecture = gguf.metadata.opt_str("general.architecture")?.map(str::to_owned);
         if weights.is_empty() { Err(LoraError::Empty) } else { Ok(Lora { architecture, weights }) }
     }
@@ -61,14 +56,24 @@ fn expect(metadata: &Metadata, key: &'static str, wanted: &'static str) -> Resul
     }
 }
 
-/// Both matrices of each weight, found by their names, with shapes that belong together.
-fn pairs<'g>(gguf: &'g Gguf) -> Result<Vec<(String, [&'g TensorInfo; 2])>, LoraError> {
-    let mut found: Vec<(&str, usize, &'g TensorInfo)> = Vec::new();
+/// One of the two matrices of a weight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    A,
+    B,
+}
+
+/// The weight that a tensor is for, and which of its matrices it is.
+fn half_of(tensor: &str) -> Option<(&str, Half)> {
+    let a = tensor.strip_suffix(".lora_a").map(|name| (name, Half::A));
+    a.or_else(|| Some((tensor.strip_suffix(".lora_b")?, Half::B)))
+}
+
+/// Refuses what is no pair of matrices with shapes that belong together, before anything is read.
+fn check_pairs(gguf: &Gguf) -> Result<(), LoraError> {
     for tensor in gguf.tensors() {
-        let (name, place) = match (tensor.name.strip_suffix(".lora_a"), tensor.name.strip_suffix(".lora_b")) {
-            (Some(name), _) => (name, 0),
-            (_, Some(name)) => (name, 1),
-            _ => return Err(LoraError::unsupported(format!("the tensor {:?}", tensor.name))),
+        let Some((name, _)) = half_of(&tensor.name) else {
+            return Err(LoraError::unsupported(format!("the tensor {:?}", tensor.name)));
         };
         if name == "token_embd.weight" {
             return Err(LoraError::unsupported("changes to the embeddings"));
@@ -82,20 +87,17 @@ fn pairs<'g>(gguf: &'g Gguf) -> Result<Vec<(String, [&'g TensorInfo; 2])>, LoraE
                 LoraError::NoMatrix { name, found }
             });
         }
-        found.push((name, place, tensor));
     }
-    found.sort_unstable_by_key(|(name, place, _)| (*name, *place));
-    let complete = |of_one: &[(&str, usize, &'g TensorInfo)]| match *of_one {
-        [(name, 0, a), (_, 1, b)] => {
-            check_shapes(name, rows_and_columns(a), rows_and_columns(b))?;
-            Ok((name.to_owned(), [a, b]))
+    for tensor in gguf.tensors() {
+        let Some((name, half)) = half_of(&tensor.name) else { continue };
+        let (ending, part) = if half == Half::A { ("b", "B") } else { ("a", "A") };
+        let other = gguf.find(&format!("{name}.lora_{ending}"));
+        let other = other.ok_or_else(|| LoraError::Missing { name: name.to_owned(), part })?;
+        if half == Half::A {
+            check_shapes(name, rows_and_columns(tensor), rows_and_columns(other))?;
         }
-        [(name, place, _), ..] => {
-            Err(LoraError::Missing { name: name.to_owned(), part: if place == 1 { "A" } else { "B" } })
-        }
-        [] => Err(LoraError::Empty),
-    };
-    found.chunk_by(|one, other| one.0 == other.0).map(complete).collect()
+    }
+    Ok(())
 }
 
 fn rows_and_columns(tensor: &TensorInfo) -> [u64; 2] {

@@ -38,6 +38,16 @@ impl LowRank {
     pub fn outputs(&self) -> usize {
         self.b.len() / self.rank
     }
+
+    /// Refuses numbers that are none.
+    pub(crate) fn check_numbers(&self, name: &str) -> Result<(), LoraError> {
+        for (part, values) in [("A", &self.a[..]), ("B", &self.b), ("scale", &[self.scale])] {
+            if let Some(value) = values.iter().copied().find(|value| !value.is_finite()) {
+                return Err(LoraError::NotFinite { name: name.to_owned(), part, value });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An adapter.
@@ -76,25 +86,6 @@ impl Lora {
         }
         Ok(())
     }
-}
-
-/// Two matrices whose shapes belong together and whose numbers are finite. Shapes are rows first.
-pub(crate) fn low_rank(
-    name: &str,
-    (a, a_shape): (Vec<f32>, [u64; 2]),
-    (b, b_shape): (Vec<f32>, [u64; 2]),
-    scale: f32,
-) -> Result<LowRank, LoraError> {
-    check_shapes(name, a_shape, b_shape)?;
-    for (part, values) in [("A", &a), ("B", &b)] {
-        if let Some(value) = values.iter().copied().find(|value| !value.is_finite()) {
-            return Err(LoraError::NotFinite { name: name.to_owned(), part, value });
-        }
-    }
-    if !scale.is_finite() {
-        return Err(LoraError::NotFinite { name: name.to_owned(), part: "scale", value: scale });
-    }
-    Ok(LowRank { rank: a_shape[0] as usize, a, b, scale })
 }
 
 /// Refuses shapes that do not belong together, before anything is read.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Embedder, Purpose, prompts};
 use crate::engine::request::RequestError;
 use crate::error::Error;
+use inglenook_format::order::sort_by;
 use inglenook_text::Special;
 
 /// Documents to be ranked.
@@ -75,7 +76,7 @@ impl Embedder {
         let score = |vector: Vec<f32>| self.score(&vector, request.raw_scores);
         let mut results: Vec<RankedText> =
             scores.into_iter().map(score).enumerate().map(|(index, score)| RankedText { index, score }).collect();
-        results.sort_by(|one, other| other.score.total_cmp(&one.score));
+        sort_by(&mut results, |one, other| other.score.total_cmp(&one.score));
         results.truncate(request.top_n.unwrap_or(usize::MAX));
         Ok(Ranking { results, tokens })
     }
