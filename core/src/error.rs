@@ -72,7 +72,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Gpu(error) => gpu_code(error),
-            Error::Source(error) => source_code(error),
+            Error::Source(error) => error.code(),
             Error::Gguf(error) if error.is_unsupported() => "Unsupported",
             Error::Gguf(_) => "BadFile",
             Error::Model(error) if error.is_unsupported() => "Unsupported",
@@ -116,18 +116,9 @@ fn gpu_code(error: &GpuError) -> &'static str {
 
 fn lora_code(error: &LoraError) -> &'static str {
     match error {
-        LoraError::Source(error) => source_code(error),
+        LoraError::Source(error) | LoraError::Gguf(GgufError::Source(error)) => error.code(),
         error if error.is_unsupported() => "Unsupported",
         _ => "BadFile",
-    }
-}
-
-fn source_code(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Transport { .. } => "Download",
-        SourceError::UnexpectedEnd { .. } => "BadFile",
-        SourceError::Backwards { .. } => "Unsupported",
-        SourceError::Aborted => "Aborted",
     }
 }
 
@@ -179,5 +170,21 @@ impl From<ScoreError> for Error {
             ScoreError::Plan(error) => error.into(),
             ScoreError::Gpu(error) => Error::Gpu(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inglenook_format::source::SourceError;
+
+    use super::*;
+
+    #[test]
+    fn an_adapter_whose_download_fails_is_no_damaged_file() {
+        let lost = SourceError::Transport { message: "no network".into() };
+        for error in [LoraError::Source(lost.clone()), LoraError::Gguf(GgufError::Source(lost))] {
+            assert_eq!(Error::Adapter(error.into()).code(), "Download");
+        }
+        assert_eq!(Error::Adapter(LoraError::Empty.into()).code(), "BadFile");
     }
 }

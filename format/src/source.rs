@@ -52,6 +52,18 @@ pub enum SourceError {
     Aborted,
 }
 
+impl SourceError {
+    /// A code that stays the same across versions, as the npm package and the server pass it on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SourceError::Transport { .. } => "Download",
+            SourceError::UnexpectedEnd { .. } => "BadFile",
+            SourceError::Backwards { .. } => "Unsupported",
+            SourceError::Aborted => "Aborted",
+        }
+    }
+}
+
 impl From<std::io::Error> for SourceError {
     fn from(error: std::io::Error) -> Self {
         SourceError::Transport { message: error.to_string() }

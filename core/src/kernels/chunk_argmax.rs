@@ -68,10 +68,7 @@ impl Kernel for ChunkArgmax {
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
-        match facts.software {
-            true => vec![Variant::Plain, Variant::Shared],
-            false => vec![Variant::Shared, Variant::Plain],
-        }
+        Variant::with_barriers_or_without(facts)
     }
 
     fn launch(&self, variant: Variant, _: &AdapterInfo) -> LaunchConfig {

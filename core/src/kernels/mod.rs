@@ -79,6 +79,14 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// Of a kernel whose variants differ in whether a workgroup works together, with barriers, which software adapters do better without.
+    pub fn with_barriers_or_without(facts: &AdapterInfo) -> Vec<Variant> {
+        match facts.software {
+            true => vec![Variant::Plain, Variant::Shared],
+            false => vec![Variant::Shared, Variant::Plain],
+        }
+    }
+
     /// True where the adapter has what the variant needs.
     pub fn fits(self, facts: &AdapterInfo) -> bool {
         match self {

@@ -81,10 +81,7 @@ impl Kernel for RmsNorm {
     }
 
     fn variants(&self, facts: &AdapterInfo) -> Vec<Variant> {
-        match facts.software {
-            true => vec![Variant::Plain, Variant::Shared],
-            false => vec![Variant::Shared, Variant::Plain],
-        }
+        Variant::with_barriers_or_without(facts)
     }
 
     fn launch(&self, variant: Variant, facts: &AdapterInfo) -> LaunchConfig {

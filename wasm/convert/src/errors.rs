@@ -22,13 +22,13 @@ pub fn of_mix(name: &str) -> JsValue {
 
 /// The same of a source.
 pub fn of_source(error: &SourceError) -> JsValue {
-    host::error(source_code(error), &error.to_string())
+    host::error(error.code(), &error.to_string())
 }
 
 /// The same of a GGUF file, or of parts.
 pub fn of_parts(error: &GgufError) -> JsValue {
     let code = match error {
-        GgufError::Source(error) => source_code(error),
+        GgufError::Source(error) => error.code(),
         error if error.is_unsupported() => "Unsupported",
         _ => "BadFile",
     };
@@ -43,18 +43,9 @@ pub fn of_tokenizer(error: &TokenizerError) -> JsValue {
 /// The same of a folder.
 pub fn of_folder(error: &HfError) -> JsValue {
     let code = match error {
-        HfError::Source { error, .. } => source_code(error),
+        HfError::Source { error, .. } => error.code(),
         error if error.is_unsupported() => "Unsupported",
         _ => "BadFile",
     };
     host::error(code, &error.to_string())
-}
-
-fn source_code(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Transport { .. } => "Download",
-        SourceError::UnexpectedEnd { .. } => "BadFile",
-        SourceError::Backwards { .. } => "Unsupported",
-        SourceError::Aborted => "Aborted",
-    }
 }
