@@ -141,8 +141,6 @@ impl Engine {
     /// are under way go on meanwhile.
     ///
     /// ```
-    /// use std::collections::BTreeMap;
-    ///
     /// use inglenook::lora::{LowRank, Lora};
     /// use inglenook::{Device, Engine, EngineOptions, Request, source::ReadAt};
     ///
@@ -153,7 +151,8 @@ impl Engine {
     /// let sizes = &engine.model().matrices().sizes;
     /// let [inputs, outputs] = sizes["blk.0.attn_q.weight"].map(|len| len as usize);
     /// let low_rank = LowRank { rank: 1, a: vec![0.1; inputs], b: vec![0.1; outputs], scale: 1.0 };
-    /// let adapter = Lora { architecture: None, weights: BTreeMap::from([("blk.0.attn_q.weight".into(), low_rank)]) };
+    /// let weights = [("blk.0.attn_q.weight".to_string(), low_rank)].into_iter().collect();
+    /// let adapter = Lora { architecture: None, weights };
     ///
     /// engine.load_adapter("formal", &adapter).await?;
     /// let request = r#"{"prompt": "Once", "max_tokens": 4, "lora": [{"name": "formal", "scale": 0.5}]}"#;

@@ -19,6 +19,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use litemap::LiteMap;
+
 use crate::clock::{Duration, Instant};
 
 use super::adapters::{Adapters, Chosen as ChosenAdapters};
@@ -266,12 +268,11 @@ impl Driver {
             pages_evicted: counts.evicted,
             page_store: self.store.counts,
             tokens_per_second: self.throughput.per_second(self.now_ms()),
-            memory_bytes: [
+            memory_bytes: LiteMap::from_iter([
                 ("weights", memory.weights),
                 ("kv_cache", memory.kv_cache),
                 ("activations", memory.activations),
-            ]
-            .into(),
+            ]),
             ..self.metrics.clone()
         }
     }

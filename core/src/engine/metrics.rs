@@ -3,8 +3,7 @@
 //! They are counted here and shown as data (serde) or as text for Prometheus. Times are milliseconds, as everywhere in the engine, except in
 //! that text, whose base unit is seconds. Nothing here grows with the number of requests.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::page_store::PageStoreCounts;
@@ -67,7 +66,7 @@ impl Throughput {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EngineMetrics {
     /// Requests that have ended, by the reason for which they did, or by their error's code.
-    pub requests: BTreeMap<&'static str, u64>,
+    pub requests: LiteMap<&'static str, u64>,
     /// Requests that wait.
     pub queued: u64,
     /// Requests in the batch.
@@ -105,7 +104,7 @@ pub struct EngineMetrics {
     /// Tokens generated a second, of late.
     pub tokens_per_second: f64,
     /// Device memory by purpose, bytes.
-    pub memory_bytes: BTreeMap<&'static str, u64>,
+    pub memory_bytes: LiteMap<&'static str, u64>,
 }
 
 impl EngineMetrics {

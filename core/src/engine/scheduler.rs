@@ -10,7 +10,9 @@ mod admission;
 mod pages;
 mod steps;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use litemap::LiteMap;
 
 use crate::kernels::kv::PAGE;
 use crate::kv::groups::{BlockTable, Lifetime};
@@ -142,7 +144,7 @@ pub struct Scheduler {
     options: SchedulerOptions,
     tracks: HashMap<SeqId, Track>,
     /// Waiting sequences in the order of their ranks.
-    waiting: BTreeMap<(i64, SeqId), ()>,
+    waiting: LiteMap<(i64, SeqId), ()>,
     slots: Vec<Option<SeqId>>,
     /// Of each group.
     pools: Vec<PagePool>,
@@ -177,7 +179,7 @@ impl Scheduler {
     pub fn new(options: SchedulerOptions) -> Scheduler {
         Scheduler {
             tracks: HashMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: LiteMap::new_vec(),
             slots: vec![None; options.slots as usize],
             pools: options.groups.iter().map(|group| PagePool::new(group.pages)).collect(),
             index: PrefixIndex::new(options.groups.iter().map(|group| group.lifetime).collect()),

@@ -10,11 +10,11 @@
 //! The index holds one reference to each of its pages. It must never know what a page's memory is.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use inglenook_format::order::sort_by;
+use litemap::LiteMap;
 
 use super::groups::{BlockTable, Lifetime};
 use super::pages::{PageId, PagePool};
@@ -62,7 +62,7 @@ pub struct Evicted {
 }
 
 type NodeId = usize;
-type Children = BTreeMap<Rc<[u32]>, NodeId>;
+type Children = LiteMap<Rc<[u32]>, NodeId>;
 
 /// Where a node hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ struct NodePage {
 pub struct PrefixIndex {
     /// How long sequences need the pages of each group.
     lifetimes: Vec<Lifetime>,
-    roots: BTreeMap<Namespace, Children>,
+    roots: LiteMap<Namespace, Children>,
     nodes: Vec<Option<Node>>,
     by_key: HashMap<PathKey, NodeId>,
     /// Unused places in `nodes`.
@@ -112,7 +112,7 @@ impl PrefixIndex {
         let groups = lifetimes.len();
         PrefixIndex {
             lifetimes,
-            roots: BTreeMap::new(),
+            roots: LiteMap::new_vec(),
             nodes: Vec::new(),
             vacant: Vec::new(),
             by_key: HashMap::new(),
@@ -337,7 +337,7 @@ impl PrefixIndex {
         };
         let tokens: Rc<[u32]> = tokens.into();
         let pages = vec![NodePage { page: None, used: self.clock }; self.lifetimes.len()].into();
-        let node = Node { parent, tokens: tokens.clone(), key, children: Children::new(), pages };
+        let node = Node { parent, tokens: tokens.clone(), key, children: Children::new_vec(), pages };
         let id = match self.vacant.pop() {
             Some(id) => id,
             None => {
@@ -463,10 +463,15 @@ impl PrefixIndex {
     }
 }
 
+/// The last child before `tokens` in the order, and the first that is not.
+fn neighbours<'a>(children: &'a Children, tokens: &[u32]) -> [Option<(&'a Rc<[u32]>, &'a NodeId)>; 2] {
+    let (Ok(at) | Err(at)) = children.find_index(tokens);
+    [at.checked_sub(1).and_then(|before| children.get_indexed(before)), children.get_indexed(at)]
+}
+
 /// The child that shares most tokens with `tokens` from their beginning, and how many; none where no child shares any.
 fn most_shared(children: &Children, tokens: &[u32]) -> Option<(NodeId, u32)> {
-    let before = children.range::<[u32], _>((Bound::Unbounded, Bound::Excluded(tokens))).next_back();
-    let behind = children.range::<[u32], _>((Bound::Included(tokens), Bound::Unbounded)).next();
+    let [before, behind] = neighbours(children, tokens);
     let shared = |(child, id): (&Rc<[u32]>, &NodeId)| {
         (*id, child.iter().zip(tokens).take_while(|(one, other)| one == other).count() as u32)
     };
@@ -476,13 +481,13 @@ fn most_shared(children: &Children, tokens: &[u32]) -> Option<(NodeId, u32)> {
 
 /// The child that holds `tokens`, alone or with more behind them.
 fn holding(children: &Children, tokens: &[u32]) -> Option<NodeId> {
-    let next = children.range::<[u32], _>((Bound::Included(tokens), Bound::Unbounded)).next();
-    next.filter(|(child, _)| child.starts_with(tokens)).map(|(_, id)| *id)
+    let [_, behind] = neighbours(children, tokens);
+    behind.filter(|(child, _)| child.starts_with(tokens)).map(|(_, id)| *id)
 }
 
 /// The child that holds the beginning of `tokens` and nothing else. There is at most one: of two, the shorter would have been replaced.
 fn beginning_of(children: &Children, tokens: &[u32]) -> Option<NodeId> {
-    let before = children.range::<[u32], _>((Bound::Unbounded, Bound::Excluded(tokens))).next_back();
+    let [before, _] = neighbours(children, tokens);
     before.filter(|(child, _)| tokens.starts_with(child)).map(|(_, id)| *id)
 }
 

@@ -4,7 +4,9 @@
 //! waits in an outbox, which whoever drives the engine drains into the store. A store that is asked for a key gives bytes, which go back by
 //! [`HostTier::put`]. Only full pages are worth keeping: what stands in a partly filled one is computed again as quickly.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+
+use litemap::LiteMap;
 
 use super::path_key::PathKey;
 
@@ -13,7 +15,7 @@ use super::path_key::PathKey;
 pub struct HostTier {
     pages: HashMap<PathKey, Page>,
     /// Keys by their last use, oldest first.
-    order: BTreeMap<u64, PathKey>,
+    order: LiteMap<u64, PathKey>,
     clock: u64,
     bytes: usize,
     budget: usize,
@@ -40,7 +42,7 @@ impl HostTier {
     pub fn new(budget: usize, outbox: usize) -> HostTier {
         HostTier {
             pages: HashMap::new(),
-            order: BTreeMap::new(),
+            order: LiteMap::new_vec(),
             clock: 0,
             bytes: 0,
             budget,
@@ -136,7 +138,8 @@ impl HostTier {
 
     fn shrink(&mut self) {
         while self.bytes > self.budget
-            && let Some((_, key)) = self.order.pop_first()
+            && let Some((&oldest, _)) = self.order.first()
+            && let Some(key) = self.order.remove(&oldest)
             && let Some(page) = self.pages.remove(&key)
         {
             self.bytes -= page.bytes.len();

@@ -1,7 +1,5 @@
 //! LoRA adapters in the engine: each answer is what the model with its adapters says alone, whoever else is in the batch.
 
-use std::collections::BTreeMap;
-
 use inglenook::engine::request::{AdapterChoice, Request};
 use inglenook::engine::{Engine, EngineOptions};
 use inglenook::lora::{Lora, LowRank};
@@ -21,9 +19,9 @@ pub fn adapter(engine: &Engine, seed: u64, rank: usize, matrices: &[&str]) -> Lo
         let (a, b) = (values(rank * *inputs as usize), values(rank * *outputs as usize));
         (name.clone(), LowRank { rank, a, b, scale: 0.5 })
     });
-    let weights: BTreeMap<String, LowRank> = weights.collect();
-    assert!(!weights.is_empty());
-    Lora { architecture: None, weights }
+    let lora = Lora { architecture: None, weights: weights.collect() };
+    assert!(!lora.weights.is_empty());
+    lora
 }
 
 pub fn with(request: &Request, chosen: &[(&str, f32)]) -> Request {

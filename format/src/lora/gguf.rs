@@ -1,6 +1,6 @@
 //! Adapters as GGUF files, as llama.cpp's `convert_lora_to_gguf` writes them: tensors `NAME.lora_a` and `NAME.lora_b`.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::{Lora, LoraError, LowRank, check_shapes};
 use crate::gguf::{Gguf, Metadata, TensorInfo};
@@ -24,7 +24,7 @@ impl Lora {
         }
         let alpha = gguf.metadata.opt_f32(ALPHA)?.unwrap_or(0.0);
         check_pairs(&gguf)?;
-        let mut weights = BTreeMap::<String, LowRank>::new();
+        let mut weights = LiteMap::<String, LowRank>::new_vec();
         // In the order of their data, since a source may only run forward.
         for tensor in gguf.tensors_by_offset() {
             let Some((name, half)) = half_of(&tensor.name) else { continue };

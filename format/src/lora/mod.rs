@@ -8,7 +8,7 @@
 mod error;
 mod gguf;
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 pub use error::LoraError;
 
@@ -56,7 +56,7 @@ pub struct Lora {
     /// The architecture that it says it is for, if it says one.
     pub architecture: Option<String>,
     /// By the name of the weight, such as `blk.0.attn_q.weight`.
-    pub weights: BTreeMap<String, LowRank>,
+    pub weights: LiteMap<String, LowRank>,
 }
 
 impl Lora {

@@ -1,8 +1,9 @@
 //! Figures in Prometheus's text format 0.0.4.
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use litemap::LiteMap;
 
 use super::{EngineMetrics, Histogram};
 
@@ -11,8 +12,8 @@ enum Samples {
     Counter(fn(&EngineMetrics) -> u64),
     Gauge(fn(&EngineMetrics) -> u64),
     /// One sample a key, which is the value of a label.
-    CounterBy(&'static str, fn(&EngineMetrics) -> &BTreeMap<&'static str, u64>),
-    GaugeBy(&'static str, fn(&EngineMetrics) -> &BTreeMap<&'static str, u64>),
+    CounterBy(&'static str, fn(&EngineMetrics) -> &LiteMap<&'static str, u64>),
+    GaugeBy(&'static str, fn(&EngineMetrics) -> &LiteMap<&'static str, u64>),
     /// In milliseconds; written in seconds.
     Times(fn(&EngineMetrics) -> &Histogram),
 }

@@ -50,7 +50,7 @@ fn engine_adds_up_its_requests() {
     engine.record(&request(), "stop");
     let cancelled = RequestMetrics { first_token_ms: None, token_ms: Histogram::default(), ..request() };
     engine.record(&cancelled, "cancelled");
-    assert_eq!(engine.requests, BTreeMap::from([("stop", 2), ("cancelled", 1)]));
+    assert_eq!(engine.requests, LiteMap::from_iter([("stop", 2), ("cancelled", 1)]));
     assert_eq!((engine.queue_ms.count(), engine.first_token_ms.count(), engine.token_ms.count()), (3, 2, 6));
     assert_eq!((engine.prompt_tokens, engine.cached_tokens, engine.completion_tokens), (300, 192, 12));
     assert_eq!((engine.drafted_tokens, engine.accepted_tokens), (24, 9));
@@ -155,7 +155,7 @@ fn values(samples: &[Sample], name: &str, model: &str) -> Vec<f64> {
 #[test]
 fn prometheus_text_is_what_its_format_asks_for() {
     let mut one = EngineMetrics { running: 2, pages: 64, pages_used: 9, pages_shared: 3, ..EngineMetrics::default() };
-    one.memory_bytes = BTreeMap::from([("weights", 1 << 40), ("kv_cache", 4096)]);
+    one.memory_bytes = LiteMap::from_iter([("weights", 1 << 40), ("kv_cache", 4096)]);
     one.record(&request(), "stop");
     one.record(&RequestMetrics { queue_ms: 1e12, ..request() }, "OutOfMemory");
     let hostile = "a \"quoted\\ model\nof two lines";

@@ -1,6 +1,8 @@
 //! Where architectures register the matrices and vectors they need. Each gets its memory at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use litemap::LiteMap;
 
 use super::loader::{self, Destination};
 use super::{ExpertMatrix, ExpertShard, HostVector, LoadError, Matrix, Part, Shard, Vector};
@@ -61,7 +63,7 @@ struct Run<'m> {
 #[derive(Debug, Default)]
 pub struct Matrices {
     /// Columns and rows, by their names with `.weight`.
-    pub sizes: BTreeMap<String, [u32; 2]>,
+    pub sizes: LiteMap<String, [u32; 2]>,
     /// Those that are multiplied with in one dispatch.
     pub fused: Vec<Vec<String>>,
 }
