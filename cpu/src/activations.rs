@@ -14,7 +14,7 @@ pub const TILE: usize = 8;
 pub const MANY: usize = 2 * TILE;
 
 /// What becomes of activations before they meet weights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// They are rounded to 16 bits, with a scale for each 32.
     #[default]

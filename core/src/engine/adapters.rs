@@ -149,7 +149,7 @@ impl Engine {
     /// let engine = Engine::load(Device::Cpu, &file, &EngineOptions::default(), &mut |_| true).await?;
     /// // As a rule, one is read from a file: `Lora::read(&source).await?`.
     /// let sizes = &engine.model().matrices().sizes;
-    /// let [inputs, outputs] = sizes["blk.0.attn_q.weight"].map(|len| len as usize);
+    /// let [inputs, outputs] = sizes.get("blk.0.attn_q.weight").expect("ember has it").map(|len| len as usize);
     /// let low_rank = LowRank { rank: 1, a: vec![0.1; inputs], b: vec![0.1; outputs], scale: 1.0 };
     /// let weights = [("blk.0.attn_q.weight".to_string(), low_rank)].into_iter().collect();
     /// let adapter = Lora { architecture: None, weights };

@@ -11,7 +11,7 @@ mod storage;
 mod submission;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -138,7 +138,7 @@ pub(super) struct Driver {
     pub adapters: Adapters,
     /// Away while a [`Background`] has it, or [`Lent`].
     kernels: Option<KernelCache>,
-    entries: HashMap<SeqId, Entry>,
+    entries: LiteMap<SeqId, Entry>,
     lead: Lead,
     in_flight: VecDeque<InFlight>,
     background: Option<Background>,
@@ -231,7 +231,7 @@ impl Driver {
             store: StoreLink::default(),
             adapters: Adapters::default(),
             kernels: Some(kernels),
-            entries: HashMap::new(),
+            entries: LiteMap::new_vec(),
             lead,
             in_flight: VecDeque::new(),
             background: None,

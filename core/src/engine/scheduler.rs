@@ -10,8 +10,6 @@ mod admission;
 mod pages;
 mod steps;
 
-use std::collections::HashMap;
-
 use litemap::LiteMap;
 
 use crate::kernels::kv::PAGE;
@@ -142,7 +140,7 @@ impl Track {
 #[derive(Debug)]
 pub struct Scheduler {
     options: SchedulerOptions,
-    tracks: HashMap<SeqId, Track>,
+    tracks: LiteMap<SeqId, Track>,
     /// Waiting sequences in the order of their ranks.
     waiting: LiteMap<(i64, SeqId), ()>,
     slots: Vec<Option<SeqId>>,
@@ -178,7 +176,7 @@ impl Scheduler {
     /// With nothing to do.
     pub fn new(options: SchedulerOptions) -> Scheduler {
         Scheduler {
-            tracks: HashMap::new(),
+            tracks: LiteMap::new_vec(),
             waiting: LiteMap::new_vec(),
             slots: vec![None; options.slots as usize],
             pools: options.groups.iter().map(|group| PagePool::new(group.pages)).collect(),

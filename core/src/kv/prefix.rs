@@ -63,6 +63,7 @@ pub struct Evicted {
 
 type NodeId = usize;
 type Children = LiteMap<Rc<[u32]>, NodeId>;
+type Child<'a> = (&'a Rc<[u32]>, &'a NodeId);
 
 /// Where a node hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -464,7 +465,7 @@ impl PrefixIndex {
 }
 
 /// The last child before `tokens` in the order, and the first that is not.
-fn neighbours<'a>(children: &'a Children, tokens: &[u32]) -> [Option<(&'a Rc<[u32]>, &'a NodeId)>; 2] {
+fn neighbours<'a>(children: &'a Children, tokens: &[u32]) -> [Option<Child<'a>>; 2] {
     let (Ok(at) | Err(at)) = children.find_index(tokens);
     [at.checked_sub(1).and_then(|before| children.get_indexed(before)), children.get_indexed(at)]
 }
@@ -472,9 +473,8 @@ fn neighbours<'a>(children: &'a Children, tokens: &[u32]) -> [Option<(&'a Rc<[u3
 /// The child that shares most tokens with `tokens` from their beginning, and how many; none where no child shares any.
 fn most_shared(children: &Children, tokens: &[u32]) -> Option<(NodeId, u32)> {
     let [before, behind] = neighbours(children, tokens);
-    let shared = |(child, id): (&Rc<[u32]>, &NodeId)| {
-        (*id, child.iter().zip(tokens).take_while(|(one, other)| one == other).count() as u32)
-    };
+    let shared =
+        |(child, id): Child<'_>| (*id, child.iter().zip(tokens).take_while(|(one, other)| one == other).count() as u32);
     let best = before.into_iter().chain(behind).map(shared).max_by_key(|(_, shared)| *shared);
     best.filter(|(_, shared)| *shared > 0)
 }

@@ -2,10 +2,11 @@
 //! heavy kernels are timed, and the fastest is kept for all operations of the same name and class.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::clock::{Duration, Instant};
 use futures_util::future::join_all;
+use litemap::LiteMap;
 
 use super::PlanError;
 use crate::device::Device;
@@ -49,9 +50,9 @@ fn key(op: &dyn Kernel) -> Key {
 pub struct KernelCache {
     device: Device,
     compiled: HashMap<Shader, Pipeline>,
-    chosen: HashMap<Key, Variant>,
+    chosen: LiteMap<Key, Variant>,
     choices: Vec<KernelChoice>,
-    fast: HashMap<(Key, Precision), Option<Processor>>,
+    fast: LiteMap<(Key, Precision), Option<Processor>>,
     threads: usize,
     precision: Precision,
     forced: Option<Variant>,
@@ -63,9 +64,9 @@ impl KernelCache {
         KernelCache {
             device,
             compiled: HashMap::new(),
-            chosen: HashMap::new(),
+            chosen: LiteMap::new_vec(),
             choices: Vec::new(),
-            fast: HashMap::new(),
+            fast: LiteMap::new_vec(),
             threads: ALL_THREADS,
             precision: Precision::default(),
             forced: None,
@@ -185,9 +186,9 @@ impl KernelCache {
         ops: &[Box<dyn Kernel>],
         arguments: &[Arguments],
     ) -> Result<(), PlanError> {
-        let mut known: HashSet<Key> = self.chosen.keys().cloned().collect();
+        let mut known: LiteMap<Key, ()> = self.chosen.keys().map(|key| (key.clone(), ())).collect();
         let (new, arguments): (Vec<&dyn Kernel>, Vec<&Arguments>) =
-            ops.iter().map(Box::as_ref).zip(arguments).filter(|(op, _)| known.insert(key(*op))).unzip();
+            ops.iter().map(Box::as_ref).zip(arguments).filter(|(op, _)| known.insert(key(*op), ()).is_none()).unzip();
         let candidates: Vec<_> = new.iter().map(|op| self.candidates(gpu, *op)).collect();
         // On a software adapter the kernels' own order holds, and each variant tried would be felt as time at load.
         let is_timed = |op: &dyn Kernel| op.timed() && !gpu.facts().software;

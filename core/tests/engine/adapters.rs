@@ -106,10 +106,10 @@ fn adapters_are_exchanged_while_an_answer_goes_on() {
         }
         assert_eq!(read(under_way).await.0, expected(&first));
         assert_eq!(engine.adapters(), ["one", "three"]);
-        let grown = engine.metrics().memory_bytes["weights"];
+        let grown = engine.metrics().memory_bytes[&"weights"];
         engine.unload_adapter("three").expect("is loaded");
         engine.load_adapter("four", &first).await.expect("loads");
-        assert_eq!(engine.metrics().memory_bytes["weights"], grown, "columns that are free are used again");
+        assert_eq!(engine.metrics().memory_bytes[&"weights"], grown, "columns that are free are used again");
         let (tokens, _) = read(engine.submit(with(&plain, &[("four", 1.0)])).expect("good")).await;
         assert_eq!(tokens, expected(&first));
     });

@@ -112,46 +112,37 @@ impl<'s> Reader<'s> {
         &self.buf[self.at - n..self.at]
     }
 
-    async fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
-        self.fill(N).await?;
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(N));
-        Ok(out)
-    }
-
     pub async fn magic(&mut self) -> Result<[u8; 4], GgufError> {
-        self.array().await
+        Ok(self.u32().await?.to_le_bytes())
     }
 
     pub async fn u32(&mut self) -> Result<u32, GgufError> {
-        Ok(u32::from_le_bytes(self.array().await?))
+        Ok(self.scalar(4).await? as u32)
     }
 
     pub async fn u64(&mut self) -> Result<u64, GgufError> {
-        Ok(u64::from_le_bytes(self.array().await?))
+        self.scalar(8).await
     }
 
-    /// One scalar of `N` bytes.
-    pub async fn scalar<T, const N: usize>(&mut self, decode: fn([u8; N]) -> T) -> Result<T, GgufError> {
-        Ok(decode(self.array().await?))
+    /// The bits of a scalar of so many bytes, at most 8.
+    pub async fn scalar(&mut self, size: usize) -> Result<u64, GgufError> {
+        self.fill(size).await?;
+        let mut bits = [0; 8];
+        bits[..size].copy_from_slice(self.take(size));
+        Ok(u64::from_le_bytes(bits))
     }
 
-    /// `count` scalars of `N` bytes each.
-    pub async fn scalars<T, const N: usize>(
-        &mut self,
-        count: u64,
-        decode: fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, GgufError> {
-        self.expect(count, N as u64)?;
-        let mut out = Vec::new();
-        while (out.len() as u64) < count {
-            self.fill(N).await?;
-            let left = usize::try_from(count - out.len() as u64).unwrap_or(usize::MAX);
-            let n = left.min(self.available() / N);
-            grow(&mut out, n, count);
-            out.extend(self.take(n * N).as_chunks::<N>().0.iter().map(|&bytes| decode(bytes)));
+    /// Hands out the bytes of `count` scalars of `size` bytes each, some whole ones at a time.
+    pub async fn scalars(&mut self, count: u64, size: usize, take: &mut dyn FnMut(&[u8])) -> Result<(), GgufError> {
+        self.expect(count, size as u64)?;
+        let mut left = count;
+        while left > 0 {
+            self.fill(size).await?;
+            let n = left.min((self.available() / size) as u64);
+            take(self.take(n as usize * size));
+            left -= n;
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Text with a length before it, appended to `out`. Bytes that are not UTF-8 become U+FFFD: files with a few damaged
@@ -162,7 +153,8 @@ impl<'s> Reader<'s> {
         let len = self.u64().await?;
         self.expect(len, 1)?;
         if len > LOOK_BACK as u64 {
-            let bytes = self.scalars(len, |[byte]: [u8; 1]| byte).await?;
+            let mut bytes = Vec::new();
+            self.scalars(len, 1, &mut |piece| extend(&mut bytes, piece, len, u8::from_le_bytes)).await?;
             return Ok(push_lossy(out, &bytes, &mut self.lossy_left));
         }
         self.fill(len as usize).await?;
@@ -181,6 +173,13 @@ impl<'s> Reader<'s> {
         self.fill(len as usize).await?;
         Ok(str::from_utf8(self.take(len as usize)).ok().map(str::to_owned))
     }
+}
+
+/// Appends scalars of `N` bytes to what will be `declared` in all.
+pub(super) fn extend<T, const N: usize>(out: &mut Vec<T>, bytes: &[u8], declared: u64, decode: fn([u8; N]) -> T) {
+    let (scalars, _) = bytes.as_chunks::<N>();
+    grow(out, scalars.len(), declared);
+    out.extend(scalars.iter().map(|bytes| decode(*bytes)));
 }
 
 /// Reserves room for `more` elements, growing by a sixteenth at a time and never past `declared` in all.

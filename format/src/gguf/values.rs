@@ -2,7 +2,7 @@
 
 use super::error::GgufError;
 use super::metadata::Metadata;
-use super::reader::{Reader, grow};
+use super::reader::{Reader, extend, grow};
 use super::value::{Array, Strings, Value};
 use crate::source::LocalFuture;
 
@@ -46,57 +46,78 @@ struct Parser<'a, 's> {
 
 impl Parser<'_, '_> {
     async fn value(&mut self, id: u32) -> Result<Value, GgufError> {
-        let r = &mut *self.reader;
-        Ok(match id {
-            0 => Value::U8(r.scalar(u8::from_le_bytes).await?),
-            1 => Value::I8(r.scalar(i8::from_le_bytes).await?),
-            2 => Value::U16(r.scalar(u16::from_le_bytes).await?),
-            3 => Value::I16(r.scalar(i16::from_le_bytes).await?),
-            4 => Value::U32(r.scalar(u32::from_le_bytes).await?),
-            5 => Value::I32(r.scalar(i32::from_le_bytes).await?),
-            6 => Value::F32(r.scalar(f32::from_le_bytes).await?),
-            7 => {
-                let byte = r.scalar(u8::from_le_bytes).await?;
-                Value::Bool(self.boolean(byte)?)
+        match (id, scalar_size(id)) {
+            (_, Some(size)) => {
+                let bits = self.reader.scalar(size).await?;
+                self.scalar(id, bits)
             }
-            8 => {
+            (8, _) => {
                 let mut text = String::new();
-                r.text(&mut text).await?.ok_or_else(|| self.not_text())?;
-                Value::String(text)
+                self.reader.text(&mut text).await?.ok_or_else(|| self.not_text())?;
+                Ok(Value::String(text))
             }
-            9 => Value::Array(self.array(1).await?),
-            10 => Value::U64(r.scalar(u64::from_le_bytes).await?),
-            11 => Value::I64(r.scalar(i64::from_le_bytes).await?),
-            12 => Value::F64(r.scalar(f64::from_le_bytes).await?),
-            id => return Err(self.unknown(id)),
+            (9, _) => Ok(Value::Array(self.array(1).await?)),
+            _ => Err(self.unknown(id)),
+        }
+    }
+
+    /// A scalar by its type and its bits.
+    fn scalar(&self, id: u32, bits: u64) -> Result<Value, GgufError> {
+        Ok(match id {
+            0 => Value::U8(bits as u8),
+            1 => Value::I8(bits as i8),
+            2 => Value::U16(bits as u16),
+            3 => Value::I16(bits as i16),
+            4 => Value::U32(bits as u32),
+            5 => Value::I32(bits as i32),
+            6 => Value::F32(f32::from_bits(bits as u32)),
+            7 => Value::Bool(self.boolean(bits as u8)?),
+            10 => Value::U64(bits),
+            11 => Value::I64(bits as i64),
+            12 => Value::F64(f64::from_bits(bits)),
+            _ => return Err(self.unknown(id)),
         })
     }
 
     /// An array `depth` levels down, boxed since arrays may hold arrays.
     fn array(&mut self, depth: usize) -> LocalFuture<'_, Result<Array, GgufError>> {
         Box::pin(async move {
-            let r = &mut *self.reader;
-            let id = r.u32().await?;
-            let n = r.u64().await?;
-            Ok(match id {
-                0 => Array::U8(r.scalars(n, u8::from_le_bytes).await?),
-                1 => Array::I8(r.scalars(n, i8::from_le_bytes).await?),
-                2 => Array::U16(r.scalars(n, u16::from_le_bytes).await?),
-                3 => Array::I16(r.scalars(n, i16::from_le_bytes).await?),
-                4 => Array::U32(r.scalars(n, u32::from_le_bytes).await?),
-                5 => Array::I32(r.scalars(n, i32::from_le_bytes).await?),
-                6 => Array::F32(r.scalars(n, f32::from_le_bytes).await?),
-                7 => {
-                    let bytes = r.scalars(n, u8::from_le_bytes).await?;
-                    Array::Bool(bytes.into_iter().map(|byte| self.boolean(byte)).collect::<Result<_, _>>()?)
+            let id = self.reader.u32().await?;
+            let n = self.reader.u64().await?;
+            match (id, scalar_size(id)) {
+                (_, Some(size)) => {
+                    let mut array = self.empty(id)?;
+                    self.reader.scalars(n, size, &mut |bytes| append(&mut array, bytes, n)).await?;
+                    match array {
+                        // As bytes until here.
+                        Array::U8(bytes) if id == 7 => {
+                            let flags = bytes.into_iter().map(|byte| self.boolean(byte));
+                            Ok(Array::Bool(flags.collect::<Result<_, _>>()?))
+                        }
+                        array => Ok(array),
+                    }
                 }
-                8 => Array::String(self.strings(n).await?),
-                9 => Array::Nested(self.nested(n, depth).await?),
-                10 => Array::U64(r.scalars(n, u64::from_le_bytes).await?),
-                11 => Array::I64(r.scalars(n, i64::from_le_bytes).await?),
-                12 => Array::F64(r.scalars(n, f64::from_le_bytes).await?),
-                id => return Err(self.unknown(id)),
-            })
+                (8, _) => Ok(Array::String(self.strings(n).await?)),
+                (9, _) => Ok(Array::Nested(self.nested(n, depth).await?)),
+                _ => Err(self.unknown(id)),
+            }
+        })
+    }
+
+    /// An array for scalars of a type; of booleans their bytes.
+    fn empty(&self, id: u32) -> Result<Array, GgufError> {
+        Ok(match id {
+            0 | 7 => Array::U8(Vec::new()),
+            1 => Array::I8(Vec::new()),
+            2 => Array::U16(Vec::new()),
+            3 => Array::I16(Vec::new()),
+            4 => Array::U32(Vec::new()),
+            5 => Array::I32(Vec::new()),
+            6 => Array::F32(Vec::new()),
+            10 => Array::U64(Vec::new()),
+            11 => Array::I64(Vec::new()),
+            12 => Array::F64(Vec::new()),
+            _ => return Err(self.unknown(id)),
         })
     }
 
@@ -143,5 +164,33 @@ impl Parser<'_, '_> {
 
     fn not_text(&self) -> GgufError {
         GgufError::NotText { key: self.key.to_owned() }
+    }
+}
+
+/// Bytes of a scalar of a type; none for texts, arrays, and what is no type.
+fn scalar_size(id: u32) -> Option<usize> {
+    match id {
+        0 | 1 | 7 => Some(1),
+        2 | 3 => Some(2),
+        4..=6 => Some(4),
+        10..=12 => Some(8),
+        _ => None,
+    }
+}
+
+/// Appends scalars to an array that will have `declared` of them.
+fn append(array: &mut Array, bytes: &[u8], declared: u64) {
+    match array {
+        Array::U8(out) => extend(out, bytes, declared, u8::from_le_bytes),
+        Array::I8(out) => extend(out, bytes, declared, i8::from_le_bytes),
+        Array::U16(out) => extend(out, bytes, declared, u16::from_le_bytes),
+        Array::I16(out) => extend(out, bytes, declared, i16::from_le_bytes),
+        Array::U32(out) => extend(out, bytes, declared, u32::from_le_bytes),
+        Array::I32(out) => extend(out, bytes, declared, i32::from_le_bytes),
+        Array::F32(out) => extend(out, bytes, declared, f32::from_le_bytes),
+        Array::U64(out) => extend(out, bytes, declared, u64::from_le_bytes),
+        Array::I64(out) => extend(out, bytes, declared, i64::from_le_bytes),
+        Array::F64(out) => extend(out, bytes, declared, f64::from_le_bytes),
+        Array::Bool(_) | Array::String(_) | Array::Nested(_) => unreachable!("their elements are no scalars"),
     }
 }

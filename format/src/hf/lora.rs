@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use serde_json::{Map, Value, json};
 
 use super::arch::Arch;
@@ -48,7 +49,7 @@ pub async fn read_lora(directory: &dyn Directory, base: &Gguf) -> Result<Lora, L
     let config = config.with_defaults(arch.defaults);
     let rules = Rules { tables: arch.rules, config: &config, layers: config.layers()? };
     let Checkpoint { shards, tensors } = Checkpoint::open_file(directory, WEIGHTS).await?;
-    let mut weights = BTreeMap::new();
+    let mut weights = LiteMap::new_vec();
     for (module, pair) in pairs(tensors)? {
         add(&adapter, &rules, &shards, (&module, pair), &mut weights).await?;
     }
@@ -150,7 +151,7 @@ async fn add(
     rules: &Rules<'_>,
     shards: &Shards,
     (module, pair): (&str, Pair),
-    weights: &mut BTreeMap<String, LowRank>,
+    weights: &mut LiteMap<String, LowRank>,
 ) -> Result<(), LoraError> {
     let missing = |part| LoraError::Missing { name: module.to_owned(), part };
     let (a, b) = (pair.a.ok_or_else(|| missing("A"))?, pair.b.ok_or_else(|| missing("B"))?);

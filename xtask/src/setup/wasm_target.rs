@@ -21,7 +21,7 @@ pub const RELAXED: [&str; 2] =
 const DEBIAN_TOOLCHAIN: &str = "debian-web";
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
-/// `cargo` with a toolchain that has the target.
+/// `cargo` with a toolchain that has the target. What it builds names no folder of this machine.
 ///
 /// # Errors
 /// When no such toolchain is installed.
@@ -34,7 +34,17 @@ pub fn cargo() -> Result<Command> {
         // The running toolchain's libraries must not be found before Debian's own.
         command.env("RUSTUP_TOOLCHAIN", DEBIAN_TOOLCHAIN).env_remove("LD_LIBRARY_PATH");
     }
+    if let Some(sources) = crate_sources() {
+        let flag = format!("--remap-path-prefix={}=", sources.display());
+        command.args(["--config", &format!("target.{TARGET}.rustflags=[{flag:?}]")]);
+    }
     Ok(command)
+}
+
+/// Where cargo keeps the sources of crates, whose paths stand in the messages of panics.
+fn crate_sources() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).map(|home| home.join("registry/src"))
 }
 
 /// Whether the toolchain of `cargo()` has clippy; Debian's has not.

@@ -36,13 +36,16 @@ mod tests {
     /// An adapter of one weight.
     fn lora(name: &str, inputs: usize, outputs: usize, rank: usize) -> Lora {
         let (a, b) = (some(rank * inputs), some(outputs * rank + 7)[7..].to_vec());
-        Lora { architecture: None, weights: [(name.to_owned(), LowRank { rank, a, b, scale: 3.0 })].into() }
+        Lora {
+            architecture: None,
+            weights: [(name.to_owned(), LowRank { rank, a, b, scale: 3.0 })].into_iter().collect(),
+        }
     }
 
     /// What two adapters add, in f64.
     fn delta(adapters: &[(Lora, f32)], name: &str, row: usize, column: usize) -> f64 {
         let of = |(lora, scale): &(Lora, f32)| {
-            let low_rank = &lora.weights[name];
+            let low_rank = &lora.weights[&name.to_owned()];
             let product = |k: usize| {
                 let (a, b) = (low_rank.a[k * low_rank.inputs() + column], low_rank.b[row * low_rank.rank + k]);
                 f64::from(a) * f64::from(b)
@@ -80,7 +83,7 @@ mod tests {
         let mut weights = vec![0.0; 64 * 40];
         dequantise(WeightType::Q8_0, &blocks, &mut weights).unwrap();
         add(
-            &[(&adapters[0].0.weights[changed], 1.0)],
+            &[(&adapters[0].0.weights[&changed.to_owned()], 1.0)],
             &Piece { row: 0, column: 0, rows: 40, columns: 64 },
             &mut weights,
         );

@@ -120,7 +120,7 @@ impl Scheduler {
     pub fn clear_index(&mut self) {
         self.index.clear(&mut self.pools);
         self.tier.clear();
-        self.tracks.values_mut().for_each(|track| track.indexed = 0);
+        self.tracks.iter_mut().for_each(|(_, track)| track.indexed = 0);
     }
 
     /// Takes what the prefix index and the host tier have of a sequence's tokens, but for the last, which is decoded.

@@ -1,6 +1,6 @@
 //! The next step: a chunk of a prompt, decode steps of all rows, or the verification of a draft.
 
-use super::{PAGE, Scheduler, SeqId, Track};
+use super::{PAGE, Scheduler, SeqId};
 use crate::kv::pages::PageId;
 use crate::kv::path_key::PathKey;
 use crate::kv::prefix::Evicted;
@@ -148,7 +148,7 @@ impl Scheduler {
         self.move_down(limits);
         self.admit(limits);
         if self.has_state() {
-            self.tracks.values_mut().for_each(Track::settle);
+            self.tracks.iter_mut().for_each(|(_, track)| track.settle());
         }
         let work = match self.prefilled_last {
             true => self.decode(limits).or_else(|| self.prefill(limits)),

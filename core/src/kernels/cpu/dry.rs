@@ -1,6 +1,6 @@
 //! Twin of `shaders/dry.wgsl`.
 
-use std::collections::HashMap;
+use litemap::LiteMap;
 
 use crate::kernels::batch::{Row, drafted};
 use crate::kernels::dry::LONGEST;
@@ -49,8 +49,8 @@ fn last_tokens(rows: &[Row], r: usize, recent: &[u32], at_most: u32) -> Vec<u32>
 }
 
 /// For each token that followed an earlier occurrence of the last tokens, the longest such occurrence.
-fn repetitions(tokens: &[u32], is_breaker: impl Fn(u32) -> bool) -> HashMap<u32, usize> {
-    let mut longest = HashMap::new();
+fn repetitions(tokens: &[u32], is_breaker: impl Fn(u32) -> bool) -> LiteMap<u32, usize> {
+    let mut longest = LiteMap::new_vec();
     for end in 1..tokens.len() {
         let (earlier, next) = (&tokens[..end], tokens[end]);
         let pairs = earlier.iter().rev().zip(tokens.iter().rev());

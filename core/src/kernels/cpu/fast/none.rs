@@ -13,7 +13,7 @@ use crate::kernels::matmul::Epilogue;
 pub enum Processor {}
 
 /// What becomes of activations: nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// They are rounded where there is a fast way.
     #[default]
