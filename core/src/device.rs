@@ -180,6 +180,16 @@ impl Device {
         }
     }
 
+    /// Whether operations on it may use another's memory.
+    pub fn is_beside(&self, other: &Device) -> bool {
+        match (self, other) {
+            (Device::Gpu(gpu), Device::Gpu(other)) => gpu.is_beside(other),
+            (Device::Cpu, Device::Cpu) => true,
+            (Device::CpuModule(module), Device::CpuModule(other)) => Rc::ptr_eq(module, other),
+            _ => false,
+        }
+    }
+
     /// What the GPU has done so far; zeros on the CPU.
     pub fn counters(&self) -> Counters {
         match self {

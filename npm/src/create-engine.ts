@@ -60,8 +60,8 @@ export interface CreateEngineOptions {
   /** Keeps what was computed of conversations in a folder, so that one that is opened again later is not computed again. */
   readonly pageStore?: PageStoreOptions;
   /**
-   * A smaller GGUF model with the same vocabulary, which drafts tokens for an answer that runs alone. It is loaded first, with the same
-   * `headers`.
+   * A smaller GGUF model with the same vocabulary, which drafts tokens for an answer that runs alone, or the drafter of a Gemma 4 model
+   * (`gemma4-assistant`). It is loaded first, with the same `headers`.
    */
   readonly draft?: string | URL | Blob;
   /**

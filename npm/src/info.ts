@@ -13,8 +13,8 @@ export interface ModelInfo {
   readonly trainedContextLength: number;
   /** Such as `Q4_K`, `Q6_K`, `F32`, the most frequent first. */
   readonly weightTypes: readonly string[];
-  /** What it is for: `generate` answers, `embed` texts, or `rank` them. */
-  readonly purpose: 'generate' | 'embed' | 'rank';
+  /** What it is for: `generate` answers, `embed` texts or `rank` them, or `draft` for another model, beside which alone it runs. */
+  readonly purpose: 'generate' | 'embed' | 'rank' | 'draft';
   /** Whether it has a chat template, without which it can only continue a text. */
   readonly chat: boolean;
   /** Sampling that the file recommends, which is the default of each request. */

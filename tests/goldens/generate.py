@@ -16,6 +16,7 @@ from pathlib import Path
 PARTS = {
     "models": "models",
     "mtp": "mtp",
+    "assistants": "mtp",
     "embeddings": "embeddings",
     "ropes": "models",
     "quants": "quant",

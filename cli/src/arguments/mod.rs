@@ -67,7 +67,7 @@ pub struct ModelArguments {
     /// Bytes that the folder may grow to; what was used least recently is removed
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 30, requires = "page_store")]
     pub page_store_bytes: u64,
-    /// A smaller GGUF file with the same vocabulary, whose model drafts tokens for an answer that runs alone
+    /// A smaller GGUF file with the same vocabulary, whose model drafts tokens for an answer that runs alone, or Gemma 4's drafter
     #[arg(long, value_name = "FILE", conflicts_with = "no_speculation")]
     pub draft: Option<PathBuf>,
     /// Draft tokens, for an answer that runs alone, with a layer of the model itself that predicts a further one, if the file has it

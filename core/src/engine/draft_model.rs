@@ -14,9 +14,9 @@ use crate::kernels::batch::Row;
 use crate::kernels::kv::KvType;
 use crate::kernels::sampling::{Features, NO_TOKEN, RING};
 use crate::kv::{KvCache, KvOptions};
-use crate::model::Config;
 use crate::model::fit::FitOptions;
 use crate::model::layer_kind::kv_groups;
+use crate::model::{Config, ModelError};
 use crate::plan::{KernelCache, PendingReadback};
 use inglenook_text::Tokenizer;
 
@@ -24,7 +24,7 @@ use inglenook_text::Tokenizer;
 const HORIZON: u32 = 128;
 
 /// Why a model cannot draft for another.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DraftError {
     /// The vocabularies are not of the same size.
     #[error(
@@ -45,6 +45,14 @@ pub enum DraftError {
         /// Its architecture.
         architecture: &'static str,
     },
+    /// A drafter of other models.
+    #[error("the draft model does not fit the model: {0}")]
+    Unfit(#[from] ModelError),
+    /// A drafter that reads another model's keys and values on another device.
+    #[error(
+        "the draft model reads the keys and values of the model, so it must be on the same device; load both on the GPU, or on the CPU"
+    )]
+    Device,
     /// Two drafters.
     #[error("both a draft model and `mtp` were given; leave one of them out")]
     Both,
@@ -90,16 +98,17 @@ impl DraftModel {
         let mut kernels = KernelCache::new(device.clone());
         let kv = KvCache::new(&device, &cache(weights.config(), model.info().context_length))?;
         let cost_at_first = weights.step_bytes() as f32 / step_bytes.max(1) as f32;
-        let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), 1)).await?;
+        let runner = ModelRunner::new(&mut kernels, (weights, None), kv, (model.vocab(), 1)).await?;
         Ok(DraftModel { model, runner, standing: Vec::new(), acceptance: Acceptance::of_model(), cost_at_first })
     }
 
-    /// Checks that a model can draft for one with another tokenizer.
+    /// Checks that a model can draft for one of another configuration and with another tokenizer.
     ///
     /// # Errors
     /// [`DraftError`].
-    pub fn check(draft: &Model, model: &Tokenizer) -> Result<(), DraftError> {
+    pub fn check(draft: &Model, (of_model, model): (&Config, &Tokenizer)) -> Result<(), DraftError> {
         let config = draft.weights().config();
+        draft.weights().check_assists(of_model)?;
         if kv_groups(&config.layer_kinds).iter().any(|group| group.lifetime.is_state) {
             return Err(DraftError::Recurrent { architecture: config.architecture.name });
         }

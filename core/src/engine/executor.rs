@@ -78,10 +78,10 @@ pub(super) struct ModelRunner {
 }
 
 impl ModelRunner {
-    /// Allocates the state and builds the plans of prefill and of a single row.
+    /// Allocates the state and builds the plans of prefill and of a single row, perhaps for a drafter beside the model, too.
     pub async fn new(
         kernels: &mut KernelCache,
-        model: Rc<Model>,
+        (model, assistant): (Rc<Model>, Option<Rc<Model>>),
         kv: KvCache,
         (vocab, slots): (u32, u32),
     ) -> Result<ModelRunner, PlanError> {
@@ -93,7 +93,7 @@ impl ModelRunner {
         };
         let chunk = most_rows(&device).min(kv.context());
         let state = StepState::new(&device, (chunk, slots), vocab)?;
-        let resources = Rc::new(Resources { device, model, kv, vocab, slots, adapters: None, state });
+        let resources = Rc::new(Resources { device, model, assistant, kv, vocab, slots, adapters: None, state });
         let prefill = Plan::build(kernels, resources.record_prefill(chunk)).await?;
         let plain = PlanWanted { phase: Phase::Decode, rows: 1, features: Features::default() };
         let single = resources.build(kernels, plain).await?;

@@ -59,7 +59,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         header.config.check_generates()?;
         let longest = context(&header.config, options.context);
-        check_draft(options, header.prompts.tokenizer())?;
+        check_draft(options, &header.config, header.prompts.tokenizer())?;
         needs(&header.gguf, &header.config, &placement.device, options)?;
         let mtp = options.drafts_by_mtp();
         let model = Model::read(header, placement, source, (longest, mtp), progress).await?;
@@ -76,7 +76,7 @@ impl Engine {
         weights.config().check_generates()?;
         let longest = model.info().context_length;
         let context = options.context.unwrap_or(longest).clamp(1, longest);
-        check_draft(options, model.tokenizer())?;
+        check_draft(options, weights.config(), model.tokenizer())?;
         let mtp = options.drafts_by_mtp();
         if mtp && !weights.has_mtp() {
             return Err(DraftError::MtpNotLoaded.into());
@@ -95,13 +95,20 @@ impl Engine {
         let lifetimes = kv.options().groups.iter().map(|group| group.lifetime);
         let groups = lifetimes.zip(kv.pages()).map(|(lifetime, pages)| GroupOptions { lifetime, pages }).collect();
         let transfer = PageTransfer::new(&device, &kv)?;
-        let runner = ModelRunner::new(&mut kernels, weights, kv, (model.vocab(), slots)).await?;
+        let assistant = options.assistant().cloned();
+        if assistant.as_ref().is_some_and(|assistant| !assistant.device().is_beside(&device)) {
+            return Err(DraftError::Device.into());
+        }
+        let models = (weights, assistant.as_ref().map(|assistant| assistant.weights().clone()));
+        let runner = ModelRunner::new(&mut kernels, models, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
         let step_costs = (runner.step_dispatches(), runner.resources().model.step_bytes());
         let drafting = options.draft.clone().filter(|_| !options.no_speculation);
         let mut speculation = Speculation { is_on: !options.no_speculation, ..Speculation::default() };
         speculation.times.is_free = options.free_drafts;
-        if let Some(draft) = drafting {
+        if let Some(assistant) = assistant {
+            speculation.model = Some(ModelDrafter::Mtp(MtpDrafter::beside(assistant, step_costs.1)));
+        } else if let Some(draft) = drafting {
             let draft = DraftModel::new(draft, step_costs.1).await?;
             speculation.model = Some(ModelDrafter::Apart(Box::new(draft)));
         } else if mtp {
@@ -171,6 +178,7 @@ impl Loaded {
         if header.config.generates() {
             return Engine::load_read(header, placement, source, options, progress).await.map(Loaded::Engine);
         }
+        header.config.check_is_whole()?;
         let purpose = if header.config.ranks { Purpose::Rank } else { Purpose::Embed };
         let longest = context(&header.config, options.context);
         let model = Model::read(header, placement, source, (longest, false), progress).await?;
@@ -181,9 +189,9 @@ impl Loaded {
 }
 
 /// Refuses a draft model that speaks of other tokens.
-fn check_draft(options: &EngineOptions, tokenizer: &Tokenizer) -> Result<(), DraftError> {
+fn check_draft(options: &EngineOptions, config: &Config, tokenizer: &Tokenizer) -> Result<(), DraftError> {
     let Some(draft) = &options.draft else { return Ok(()) };
-    if options.mtp { Err(DraftError::Both) } else { DraftModel::check(draft, tokenizer) }
+    if options.mtp { Err(DraftError::Both) } else { DraftModel::check(draft, (config, tokenizer)) }
 }
 
 /// Device memory of the draft model, bytes.
@@ -221,7 +229,7 @@ fn cache_options(
     let slots = options.max_sequences.unwrap_or(MAX_SLOTS).clamp(1, MAX_SLOTS);
     let cache_tokens = options.cache_tokens.unwrap_or(0).max(context);
     let rows = most_rows(device);
-    let mtp = options.drafts_by_mtp();
+    let mtp = options.keeps_hidden_states();
     let groups = kv_groups(&config.running_kinds(mtp));
     let pages = groups.iter().map(|group| group.lifetime.pool_pages(cache_tokens, slots, rows)).collect();
     let kv = KvOptions {

@@ -102,7 +102,7 @@ pub struct EngineOptions {
     /// at once where that pays. The tokens are the same either way.
     pub no_speculation: bool,
     /// A smaller model with the same vocabulary, which drafts tokens for an answer that runs alone. It needs no engine of its own, and may
-    /// be on another device.
+    /// be on another device, unless it is a drafter that reads the model's keys and values (`gemma4-assistant`).
     #[serde(skip)]
     pub draft: Option<Model>,
     /// Drafts tokens, for an answer that runs alone, with a layer of the model itself that predicts a further one (multi-token prediction),
@@ -123,6 +123,16 @@ impl EngineOptions {
     /// Whether a layer of the model itself drafts.
     fn drafts_by_mtp(&self) -> bool {
         self.mtp && !self.no_speculation
+    }
+
+    /// The drafter that works beside the model, if one was given.
+    fn assistant(&self) -> Option<&Model> {
+        self.draft.as_ref().filter(|draft| draft.weights().is_assistant() && !self.no_speculation)
+    }
+
+    /// Whether the cache keeps what is drafted from.
+    fn keeps_hidden_states(&self) -> bool {
+        self.drafts_by_mtp() || self.assistant().is_some()
     }
 }
 

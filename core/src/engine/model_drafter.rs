@@ -3,6 +3,7 @@
 use super::Memory;
 use super::draft_model::DraftModel;
 use super::drafter::{Acceptance, StepTimes};
+use super::model::Model;
 use super::scheduler::DraftWork;
 use crate::kernels::sampling::NO_TOKEN;
 
@@ -11,13 +12,17 @@ use crate::kernels::sampling::NO_TOKEN;
 pub(super) enum ModelDrafter {
     /// A second model.
     Apart(Box<DraftModel>),
-    /// A layer of the model itself, whose plans and cache are the runner's.
+    /// A layer of the model itself, or a drafter beside it, whose plans and cache are the runner's.
     Mtp(MtpDrafter),
 }
 
 /// What is known of the worth of MTP.
 #[derive(Debug)]
 pub(super) struct MtpDrafter {
+    /// The drafter beside the model, kept so that its weights are not given back.
+    beside: Option<Model>,
+    /// Positions at which it can draft.
+    context: u32,
     /// What came of its drafts, of all sequences.
     acceptance: Acceptance,
     /// The time of a token in steps of the model, as the bytes that each reads tell.
@@ -28,7 +33,13 @@ impl MtpDrafter {
     /// `bytes`: what a drafted token reads, and what a step of the model does.
     pub fn new(bytes: [u64; 2]) -> MtpDrafter {
         let cost_at_first = bytes[0] as f32 / bytes[1].max(1) as f32;
-        MtpDrafter { acceptance: Acceptance::of_model(), cost_at_first }
+        MtpDrafter { beside: None, context: u32::MAX, acceptance: Acceptance::of_model(), cost_at_first }
+    }
+
+    /// By a drafter beside the model, of which a step reads so many bytes.
+    pub fn beside(drafter: Model, step_bytes: u64) -> MtpDrafter {
+        let (bytes, context) = (drafter.weights().weight_bytes(), drafter.info().context_length);
+        MtpDrafter { beside: Some(drafter), context, ..MtpDrafter::new([bytes, step_bytes]) }
     }
 
     fn cost(&self, chosen: u32, times: &StepTimes) -> f32 {
@@ -58,7 +69,8 @@ impl ModelDrafter {
             ModelDrafter::Mtp(_) if tokens.len() < 2 => None,
             ModelDrafter::Mtp(mtp) => {
                 let cost = |drafted| mtp.cost(drafted, times) + times.verify(drafted);
-                let length = mtp.acceptance.draft_length(max, cost)?;
+                let room = mtp.context.saturating_sub(tokens.len() as u32);
+                let length = mtp.acceptance.draft_length(max.min(room), cost)?;
                 Some((DraftWork { computed: 0, chosen: length.tokens as usize }, length.rate))
             }
         }
@@ -89,14 +101,19 @@ impl ModelDrafter {
     pub fn memory(&self) -> Option<Memory> {
         match self {
             ModelDrafter::Apart(model) => Some(model.memory()),
-            ModelDrafter::Mtp(_) => None,
+            ModelDrafter::Mtp(mtp) => mtp.beside.as_ref().map(|model| Memory {
+                weights: model.weights().weight_bytes(),
+                kv_cache: 0,
+                activations: 0,
+            }),
         }
     }
 
     /// Gives its memory back.
     pub fn close(&self) {
-        if let ModelDrafter::Apart(model) = self {
-            model.close();
+        match self {
+            ModelDrafter::Apart(model) => model.close(),
+            ModelDrafter::Mtp(mtp) => mtp.beside.iter().for_each(Model::close_unless_shared),
         }
     }
 }

@@ -168,10 +168,15 @@ impl Gpu {
     }
 
     /// Another client of the same device, with buffers, counters and faults of its own: what one runs out of, does wrong or closes
-    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes stay with the client
+    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes end with the client
     /// that made them.
     pub fn client(&self) -> Gpu {
         Gpu(Arc::new(Client::new(self.0.opened.clone())))
+    }
+
+    /// Whether another is a client of the same device, so that one's passes may use the other's buffers.
+    pub fn is_beside(&self, other: &Gpu) -> bool {
+        Arc::ptr_eq(&self.0.opened, &other.0.opened)
     }
 
     /// Every adapter of this machine, with what it can do; for `inglenook devices`.

@@ -71,6 +71,11 @@ impl Gpu {
         match self.0 {}
     }
 
+    /// The same device.
+    pub fn is_beside(&self, _: &Gpu) -> bool {
+        match self.0 {}
+    }
+
     /// Its facts.
     pub fn facts(&self) -> &AdapterInfo {
         match self.0 {}

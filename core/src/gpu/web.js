@@ -213,6 +213,9 @@ class Device {
   gpu;
   /** What ended every client: the device's loss, or an error that is no client's. @type {Error | undefined} */
   fault;
+  /** What all clients have made, by number: one's passes may use another's buffers. @type {Map<number, any>} */
+  objects = new Map();
+  #lastId = 0;
   /** By access list. @type {Map<string, Layout>} */
   #layouts = new Map();
   /** Clients that are not closed. */
@@ -233,6 +236,13 @@ class Device {
   client() {
     this.#clients += 1;
     return new Client(this);
+  }
+
+  /** @param {unknown} object */
+  keep(object) {
+    this.#lastId += 1;
+    this.objects.set(this.#lastId, object);
+    return this.#lastId;
   }
 
   /** Counts a client less; the last one takes the device with it. */
@@ -268,9 +278,8 @@ class Client {
   /** This client's first fault. @type {Error | undefined} */
   #fault;
   #isClosed = false;
-  /** @type {Map<number, any>} */
-  #objects = new Map();
-  #lastId = 0;
+  /** What it has made, by number. @type {Set<number>} */
+  #own = new Set();
   /** Readback buffers not in use, by size. @type {Map<number, GPUBuffer[]>} */
   #idle = new Map();
   /** Waits under way, and the timer that hastens them. */
@@ -289,6 +298,14 @@ class Client {
   /** Another client of the same device. */
   client() {
     return this.#shared.client();
+  }
+
+  /**
+   * Whether another client is of the same device.
+   * @param {Client} other
+   */
+  isBeside(other) {
+    return this.#shared === other.#shared;
   }
 
   /** Rust's `AdapterInfo` as JSON. */
@@ -319,7 +336,7 @@ class Client {
    */
   write(buffer, offset, data) {
     try {
-      this.#checked(() => this.#device.queue.writeBuffer(this.#objects.get(buffer), offset, data));
+      this.#checked(() => this.#device.queue.writeBuffer(this.#shared.objects.get(buffer), offset, data));
     } catch (error) {
       this.#note(problem("Fault", words(error)));
     }
@@ -371,11 +388,11 @@ class Client {
     let at = 0;
     const take = () => /** @type {number} */ (list[at++]);
     while (at < list.length) {
-      const kernel = /** @type {Kernel | undefined} */ (this.#objects.get(take()));
+      const kernel = /** @type {Kernel | undefined} */ (this.#shared.objects.get(take()));
       const workgroups = [take(), take(), take()];
       const count = take();
       const entries = Array.from({ length: count }, (_, binding) => {
-        const resource = { buffer: this.#objects.get(take()), offset: take(), size: take() };
+        const resource = { buffer: this.#shared.objects.get(take()), offset: take(), size: take() };
         return { binding, resource };
       });
       // Nothing is left to bind on a device that was closed.
@@ -403,7 +420,7 @@ class Client {
       const encoder = this.#device.createCommandEncoder();
       for (let at = 0; at < list.length; at += 5) {
         const [from, fromOffset, to, toOffset, bytes] = /** @type {any} */ (list.subarray(at, at + 5));
-        const [source, target] = [this.#objects.get(from), this.#objects.get(to)];
+        const [source, target] = [this.#shared.objects.get(from), this.#shared.objects.get(to)];
         // Nothing is left to copy on a device that was closed.
         if (source && target) encoder.copyBufferToBuffer(source, fromOffset, target, toOffset, bytes);
       }
@@ -420,7 +437,7 @@ class Client {
    * @returns {number} of the read
    */
   submitAndRead(passes, buffer, start, bytes) {
-    const source = this.#objects.get(buffer);
+    const source = this.#shared.objects.get(buffer);
     if (!source) return this.#keep({ mapped: rejected(this.fault ?? problem("Lost", "its buffer is gone")) });
     const staging = this.#staging(stagingBytes(bytes));
     this.#checked(() => {
@@ -450,7 +467,7 @@ class Client {
    * @returns {Promise<void>}
    */
   mapped(read) {
-    return /** @type {Read} */ (this.#objects.get(read))?.mapped ?? rejected(this.fault ?? problem("Lost", "closed"));
+    return /** @type {Read} */ (this.#shared.objects.get(read))?.mapped ?? rejected(this.fault ?? problem("Lost", "closed"));
   }
 
   /**
@@ -459,7 +476,7 @@ class Client {
    * @param {Uint8Array} into a view of WebAssembly's memory
    */
   take(read, into) {
-    const { staging } = /** @type {Read} */ (this.#objects.get(read));
+    const { staging } = /** @type {Read} */ (this.#shared.objects.get(read));
     into.set(new Uint8Array(staging.getMappedRange(0, into.length)));
     this.release(read);
   }
@@ -469,8 +486,9 @@ class Client {
    * @param {number} id
    */
   release(id) {
-    const object = this.#objects.get(id);
-    this.#objects.delete(id);
+    const object = this.#shared.objects.get(id);
+    this.#shared.objects.delete(id);
+    this.#own.delete(id);
     object?.destroy?.();
     if (!object?.staging) return;
     // Cancels a mapping still under way; the copy before it is harmless, since the queue keeps its order.
@@ -492,12 +510,14 @@ class Client {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#note(closed());
-    for (const object of this.#objects.values()) {
+    for (const id of this.#own) {
+      const object = this.#shared.objects.get(id);
       object.destroy?.();
       object.staging?.destroy();
+      this.#shared.objects.delete(id);
     }
     for (const staging of [...this.#idle.values()].flat()) staging.destroy();
-    this.#objects.clear();
+    this.#own.clear();
     this.#idle.clear();
     this.#shared.leave();
   }
@@ -508,7 +528,7 @@ class Client {
     if (passes.length === 0) return encoder;
     const compute = encoder.beginComputePass();
     for (const id of passes) {
-      const pass = /** @type {Pass} */ (this.#objects.get(id) ?? []);
+      const pass = /** @type {Pass} */ (this.#shared.objects.get(id) ?? []);
       for (let at = 0; at < pass.length; at += STRIDE) {
         compute.setPipeline(pass[at]);
         compute.setBindGroup(0, pass[at + 1]);
@@ -529,9 +549,9 @@ class Client {
 
   /** @param {unknown} object */
   #keep(object) {
-    this.#lastId += 1;
-    this.#objects.set(this.#lastId, object);
-    return this.#lastId;
+    const id = this.#shared.keep(object);
+    this.#own.add(id);
+    return id;
   }
 
   /**

@@ -30,6 +30,8 @@ extern "C" {
     fn request_device(wishes: &str) -> Promise;
     #[wasm_bindgen(method)]
     fn client(this: &Client) -> Client;
+    #[wasm_bindgen(method, js_name = isBeside)]
+    fn is_beside(this: &Client, other: &Client) -> bool;
     #[wasm_bindgen(method, getter)]
     fn facts(this: &Client) -> String;
     #[wasm_bindgen(method, getter)]
@@ -199,10 +201,15 @@ impl Gpu {
     }
 
     /// Another client of the same device, with buffers, counters and faults of its own: what one runs out of, does wrong or closes
-    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes stay with the client
+    /// leaves the others as they are. Only the loss of the device reaches all. Buffers, pipelines and passes end with the client
     /// that made them.
     pub fn client(&self) -> Gpu {
         Gpu::new(self.js().client(), self.0.facts.clone())
+    }
+
+    /// Whether another is a client of the same device, so that one's passes may use the other's buffers.
+    pub fn is_beside(&self, other: &Gpu) -> bool {
+        self.js().is_beside(other.js())
     }
 
     /// What this GPU is and can do.

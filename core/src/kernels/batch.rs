@@ -50,6 +50,11 @@ impl Row {
         Row { flags, ..self }
     }
 
+    /// The same so many positions earlier, or at the first.
+    pub const fn before(self, positions: u32) -> Row {
+        Row { position: self.position.saturating_sub(positions), ..self }
+    }
+
     /// The same, seeing so many positions behind its own; fewer than 2²⁴.
     pub const fn seeing(self, ahead: u32) -> Row {
         Row { flags: self.flags & ((1 << AHEAD_BIT) - 1) | ahead << AHEAD_BIT, ..self }

@@ -7,8 +7,8 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Kernel, Tensor, TensorRef};
 use super::{
-    altup, attention, blend, chunk_argmax, commit, conv, copy, draft_rows, dry, embed, experts, filter_draw,
-    gated_activation, gemm, gemv,
+    altup, anchor_rows, attention, blend, chunk_argmax, commit, conv, copy, draft_rows, dry, embed, experts,
+    filter_draw, gated_activation, gemm, gemv,
 };
 use super::{layer_norm, logprobs, lora, pool, rms_norm, rope, row_scale, scale, scan, scan_gates};
 use crate::device::{Slice, Storage};
@@ -50,6 +50,7 @@ pub fn decode(name: &str, fields: &str) -> Result<Box<dyn Kernel>, serde_json::E
         "conv" => read::<conv::Conv>(fields),
         "conv_store" => read::<conv::ConvStore>(fields),
         "copy" => read::<copy::Copy>(fields),
+        "anchor_rows" => read::<anchor_rows::AnchorRows>(fields),
         "draft_rows" => read::<draft_rows::DraftRows>(fields),
         "dry" => read::<dry::Dry>(fields),
         "embed" => read::<embed::Embed>(fields),

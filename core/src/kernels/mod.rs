@@ -16,6 +16,7 @@ macro_rules! wgsl {
 }
 
 pub mod altup;
+pub mod anchor_rows;
 pub mod attention;
 pub mod batch;
 pub mod blend;

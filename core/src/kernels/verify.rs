@@ -398,6 +398,7 @@ pub fn all_cases() -> Vec<KernelTest> {
         super::gemm::cases(),
         super::chunk_argmax::cases(),
         super::filter_draw::cases(),
+        super::anchor_rows::cases(),
         super::draft_rows::cases(),
         super::dry::cases(),
         super::logprobs::cases(),

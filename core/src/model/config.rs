@@ -31,6 +31,10 @@ pub struct Config {
     pub layer_kinds: Vec<LayerKind>,
     /// What the first of the further layers keeps, as if of two layers behind the main ones.
     pub mtp_kinds: Vec<LayerKind>,
+    /// The width of the models that it drafts for, reading their keys and values, where it is no model by itself.
+    pub drafts_for: Option<u32>,
+    /// Positions in front of a window that a drafter which reads its keys sees, too.
+    pub lent_positions: u32,
     /// Query heads of the first layer that attends.
     pub heads: u32,
     /// Key/value heads of the first layer that attends.
@@ -98,7 +102,7 @@ impl Config {
         let keys = Keys { meta, prefix };
         let hidden = keys.size("embedding_length", 1 << 16)?;
         let blocks = keys.size("block_count", 1 << 10)?;
-        let layers = main_layers(gguf, &keys, blocks)?;
+        let layers = if architecture.is_drafter { blocks } else { main_layers(gguf, &keys, blocks)? };
         let context = keys.size("context_length", 1 << 24)?;
         let heads = keys.of_layers("attention.head_count", blocks, 1 << 10)?;
         let kv_heads = match keys.meta.get(&keys.key("attention.head_count_kv")) {
@@ -137,6 +141,8 @@ impl Config {
             predicting_layers: blocks - layers,
             layer_kinds: windows.layers.into_iter().zip(heads.iter().zip(&kv_heads)).map(kind).collect(),
             mtp_kinds: Vec::new(),
+            drafts_for: None,
+            lent_positions: 0,
             heads: heads[0],
             kv_heads: kv_heads[0],
             head_dim,
@@ -237,18 +243,19 @@ impl Config {
         }
     }
 
-    /// What it is for: to `generate` answers, to `embed` texts or to `rank` them.
+    /// What it is for: to `generate` answers, to `embed` texts or to `rank` them, or to `draft` for another.
     pub fn purpose(&self) -> &'static str {
-        match (self.generates(), self.ranks) {
-            (true, _) => "generate",
-            (false, false) => "embed",
-            (false, true) => "rank",
+        match (self.generates(), self.drafts_for, self.ranks) {
+            (true, ..) => "generate",
+            (_, Some(_), _) => "draft",
+            (_, None, false) => "embed",
+            (_, None, true) => "rank",
         }
     }
 
     /// Whether the model answers, and does not embed or rank texts.
     pub fn generates(&self) -> bool {
-        self.is_causal && self.pooling.is_none()
+        self.is_causal && self.pooling.is_none() && self.drafts_for.is_none()
     }
 
     /// Refuses a model that generates nothing.
@@ -256,10 +263,39 @@ impl Config {
     /// # Errors
     /// [`ModelError::Feature`].
     pub fn check_generates(&self) -> Result<(), ModelError> {
+        self.check_is_whole()?;
         match self.generates() {
             true => Ok(()),
             false => Err(ModelError::feature("answers of a model that embeds or ranks texts")),
         }
+    }
+
+    /// Refuses a drafter that works beside another model alone.
+    ///
+    /// # Errors
+    /// [`ModelError::Drafter`].
+    pub fn check_is_whole(&self) -> Result<(), ModelError> {
+        match self.drafts_for {
+            None => Ok(()),
+            Some(_) => Err(ModelError::Drafter { architecture: self.architecture.name }),
+        }
+    }
+
+    /// The width of the hidden states that it keeps for a drafter beside it, where there are such drafters.
+    pub fn width_of_hidden_states(&self) -> Option<u32> {
+        match self.mtp_kinds[..] {
+            [LayerKind::Conv(kind)] => Some(kind.channels),
+            _ => None,
+        }
+    }
+
+    /// The last layer that has keys and values of its own, of those that see a window or of the others.
+    pub fn last_keys(&self, is_windowed: bool) -> Option<u32> {
+        let has_keys = |kind: &LayerKind| match kind {
+            LayerKind::Attention(kind) => kind.cache_of.is_none() && kind.lifetime.window.is_some() == is_windowed,
+            _ => false,
+        };
+        self.layer_kinds.iter().rposition(has_keys).map(|layer| layer as u32)
     }
 
     /// The attention of layer `index`.
@@ -328,10 +364,18 @@ impl Config {
         Ok(())
     }
 
-    /// What each layer is of those that run, perhaps with MTP.
+    /// What each layer is of those that run, perhaps with what MTP keeps, or a drafter beside the model.
     pub fn running_kinds(&self, mtp: bool) -> Vec<LayerKind> {
-        let further: &[LayerKind] = if mtp { &self.mtp_kinds } else { &[] };
-        [&self.layer_kinds[..], further].concat()
+        let mut kinds = self.layer_kinds.clone();
+        if mtp {
+            let windows = kinds.iter_mut().filter_map(|kind| match kind {
+                LayerKind::Attention(kind) => kind.lifetime.window.as_mut(),
+                _ => None,
+            });
+            windows.for_each(|window| *window += self.lent_positions);
+            kinds.extend(&self.mtp_kinds);
+        }
+        kinds
     }
 
     /// Width of the feed-forward layer of layer `index`.

@@ -27,6 +27,14 @@ pub enum ModelError {
         /// The feature, in words.
         feature: String,
     },
+    /// A drafter where a model was wanted.
+    #[error(
+        "the file is no model by itself (`{architecture}`): it drafts for another, so load that one and give this file as its draft model"
+    )]
+    Drafter {
+        /// The architecture.
+        architecture: &'static str,
+    },
     /// MTP was asked for of a file that has no layer for it.
     #[error("the file has no MTP layer to draft with (`{key}` is 0 or missing); load one that has, or leave `mtp` out")]
     NoMtp {
@@ -71,6 +79,7 @@ impl ModelError {
             ModelError::Gguf(error) => error.is_unsupported(),
             ModelError::Architecture { .. }
             | ModelError::Feature { .. }
+            | ModelError::Drafter { .. }
             | ModelError::NoMtp { .. }
             | ModelError::UnusedTensors { .. } => true,
             ModelError::Size { .. } | ModelError::Shape { .. } => false,

@@ -5,6 +5,7 @@
 
 pub mod adapters;
 mod arch;
+mod assistant;
 pub mod blocks;
 pub mod config;
 mod decoder;
@@ -32,7 +33,8 @@ use crate::device::Device;
 use crate::gpu::Limits;
 use crate::kernels::matmul::Epilogue;
 use crate::kernels::{Tensor, TensorRef};
-use crate::kv::groups::KvGroupSpec;
+use crate::kv::groups::{CachePart, KvGroupSpec};
+use assistant::Joint;
 use blocks::{Entry, Mtp, Norm, PooledHead, RopeTable};
 use decoder::Decoder;
 use inglenook_format::gguf::Gguf;
@@ -53,6 +55,8 @@ pub struct Model {
     lm_head: Option<Matrix>,
     ropes: Vec<RopeTable>,
     mtp: Option<Mtp>,
+    /// Of a drafter that works beside another model.
+    joint: Option<Joint>,
     matrices: Matrices,
     weight_bytes: u64,
     #[cfg(not(target_arch = "wasm32"))]
@@ -90,6 +94,7 @@ impl Model {
         let model = Model::register(&mut registry, context, mtp)?;
         registry.load(source, progress).await?;
         model.mtp.iter().for_each(|mtp| mtp.upload(device, model.config.hidden));
+        model.joint.iter().for_each(|joint| joint.upload(device));
         let ropes = model.ropes.iter().zip(&model.config.ropes);
         ropes.for_each(|(table, rope)| table.upload(device, rope, context));
         Ok(model)
@@ -110,7 +115,9 @@ impl Model {
     /// As [`Model::check`].
     pub fn memory_needed(gguf: &Gguf, limits: &Limits, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
         let mut registry = WeightRegistry::without_memory(gguf, limits);
-        let model = Model::register(&mut registry, options.context, options.mtp)?;
+        // A drafter beside the model asks for a cache as if of MTP, and for none of the model's weights.
+        let mtp = options.mtp && Config::read(gguf)?.architecture.mtp.is_some();
+        let model = Model::register(&mut registry, options.context, mtp)?;
         Ok(MemoryNeeds::of(&model.config, model.weight_bytes, options))
     }
 
@@ -140,6 +147,7 @@ impl Model {
                 .map(|rope| RopeTable::register(registry, rope, context))
                 .collect::<Result<_, _>>()?,
             mtp: if mtp { Some(Mtp::register(registry, &config)?) } else { None },
+            joint: config.drafts_for.map(|width| Joint::register(registry, &config, width)).transpose()?,
             matrices: registry.take_matrices(),
             weight_bytes: registry.bytes(),
             #[cfg(not(target_arch = "wasm32"))]
@@ -219,6 +227,8 @@ impl Model {
         if let Some(mtp) = self.mtp.as_ref().filter(|mtp| mtp.is_kept(pass)) {
             pass.keep_hidden(out, mtp);
             pass.write_mtp(mtp, &self.embedding, &self.ropes);
+        } else if pass.kv.has_layer(self.config.layers, CachePart::Conv) {
+            pass.keep_channels(out, 0, None, self.config.layers);
         }
         out
     }

@@ -35,6 +35,8 @@ pub struct Rope {
     pub original_context: u32,
     /// Whether a tensor of factors, where there is one, divides these frequencies.
     pub has_factors: bool,
+    /// What is added to each position.
+    pub shift: u32,
 }
 
 /// How a context is extended.
@@ -86,6 +88,7 @@ impl Rope {
                 Some(original) => original,
             },
             has_factors: true,
+            shift: 0,
         };
         rope.check(keys, head_dim)?;
         Ok(rope)
@@ -195,7 +198,7 @@ impl Rope {
     /// magnitude.
     pub fn table(&self, factors: &[f32], context: u32) -> Vec<f32> {
         let (frequencies, magnitude) = (self.frequencies(factors, context), self.magnitude());
-        let fine = (0..FINE).map(|position| (f64::from(position), 1.0));
+        let fine = (0..FINE).map(|position| (f64::from(position + self.shift), 1.0));
         let coarse = (0..context.div_ceil(FINE)).map(|row| (f64::from(row) * f64::from(FINE), magnitude));
         fine.chain(coarse)
             .flat_map(|(position, size)| frequencies.iter().map(move |frequency| (position * frequency, size)))

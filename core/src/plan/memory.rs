@@ -87,7 +87,7 @@ mod tests {
     fn chain(sizes: &[u32]) -> (Vec<Box<dyn Kernel>>, Vec<Tensor>) {
         let tensors: Vec<_> = sizes.iter().enumerate().map(|(id, cols)| Tensor { id, rows: 1, cols: *cols }).collect();
         let ops = tensors.windows(2).map(|pair| {
-            let copy = Copy { source: pair[0].into(), copy: pair[1].into(), words: 1 };
+            let copy = Copy::whole(pair[0].into(), pair[1].into(), 1);
             Box::new(copy) as Box<dyn Kernel>
         });
         (ops.collect(), tensors)

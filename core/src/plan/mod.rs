@@ -87,7 +87,7 @@ impl Recorder {
     pub fn tap(&mut self, name: impl Into<String>, tensor: Tensor) {
         if self.tapping {
             let copy = self.tensor(tensor.rows, tensor.cols);
-            self.push(Copy { source: tensor.into(), copy: copy.into(), words: tensor.rows * tensor.cols });
+            self.push(Copy::whole(tensor.into(), copy.into(), tensor.rows * tensor.cols));
             self.keep(name, copy);
         }
     }

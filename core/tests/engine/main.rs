@@ -6,6 +6,7 @@ mod adapter_goldens;
 mod adapters;
 mod answers;
 mod architectures;
+mod assistant;
 mod chat_session;
 mod clients;
 mod cpu_module;

@@ -106,13 +106,14 @@ fn architecture(name: &str) -> Option<&'static Architecture> {
 
 #[test]
 fn every_architecture_has_a_golden() {
-    let of_embeddings = names_in("embeddings").into_iter().map(|name| format!("../embeddings/{name}"));
-    let names: Vec<String> = names().into_iter().chain(of_embeddings).collect();
+    let of_folder = |folder: &'static str| names_in(folder).into_iter().map(move |name| format!("../{folder}/{name}"));
+    let others = ["embeddings", "mtp"].into_iter().flat_map(of_folder);
+    let names: Vec<String> = names().into_iter().chain(others).collect();
     let found: Vec<&str> = names.iter().filter_map(|name| Some(architecture(name)?.name)).collect();
     for architecture in ARCHITECTURES {
         assert!(
             found.contains(&architecture.name),
-            "no checkpoint in tests/goldens/models or embeddings is of {}",
+            "no checkpoint in tests/goldens/models, embeddings or mtp is of {}",
             architecture.name
         );
     }

@@ -49,7 +49,7 @@ fn engines(device: &Device, name: &str, slots: u32) -> [Engine; 2] {
     [drafting(slots), plain].map(|options| load(device.clone(), &checkpoint(name), &options))
 }
 
-fn request_with(engine: &Engine, prompt: &str, fields: &Value) -> Request {
+pub fn request_with(engine: &Engine, prompt: &str, fields: &Value) -> Request {
     let never = engine.tokenizer().stop_ids().iter().map(|id| (id.to_string(), json!(-100)));
     let bias = serde_json::Map::from_iter(never);
     let all = json!({"prompt": prompt, "temperature": 0, "max_tokens": 60, "logit_bias": bias});

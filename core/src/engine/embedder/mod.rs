@@ -144,6 +144,7 @@ impl Embedder {
     pub async fn new(model: Model, options: &EmbedderOptions) -> Result<Embedder, Error> {
         let (device, weights) = (model.device().clone(), model.weights().clone());
         let config = weights.config();
+        config.check_is_whole()?;
         let labels = weights.score_columns();
         let is_asked = options.purpose == Purpose::Rank && labels == 0;
         let answers = if is_asked && config.is_causal { prompts::answers(&model) } else { None };
@@ -178,6 +179,7 @@ impl Embedder {
             rows: limits.rows,
             is_prefill: true,
             facts: &facts,
+            reads: None,
         };
         let hidden = weights.forward(&mut rows);
         let mut texts = Forward { batch: batches[1].all(), rows: limits.texts, ..rows };

@@ -29,6 +29,8 @@ const HIDDEN: &str = "hidden";
 pub(in crate::engine) struct Resources {
     pub device: Device,
     pub model: Rc<Model>,
+    /// The drafter that works beside it, if there is one.
+    pub assistant: Option<Rc<Model>>,
     pub kv: KvCache,
     /// Tokens that may be chosen.
     pub vocab: u32,
@@ -47,6 +49,8 @@ pub(super) struct StepState {
     pub verify_batch: Storage,
     /// The token that MTP drafts behind.
     pub draft_batch: Storage,
+    /// The same where a drafter beside the model stands.
+    pub anchored_batch: Storage,
     pub params: Storage,
     pub history: Storage,
     pub stops: Storage,
@@ -76,6 +80,7 @@ impl StepState {
             decode_batch: device.upload("decode batch", &words)?,
             verify_batch: device.upload("verify batch", &batch::words(&rows(MAX_SLOTS, false)))?,
             draft_batch: device.upload("draft batch", &batch::words(&[Row::new(0, 1, 0)]))?,
+            anchored_batch: device.upload("anchored batch", &batch::words(&[Row::new(0, 0, 0)]))?,
             params: device.buffer("sampling parameters", bytes.params)?,
             history: device.buffer("history", bytes.history)?,
             stops: device.buffer("stops", bytes.stops)?,
@@ -159,9 +164,10 @@ pub(in crate::engine) struct PlanWanted {
 impl Resources {
     /// The same with other adapters.
     pub fn with_adapters(&self, adapters: AdapterStacks) -> Resources {
-        let Resources { device, model, kv, state, vocab, slots, .. } = self;
+        let Resources { device, model, assistant, kv, state, vocab, slots, .. } = self;
         let (device, model, kv, state) = (device.clone(), model.clone(), kv.clone(), state.clone());
-        Resources { device, model, kv, vocab: *vocab, slots: *slots, adapters: Some(adapters), state }
+        let assistant = assistant.clone();
+        Resources { device, model, assistant, kv, vocab: *vocab, slots: *slots, adapters: Some(adapters), state }
     }
 
     /// Builds the plan of prefill, of so many tokens, and others.
@@ -225,7 +231,10 @@ impl Resources {
         let facts = self.device.facts();
         let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
         let hidden = match phase {
-            Phase::Draft => self.model.forward_mtp(&mut pass, true),
+            Phase::Draft => match &self.assistant {
+                Some(assistant) => assistant.forward_beside(&mut pass, &self.model, &self.state.anchored_batch),
+                None => self.model.forward_mtp(&mut pass, true),
+            },
             _ => self.model.forward(&mut pass),
         };
         recorder.keep(HIDDEN, hidden);
@@ -242,7 +251,10 @@ impl Resources {
         let facts = self.device.facts();
         let mut pass = self.pass(&mut recorder, &facts, batch, rows, false);
         let logits = match phase {
-            Phase::Draft => self.model.logits_mtp(&mut pass, hidden.clone()),
+            Phase::Draft => match &self.assistant {
+                Some(assistant) => assistant.logits(&mut pass, hidden.clone()),
+                None => self.model.logits_mtp(&mut pass, hidden.clone()),
+            },
             _ => self.model.logits(&mut pass, hidden.clone()),
         };
         let shape = SampleShape { rows, vocab: self.vocab, columns: logits.cols };
@@ -301,6 +313,6 @@ impl Resources {
     ) -> Forward<'a> {
         let adapters = self.adapters.as_ref();
         let config = self.model.config();
-        Forward { recorder, config, kv: &self.kv, adapters, batch: batch.all(), rows, is_prefill, facts }
+        Forward { recorder, config, kv: &self.kv, adapters, batch: batch.all(), rows, is_prefill, facts, reads: None }
     }
 }

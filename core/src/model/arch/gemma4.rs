@@ -7,12 +7,14 @@ use crate::kernels::rms_norm::NormTarget;
 use crate::kernels::scale::Scale;
 use crate::kernels::{Activation, Tensor};
 use crate::model::blocks::{
-    AttentionBlock, Experts, FeedForward, Forward, Layer, Mlp, Norm, NormNames, PerLayerGate, PerLayerInputs, RopeTable,
+    AttentionBlock, Experts, FeedForward, Forward, Layer, Mlp, Norm, NormNames, PerLayerGate, PerLayerInputs,
+    RopeTable, hidden_states,
 };
 use crate::model::config::Config;
 use crate::model::decoder::Decoder;
 use crate::model::error::ModelError;
 use crate::model::keys::Keys;
+use crate::model::layer_kind::LayerKind;
 use crate::model::weights::{LoadError, Vector, WeightRegistry};
 use crate::model::windows::WindowPattern;
 
@@ -35,6 +37,15 @@ pub const GEMMA4: Architecture = Architecture {
 };
 
 fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
+    configure_layers(config, keys)?;
+    // For a drafter beside it, which stands two positions before the next token's and sees a window's length from there.
+    config.mtp_kinds = vec![LayerKind::Conv(hidden_states(config.hidden))];
+    config.lent_positions = 2;
+    config.share_keys(keys.optional("attention.shared_kv_layers")?.unwrap_or(0))
+}
+
+/// Reads what its files say, but for who shares keys.
+pub(super) fn configure_layers(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
     config.embedding_scale = (config.hidden as f32).sqrt();
     config.activation = Activation::GeluTanh;
     config.logit_cap = keys.bound("final_logit_softcapping", 30.0)?;
@@ -49,8 +60,7 @@ fn configure(config: &mut Config, keys: &Keys<'_>) -> Result<(), ModelError> {
         (kind.scale, kind.norms_values) = (1.0, true);
         kind.head_dim = if kind.lifetime.window.is_some() { local } else { kind.head_dim };
     });
-    let readers = keys.optional("attention.shared_kv_layers")?.unwrap_or(0);
-    config.share_keys(readers)
+    Ok(())
 }
 
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod gemma2;
 mod gemma3;
 mod gemma3n;
 mod gemma4;
+mod gemma4_assistant;
 mod glm4;
 mod glm4moe;
 mod gpt_oss;
@@ -50,6 +51,7 @@ pub static ALL: &[&Architecture] = &[
     &gpt_oss::GPT_OSS,
     &gemma3::GEMMA3,
     &gemma4::GEMMA4,
+    &gemma4_assistant::GEMMA4_ASSISTANT,
     &gemma3n::GEMMA3N,
     &gemma2::GEMMA2,
     &lfm2::LFM2,
@@ -112,6 +114,8 @@ pub struct Architecture {
     pub(super) decoder: RegisterDecoder,
     /// Registers the layer that predicts a further token, where that can be run.
     pub(super) mtp: Option<RegisterLayer>,
+    /// Whether its files are drafters alone, which work beside another model.
+    pub(super) is_drafter: bool,
 }
 
 /// What most architectures have, as a base for theirs.
@@ -127,6 +131,7 @@ const DECODER: Architecture = Architecture {
     configure: |_, _| Ok(()),
     decoder: |registry, config| stack(registry, config, llama::layer),
     mtp: None,
+    is_drafter: false,
 };
 
 /// The name of each.

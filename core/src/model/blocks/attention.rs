@@ -257,7 +257,7 @@ impl Forward<'_> {
 
     /// Norms and rotates queries and keys, and puts keys and values of these rows into the cache.
     pub fn write(&mut self, rotated: &Rotated, block: &AttentionBlock) {
-        let cache = self.kv.layer(block.cache_layer, CachePart::Attention);
+        let cache = self.kv.layer(self.cache_layer(block), CachePart::Attention);
         self.recorder.push(RopeKv {
             batch: self.batch(),
             qkv: rotated.qkv.into(),
@@ -274,7 +274,7 @@ impl Forward<'_> {
 
     /// Attention over the positions that the cache holds, before the output projection: `[rows, heads · head_dim]`.
     pub fn attend(&mut self, rotated: &Rotated, block: &AttentionBlock) -> Tensor {
-        let (kind, cache) = (&block.kind, self.kv.layer(block.cache_layer, CachePart::Attention));
+        let (kind, cache) = (&block.kind, self.kv.layer(self.cache_layer(block), CachePart::Attention));
         let shape = AttentionShape {
             heads: kind.heads,
             qkv_width: block.projected_width(),
@@ -313,6 +313,12 @@ impl Forward<'_> {
             kv_splits: shape.kv_splits,
         });
         out
+    }
+
+    /// The layer of the cache that a layer reads.
+    fn cache_layer(&self, block: &AttentionBlock) -> u32 {
+        let of_other = self.reads.and_then(|other| other.last_keys(block.kind.lifetime.window.is_some()));
+        of_other.unwrap_or(block.cache_layer)
     }
 
     /// Ranges into which decode splits the positions, so that a GPU has work for all its cores. A software adapter has few

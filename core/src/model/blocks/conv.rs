@@ -58,14 +58,13 @@ impl Forward<'_> {
         let projected = self.linear(x, &block.input);
         let width = block.kind.channels;
         let channels = Channels { kind: block.kind, layer: block.layer, weights: &block.weights };
-        self.keep_channels(projected, 0, Some(2 * width), &channels);
+        self.keep_channels(projected, 0, Some(2 * width), block.layer);
         self.convolve(&channels, None, None, Some((projected, width)))
     }
 
-    /// Keeps columns of `x` from `offset` on, by those from `times` on if there are some.
-    pub fn keep_channels(&mut self, x: Tensor, offset: u32, times: Option<u32>, channels: &Channels<'_>) {
-        let cache = self.kv.layer(channels.layer, CachePart::Conv);
-        debug_assert_eq!(conv::channels(&cache.shape), channels.kind.channels);
+    /// Keeps columns of `x` from `offset` on for a layer, by those from `times` on if there are some.
+    pub fn keep_channels(&mut self, x: Tensor, offset: u32, times: Option<u32>, layer: u32) {
+        let cache = self.kv.layer(layer, CachePart::Conv);
         self.recorder.push(ConvStore {
             batch: self.batch(),
             x: x.into(),
@@ -87,6 +86,7 @@ impl Forward<'_> {
         gates: Option<(Tensor, u32)>,
     ) -> Tensor {
         let cache = self.kv.layer(channels.layer, CachePart::Conv);
+        debug_assert_eq!(conv::channels(&cache.shape), channels.kind.channels);
         let out = self.recorder.tensor(self.rows, channels.kind.channels);
         self.recorder.push(Conv {
             batch: self.batch(),

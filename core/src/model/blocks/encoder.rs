@@ -80,7 +80,7 @@ impl Forward<'_> {
     /// A copy of `x`.
     fn copied(&mut self, x: Tensor) -> Tensor {
         let copy = self.recorder.tensor(self.rows, x.cols);
-        self.recorder.push(Copy { source: x.into(), copy: copy.into(), words: self.rows * x.cols });
+        self.recorder.push(Copy::whole(x.into(), copy.into(), self.rows * x.cols));
         copy
     }
 }

@@ -15,14 +15,15 @@ mod pooled_head;
 mod recurrent;
 
 pub use attention::{AttentionBlock, Rotated};
+pub use conv::Channels;
 pub use conv::ShortConv;
 pub use encoder::EncoderLayer;
 pub use entry::Entry;
 pub use experts::Experts;
 pub use layer::{FeedForward, Layer, Mixer, NormNames};
 pub use mlp::Mlp;
-pub use mtp::Mtp;
 pub(super) use mtp::kinds as mtp_kinds;
+pub use mtp::{Mtp, hidden_states, shift};
 pub use norm::{Norm, NormKind};
 pub use per_layer::{PerLayerGate, PerLayerInputs};
 pub use pooled_head::PooledHead;
@@ -92,6 +93,8 @@ pub struct Forward<'a> {
     pub is_prefill: bool,
     /// What the device is.
     pub facts: &'a AdapterInfo,
+    /// Whose keys and values its layers read, where that is another model.
+    pub reads: Option<&'a Config>,
 }
 
 impl Forward<'_> {

@@ -31,7 +31,7 @@ pub struct Mtp {
     embedding: Option<Matrix>,
     /// None where the model's own serves.
     head: Option<Matrix>,
-    /// f32 `[hidden, 2]`: 1 for the position before, 0 for a row's own.
+    /// See [`shift`].
     shift: Vector,
     /// What its weights take, bytes.
     pub bytes: u64,
@@ -80,8 +80,7 @@ impl Mtp {
 
     /// Uploads what it computes itself, once the file has been read.
     pub fn upload(&self, device: &Device, hidden: u32) {
-        let shift = [1.0f32, 0.0].repeat(hidden as usize);
-        device.write(&self.shift.slice.storage, 0, bytemuck::cast_slice(&shift));
+        device.write(&self.shift.slice.storage, 0, bytemuck::cast_slice(&shift(hidden)));
     }
 
     /// Whether a pass's cache has room for it.
@@ -105,13 +104,23 @@ pub fn kinds(config: &Config) -> Vec<LayerKind> {
     let sees_all = |kind: &&LayerKind| matches!(kind, LayerKind::Attention(kind) if kind.lifetime.window.is_none());
     let Some(LayerKind::Attention(kind)) = config.layer_kinds.iter().rfind(sees_all) else { return Vec::new() };
     let attention = AttentionKind { first: 1, cache_of: None, ..*kind };
-    vec![LayerKind::Attention(attention), LayerKind::Conv(ConvKind { channels: config.hidden, length: 2 })]
+    vec![LayerKind::Attention(attention), LayerKind::Conv(hidden_states(config.hidden))]
+}
+
+/// Hidden states that are kept for the rows at the next positions.
+pub fn hidden_states(width: u32) -> ConvKind {
+    ConvKind { channels: width, length: 2 }
+}
+
+/// What a convolution reads them by, f32 `[width, 2]`: 1 for the position before, 0 for a row's own.
+pub fn shift(width: u32) -> Vec<f32> {
+    [1.0, 0.0].repeat(width as usize)
 }
 
 impl Forward<'_> {
     /// Keeps hidden states, `[rows, hidden]`, for the rows at the next positions.
     pub fn keep_hidden(&mut self, hidden: Tensor, mtp: &Mtp) {
-        self.keep_channels(hidden, 0, None, &self.hidden_states(mtp));
+        self.keep_channels(hidden, 0, None, mtp.index + 1);
     }
 
     /// Keeps keys and values of these rows.
@@ -131,15 +140,11 @@ impl Forward<'_> {
         let [of_token, of_hidden] = &mtp.norms;
         let hidden = self.config.hidden;
         let token = self.embed(mtp.embedding(embedding), self.config.embedding_scale);
-        let before = self.convolve(&self.hidden_states(mtp), None, None, None);
+        let kept = Channels { kind: hidden_states(hidden), layer: mtp.index + 1, weights: &mtp.shift };
+        let before = self.convolve(&kept, None, None, None);
         let both = self.recorder.tensor(self.rows, 2 * hidden);
         self.norm_into(token, of_token, both, NormTarget::rows(2 * hidden));
         self.norm_into(before, of_hidden, both, NormTarget { offset: hidden, ..NormTarget::rows(2 * hidden) });
         self.finished(both, &mtp.input, Epilogue::Store)
-    }
-
-    fn hidden_states<'m>(&self, mtp: &'m Mtp) -> Channels<'m> {
-        let kind = ConvKind { channels: self.config.hidden, length: 2 };
-        Channels { kind, layer: mtp.index + 1, weights: &mtp.shift }
     }
 }

@@ -124,7 +124,7 @@ impl Forward<'_> {
         let input = self.linear(x, &block.input);
         let gates = self.scan_gates(x, input, block);
         let channels = Channels { kind: block.kind.conv, layer: block.layer, weights: &block.conv };
-        self.keep_channels(input, 0, None, &channels);
+        self.keep_channels(input, 0, None, block.layer);
         let convolved = self.convolve(&channels, block.conv_bias.as_ref(), Some(Activation::Silu), None);
         let cache = self.kv.layer(block.layer, CachePart::State);
         let answer = self.recorder.tensor(self.rows, scan.width());

@@ -106,6 +106,31 @@ pub(super) const GEMMA4: Arch = Arch {
     ..PLAIN
 };
 
+/// A drafter of Gemma 4, whose layers have no keys of their own.
+pub(super) const GEMMA4_ASSISTANT: Arch = Arch {
+    name: "gemma4-assistant",
+    rules: &[
+        &[
+            ("/pre_projection", "nextn.pre_projection", copy),
+            ("/post_projection", "nextn.post_projection", copy),
+            ("layer_scalar", "layer_output_scale.weight", copy),
+        ],
+        EMBEDDINGS,
+        PROJECTIONS,
+        NORMS,
+        GATED,
+    ],
+    keys: |config, rope, keys| {
+        gemma4_keys(config, rope, keys)?;
+        keys.set("embedding_length_out", config.uint("backbone_hidden_size")?);
+        keys.set("nextn_predict_layers", config.layers()? as u32);
+        Ok(())
+    },
+    // Which words are near each other, for drafts that look at some of them alone.
+    leaves_out: &["masked_embedding."],
+    ..GEMMA4
+};
+
 fn gemma3n_keys(config: &Config, _: &Rope, keys: &mut Keys) -> Result<(), HfError> {
     if config.uint("altup_num_inputs")? != 4 {
         return Err(HfError::unsupported("a Gemma 3n with another number of streams than 4"));

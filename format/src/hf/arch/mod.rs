@@ -75,6 +75,9 @@ impl Arch {
             "gemma2" => &gemma::GEMMA2,
             "gemma3_text" | "gemma3" => gemma::choose(config),
             "gemma3n_text" | "gemma3n" => &gemma_later::GEMMA3N,
+            "gemma4_text" | "gemma4" | "gemma4_assistant" if config.get("backbone_hidden_size").is_some() => {
+                &gemma_later::GEMMA4_ASSISTANT
+            }
             "gemma4_text" | "gemma4" => &gemma_later::GEMMA4,
             "phi3" => &dense::PHI3,
             "smollm3" => &dense::SMOLLM3,
