@@ -96,11 +96,13 @@ fn reaching(tokens: Vec<usize>, weight: impl Fn(&usize) -> f64, wanted: f64) -> 
 fn draws_follow_the_filtered_softmax() {
     let logits = logits(8, 517, 7.0);
     for device in devices() {
+        // A GPU's draws are the twin's, bit for bit, in tests of their own.
+        let draws = if device.is_cpu() { DRAWS } else { DRAWS / 4 };
         for (name, params) in samplers() {
             let seeded: Vec<_> = (0..16).map(|seed| params.seeded(99 + seed)).collect();
             let sampler = Sampler::new(device.clone(), &seeded, &logits.repeat(16), &vec![0; 16 * 517], false);
-            let tokens = sampler.drawn(DRAWS / 16);
-            assert_eq!(tokens.len(), DRAWS as usize);
+            let tokens = sampler.drawn(draws / 16);
+            assert_eq!(tokens.len(), draws as usize);
             assert_distribution(name, &tokens, &probabilities(&logits, &params));
         }
     }
