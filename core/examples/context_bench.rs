@@ -104,6 +104,7 @@ async fn bench(adapter: Option<String>, kv_type: KvType) -> Result<f64, Error> {
 async fn record(device: &Device, model: &Model, kv: &KvCache, batch: &Slice) -> Result<Step, Error> {
     let (mut recorder, facts) = (Recorder::new(), device.facts());
     let out = model.forward(&mut Forward {
+        reads: None,
         recorder: &mut recorder,
         config: model.config(),
         kv,
