@@ -1,5 +1,6 @@
 //! Sorting that is compiled once: the standard library's is compiled anew for each type and each comparison, 4 KB of code of which a page
 //! would download twenty. For what is sorted while a file loads or a request comes; what is sorted for each token may take the other.
+//! Collecting into a `LiteMap` sorts, too; inserting does not.
 
 use std::cmp::Ordering;
 

@@ -258,6 +258,10 @@ impl Driver {
         let (pages, pages_used, pages_shared) = self.scheduler.pages_in_use();
         let memory = self.memory();
         let queued = self.scheduler.waiting() as u64;
+        let mut memory_bytes = LiteMap::new_vec();
+        memory_bytes.insert("weights", memory.weights);
+        memory_bytes.insert("kv_cache", memory.kv_cache);
+        memory_bytes.insert("activations", memory.activations);
         EngineMetrics {
             queued,
             running: self.entries.len() as u64 - queued,
@@ -268,11 +272,7 @@ impl Driver {
             pages_evicted: counts.evicted,
             page_store: self.store.counts,
             tokens_per_second: self.throughput.per_second(self.now_ms()),
-            memory_bytes: LiteMap::from_iter([
-                ("weights", memory.weights),
-                ("kv_cache", memory.kv_cache),
-                ("activations", memory.activations),
-            ]),
+            memory_bytes,
             ..self.metrics.clone()
         }
     }

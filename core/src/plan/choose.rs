@@ -2,7 +2,6 @@
 //! heavy kernels are timed, and the fastest is kept for all operations of the same name and class.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::clock::{Duration, Instant};
 use futures_util::future::join_all;
@@ -49,7 +48,7 @@ fn key(op: &dyn Kernel) -> Key {
 #[derive(Debug)]
 pub struct KernelCache {
     device: Device,
-    compiled: HashMap<Shader, Pipeline>,
+    compiled: Vec<(Shader, Pipeline)>,
     chosen: LiteMap<Key, Variant>,
     choices: Vec<KernelChoice>,
     fast: LiteMap<(Key, Precision), Option<Processor>>,
@@ -63,7 +62,7 @@ impl KernelCache {
     pub fn new(device: Device) -> KernelCache {
         KernelCache {
             device,
-            compiled: HashMap::new(),
+            compiled: Vec::new(),
             chosen: LiteMap::new_vec(),
             choices: Vec::new(),
             fast: LiteMap::new_vec(),
@@ -165,17 +164,21 @@ impl KernelCache {
         processor
     }
 
+    fn pipeline(&self, shader: &Shader) -> Option<&Pipeline> {
+        self.compiled.iter().find(|(compiled, _)| compiled == shader).map(|(_, pipeline)| pipeline)
+    }
+
     /// Compiles what is not compiled yet, all of it together; the result has the order of `shaders`.
     pub(super) async fn compile(&mut self, gpu: &Gpu, shaders: &[Shader]) -> Result<Vec<Pipeline>, GpuError> {
         let mut missing: Vec<Shader> = Vec::new();
         for shader in shaders {
-            if !self.compiled.contains_key(shader) && !missing.contains(shader) {
+            if self.pipeline(shader).is_none() && !missing.contains(shader) {
                 missing.push(shader.clone());
             }
         }
         let kernels = gpu.pipelines(&missing).await?;
         self.compiled.extend(missing.into_iter().zip(kernels));
-        Ok(shaders.iter().map(|shader| self.compiled[shader].clone()).collect())
+        Ok(shaders.iter().filter_map(|shader| self.pipeline(shader).cloned()).collect())
     }
 
     /// Makes sure that a variant is chosen for every operation. The checks run side by side, and so do the compilations, since a
@@ -186,9 +189,15 @@ impl KernelCache {
         ops: &[Box<dyn Kernel>],
         arguments: &[Arguments],
     ) -> Result<(), PlanError> {
-        let mut known: LiteMap<Key, ()> = self.chosen.keys().map(|key| (key.clone(), ())).collect();
+        let mut known: Vec<Key> = self.chosen.keys().cloned().collect();
+        let mut is_new = |op: &dyn Kernel| {
+            let key = key(op);
+            let is_new = !known.contains(&key);
+            known.extend(is_new.then_some(key));
+            is_new
+        };
         let (new, arguments): (Vec<&dyn Kernel>, Vec<&Arguments>) =
-            ops.iter().map(Box::as_ref).zip(arguments).filter(|(op, _)| known.insert(key(*op), ()).is_none()).unzip();
+            ops.iter().map(Box::as_ref).zip(arguments).filter(|(op, _)| is_new(*op)).unzip();
         let candidates: Vec<_> = new.iter().map(|op| self.candidates(gpu, *op)).collect();
         // On a software adapter the kernels' own order holds, and each variant tried would be felt as time at load.
         let is_timed = |op: &dyn Kernel| op.timed() && !gpu.facts().software;

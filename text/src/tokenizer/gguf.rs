@@ -329,7 +329,7 @@ fn byte_level(parts: &Parts<'_>, kinds: &[TokenKind]) -> Result<Kind, TokenizerE
         Units::Bytes(bpe::single_bytes(&vocab, |id| spelled(parts.tokens[id as usize]).is_some()))
     };
     let whole_words = row.whole_words.then(|| {
-        WordIndex::new(&vocab, |id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
+        WordIndex::new(&vocab, &|id, kind| kind == TokenKind::Normal && spelled(parts.tokens[id as usize]).is_some())
     });
     // Such a vocabulary has no unknown token of its own: what a file names is the configuration's, often the end of text. A byte
     // without a token is left out, as the reference does.

@@ -29,7 +29,7 @@ pub(super) fn byte_level_vocab(tokens: &[&str], kinds: &[TokenKind]) -> Vocab {
 pub(super) fn chars(tokens: &[&str], kinds: &[TokenKind], bytes: Option<ByteTokens>) -> Chars {
     let mut spellings = Vocab::with_capacity(tokens.len(), tokens.iter().map(|text| text.len()).sum());
     tokens.iter().zip(kinds).for_each(|(text, &kind)| spellings.push(text.bytes(), kind));
-    let index = WordIndex::new(&spellings, |_, kind| kind == TokenKind::Normal);
+    let index = WordIndex::new(&spellings, &|_, kind| kind == TokenKind::Normal);
     Chars { spellings, index, bytes, prefix: String::new(), suffix: String::new() }
 }
 

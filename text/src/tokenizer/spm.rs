@@ -55,7 +55,7 @@ impl Spm {
             return Err(TokenizerError::SpecialTooLong { id: id as usize, len: vocab.bytes(id).len() });
         }
         Ok(Self {
-            words: WordIndex::new(vocab, |_, kind| {
+            words: WordIndex::new(vocab, &|_, kind| {
                 matches!(kind, TokenKind::Normal | TokenKind::UserDefined | TokenKind::Unused)
             }),
             ranks: ranks(options.scores)?,

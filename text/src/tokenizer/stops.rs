@@ -90,9 +90,9 @@ pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
             _ if named.contains(&id) => is_marker(text) || *kind == TokenKind::UserDefined,
             TokenKind::Normal if learned.contains(*text) => false,
             _ if TURN_ENDS.contains(text) || families.contains(text) => true,
-            TokenKind::Normal | TokenKind::Unused => is_barred(text) || in_template.contains(text),
+            TokenKind::Normal | TokenKind::Unused => is_barred(text) || in_template.contains(*text),
             // Some vocabularies have such tokens for their users' texts.
-            TokenKind::UserDefined => is_barred(text) && in_template.contains(text),
+            TokenKind::UserDefined => is_barred(text) && in_template.contains(*text),
         };
         if steers {
             *kind = TokenKind::Control;
@@ -101,13 +101,13 @@ pub(super) fn mark_control(parts: &Parts<'_>, kinds: &mut [TokenKind]) {
 }
 
 /// The tokens that are markers and that a template writes. All are looked for in one walk, since a file may have millions of them.
-fn markers_in<'t>(template: &str, tokens: &[&'t str]) -> HashSet<&'t str> {
+fn markers_in(template: &str, tokens: &[&str]) -> HashSet<String> {
     let markers = (0u32..).zip(tokens).filter(|(_, text)| is_marker(text) && text.len() <= MAX_BYTES);
     let trie = Trie::new(markers.map(|(id, text)| (text.as_bytes(), id)));
     let mut found = HashSet::new();
     for at in 0..template.len() {
         trie.prefixes(&template.as_bytes()[at..], |_, id| {
-            found.insert(tokens[id as usize]);
+            found.insert(tokens[id as usize].to_owned());
         });
     }
     found
@@ -150,7 +150,7 @@ pub(super) fn stop_ids(vocab: &Vocab, ids: &SpecialIds) -> Vec<u32> {
         }
     }
     stops.extend(names.into_iter().filter_map(find));
-    stops.sort_unstable();
+    sort_by(&mut stops, Ord::cmp);
     stops.dedup();
     stops
 }

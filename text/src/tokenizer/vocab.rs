@@ -109,7 +109,7 @@ pub(super) struct WordIndex {
 
 impl WordIndex {
     /// Indexes the tokens that `wanted` names. Of two with the same bytes the first one counts.
-    pub fn new(vocab: &Vocab, wanted: impl Fn(u32, TokenKind) -> bool) -> Self {
+    pub fn new(vocab: &Vocab, wanted: &dyn Fn(u32, TokenKind) -> bool) -> Self {
         let hasher = RandomState::new();
         let mut table = HashTable::with_capacity(vocab.len());
         let mut longest = 0;

@@ -35,9 +35,7 @@ fn draw(values: &[f32], position: u32, params: &SamplingParams) -> u32 {
     if params.xtc_probability > 0.0 && dice(position, params) < params.xtc_probability {
         without_top_choices(&mut kept, params.xtc_threshold);
     }
-    let mut tokens: Vec<u32> = kept.into_iter().map(|(token, _)| token).collect();
-    tokens.sort_unstable();
-    let scores = tokens.into_iter().map(|token| {
+    let scores = kept.into_iter().map(|(token, _)| {
         let scaled = (values[token as usize] - most) * params.scale();
         (token, score(scaled, token, position, params))
     });
@@ -46,8 +44,8 @@ fn draw(values: &[f32], position: u32, params: &SamplingParams) -> u32 {
 
 /// The token of the highest score, and the first of several.
 fn highest(scores: impl Iterator<Item = (u32, f32)>) -> (u32, f32) {
-    let higher = |best: (u32, f32), other: (u32, f32)| if other.1 > best.1 { other } else { best };
-    scores.reduce(higher).unwrap_or((NO_TOKEN, f32::MIN))
+    let is_higher = |best: (u32, f32), other: (u32, f32)| other.1 > best.1 || other.1 == best.1 && other.0 < best.0;
+    scores.reduce(|best, other| if is_higher(best, other) { other } else { best }).unwrap_or((NO_TOKEN, f32::MIN))
 }
 
 /// What the filters but XTC keep of logits, most likely first and lowest id first among equals, with softmax weights relative to the

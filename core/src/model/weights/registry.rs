@@ -1,7 +1,5 @@
 //! Where architectures register the matrices and vectors they need. Each gets its memory at once.
 
-use std::collections::HashMap;
-
 use litemap::LiteMap;
 
 use super::loader::{self, Destination};
@@ -78,7 +76,7 @@ pub struct WeightRegistry<'a> {
     binding: u64,
     /// False where nothing is to be loaded.
     allocates: bool,
-    pub(super) destinations: HashMap<String, Vec<Destination>>,
+    pub(super) destinations: LiteMap<String, Vec<Destination>>,
     pub(super) ignored: Vec<String>,
     bytes: u64,
     matrices: Matrices,
@@ -92,7 +90,7 @@ impl<'a> WeightRegistry<'a> {
             binding: device.facts().limits.binding,
             device,
             allocates: true,
-            destinations: HashMap::new(),
+            destinations: LiteMap::new_vec(),
             ignored: Vec::new(),
             bytes: 0,
             matrices: Matrices::default(),
@@ -418,7 +416,9 @@ impl<'a> WeightRegistry<'a> {
     /// Remembers matrices that are multiplied with in one dispatch.
     fn note(&mut self, matrices: &[FileMatrix]) {
         let size = |info: &TensorInfo| [info.row_len() as u32, info.rows() as u32];
-        self.matrices.sizes.extend(matrices.iter().map(|matrix| (matrix.info.name.clone(), size(&matrix.info))));
+        for matrix in matrices {
+            self.matrices.sizes.insert(matrix.info.name.clone(), size(&matrix.info));
+        }
         if matrices.len() > 1 {
             self.matrices.fused.push(matrices.iter().map(|matrix| matrix.info.name.clone()).collect());
         }

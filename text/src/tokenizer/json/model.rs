@@ -308,12 +308,12 @@ impl BpeFile<'_> {
             MergeTable::new(&ids_by_text(texts), kinds, self.merges.iter().filter_map(Merge::halves), prefix.len())?;
         let spells = |id: u32| spelled(texts[id as usize]).is_some();
         let (units, whole_words) = if in_bytes {
-            let words = WordIndex::new(vocab, |id, kind| kind == TokenKind::Normal && spells(id));
+            let words = WordIndex::new(vocab, &|id, kind| kind == TokenKind::Normal && spells(id));
             (Units::Bytes(bpe::single_bytes(vocab, spells)), words)
         } else {
             let mut chars = chars(texts, kinds, bytes);
             (chars.prefix, chars.suffix) = (prefix, suffix);
-            let words = WordIndex::new(&chars.spellings, |_, kind| kind == TokenKind::Normal);
+            let words = WordIndex::new(&chars.spellings, &|_, kind| kind == TokenKind::Normal);
             (Units::Chars(chars), words)
         };
         let whole_words = self.ignore_merges.then_some(whole_words);
