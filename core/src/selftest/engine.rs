@@ -5,9 +5,10 @@ use super::{KernelTest, Outcome, expect};
 use crate::device::Device;
 use crate::engine::event::{Event, FinishReason};
 use crate::engine::request::Request;
-use crate::engine::{Answer, Engine, EngineOptions};
+use crate::engine::{Answer, Engine, EngineOptions, Model, ModelOptions};
 use crate::error::Error;
 use crate::gpu::{Gpu, GpuOptions, Limits, Without};
+use crate::source::Memory;
 
 /// Dispatches that a layer of a dense decoder may take.
 const DISPATCHES_A_LAYER: usize = 9;
@@ -26,6 +27,7 @@ pub fn cases() -> Vec<KernelTest> {
         KernelTest::new("engine/an_abort_ends_within_one_step", abort),
         KernelTest::new("engine/default_limits_give_the_same_tokens", |_| default_limits()),
         KernelTest::new("engine/hardware_path_gives_the_cpus_tokens", |_| hardware_path()),
+        KernelTest::new("engine/drafter_beside_the_model_changes_no_token", drafter_beside),
     ]
 }
 
@@ -119,6 +121,32 @@ async fn hardware_path() -> Outcome {
     }
     expect("the tokens", &tokens[0], &tokens[1])?;
     Ok(format!("tokens {:?}", tokens[0]))
+}
+
+/// Its passes use the model's buffers, which are another client's.
+async fn drafter_beside(gpu: Gpu) -> Outcome {
+    const MODEL: &[u8] = include_bytes!("../../../tests/goldens/mtp/gemma4-agreeing.gguf");
+    const DRAFTER: &[u8] = include_bytes!("../../../tests/goldens/mtp/gemma4-agreeing-assistant.gguf");
+    let device = Device::Gpu(gpu);
+    let plain = EngineOptions { context: Some(256), no_speculation: true, ..EngineOptions::default() };
+    let options = ModelOptions { context: Some(256), ..ModelOptions::default() };
+    let drafter = Model::load(device.clone(), &Memory(DRAFTER), &options, &mut |_| true).await.map_err(said)?;
+    let drafting =
+        EngineOptions { draft: Some(drafter), free_drafts: true, context: Some(256), ..EngineOptions::default() };
+    let (mut tokens, mut accepted) = (Vec::new(), 0);
+    for options in [plain, drafting] {
+        let mut engine = Engine::load(device.clone(), &Memory(MODEL), &options, &mut |_| true).await.map_err(said)?;
+        let mut generation = begin(&mut engine, 60)?;
+        finish(&mut generation).await?;
+        tokens.push(generation.tokens(0));
+        accepted = engine.metrics().accepted_tokens;
+        engine.close();
+    }
+    expect("the tokens", &tokens[1], &tokens[0])?;
+    match accepted {
+        0..=10 => Err(format!("{accepted} tokens accepted")),
+        _ => Ok(format!("{accepted} of {} tokens were drafted", tokens[1].len())),
+    }
 }
 
 async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {
