@@ -65,6 +65,7 @@ pub fn cases() -> Vec<KernelTest> {
 fn case(rows: u32, step: u32) -> KernelTest {
     let mut words = batch::words(&(0..rows).map(|r| batch::Row::new(900 + r, 2 + 3 * r, r)).collect::<Vec<_>>());
     batch::set_step(&mut words, step);
+    words.extend([9; 4]);
     let inputs = vec![words.clone(), vec![9; words.len()]];
     KernelTest::new(format!("anchor_rows {rows} at step {step}"), inputs, vec![Output::bits(1)], move |places| {
         let [batch, anchored] = places.try_into().expect("two inputs");
