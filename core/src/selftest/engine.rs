@@ -126,6 +126,7 @@ async fn hardware_path() -> Outcome {
 /// Its passes use the model's buffers, which are another client's.
 async fn drafter_beside(gpu: Gpu) -> Outcome {
     const MODEL: &[u8] = include_bytes!("../../../tests/goldens/mtp/gemma4-agreeing.gguf");
+    const MOST_ANSWERS: usize = 100;
     const DRAFTER: &[u8] = include_bytes!("../../../tests/goldens/mtp/gemma4-agreeing-assistant.gguf");
     let device = Device::Gpu(gpu);
     let plain = EngineOptions { context: Some(256), no_speculation: true, ..EngineOptions::default() };
@@ -133,20 +134,26 @@ async fn drafter_beside(gpu: Gpu) -> Outcome {
     let drafter = Model::load(device.clone(), &Memory(DRAFTER), &options, &mut |_| true).await.map_err(said)?;
     let drafting =
         EngineOptions { draft: Some(drafter), free_drafts: true, context: Some(256), ..EngineOptions::default() };
-    let (mut tokens, mut accepted) = (Vec::new(), 0);
+    let (mut tokens, mut counts) = (Vec::new(), [0; 2]);
     for options in [plain, drafting] {
         let mut engine = Engine::load(device.clone(), &Memory(MODEL), &options, &mut |_| true).await.map_err(said)?;
-        let mut generation = begin(&mut engine, 60)?;
-        finish(&mut generation).await?;
-        tokens.push(generation.tokens(0));
-        accepted = engine.metrics().accepted_tokens;
+        let drafts = !options.no_speculation;
+        // While the first are given, the plans of drafts are built.
+        for _ in 0..MOST_ANSWERS {
+            let mut generation = begin(&mut engine, 60)?;
+            finish(&mut generation).await?;
+            tokens.push(generation.tokens(0));
+            let metrics = engine.metrics();
+            counts = [metrics.drafted_tokens, metrics.accepted_tokens];
+            if !drafts || counts[1] > 10 {
+                break;
+            }
+        }
         engine.close();
     }
-    expect("the tokens", &tokens[1], &tokens[0])?;
-    match accepted {
-        0..=10 => Err(format!("{accepted} tokens accepted")),
-        _ => Ok(format!("{accepted} of {} tokens were drafted", tokens[1].len())),
-    }
+    tokens.iter().try_for_each(|found| expect("the tokens", found, &tokens[0]))?;
+    let told = format!("{} of {} drafted tokens were accepted", counts[1], counts[0]);
+    if counts[1] > 10 { Ok(told) } else { Err(told) }
 }
 
 async fn load(gpu: Gpu, shape: &Shape) -> Result<Engine, String> {
