@@ -1,5 +1,5 @@
-// An engine that is closed and made again 50 times (15 unless the run is full) leaves nothing behind: not on the GPU, not in WebAssembly's memory, not in
-// JavaScript's heap.
+// An engine that is closed and made again 15 times, or 50 in a full run, leaves nothing behind: not on the GPU, not in WebAssembly's memory,
+// not in JavaScript's heap.
 import { openBrowser } from "../lib/browsers.mjs";
 
 export const timeoutSeconds = 900;
