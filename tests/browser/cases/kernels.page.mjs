@@ -1,7 +1,7 @@
 // Every variant of every kernel against its plain-Rust twin: each browser's compiler has its own view of WGSL.
 import { selftest } from "../lib/selftest.mjs";
 
-export const timeoutSeconds = 900;
+export const timeoutSeconds = 1800;
 
 /** @param {import("../lib/harness.mjs").Check} t */
 export default async function (t) {
