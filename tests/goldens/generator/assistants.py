@@ -18,14 +18,13 @@ import torch
 import transformers
 
 from .archs import CHECKPOINTS
-from .archs.common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, build, parameters, random_weight, rope_parameters, rounded, write_gguf
-from .archs.gemma4 import FULL, FULL_HEAD_DIM, HEAD_DIM, WINDOWED, frequencies
+from .archs.common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, build, parameters, random_weight, rounded, write_gguf
+from .archs.gemma4 import FULL, FULL_HEAD_DIM, HEAD_DIM, WINDOW, WINDOWED, frequencies, keys_of
 from .mtp import AGREEING, order_heads
 from .output import write_json
 
 PROMPT_TOKENS = 100
 STEPS = 3
-WINDOW = 41
 # Of the newest token: where there is one token before it, and around the window's length.
 POSITIONS = [1, 2, 3, 17, 40, 41, 42, 43, 44, 45, 64, 83, 99]
 LAYERS = [WINDOWED, WINDOWED, FULL]
@@ -80,14 +79,7 @@ def assistant_of(target: Checkpoint) -> Checkpoint:
     )
     text._attn_implementation = "eager"
     keys = {
-        "attention.sliding_window": WINDOW,
-        "attention.sliding_window_pattern": [kind == WINDOWED for kind in LAYERS],
-        "attention.key_length": FULL_HEAD_DIM,
-        "attention.value_length": FULL_HEAD_DIM,
-        "attention.key_length_swa": HEAD_DIM,
-        "attention.value_length_swa": HEAD_DIM,
-        "rope.dimension_count": FULL_HEAD_DIM,
-        "rope.dimension_count_swa": HEAD_DIM,
+        **keys_of(LAYERS),
         "embedding_length_per_layer_input": 0,
         "embedding_length_out": width,
         "nextn_predict_layers": len(LAYERS),
@@ -187,10 +179,9 @@ def generate(folder: Path) -> None:
 
 def write_drafter(path: Path, checkpoint: Checkpoint, assistant: transformers.PreTrainedModel, tensors: Tensors) -> None:
     """Names of tensors are Gemma 4's, the architecture and the names of keys the drafter's."""
-    names = checkpoint.names
     own = dataclasses.replace(checkpoint, arch="gemma4-assistant")
     # gguf knows no such architecture.
-    own.__dict__["names"] = names
+    own.__dict__["names"] = checkpoint.names
     inner = torch.nn.Module()
     inner.model = assistant.model
     write_gguf(path, own, inner, tensors)

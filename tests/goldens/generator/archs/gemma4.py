@@ -7,12 +7,27 @@ from .common import CONTEXT_LENGTH, VOCAB_SIZE, Checkpoint, Tensors, block, rope
 
 WINDOWED, FULL = "sliding_attention", "full_attention"
 HEAD_DIM, FULL_HEAD_DIM = 16, 32
+WINDOW = 41
 
 
 def frequencies(head_dim: int) -> np.ndarray:
     """A quarter of the pairs turns in full layers; the others' frequencies are divided by so much that they do not."""
     rotated = head_dim // 8
     return np.array([1.0] * rotated + [1e30] * (head_dim // 2 - rotated))
+
+
+def keys_of(layers: list[str]) -> dict:
+    """Which layers see a window, and how wide heads are in them and in the others."""
+    return {
+        "attention.sliding_window": WINDOW,
+        "attention.sliding_window_pattern": [kind == WINDOWED for kind in layers],
+        "attention.key_length": FULL_HEAD_DIM,
+        "attention.value_length": FULL_HEAD_DIM,
+        "attention.key_length_swa": HEAD_DIM,
+        "attention.value_length_swa": HEAD_DIM,
+        "rope.dimension_count": FULL_HEAD_DIM,
+        "rope.dimension_count_swa": HEAD_DIM,
+    }
 
 
 def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoint:
@@ -28,7 +43,7 @@ def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoin
             head_dim=HEAD_DIM,
             global_head_dim=FULL_HEAD_DIM,
             layer_types=layers,
-            sliding_window=41,
+            sliding_window=WINDOW,
             max_position_embeddings=CONTEXT_LENGTH,
             rope_parameters={
                 FULL: rope_parameters(1e6, rope_type="proportional", partial_rotary_factor=0.25),
@@ -36,17 +51,7 @@ def checkpoint(name: str, layers: list[str], keys: dict, **options) -> Checkpoin
             },
             **options,
         ),
-        keys={
-            "attention.sliding_window": 41,
-            "attention.sliding_window_pattern": [kind == WINDOWED for kind in layers],
-            "attention.key_length": FULL_HEAD_DIM,
-            "attention.value_length": FULL_HEAD_DIM,
-            "attention.key_length_swa": HEAD_DIM,
-            "attention.value_length_swa": HEAD_DIM,
-            "rope.dimension_count": FULL_HEAD_DIM,
-            "rope.dimension_count_swa": HEAD_DIM,
-            **keys,
-        },
+        keys={**keys_of(layers), **keys},
         extra={"rope_freqs.weight": frequencies(FULL_HEAD_DIM)},
         tensors=tensors,
         initial=initial,
