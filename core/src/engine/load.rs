@@ -59,7 +59,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         header.config.check_generates()?;
         let longest = context(&header.config, options.context);
-        check_draft(options, &header.config, header.prompts.tokenizer())?;
+        check_draft(options, (&header.config, header.prompts.tokenizer()), &placement.device)?;
         needs(&header.gguf, &header.config, &placement.device, options)?;
         let mtp = options.drafts_by_mtp();
         let model = Model::read(header, placement, source, (longest, mtp), progress).await?;
@@ -76,7 +76,7 @@ impl Engine {
         weights.config().check_generates()?;
         let longest = model.info().context_length;
         let context = options.context.unwrap_or(longest).clamp(1, longest);
-        check_draft(options, weights.config(), model.tokenizer())?;
+        check_draft(options, (weights.config(), model.tokenizer()), &device)?;
         let mtp = options.drafts_by_mtp();
         if mtp && !weights.has_mtp() {
             return Err(DraftError::MtpNotLoaded.into());
@@ -96,9 +96,6 @@ impl Engine {
         let groups = lifetimes.zip(kv.pages()).map(|(lifetime, pages)| GroupOptions { lifetime, pages }).collect();
         let transfer = PageTransfer::new(&device, &kv)?;
         let assistant = options.assistant().cloned();
-        if assistant.as_ref().is_some_and(|assistant| !assistant.device().is_beside(&device)) {
-            return Err(DraftError::Device.into());
-        }
         let models = (weights, assistant.as_ref().map(|assistant| assistant.weights().clone()));
         let runner = ModelRunner::new(&mut kernels, models, kv, (model.vocab(), slots)).await?;
         let context = runner.context();
@@ -188,10 +185,17 @@ impl Loaded {
     }
 }
 
-/// Refuses a draft model that speaks of other tokens.
-fn check_draft(options: &EngineOptions, config: &Config, tokenizer: &Tokenizer) -> Result<(), DraftError> {
+/// Refuses a draft model that speaks of other tokens, or cannot read what it drafts from.
+fn check_draft(options: &EngineOptions, of_model: (&Config, &Tokenizer), device: &Device) -> Result<(), DraftError> {
     let Some(draft) = &options.draft else { return Ok(()) };
-    if options.mtp { Err(DraftError::Both) } else { DraftModel::check(draft, (config, tokenizer)) }
+    if options.mtp {
+        return Err(DraftError::Both);
+    }
+    DraftModel::check(draft, of_model)?;
+    match options.assistant() {
+        Some(assistant) if !assistant.device().is_beside(device) => Err(DraftError::Device),
+        _ => Ok(()),
+    }
 }
 
 /// Device memory of the draft model, bytes.

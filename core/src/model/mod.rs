@@ -91,7 +91,8 @@ impl Model {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Model, LoadError> {
         let mut registry = WeightRegistry::new(gguf, device.clone());
-        let model = Model::register(&mut registry, context, mtp)?;
+        let config = Config::read(gguf)?;
+        let model = Model::register(&mut registry, config, context, mtp)?;
         registry.load(source, progress).await?;
         model.mtp.iter().for_each(|mtp| mtp.upload(device, model.config.hidden));
         model.joint.iter().for_each(|joint| joint.upload(device));
@@ -106,7 +107,8 @@ impl Model {
     /// As [`Model::load`], but for what needs the device or the weights.
     pub fn check(gguf: &Gguf) -> Result<Config, LoadError> {
         let limits = Device::Cpu.facts().limits;
-        Ok(Model::register(&mut WeightRegistry::without_memory(gguf, &limits), 1, false)?.config)
+        let config = Config::read(gguf)?;
+        Ok(Model::register(&mut WeightRegistry::without_memory(gguf, &limits), config, 1, false)?.config)
     }
 
     /// Memory that a model needs on a device of these limits, from its header alone.
@@ -116,8 +118,9 @@ impl Model {
     pub fn memory_needed(gguf: &Gguf, limits: &Limits, options: &FitOptions) -> Result<MemoryNeeds, LoadError> {
         let mut registry = WeightRegistry::without_memory(gguf, limits);
         // A drafter beside the model asks for a cache as if of MTP, and for none of the model's weights.
-        let mtp = options.mtp && Config::read(gguf)?.architecture.mtp.is_some();
-        let model = Model::register(&mut registry, options.context, mtp)?;
+        let config = Config::read(gguf)?;
+        let mtp = options.mtp && config.architecture.mtp.is_some();
+        let model = Model::register(&mut registry, config, options.context, mtp)?;
         Ok(MemoryNeeds::of(&model.config, model.weight_bytes, options))
     }
 
@@ -127,8 +130,12 @@ impl Model {
     }
 
     /// Registers everything that the model needs; refuses a file that holds more than that.
-    fn register(registry: &mut WeightRegistry<'_>, context: u32, mtp: bool) -> Result<Model, LoadError> {
-        let config = Config::read(registry.gguf)?;
+    fn register(
+        registry: &mut WeightRegistry<'_>,
+        config: Config,
+        context: u32,
+        mtp: bool,
+    ) -> Result<Model, LoadError> {
         config.check_context(context)?;
         let embedding = registry.table("token_embd.weight", config.vocab, config.hidden)?;
         let model = Model {
