@@ -11,21 +11,17 @@ use crate::kernels::verify;
 
 use super::{KernelTest, Outcome};
 
-/// A case for each of the kernels' own cases: `kernel/NAME`.
+/// A case for each of the kernels' own cases: `kernel/NAME`, and `types/NAME` for further ones of weight types that differ from the usual in
+/// how weights are unpacked alone. A browser's compiler takes half a second for each shader, so that only a full run has these there.
 pub fn cases() -> Vec<KernelTest> {
     let mut seen = HashSet::new();
-    let mut cases = verify::all_cases();
-    // A browser's compiler takes half a second for each shader: of what differs between types in how weights are unpacked alone, it gets one
-    // case of each kernel, and of the types below all. Natively all cases run.
-    if cfg!(target_arch = "wasm32") {
-        cases.retain(|case| match unusual_type(&case.name) {
-            None => true,
-            Some(kernel_and_type) => seen.insert(kernel_and_type),
-        });
-    }
-    let own = cases.into_iter().map(Rc::new);
-    own.map(|case| KernelTest::new(format!("kernel/{}", case.name), move |gpu| every_variant(gpu, case.clone())))
-        .collect()
+    let own = verify::all_cases().into_iter().map(Rc::new);
+    own.map(|case| {
+        let is_further = unusual_type(&case.name).is_some_and(|kernel_and_type| !seen.insert(kernel_and_type));
+        let group = if is_further { "types" } else { "kernel" };
+        KernelTest::new(format!("{group}/{}", case.name), move |gpu| every_variant(gpu, case.clone()))
+    })
+    .collect()
 }
 
 /// Side by side, since a browser compiles on several threads.
@@ -39,7 +35,7 @@ async fn every_variant(gpu: Gpu, case: Rc<verify::KernelTest>) -> Outcome {
     if wrong.is_empty() { Ok(format!("{variants:?}")) } else { Err(wrong.join("; ")) }
 }
 
-/// Types whose weights go through every form of every kernel in browsers, too.
+/// Types all of whose cases are the kernels'.
 const USUAL: [WeightType; 6] =
     [WeightType::F32, WeightType::F16, WeightType::Q4_0, WeightType::Q8_0, WeightType::Q4_K, WeightType::Q6_K];
 

@@ -6,4 +6,5 @@ export const timeoutSeconds = 1800;
 /** @param {import("../lib/harness.mjs").Check} t */
 export default async function (t) {
   await selftest(t, "kernel/");
+  if (t.full) await selftest(t, "types/");
 }
