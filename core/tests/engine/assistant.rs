@@ -1,11 +1,8 @@
 //! Drafts by Gemma 4's drafters, which read the model's own keys and values: their logits are the reference's, and drafts change no token.
 
-use std::path::PathBuf;
-
 use futures_util::future::join_all;
 use inglenook::Device;
 use inglenook::engine::embedder::{Embedder, EmbedderOptions};
-use inglenook::engine::event::Usage;
 use inglenook::engine::request::Request;
 use inglenook::engine::score::{LogitsEvaluator, ScoreOptions};
 use inglenook::engine::{Engine, EngineOptions, Loaded, Model, ModelOptions};
@@ -16,17 +13,12 @@ use pollster::block_on;
 use serde_json::{Value, json};
 
 use crate::adapters::{adapter, with};
-use crate::mtp::request_with;
+use crate::mtp::{bytes, compare, drafts_without_new_objects, request_with};
 use crate::oracle::{Oracle, answer, golden, load, options, read, request, text, text_of};
 use crate::{gpu, gpu_as_hardware};
 
 /// As for the logits of whole models: a share of the largest logit of a position.
 const TOLERANCE: f32 = 1e-3;
-
-fn bytes(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/mtp");
-    std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 /// A model and its drafter: one that hardly says the same with `gemma4`, and one that mostly does.
 fn pair(name: &str) -> [Vec<u8>; 2] {
@@ -49,14 +41,6 @@ fn engines(device: &Device, name: &str, slots: u32) -> [Engine; 2] {
     let [file, drafter] = pair(name);
     let plain = EngineOptions { no_speculation: true, ..options(slots) };
     [drafting(device, &drafter, slots), plain].map(|options| load(device.clone(), &file, &options))
-}
-
-/// Answers of the two to one request are the same; tokens drafted, and accepted of them.
-fn compare([drafting, plain]: &[Engine; 2], request: &Request) -> Usage {
-    let (found, usage) = answer(drafting, request);
-    let (expected, _) = answer(plain, request);
-    assert_eq!(found, expected);
-    usage
 }
 
 fn check_logits(name: &str, device: Device, chunk: u32) {
@@ -166,14 +150,7 @@ fn assistant_changes_no_token_of_answers_that_are_preempted() {
 fn assistant_makes_no_gpu_objects_while_it_drafts() {
     let [file, drafter] = pair("gemma4-agreeing");
     let device = gpu();
-    let engine = load(device.clone(), &file, &drafting(&device, &drafter, 1));
-    let ask = |at| answer(&engine, &request(&engine, &text_of(&engine, at, 10), 40)).1;
-    let _ = (ask(0), ask(1));
-    let before = engine.counters();
-    let usage = ask(2);
-    assert!(usage.drafted_tokens > 0);
-    let spent = engine.counters().since(&before);
-    assert_eq!(spent.objects(), 0, "{spent:?}");
+    drafts_without_new_objects(&load(device.clone(), &file, &drafting(&device, &drafter, 1)));
 }
 
 #[test]

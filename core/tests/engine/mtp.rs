@@ -29,7 +29,7 @@ const RANDOM: [&str; 3] = ["qwen35", "qwen35moe", "glm4moe"];
 /// Whose MTP layers mostly say what they say themselves.
 const AGREEING: [&str; 2] = ["qwen35-agreeing", "glm4moe-agreeing"];
 
-fn bytes(name: &str) -> Vec<u8> {
+pub fn bytes(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/mtp");
     std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -86,7 +86,7 @@ fn mtp_logits_equal_the_reference() {
 }
 
 /// Answers of the two to one request are the same; tokens drafted, and accepted of them.
-fn compare([drafting, plain]: &[Engine; 2], request: &Request) -> Usage {
+pub fn compare([drafting, plain]: &[Engine; 2], request: &Request) -> Usage {
     let (found, usage) = answer(drafting, request);
     let (expected, _) = answer(plain, request);
     assert_eq!(found, expected);
@@ -202,8 +202,12 @@ fn mtp_goes_on_from_a_session() {
 
 #[test]
 fn mtp_makes_no_gpu_objects_while_it_drafts() {
-    let engine = load(gpu(), &checkpoint("qwen35-agreeing"), &drafting(1));
-    let ask = |at| answer(&engine, &request(&engine, &text_of(&engine, at, 10), 40)).1;
+    drafts_without_new_objects(&load(gpu(), &checkpoint("qwen35-agreeing"), &drafting(1)));
+}
+
+/// Once there are plans, an answer with drafts makes no GPU objects.
+pub fn drafts_without_new_objects(engine: &Engine) {
+    let ask = |at| answer(engine, &request(engine, &text_of(engine, at, 10), 40)).1;
     let _ = (ask(0), ask(1));
     let before = engine.counters();
     let usage = ask(2);
