@@ -34,7 +34,7 @@ export default async function (t) {
     return !down;
   });
   try {
-    const create = await engineIn(await t.openPage(`${server.address}/tests/browser/page.html`));
+    const create = await engineIn(await t.openPage(`${server.address}/tests/browser/page.html`), "gpu");
     await loadsWhenNeeded(t, create, asked, (is) => (down = is));
     await times(t, create);
   } finally {
