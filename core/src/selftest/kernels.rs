@@ -34,7 +34,7 @@ fn shows_more(name: &str, seen: &mut HashSet<(String, String)>) -> bool {
     let words = std::iter::once("").chain(rest.split(' '));
     let as_word =
         |word: &str| if is_type(word) { word.to_owned() } else { word.replace(|c: char| c.is_ascii_digit(), "") };
-    words.fold(false, |more, word| seen.insert((kernel.to_owned(), as_word(word))) || more)
+    words.filter(|word| seen.insert((kernel.to_owned(), as_word(word)))).count() > 0
 }
 
 /// Side by side, since a browser compiles on several threads.

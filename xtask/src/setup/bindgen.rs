@@ -30,9 +30,10 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
     if fitting(workspace, &version).is_some() {
         return Ok(());
     }
-    say(&format!("installing wasm-bindgen {version} under target/tools, about 3 minutes"));
-    // Without `--locked`: this crate's own lock file is refused by cargo.
+    say(&format!("installing wasm-bindgen {version} under target/tools, about 2 minutes"));
+    // It works for seconds: compiling it less takes half as long. Without `--locked`: this crate's own lock file is refused by cargo.
     run(Command::new("cargo")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .args(["install", "--quiet", "wasm-bindgen-cli", "--version", &version, "--root"])
         .arg(workspace.tools()))
     .with_context(|| format!("wasm-bindgen {version} is missing and could not be installed"))
