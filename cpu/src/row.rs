@@ -49,18 +49,23 @@ impl<'a> RowReader<'a> {
         RowReader { weights, group: None, of_group, unpacked, quants, high_bits, scales, minima }
     }
 
-    /// Row `n`.
+    /// Turns the group of row `n`, unless that is done or its rows are not side by side.
     #[inline(always)]
-    pub fn row<I: Isa>(&mut self, isa: I, n: usize) -> Row<'_> {
+    pub fn reach<I: Isa>(&mut self, isa: I, n: usize) {
+        if Layout::for_cpu(self.weights.ty) == Layout::Interleaved && self.group != Some(n / GROUP) {
+            isa.apart(Turn { reader: self, group: n / GROUP });
+        }
+    }
+
+    /// Row `n`, of a group that was reached.
+    #[inline(always)]
+    pub fn row(&self, n: usize) -> Row<'_> {
         let words = match Layout::for_cpu(self.weights.ty) {
             Layout::Rows => {
                 let [quants, high_bits] = self.weights.words(n..n + 1);
                 [quants, high_bits, &[], &[]]
             }
             Layout::Interleaved => {
-                if self.group != Some(n / GROUP) {
-                    isa.apart(Turn { reader: self, group: n / GROUP });
-                }
                 let RowReader { quants, high_bits, scales, minima, .. } = self;
                 [lane(quants, n), lane(high_bits, n), lane(scales, n), lane(minima, n)]
             }

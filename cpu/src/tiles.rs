@@ -1,8 +1,8 @@
 //! Products of weight rows with many exact rows of x.
 //!
 //! A block of weight rows becomes floats, which stay in the cache while all rows of x pass. Tiles of a few weight rows and a few rows of x meet:
-//! their sums of as many columns as a vector has lanes stay in registers through a part of the row, then come those of the next columns. What
-//! a tile has of x stays in the first cache while all weight rows of the block pass.
+//! their sums stay in registers through a part of the row. What a tile has of x there stays in the first cache while all weight rows of the
+//! block pass.
 
 use std::marker::PhantomData;
 
@@ -19,7 +19,7 @@ const WHOLE_TILES: usize = 4;
 /// Floats of a block: half of a small second cache.
 const BLOCK: usize = 1 << 16;
 /// Chunks of a part of a row, of which the first cache holds those of both tiles.
-const PART: usize = 16;
+const PART: usize = 24;
 /// Rows of x in a tile.
 const X_TILE: usize = 6;
 
@@ -31,7 +31,7 @@ pub fn tiled<F: Floats>(processor: Processor, operands: Operands<'_, F>) {
     let Operands { weights, first, x, sums, .. } = operands;
     let block = (BLOCK / weights.cols.max(1)).clamp(1, rows.max(1)).next_multiple_of(WHOLE_TILES);
     let mut floats = vec![ZERO; block * x.chunks()];
-    let mut held = vec![ZERO; block * X_TILE];
+    let mut held = vec![ZERO; (block * X_TILE).div_ceil(2)];
     for from in (0..rows).step_by(block) {
         let count = block.min(rows - from);
         processor.run(Unpack::<F> { weights, rows: first + from, floats: &mut floats, count, packing: PhantomData });
@@ -59,7 +59,8 @@ impl<F: Floats> Task for Unpack<'_, F> {
         let chunks = self.weights.cols / CHUNK;
         let mut reader = RowReader::new(self.weights);
         for (n, floats) in self.floats.chunks_exact_mut(chunks).take(self.count).enumerate() {
-            let row = reader.row(isa, self.rows + n);
+            reader.reach(isa, self.rows + n);
+            let row = reader.row(self.rows + n);
             for (c, floats) in floats.iter_mut().enumerate() {
                 isa.store(F::chunk(isa, row, c), &mut floats.0);
             }
@@ -72,7 +73,7 @@ struct Block<'a> {
     /// `[count, chunks]`; behind them any others, to whole tiles.
     floats: &'a [Chunk],
     x: &'a Activations,
-    /// Sums of the products of one tile of x: `[tiles, rows of x, weight rows]`.
+    /// Sums of the products of one tile of x, where rows have several parts: `[tiles, rows of x, weight rows, lanes]`.
     held: &'a mut [Chunk],
     ahead: Ahead<'a>,
     column: Column<'a>,
@@ -110,8 +111,7 @@ impl Block<'_> {
     fn meet<I: Isa, const N: usize, const M: usize>(&mut self, isa: I, m: usize) -> usize {
         let Block { floats, x, held, ahead, column } = self;
         let (chunks, tiles) = (x.chunks(), column.count.div_ceil(N));
-        let held = &mut held[..tiles * M * N];
-        held.fill(ZERO);
+        let held = &mut bytemuck::cast_slice_mut(held)[..tiles * M * N * I::LANES];
         let parts = ahead.in_parts(chunks.div_ceil(PART) * tiles);
         for (number, start) in (0..chunks).step_by(PART).enumerate() {
             let part = start..chunks.min(start + PART);
@@ -119,61 +119,77 @@ impl Block<'_> {
             for (i, values) in values.iter_mut().enumerate() {
                 *values = &x.exact(m + i)[part.clone()];
             }
-            for (tile, held) in held.chunks_exact_mut(M * N).enumerate() {
+            for (tile, held) in held.chunks_exact_mut(M * N * I::LANES).enumerate() {
                 parts.fetch(isa, number * tiles + tile);
                 let mut weights: [&[Chunk]; N] = [&[]; N];
                 for n in 0..N {
                     weights[n] = &floats[(tile * N + n) * chunks..][part.clone()];
                 }
-                for from in (0..CHUNK).step_by(I::LANES) {
-                    add_columns(isa, weights, values, from, held);
+                let mut sums = [[isa.zero(); N]; M];
+                if start > 0 {
+                    sums = load(isa, held);
+                }
+                sums = add_columns(isa, weights, values, sums);
+                if part.end < chunks {
+                    store(isa, sums, held);
+                    continue;
+                }
+                for (i, sums) in sums.into_iter().enumerate() {
+                    let to = &mut column.sums[(m + i) * column.rows + column.from..][..column.count][tile * N..];
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        *to = isa.total(sum);
+                    }
                 }
             }
         }
         *ahead = Ahead::default();
-        for (tile, held) in held.chunks_exact(M * N).enumerate() {
-            for (i, held) in held.chunks_exact(N).enumerate() {
-                let to = &mut column.sums[(m + i) * column.rows + column.from..][..column.count];
-                for (to, held) in to.iter_mut().skip(tile * N).zip(held) {
-                    *to = isa.total(isa.load_floats(bytemuck::cast_ref(&held.0)));
-                }
-            }
-        }
         M
     }
 }
 
-/// Adds to `held`, `[M, N]`, the products of the columns from `from` on of each chunk, as many as a vector has lanes.
+/// `sums` and the products of all columns.
 #[inline(always)]
 fn add_columns<I: Isa, const N: usize, const M: usize>(
     isa: I,
     weights: [&[Chunk]; N],
     x: [&[Chunk]; M],
-    from: usize,
-    held: &mut [Chunk],
-) {
-    let held = &mut held[..M * N];
-    let mut sums = [[isa.zero(); N]; M];
-    for i in 0..M {
-        for n in 0..N {
-            sums[i][n] = isa.lanes(&held[i * N + n].0[from..]);
-        }
-    }
+    mut sums: [[I::Lanes; N]; M],
+) -> [[I::Lanes; N]; M] {
     for c in 0..weights[0].len() {
-        let mut lanes = [isa.zero(); N];
-        for n in 0..N {
-            lanes[n] = isa.lanes(&weights[n][c].0[from..]);
-        }
-        for i in 0..M {
-            let x = isa.lanes(&x[i][c].0[from..]);
+        for from in (0..CHUNK).step_by(I::LANES) {
+            let mut lanes = [isa.zero(); N];
             for n in 0..N {
-                sums[i][n] = isa.multiply_add(lanes[n], x, sums[i][n]);
+                lanes[n] = isa.lanes(&weights[n][c].0[from..]);
+            }
+            for i in 0..M {
+                let x = isa.lanes(&x[i][c].0[from..]);
+                for n in 0..N {
+                    sums[i][n] = isa.multiply_add(lanes[n], x, sums[i][n]);
+                }
             }
         }
     }
+    sums
+}
+
+/// What [`store`] wrote.
+#[inline(always)]
+fn load<I: Isa, const N: usize, const M: usize>(isa: I, held: &[f32]) -> [[I::Lanes; N]; M] {
+    let mut sums = [[isa.zero(); N]; M];
     for i in 0..M {
         for n in 0..N {
-            isa.store_lanes(sums[i][n], &mut held[i * N + n].0[from..]);
+            sums[i][n] = isa.lanes(&held[(i * N + n) * I::LANES..]);
+        }
+    }
+    sums
+}
+
+/// Sums to memory.
+#[inline(always)]
+fn store<I: Isa, const N: usize, const M: usize>(isa: I, sums: [[I::Lanes; N]; M], held: &mut [f32]) {
+    for i in 0..M {
+        for n in 0..N {
+            isa.store_lanes(sums[i][n], &mut held[(i * N + n) * I::LANES..]);
         }
     }
 }

@@ -251,23 +251,8 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn no_products(self) -> [__m256; 4] {
-        [self.zero(); 4]
-    }
-
-    #[inline(always)]
-    fn add_products(self, mut sums: [__m256; 4], a: [__m256; 4], x: &[f32; 32]) -> [__m256; 4] {
-        let x = x.as_chunks::<8>().0;
-        for i in 0..4 {
-            sums[i] = self.multiply_add(a[i], self.lanes(&x[i]), sums[i]);
-        }
-        sums
-    }
-
-    #[inline(always)]
-    fn total(self, sums: [__m256; 4]) -> f32 {
-        let [a, b, c, d] = sums;
-        self.total_of_eight(self.add(self.add(a, c), self.add(b, d)))
+    fn part(self, floats: [__m256; 4], number: usize) -> __m256 {
+        floats[number]
     }
 
     #[inline(always)]
@@ -398,6 +383,11 @@ impl<const VNNI: bool> Isa for Avx2<VNNI> {
     #[inline(always)]
     fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: __m256) -> f32 {
+        self.total_of_eight(lanes)
     }
 
     #[inline(always)]

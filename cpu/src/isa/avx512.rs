@@ -197,23 +197,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn no_products(self) -> [__m512; 2] {
-        [self.zero(); 2]
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: [__m512; 2], a: [__m512; 2], x: &[f32; 32]) -> [__m512; 2] {
-        let (first, last) = x.split_at(16);
-        [self.multiply_add(a[0], self.lanes(first), sums[0]), self.multiply_add(a[1], self.lanes(last), sums[1])]
-    }
-
-    #[inline(always)]
-    fn total(self, sums: [__m512; 2]) -> f32 {
-        unsafe {
-            let lanes = _mm512_castps_pd(self.add(sums[0], sums[1]));
-            let (low, high) = (_mm512_castpd512_pd256(lanes), _mm512_extractf64x4_pd(lanes, 1));
-            self.avx2.total_of_eight(self.avx2.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
-        }
+    fn part(self, floats: [__m512; 2], number: usize) -> __m512 {
+        floats[number]
     }
 
     #[inline(always)]
@@ -379,6 +364,15 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn multiply_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: __m512) -> f32 {
+        unsafe {
+            let lanes = _mm512_castps_pd(lanes);
+            let (low, high) = (_mm512_castpd512_pd256(lanes), _mm512_extractf64x4_pd(lanes, 1));
+            self.avx2.total_of_eight(self.avx2.add(_mm256_castpd_ps(low), _mm256_castpd_ps(high)))
+        }
     }
 
     #[inline(always)]

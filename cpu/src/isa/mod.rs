@@ -107,12 +107,8 @@ pub trait Isa: Copy {
     fn times(self, a: Self::Wide, scales: [f32; 2]) -> Self::Wide;
     /// The first 16 of `a` plus the first amount, the others plus the second.
     fn plus(self, a: Self::Wide, amounts: [f32; 2]) -> Self::Wide;
-    /// 32 sums of products: zeros.
-    fn no_products(self) -> Self::Wide;
-    /// `sums + a * x`, each as [`Isa::multiply_add`].
-    fn add_products(self, sums: Self::Wide, a: Self::Wide, x: &[f32; 32]) -> Self::Wide;
-    /// The sum of 32 sums.
-    fn total(self, sums: Self::Wide) -> f32;
+    /// Vector `number` of the `32 / LANES` that 32 floats are.
+    fn part(self, floats: Self::Wide, number: usize) -> Self::Lanes;
 
     /// 16 words of each of `LANES` rows, which begin `stride` words after each other, each row's in its lane: `[16, lanes]`.
     fn transpose(self, rows: &[u32], stride: usize, to: &mut [u32]);
@@ -182,6 +178,8 @@ pub trait Isa: Copy {
     fn multiply(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
     /// `a * b + c`.
     fn multiply_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
+    /// The sum of all lanes.
+    fn total(self, lanes: Self::Lanes) -> f32;
     /// Floats to the front of memory.
     fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32]);
 }

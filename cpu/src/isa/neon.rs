@@ -118,7 +118,7 @@ impl<const DOT: bool> Isa for Neon<DOT> {
 
     #[inline(always)]
     fn widen(self, bytes: [uint8x16_t; 2]) -> [float32x4_t; 8] {
-        let mut floats = self.no_products();
+        let mut floats = [self.zero(); 8];
         let numbers = unsafe {
             let [first, last] = [vreinterpretq_s8_u8(bytes[0]), vreinterpretq_s8_u8(bytes[1])];
             [vmovl_s8(vget_low_s8(first)), vmovl_high_s8(first), vmovl_s8(vget_low_s8(last)), vmovl_high_s8(last)]
@@ -135,7 +135,7 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn load_floats(self, bytes: &[u8; 128]) -> [float32x4_t; 8] {
         let fours = bytes.as_chunks::<16>().0;
-        let mut floats = self.no_products();
+        let mut floats = [self.zero(); 8];
         for i in 0..8 {
             floats[i] = unsafe { vreinterpretq_f32_u8(vld1q_u8(fours[i].as_ptr())) };
         }
@@ -145,7 +145,7 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn widen_f16(self, halves: &[u8; 64]) -> [float32x4_t; 8] {
         let fours = halves.as_chunks::<8>().0;
-        let mut floats = self.no_products();
+        let mut floats = [self.zero(); 8];
         for i in 0..8 {
             floats[i] = unsafe { vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(fours[i].as_ptr()))) };
         }
@@ -155,7 +155,7 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn widen_bf16(self, halves: &[u8; 64]) -> [float32x4_t; 8] {
         let fours = halves.as_chunks::<8>().0;
-        let mut floats = self.no_products();
+        let mut floats = [self.zero(); 8];
         for i in 0..8 {
             unsafe {
                 let words = vshll_n_u16::<16>(vreinterpret_u16_u8(vld1_u8(fours[i].as_ptr())));
@@ -195,28 +195,8 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn no_products(self) -> [float32x4_t; 8] {
-        [self.zero(); 8]
-    }
-
-    #[inline(always)]
-    fn add_products(self, mut sums: [float32x4_t; 8], a: [float32x4_t; 8], x: &[f32; 32]) -> [float32x4_t; 8] {
-        let x = x.as_chunks::<4>().0;
-        for i in 0..8 {
-            sums[i] = self.multiply_add(a[i], self.lanes(&x[i]), sums[i]);
-        }
-        sums
-    }
-
-    #[inline(always)]
-    fn total(self, sums: [float32x4_t; 8]) -> f32 {
-        let [a, b, c, d, e, f, g, h] = sums;
-        let (even, odd) = (self.add(self.add(a, e), self.add(c, g)), self.add(self.add(b, f), self.add(d, h)));
-        let four = self.add(even, odd);
-        unsafe {
-            let twos = vadd_f32(vget_low_f32(four), vget_high_f32(four));
-            vget_lane_f32::<0>(twos) + vget_lane_f32::<1>(twos)
-        }
+    fn part(self, floats: [float32x4_t; 8], number: usize) -> float32x4_t {
+        floats[number]
     }
 
     #[inline(always)]
@@ -378,6 +358,14 @@ impl<const DOT: bool> Isa for Neon<DOT> {
     #[inline(always)]
     fn multiply_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
         unsafe { vfmaq_f32(c, a, b) }
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: float32x4_t) -> f32 {
+        unsafe {
+            let twos = vadd_f32(vget_low_f32(lanes), vget_high_f32(lanes));
+            vget_lane_f32::<0>(twos) + vget_lane_f32::<1>(twos)
+        }
     }
 
     #[inline(always)]

@@ -103,20 +103,8 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn no_products(self) -> [f32; 32] {
-        [0.0; 32]
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: [f32; 32], a: [f32; 32], x: &[f32; 32]) -> [f32; 32] {
-        std::array::from_fn(|i| a[i] * x[i] + sums[i])
-    }
-
-    #[inline(always)]
-    fn total(self, sums: [f32; 32]) -> f32 {
-        let eight: [f32; 8] = std::array::from_fn(|i| (sums[i] + sums[i + 16]) + (sums[i + 8] + sums[i + 24]));
-        let [a, b, c, d]: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
-        (a + c) + (b + d)
+    fn part(self, floats: [f32; 32], number: usize) -> [f32; 8] {
+        floats.as_chunks().0[number]
     }
 
     #[inline(always)]
@@ -239,6 +227,12 @@ impl Isa for Portable {
     #[inline(always)]
     fn multiply_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: [f32; 8]) -> f32 {
+        let [a, b, c, d]: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+        (a + c) + (b + d)
     }
 
     #[inline(always)]

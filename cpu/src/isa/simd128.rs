@@ -174,21 +174,8 @@ impl Isa for Simd128 {
     }
 
     #[inline(always)]
-    fn no_products(self) -> [v128; 8] {
-        [f32x4_splat(0.0); 8]
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: [v128; 8], a: [v128; 8], x: &[f32; 32]) -> [v128; 8] {
-        std::array::from_fn(|i| times_add(a[i], four(x, i), sums[i]))
-    }
-
-    #[inline(always)]
-    fn total(self, sums: [v128; 8]) -> f32 {
-        let two = |i: usize| f32x4_add(sums[i], sums[i + 4]);
-        let four = f32x4_add(f32x4_add(two(0), two(2)), f32x4_add(two(1), two(3)));
-        (f32x4_extract_lane::<0>(four) + f32x4_extract_lane::<2>(four))
-            + (f32x4_extract_lane::<1>(four) + f32x4_extract_lane::<3>(four))
+    fn part(self, floats: [v128; 8], number: usize) -> v128 {
+        floats[number]
     }
 
     #[inline(always)]
@@ -324,6 +311,12 @@ impl Isa for Simd128 {
     #[inline(always)]
     fn multiply_add(self, a: v128, b: v128, c: v128) -> v128 {
         times_add(a, b, c)
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: v128) -> f32 {
+        (f32x4_extract_lane::<0>(lanes) + f32x4_extract_lane::<2>(lanes))
+            + (f32x4_extract_lane::<1>(lanes) + f32x4_extract_lane::<3>(lanes))
     }
 
     #[inline(always)]
