@@ -1,8 +1,10 @@
 //! From planes to floats: 32 weights of a row at a time.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use crate::isa::Isa;
+use crate::isa::{Chunk, Isa};
+use crate::matmul::Weights;
 use crate::numbers::{RowNumbers, at};
 use crate::row::Row;
 
@@ -13,6 +15,11 @@ pub trait Floats {
 
     /// Weights `32 * chunk..32 * (chunk + 1)` of a row.
     fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide;
+
+    /// All chunks of some rows, where that is how they lie in memory.
+    fn in_place<'a>(_weights: &Weights<'a>, _rows: Range<usize>) -> Option<&'a [Chunk]> {
+        None
+    }
 }
 
 /// Runs `$run` with `$floats` for how weights of a type become floats.
@@ -61,6 +68,11 @@ impl Floats for F32 {
     #[inline(always)]
     fn chunk<I: Isa>(isa: I, row: Row<'_>, chunk: usize) -> I::Wide {
         isa.load_floats(at(row.bytes.quants, 128 * chunk))
+    }
+
+    fn in_place<'a>(weights: &Weights<'a>, rows: Range<usize>) -> Option<&'a [Chunk]> {
+        let [words, _] = weights.words(rows);
+        bytemuck::try_cast_slice(words).ok()
     }
 }
 

@@ -22,10 +22,10 @@ mod scan;
 mod tiles;
 mod unpacked;
 
-pub use activation::gate_by_silu;
+pub use activation::{ActivationFunction, activate, gate};
 pub use activations::{ActivationPart, Activations, Form, Precision, TILE};
 pub use attention::{KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
-pub use norm::rms_norm;
+pub use norm::{layer_norm, rms_norm};
 pub use processor::Processor;
 pub use scan::{Peak, mass, peak};

@@ -1,8 +1,8 @@
 //! Products of weight rows with many exact rows of x.
 //!
-//! A block of weight rows becomes floats, which stay in the cache while all rows of x pass. Tiles of a few weight rows and a few rows of x meet:
-//! their sums stay in registers through a part of the row. What a tile has of x there stays in the first cache while all weight rows of the
-//! block pass.
+//! A block of weight rows becomes floats, unless it is floats in memory already, which stay in the cache while all rows of x pass. Tiles of a
+//! few weight rows and a few rows of x meet: their sums stay in registers through a part of the row. What a tile has of x there stays in the
+//! first cache while all weight rows of the block pass.
 
 use std::marker::PhantomData;
 
@@ -30,15 +30,21 @@ pub fn tiled<F: Floats>(processor: Processor, operands: Operands<'_, F>) {
     let rows = operands.rows();
     let Operands { weights, first, x, sums, .. } = operands;
     let block = (BLOCK / weights.cols.max(1)).clamp(1, rows.max(1)).next_multiple_of(WHOLE_TILES);
-    let mut floats = vec![ZERO; block * x.chunks()];
+    let mut unpacked = Vec::new();
     let mut held = vec![ZERO; (block * X_TILE).div_ceil(2)];
     for from in (0..rows).step_by(block) {
         let count = block.min(rows - from);
-        processor.run(Unpack::<F> { weights, rows: first + from, floats: &mut floats, count, packing: PhantomData });
+        let in_place = F::in_place(&weights, first + from..first + from + count);
+        let floats = in_place.filter(|_| count.is_multiple_of(WHOLE_TILES)).unwrap_or_else(|| {
+            unpacked.resize(block * x.chunks(), ZERO);
+            let floats = &mut unpacked[..];
+            processor.run(Unpack::<F> { weights, rows: first + from, floats, count, packing: PhantomData });
+            &unpacked
+        });
         let next = from + count..rows.min(from + count + block);
         let ahead = Ahead(weights.words(first + next.start..first + next.end));
         let column = Column { sums: &mut *sums, rows, from, count };
-        processor.run(Block { floats: &floats, x, held: &mut held, ahead, column });
+        processor.run(Block { floats, x, held: &mut held, ahead, column });
     }
 }
 

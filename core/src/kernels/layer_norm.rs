@@ -1,5 +1,6 @@
 //! Layer norm of each row: the mean taken off, then divided by the standard deviation.
 
+use super::cpu::FastWay;
 use super::rms_norm::{NormTarget, OUT, SUM_ONE, SUM_SHARED};
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -75,16 +76,27 @@ impl Kernel for LayerNorm {
     }
 
     fn run(&self, arguments: &Arguments) {
-        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
-        let (x, weight) = (arguments.f32s("x"), arguments.f32s("weight"));
-        let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
-        let mut normed = vec![0.0; used];
-        cpu::layer_norm(&x[..used], &weight, bias.as_deref(), &mut normed, self.eps);
-        self.to.put(&normed, self.cols, &mut arguments.f32s_mut("out"));
+        self.run_by(arguments, |x, weight, bias, out| cpu::layer_norm(x, weight, bias, out, self.eps));
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_by(arguments, |x, weight, bias, out| cpu::fast_layer_norm(way, x, weight, bias, out, self.eps));
+        true
     }
 
     fn guard(&self) -> KernelTest {
         case(2, 256, self.to.adds, self.bias.is_some())
+    }
+}
+
+impl LayerNorm {
+    fn run_by(&self, arguments: &Arguments, norm: impl Fn(&[f32], &[f32], Option<&[f32]>, &mut [f32])) {
+        let used = batch::count(&arguments.u32s("batch")) * self.cols as usize;
+        let (x, weight) = (arguments.f32s("x"), arguments.f32s("weight"));
+        let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
+        let mut normed = vec![0.0; used];
+        norm(&x[..used], &weight, bias.as_deref(), &mut normed);
+        self.to.put(&normed, self.cols, &mut arguments.f32s_mut("out"));
     }
 }
 

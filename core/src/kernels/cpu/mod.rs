@@ -38,7 +38,7 @@ pub use experts::{
 };
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use fast::{Activations, Products, activations};
-pub use fast::{FastWay, Precision, Processor, fast_products, fast_rms_norm};
+pub use fast::{FastWay, Precision, Processor, fast_layer_norm, fast_products, fast_rms_norm};
 pub use filter_draw::filter_draw;
 #[cfg(test)]
 pub(crate) use filter_draw::kept;

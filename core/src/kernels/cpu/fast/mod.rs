@@ -13,9 +13,11 @@ use inglenook_format::quant::WeightType;
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use inglenook_cpu::{Activations, Form, Precision, Processor};
 #[cfg(all(target_arch = "wasm32", feature = "web"))]
-pub use none::{Precision, Processor, fast_attend, fast_mass, fast_peak, fast_products, fast_rms_norm};
+pub use none::{
+    Precision, Processor, fast_attend, fast_layer_norm, fast_mass, fast_peak, fast_products, fast_rms_norm,
+};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
-pub use others::{fast_attend, fast_mass, fast_peak, fast_rms_norm};
+pub use others::{fast_attend, fast_layer_norm, fast_mass, fast_peak, fast_rms_norm};
 #[cfg(not(all(target_arch = "wasm32", feature = "web")))]
 pub use products::{Products, activations, fast_products};
 

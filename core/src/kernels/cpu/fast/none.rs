@@ -55,6 +55,11 @@ pub fn fast_rms_norm(way: FastWay, _: &[f32], _: &[f32], _: &mut [f32], _: f32) 
 }
 
 /// Never called.
+pub fn fast_layer_norm(way: FastWay, _: &[f32], _: &[f32], _: Option<&[f32]>, _: &mut [f32], _: f32) {
+    match way.processor {}
+}
+
+/// Never called.
 pub fn fast_attend(
     processor: Processor,
     _: &Question<'_>,

@@ -1,6 +1,6 @@
 //! Norms, attention and sampling.
 
-use inglenook_cpu::{KvNumbers, KvVectors, Peak, Processor, attend, mass, peak, rms_norm};
+use inglenook_cpu::{KvNumbers, KvVectors, Peak, Processor, attend, layer_norm, mass, peak, rms_norm};
 
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::cpu::attention::Question;
@@ -11,11 +11,21 @@ use crate::kernels::kv::{KvShape, KvType};
 ///
 /// [`rms_norm`]: crate::kernels::cpu::rms_norm
 pub fn fast_rms_norm(way: FastWay, x: &[f32], weight: &[f32], out: &mut [f32], eps: f32) {
-    let FastWay { processor, threads, .. } = way;
+    spread_rows(way.threads, weight.len(), x, out, |x, out| rms_norm(way.processor, x, weight, out, eps));
+}
+
+/// What [`layer_norm`] computes.
+///
+/// [`layer_norm`]: crate::kernels::cpu::layer_norm
+pub fn fast_layer_norm(way: FastWay, x: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32], eps: f32) {
+    spread_rows(way.threads, weight.len(), x, out, |x, out| layer_norm(way.processor, x, weight, bias, out, eps));
+}
+
+/// Calls `work` with some rows of `x` and of `out`, of `cols` columns, on several threads.
+fn spread_rows(threads: usize, cols: usize, x: &[f32], out: &mut [f32], work: impl Fn(&[f32], &mut [f32]) + Sync) {
     let shares = threads_for(x.len() * WORK_OF_A_VALUE, threads);
-    let share = x.len().div_ceil(weight.len()).div_ceil(shares).max(1) * weight.len();
-    let shares_of_rows = x.chunks(share).zip(out.chunks_mut(share));
-    spread(shares, shares_of_rows, |(x, out)| rms_norm(processor, x, weight, out, eps));
+    let share = x.len().div_ceil(cols).div_ceil(shares).max(1) * cols;
+    spread(shares, x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| work(x, out));
 }
 
 /// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32, and there is no ALiBi.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::slice::ChunksMut;
 
-use inglenook_cpu::{Activations, TILE, gate_by_silu, products};
+use inglenook_cpu::{ActivationFunction, Activations, TILE, products};
 use inglenook_format::quant::WeightType;
 
 use super::{FastWay, WORK_OF_A_VALUE};
@@ -98,7 +98,13 @@ impl Products {
                     Epilogue::Add => self.parts(m, bias, out).for_each(|(sums, bias, out)| add(sums, bias, out)),
                     Epilogue::Scale(factor) => self.store_by(m, bias, out, |sum| factor * sum),
                     Epilogue::Cap(cap) => self.store_by(m, bias, out, |sum| cap * (sum / cap).tanh()),
-                    Epilogue::Activate(activation) => self.store_by(m, bias, out, |sum| activate(sum, activation)),
+                    Epilogue::Activate(activation) => match function(activation) {
+                        Some(function) => self.parts(m, bias, out).for_each(|(sums, bias, out)| {
+                            store(sums, bias, out);
+                            inglenook_cpu::activate(self.way.processor, function, out);
+                        }),
+                        None => self.store_by(m, bias, out, |sum| activate(sum, activation)),
+                    },
                     Epilogue::AddScaled(factor) => {
                         gathered.resize(self.rows, 0.0);
                         self.store_by(m, bias, &mut gathered, |sum| factor * sum);
@@ -149,10 +155,20 @@ impl Products {
     fn gate(&self, sums: &[f32], activation: Activation, out: &mut [f32]) {
         let (gates, ups) = sums.split_at(self.rows / 2);
         let out = &mut out[..gates.len()];
-        match activation {
-            Activation::Silu => gate_by_silu(self.way.processor, gates, ups, out),
-            other => gated_activation(gates, ups, other, out),
+        match function(activation) {
+            Some(function) => inglenook_cpu::gate(self.way.processor, function, gates, ups, out),
+            None => gated_activation(gates, ups, activation, out),
         }
+    }
+}
+
+/// What computes an activation by vectors.
+fn function(activation: Activation) -> Option<ActivationFunction> {
+    match activation {
+        Activation::Silu => Some(ActivationFunction::Silu),
+        Activation::Gelu => Some(ActivationFunction::Gelu),
+        Activation::GeluTanh => Some(ActivationFunction::GeluTanh),
+        Activation::ReluSquared | Activation::Sigmoid | Activation::ClampedSilu => None,
     }
 }
 
