@@ -26,13 +26,6 @@ fn times_add(a: v128, b: v128, c: v128) -> v128 {
     f32x4_add(f32x4_mul(a, b), c)
 }
 
-/// Four floats of `x`, those of vector `i`.
-#[inline(always)]
-fn four(x: &[f32; 32], i: usize) -> v128 {
-    // SAFETY: four floats are 16 bytes.
-    unsafe { v128_load(x.as_chunks::<4>().0[i].as_ptr().cast()) }
-}
-
 // SAFETY of all blocks below: loads and stores are of 16 bytes within the arrays.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "said above")]
 impl Isa for Simd128 {
