@@ -13,7 +13,6 @@ use crate::kernels::kv::UnsupportedKv;
 use crate::model::{FitError, LoadError, ModelError};
 use crate::plan::PlanError;
 use inglenook_format::gguf::GgufError;
-use inglenook_format::lora::LoraError;
 use inglenook_format::source::SourceError;
 use inglenook_text::{TemplateError, TokenizerError};
 
@@ -73,13 +72,12 @@ impl Error {
         match self {
             Error::Gpu(error) => gpu_code(error),
             Error::Source(error) => error.code(),
-            Error::Gguf(error) if error.is_unsupported() => "Unsupported",
-            Error::Gguf(_) => "BadFile",
+            Error::Gguf(error) => error.code(),
             Error::Model(error) if error.is_unsupported() => "Unsupported",
             Error::Model(_) => "BadFile",
             Error::Kv(_) | Error::Draft(_) => "Unsupported",
             Error::Fit(_) => "TooSmall",
-            Error::Adapter(AdapterError::Lora(error)) => lora_code(error),
+            Error::Adapter(AdapterError::Lora(error)) => error.code(),
             Error::Adapter(_) => "BadRequest",
             Error::Plan(_) | Error::Fault(FaultError::NotFinite { .. }) => "WrongAnswer",
             Error::Fault(FaultError::NothingAllowed { .. }) => "BadRequest",
@@ -111,14 +109,6 @@ fn gpu_code(error: &GpuError) -> &'static str {
         GpuError::Lost(_) => "Lost",
         GpuError::Shaders(_) => "Download",
         GpuError::Compile { .. } | GpuError::Module(_) | GpuError::Fault(_) => "Internal",
-    }
-}
-
-fn lora_code(error: &LoraError) -> &'static str {
-    match error {
-        LoraError::Source(error) | LoraError::Gguf(GgufError::Source(error)) => error.code(),
-        error if error.is_unsupported() => "Unsupported",
-        _ => "BadFile",
     }
 }
 
@@ -175,6 +165,7 @@ impl From<ScoreError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use inglenook_format::lora::LoraError;
     use inglenook_format::source::SourceError;
 
     use super::*;

@@ -167,6 +167,20 @@ fn an_adapter_in_a_gguf_file_is_the_same() {
 }
 
 #[test]
+fn a_folder_written_as_a_gguf_file_adds_the_same() {
+    for name in ADAPTERS {
+        let (files, described) = golden(name);
+        let mut lora = read(&files, &described).unwrap();
+        let again = read_gguf(lora.to_gguf().unwrap()).unwrap();
+        for low_rank in lora.weights.values_mut() {
+            low_rank.b.iter_mut().for_each(|value| *value *= low_rank.scale);
+            low_rank.scale = 1.0;
+        }
+        assert!(again == lora, "{name}");
+    }
+}
+
+#[test]
 fn damaged_adapters_in_gguf_files_are_refused_by_name() {
     let (files, described) = golden("llama");
     let lora = read(&files, &described).unwrap();

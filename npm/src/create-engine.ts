@@ -70,8 +70,8 @@ export interface CreateEngineOptions {
    */
   readonly mtp?: boolean;
   /**
-   * LoRA adapters for the model, GGUF files, by the names that requests choose them by: `lora: [{ name, scale }]`. They are loaded behind
-   * the model, with the same `headers`; `engine.loadAdapter` loads further ones.
+   * LoRA adapters for the model, GGUF files or folders as PEFT saves them, by the names that requests choose them by: `lora: [{ name, scale }]`.
+   * They are loaded behind the model, with the same `headers`; `engine.loadAdapter` loads further ones.
    */
   readonly adapters?: Readonly<Record<string, AdapterSource>>;
   /** Ask the GPU for no more than WebGPU's default limits: how the engine behaves on the smallest devices. */

@@ -10,8 +10,11 @@ import { toRequestJson } from './openai/request.js';
 import type { ChatCompletionRequest } from './openai/types.js';
 import type { ModelSpec } from './protocol.js';
 
-/** Where a LoRA adapter comes from: a GGUF file's URL (in Node, its path, too), or a `File` or other `Blob`. */
-export type AdapterSource = string | URL | Blob;
+/**
+ * Where a LoRA adapter comes from: a GGUF file's URL (in Node, its path, too), or a `File` or other `Blob`. Of a folder as PEFT saves it, its URL
+ * with a `/` at the end, in Node its path, or its `File`s.
+ */
+export type AdapterSource = string | URL | Blob | Iterable<File>;
 
 /** How `engine.tokenize` reads a text. */
 export interface TokenizeOptions {

@@ -3,7 +3,7 @@
 import type { Assets } from './assets.js';
 import { multipliesBytes } from './byte-products.js';
 import { deploymentCause } from './deployment.js';
-import { EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
+import { BadRequestError, EngineClosedError, InternalError, toWire, type WireError } from './errors.js';
 import { Grammars } from './grammars.js';
 import type { EngineInfo } from './info.js';
 import type { WasmInspection } from './inspect.js';
@@ -14,7 +14,7 @@ import { type ModelFiles, onlyFile } from './source/files.js';
 import { pieces } from './source/pieces.js';
 import { readAhead } from './source/read-ahead.js';
 import type { ByteSource, PieceSource } from './source/source.js';
-import { virtualSource } from './source/virtual.js';
+import { virtualAdapter, virtualModel } from './source/virtual.js';
 import type { FirstCommand, Thread } from './thread.js';
 import { type StartedCpu, startCpu } from './threads.js';
 import type { ConvertModule, CpuModule, GrammarModule, WasmEngine, WasmModule, WasmReport } from './wasm.js';
@@ -54,6 +54,8 @@ export function createHost(platform: Platform, report: (report: Report) => void)
   return (command) => host.take(command);
 }
 
+type LoadCommand = Extract<Command, { type: 'load' }>;
+
 class Host {
   readonly #platform: Platform;
   readonly #report: (report: Report) => void;
@@ -65,6 +67,8 @@ class Host {
   #grammars: Grammars | undefined;
   #engine: WasmEngine | undefined;
   #cpu: StartedCpu | undefined;
+  /** What it was told to load: the folder of an adapter needs the header of the model. */
+  #loaded: LoadCommand | undefined;
 
   constructor(platform: Platform, report: (report: Report) => void) {
     this.#platform = platform;
@@ -94,9 +98,10 @@ class Host {
     }
   }
 
-  async #load(command: Extract<Command, { type: 'load' }>): Promise<void> {
+  async #load(command: LoadCommand): Promise<void> {
     const { model, draft, adapters = [], quantize, options, assets, pageStore } = command;
     const { signal } = this.#loading;
+    this.#loaded = command;
     const sources: WatchedSource[] = [];
     let ended = false;
     let shadersFailure: unknown;
@@ -155,7 +160,7 @@ class Host {
   }
 
   async #loadAdapter(engine: WasmEngine, { name, adapter }: NamedAdapter): Promise<undefined> {
-    const source = watched(readAhead(await this.#platform.openModel(adapter, this.#loading.signal, false)));
+    const source = watched(readAhead(await this.#openAdapter(adapter)));
     try {
       await engine.load_adapter(name, source);
     } catch (error) {
@@ -195,7 +200,29 @@ class Host {
       if (quantize === undefined) return source;
       files = onlyFile(source);
     }
-    return virtualSource(await this.#platform.loadConvertModule(convertWasm), files, quantize);
+    return virtualModel(await this.#platform.loadConvertModule(convertWasm), files, quantize);
+  }
+
+  /** The bytes of an adapter: a GGUF file, or what the folder of one becomes for the model. */
+  async #openAdapter(adapter: ModelSpec): Promise<ByteSource> {
+    const { signal } = this.#loading;
+    const files = await this.#platform.openFiles(adapter, signal, false);
+    if (files === undefined) return this.#platform.openModel(adapter, signal, false);
+    const { model, assets } = this.#loaded as LoadCommand;
+    if (model.kind === 'stream') {
+      throw new BadRequestError(
+        'The folder of an adapter needs the header of the model, which a stream gives once alone. Pass a URL or a Blob as the model, or the adapter as a GGUF file.',
+      );
+    }
+    const [module, base] = await Promise.all([
+      this.#platform.loadConvertModule(assets.convertWasm),
+      this.#open(model, assets, undefined, true),
+    ]);
+    try {
+      return await virtualAdapter(module, files, base);
+    } finally {
+      base.close?.();
+    }
   }
 
   async #loadCpu({ assets, threads }: Extract<Command, { type: 'load' | 'inspect' }>): Promise<CpuModule> {

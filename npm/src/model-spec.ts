@@ -13,13 +13,12 @@ export function toSpec(
   assets: Assets,
   loaded: AbortSignal,
 ): ModelSpec {
-  const spec = fileSpec(model, headers, base, assets);
-  if (spec !== undefined) return spec;
   if (model instanceof ReadableStream) {
     if (model.locked) throw new BadRequestError('The model stream is being read by someone else. Pass a fresh one.');
     return { kind: 'stream', port: servePort(model, loaded), size };
   }
-  if (isIterable(model)) return filesSpec([...model]);
+  const spec = fileSpec('model', model, headers, base, assets);
+  if (spec !== undefined) return spec;
   throw new BadRequestError(
     '`model` must be a URL, a File or Blob, several Files, a ReadableStream of bytes, or "ember".',
   );
@@ -29,15 +28,15 @@ function isIterable(model: unknown): model is Iterable<unknown> {
   return typeof model === 'object' && model !== null && Symbol.iterator in model;
 }
 
-function filesSpec(files: readonly unknown[]): ModelSpec {
+function filesSpec(what: string, files: readonly unknown[]): ModelSpec {
   const named = files.map((file) => {
     if (file instanceof Blob && 'name' in file) return { name: nameOf(file as File), blob: file };
     throw new BadRequestError(
-      'Several files of a model must be a list of Files: those that a user picked, for instance.',
+      `Several files in \`${what}\` must be a list of Files: those that a user picked, for instance.`,
     );
   });
   const [first] = named;
-  if (first === undefined) throw new BadRequestError('`model` is a list without a File. Pick a model first.');
+  if (first === undefined) throw new BadRequestError(`\`${what}\` is a list without a File. Pick one first.`);
   return named.length === 1 ? { kind: 'blob', blob: first.blob } : { kind: 'files', files: named };
 }
 
@@ -46,21 +45,22 @@ function nameOf({ name, webkitRelativePath }: File): string {
   return webkitRelativePath?.replace(/^[^/]*\//, '') || name;
 }
 
-/** The same of a file that is loaded beside the model, with its `headers`. Errors call it `name`. @throws BadRequestError */
+/** The same of what is loaded beside the model, with its `headers`. Errors call it `what`. @throws BadRequestError */
 export function specBeside(
-  name: string,
+  what: string,
   file: unknown,
   { headers }: Pick<CreateEngineOptions, 'headers'>,
   base: string,
   assets: Assets,
 ): ModelSpec {
-  const spec = fileSpec(file, headers, base, assets);
+  const spec = fileSpec(what, file, headers, base, assets);
   if (spec !== undefined) return spec;
-  throw new BadRequestError(`\`${name}\` must be a URL, or a File or Blob.`);
+  throw new BadRequestError(`\`${what}\` must be a URL, a File or Blob, or several Files.`);
 }
 
-/** A file by its address or itself. */
+/** Files by their address or themselves. */
 function fileSpec(
+  what: string,
   file: unknown,
   headers: CreateEngineOptions['headers'],
   base: string,
@@ -68,7 +68,8 @@ function fileSpec(
 ): ModelSpec | undefined {
   if (file === 'ember') return { kind: 'ember', url: assets.ember };
   if (typeof file === 'string' || file instanceof URL) return { kind: 'url', url: resolveUrl(file, base), headers };
-  return file instanceof Blob ? { kind: 'blob', blob: file } : undefined;
+  if (file instanceof Blob) return { kind: 'blob', blob: file };
+  return isIterable(file) ? filesSpec(what, [...file]) : undefined;
 }
 
 /** Schemes that `fetch` knows, and those of pages from disk and of extensions. */

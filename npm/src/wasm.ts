@@ -153,6 +153,8 @@ export interface ConvertedFiles {
 export interface ConvertModule {
   readonly WasmModelFile: {
     open(files: ConvertedFiles, first?: string, quantize?: string): Promise<WasmModelFile>;
+    /** The folder of an adapter as the file that it is for a model. */
+    open_adapter(files: ConvertedFiles, base: PieceSource): Promise<WasmModelFile>;
   };
 }
 

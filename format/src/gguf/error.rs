@@ -169,6 +169,15 @@ pub enum GgufError {
 }
 
 impl GgufError {
+    /// A code that stays the same across versions, as the npm package and the server pass it on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            GgufError::Source(error) => error.code(),
+            error if error.is_unsupported() => "Unsupported",
+            _ => "BadFile",
+        }
+    }
+
     /// Whether the file is sound, and only asks for what is not built in: to download it again would not help.
     pub fn is_unsupported(&self) -> bool {
         let unsupported = |problem: &TensorProblem| {

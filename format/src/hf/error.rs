@@ -147,6 +147,16 @@ pub enum HfError {
 }
 
 impl HfError {
+    /// A code that stays the same across versions, as the npm package and the server pass it on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            HfError::Source { error, .. } => error.code(),
+            HfError::Gguf(error) => error.code(),
+            error if error.is_unsupported() => "Unsupported",
+            _ => "BadFile",
+        }
+    }
+
     /// Whether the files are sound, and only ask for what is not built in: to download them again would not help.
     pub fn is_unsupported(&self) -> bool {
         match self {

@@ -126,6 +126,18 @@ pub enum LoraError {
 }
 
 impl LoraError {
+    /// A code that stays the same across versions, as the npm package and the server pass it on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LoraError::Source(error) => error.code(),
+            LoraError::Gguf(error) => error.code(),
+            #[cfg(feature = "hf")]
+            LoraError::Hf(error) => error.code(),
+            LoraError::Unsupported { .. } => "Unsupported",
+            _ => "BadFile",
+        }
+    }
+
     /// Whether the adapter is sound, and asks for what there is not.
     pub fn is_unsupported(&self) -> bool {
         match self {

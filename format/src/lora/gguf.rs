@@ -3,8 +3,9 @@
 use litemap::LiteMap;
 
 use super::{Lora, LoraError, LowRank, check_shapes};
+use crate::gguf::write::GgufWriter;
 use crate::gguf::{Gguf, Metadata, TensorInfo};
-use crate::quant::dequantise;
+use crate::quant::{WeightType, dequantise};
 use crate::source::Source;
 
 const ALPHA: &str = "adapter.lora.alpha";
@@ -38,6 +39,38 @@ impl Lora {
         weights.iter().try_for_each(|(name, low_rank)| low_rank.check_numbers(name))?;
         let architecture = gguf.metadata.opt_str("general.architecture")?.map(str::to_owned);
         if weights.is_empty() { Err(LoraError::Empty) } else { Ok(Lora { architecture, weights }) }
+    }
+}
+
+impl Lora {
+    /// The adapter as a GGUF file: factors are in the numbers of B, since a file has one alpha for all weights.
+    ///
+    /// # Errors
+    /// [`LoraError::Unsupported`] for sizes that no file can have.
+    pub fn to_gguf(&self) -> Result<Vec<u8>, LoraError> {
+        self.write().map_err(|error| LoraError::unsupported(error.to_string()))
+    }
+
+    fn write(&self) -> std::io::Result<Vec<u8>> {
+        let mut writer = GgufWriter::new();
+        writer.entry("general.type", "adapter").entry("adapter.type", "lora").entry(ALPHA, 0.0f32);
+        if let Some(architecture) = &self.architecture {
+            writer.entry("general.architecture", architecture.as_str());
+        }
+        for (name, low_rank) in &self.weights {
+            let [rank, inputs, outputs] = [low_rank.rank, low_rank.inputs(), low_rank.outputs()].map(|size| size as u64);
+            writer.tensor(&format!("{name}.lora_a"), &[inputs, rank], WeightType::F32)?;
+            writer.tensor(&format!("{name}.lora_b"), &[rank, outputs], WeightType::F32)?;
+        }
+        let mut data = writer.start(Vec::new())?;
+        for low_rank in self.weights.values() {
+            let bytes = |values: &[f32], factor: f32| -> Vec<u8> {
+                values.iter().flat_map(|value| (value * factor).to_le_bytes()).collect()
+            };
+            data.write(&bytes(&low_rank.a, 1.0))?;
+            data.write(&bytes(&low_rank.b, low_rank.scale))?;
+        }
+        data.finish()
     }
 }
 

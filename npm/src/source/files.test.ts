@@ -5,7 +5,7 @@ import { fakeConvertModule } from '../../test/fake-convert.js';
 import { hostileServer } from '../../test/hostile-server.js';
 import { BadFileError, BadRequestError, DownloadError } from '../errors.js';
 import { beside, isPart, nameIn, openFiles } from './files.js';
-import { virtualSource } from './virtual.js';
+import { virtualModel } from './virtual.js';
 
 const WHOLE = fakeModelFile(300_001);
 const PARTS = [WHOLE.subarray(0, 100_000), WHOLE.subarray(100_000)];
@@ -52,6 +52,26 @@ test('a model that is to be converted goes through the module, and its draft doe
   for (const wrong of [{ quantize: 4 as unknown as string }, { quantize: 'q4_k', model: stream }]) {
     await expect(createTestEngine({}, { ...options, ...wrong })).rejects.toBeInstanceOf(BadRequestError);
   }
+});
+
+test('the folder of an adapter is read for the model, whose header is read again', async () => {
+  const { module, log } = fakeConvertModule();
+  const folder = ['adapter_config.json', 'adapter_model.safetensors'].map((name) => new File([`<${name}>`], name));
+  const loaded: [string, string][] = [];
+  const onAdapter = (name: string, bytes: Uint8Array) => loaded.push([name, new TextDecoder().decode(bytes)]);
+  const options = { adapters: { formal: folder }, loadConvertModule: async () => module };
+  const engine = await createTestEngine({ onAdapter }, { ...options, model: new Blob([WHOLE]) });
+  await engine.loadAdapter('brief', folder);
+  const bytes = 'GGUF of <adapter_config.json><adapter_model.safetensors>';
+  expect(loaded).toEqual([
+    ['formal', bytes],
+    ['brief', bytes],
+  ]);
+  await expect(engine.loadAdapter('empty', [])).rejects.toBeInstanceOf(BadRequestError);
+  await engine.close();
+  expect(log).toEqual({ opened: 2, freed: 2, quantize: [] });
+  const stream = createTestEngine({}, { ...options, model: new Blob([WHOLE]).stream() });
+  await expect(stream).rejects.toThrow('the adapter as a GGUF file');
 });
 
 test('files within a folder have names that begin behind it', async () => {
@@ -105,7 +125,7 @@ test('one file at a time keeps its connection', async () => {
     readInto: async () => 1,
     pause: () => void paused.push(name),
   });
-  await virtualSource(module, { names, open });
+  await virtualModel(module, { names, open });
   // As they are opened, and again as they are read all at once.
   expect(paused).toEqual(['a', 'b', 'c', 'a', 'b']);
 });

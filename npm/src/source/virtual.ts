@@ -1,6 +1,6 @@
-/** A model of several files as one, which a module of its own shows. */
+/** What is several files, as one, which a module of its own shows. */
 
-import type { ConvertModule } from '../wasm.js';
+import type { ConvertedFiles, ConvertModule, WasmModelFile } from '../wasm.js';
 import type { ModelFiles } from './files.js';
 import { pieces } from './pieces.js';
 import { type ByteSource, LONGEST_READ } from './source.js';
@@ -10,10 +10,18 @@ import { type ByteSource, LONGEST_READ } from './source.js';
  *
  * @param quantize what its matrices are converted to as they are read
  */
-export async function virtualSource(
-  { WasmModelFile }: ConvertModule,
+export function virtualModel(module: ConvertModule, files: ModelFiles, quantize?: string): Promise<ByteSource> {
+  return shown(files, (files, first) => module.WasmModelFile.open(files, first, quantize));
+}
+
+/** Show the folder of an adapter as the GGUF file that it is for a model, `base`, of which the header is read. */
+export function virtualAdapter(module: ConvertModule, files: ModelFiles, base: ByteSource): Promise<ByteSource> {
+  return shown(files, (files) => module.WasmModelFile.open_adapter(files, pieces(base)));
+}
+
+async function shown(
   files: ModelFiles,
-  quantize?: string,
+  open: (files: ConvertedFiles, first?: string) => Promise<WasmModelFile>,
 ): Promise<ByteSource> {
   const opened: ByteSource[] = [];
   const close = () => {
@@ -36,7 +44,7 @@ export async function virtualSource(
     step.catch((error: unknown) => {
       throw failure ?? error;
     });
-  const shown = {
+  const beside = {
     names: files.names,
     open: (name: string) =>
       noted(
@@ -58,7 +66,7 @@ export async function virtualSource(
       ),
   };
   try {
-    const model = await told(WasmModelFile.open(shown, files.first, quantize));
+    const model = await told(open(beside, files.first));
     return {
       size: model.size,
       async readInto(offset, target) {

@@ -3,6 +3,7 @@
 use inglenook_format::gguf::GgufError;
 use inglenook_format::gguf::split::NotOneModel;
 use inglenook_format::hf::HfError;
+use inglenook_format::lora::LoraError;
 use inglenook_format::quant::mix::Mix;
 use inglenook_format::source::SourceError;
 use inglenook_text::TokenizerError;
@@ -27,12 +28,7 @@ pub fn of_source(error: &SourceError) -> JsValue {
 
 /// The same of a GGUF file, or of parts.
 pub fn of_parts(error: &GgufError) -> JsValue {
-    let code = match error {
-        GgufError::Source(error) => error.code(),
-        error if error.is_unsupported() => "Unsupported",
-        _ => "BadFile",
-    };
-    host::error(code, &error.to_string())
+    host::error(error.code(), &error.to_string())
 }
 
 /// The same of a folder's tokenizer.
@@ -42,10 +38,10 @@ pub fn of_tokenizer(error: &TokenizerError) -> JsValue {
 
 /// The same of a folder.
 pub fn of_folder(error: &HfError) -> JsValue {
-    let code = match error {
-        HfError::Source { error, .. } => error.code(),
-        error if error.is_unsupported() => "Unsupported",
-        _ => "BadFile",
-    };
-    host::error(code, &error.to_string())
+    host::error(error.code(), &error.to_string())
+}
+
+/// The same of an adapter.
+pub fn of_adapter(error: &LoraError) -> JsValue {
+    host::error(error.code(), &error.to_string())
 }

@@ -7,10 +7,10 @@ use inglenook_format::gguf::split::{PartName, join, only_model};
 use inglenook_format::gguf::{Gguf, GgufError, PartProblem, Value};
 use inglenook_format::hf::{self, Directory};
 use inglenook_format::quant::mix::Mix;
-use inglenook_format::source::{Source, SourceError};
+use inglenook_format::source::{Memory, Source, SourceError};
 use inglenook_text::TokenizerError;
 use inglenook_text::tokenizer::gguf_keys;
-use inglenook_wasm_host as host;
+use inglenook_wasm_host::{self as host, JsSource};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -47,6 +47,17 @@ impl WasmModelFile {
                 source = Box::new(converted.map_err(|error| errors::of_parts(&error))?);
             }
             Ok(WasmModelFile { source: source.into() }.into())
+        })
+    }
+
+    /// Opens the adapter that the files are, a folder as PEFT saves it, as the GGUF file that it is for a model. Of that, its header is read.
+    #[wasm_bindgen(unchecked_return_type = "Promise<WasmModelFile>")]
+    pub fn open_adapter(files: JsFiles, base: JsSource) -> Promise {
+        host::promise(async move {
+            let base = Gguf::read(&base).await.map_err(|error| errors::of_parts(&error))?;
+            let adapter = async { hf::read_lora(&files, &base).await?.to_gguf() };
+            let bytes = adapter.await.map_err(|error| errors::of_adapter(&error))?;
+            Ok(WasmModelFile { source: Rc::new(Memory(bytes)) }.into())
         })
     }
 
