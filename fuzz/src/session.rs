@@ -4,7 +4,7 @@ use inglenook::engine::session_file::{KvLayout, SessionModel};
 
 /// Both.
 pub fn model() -> (SessionModel, KvLayout) {
-    let model = SessionModel { fingerprint: [0; 32], name: "ember".to_owned(), vocab: 64 };
+    let model = SessionModel { fingerprint: [0; 32], name: "ember".to_owned(), vocab: 64, adapters: 0 };
     let layout = KvLayout {
         ty: "f16".to_owned(),
         layers: 1,

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::Engine;
+use super::adapters::namespace;
 use super::driver::{Driver, Shared};
 use super::page_transfer::write_page;
-use super::request::Request;
+use super::request::{AdapterChoice, Request};
 use super::scheduler::Adopted;
 use super::session_file::{KvLayout, SessionDecoder, SessionEncoder, SessionModel, SessionPart, WindowLayout};
 use crate::error::Error;
@@ -28,6 +29,7 @@ const PIECE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct SavedSession {
     shared: Rc<Shared>,
+    namespace: Namespace,
     tokens: Vec<u32>,
     /// Names of the full pages, first to last.
     keys: Vec<PathKey>,
@@ -62,7 +64,7 @@ impl SavedSession {
             return Ok(Some(head));
         }
         if let Some(number) = self.pages.pop_front()
-            && let Some(pieces) = self.shared.with(|driver| read_page(driver, &self.tokens, &self.keys, number))
+            && let Some(pieces) = self.shared.with(|driver| read_page(driver, (self.namespace, &self.tokens), &self.keys, number))
             && let Some(encoder) = &mut self.encoder
         {
             let mut page = Vec::new();
@@ -113,14 +115,32 @@ impl Engine {
     /// # }).unwrap();
     /// ```
     pub fn save(&self, tokens: &[u32], state: &[u8]) -> SavedSession {
-        let found = self.shared.with(|driver| driver.scheduler.lookup(Namespace(0), tokens));
+        self.save_of(Namespace(0), tokens, state)
+    }
+
+    /// The same of a conversation with these LoRA adapters, [`Request::lora`].
+    ///
+    /// # Errors
+    /// [`Error::Request`] for adapters that are not loaded.
+    pub fn save_with_adapters(
+        &self,
+        tokens: &[u32],
+        lora: &[AdapterChoice],
+        state: &[u8],
+    ) -> Result<SavedSession, Error> {
+        let chosen = self.shared.with(|driver| driver.adapters.choose(lora))?;
+        Ok(self.save_of(namespace(&chosen), tokens, state))
+    }
+
+    fn save_of(&self, namespace: Namespace, tokens: &[u32], state: &[u8]) -> SavedSession {
+        let found = self.shared.with(|driver| driver.scheduler.lookup(namespace, tokens));
         let tokens = tokens[..found.tokens + found.partial.map_or(0, |(_, count)| count as usize)].to_vec();
-        let keys: Vec<PathKey> = PathKey::pages(Namespace(0), &tokens).collect();
+        let keys: Vec<PathKey> = PathKey::pages(namespace, &tokens).collect();
         let pages = self.shared.with(|driver| saved_pages(driver, tokens.len()));
-        let (encoder, head) =
-            SessionEncoder::begin(&self.session_model(), &self.kv_layout(), state, &tokens, pages.len() as u64);
+        let model = SessionModel { adapters: namespace.0, ..self.session_model() };
+        let (encoder, head) = SessionEncoder::begin(&model, &self.kv_layout(), state, &tokens, pages.len() as u64);
         let shared = self.shared.clone();
-        SavedSession { shared, tokens, keys, pages: pages.into(), head: Some(head), encoder: Some(encoder) }
+        SavedSession { shared, namespace, tokens, keys, pages: pages.into(), head: Some(head), encoder: Some(encoder) }
     }
 
     /// Takes a saved session: its keys and values go to the cache, as far as there is room beside what runs, so that a prompt that
@@ -139,6 +159,7 @@ impl Engine {
         for piece in file.chunks(PIECE) {
             decoder.push(piece, &mut take)?;
         }
+        let namespace = Namespace(decoder.adapters().unwrap_or_default());
         decoder.finish()?;
         self.shared.with(|driver| {
             // Windows need the last pages, which a session that was cut short lacks.
@@ -149,14 +170,14 @@ impl Engine {
                 true => {}
                 false => tokens.truncate(pages.len() * PAGE as usize),
             }
-            adopt(driver, &tokens, &pages)
+            adopt(driver, (namespace, &tokens), &pages)
         })?;
         Ok(RestoredSession { state, tokens })
     }
 
     fn session_model(&self) -> SessionModel {
         let name = self.info.model.name.clone();
-        SessionModel { fingerprint: self.model().fingerprint(), name, vocab: self.tokenizer().vocab_size() as u32 }
+        SessionModel { fingerprint: self.model().fingerprint(), name, vocab: self.tokenizer().vocab_size() as u32, adapters: 0 }
     }
 
     pub(super) fn kv_layout(&self) -> KvLayout {
@@ -204,12 +225,17 @@ fn saved_pages(driver: &Driver, tokens: usize) -> Vec<usize> {
 
 /// Begins to read page `number` of `tokens` in each group that needs it for the next, wherever it stands: full ones by their names, and a
 /// last one that is partly filled by the tokens in it, since it may go on with others. None where one of them is gone.
-fn read_page(driver: &mut Driver, tokens: &[u32], keys: &[PathKey], number: usize) -> Option<Vec<PendingReadback>> {
+fn read_page(
+    driver: &mut Driver,
+    (namespace, tokens): (Namespace, &[u32]),
+    keys: &[PathKey],
+    number: usize,
+) -> Option<Vec<PendingReadback>> {
     let key = keys.get(number);
     let partial = match key {
         Some(_) => None,
         None => {
-            let found = driver.scheduler.lookup(Namespace(0), tokens);
+            let found = driver.scheduler.lookup(namespace, tokens);
             let wanted = (tokens.len() % PAGE as usize) as u32;
             Some(found.partial.filter(|(_, count)| *count == wanted && found.tokens == number * PAGE as usize)?.0)
         }
@@ -234,16 +260,20 @@ fn read_page(driver: &mut Driver, tokens: &[u32], keys: &[PathKey], number: usiz
 }
 
 /// Gives the pages of `tokens` to the cache; full ones for which it has no room to the host tier.
-fn adopt(driver: &mut Driver, tokens: &[u32], pages: &[Vec<u8>]) -> Result<(), GpuError> {
+fn adopt(
+    driver: &mut Driver,
+    (namespace, tokens): (Namespace, &[u32]),
+    pages: &[Vec<u8>],
+) -> Result<(), GpuError> {
     if let Some(error) = driver.failure() {
         return Err(error.clone());
     }
-    let adopted = driver.scheduler.adopt(Namespace(0), tokens);
+    let adopted = driver.scheduler.adopt(namespace, tokens);
     let before = driver.scheduler.take_pending();
     driver.prepare(before);
     let resources = driver.runner.resources().clone();
     let (device, kv) = (&resources.device, &resources.kv);
-    let keys: Vec<PathKey> = PathKey::pages(Namespace(0), tokens).collect();
+    let keys: Vec<PathKey> = PathKey::pages(namespace, tokens).collect();
     let numbers = saved_pages(driver, tokens.len());
     let mut rest: HashMap<usize, &[u8]> = numbers.into_iter().zip(pages.iter().map(Vec::as_slice)).collect();
     for (group, (adopted, bytes)) in adopted.into_iter().zip(kv.page_bytes()).enumerate() {

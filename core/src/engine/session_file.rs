@@ -24,7 +24,7 @@ use twox_hash::XxHash64;
 use crate::kv::groups::Lifetime;
 
 const MAGIC: [u8; 8] = *b"INGLSESS";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const PREAMBLE: usize = 16;
 const CHECKSUM: usize = 8;
 const END: usize = 8 + CHECKSUM;
@@ -42,6 +42,9 @@ pub struct SessionModel {
     pub name: String,
     /// Token ids are below this.
     pub vocab: u32,
+    /// The LoRA adapters that keys and values were computed with, by a hash; 0 for none. A file with any can be read: what it has is found by
+    /// requests that choose the same.
+    pub adapters: u64,
 }
 
 /// What the bytes of a page mean. Pages of one layout cannot be used under another.
@@ -326,6 +329,11 @@ impl SessionDecoder {
             self.complete(take)?;
         }
         if bytes.is_empty() { Ok(()) } else { Err(damaged(Section::End)) }
+    }
+
+    /// [`SessionModel::adapters`] of the file; none before its header has come.
+    pub fn adapters(&self) -> Option<u64> {
+        Some(self.header.as_ref()?.model.adapters)
     }
 
     /// Ends the file.

@@ -70,6 +70,38 @@ fn answers_of_a_batch_equal_those_alone(name: &str, device: Device) {
 }
 
 #[test]
+fn a_session_goes_on_with_the_adapters_that_it_had() {
+    let model = golden("llama");
+    let open = || {
+        let engine = load(Device::Cpu, &model, &options(2));
+        let lora = adapter(&engine, 1, 4, &["attn_q", "attn_v", "ffn_down"]);
+        block_on(engine.load_adapter("a", &lora)).expect("an adapter of this model");
+        engine
+    };
+    let engine = open();
+    let plain = request(&engine, &text_of(&engine, 1, 100), 8);
+    let adapted = with(&plain, &[("a", 0.5)]);
+    let expected = [&plain, &adapted].map(|request| answer(&engine, request).0);
+    let tokens = engine.prompt_tokens(&plain).expect("a prompt");
+    let mut session = engine.save_with_adapters(&tokens, &adapted.lora, b"state").expect("it is loaded");
+    let mut file = Vec::new();
+    while let Some(bytes) = block_on(session.next()).expect("reads") {
+        file.extend(bytes);
+    }
+    let other = engine.save_with_adapters(&tokens, &with(&plain, &[("b", 1.0)]).lora, b"").map(|_| ());
+    assert!(matches!(other, Err(Error::Request(_))), "{other:?}");
+    engine.close();
+
+    let engine = open();
+    let restored = engine.restore(&file).expect("its own file");
+    assert_eq!((&restored.state[..], &restored.tokens[..]), (&b"state"[..], &tokens[..restored.tokens.len()]));
+    let (found, usage) = answer(&engine, &adapted);
+    assert!(found == expected[1] && usage.cached_tokens >= 96, "{usage:?}");
+    let (found, usage) = answer(&engine, &plain);
+    assert_eq!((&found, usage.cached_tokens), (&expected[0], 0), "nothing of it is the model's alone");
+}
+
+#[test]
 fn answers_with_adapters_in_a_batch_equal_those_alone_on_the_cpu() {
     for name in ["llama", "qwen2", "phi3", "gemma3", "qwen35", "glm4", "gpt-oss", "granitehybrid"] {
         answers_of_a_batch_equal_those_alone(name, Device::Cpu);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use inglenook::engine::Engine;
+use inglenook::engine::request::AdapterChoice;
 use pollster::block_on;
 
 use super::conversation::Conversation;
@@ -31,10 +32,16 @@ pub fn open(engine: &Engine, path: &Path) -> Result<Option<(Conversation, Vec<u3
 ///
 /// # Errors
 /// What the device or the disk says.
-pub fn write(engine: &Engine, path: &Path, conversation: &Conversation, tokens: &[u32]) -> Result<()> {
+pub fn write(
+    engine: &Engine,
+    path: &Path,
+    conversation: &Conversation,
+    tokens: &[u32],
+    lora: &[AdapterChoice],
+) -> Result<()> {
     let failed = || format!("cannot save the session in {}", path.display());
     let state = serde_json::to_vec(conversation).with_context(failed)?;
-    let mut session = engine.save(tokens, &state);
+    let mut session = engine.save_with_adapters(tokens, lora, &state).with_context(failed)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
     let mut writer = io::BufWriter::new(&mut file);

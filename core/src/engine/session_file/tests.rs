@@ -1,7 +1,7 @@
 use super::*;
 
 fn model() -> SessionModel {
-    SessionModel { fingerprint: [7; 32], name: "ember".into(), vocab: 1000 }
+    SessionModel { fingerprint: [7; 32], name: "ember".into(), vocab: 1000, adapters: 0 }
 }
 
 fn layout() -> KvLayout {
