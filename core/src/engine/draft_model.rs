@@ -151,17 +151,18 @@ impl DraftModel {
     }
 
     /// What is to be done to draft up to `max` tokens behind `tokens` of which `remaining` more may come, and how many tokens are to be
-    /// expected of it in the time of a plain step; none where that is not likely to pay.
+    /// expected of it in the time of a plain step; none where that is not likely to pay. `refusal` as for [`Acceptance::draft_length`].
     pub fn propose(
         &mut self,
         tokens: &[u32],
         (max, remaining): (u32, u32),
-        times: &StepTimes,
+        (times, refusal): (&StepTimes, f32),
     ) -> Option<(DraftWork, f32)> {
         let room = (self.runner.context() as usize).saturating_sub(tokens.len()) as u32;
         let [_, compute] = times.draft(self.cost_at_first);
         let cost = |drafted| self.cost(drafted, times) + times.verify(drafted);
-        let length = self.acceptance.draft_length(max.min(room).min(RING - self.runner.place_in_ring()), cost)?;
+        let length =
+            self.acceptance.draft_length(max.min(room).min(RING - self.runner.place_in_ring()), refusal, cost)?;
         let missing = tokens.len() - 1 - self.common(tokens);
         // A chunk at once, so that the answer goes on meanwhile.
         let computed = missing.min(self.runner.chunk() as usize);

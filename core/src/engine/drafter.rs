@@ -187,6 +187,18 @@ impl StepTimes {
         [chosen, computed.unwrap_or(chosen / 2.0)]
     }
 
+    /// The time in which so many tokens are computed again, in plain steps. `millis`: that of a token of a prompt, where it was measured.
+    pub fn again(&self, tokens: usize, millis: Option<f64>) -> f32 {
+        if self.is_free || tokens == 0 {
+            return 0.0;
+        }
+        let steps = match millis {
+            Some(millis) => self.in_plain_steps(millis * tokens as f64),
+            None => self.verify(7) * tokens.div_ceil(8) as f32,
+        };
+        steps.max(1.0)
+    }
+
     fn in_plain_steps(&self, millis: f64) -> f32 {
         self.plain.median().map_or(1.0, |plain| millis as f32 / plain.max(1e-6))
     }
@@ -242,15 +254,18 @@ impl Acceptance {
     /// How many tokens to draft, at most `max`: as many as promise the most tokens in a time, among those whose loss is covered. None
     /// for a plain step.
     ///
-    /// `cost(drafted)` is the time of a step that drafts and verifies so many tokens, in plain steps.
-    pub fn draft_length(&self, max: u32, cost: impl Fn(u32) -> f32) -> Option<DraftLength> {
+    /// `cost(drafted)` is the time of a step that drafts and verifies so many tokens, in plain steps; `refusal` what it takes besides where one
+    /// of them is refused.
+    pub fn draft_length(&self, max: u32, refusal: f32, cost: impl Fn(u32) -> f32) -> Option<DraftLength> {
         let mut expected = 1.0;
         let lengths = (1..=max).map(|tokens| {
-            expected += self.chance.powi(tokens as i32);
-            (tokens, cost(tokens), expected)
+            let all = self.chance.powi(tokens as i32);
+            expected += all;
+            let cost = cost(tokens);
+            (tokens, cost + refusal, expected / (cost + (1.0 - all) * refusal))
         });
-        let covered = lengths.filter(|(_, cost, _)| self.credit + 1.0 >= *cost);
-        let rated = covered.map(|(tokens, cost, expected)| DraftLength { tokens, rate: expected / cost });
+        let covered = lengths.filter(|(_, most, _)| self.credit + 1.0 >= *most);
+        let rated = covered.map(|(tokens, _, rate)| DraftLength { tokens, rate });
         rated.max_by(|one, other| one.rate.total_cmp(&other.rate))
     }
 
@@ -330,7 +345,7 @@ mod tests {
     ) -> (f32, f32) {
         let (mut time, mut tokens) = (0.0, 0.0);
         for _ in 0..steps {
-            let drafted = acceptance.draft_length(16, cost).map_or(0, |draft| draft.tokens);
+            let drafted = acceptance.draft_length(16, 0.0, cost).map_or(0, |draft| draft.tokens);
             let accepted = accepts(drafted);
             let spent = if drafted == 0 { 1.0 } else { cost(drafted) };
             acceptance.record(drafted, accepted, spent);
@@ -345,7 +360,7 @@ mod tests {
         let mut acceptance = Acceptance::default();
         let (time, tokens) = run(&mut acceptance, 50, |drafted| 1.0 + 0.1 * drafted as f32, |drafted| drafted);
         assert!(tokens / time > 5.0, "{tokens} tokens in {time} steps");
-        let length = acceptance.draft_length(16, |_| 1.0).expect("a draft");
+        let length = acceptance.draft_length(16, 0.0, |_| 1.0).expect("a draft");
         assert!(length.tokens == 16 && length.rate > 10.0, "{length:?}");
     }
 
@@ -353,8 +368,9 @@ mod tests {
     fn drafts_are_as_long_as_their_costs_make_worthwhile() {
         let mut acceptance = Acceptance::default();
         let rows = |drafted: u32| if drafted > 3 { 2.5 } else { 1.5 };
-        let length =
-            |acceptance: &Acceptance, cost: &dyn Fn(u32) -> f32| acceptance.draft_length(7, cost).map(|l| l.tokens);
+        let length = |acceptance: &Acceptance, cost: &dyn Fn(u32) -> f32| {
+            acceptance.draft_length(7, 0.0, cost).map(|l| l.tokens)
+        };
         acceptance.record(3, 3, 1.5);
         assert_eq!(length(&acceptance, &rows), Some(3), "a half of the tokens is accepted");
         (0..4).for_each(|_| acceptance.record(7, 7, 2.5));
@@ -379,9 +395,32 @@ mod tests {
         for cost in [9.0, f32::INFINITY, f32::NAN] {
             let mut acceptance = Acceptance::default();
             acceptance.record(0, 0, cost);
-            assert_eq!(acceptance.draft_length(8, |_| cost), None);
+            assert_eq!(acceptance.draft_length(8, 0.0, |_| cost), None);
         }
-        assert_eq!(Acceptance::default().draft_length(0, |_| 1.0), None);
+        assert_eq!(Acceptance::default().draft_length(0, 0.0, |_| 1.0), None);
+    }
+
+    #[test]
+    fn drafts_are_made_where_what_a_refused_one_takes_is_covered_and_pays() {
+        let mut acceptance = Acceptance::of_model();
+        let length = |acceptance: &Acceptance, refusal| {
+            acceptance.draft_length(7, refusal, |drafted| 1.0 + 0.1 * drafted as f32).map(|length| length.tokens)
+        };
+        assert!(length(&acceptance, 0.0) > Some(3));
+        assert_eq!(length(&acceptance, 5.0), None, "four steps are covered");
+        assert!(length(&acceptance, 3.0).is_some_and(|tokens| tokens < 4), "the longer, the likelier it is refused");
+        acceptance.record(2, 0, 1.2 + 2.0);
+        assert_eq!(length(&acceptance, 2.5), None, "what it took is booked");
+    }
+
+    #[test]
+    fn tokens_that_are_computed_again_take_what_a_prompt_does_and_at_least_a_step() {
+        let mut times = StepTimes::default();
+        assert_eq!([times.again(0, None), times.again(3, None), times.again(31, None)], [0.0, 2.0, 8.0]);
+        times.measured_plain(10.0, 1);
+        assert_eq!([times.again(1, Some(1.0)), times.again(30, Some(1.0))], [1.0, 3.0]);
+        times.is_free = true;
+        assert_eq!(times.again(31, Some(1.0)), 0.0);
     }
 
     #[test]

@@ -61,16 +61,16 @@ impl ModelDrafter {
         &mut self,
         tokens: &[u32],
         (max, remaining): (u32, u32),
-        times: &StepTimes,
+        (times, refusal): (&StepTimes, f32),
     ) -> Option<(DraftWork, f32)> {
         match self {
-            ModelDrafter::Apart(model) => model.propose(tokens, (max, remaining), times),
+            ModelDrafter::Apart(model) => model.propose(tokens, (max, remaining), (times, refusal)),
             // Behind a first token there is no hidden state to go on from.
             ModelDrafter::Mtp(_) if tokens.len() < 2 => None,
             ModelDrafter::Mtp(mtp) => {
                 let cost = |drafted| mtp.cost(drafted, times) + times.verify(drafted);
                 let room = mtp.context.saturating_sub(tokens.len() as u32);
-                let length = mtp.acceptance.draft_length(max.min(room), cost)?;
+                let length = mtp.acceptance.draft_length(max.min(room), refusal, cost)?;
                 Some((DraftWork { computed: 0, chosen: length.tokens as usize }, length.rate))
             }
         }

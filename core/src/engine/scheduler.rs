@@ -192,7 +192,7 @@ impl Scheduler {
     }
 
     /// Whether a group of layers keeps a recurrent state.
-    fn has_state(&self) -> bool {
+    pub fn has_state(&self) -> bool {
         self.options.groups.iter().any(|group| group.lifetime.is_state)
     }
 

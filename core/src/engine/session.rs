@@ -64,7 +64,8 @@ impl SavedSession {
             return Ok(Some(head));
         }
         if let Some(number) = self.pages.pop_front()
-            && let Some(pieces) = self.shared.with(|driver| read_page(driver, (self.namespace, &self.tokens), &self.keys, number))
+            && let Some(pieces) =
+                self.shared.with(|driver| read_page(driver, (self.namespace, &self.tokens), &self.keys, number))
             && let Some(encoder) = &mut self.encoder
         {
             let mut page = Vec::new();
@@ -177,7 +178,12 @@ impl Engine {
 
     fn session_model(&self) -> SessionModel {
         let name = self.info.model.name.clone();
-        SessionModel { fingerprint: self.model().fingerprint(), name, vocab: self.tokenizer().vocab_size() as u32, adapters: 0 }
+        SessionModel {
+            fingerprint: self.model().fingerprint(),
+            name,
+            vocab: self.tokenizer().vocab_size() as u32,
+            adapters: 0,
+        }
     }
 
     pub(super) fn kv_layout(&self) -> KvLayout {
@@ -260,11 +266,7 @@ fn read_page(
 }
 
 /// Gives the pages of `tokens` to the cache; full ones for which it has no room to the host tier.
-fn adopt(
-    driver: &mut Driver,
-    (namespace, tokens): (Namespace, &[u32]),
-    pages: &[Vec<u8>],
-) -> Result<(), GpuError> {
+fn adopt(driver: &mut Driver, (namespace, tokens): (Namespace, &[u32]), pages: &[Vec<u8>]) -> Result<(), GpuError> {
     if let Some(error) = driver.failure() {
         return Err(error.clone());
     }

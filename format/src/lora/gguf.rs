@@ -58,7 +58,8 @@ impl Lora {
             writer.entry("general.architecture", architecture.as_str());
         }
         for (name, low_rank) in &self.weights {
-            let [rank, inputs, outputs] = [low_rank.rank, low_rank.inputs(), low_rank.outputs()].map(|size| size as u64);
+            let [rank, inputs, outputs] =
+                [low_rank.rank, low_rank.inputs(), low_rank.outputs()].map(|size| size as u64);
             writer.tensor(&format!("{name}.lora_a"), &[inputs, rank], WeightType::F32)?;
             writer.tensor(&format!("{name}.lora_b"), &[rank, outputs], WeightType::F32)?;
         }

@@ -120,9 +120,7 @@ impl Chat<'_> {
     /// Writes the session, if one is kept.
     fn save(&self) -> Result<()> {
         match &self.options.session {
-            Some(path) => {
-                session::write(&self.engine, path, &self.conversation, &self.tokens, &self.request.lora)
-            }
+            Some(path) => session::write(&self.engine, path, &self.conversation, &self.tokens, &self.request.lora),
             None => Ok(()),
         }
     }

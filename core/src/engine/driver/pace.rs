@@ -59,6 +59,11 @@ impl ChunkPace {
         self.millis = Some(self.millis.map_or(millis, |before| (before + millis) / 2.0));
     }
 
+    /// What a token takes, in milliseconds, where it was measured.
+    pub fn millis(&self) -> Option<f64> {
+        self.millis
+    }
+
     /// The tokens of a chunk where others decode.
     pub fn shared(&self) -> usize {
         self.within(SHARED_CHUNK, 4 * MIN_CHUNK)

@@ -7,6 +7,7 @@ use crate::engine::drafter::StepTimes;
 use crate::engine::executor::VERIFIED_AT;
 use crate::engine::model_drafter::ModelDrafter;
 use crate::engine::scheduler::{DecodeRow, DraftWork, Proposal, SeqId};
+use crate::kernels::kv::PAGE;
 use crate::kernels::sampling::Features;
 
 /// What drafts, and what is known of the worth of that.
@@ -64,8 +65,9 @@ impl Driver {
         }
         let remaining = sequence.remaining().saturating_sub(1);
         let max = self.runner.verify_rows().saturating_sub(1).min(remaining);
+        let refusal = self.refusal(sequence.len());
         let times = &self.speculation.times;
-        let length = entry.acceptance.draft_length(max, |drafted| times.verify(drafted));
+        let length = entry.acceptance.draft_length(max, refusal, |drafted| times.verify(drafted));
         let looked_up = length.and_then(|length| {
             // What is in flight comes first, if the draft is right.
             let in_flight = self.scheduler.in_flight(id) as usize;
@@ -76,13 +78,20 @@ impl Driver {
         let model = self.speculation.model.as_mut().filter(|_| max > 0);
         let chosen = model.and_then(|model| {
             let tokens: Vec<u32> = sequence.tokens().collect();
-            model.propose(&tokens, (max, remaining), times)
+            model.propose(&tokens, (max, remaining), (times, refusal))
         });
         match (looked_up, chosen) {
             (Some((_, rate)), Some((work, better))) if better > rate => Some(Proposal::Model(work)),
             (None, Some((work, _))) => Some(Proposal::Model(work)),
             (looked_up, _) => looked_up.map(|(draft, _)| Proposal::Tokens(draft)),
         }
+    }
+
+    /// What it takes besides, in plain steps, where a draft behind so many tokens is refused: a recurrent state cannot be taken back, so that the
+    /// tokens behind the last end of a page are computed again.
+    fn refusal(&self, tokens: usize) -> f32 {
+        let again = if self.scheduler.has_state() { tokens % PAGE as usize } else { 0 };
+        self.speculation.times.again(again, self.chunks.millis())
     }
 
     /// Books plain steps of a sequence that runs alone.
@@ -141,9 +150,11 @@ impl Driver {
         let accepted = draft.iter().zip(words).take_while(|(drafted, chosen)| drafted == chosen).count();
         self.speculation.times.measured_verify(millis, draft.len());
         let drafted = draft.len() as u32;
+        let stands = self.entries.get(&row.id).map_or(0, |entry| entry.sequence.len() + accepted);
+        let refusal = if accepted < draft.len() { self.refusal(stands) } else { 0.0 };
         if let Some(entry) = self.entries.get_mut(&row.id) {
             let Speculation { times, model, .. } = &mut self.speculation;
-            let cost = times.verify(drafted);
+            let cost = times.verify(drafted) + refusal;
             match model.as_mut().filter(|_| drafted_by == Drafter::Model) {
                 Some(model) => {
                     let cost = cost + model.cost(drafted, times);
