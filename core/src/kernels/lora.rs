@@ -1,6 +1,7 @@
 //! What adapters add to a product: `scale · B · A · x`, by two thin matrices for each adapter. Those of all adapters lie one below the other; a
 //! row meets those that its sequence has a scale for, and no others.
 
+use super::cpu::FastWay;
 use super::rms_norm::{SUM_ONE, SUM_SHARED};
 use super::verify::{KernelTest, Output, random_f32s};
 use super::{Arguments, Kernel, LaunchConfig, Operand, TensorRef, Variant, batch, cpu};
@@ -68,18 +69,32 @@ impl Kernel for LoraDown {
     }
 
     fn run(&self, arguments: &Arguments) {
-        let (cols, rank) = (self.cols as usize, self.rank as usize);
-        let batch = arguments.u32s("batch");
-        let (x, a, scales) = (arguments.f32s("x"), arguments.f32s("a"), arguments.f32s("scales"));
-        let mut out = arguments.f32s_mut("out");
-        let rows = batch::rows(&batch).iter().zip(x.chunks_exact(cols)).zip(out.chunks_exact_mut(rank));
-        for ((row, x), out) in rows {
-            cpu::lora_down(x, &a, &scales[row.sequence as usize * rank..][..rank], out);
-        }
+        self.run_on(arguments, 1);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_on(arguments, way.threads);
+        true
     }
 
     fn guard(&self) -> KernelTest {
         down(3, 640, 6)
+    }
+}
+
+impl LoraDown {
+    fn run_on(&self, arguments: &Arguments, threads: usize) {
+        let (cols, rank) = (self.cols as usize, self.rank as usize);
+        let batch = arguments.u32s("batch");
+        let (x, a, scales) = (arguments.f32s("x"), arguments.f32s("a"), arguments.f32s("scales"));
+        let (x, a, scales) = (&x[..], &a[..], &scales[..]);
+        let mut out = arguments.f32s_mut("out");
+        let rows = batch::rows(&batch);
+        let threads = cpu::threads_for(rows.len() * a.len(), threads);
+        let rows = rows.iter().zip(x.chunks_exact(cols)).zip(out.chunks_exact_mut(rank));
+        cpu::spread(threads, rows, |((row, x), out)| {
+            cpu::lora_down(x, a, &scales[row.sequence as usize * rank..][..rank], out);
+        });
     }
 }
 
@@ -158,24 +173,38 @@ impl Kernel for LoraUp {
     }
 
     fn run(&self, arguments: &Arguments) {
+        self.run_on(arguments, 1);
+    }
+
+    fn run_fast(&self, arguments: &Arguments, way: FastWay) -> bool {
+        self.run_on(arguments, way.threads);
+        true
+    }
+
+    fn guard(&self) -> KernelTest {
+        up(3, 6, 70, self.bias.is_some())
+    }
+}
+
+impl LoraUp {
+    fn run_on(&self, arguments: &Arguments, threads: usize) {
         let [rank, outputs, first, count, stride, offset] =
             [self.rank, self.outputs, self.first, self.count, self.stride, self.offset].map(|size| size as usize);
         let used = batch::count(&arguments.u32s("batch"));
         let (x, b) = (arguments.f32s("x"), arguments.f32s("b"));
         let bias = self.bias.is_some().then(|| arguments.f32s("bias"));
+        let (b, bias) = (&b[..], bias.as_deref());
         let mut out = arguments.f32s_mut("out");
-        for (x, out) in x.chunks_exact(rank).zip(out.chunks_exact_mut(stride)).take(used) {
+        let threads = cpu::threads_for(used * rank * count, threads);
+        let rows = x.chunks_exact(rank).zip(out.chunks_exact_mut(stride)).take(used);
+        cpu::spread(threads, rows, |(x, out)| {
             let out = &mut out[offset..][..count];
-            match &bias {
+            match bias {
                 Some(bias) => out.copy_from_slice(&bias[offset..][..count]),
                 None => out.fill(0.0),
             }
             cpu::lora_up(x, b.chunks_exact(outputs).map(|b| &b[first..][..count]), out);
-        }
-    }
-
-    fn guard(&self) -> KernelTest {
-        up(3, 6, 70, self.bias.is_some())
+        });
     }
 }
 

@@ -54,4 +54,5 @@ pub use row_scale::{keep_outstanding, scale_like};
 pub use sampling::philox;
 pub use scan::{scan, scan_gates};
 pub use threads::{ALL_THREADS, threads_there};
+pub(super) use threads::{spread, threads_for};
 pub use weights::{HostPlanes, WeightRows};
