@@ -60,6 +60,19 @@ pub struct Question<'a> {
     pub seen: &'a [Range<usize>],
     /// Words from a key to its value.
     pub to_value: usize,
+    /// What is taken from scores, capped ones too, where there is something.
+    pub bias: Option<Bias<'a>>,
+}
+
+/// ALiBi: the distance between a row and a key, by the head's slope.
+#[derive(Debug, Clone, Copy)]
+pub struct Bias<'a> {
+    /// Of each head.
+    pub slopes: &'a [f32],
+    /// The position of each key.
+    pub keys: &'a [u32],
+    /// The position of each row.
+    pub rows: &'a [u32],
 }
 
 /// For each query the sum of values by the exponentials of their scores, in the front of its `outs`: `[rows, heads]`; gives the maximal
@@ -120,11 +133,17 @@ impl Task for Attend<'_, '_> {
         }
         let mut ends = Vec::with_capacity(outs.len());
         for query in 0..outs.len() {
-            let scores = &mut scores[query * stride..][question.seen[query / heads].clone()];
+            let (row, head) = (query / heads, query % heads);
+            let scores = &mut scores[query * stride..][question.seen[row].clone()];
             if let Some(cap) = question.cap {
                 scores.iter_mut().for_each(|score| *score = cap * tanh(*score / cap));
             }
-            ends.push(exponentials(scores, question.sinks.map(|sinks| sinks[query % heads])));
+            if let Some(Bias { slopes, keys, rows }) = question.bias {
+                for (score, key) in scores.iter_mut().zip(&keys[question.seen[row].clone()]) {
+                    *score -= slopes[head] * key.abs_diff(rows[row]) as f32;
+                }
+            }
+            ends.push(exponentials(scores, question.sinks.map(|sinks| sinks[head])));
         }
         // `[query, head_dim]`, to whole chunks.
         let mut sums = vec![Chunk([0.0; 32]); outs.len() * cache.chunks()];
@@ -386,6 +405,8 @@ mod tests {
         queries: Vec<f32>,
         seen: Vec<Range<usize>>,
         cap: Option<f32>,
+        /// Slopes of the heads, and positions of the keys; those of rows are their numbers.
+        bias: Option<(Vec<f32>, Vec<u32>)>,
     }
 
     /// Floats between answers.
@@ -397,7 +418,7 @@ mod tests {
             let width = words.len() / (2 * count + 2);
             let keys = (0..count).rev().map(|key| 2 * key * width).collect();
             let queries = (0..seen.len() * heads * dim).map(|i| (i as f32 * 0.37).sin()).collect();
-            Case { numbers, dim, heads, words, vectors, keys, queries, seen: seen.to_vec(), cap: None }
+            Case { numbers, dim, heads, words, vectors, keys, queries, seen: seen.to_vec(), cap: None, bias: None }
         }
 
         fn width(&self) -> usize {
@@ -416,8 +437,11 @@ mod tests {
             let parts: Vec<&[u32]> = self.words.chunks(segment_words).collect();
             let cache = KvVectors { segments: &parts, segment_words, numbers: self.numbers, head_dim: dim };
             let queries = &self.queries[rows.start * heads * dim..rows.end * heads * dim];
-            let (keys, seen) = (&self.keys[..], &self.seen[rows]);
-            let question = Question { queries, scale: 0.2, cap: self.cap, sinks, keys, seen, to_value: self.width() };
+            let (keys, seen) = (&self.keys[..], &self.seen[rows.clone()]);
+            let positions: Vec<u32> = rows.map(|row| row as u32).collect();
+            let bias = self.bias.as_ref().map(|(slopes, keys)| Bias { slopes, keys, rows: &positions });
+            let (scale, cap, to_value) = (0.2, self.cap, self.width());
+            let question = Question { queries, scale, cap, sinks, keys, seen, to_value, bias };
             let mut out = vec![f32::NAN; seen.len() * heads * (dim + SPARE)];
             let mut outs: Vec<&mut [f32]> = out.chunks_mut(dim + SPARE).collect();
             let ends = attend(processor, cache, question, &mut outs);
@@ -433,7 +457,15 @@ mod tests {
                 let vector = |word: usize| &self.vectors[word / self.width()];
                 let dot = |key: &[f32]| query.iter().zip(key).map(|(a, b)| f64::from(a * b)).sum::<f64>() * 0.2;
                 let capped = |score: f64| self.cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
-                let scores: Vec<f64> = keys.iter().map(|key| capped(dot(vector(*key)))).collect();
+                let bias = |place: usize| match &self.bias {
+                    Some((slopes, keys)) => {
+                        let distance = keys[self.seen[index / heads].start + place].abs_diff((index / heads) as u32);
+                        f64::from(slopes[index % heads]) * f64::from(distance)
+                    }
+                    None => 0.0,
+                };
+                let score = |(place, key): (usize, &usize)| capped(dot(vector(*key))) - bias(place);
+                let scores: Vec<f64> = keys.iter().enumerate().map(score).collect();
                 let highest = scores.iter().copied().chain(sinks.map(|_| 0.3)).fold(f64::MIN, f64::max);
                 let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
                 let total = weights.iter().sum::<f64>() + sinks.map_or(0.0, |_| (0.3 - highest).exp());
@@ -458,6 +490,9 @@ mod tests {
             {
                 let mut case = Case::new(numbers, sizes, seen);
                 case.cap = (sizes.1 == 4).then_some(0.7);
+                let (heads, keys) = (sizes.1, sizes.2 as u32);
+                let slopes = (0..heads).map(|head| 0.3 / (head + 1) as f32).collect();
+                case.bias = (heads > 3).then(|| (slopes, (0..keys).map(|key| key * 7 % 40).collect()));
                 for processor in Processor::all() {
                     case.check(processor, None);
                     case.check(processor, Some(&vec![0.3; sizes.1]));
@@ -485,7 +520,7 @@ mod tests {
                 let keys = case.keys[seen.clone()].to_vec();
                 let queries = case.queries[row * 3 * 64..][..3 * 64].to_vec();
                 let (words, vectors) = (case.words.clone(), case.vectors.clone());
-                let alone = Case { words, vectors, seen: vec![0..keys.len()], keys, queries, ..case };
+                let alone = Case { words, vectors, seen: vec![0..keys.len()], keys, queries, bias: None, ..case };
                 let (alone, ends_alone) = alone.attend(processor, 0..1, None);
                 let out = &together[row * 3 * (64 + SPARE)..][..3 * (64 + SPARE)];
                 assert_eq!(bits(&alone[..64]), bits(&out[..64]), "row {row} {processor:?}");

@@ -24,7 +24,7 @@ mod unpacked;
 
 pub use activation::{ActivationFunction, activate, gate};
 pub use activations::{ActivationPart, Activations, Form, Precision, TILE};
-pub use attention::{KvNumbers, KvVectors, Question, attend};
+pub use attention::{Bias, KvNumbers, KvVectors, Question, attend};
 pub use matmul::{Weights, products};
 pub use norm::{layer_norm, rms_norm};
 pub use processor::Processor;

@@ -106,10 +106,11 @@ impl Tile<'_> {
         let seen: Vec<_> = rows.iter().map(|row| end(row) - shape.visible(row).count()..end(row)).collect();
         let share = places.len().div_ceil(kv_splits).max(1);
         let slopes: Vec<f32> = (first_head..first_head + group).map(|head| shape.slope(head as u32)).collect();
+        let own: Vec<u32> = rows.iter().map(|row| row.position).collect();
         for split in 0..kv_splits {
             let places = places.chunks(share).nth(split).unwrap_or_default();
             let positions = positions.chunks(share).nth(split).unwrap_or_default();
-            let bias = shape.max_bias.map(|_| Bias { slopes: &slopes, positions, rows });
+            let bias = shape.max_bias.map(|_| Bias { slopes: &slopes, places: positions, rows: &own });
             // Several rows are in a tile only where their answers are not split.
             let all = 0..places.len();
             let seen = if kv_splits == 1 { &seen[..] } else { std::slice::from_ref(&all) };
@@ -151,10 +152,12 @@ pub struct Question<'a> {
 
 /// ALiBi: distances by the heads' slopes.
 pub struct Bias<'a> {
-    slopes: &'a [f32],
-    /// Of each place.
-    positions: &'a [u32],
-    rows: &'a [Row],
+    /// Of each head.
+    pub slopes: &'a [f32],
+    /// The position of each place.
+    pub places: &'a [u32],
+    /// The position of each row.
+    pub rows: &'a [u32],
 }
 
 impl Question<'_> {
@@ -174,8 +177,8 @@ impl Question<'_> {
                 let finish = |score: f32, head: usize, place: usize| {
                     let score = score * self.scale;
                     let score = self.cap.map_or(score, |cap| cap * (score / cap).tanh());
-                    self.bias.as_ref().map_or(score, |Bias { slopes, positions, rows }| {
-                        let distance = positions[seen.start + place].abs_diff(rows[row].position);
+                    self.bias.as_ref().map_or(score, |Bias { slopes, places, rows }| {
+                        let distance = places[seen.start + place].abs_diff(rows[row]);
                         score - slopes[head] * distance as f32
                     })
                 };

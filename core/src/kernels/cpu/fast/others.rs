@@ -1,6 +1,6 @@
 //! Norms, attention and sampling.
 
-use inglenook_cpu::{KvNumbers, KvVectors, Peak, Processor, attend, layer_norm, mass, peak, rms_norm};
+use inglenook_cpu::{Bias, KvNumbers, KvVectors, Peak, Processor, attend, layer_norm, mass, peak, rms_norm};
 
 use super::{FastWay, WORK_OF_A_VALUE};
 use crate::kernels::cpu::attention::Question;
@@ -28,7 +28,7 @@ fn spread_rows(threads: usize, cols: usize, x: &[f32], out: &mut [f32], work: im
     spread(shares, x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| work(x, out));
 }
 
-/// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32, and there is no ALiBi.
+/// What the twin of attention computes, where the numbers of the cache are no blocks, or blocks of 32.
 pub fn fast_attend(
     processor: Processor,
     question: &Question<'_>,
@@ -44,9 +44,10 @@ pub fn fast_attend(
     };
     let (segment_words, head_dim) = (kv.segment_words(), kv.head_dim as usize);
     let Question { queries, places: keys, seen, sinks, scale, cap, ref bias } = *question;
-    let question = inglenook_cpu::Question { queries, scale, cap, sinks, keys, seen, to_value: kv.value_word(0) };
+    let bias = bias.as_ref().map(|bias| Bias { slopes: bias.slopes, keys: bias.places, rows: bias.rows });
+    let question = inglenook_cpu::Question { queries, scale, cap, sinks, keys, seen, to_value: kv.value_word(0), bias };
     let cache = KvVectors { segments, segment_words, numbers, head_dim };
-    let whole = bias.is_none() && (!kv.ty.is_quantised() || head_dim.is_multiple_of(32));
+    let whole = !kv.ty.is_quantised() || head_dim.is_multiple_of(32);
     whole.then(|| attend(processor, cache, question, outs))
 }
 
