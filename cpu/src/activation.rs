@@ -19,11 +19,9 @@ pub enum ActivationFunction {
 
 /// `out = function(gate) * up`, element by element.
 pub fn gate(processor: Processor, function: ActivationFunction, gates: &[f32], ups: &[f32], out: &mut [f32]) {
-    match function {
-        ActivationFunction::Silu => processor.run(Gate { gates, ups, out, function: PhantomData::<Silu> }),
-        ActivationFunction::Gelu => processor.run(Gate { gates, ups, out, function: PhantomData::<Gelu> }),
-        ActivationFunction::GeluTanh => processor.run(Gate { gates, ups, out, function: PhantomData::<GeluTanh> }),
-    }
+    out.copy_from_slice(gates);
+    activate(processor, function, out);
+    out.iter_mut().zip(ups).for_each(|(out, up)| *out *= up);
 }
 
 /// Each value becomes what the function makes of it.
@@ -74,24 +72,6 @@ fn erf(v: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.327_591_1 * v.abs());
     let series = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6];
     (1.0 - series.into_iter().fold(0.0, |sum, term| (sum + term) * t) * exp(-v * v)).copysign(v)
-}
-
-struct Gate<'a, F> {
-    gates: &'a [f32],
-    ups: &'a [f32],
-    out: &'a mut [f32],
-    function: PhantomData<F>,
-}
-
-impl<F: Function> Task for Gate<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self, _: I) {
-        for ((out, gate), up) in self.out.iter_mut().zip(self.gates).zip(self.ups) {
-            *out = F::of(*gate) * up;
-        }
-    }
 }
 
 struct Activate<'a, F> {

@@ -140,10 +140,15 @@ impl Block<'_> {
                     store(isa, sums, held);
                     continue;
                 }
-                for (i, sums) in sums.into_iter().enumerate() {
+                let mut all = [[0.0; N]; M];
+                for i in 0..M {
+                    all[i] = totals(isa, sums[i]);
+                }
+                for (i, totals) in all.into_iter().enumerate() {
                     let to = &mut column.sums[(m + i) * column.rows + column.from..][..column.count][tile * N..];
-                    for (to, sum) in to.iter_mut().zip(sums) {
-                        *to = isa.total(sum);
+                    match to.first_chunk_mut() {
+                        Some(to) => *to = totals,
+                        None => to.iter_mut().zip(totals).for_each(|(to, total)| *to = total),
                     }
                 }
             }
@@ -176,6 +181,22 @@ fn add_columns<I: Isa, const N: usize, const M: usize>(
         }
     }
     sums
+}
+
+/// The sum of all lanes of each, four at once where there are so many.
+#[inline(always)]
+fn totals<I: Isa, const N: usize>(isa: I, sums: [I::Lanes; N]) -> [f32; N] {
+    let mut totals = [0.0; N];
+    if N == 4 {
+        let mut four = [isa.zero(); 4];
+        four[..N].copy_from_slice(&sums);
+        totals.copy_from_slice(&isa.totals(four)[..N]);
+    } else {
+        for n in 0..N {
+            totals[n] = isa.total(sums[n]);
+        }
+    }
+    totals
 }
 
 /// What [`store`] wrote.

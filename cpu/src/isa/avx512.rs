@@ -376,6 +376,27 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn totals(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        let mut totals = [0.0; 4];
+        unsafe {
+            let eights = |a, b| {
+                let (low, high) =
+                    (_mm512_shuffle_f32x4(a, b, 0b01_00_01_00), _mm512_shuffle_f32x4(a, b, 0b11_10_11_10));
+                _mm512_add_ps(low, high)
+            };
+            let (ab, cd) = (eights(a, b), eights(c, d));
+            let (low, high) =
+                (_mm512_shuffle_f32x4(ab, cd, 0b10_00_10_00), _mm512_shuffle_f32x4(ab, cd, 0b11_01_11_01));
+            let fours = _mm512_add_ps(low, high);
+            let twos = _mm512_add_ps(fours, _mm512_shuffle_ps(fours, fours, 0b11_10_11_10));
+            let ones = _mm512_add_ps(twos, _mm512_movehdup_ps(twos));
+            let firsts = _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, ones));
+            _mm_storeu_ps(totals.as_mut_ptr(), firsts);
+        }
+        totals
+    }
+
+    #[inline(always)]
     fn store_lanes(self, lanes: __m512, to: &mut [f32]) {
         unsafe { _mm512_storeu_ps(to[..16].as_mut_ptr(), lanes) }
     }

@@ -180,6 +180,11 @@ pub trait Isa: Copy {
     fn multiply_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
     /// The sum of all lanes.
     fn total(self, lanes: Self::Lanes) -> f32;
+    /// Those of four.
+    #[inline(always)]
+    fn totals(self, lanes: [Self::Lanes; 4]) -> [f32; 4] {
+        lanes.map(|lanes| self.total(lanes))
+    }
     /// Floats to the front of memory.
     fn store_lanes(self, lanes: Self::Lanes, to: &mut [f32]);
 }
