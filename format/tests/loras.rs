@@ -170,12 +170,13 @@ fn an_adapter_in_a_gguf_file_is_the_same() {
 fn a_folder_written_as_a_gguf_file_adds_the_same() {
     for name in ADAPTERS {
         let (files, described) = golden(name);
-        let mut lora = read(&files, &described).unwrap();
+        let lora = read(&files, &described).unwrap();
         let again = read_gguf(lora.to_gguf().unwrap()).unwrap();
-        for low_rank in lora.weights.values_mut() {
-            low_rank.b.iter_mut().for_each(|value| *value *= low_rank.scale);
-            low_rank.scale = 1.0;
-        }
+        let scaled = lora.weights.into_iter().map(|(name, LowRank { rank, a, b, scale })| {
+            let b = b.into_iter().map(|value| value * scale).collect();
+            (name, LowRank { rank, a, b, scale: 1.0 })
+        });
+        let lora = Lora { weights: scaled.collect(), ..lora };
         assert!(again == lora, "{name}");
     }
 }

@@ -112,7 +112,7 @@ fn encoder_cuts_a_name_that_would_not_fit() {
 
 #[test]
 fn decoder_names_another_model_or_layout() {
-    let other = SessionModel { fingerprint: [8; 32], name: "coal".into(), vocab: 1000 };
+    let other = SessionModel { fingerprint: [8; 32], name: "coal".into(), ..model() };
     let error = read(Some(layout()), &file(&other, &layout(), &[], &[], &[]), 99).unwrap_err();
     assert_eq!(error, SessionFileError::OtherModel { saved: "coal".into(), loaded: "ember".into() });
     let q8 = KvLayout { ty: "q8_0".into(), page_bytes: 40, ..layout() };
