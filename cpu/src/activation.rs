@@ -33,6 +33,9 @@ pub fn activate(processor: Processor, function: ActivationFunction, values: &mut
     }
 }
 
+/// Values that are computed at once.
+const RUN: usize = 16;
+
 /// A function that compilers make vectors of.
 trait Function {
     fn of(v: f32) -> f32;
@@ -84,8 +87,20 @@ impl<F: Function> Task for Activate<'_, F> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        for value in self.values {
-            *value = F::of(*value);
+        for values in self.values.chunks_mut(RUN) {
+            // A last run that is not full goes the same way, so that there is one loop of code and no other for what is left.
+            let mut run = [0.0; RUN];
+            match values.first_chunk() {
+                Some(values) => run = *values,
+                None => run[..values.len()].copy_from_slice(values),
+            }
+            for value in &mut run {
+                *value = F::of(*value);
+            }
+            match values.first_chunk_mut() {
+                Some(values) => *values = run,
+                None => values.copy_from_slice(&run[..values.len()]),
+            }
         }
     }
 }

@@ -54,7 +54,8 @@ impl<F: Floats> Exact<'_, F> {
         let mut ahead = ahead.get(AHEAD..).unwrap_or_default();
         let (m_count, mut m) = (x.rows(), 0);
         while m < m_count {
-            if m_count - m == 1 {
+            // Two at once where whole groups of weight rows are, which is nearly everywhere: each way is code for every type of weights.
+            if m_count - m == 1 || N < ROWS {
                 let products = products::<I, F, N, 1>(isa, own, [x.exact(m)], ahead);
                 sums[m * rows + n..][..N].copy_from_slice(&products[0]);
                 m += 1;

@@ -68,7 +68,7 @@ class Host {
   #engine: WasmEngine | undefined;
   #cpu: StartedCpu | undefined;
   /** What it was told to load: the folder of an adapter needs the header of the model. */
-  #loaded: LoadCommand | undefined;
+  #command: LoadCommand | undefined;
 
   constructor(platform: Platform, report: (report: Report) => void) {
     this.#platform = platform;
@@ -101,7 +101,7 @@ class Host {
   async #load(command: LoadCommand): Promise<void> {
     const { model, draft, adapters = [], quantize, options, assets, pageStore } = command;
     const { signal } = this.#loading;
-    this.#loaded = command;
+    this.#command = command;
     const sources: WatchedSource[] = [];
     let ended = false;
     let shadersFailure: unknown;
@@ -208,7 +208,7 @@ class Host {
     const { signal } = this.#loading;
     const files = await this.#platform.openFiles(adapter, signal, false);
     if (files === undefined) return this.#platform.openModel(adapter, signal, false);
-    const { model, assets } = this.#loaded as LoadCommand;
+    const { model, assets } = this.#command as LoadCommand;
     if (model.kind === 'stream') {
       throw new BadRequestError(
         'The folder of an adapter needs the header of the model, which a stream gives once alone. Pass a URL or a Blob as the model, or the adapter as a GGUF file.',
